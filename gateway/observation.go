@@ -1,0 +1,110 @@
+// Package gateway answers one question: what is really there? It observes the CLI, the gateway process, its marker and binaries,
+// the cluster container, the served version and the container engine, each within its own time limit, and never guesses.
+package gateway
+
+import (
+	"time"
+
+	"sandkeeper/drift"
+)
+
+// Target is the gateway that is meant: every probe and every command is about this one.
+type Target struct {
+	Name     string // as the openshell CLI knows it: "nemoclaw", "nemoclaw-8091", "openshell"
+	Port     int    // host port of its endpoint; 0 when unknown
+	Endpoint string // URL; "" when unknown
+	Source   string // where the choice came from, in words: "-g", "NEMOCLAW_GATEWAY_PORT", "active_gateway"
+	Remote   bool   // the endpoint is on another host: local processes and files are no evidence
+}
+
+// Observation is everything that was seen about one gateway, gathered by Observe.
+type Observation struct {
+	Target  Target
+	CLI     CLI
+	Engine  EngineState
+	Cluster Cluster
+	Marker  Marker
+	Process drift.Process
+	File    drift.File
+	Served  Served
+	Host    Host
+	// Containers are the labelled sandbox containers of the engine, running or not; nil when the engine did not say.
+	Containers []Container
+	Probes     []Probe // in the order shown to people
+}
+
+// Evidence is the part of o that drift.Assess judges.
+func (o Observation) Evidence() drift.Observation {
+	return drift.Observation{
+		CLI: o.CLI.Evidence, Cluster: o.Cluster.Cluster, Process: o.Process, File: o.File, Served: o.Served.Served,
+	}
+}
+
+// CLI is the resolved openshell command line.
+type CLI struct {
+	drift.Evidence
+	Path string // "" when none was found
+}
+
+// EngineState says whether a container engine answered, and which.
+type EngineState struct {
+	State      drift.State
+	Host       string // "unix:///var/run/docker.sock"
+	APIVersion string // what the daemon speaks
+	Why        string // for absent and unknown
+}
+
+// Cluster is the legacy cluster container with what decided whether it is active.
+type Cluster struct {
+	drift.Cluster
+	Running bool
+	Ports   []int // published host ports
+}
+
+// MarkerState is how a runtime marker was judged; the values are part of the JSON contract.
+type MarkerState string
+
+const (
+	MarkerLive    MarkerState = "live"    // names a live process that is this gateway
+	MarkerStale   MarkerState = "stale"   // well-formed, but its process is gone or another one
+	MarkerInvalid MarkerState = "invalid" // unreadable, torn, or not a marker
+	MarkerAbsent  MarkerState = "absent"
+)
+
+// Marker is NemoClaw's runtime.json as found (facts/nemoclaw.md 3.1).
+type Marker struct {
+	Path             string
+	State            MarkerState
+	Reason           string // why stale, invalid or absent
+	PID              int
+	Endpoint         string
+	GatewayBin       string // "" in compat-container mode
+	OpenShellVersion string // the CLI's version at launch, not the gateway's
+	DockerHost       string
+	CreatedAt        time.Time
+}
+
+// Served is the gateway's own answer, as `openshell status` reports it.
+type Served struct {
+	drift.Served
+	Answered bool   // a gateway answered under the target's name
+	Status   string // the CLI's word: "Connected", "Error", "Disconnected", …; "" when it did not say
+	Detail   string // one cleaned line of why not
+}
+
+// Host is what exists on this host to act on the gateway with: guidance names only commands that are here.
+type Host struct {
+	NemoClaw    string // absolute path of nemoclaw, or ""
+	Managed     bool   // NemoClaw manages this gateway: its state directory or registry exists
+	SystemdUser bool   // the package's user unit openshell-gateway.service is installed
+	Brew        string // absolute path of brew, when the openshell formula is installed with it
+	Snap        bool   // the openshell snap is installed
+}
+
+// Probe is how one look at the host went. Code is stable and documented in docs/checks.md.
+type Probe struct {
+	Code   string
+	State  drift.State // known: Detail says what; absent or unknown: Detail says why
+	Detail string
+	Took   time.Duration
+}

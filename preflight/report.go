@@ -1,0 +1,61 @@
+// Package preflight answers one question: may this host be worked on now? Ordered checks make a report; the gate turns drift into
+// a refusal with recovery guidance; the same words serve people and, as data, machines.
+package preflight
+
+import (
+	"sandkeeper/drift"
+)
+
+// Status is how one check ended.
+type Status string
+
+const (
+	Pass Status = "pass"
+	Warn Status = "warn"
+	Fail Status = "fail"
+	Skip Status = "skip" // a check that it needs did not pass; Detail says which
+)
+
+// Result is what a check found and, when it is not a pass, what to do about it.
+type Result struct {
+	Code   string `json:"code"`
+	Title  string `json:"title"`
+	Status Status `json:"status"`
+	Detail string `json:"detail"`
+	Fix    string `json:"fix"` // one command that can be pasted and exists on this host; or ""
+	TookMs int64  `json:"tookMs"`
+}
+
+// Issue is why the gate refuses, as data (DESIGN.md 4.2). Fields that its kind does not have are empty.
+type Issue struct {
+	Kind      drift.Kind   `json:"kind"`
+	Source    drift.Source `json:"source"`
+	Installed string       `json:"installed"`
+	Running   string       `json:"running"`
+	Binary    string       `json:"binary"`
+	PID       int          `json:"pid"`
+	Image     string       `json:"image"`
+	Container string       `json:"container"`
+	Endpoint  string       `json:"endpoint"`
+	Output    string       `json:"output"`
+	Gateway   string       `json:"gateway"`
+}
+
+// Marker is the runtime marker as the report shows it.
+type Marker struct {
+	Path   string `json:"path"`
+	State  string `json:"state"` // live, stale, invalid, absent
+	Reason string `json:"reason"`
+}
+
+// Report is the outcome of the preflight.
+type Report struct {
+	Verdict  drift.Verdict `json:"verdict"`
+	Gateway  string        `json:"gateway"`
+	Issue    *Issue        `json:"issue"`
+	Marker   Marker        `json:"marker"`
+	Checks   []Result      `json:"checks"`
+	Recovery []string      `json:"recovery"` // one step a string, in order; empty on pass
+	Warnings []string      `json:"warnings"`
+	Doubt    string        `json:"doubt,omitempty"` // for unverified: why
+}
