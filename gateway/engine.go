@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/client"
+)
+
+// EngineTimeout is how long one request to the container engine may take unless a caller says otherwise.
+const EngineTimeout = 5 * time.Second
+
+// Engine is a container engine that has answered: Docker, or Podman through its Docker-compatible API. Its methods may be called
+// at the same time.
+type Engine struct {
+	client  *client.Client
+	host    string
+	timeout time.Duration
+}
+
+// Client is the engine's own client, for the streams of backup/docker.go only.
+func (e *Engine) Client() *client.Client { return e.client }
+
+// Host is the engine's address, "unix:///var/run/docker.sock".
+func (e *Engine) Host() string { return e.host }
+
+// Close lets go of idle connections.
+func (e *Engine) Close() error { return e.client.Close() }
+
+// Sandboxes lists every container that carries the labels of OpenShell's docker or podman driver, whatever its state, sorted by
+// name. It asks the engine twice whatever the number of containers; an error is never an empty list.
+func (e *Engine) Sandboxes(ctx context.Context) ([]Container, error) {
+	found := map[string]Container{}
+	for _, label := range []string{LabelManagedBy + "=openshell", LabelPodman + "=true"} {
+		listed, err := e.list(ctx, label)
+		if err != nil {
+			return nil, fmt.Errorf("listing the sandbox containers of %s: %w", e.host, err)
+		}
+		for _, summary := range listed {
+			found[summary.ID] = fromSummary(summary)
+		}
+	}
+	return slices.SortedFunc(maps.Values(found), func(a, b Container) int {
+		return strings.Compare(a.Name+"\x00"+a.ID, b.Name+"\x00"+b.ID)
+	}), nil
+}
+
+func (e *Engine) list(ctx context.Context, label string) ([]container.Summary, error) {
+	ctx, cancel := e.limited(ctx)
+	defer cancel()
+	listed, err := e.client.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", label))})
+	return listed, e.explain(ctx, err)
+}
+
+// Inspect reads one container by id or name. The error wraps fs.ErrNotExist when there is none.
+func (e *Engine) Inspect(ctx context.Context, id string) (Container, error) {
+	inspected, err := e.inspect(ctx, id)
+	if err != nil {
+		return Container{}, err
+	}
+	return fromInspect(inspected), nil
+}
+
+func (e *Engine) inspect(ctx context.Context, id string) (container.InspectResponse, error) {
+	ctx, cancel := e.limited(ctx)
+	defer cancel()
+	inspected, err := e.client.ContainerInspect(ctx, id)
+	if err == nil && (inspected.ContainerJSONBase == nil || inspected.Config == nil || inspected.State == nil) {
+		err = errors.New("the engine's answer does not describe a container")
+	}
+	if err != nil {
+		return inspected, fmt.Errorf("inspecting container %q: %w", id, e.explain(ctx, err))
+	}
+	return inspected, nil
+}
+
+// limited gives one request its time limit, and the limit its name.
+func (e *Engine) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	return e.within(ctx, e.timeout)
+}
+
+func (e *Engine) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s did not answer within %s: %w", e.host, limit, context.DeadlineExceeded))
+}
+
+// explain makes the engine's errors ours: a missing object wraps fs.ErrNotExist, a time limit says which.
+func (e *Engine) explain(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errdefs.IsNotFound(err):
+		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return err
+}

@@ -1,0 +1,113 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+)
+
+// Some requests wait for something inside a container, or copy its writable layer.
+const (
+	stopGrace     = 10 * time.Second // what the engine gives a container's main process before it kills it
+	commitTimeout = 30 * time.Minute
+)
+
+// Pause freezes every process of a container. A container that is frozen already is no error.
+func (e *Engine) Pause(ctx context.Context, id string) error {
+	return e.control(ctx, "pausing", id, e.timeout, func(ctx context.Context) error {
+		err := e.client.ContainerPause(ctx, id)
+		return e.unless(ctx, id, err, Container.Paused)
+	})
+}
+
+// Unpause lets a frozen container go on. A container that is not frozen is no error.
+func (e *Engine) Unpause(ctx context.Context, id string) error {
+	return e.control(ctx, "unpausing", id, e.timeout, func(ctx context.Context) error {
+		err := e.client.ContainerUnpause(ctx, id)
+		return e.unless(ctx, id, err, func(c Container) bool { return !c.Paused() })
+	})
+}
+
+// Start starts a container; one that runs already is no error.
+func (e *Engine) Start(ctx context.Context, id string) error {
+	return e.control(ctx, "starting", id, e.timeout+stopGrace, func(ctx context.Context) error {
+		return e.client.ContainerStart(ctx, id, container.StartOptions{})
+	})
+}
+
+// Stop stops a container, gently first; one that does not run is no error.
+func (e *Engine) Stop(ctx context.Context, id string) error {
+	return e.control(ctx, "stopping", id, e.timeout+2*stopGrace, func(ctx context.Context) error {
+		grace := int(stopGrace / time.Second)
+		return e.client.ContainerStop(ctx, id, container.StopOptions{Timeout: &grace})
+	})
+}
+
+// Remove deletes a container, running or not, and leaves its named volumes alone. The error wraps fs.ErrNotExist when it is
+// gone already.
+func (e *Engine) Remove(ctx context.Context, id string) error {
+	return e.control(ctx, "removing", id, e.timeout+2*stopGrace, func(ctx context.Context) error {
+		return e.client.ContainerRemove(ctx, id, container.RemoveOptions{Force: true})
+	})
+}
+
+// Commit keeps a container's file system as an image named ref and returns the image's id. The container is not paused for it.
+func (e *Engine) Commit(ctx context.Context, id, ref string) (string, error) {
+	var made container.CommitResponse
+	err := e.control(ctx, "committing", id, commitTimeout, func(ctx context.Context) (err error) {
+		made, err = e.client.ContainerCommit(ctx, id, container.CommitOptions{Reference: ref, Pause: false})
+		return err
+	})
+	return made.ID, err
+}
+
+// ImageID returns the id behind an image reference. The error wraps fs.ErrNotExist when the engine has no such image.
+func (e *Engine) ImageID(ctx context.Context, ref string) (string, error) {
+	ctx, cancel := e.limited(ctx)
+	defer cancel()
+	inspected, err := e.client.ImageInspect(ctx, ref)
+	if err != nil {
+		return "", fmt.Errorf("inspecting image %q: %w", ref, e.explain(ctx, err))
+	}
+	return inspected.ID, nil
+}
+
+// RemoveImage removes an image reference, and the image with its last reference. The error wraps fs.ErrNotExist when the engine
+// has no such image.
+func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
+	ctx, cancel := e.within(ctx, e.timeout+stopGrace)
+	defer cancel()
+	if _, err := e.client.ImageRemove(ctx, ref, image.RemoveOptions{}); err != nil {
+		return fmt.Errorf("removing image %q: %w", ref, e.explain(ctx, err))
+	}
+	return nil
+}
+
+func (e *Engine) control(ctx context.Context, doing, id string, limit time.Duration, do func(context.Context) error) error {
+	ctx, cancel := e.within(ctx, limit)
+	defer cancel()
+	if err := do(ctx); err != nil {
+		return fmt.Errorf("%s container %q: %w", doing, id, e.explain(ctx, err))
+	}
+	return nil
+}
+
+// unless forgives err when the container is already as it was to become. Docker answers 409 then, Podman 500.
+func (e *Engine) unless(ctx context.Context, id string, err error, done func(Container) bool) error {
+	if err == nil || errdefs.IsNotFound(err) || ctx.Err() != nil {
+		return err
+	}
+	c, lookErr := e.Inspect(ctx, id)
+	if lookErr != nil {
+		return errors.Join(err, lookErr)
+	}
+	if done(c) {
+		return nil
+	}
+	return err
+}
