@@ -1,0 +1,144 @@
+package gateway
+
+import "time"
+
+// Phase is the state of a sandbox as the API numbers it (enum SandboxPhase).
+type Phase uint64
+
+// The phases; 6 to 8 exist since 0.0.105.
+const (
+	Unspecified Phase = iota
+	Provisioning
+	Ready
+	Failed
+	Deleting
+	Unknown
+	Stopping
+	Stopped
+	Starting
+)
+
+// Sandbox is one sandbox, without its wire format.
+type Sandbox struct {
+	ID          string
+	Name        string
+	Workspace   string // "" is "default"
+	Image       string
+	Environment map[string]string
+	Providers   []string
+	Labels      map[string]string
+	Command     []string
+	GPU         bool
+	Phase       Phase
+	Created     time.Time
+	Spec        []byte // the spec as a client sent it; it is answered verbatim
+}
+
+// encode is s as a Sandbox message of the given version.
+func (s Sandbox) encode(version string) message {
+	switch GenerationOf(version) {
+	case Cluster:
+		return s.encodeCluster(version)
+	case Metadata:
+		return s.encodeMetadata(version)
+	default:
+		return s.encodeStatus(version)
+	}
+}
+
+func (s Sandbox) encodeCluster(version string) message {
+	var m message
+	m.text(1, s.ID)
+	m.text(2, s.Name)
+	m.text(3, "openshell")
+	m.embed(4, s.spec(version))
+	m.embed(5, s.status(version))
+	m.number(6, uint64(s.Phase))
+	m.number(7, uint64(s.Created.UnixMilli()))
+	m.number(8, 1)
+	return m
+}
+
+func (s Sandbox) encodeMetadata(version string) message {
+	var m message
+	m.embed(1, s.meta(version))
+	m.embed(2, s.spec(version))
+	m.embed(3, s.status(version))
+	m.number(4, uint64(s.Phase))
+	m.number(5, 1)
+	return m
+}
+
+func (s Sandbox) encodeStatus(version string) message {
+	var m message
+	m.embed(1, s.meta(version))
+	m.embed(2, s.spec(version))
+	m.embed(3, s.status(version))
+	return m
+}
+
+func (s Sandbox) meta(version string) message {
+	var m message
+	m.text(1, s.ID)
+	m.text(2, s.Name)
+	if GenerationOf(version) < Timestamps {
+		m.number(3, uint64(s.Created.UnixMilli()))
+	}
+	m.pairs(4, s.Labels)
+	if since(version, 44) {
+		m.number(5, 1)
+	}
+	if since(version, 88) {
+		m.text(7, s.workspace())
+	}
+	if GenerationOf(version) == Timestamps {
+		m.timestamp(103, s.Created)
+	}
+	return m
+}
+
+func (s Sandbox) workspace() string {
+	if s.Workspace == "" {
+		return "default"
+	}
+	return s.Workspace
+}
+
+func (s Sandbox) spec(version string) message {
+	if s.Spec != nil {
+		return s.Spec
+	}
+	var m, template message
+	template.text(1, s.Image)
+	m.pairs(5, s.Environment)
+	m.embed(6, template)
+	m.texts(8, s.Providers)
+	if s.GPU && since(version, 69) {
+		var gpu, resources message
+		gpu.number(1, 1)
+		resources.embed(1, gpu)
+		m.embed(9, resources)
+	} else {
+		m.flag(9, s.GPU)
+	}
+	if since(version, 111) {
+		m.texts(12, s.Command)
+	}
+	return m
+}
+
+func (s Sandbox) status(version string) message {
+	var m, condition message
+	if GenerationOf(version) < Timestamps {
+		m.text(1, s.Name)
+	}
+	m.text(2, "openshell-"+s.Name)
+	condition.text(1, "Ready")
+	condition.text(2, map[bool]string{true: "True", false: "False"}[s.Phase == Ready])
+	m.embed(5, condition)
+	if GenerationOf(version) >= Status {
+		m.number(6, uint64(s.Phase))
+		m.number(7, 1)
+	}
+	return m
+}

@@ -1,0 +1,113 @@
+// Package gateway is an OpenShell gateway for tests: it speaks the gRPC of every wire generation (facts/openshell.md 3.2), so that
+// real openshell command lines of any version can be run against any gateway version and what they really print can be seen.
+// No gateway binary is published anywhere that tests can reach; that is why this one exists.
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"path"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Exec is one command to run in a sandbox.
+type Exec struct {
+	Argv    []string
+	Workdir string
+	Env     map[string]string
+	Stdin   []byte
+	Stdout  io.Writer
+	Stderr  io.Writer
+}
+
+// Backend holds the sandboxes behind a gateway. Its methods answer gRPC status errors.
+type Backend interface {
+	List(ctx context.Context) ([]Sandbox, error)
+	Create(ctx context.Context, s Sandbox) (Sandbox, error)
+	Delete(ctx context.Context, name string) (deleted bool, err error)
+	SetPhase(ctx context.Context, name string, p Phase) (Sandbox, error)
+	Exec(ctx context.Context, s Sandbox, e Exec) (exit int, err error)
+}
+
+// Server is a gateway of one version in front of a backend.
+type Server struct {
+	Version string
+	Backend Backend
+	Calls   func(method string) // told of every RPC when set
+}
+
+// Serve answers on l, without TLS, until ctx ends.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	g := grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(s.handle))
+	stop := context.AfterFunc(ctx, g.Stop)
+	defer stop()
+	return g.Serve(l)
+}
+
+// raw hands message bytes through: which schema they follow is the handler's matter.
+type raw struct{}
+
+func (raw) Name() string { return "proto" }
+
+func (raw) Marshal(v any) ([]byte, error) {
+	b, ok := v.(message)
+	if !ok {
+		return nil, fmt.Errorf("%T is not a raw message", v)
+	}
+	return b, nil
+}
+
+func (raw) Unmarshal(data []byte, v any) error {
+	into, ok := v.(*message)
+	if !ok {
+		return fmt.Errorf("%T cannot take a raw message", v)
+	}
+	*into = append(message{}, data...)
+	return nil
+}
+
+func (s *Server) handle(_ any, stream grpc.ServerStream) error {
+	full, _ := grpc.MethodFromServerStream(stream)
+	if s.Calls != nil {
+		s.Calls(full)
+	}
+	var in message
+	if err := stream.RecvMsg(&in); err != nil {
+		return err
+	}
+	if full == "/openshell.v1.OpenShell/ExecSandbox" {
+		return s.exec(stream, in)
+	}
+	answer, known := s.unary()[path.Base(full)]
+	if !known || path.Dir(full) != "/openshell.v1.OpenShell" {
+		return status.Error(codes.Unimplemented, "")
+	}
+	out, err := answer(stream.Context(), in)
+	if err != nil {
+		return err
+	}
+	return stream.SendMsg(out)
+}
+
+type unary func(ctx context.Context, in message) (message, error)
+
+// unary is every call that this version answers; the rest is UNIMPLEMENTED, as it is on a real gateway.
+func (s *Server) unary() map[string]unary {
+	calls := map[string]unary{
+		"Health": s.health, "ListSandboxes": s.list, "GetSandbox": s.get, "CreateSandbox": s.create, "DeleteSandbox": s.delete,
+		"ListSandboxProviders": s.nothing, "ListProviders": s.nothing, "GetSandboxConfig": s.nothing,
+		"GetSandboxPolicyStatus": s.nothing,
+	}
+	if since(s.Version, 85) {
+		calls["GetGatewayInfo"] = s.info
+	}
+	if since(s.Version, 105) {
+		calls["StopSandbox"], calls["StartSandbox"] = s.phase(Stopped), s.phase(Ready)
+	}
+	return calls
+}
