@@ -25,6 +25,7 @@ type Registration struct {
 	Auth     string // "mtls", "plaintext", "oidc", "cloudflare_jwt"; "" when unsaid
 	Active   bool
 	Remote   bool
+	Version  string // the gateway's own version; only from the live `gateway info` of 0.0.85 and newer
 }
 
 // Sandbox is one row of `openshell sandbox list`, whichever generation printed it.

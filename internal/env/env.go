@@ -97,6 +97,17 @@ func (e Env) With(entries ...string) Env {
 	return Env{vars: vars}
 }
 
+// Without returns a copy in which none of names is set.
+func (e Env) Without(names ...string) Env {
+	vars := make(map[string]string, len(e.vars))
+	for name, value := range e.vars {
+		if !slices.Contains(names, name) {
+			vars[name] = value
+		}
+	}
+	return Env{vars: vars}
+}
+
 func inherited(name string) bool {
 	for _, prefix := range []string{"LC_", "XDG_", "OPENSHELL_", "GRPC_"} {
 		if strings.HasPrefix(name, prefix) {

@@ -14,6 +14,13 @@ import (
 // ErrUntrusted is wrapped by every refusal, so that a caller can tell "must not run" from "is not there".
 var ErrUntrusted = errors.New("not safe to execute")
 
+// errNotProgram is wrapped beside ErrUntrusted where the file is no program at all, so nobody could mean to execute it.
+var errNotProgram = errors.New("not a program")
+
+// NotExecutable reports whether a refusal was about a file that is no program at all (a folder, no execute permission), as opposed
+// to a program that another user could have written.
+func NotExecutable(err error) bool { return errors.Is(err, errNotProgram) }
+
 // Executable reports why path must not be executed by a process with effective user id uid; nil means it may.
 //
 // The file must be regular, executable, owned by root or by uid, and not writable by group or others; so must every folder that
@@ -44,10 +51,10 @@ func Executable(path string, uid int) error {
 // an executable image that no longer has a path (/proc/PID/exe of a replaced file).
 func File(info fs.FileInfo, name string, uid int) error {
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%q is not a regular file: %w", name, ErrUntrusted)
+		return fmt.Errorf("%q is not a regular file: %w, %w", name, errNotProgram, ErrUntrusted)
 	}
 	if info.Mode().Perm()&0o111 == 0 {
-		return fmt.Errorf("%q is not executable: %w", name, ErrUntrusted)
+		return fmt.Errorf("%q is not executable: %w, %w", name, errNotProgram, ErrUntrusted)
 	}
 	return owned(info, name, uid)
 }

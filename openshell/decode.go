@@ -1,0 +1,54 @@
+package openshell
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// decodeWordings are the texts of protobuf decoders, squeezed as squeeze does. prost (OpenShell's own, facts/openshell.md 4.2) puts
+// "failed to decode Protobuf message" in front of every reason; the reasons are listed as well because a caller may have cut the
+// front off. The rest are the words of other decoders that may stand between us and a gateway: Go, C++, C#, Java, JavaScript, Python.
+var decodeWordings = []string{
+	"failedtodecodeprotobuf", "protobufdecodeerror", "couldnotdecodeprotobuf", "errordecodingprotobuf",
+	"invalidwiretype", "wrongwiretype", "illegalwiretype", "unknownwiretype", "unexpectedwiretype", "badwiretype",
+	"invalidtagvalue:", "invalidvarint", "unexpectedendgrouptag", "delimitedlengthexceeded", "bufferunderflow",
+	"dataisnotutf-8encoded", "recursionlimitreached",
+	"cannotparseinvalidwire-formatdata", "failedtounmarshalthereceivedmessage", "errorunmarshallingrequest",
+	"containsinvalidutf-8", "cannotparsereservedwiretype",
+	"invalidwire-format", "protocolmessagecontainedaninvalidtag", "whileparsingaprotocolmessage", "protocolmessageend-grouptag",
+	"responsemessageparsingerror", "exceptiondeserializingresponse", "errorparsingmessagewithtype",
+}
+
+// loose is the pattern by which NemoClaw itself recognises a mismatch (src/lib/runtime-recovery.ts).
+var loose = regexp.MustCompile(`(?i)\bproto(?:buf)? (?:decode|schema|wire)`)
+
+// goProto is how both Go protobuf runtimes begin their decode errors.
+var goProto = regexp.MustCompile(`(?i)\bproto:[ \x{a0}]*(?:cannot parse|illegal|wrong|bad|invalid|can't skip|unexpected|field|\(line|[a-z0-9_.]+: (?:illegal|wrong|invalid))`)
+
+// DecodeFailure reports whether text, the whole output of a call of ours, says that a protobuf message could not be decoded: in every
+// wording of OpenShell's decoder, in both spellings of a gRPC status, wrapped or not. It asks nothing about whose message it was;
+// for a text of unknown origin that matters, and preflight.Diagnose is the one to ask.
+func DecodeFailure(text string) bool {
+	normal := Normalise(text)
+	if loose.MatchString(normal) || goProto.MatchString(normal) {
+		return true
+	}
+	squeezed := squeeze(text)
+	for _, wording := range decodeWordings {
+		if strings.Contains(squeezed, wording) {
+			return true
+		}
+	}
+	return false
+}
+
+// squeeze is text in lower case without spaces and gutters: wrapping, also inside words, cannot hide a wording in it.
+func squeeze(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || strings.ContainsRune("│|├╰─▶×", r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, stripANSI(text))
+}

@@ -1,0 +1,89 @@
+package openshell
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrNotFound means that no openshell CLI is on this host, as far as it was looked for.
+var ErrNotFound = errors.New("openshell CLI not found")
+
+// ErrUnsupported means that this generation of OpenShell cannot answer the question; it says nothing about the gateway's health.
+var ErrUnsupported = errors.New("not supported by this OpenShell version")
+
+// MismatchError is a state call that answered with a protobuf decode error: CLI and gateway do not speak the same schema.
+type MismatchError struct {
+	Gateway string
+	Op      string // "sandbox list"
+	Output  string // what the CLI printed, one line, not shortened
+}
+
+// Error says what happened and shows the CLI's own words.
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("openshell %s%s could not decode the gateway's answer: %s", e.Op, of(e.Gateway), OneLine(e.Output, 260))
+}
+
+// ListingError is a state call whose answer could not be had or not be read. It never means that there is nothing to list.
+type ListingError struct {
+	Gateway string
+	Op      string // "sandbox list", "status", "gateway info", …
+	Output  string // what the CLI printed, one line, not shortened
+	Exit    int    // -1 when the CLI did not end by itself
+	// At most one of these is set: nobody answered; the CLI does not know the gateway; the time limit ran out.
+	Unreachable   bool
+	NotRegistered bool
+	TimedOut      bool
+	Err           error // what was wrong with the answer, or why the CLI could not be run; may be nil
+}
+
+// Error says which call failed and how, from the operator's side.
+func (e *ListingError) Error() string {
+	call := "openshell " + e.Op + of(e.Gateway)
+	switch {
+	case e.TimedOut:
+		return call + ": no answer in time"
+	case e.NotRegistered:
+		return call + ": the CLI does not know this gateway: " + OneLine(e.Output, 260)
+	case e.Unreachable:
+		return call + ": the gateway did not answer: " + OneLine(e.Output, 260)
+	case e.Err != nil && e.Output != "":
+		return fmt.Sprintf("%s: %v: %s", call, e.Err, OneLine(e.Output, 260))
+	case e.Err != nil:
+		return fmt.Sprintf("%s: %v", call, e.Err)
+	case e.Output == "":
+		return fmt.Sprintf("%s: exit status %d and not a word", call, e.Exit)
+	}
+	return fmt.Sprintf("%s: exit status %d: %s", call, e.Exit, OneLine(e.Output, 260))
+}
+
+// Unwrap gives the cause.
+func (e *ListingError) Unwrap() error { return e.Err }
+
+func of(gateway string) string {
+	if gateway == "" {
+		return ""
+	}
+	return fmt.Sprintf(" of gateway %q", gateway)
+}
+
+// The texts are squeezed (see squeeze). Sources: facts/openshell.md 1.4, facts/nemoclaw.md 5.3 and 6.
+var notRegisteredWordings = []string{
+	"noactivegateway", "nogatewayconfigured", "unknowngateway'", "nogatewaymetadatafound", "gatewaynotfound", "nogatewaysfound",
+}
+
+var unreachableWordings = []string{
+	"connectionrefused", "clienterror(connect)", "tcpconnecterror", "transporterror", "connectionreset", "dnserror",
+	"noroutetohost", "networkisunreachable", "connectiontimedout", "brokenpipe", "connectionclosed",
+	"code:'theserviceiscurrentlyunavailable'", "status:unavailable", "status:disconnected", "deadlineexpiredbefore",
+}
+
+func contains(text string, wordings []string) bool {
+	squeezed := squeeze(text)
+	for _, wording := range wordings {
+		if strings.Contains(squeezed, wording) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,108 @@
+package openshell
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// escape sequences: CSI (colours, cursor), OSC (titles, links) and the two-character rest (ECMA-48).
+var ansi = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]|\x{9b}[0-?]*[ -/]*[@-~]`)
+
+var (
+	// cause starts a line of a miette chain: "├─▶ tcp connect error", "╰─▶ …", in a non-UTF-8 locale "|-> …", "`-> …".
+	cause = regexp.MustCompile("^[ \t]*(?:[├╰]─+▶|[|`+]-+>)[ \t]*")
+	// gutter starts a line that continues the one before it: "  │ is missing", in a non-UTF-8 locale "  | is missing".
+	gutter = regexp.MustCompile(`^[ \t]*(?:│|\|)(?:[ \t]+|$)`)
+	// cross is the mark between "Error:" and the message.
+	cross = regexp.MustCompile(`^([ \t]*(?:[Ee]rror:)?)[ \t]*×[ \t]*|^([ \t]*[Ee]rror:)[ \t]+x[ \t]+`)
+	// inline marks are what a caller leaves when it flattens such a text into one line.
+	inlineHyphen = regexp.MustCompile(`-[ \t]*│[ \t]*`)
+	inlineMark   = regexp.MustCompile(`[ \t]*(?:[├╰]─+▶|│)[ \t]*`)
+	blanks       = regexp.MustCompile(`[ \t]+`)
+)
+
+// stripANSI removes escape sequences and carriage returns and makes every kind of space a plain one; lines stay lines.
+func stripANSI(text string) string {
+	text = strings.ToValidUTF8(ansi.ReplaceAllString(text, ""), "\uFFFD")
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			return r
+		case r == '\u200b' || r == '\ufeff':
+			return -1
+		case r == '\r':
+			return '\n'
+		case unicode.IsSpace(r):
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// Normalise undoes what OpenShell's error printer (miette) and the ways a text travels do to it: escape sequences, the gutters
+// "│ ├─▶ ╰─▶ ×" and their ASCII stand-ins, lines wrapped at 80 columns, no-break spaces, runs of spaces, empty lines. What was one
+// message is one line again; causes and unrelated lines stay on lines of their own.
+func Normalise(text string) string {
+	var lines []string
+	width := 0
+	for line := range strings.Lines(stripANSI(text)) {
+		line = strings.TrimRight(line, "\n ")
+		raw := utf8.RuneCountInString(line)
+		if mark := gutter.FindString(line); mark != "" && len(lines) > 0 && !cause.MatchString(line) {
+			last := len(lines) - 1
+			lines[last] = rejoin(lines[last], tidy(line[len(mark):]), width)
+		} else if line = tidy(cause.ReplaceAllString(cross.ReplaceAllString(line, "$1$2 "), "")); line != "" {
+			lines = append(lines, line)
+		}
+		width = raw
+	}
+	return strings.Join(lines, "\n")
+}
+
+func tidy(line string) string {
+	line = inlineHyphen.ReplaceAllString(line, "-")
+	line = inlineMark.ReplaceAllString(line, " ")
+	return strings.TrimSpace(blanks.ReplaceAllString(line, " "))
+}
+
+// wrapColumn is where miette wraps when it does not write to a terminal.
+const wrapColumn = 80
+
+// rejoin puts two parts of a wrapped line together. They are parted at a space, after a hyphen, or inside a word that is longer
+// than a line; before holds the width of the printed line that was continued.
+func rejoin(before, after string, width int) string {
+	if after == "" || before == "" {
+		return before + after
+	}
+	hyphen := strings.HasSuffix(before, "-") && !strings.HasSuffix(before, " -")
+	tail := before[strings.LastIndexByte(before, ' ')+1:]
+	head, _, _ := strings.Cut(after, " ")
+	tooLong := width >= wrapColumn-1 && utf8.RuneCountInString(tail)+utf8.RuneCountInString(head) > wrapColumn-8
+	if hyphen || tooLong {
+		return before + after
+	}
+	return before + " " + after
+}
+
+// OneLine is text as one line that can be printed: normalised, without control characters, at most limit characters long (with "…"
+// as the last of them when something was cut off). A limit below 1 means no limit.
+func OneLine(text string, limit int) string {
+	printable := strings.Map(func(r rune) rune {
+		if r == '\n' {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, Normalise(text))
+	printable = strings.TrimSpace(blanks.ReplaceAllString(printable, " "))
+	if limit < 1 || utf8.RuneCountInString(printable) <= limit {
+		return printable
+	}
+	runes := []rune(printable)
+	return string(runes[:limit-1]) + "…"
+}

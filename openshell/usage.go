@@ -1,0 +1,43 @@
+package openshell
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+
+	"sandkeeper/internal/command"
+)
+
+// errRefused means that this generation of the CLI does not know an argument.
+var errRefused = errors.New("this openshell CLI does not know an argument")
+
+// refused recognises clap's usage errors (exit status 2) and the CLI's own word on -o (facts/openshell.md 2.1).
+func refused(r command.Result) bool { return refusedArgument(r) != "" }
+
+var (
+	quoted = regexp.MustCompile("(?:[Uu]nexpected argument|[Ff]ound argument) ['\"`]?(--?[A-Za-z-]+)")
+	value  = regexp.MustCompile("invalid value .* for ['\"`]?(--?[A-Za-z-]+)")
+	format = regexp.MustCompile(`(?i)unsupported output format`)
+	other  = regexp.MustCompile(`(?i)unrecognized subcommand|unexpected argument|wasn't expected`)
+)
+
+// refusedArgument is the argument that the CLI does not know, as it was given ("--limit"); "?" when it refused something else, and ""
+// when this is no refusal.
+func refusedArgument(r command.Result) string {
+	text := Normalise(r.Combined())
+	if r.Exit != 0 && format.MatchString(text) {
+		return "-o"
+	}
+	if r.Exit != 2 {
+		return ""
+	}
+	for _, pattern := range []*regexp.Regexp{quoted, value} {
+		if found := pattern.FindStringSubmatch(text); found != nil {
+			return strings.TrimSpace(found[1])
+		}
+	}
+	if other.MatchString(text) {
+		return "?"
+	}
+	return ""
+}
