@@ -36,7 +36,7 @@ func population() []gateway.Sandbox {
 	for i, name := range []string{"alpha", "beta", "gamma", "delta", "epsilon", "a-rather-long-name"} {
 		all = append(all, gateway.Sandbox{
 			ID: ids[i], Name: name, Image: "openshell/sandbox-from:1780391612", Phase: phases[i], Created: at.Add(time.Duration(i) * time.Hour),
-			Labels: map[string]string{"team": "blue"}, Providers: []string{"nvidia-prod"}, GPU: i == 5,
+			Labels: map[string]string{"team": "blue"}, Providers: []string{"nvidia-prod"},
 		})
 	}
 	return all
@@ -62,7 +62,9 @@ func recorded() []struct {
 		{"sandbox-get-alpha", "sandbox get alpha", false}, {"sandbox-get-beta", "sandbox get beta", false},
 		{"sandbox-get-gamma", "sandbox get gamma", false}, {"sandbox-get-delta", "sandbox get delta", false},
 		{"sandbox-get-epsilon", "sandbox get epsilon", false}, {"sandbox-get-missing", "sandbox get missing", false},
-		{"sandbox-exec", "sandbox exec -n alpha -- true", false},
+		{"sandbox-exec", "sandbox exec -n alpha -- true", false}, {"sandbox-exec-beta", "sandbox exec -n beta -- true", false},
+		{"sandbox-stop", "sandbox stop missing", false}, {"sandbox-delete", "sandbox delete missing", false},
+		{"unknown-gateway", "sandbox list -g elsewhere", false}, {"unknown-command", "frobnicate", false},
 	}
 }
 
@@ -76,6 +78,12 @@ func TestRecordedOutput(t *testing.T) {
 				t.Run("gateway-"+version, func(t *testing.T) {
 					endpoint := serve(t, version, gateway.NewMemory(population()...))
 					record(t, openshell, cli, version, configHome(t, endpoint))
+				})
+			}
+			for _, version := range []string{"0.0.50", "0.0.80"} {
+				t.Run("gateway-"+version+"-gpu", func(t *testing.T) {
+					backend := gateway.NewMemory(gateway.Sandbox{ID: "5f0c2d3e-1111-4222-8333-944455566677", Name: "trainer", GPU: true, Phase: gateway.Ready})
+					record(t, openshell, cli, version+"-gpu", configHome(t, serve(t, version, backend)))
 				})
 			}
 			t.Run("gateway-empty", func(t *testing.T) {
