@@ -1,0 +1,169 @@
+package backup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// stagingPrefix marks folders that are not backups: being written, being removed, or left by a run that died.
+const stagingPrefix = ".tmp-"
+
+// staging is a folder that becomes visible under its name whole or not at all: files are written and synced aside, the folder is
+// synced, renamed, and its parent synced. While its maker lives the folder is locked, so that no sweep takes it away.
+type staging struct {
+	disk   disk
+	parent string // folder that holds the backups of one sandbox
+	name   string // final name in parent
+	dir    string
+	files  []string
+	guard  *os.File
+}
+
+// stage makes the folder. parent must exist.
+func stage(d disk, parent, name string) (*staging, error) {
+	s := &staging{disk: d, parent: parent, name: name, dir: filepath.Join(parent, stagingPrefix+name)}
+	if err := d.Mkdir(s.dir); err != nil {
+		return nil, fmt.Errorf("make %s: %w", s.dir, err)
+	}
+	guard, err := holdFolder(s.dir)
+	if err != nil {
+		return nil, errors.Join(err, d.Remove(s.dir))
+	}
+	s.guard = guard
+	return s, nil
+}
+
+// create makes one file of the folder; the caller writes it and closes it with finishFile.
+func (s *staging) create(name string) (diskFile, error) {
+	f, err := s.disk.Create(filepath.Join(s.dir, name))
+	if err != nil {
+		return nil, fmt.Errorf("make %s: %w", name, err)
+	}
+	s.files = append(s.files, name)
+	return f, nil
+}
+
+// finishFile makes a file's bytes durable and closes it.
+func finishFile(f diskFile, name string) error {
+	if err := f.Sync(); err != nil {
+		return errors.Join(fmt.Errorf("sync %s: %w", name, err), f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", name, err)
+	}
+	return nil
+}
+
+// write makes one file of the folder with content.
+func (s *staging) write(name string, content []byte) error {
+	f, err := s.create(name)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(content); err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", name, err), f.Close())
+	}
+	return finishFile(f, name)
+}
+
+// link gives the folder a second name for the file at from, whose bytes are durable already.
+func (s *staging) link(from, name string) error {
+	if err := s.disk.Link(from, filepath.Join(s.dir, name)); err != nil {
+		return fmt.Errorf("link %s: %w", name, err)
+	}
+	s.files = append(s.files, name)
+	return nil
+}
+
+// publish makes the folder visible. After an error of the last step the folder is visible and whole, but may not outlive a
+// power cut; the error says so.
+func (s *staging) publish() error {
+	final := filepath.Join(s.parent, s.name)
+	if _, err := os.Lstat(final); err == nil {
+		return fmt.Errorf("%s exists already", final)
+	}
+	if err := s.disk.SyncDir(s.dir); err != nil {
+		return fmt.Errorf("sync %s: %w", s.dir, err)
+	}
+	if err := s.disk.Rename(s.dir, final); err != nil {
+		return fmt.Errorf("put %s in place: %w", final, err)
+	}
+	s.files = nil
+	s.release()
+	if err := s.disk.SyncDir(s.parent); err != nil {
+		return fmt.Errorf("%s is in place but may not outlive a power cut: sync %s: %w", final, s.parent, err)
+	}
+	return nil
+}
+
+// discard removes what was staged, newest file first; after publish it does nothing. What cannot be removed now is swept later.
+func (s *staging) discard() error {
+	if s.guard == nil {
+		return nil
+	}
+	var errs []error
+	for i := len(s.files) - 1; i >= 0; i-- {
+		errs = append(errs, ignoreMissing(s.disk.Remove(filepath.Join(s.dir, s.files[i]))))
+	}
+	errs = append(errs, ignoreMissing(s.disk.Remove(s.dir)))
+	s.release()
+	return errors.Join(errs...)
+}
+
+func (s *staging) release() {
+	if s.guard != nil {
+		_ = s.guard.Close() // only a lock: nothing was written through it
+		s.guard = nil
+	}
+}
+
+// errHeld means that another live process is at work in the folder.
+var errHeld = errors.New("in use by a running process")
+
+// holdFolder locks a folder until the returned file is closed or the process ends, however it ends.
+func holdFolder(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOLCK) {
+		return f, nil // file systems without locks have the run's lock only
+	}
+	_ = f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, fmt.Errorf("%s: %w", dir, errHeld)
+	}
+	return nil, fmt.Errorf("lock %s: %w", dir, err)
+}
+
+// replaceFile makes dir/name hold content, whole or not at all.
+func replaceFile(d disk, dir, name string, content []byte) (err error) {
+	part := filepath.Join(dir, stagingPrefix+name)
+	if err := ignoreMissing(d.Remove(part)); err != nil {
+		return err
+	}
+	f, err := d.Create(part)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ignoreMissing(d.Remove(part)))
+		}
+	}()
+	if _, err := f.Write(content); err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", name, err), f.Close())
+	}
+	if err := finishFile(f, name); err != nil {
+		return err
+	}
+	if err := d.Rename(part, filepath.Join(dir, name)); err != nil {
+		return err
+	}
+	return d.SyncDir(dir)
+}

@@ -1,0 +1,67 @@
+package backup
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// disk is the slice of the operating system that changes the store. Tests wrap it to fail the n-th call and to watch the order.
+type disk interface {
+	Mkdir(name string) error // 0700; fs.ErrExist when it is there
+	Create(name string) (diskFile, error)
+	Link(from, to string) error
+	Rename(from, to string) error
+	Remove(name string) error
+	SyncDir(name string) error
+}
+
+type diskFile interface {
+	io.Writer
+	Sync() error
+	Close() error
+}
+
+type realDisk struct{}
+
+func (realDisk) Mkdir(name string) error      { return os.Mkdir(name, 0o700) }
+func (realDisk) Link(from, to string) error   { return os.Link(from, to) }
+func (realDisk) Rename(from, to string) error { return os.Rename(from, to) }
+func (realDisk) Remove(name string) error     { return os.Remove(name) }
+
+func (realDisk) Create(name string) (diskFile, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err // not a nil *os.File in an interface
+	}
+	return f, nil
+}
+
+// SyncDir makes the names in a folder durable. Some file systems cannot (EINVAL, ENOTSUP) and need not.
+func (realDisk) SyncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EINVAL) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func ignoreExists(err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}

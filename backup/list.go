@@ -1,0 +1,232 @@
+package backup
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Latest names the newest whole backup of a sandbox.
+const Latest = "latest"
+
+// maxManifest bounds what is read of a manifest.
+const maxManifest = 512 << 20
+
+// Backup is one backup of the store.
+type Backup struct {
+	ID       string
+	Sandbox  string
+	Dir      string
+	Manifest *Manifest // without its index (see Store.Load); nil when damaged
+	Damage   error     // why the manifest cannot be believed; nil when it can
+	Verified *Verified // the last successful verification of these very bytes; nil when there was none
+}
+
+// Whole reports whether the manifest can be believed. Only Verify proves the archive as well.
+func (b Backup) Whole() bool { return b.Damage == nil && b.Manifest != nil }
+
+// Time is when the backup was started, as its id says.
+func (b Backup) Time() time.Time {
+	at, _ := idTime(b.ID) // listed folders have valid ids only
+	return at
+}
+
+func (b Backup) archivePath() string { return filepath.Join(b.Dir, b.Manifest.Archive.File) }
+
+// NotFoundError says that a sandbox has no such backup.
+type NotFoundError struct {
+	Sandbox, ID string
+	Matches     []string // ids that an ambiguous ID could mean
+	Damaged     int      // damaged backups that Latest passed over
+}
+
+// Error names sandbox and backup.
+func (e *NotFoundError) Error() string {
+	switch {
+	case len(e.Matches) > 0:
+		return fmt.Sprintf("sandbox %q: %q could be %s", e.Sandbox, e.ID, strings.Join(e.Matches, " or "))
+	case e.ID == Latest && e.Damaged > 0:
+		return fmt.Sprintf("sandbox %q has no whole backup; %d damaged", e.Sandbox, e.Damaged)
+	case e.ID == Latest:
+		return fmt.Sprintf("sandbox %q has no backup", e.Sandbox)
+	}
+	return fmt.Sprintf("sandbox %q has no backup %q", e.Sandbox, e.ID)
+}
+
+// Is makes errors.Is(err, fs.ErrNotExist) true.
+func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist }
+
+// Sandboxes lists the sandboxes that have a folder in the store, sorted. No store is no sandboxes.
+func (s *Store) Sandboxes() ([]string, error) {
+	entries, err := os.ReadDir(s.root)
+	if err := ignoreMissing(err); err != nil {
+		return nil, fmt.Errorf("list backups: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && validSandbox(e.Name()) == nil {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// Backups lists a sandbox's backups, newest first, the damaged ones included.
+func (s *Store) Backups(sandbox string) ([]Backup, error) {
+	if err := validSandbox(sandbox); err != nil {
+		return nil, err
+	}
+	ids, err := s.ids(sandbox)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Backup, 0, len(ids))
+	for _, id := range ids {
+		b, err := s.look(sandbox, id)
+		if errors.Is(err, errVanished) {
+			continue // removed while we looked
+		}
+		list = append(list, b)
+	}
+	return list, nil
+}
+
+// ids lists the folders that have a backup's name, newest first.
+func (s *Store) ids(sandbox string) ([]string, error) {
+	entries, err := os.ReadDir(s.folder(sandbox))
+	if err := ignoreMissing(err); err != nil {
+		return nil, fmt.Errorf("list backups of sandbox %q: %w", sandbox, err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && ValidID(e.Name()) {
+			ids = append(ids, e.Name())
+		}
+	}
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	return ids, nil
+}
+
+var errVanished = errors.New("removed meanwhile")
+
+// look reads the facts of one backup. The only error is errVanished; what else is wrong is the backup's Damage.
+func (s *Store) look(sandbox, id string) (Backup, error) {
+	b := Backup{ID: id, Sandbox: sandbox, Dir: filepath.Join(s.folder(sandbox), id)}
+	m, err := readManifest(b, true)
+	if err != nil {
+		if _, gone := os.Lstat(b.Dir); errors.Is(gone, fs.ErrNotExist) {
+			return b, errVanished
+		}
+		b.Damage = err
+		return b, nil
+	}
+	b.Manifest = m
+	b.Verified = readVerified(b)
+	return b, nil
+}
+
+// Load reads the whole manifest of b, index included.
+func (s *Store) Load(b Backup) (*Manifest, error) { return readManifest(b, false) }
+
+// readManifest reads b's manifest and checks that it belongs where it lies.
+func readManifest(b Backup, headOnly bool) (*Manifest, error) {
+	content, err := readPlain(filepath.Join(b.Dir, manifestName), maxManifest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, damagef(DamageManifest, manifestName, "it is missing")
+	}
+	if err != nil {
+		return nil, &DamageError{Kind: DamageManifest, Object: manifestName, Err: err}
+	}
+	m, err := decodeManifest(content, headOnly)
+	if err != nil {
+		return nil, err
+	}
+	if m.ID != b.ID || m.Sandbox != b.Sandbox {
+		return nil, damagef(DamageSwapped, manifestName, "it belongs to backup %q of sandbox %q", m.ID, m.Sandbox)
+	}
+	if m.Archive.File != archiveName && m.Archive.File != encryptedName {
+		return nil, damagef(DamageManifest, manifestName, "it names the archive %q", m.Archive.File)
+	}
+	return m, nil
+}
+
+// readPlain reads a regular file of at most limit bytes; links are not followed and pipes not waited for.
+func readPlain(path string, limit int64) ([]byte, error) {
+	f, err := openPlain(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(content)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", filepath.Base(path), limit)
+	}
+	return content, err
+}
+
+func openPlain(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", filepath.Base(path))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Find gives one backup: by id, by an unambiguous beginning of an id, or Latest, the newest whole one.
+func (s *Store) Find(sandbox, id string) (Backup, error) {
+	if err := validSandbox(sandbox); err != nil {
+		return Backup{}, err
+	}
+	ids, err := s.ids(sandbox)
+	if err != nil {
+		return Backup{}, err
+	}
+	if id == Latest || id == "" {
+		return s.latest(sandbox, ids)
+	}
+	matches := slices.DeleteFunc(ids, func(have string) bool { return !strings.HasPrefix(have, id) })
+	if len(matches) != 1 {
+		return Backup{}, &NotFoundError{Sandbox: sandbox, ID: id, Matches: matches}
+	}
+	b, err := s.look(sandbox, matches[0])
+	if err != nil {
+		return Backup{}, &NotFoundError{Sandbox: sandbox, ID: id}
+	}
+	return b, nil
+}
+
+func (s *Store) latest(sandbox string, ids []string) (Backup, error) {
+	missing := &NotFoundError{Sandbox: sandbox, ID: Latest}
+	for _, id := range ids {
+		b, err := s.look(sandbox, id)
+		if err == nil && b.Whole() {
+			return b, nil
+		}
+		if err == nil {
+			missing.Damaged++
+		}
+	}
+	return Backup{}, missing
+}
+
+// head is m without its index.
+func (m *Manifest) head() *Manifest {
+	head := *m
+	head.Index = nil
+	return &head
+}

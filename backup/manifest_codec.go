@@ -1,0 +1,160 @@
+package backup
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// member is one member of a JSON object, in the file's order.
+type member struct {
+	key   string
+	value json.RawMessage
+}
+
+// encode renders m: one line per member and per element of a list, the index after the facts, the seal last.
+func (m *Manifest) encode() ([]byte, error) {
+	known, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	members, err := splitMembers(known)
+	if err != nil {
+		return nil, err
+	}
+	if last := len(members) - 1; m.Index != nil && last >= 0 { // facts, unknown members, index
+		members = append(append(members[:last:last], m.extra...), members[last])
+	} else {
+		members = append(members, m.extra...)
+	}
+	var out bytes.Buffer
+	out.WriteString("{\n")
+	for _, mem := range members {
+		key, _ := json.Marshal(mem.key)
+		fmt.Fprintf(&out, "  %s: ", key)
+		if err := writeValue(&out, mem.value, "  "); err != nil {
+			return nil, err
+		}
+		out.WriteString(",\n")
+	}
+	return seal(out.Bytes()), nil
+}
+
+// writeValue writes objects at the top of the index and all lists of objects line by line, so that people and diff can read them.
+func writeValue(out *bytes.Buffer, value json.RawMessage, indent string) error {
+	switch {
+	case bytes.HasPrefix(value, []byte(`[{`)):
+		var items []json.RawMessage
+		if err := json.Unmarshal(value, &items); err != nil {
+			return err
+		}
+		out.WriteString("[")
+		for i, item := range items {
+			out.WriteString(listGap(i) + indent + "  ")
+			out.Write(item)
+		}
+		out.WriteString("\n" + indent + "]")
+		return nil
+	case bytes.HasPrefix(value, []byte(`{"frames":`)):
+		members, err := splitMembers(value)
+		if err != nil {
+			return err
+		}
+		out.WriteString("{")
+		for i, mem := range members {
+			fmt.Fprintf(out, "%s%s  %q: ", listGap(i), indent, mem.key)
+			if err := writeValue(out, mem.value, indent+"  "); err != nil {
+				return err
+			}
+		}
+		out.WriteString("\n" + indent + "}")
+		return nil
+	}
+	out.Write(value)
+	return nil
+}
+
+func listGap(i int) string {
+	if i == 0 {
+		return "\n"
+	}
+	return ",\n"
+}
+
+// splitMembers takes the top of a JSON object apart and keeps the order.
+func splitMembers(object []byte) ([]member, error) {
+	dec := json.NewDecoder(bytes.NewReader(object))
+	open, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	if open != json.Delim('{') {
+		return nil, errors.New("not a JSON object")
+	}
+	var members []member
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		mem := member{key: key.(string)} // inside an object the decoder yields strings only
+		if err := dec.Decode(&mem.value); err != nil {
+			return nil, err
+		}
+		members = append(members, mem)
+	}
+	_, err = dec.Token()
+	return members, err
+}
+
+// decodeManifest reads a manifest: seal, JSON, schema. With headOnly the index, most of the file, is proven by the seal but not parsed.
+func decodeManifest(content []byte, headOnly bool) (*Manifest, error) {
+	if err := checkSeal(content); err != nil {
+		return nil, err
+	}
+	if headOnly {
+		content = cutIndex(content)
+	}
+	var m Manifest
+	if err := json.Unmarshal(content, &m); err != nil {
+		return nil, &DamageError{Kind: DamageManifest, Err: err}
+	}
+	if m.Schema != Schema {
+		return nil, fmt.Errorf("manifest has schema %d, this program reads schema %d", m.Schema, Schema)
+	}
+	members, err := splitMembers(content)
+	if err != nil {
+		return nil, &DamageError{Kind: DamageManifest, Err: err}
+	}
+	for _, mem := range members {
+		if !knownMember(mem.key) {
+			m.extra = append(m.extra, mem)
+		}
+	}
+	if headOnly {
+		m.Index = nil
+	}
+	return &m, nil
+}
+
+// cutIndex drops the index from a manifest in the layout of encode. A line break cannot be inside a JSON string, so the mark
+// is unambiguous; a manifest laid out otherwise is returned whole.
+func cutIndex(content []byte) []byte {
+	at := bytes.LastIndex(content, []byte(",\n  \"index\": {"))
+	if at < 0 {
+		return content
+	}
+	return append(bytes.Clone(content[:at]), "\n}\n"...)
+}
+
+func knownMember(key string) bool {
+	switch key {
+	case "schema", "id", "sandbox", "sandboxId", "gateway", "inventory", "label", "tool",
+		"versions", "image", "agent", "home", "container", "recipe", "skippedChecks",
+		"started", "finished", "consistency", "consistencyReason", "secrets", "encryption",
+		"archive", "content", "exclusions", "index", "seal":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,96 @@
+// Package backup answers whether a sandbox's state is safe: it captures homes into archives that ordinary tools read, proves what it
+// wrote, lists, prunes and restores it.
+package backup
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Names of the files of a backup.
+const (
+	manifestName   = "manifest.json"
+	archiveName    = "archive.tar.zst"
+	encryptedName  = "archive.tar.zst.age"
+	verifiedName   = "verified.json"
+	lockName       = ".lock"
+	lockHolderName = ".lock.owner"
+)
+
+// Store is a folder of backups: <root>/<sandbox>/<id>/{archive.tar.zst,manifest.json}. Folders are 0700, files 0600.
+// Readers need no lock; whoever creates, removes or sweeps holds the store's Lock.
+type Store struct {
+	root string
+	tool string
+	disk disk
+	now  func() time.Time
+	rand io.Reader
+}
+
+// StoreOptions are what a store needs to know beside its folder. The zero value serves.
+type StoreOptions struct {
+	Tool string           // version of this program, for manifests
+	UID  int              // whose store it is; 0 is root
+	Now  func() time.Time // nil: time.Now
+	Rand io.Reader        // nil: crypto/rand
+
+	disk disk // tests fail its calls
+}
+
+// OpenStore names the store at root. Nothing is made on disk before the first Create or Lock. A root that passes through another
+// user's symbolic link, or through a folder where anybody can swap names, is refused.
+func OpenStore(root string, o StoreOptions) (*Store, error) {
+	abs, err := filepath.Abs(root)
+	if err != nil || root == "" {
+		return nil, errors.Join(fmt.Errorf("backup folder %q cannot be used", root), err)
+	}
+	if err := checkRoot(abs, o.UID); err != nil {
+		return nil, err
+	}
+	s := &Store{root: abs, tool: o.Tool, disk: o.disk, now: o.Now, rand: o.Rand}
+	if s.disk == nil {
+		s.disk = realDisk{}
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.rand == nil {
+		s.rand = rand.Reader
+	}
+	return s, nil
+}
+
+// Root is the store's folder, absolute.
+func (s *Store) Root() string { return s.root }
+
+// folder is the folder of one sandbox's backups.
+func (s *Store) folder(sandbox string) string { return filepath.Join(s.root, sandbox) }
+
+// makeFolder makes dir and what lies above it, each durable in its parent.
+func (s *Store) makeFolder(dir string) error {
+	if info, err := os.Stat(dir); err == nil {
+		if !info.IsDir() {
+			return fmt.Errorf("%s is not a folder", dir)
+		}
+		return nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := s.makeFolder(parent); err != nil {
+		return err
+	}
+	if err := ignoreExists(s.disk.Mkdir(dir)); err != nil {
+		return fmt.Errorf("make %s: %w", dir, err)
+	}
+	if err := s.disk.SyncDir(parent); err != nil {
+		return fmt.Errorf("sync %s: %w", parent, err)
+	}
+	return nil
+}

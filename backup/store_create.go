@@ -1,0 +1,124 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+)
+
+// NewBackup says what to make.
+type NewBackup struct {
+	// Manifest holds what the caller knows: sandbox, gateway, versions, image, recipe, consistency, … Create fills in id, times,
+	// archive, content, exclusions and index.
+	Manifest   Manifest
+	Secrets    SecretsPolicy // "" is SecretsExclude
+	Recipients []string      // age public keys; none: not encrypted
+	Fresh      bool          // do not build on the previous backup
+}
+
+// Create makes a backup: fill adds the content to the archive, and the backup becomes visible whole or not at all.
+//
+// Content that equals the sandbox's newest whole backup is not stored twice. When that backup turns out to be damaged after the
+// new one relied on it, fill is called once more, with a new archive, so it must be able to read the source again.
+func (s *Store) Create(ctx context.Context, n NewBackup, fill func(context.Context, *Archive) error) (Backup, error) {
+	if n.Secrets == "" {
+		n.Secrets = SecretsExclude
+	}
+	if err := validSandbox(n.Manifest.Sandbox); err != nil {
+		return Backup{}, err
+	}
+	b, err := s.create(ctx, n, fill)
+	if errors.Is(err, errBaseDamaged) && ctx.Err() == nil {
+		n.Fresh = true
+		return s.create(ctx, n, fill)
+	}
+	return b, err
+}
+
+func (s *Store) create(ctx context.Context, n NewBackup, fill func(context.Context, *Archive) error) (b Backup, err error) {
+	started := s.now().UTC().Truncate(time.Second)
+	id, err := newID(started, s.rand)
+	if err != nil {
+		return Backup{}, err
+	}
+	parent := s.folder(n.Manifest.Sandbox)
+	if err := s.makeFolder(parent); err != nil {
+		return Backup{}, err
+	}
+	st, err := stage(s.disk, parent, id)
+	if err != nil {
+		return Backup{}, err
+	}
+	defer func() { err = errors.Join(err, st.discard()) }() // also after a panic of fill
+	m := n.Manifest
+	m.Schema, m.ID, m.Tool, m.Started, m.Secrets, m.Index = Schema, id, s.tool, started, n.Secrets, nil
+	if err := s.capture(ctx, st, n, &m, fill); err != nil {
+		return Backup{}, err
+	}
+	m.Finished = s.now().UTC().Truncate(time.Second)
+	content, err := m.encode()
+	if err != nil {
+		return Backup{}, fmt.Errorf("write %s: %w", manifestName, err)
+	}
+	if err := st.write(manifestName, content); err != nil {
+		return Backup{}, err
+	}
+	return Backup{ID: id, Sandbox: m.Sandbox, Dir: filepath.Join(parent, id), Manifest: m.head()}, st.publish()
+}
+
+// capture writes the archive, or links the previous one, and puts what it measured into m.
+func (s *Store) capture(ctx context.Context, st *staging, n NewBackup, m *Manifest, fill func(context.Context, *Archive) error) error {
+	sealed, err := sealTo(n.Recipients)
+	if err != nil {
+		return err
+	}
+	sink := newArchiveSink(st, sealed.fileName())
+	defer sink.abandon()
+	out, err := sealed.writer(sink)
+	if err != nil {
+		return err
+	}
+	previous, base := s.base(ctx, n, sink)
+	if base != nil {
+		defer base.stop()
+	}
+	a := newArchive(ctx, newFrameWriter(ctx, out, base), n.Secrets, sealed.on())
+	defer func() { _, _ = a.frames.Close(true) }() // ends the packers, whatever happened; after finish there are none
+	if err := fill(ctx, a); err != nil {
+		return err
+	}
+	unchanged, err := a.finish()
+	if err != nil {
+		return err
+	}
+	m.Encryption = sealed.describe()
+	if unchanged {
+		m.Archive = previous.Manifest.Archive
+		err = st.link(previous.archivePath(), m.Archive.File)
+	} else if err = out.Close(); err == nil {
+		m.Archive, err = sink.finish()
+	}
+	if err != nil {
+		return err
+	}
+	a.describe(m)
+	return nil
+}
+
+// base finds the backup that the new one may turn out to equal, and starts to prove it.
+func (s *Store) base(ctx context.Context, n NewBackup, sink *archiveSink) (Backup, *baseReader) {
+	if n.Fresh || len(n.Recipients) > 0 {
+		return Backup{}, nil
+	}
+	previous, err := s.Find(n.Manifest.Sandbox, Latest)
+	if err != nil || previous.Manifest.Encryption != nil || previous.Manifest.Secrets != n.Secrets {
+		return Backup{}, nil // whatever is wrong with the previous one, a whole new one is never wrong
+	}
+	full, err := s.Load(previous)
+	if err != nil || full.Index == nil || len(full.Index.Frames) == 0 {
+		return Backup{}, nil
+	}
+	return previous, openBase(ctx, previous.archivePath(), full, sink)
+}
