@@ -1,0 +1,143 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"sandkeeper/gateway"
+	"sandkeeper/openshell"
+)
+
+// listJobs is how many gateways are asked at once.
+const listJobs = 8
+
+// lists is what each asked gateway listed.
+type lists map[string][]openshell.Sandbox
+
+func (l lists) copy() lists { return maps.Clone(l) }
+
+// look is what was seen at one time.
+type look struct {
+	lists      lists
+	containers []gateway.Container
+	engineErr  error // why containers is not known; wraps ErrNoEngine when there is no engine
+	asked      bool  // the engine was asked
+}
+
+// engineSettled reports whether "no container" is known rather than guessed: the engine answered, or there is none.
+func (l look) engineSettled() bool { return l.engineErr == nil || errors.Is(l.engineErr, ErrNoEngine) }
+
+func (l look) warnings() []string {
+	if l.engineSettled() {
+		return nil
+	}
+	return []string{fmt.Sprintf("the container engine did not answer, so no container was looked at: %v", l.engineErr)}
+}
+
+func (l *look) askEngine(ctx context.Context, s Sources) {
+	l.asked = true
+	if s.Containers == nil {
+		l.engineErr = ErrNoEngine
+		return
+	}
+	l.containers, l.engineErr = s.Containers(ctx)
+}
+
+// ask looks at gateways and engine, all at the same time. A decode failure outranks a listing that merely failed; all of them
+// are joined, in the order of the gateways' names.
+func (l *look) ask(ctx context.Context, s Sources, gateways []string) error {
+	if s.Offline {
+		gateways = nil
+	}
+	answers, errs := make([][]openshell.Sandbox, len(gateways)), make([]error, len(gateways))
+	var wg sync.WaitGroup
+	if !l.asked {
+		wg.Go(func() { l.askEngine(ctx, s) })
+	}
+	slots := make(chan struct{}, listJobs)
+	for i, name := range gateways {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			answers[i], errs[i] = list(ctx, s, name)
+		})
+	}
+	wg.Wait()
+	if err := worstFirst(errs); err != nil {
+		return err
+	}
+	if l.lists == nil {
+		l.lists = lists{}
+	}
+	for i, name := range gateways {
+		l.lists[name] = answers[i]
+	}
+	return ctx.Err()
+}
+
+func list(ctx context.Context, s Sources, name string) ([]openshell.Sandbox, error) {
+	found, err := s.List(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("listing the sandboxes of gateway %q: %w", name, err)
+	}
+	if AllUnspecified(found) {
+		return nil, &UnspecifiedError{Gateway: name, Count: len(found)}
+	}
+	return found, nil
+}
+
+func worstFirst(errs []error) error {
+	mismatch := func(err error) int {
+		if _, ok := errors.AsType[*openshell.MismatchError](err); ok {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(errs, func(a, b error) int { return mismatch(a) - mismatch(b) })
+	return errors.Join(errs...)
+}
+
+// gateways are the gateways that must be listed: those of the rows, and the one that is meant.
+func (s Sources) gateways() []string {
+	var names []string
+	for _, row := range s.Registry.Rows {
+		if row.BindingErr == nil {
+			names = append(names, row.Gateway)
+		}
+	}
+	if s.Gateway != "" {
+		names = append(names, s.Gateway)
+	}
+	return sorted(names)
+}
+
+func sorted(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// UnspecifiedError is a gateway that lists sandboxes and gives a phase for none of them. Between 0.0.37–0.0.52 and 0.0.53 the
+// phase moved to another field, so this is what that drift looks like: no decode error, every phase "Unspecified".
+type UnspecifiedError struct {
+	Gateway string
+	Count   int
+}
+
+// Error says what was seen and what it means.
+func (e *UnspecifiedError) Error() string {
+	return fmt.Sprintf("gateway %q lists %d sandbox(es), all in phase Unspecified: CLI and gateway do not agree on the schema", e.Gateway, e.Count)
+}
+
+// AllUnspecified reports whether a listing is one that only drift explains: at least one sandbox, and no phase for any.
+func AllUnspecified(listed []openshell.Sandbox) bool {
+	stated := func(s openshell.Sandbox) bool {
+		phase := strings.ToUpper(s.Phase)
+		return phase != "UNSPECIFIED" && phase != "SANDBOX_PHASE_UNSPECIFIED"
+	}
+	return len(listed) > 0 && !slices.ContainsFunc(listed, stated)
+}
