@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"syscall"
 )
 
@@ -23,28 +21,15 @@ func NotExecutable(err error) bool { return errors.Is(err, errNotProgram) }
 
 // Executable reports why path must not be executed by a process with effective user id uid; nil means it may.
 //
-// The file must be regular, executable, owned by root or by uid, and not writable by group or others; so must every folder that
-// holds it, link by link, up to the root (a sticky folder such as /tmp counts as safe above a folder of our own, because nobody
-// else can replace our entries in it). Errors wrap ErrUntrusted, or fs.ErrNotExist when there is no such file.
+// The file must be regular, executable, owned by root or by uid, and not writable by anybody else; so must every folder and every
+// symbolic link on the way to it. A sticky folder of root or of uid, such as /tmp, may be writable by all, because nobody else can
+// replace what we own in it. Errors wrap ErrUntrusted, or fs.ErrNotExist when there is no such file.
 func Executable(path string, uid int) error {
-	if !filepath.IsAbs(path) {
-		return fmt.Errorf("%q is not an absolute path: %w", path, ErrUntrusted)
-	}
-	real, err := filepath.EvalSymlinks(path)
+	real, info, err := follow(path, uid)
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(real)
-	if err != nil {
-		return err
-	}
-	if err := File(info, real, uid); err != nil {
-		return err
-	}
-	if err := folders(filepath.Dir(real), uid); err != nil {
-		return err
-	}
-	return folders(filepath.Dir(path), uid)
+	return File(info, real, uid)
 }
 
 // File judges an already opened or inspected file by its owner and mode alone, without its folders: what remains to be asked of
@@ -67,25 +52,12 @@ func owned(info fs.FileInfo, name string, uid int) error {
 	if owner := int(stat.Uid); owner != 0 && owner != uid {
 		return fmt.Errorf("%q belongs to user %d: %w", name, owner, ErrUntrusted)
 	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%q can be written by other users (mode %04o): %w", name, info.Mode().Perm(), ErrUntrusted)
+	mode := info.Mode()
+	switch {
+	case mode&fs.ModeSymlink != 0: // Its mode means nothing.
+	case mode.IsDir() && mode&fs.ModeSticky != 0:
+	case mode.Perm()&0o002 != 0, mode.Perm()&0o020 != 0 && !privateGroup(stat):
+		return fmt.Errorf("%q can be written by other users (mode %04o): %w", name, mode.Perm(), ErrUntrusted)
 	}
 	return nil
-}
-
-func folders(dir string, uid int) error {
-	for {
-		info, err := os.Stat(dir)
-		if err != nil {
-			return err
-		}
-		if err := owned(info, dir, uid); err != nil && info.Mode()&fs.ModeSticky == 0 {
-			return err
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return nil
-		}
-		dir = parent
-	}
 }
