@@ -28,8 +28,8 @@ func GenerationOf(version string) Generation {
 	}
 }
 
-// since reports whether version is at least 0.0.patch. Within a generation RPCs and fields came one by one.
-func since(version string, patch uint64) bool {
+// Since reports whether version is at least 0.0.patch. Within a generation RPCs and fields came one by one.
+func Since(version string, patch uint64) bool {
 	v, err := semver.NewVersion(version)
 	return err != nil || v.Minor() > 0 || v.Major() > 0 || v.Patch() >= patch
 }

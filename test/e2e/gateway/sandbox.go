@@ -85,10 +85,10 @@ func (s Sandbox) meta(version string) message {
 		m.number(3, uint64(s.Created.UnixMilli()))
 	}
 	m.pairs(4, s.Labels)
-	if since(version, 44) {
+	if Since(version, 44) {
 		m.number(5, 1)
 	}
-	if since(version, 88) {
+	if Since(version, 88) {
 		m.text(7, s.workspace())
 	}
 	if GenerationOf(version) == Timestamps {
@@ -113,7 +113,7 @@ func (s Sandbox) spec(version string) message {
 	m.pairs(5, s.Environment)
 	m.embed(6, template)
 	m.texts(8, s.Providers)
-	if s.GPU && since(version, 69) {
+	if s.GPU && Since(version, 69) {
 		var gpu, resources message
 		gpu.number(1, 1)
 		resources.embed(1, gpu)
@@ -121,7 +121,7 @@ func (s Sandbox) spec(version string) message {
 	} else {
 		m.flag(9, s.GPU)
 	}
-	if since(version, 111) {
+	if Since(version, 111) {
 		m.texts(12, s.Command)
 	}
 	return m

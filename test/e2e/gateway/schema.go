@@ -16,7 +16,7 @@ func listSchema(version string) schema {
 			4: {"workspace_scope", bytes, toSelector},
 		}
 	}
-	if since(version, 88) {
+	if Since(version, 88) {
 		s[4] = slot{"workspace", bytes, toWorkspace}
 	}
 	return s
@@ -28,7 +28,7 @@ func nameSchema(version string) schema {
 	switch {
 	case GenerationOf(version) == Timestamps:
 		s[2] = slot{"workspace_scope", bytes, toSelector}
-	case since(version, 88):
+	case Since(version, 88):
 		s[2] = slot{"workspace", bytes, toWorkspace}
 	}
 	return s
@@ -43,7 +43,7 @@ func createSchema(version string) schema {
 	switch {
 	case GenerationOf(version) == Timestamps:
 		s[7] = slot{"workspace_scope", bytes, toSelector}
-	case since(version, 88):
+	case Since(version, 88):
 		s[5] = slot{"workspace", bytes, toWorkspace}
 	}
 	return s

@@ -103,10 +103,10 @@ func (s *Server) unary() map[string]unary {
 		"ListSandboxProviders": s.nothing, "ListProviders": s.nothing, "GetSandboxConfig": s.nothing,
 		"GetSandboxPolicyStatus": s.nothing,
 	}
-	if since(s.Version, 85) {
+	if Since(s.Version, 85) {
 		calls["GetGatewayInfo"] = s.info
 	}
-	if since(s.Version, 105) {
+	if Since(s.Version, 105) {
 		calls["StopSandbox"], calls["StartSandbox"] = s.phase(Stopped), s.phase(Ready)
 	}
 	return calls

@@ -1,0 +1,159 @@
+package openshell
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"sandkeeper/test/e2e/gateway"
+)
+
+// listed is the sandboxes of g in the real order: by creation, then name.
+func (c *call) listed(g Gateway) []Sandbox {
+	var listed []Sandbox
+	for _, s := range c.script.Sandboxes {
+		if s.Gateway == "" || s.Gateway == g.Name {
+			s.Phase = c.phase(g, s)
+			listed = append(listed, s)
+		}
+	}
+	slices.SortStableFunc(listed, func(a, b Sandbox) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
+	})
+	return listed
+}
+
+func (c *call) sandboxList() error {
+	asJSON, err := c.wantsJSON()
+	if err != nil {
+		return err
+	}
+	g, err := c.reached()
+	if err != nil {
+		return err
+	}
+	all := c.listed(g)
+	if err := c.mismatch(g, "ListSandboxesRequest", "ListSandboxesResponse.sandboxes"); err != nil && (len(all) > 0 || asked(err)) {
+		return err
+	}
+	limit := min(c.words.number("limit", 100), 1000)
+	start := min(c.words.number("offset", 0), len(all))
+	end := min(start+limit, len(all))
+	page := all[start:end]
+	_, names := c.words.flags["names"]
+	_, ids := c.words.flags["ids"]
+	switch {
+	case asJSON:
+		return c.json(c.listJSON(g, page, end, len(all)))
+	case names || ids:
+		for _, s := range page {
+			fmt.Fprintln(c.out, map[bool]string{true: s.Name, false: s.ID}[names])
+		}
+	case len(page) == 0:
+		fmt.Fprintln(c.out, "No sandboxes found.")
+	default:
+		c.table(page)
+	}
+	return nil
+}
+
+// asked reports whether a mismatch is about the request: then it comes whether or not there are sandboxes.
+func asked(err error) bool {
+	return !slices.Contains([]string{"Sandbox.id", "Sandbox.metadata"}, culprit(err.Error()))
+}
+
+func (c *call) table(page []Sandbox) {
+	rows := [][]string{{"NAME", "NAMESPACE", "CREATED", "PHASE"}}
+	for _, s := range page {
+		rows = append(rows, []string{s.Name, "openshell", created(s), s.Phase})
+	}
+	if c.since(37) {
+		for i, row := range rows {
+			rows[i] = []string{row[0], row[2], row[3]}
+		}
+	}
+	for i, row := range columns(rows) {
+		if i == 0 {
+			fmt.Fprintln(c.out, header(row))
+			continue
+		}
+		for _, cell := range row[:len(row)-1] {
+			fmt.Fprint(c.out, cell, "  ")
+		}
+		fmt.Fprintln(c.out, coloured(row[len(row)-1]))
+	}
+}
+
+func coloured(phase string) string {
+	switch phase {
+	case "Ready":
+		return green(phase)
+	case "Provisioning":
+		return yellow(phase)
+	case "Error":
+		return red(phase)
+	case "Deleting":
+		return dim(phase)
+	default:
+		return phase
+	}
+}
+
+func created(s Sandbox) string {
+	if s.Created.IsZero() {
+		return "-"
+	}
+	return s.Created.UTC().Format("2006-01-02 15:04:05")
+}
+
+// listJSON is an array until 0.1.0, then an object that keeps the token of the next page (facts/openshell.md 2.3).
+func (c *call) listJSON(g Gateway, page []Sandbox, end, total int) any {
+	items := []any{}
+	for _, s := range page {
+		items = append(items, c.item(g, s))
+	}
+	if gateway.GenerationOf(c.script.Version) < gateway.Timestamps {
+		return items
+	}
+	token := ""
+	if end < total {
+		token = strconv.Itoa(end)
+	}
+	return map[string]any{"sandboxes": items, "next_page_token": token}
+}
+
+func (c *call) item(g Gateway, s Sandbox) map[string]any {
+	labels := s.Labels
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	item := map[string]any{
+		"id": s.ID, "name": s.Name, "labels": labels, "resource_version": 1, "created_at": created(s),
+		"phase": s.Phase, "current_policy_version": 1,
+	}
+	if !gateway.Since(g.Version, 44) {
+		item["resource_version"] = 0
+	}
+	if s.Phase == "Unspecified" {
+		item["current_policy_version"] = 0
+	}
+	if c.since(84) {
+		item["annotations"] = map[string]string{}
+	}
+	if c.since(88) {
+		item["workspace"] = workspace(g, s)
+	}
+	return item
+}
+
+// workspace is empty from gateways that have none.
+func workspace(g Gateway, s Sandbox) string {
+	if !gateway.Since(g.Version, 88) {
+		return ""
+	}
+	if s.Workspace == "" {
+		return "default"
+	}
+	return s.Workspace
+}
