@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,9 +50,11 @@ func (e *Engine) Sandboxes(ctx context.Context) ([]Container, error) {
 			found[summary.ID] = fromSummary(summary)
 		}
 	}
-	return slices.SortedFunc(maps.Values(found), func(a, b Container) int {
-		return strings.Compare(a.Name+"\x00"+a.ID, b.Name+"\x00"+b.ID)
-	}), nil
+	sorted := slices.AppendSeq(make([]Container, 0, len(found)), maps.Values(found))
+	slices.SortFunc(sorted, func(a, b Container) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+	})
+	return sorted, nil
 }
 
 func (e *Engine) list(ctx context.Context, label string) ([]container.Summary, error) {

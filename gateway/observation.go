@@ -15,6 +15,8 @@ type Target struct {
 	Endpoint string // URL; "" when unknown
 	Source   string // where the choice came from, in words: "-g", "NEMOCLAW_GATEWAY_PORT", "active_gateway"
 	Remote   bool   // the endpoint is on another host: local processes and files are no evidence
+	Doubt    string // why the CLI's registration could not be read; "" when it could, or there is none
+	Err      error  // the choice cannot be a gateway; wraps ErrBadName, and nothing is observed for it
 }
 
 // Observation is everything that was seen about one gateway, gathered by Observe.
@@ -88,8 +90,9 @@ type Marker struct {
 type Served struct {
 	drift.Served
 	Answered bool   // a gateway answered under the target's name
-	Status   string // the CLI's word: "Connected", "Error", "Disconnected", …; "" when it did not say
+	Status   string // "connected", "connected_http", "error", "disconnected", "not_configured"; "" when it did not say
 	Detail   string // one cleaned line of why not
+	Err      error  // why the CLI had no status to give; *openshell.MismatchError, *openshell.ListingError, or no CLI
 }
 
 // Host is what exists on this host to act on the gateway with: guidance names only commands that are here.

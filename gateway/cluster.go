@@ -1,0 +1,84 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"sandkeeper/drift"
+	"sandkeeper/openshell"
+)
+
+// clusterEvidence looks at the legacy cluster container of t. It is active only when it runs, publishes the gateway's port, and the
+// gateway answers under its name: a stopped leftover proves nothing and hides nothing (facts/nemoclaw.md 5).
+func clusterEvidence(ctx context.Context, t Target, e *Engine, s EngineState, cli *openshell.CLI, status func() answer) Cluster {
+	c := Cluster{}
+	c.Container = "openshell-cluster-" + t.Name
+	if e == nil {
+		c.Evidence = drift.Evidence{State: s.State, Why: s.Why}
+		return c
+	}
+	inspected, err := e.inspect(ctx, c.Container)
+	if errors.Is(err, fs.ErrNotExist) {
+		c.Evidence = absent("no container %s on %s", c.Container, e.host)
+		return c
+	}
+	if err != nil {
+		c.Evidence = unknown("%w", err)
+		return c
+	}
+	c.Image, c.Running, c.Ports = inspected.Config.Image, inspected.State.Running, publishedPorts(inspected)
+	c.Evidence = unknown("image %q carries no OpenShell version", c.Image)
+	if version, ok := drift.ImageVersion(c.Image); ok {
+		c.Evidence = drift.Evidence{State: drift.Known, Version: version}
+	}
+	c.Active = c.Running && len(c.Ports) > 0 && serves(ctx, t, c.Ports, cli, status())
+	return c
+}
+
+// serves reports whether the gateway answers under t's name on one of the ports. "connected_http" counts: somebody serves there.
+func serves(ctx context.Context, t Target, ports []int, cli *openshell.CLI, a answer) bool {
+	if a.silent() {
+		info, err := cli.GatewayInfo(ctx, t.Name)
+		return err == nil && info.Name == t.Name && slices.Contains(ports, info.Port)
+	}
+	answers := a.from(t.Name) && (a.Connected() || a.Status.Status == "connected_http")
+	return answers && slices.Contains(ports, endpointPort(ctx, t, cli, a))
+}
+
+// endpointPort is the port of t's endpoint as the first of these says: the CLI's registration, its status, info, list; 0 when none
+// does.
+func endpointPort(ctx context.Context, t Target, cli *openshell.CLI, a answer) int {
+	if t.Endpoint != "" && t.Port != 0 {
+		return t.Port
+	}
+	if port := openshell.PortOf(a.Server); port != 0 {
+		return port
+	}
+	if info, err := cli.GatewayInfo(ctx, t.Name); err == nil && info.Name == t.Name && info.Port != 0 {
+		return info.Port
+	}
+	list, err := cli.Gateways(ctx)
+	if err != nil {
+		return 0
+	}
+	for _, registered := range list {
+		if registered.Name == t.Name {
+			return registered.Port
+		}
+	}
+	return 0
+}
+
+// describeCluster is the container's evidence in words.
+func describeCluster(c Cluster) string {
+	switch {
+	case c.Image == "":
+		return c.Why
+	case !c.Active:
+		return fmt.Sprintf("%s exists (image %s) but does not serve this gateway", c.Container, c.Image)
+	}
+	return fmt.Sprintf("%s serves from image %s", c.Container, c.Image)
+}

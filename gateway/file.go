@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"sandkeeper/drift"
+	"sandkeeper/internal/trust"
+)
+
+const gatewayProgram = "openshell-gateway"
+
+// fileEvidence is the version of the gateway binary that would be launched next (facts/nemoclaw.md 4.2, with the Homebrew folder that
+// launch code knows as well): the live marker's, else NEMOCLAW_OPENSHELL_GATEWAY_BIN, else the one beside the CLI, else the standard
+// places. Only the first that exists is asked, because only that one would be launched.
+func (o Options) fileEvidence(ctx context.Context, m Marker, cli string) drift.File {
+	if configured := strings.TrimSpace(o.Env.Get("NEMOCLAW_OPENSHELL_GATEWAY_BIN")); configured != "" && !m.launches() {
+		return o.configuredFile(ctx, configured)
+	}
+	var looked []string
+	for _, path := range o.gatewayFiles(m, cli) {
+		err := trust.Executable(path, o.UID)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || trust.NotExecutable(err):
+			looked = append(looked, filepath.Dir(path))
+			continue
+		case err != nil:
+			return drift.File{Path: path, Evidence: unknown("%w", err)}
+		}
+		return drift.File{Path: path, Evidence: o.ask(ctx, path, path)}
+	}
+	return drift.File{Evidence: absent("no %s in %s", gatewayProgram, strings.Join(looked, ", "))}
+}
+
+// launches reports whether m names the binary that serves now.
+func (m Marker) launches() bool { return m.State == MarkerLive && m.GatewayBin != "" }
+
+func (o Options) configuredFile(ctx context.Context, path string) drift.File {
+	file := drift.File{Path: path}
+	if err := trust.Executable(path, o.UID); err != nil {
+		file.Evidence = unknown("NEMOCLAW_OPENSHELL_GATEWAY_BIN: %w", err)
+		return file
+	}
+	file.Evidence = o.ask(ctx, path, path)
+	return file
+}
+
+func (o Options) gatewayFiles(m Marker, cli string) []string {
+	var paths []string
+	if m.launches() {
+		paths = append(paths, m.GatewayBin)
+	}
+	if cli != "" {
+		paths = append(paths, filepath.Join(filepath.Dir(cli), gatewayProgram))
+	}
+	if home := o.Env.Home(); home != "" {
+		paths = append(paths, filepath.Join(home, ".local/bin", gatewayProgram))
+	}
+	for _, dir := range []string{"/opt/homebrew/bin", "/usr/local/bin", "/usr/bin"} {
+		paths = append(paths, o.system(filepath.Join(dir, gatewayProgram)))
+	}
+	return paths
+}
+
+// describe is a file's evidence in words.
+func describe(f drift.File) string {
+	if f.State == drift.Known {
+		return fmt.Sprintf("%s is %s", f.Path, f.Version)
+	}
+	return f.Why
+}

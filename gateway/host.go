@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// hostFacts looks for what this host has to act on the gateway t with. It only looks; nothing is run.
+func (o Options) hostFacts(t Target) Host {
+	return Host{
+		NemoClaw: o.program("nemoclaw"), Managed: o.managed(t), SystemdUser: o.userUnit(), Brew: o.brew(),
+		Snap: exists(o.system("/snap/openshell/current")) || exists(o.system("/var/lib/snapd/snap/openshell/current")),
+	}
+}
+
+// program is the first executable file of that name on PATH or in the standard folders.
+func (o Options) program(name string) string {
+	dirs := filepath.SplitList(o.Env.Get("PATH"))
+	if home := o.Env.Home(); home != "" {
+		dirs = append(dirs, filepath.Join(home, ".local/bin"))
+	}
+	for _, dir := range []string{"/opt/homebrew/bin", "/usr/local/bin", "/usr/bin"} {
+		dirs = append(dirs, o.system(dir))
+	}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if filepath.IsAbs(dir) && err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0 {
+			return path
+		}
+	}
+	return ""
+}
+
+// managed reports whether NemoClaw has state of this gateway: its folder, or its registry (facts/nemoclaw.md 1.1 and 1.2).
+func (o Options) managed(t Target) bool {
+	port, ok := nemoclawPort(t.Name)
+	if !ok || o.Env.Home() == "" {
+		return false
+	}
+	root := filepath.Join(o.Env.Home(), ".nemoclaw")
+	if port != NemoClawPort {
+		root = filepath.Join(root, "gateways", strconv.Itoa(port))
+	}
+	dir, _ := o.stateDir(t)
+	return exists(filepath.Join(root, "sandboxes.json")) || dir != "" && exists(dir)
+}
+
+func (o Options) userUnit() bool {
+	const unit = "openshell-gateway.service"
+	places := []string{o.system("/usr/lib/systemd/user"), o.system("/etc/systemd/user")}
+	if config := o.Env.ConfigHome(); config != "" {
+		places = append(places, filepath.Join(config, "systemd/user"))
+	}
+	for _, dir := range places {
+		if exists(filepath.Join(dir, unit)) {
+			return true
+		}
+	}
+	return false
+}
+
+// brew is the brew that has the openshell formula installed.
+func (o Options) brew() string {
+	for _, prefix := range []string{"/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew"} {
+		command := o.system(filepath.Join(prefix, "bin/brew"))
+		if exists(o.system(filepath.Join(prefix, "opt/openshell"))) && exists(command) {
+			return command
+		}
+	}
+	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sandkeeper/drift"
+	"sandkeeper/openshell"
+)
+
+func (l *look) lookCLI(ctx context.Context) finding {
+	cli, err := l.cli()
+	switch {
+	case errors.Is(err, openshell.ErrNotFound):
+		return foundCLI(CLI{Evidence: absent("%w", err)})
+	case err != nil:
+		return foundCLI(CLI{Evidence: unknown("%w", err)})
+	}
+	version, err := cli.Version(ctx)
+	if err != nil {
+		return foundCLI(CLI{Path: cli.Path, Evidence: unknown("%w", err)})
+	}
+	return foundCLI(CLI{Path: cli.Path, Evidence: drift.Evidence{State: drift.Known, Version: version}})
+}
+
+func (l *look) lookEngine(ctx context.Context) finding {
+	engine, state := l.engine()
+	if engine == nil {
+		return foundEngine(state, nil)
+	}
+	containers, err := engine.Sandboxes(ctx)
+	if err != nil {
+		state.State, state.Why = drift.Unknown, clean(err)
+	}
+	return foundEngine(state, containers)
+}
+
+func (l *look) lookCluster(ctx context.Context) finding {
+	if l.target.Remote {
+		c := Cluster{}
+		c.Evidence = l.elsewhere()
+		return foundCluster(c)
+	}
+	engine, state := l.engine()
+	// Without a CLI, status has no answer and the CLI is not used.
+	cli, _ := l.cli()
+	return foundCluster(clusterEvidence(ctx, l.target, engine, state, cli, l.status))
+}
+
+func (l *look) lookMarker(context.Context) finding {
+	if l.target.Remote {
+		return foundMarker(Marker{State: MarkerAbsent, Reason: l.elsewhere().Why})
+	}
+	return foundMarker(l.live().marker)
+}
+
+func (l *look) lookProcess(ctx context.Context) finding {
+	if l.target.Remote {
+		return foundProcess(drift.Process{Evidence: l.elsewhere()})
+	}
+	seen := l.live()
+	switch {
+	case seen.found != nil:
+		return foundProcess(l.processEvidence(ctx, seen.marker, seen.found))
+	case seen.err != nil:
+		return foundProcess(drift.Process{Evidence: unknown("%w", seen.err)})
+	}
+	return foundProcess(drift.Process{Evidence: absent("no live openshell-gateway process of gateway %q (port %d)", l.target.Name, l.target.Port)})
+}
+
+func (l *look) lookFile(ctx context.Context) finding {
+	if l.target.Remote {
+		return foundFile(drift.File{Evidence: l.elsewhere()})
+	}
+	path := ""
+	if cli, err := l.cli(); err == nil {
+		path = cli.Path
+	}
+	return foundFile(l.fileEvidence(ctx, l.live().marker, path))
+}
+
+func (l *look) lookServed(context.Context) finding {
+	return foundServed(servedEvidence(l.target, l.status()))
+}
+
+// elsewhere is the evidence on this host for a gateway on another one.
+func (l *look) elsewhere() drift.Evidence {
+	return absent("gateway %q is on another host (%s)", l.target.Name, l.target.Endpoint)
+}
+
+func foundCLI(c CLI) finding {
+	detail := c.Why
+	if c.State == drift.Known {
+		detail = fmt.Sprintf("%s is %s", c.Path, c.Version)
+	}
+	return finding{c.State, detail, func(o *Observation) { o.CLI = c }}
+}
+
+func foundEngine(s EngineState, containers []Container) finding {
+	detail := s.Why
+	if s.State == drift.Known {
+		detail = fmt.Sprintf("%s speaks API %s, %d sandbox containers", s.Host, s.APIVersion, len(containers))
+	}
+	return finding{s.State, detail, func(o *Observation) { o.Engine, o.Containers = s, containers }}
+}
+
+func foundCluster(c Cluster) finding {
+	return finding{c.State, describeCluster(c), func(o *Observation) { o.Cluster = c }}
+}
+
+func foundMarker(m Marker) finding {
+	f := finding{drift.Known, fmt.Sprintf("%s: %s", m.Path, m.State), func(o *Observation) { o.Marker = m }}
+	if m.Reason != "" {
+		f.detail = m.Reason
+	}
+	switch m.State {
+	case MarkerAbsent:
+		f.state = drift.Absent
+	case MarkerInvalid:
+		f.state = drift.Unknown
+	}
+	return f
+}
+
+func foundProcess(p drift.Process) finding {
+	detail := p.Why
+	if p.State == drift.Known {
+		detail = fmt.Sprintf("process %d runs %s", p.PID, p.Version)
+	}
+	return finding{p.State, detail, func(o *Observation) { o.Process = p }}
+}
+
+func foundFile(f drift.File) finding {
+	return finding{f.State, describe(f), func(o *Observation) { o.File = f }}
+}
+
+func foundServed(s Served) finding {
+	detail := s.Why
+	if s.State == drift.Known {
+		detail = fmt.Sprintf("%s answers as %s", s.Endpoint, s.Version)
+	}
+	return finding{s.State, detail, func(o *Observation) { o.Served = s }}
+}

@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/shirou/gopsutil/v3/process"
+)
+
+// Processes is the process table that an observation looks at.
+type Processes interface {
+	// PIDs lists every process.
+	PIDs(ctx context.Context) ([]int, error)
+	// Args is the command line of one process: as far as the system tells, one entry an argument. Empty for the kernel's own.
+	Args(ctx context.Context, pid int) ([]string, error)
+	// Look examines one process; the error wraps fs.ErrNotExist when there is none, and a process that we may not signal exists.
+	Look(ctx context.Context, pid int) (Process, error)
+	// Ports lists the TCP ports that a process listens on; an error when that cannot be seen.
+	Ports(ctx context.Context, pid int) ([]int, error)
+	// Image opens the executable that a process really runs, which may have been replaced or deleted, and says under which path
+	// it was started. The error wraps ErrNoImage where the system gives no access to it.
+	Image(ctx context.Context, pid int) (*os.File, string, error)
+}
+
+// Process is one process as it was seen.
+type Process struct {
+	PID     int
+	UID     int // effective user id
+	Args    []string
+	Zombie  bool // ended, and only its entry is left
+	Started time.Time
+}
+
+// ErrNoImage means that this system does not hand out the executable of a running process.
+var ErrNoImage = errors.New("this system gives no access to the image of a running process")
+
+// hostProcesses is this host's process table, by gopsutil.
+type hostProcesses struct{}
+
+// PIDs is Processes.
+func (hostProcesses) PIDs(ctx context.Context) ([]int, error) {
+	pids, err := process.PidsWithContext(ctx)
+	found := make([]int, 0, len(pids))
+	for _, pid := range pids {
+		found = append(found, int(pid))
+	}
+	slices.Sort(found)
+	return found, err
+}
+
+// Args is Processes.
+func (hostProcesses) Args(ctx context.Context, pid int) ([]string, error) {
+	args, err := entry(pid).CmdlineSliceWithContext(ctx)
+	if err == nil && len(args) == 0 {
+		args = threadArgs(pid)
+	}
+	return args, err
+}
+
+// Look is Processes.
+func (h hostProcesses) Look(ctx context.Context, pid int) (Process, error) {
+	exists, err := process.PidExistsWithContext(ctx, int32(pid))
+	if err == nil && !exists {
+		err = fmt.Errorf("process %d: %w", pid, fs.ErrNotExist)
+	}
+	if err != nil {
+		return Process{}, err
+	}
+	seen := Process{PID: pid}
+	var problems [4]error
+	seen.Args, problems[0] = h.Args(ctx, pid)
+	seen.Zombie, problems[1] = ended(ctx, pid)
+	seen.UID, problems[2] = owner(ctx, pid)
+	seen.Started, problems[3] = started(ctx, pid)
+	if err := errors.Join(problems[:]...); err != nil {
+		return Process{}, fmt.Errorf("process %d: %w", pid, err)
+	}
+	return seen, nil
+}
+
+// Ports is Processes.
+func (hostProcesses) Ports(ctx context.Context, pid int) ([]int, error) {
+	connections, err := entry(pid).ConnectionsWithContext(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the sockets of process %d: %w", pid, err)
+	}
+	var ports []int
+	for _, c := range connections {
+		if c.Status == "LISTEN" {
+			ports = append(ports, int(c.Laddr.Port))
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports), nil
+}
+
+// entry is one row of the table; gopsutil's constructor would examine the process first.
+func entry(pid int) *process.Process { return &process.Process{Pid: int32(pid)} }
+
+func ended(ctx context.Context, pid int) (bool, error) {
+	states, err := entry(pid).StatusWithContext(ctx)
+	// A leader whose other threads go on is not dead: they share its memory and sockets.
+	return slices.Contains(states, process.Zombie) && len(threadArgs(pid)) == 0, err
+}
+
+func owner(ctx context.Context, pid int) (int, error) {
+	uids, err := entry(pid).UidsWithContext(ctx)
+	if err == nil && len(uids) == 0 {
+		err = errors.New("the system did not say whose it is")
+	}
+	if err != nil {
+		return 0, err
+	}
+	return int(uids[min(1, len(uids)-1)]), nil // real, effective, …
+}
+
+func started(ctx context.Context, pid int) (time.Time, error) {
+	ms, err := entry(pid).CreateTimeWithContext(ctx)
+	return time.UnixMilli(ms), err
+}

@@ -1,0 +1,70 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sandkeeper/drift"
+	"sandkeeper/openshell"
+)
+
+// answer is what the CLI said about the gateway, or why it said nothing.
+type answer struct {
+	openshell.Status
+	err error
+}
+
+// from reports whether the answer is about the gateway called name. The name is compared whole: "nemoclaw" begins "nemoclaw-8091" too.
+func (a answer) from(name string) bool { return a.err == nil && a.Gateway == name }
+
+// silent reports an old CLI that ended well and printed nothing.
+func (a answer) silent() bool {
+	failure, ok := errors.AsType[*openshell.ListingError](a.err)
+	return ok && failure.Exit == 0 && failure.Output == "" && !failure.TimedOut
+}
+
+func (o Options) askStatus(ctx context.Context, t Target, cli *openshell.CLI, err error) answer {
+	if err != nil {
+		return answer{err: fmt.Errorf("no openshell CLI to ask with: %w", err)}
+	}
+	status, err := cli.Status(ctx, t.Name)
+	return answer{Status: status, err: err}
+}
+
+// servedEvidence is the gateway's own word about itself.
+func servedEvidence(t Target, a answer) Served {
+	s := Served{Status: a.Status.Status, Detail: a.Error, Err: a.err}
+	s.Endpoint = a.Server
+	if s.Endpoint == "" {
+		s.Endpoint = t.Endpoint
+	}
+	s.Answered = a.Connected() && (a.Gateway == "" || a.from(t.Name))
+	switch {
+	case a.err != nil:
+		s.Detail = clean(a.err)
+		s.Evidence = unknown("%w", a.err)
+	case a.Status.Status == "not_configured":
+		s.Evidence = absent("the openshell CLI has no gateway %q", t.Name)
+	case !a.Connected():
+		s.Evidence = unknown("gateway %q did not answer: %s", t.Name, said(a))
+	case !s.Answered:
+		s.Evidence = unknown("gateway %q answered in place of %q", a.Gateway, t.Name)
+	case a.Version == "":
+		s.Evidence = unknown("gateway %q answered without its version", t.Name)
+	default:
+		s.Evidence = drift.Evidence{State: drift.Known, Version: a.Version}
+	}
+	return s
+}
+
+func said(a answer) string {
+	word := a.Status.Status
+	if word == "" {
+		word = "its status cannot be read"
+	}
+	if a.Error != "" {
+		word += ", " + a.Error
+	}
+	return word
+}
