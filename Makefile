@@ -1,0 +1,38 @@
+# Every target is one command; `make help` lists them. Only Go and make are needed for build, test, race, fuzz, bench and demo.
+
+FUZZTIME ?= 0
+
+.PHONY: help build test e2e lint race fuzz bench demo dist soak
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/sandkeeper, a static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sandkeeper .
+
+test: ## vet and test everything; what this machine lacks (Docker, a real openshell) is skipped by name
+	go vet ./... && go test ./...
+
+e2e: ## whole-program tests against real Docker, stand-in gateways and real openshell command lines
+	go test -count=1 -v ./test/e2e/...
+
+race: ## all tests with the race detector
+	go test -race ./...
+
+lint: ## formatting, static analysis, layers; tools are built from tools/go.mod
+	go build -C tools -o ../.cache/tools/ tool && test -z "$$(.cache/tools/gofumpt -l . | tee /dev/stderr)" && .cache/tools/golangci-lint run ./...
+
+fuzz: ## run every fuzz target over its seeds, or for FUZZTIME each (make fuzz FUZZTIME=60s)
+	.ci/fuzz $(FUZZTIME)
+
+bench: ## benchmarks; results with the machine are kept in docs/benchmarks.md
+	go test -run '^$$' -bench . -benchmem ./...
+
+demo: ## show agreement, a backup, and a refusal on a made-up host; cleans up after itself
+	go run ./test/demo
+
+dist: ## cross-compile dist/sandkeeper-<os>-<arch> for every supported platform
+	.ci/dist
+
+soak: ## repeat the end-to-end tests for an hour, with the race detector
+	go test -race -count=1000 -timeout 1h ./test/e2e/...
