@@ -39,6 +39,19 @@ type Issue struct {
 	Endpoint  string       `json:"endpoint"`
 	Output    string       `json:"output"`
 	Gateway   string       `json:"gateway"`
+	// Drift is, for protobuf_mismatch, the kind of drift that explains it; the fields above are then that drift's. "" when none was
+	// found.
+	Drift drift.Kind `json:"drift,omitempty"`
+	// Why says in a sentence or two what the evidence means: which side is behind, and whether a restart is all that is missing.
+	Why string `json:"why,omitempty"`
+}
+
+// drifted is the kind of drift that i rests on; "" for a mismatch that no drift explains.
+func (i Issue) drifted() drift.Kind {
+	if i.Kind == drift.ProtobufMismatch {
+		return i.Drift
+	}
+	return i.Kind
 }
 
 // Marker is the runtime marker as the report shows it.
@@ -58,4 +71,10 @@ type Report struct {
 	Recovery []string      `json:"recovery"` // one step a string, in order; empty on pass
 	Warnings []string      `json:"warnings"`
 	Doubt    string        `json:"doubt,omitempty"` // for unverified: why
+	// DataChanged is set by a caller that had already changed sandbox data when the issue showed: the block then does not claim
+	// otherwise.
+	DataChanged bool `json:"-"`
 }
+
+// Refused reports whether nothing may be done that trusts the gateway.
+func (r Report) Refused() bool { return r.Verdict == drift.Refuse }

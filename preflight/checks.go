@@ -1,0 +1,126 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+
+	"sandkeeper/drift"
+	"sandkeeper/gateway"
+)
+
+// Checks are what Judge reports of an observation, in the order shown. They look at o alone, so running them is instant; each
+// says how long its probe took. Callers append checks of their own.
+func Checks(o gateway.Observation) []Check {
+	return []Check{
+		observed(o, "cli-version", "the openshell CLI tells its version", checkCLI),
+		observed(o, "container-engine", "the container engine answers, where there is one", checkEngine),
+		observed(o, "cluster-container", "it is known whether a cluster container is the gateway", checkCluster),
+		observed(o, "runtime-marker", "the runtime marker tells of a live gateway", checkMarker),
+		observed(o, "host-process", "the version of the live gateway process is known", checkProcess),
+		observed(o, "gateway-file", "the version of the gateway's file on disk is known", checkFile),
+		observed(o, "served-version", "the gateway answers with its version", checkServed),
+		needing(observed(o, "schema-agreement", "CLI and gateway are of one version", checkAgreement), "cli-version"),
+	}
+}
+
+func observed(o gateway.Observation, code, title string, look func(gateway.Observation) Result) Check {
+	return Check{Code: code, Title: title, Run: func(context.Context) Result {
+		r := look(o)
+		r.TookMs = tookMs(o.Probes, code)
+		return r
+	}}
+}
+
+func needing(c Check, codes ...string) Check {
+	c.Needs = codes
+	return c
+}
+
+func tookMs(probes []gateway.Probe, code string) int64 {
+	for _, probe := range probes {
+		if probe.Code == code {
+			return probe.Took.Milliseconds()
+		}
+	}
+	return 0
+}
+
+func passed(format string, args ...any) Result {
+	return Result{Status: Pass, Detail: fmt.Sprintf(format, args...)}
+}
+
+func warned(format string, args ...any) Result {
+	return Result{Status: Warn, Detail: fmt.Sprintf(format, args...)}
+}
+
+func checkCLI(o gateway.Observation) Result {
+	switch path := or(o.CLI.Path, "openshell"); {
+	case o.CLI.State == drift.Known && released(o.CLI.Version):
+		return passed("%s is %s", path, o.CLI.Version)
+	case o.CLI.State == drift.Known:
+		return warned("%s calls itself %q, which is not the version of a release", path, o.CLI.Version)
+	case o.CLI.State == drift.Unknown:
+		return warned("the version of %s is unknown%s", path, reason(o.CLI.Why))
+	}
+	return Result{Status: Fail, Detail: "no openshell CLI was found" + reason(o.CLI.Why)}
+}
+
+func checkEngine(o gateway.Observation) Result {
+	switch o.Engine.State {
+	case drift.Known:
+		return passed("%s answers (API %s)", o.Engine.Host, or(o.Engine.APIVersion, "unknown"))
+	case drift.Unknown:
+		return warned("%s does not answer%s", or(o.Engine.Host, "the container engine"), reason(o.Engine.Why))
+	}
+	return passed("none on this host%s", reason(o.Engine.Why))
+}
+
+func checkCluster(o gateway.Observation) Result {
+	c := o.Cluster
+	switch {
+	case c.Active && c.Version == "":
+		return warned("container %q is the gateway; its image %q tells no version", c.Container, c.Image)
+	case c.Active:
+		return passed("container %q is the gateway and runs image %q (%s)", c.Container, c.Image, c.Version)
+	case c.State == drift.Unknown:
+		return warned("unknown%s", reason(c.Why))
+	case c.Container == "":
+		return passed("none%s", reason(c.Why))
+	case c.Running:
+		return passed("container %q runs but is not this gateway, so it is no evidence%s", c.Container, reason(c.Why))
+	}
+	return passed("container %q is stopped, so it is no evidence%s", c.Container, reason(c.Why))
+}
+
+func checkMarker(o gateway.Observation) Result {
+	switch o.Marker.State {
+	case gateway.MarkerLive:
+		return passed("%s names live process %d", o.Marker.Path, o.Marker.PID)
+	case gateway.MarkerStale, gateway.MarkerInvalid:
+		return warned("%s is %s and ignored%s", o.Marker.Path, o.Marker.State, reason(o.Marker.Reason))
+	}
+	return passed("none%s", reason(or(o.Marker.Reason, o.Marker.Path)))
+}
+
+func checkProcess(o gateway.Observation) Result {
+	p := o.Process
+	switch {
+	case p.State == drift.Known:
+		return passed("process %d runs %s (%s)", p.PID, or(p.Version, "an unknown version"), or(p.Binary, "host-process gateway"))
+	case p.State == drift.Unknown && p.PID != 0:
+		return warned("the version of process %d (%s) is unknown%s", p.PID, or(p.Binary, "host-process gateway"), reason(p.Why))
+	case p.State == drift.Unknown:
+		return warned("unknown whether one runs%s", reason(p.Why))
+	}
+	return passed("none%s", reason(p.Why))
+}
+
+func checkFile(o gateway.Observation) Result {
+	switch o.File.State {
+	case drift.Known:
+		return passed("%s is %s", or(o.File.Path, "the gateway's file"), or(o.File.Version, "of an unknown version"))
+	case drift.Unknown:
+		return warned("the version of %s is unknown%s", or(o.File.Path, "the gateway's file"), reason(o.File.Why))
+	}
+	return passed("none%s", reason(o.File.Why))
+}

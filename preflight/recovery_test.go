@@ -1,0 +1,105 @@
+package preflight
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sandkeeper/drift"
+	"sandkeeper/gateway"
+)
+
+// TestRecoveryIsAWayOut: every refusal has steps, ends with the command to rerun, warns of loss, and saves first where it can.
+func TestRecoveryIsAWayOut(t *testing.T) {
+	for _, s := range situations() {
+		steps := s.report.Recovery
+		if len(steps) < 3 {
+			t.Errorf("%s: %d steps, want repair, caution and rerun: %q", s.name, len(steps), steps)
+			continue
+		}
+		if last := steps[len(steps)-1]; !strings.HasPrefix(last, "Rerun `sandkeeper ") {
+			t.Errorf("%s: ends with %q, want the command to rerun", s.name, last)
+		}
+		if caution := steps[len(steps)-2]; !strings.Contains(caution, "preserve sandbox state first; do not ") {
+			t.Errorf("%s: %q does not say what must not be lost", s.name, caution)
+		}
+	}
+}
+
+func TestRecoverySavesFirst(t *testing.T) {
+	for name, o := range map[string]gateway.Observation{"host": oldProcess(), "file": oldFile(), "image": oldCluster(), "healthy": healthy()} {
+		r := JudgeMismatch(with(o, containers), BackingUp(), decodeError)
+		if !strings.Contains(r.Recovery[0], "`sandkeeper backup-all --offline`") {
+			t.Errorf("%s: first step is %q", name, r.Recovery[0])
+		}
+		r = JudgeMismatch(o, BackingUp(), decodeError)
+		if strings.Contains(strings.Join(r.Recovery, "\n"), "--offline") {
+			t.Errorf("%s: advises an offline backup where there is nothing to save: %q", name, r.Recovery)
+		}
+	}
+}
+
+// TestRecoveryNamesOnlyWhatIsThere: each command appears exactly on hosts that have it.
+func TestRecoveryNamesOnlyWhatIsThere(t *testing.T) {
+	commands := map[string]func(*gateway.Observation){
+		"nemoclaw onboard --resume":                  managed,
+		"systemctl --user restart openshell-gateway": packaged,
+		"brew services restart openshell":            brewed,
+		"sudo snap restart openshell.gateway":        snapped,
+		"kill 4242":                                  func(*gateway.Observation) {},
+	}
+	for command := range commands {
+		for host, change := range commands {
+			steps := strings.Join(Judge(with(oldProcess(), change), BackingUp()).Recovery, "\n")
+			if got, want := strings.Contains(steps, "`"+command+"`"), command == host; got != want {
+				t.Errorf("host of %q: says %q: %v\n%s", host, command, got, steps)
+			}
+		}
+	}
+}
+
+func TestRecoveryKillsOnlyTheMarkedGateway(t *testing.T) {
+	for name, change := range map[string]func(*gateway.Observation){
+		"no marker":            noMarker,
+		"stale marker":         func(o *gateway.Observation) { o.Marker.State = gateway.MarkerStale },
+		"marker of another":    func(o *gateway.Observation) { o.Marker.PID = 1 },
+		"nemoclaw not on path": func(o *gateway.Observation) { noMarker(o); o.Host.Managed = true },
+	} {
+		steps := strings.Join(Judge(with(oldProcess(), change), BackingUp()).Recovery, "\n")
+		if strings.Contains(steps, "`kill") || strings.Contains(steps, "nemoclaw onboard") || !strings.Contains(steps, "4242") {
+			t.Errorf("%s: %s", name, steps)
+		}
+	}
+}
+
+func TestRecoveryAcrossBreakRestartsNothing(t *testing.T) {
+	for _, change := range []func(*gateway.Observation){managed, packaged, brewed, snapped, noMarker} {
+		for _, version := range []string{"0.1.2", "0.1.9"} {
+			steps := strings.Join(Judge(with(oldProcess(), change, installedIs(version), onDisk(version)), Upgrading()).Recovery, "\n")
+			if strings.Contains(steps, "restart") || strings.Contains(steps, "onboard") || !strings.Contains(steps, "in place between OpenShell 0.0.x and 0.1.x is not possible") {
+				t.Errorf("%s: %s", version, steps)
+			}
+		}
+	}
+}
+
+func TestRecoveryKeepsTheGatewayName(t *testing.T) {
+	for name, want := range map[string]string{
+		"nemoclaw":    "Rerun `sandkeeper backup-all -g nemoclaw` after `openshell status -g nemoclaw` reports a healthy gateway.",
+		"it's a $(b)": `Rerun ` + "`" + `sandkeeper backup-all -g 'it'\''s a $(b)'` + "` after `" + `openshell status -g 'it'\''s a $(b)'` + "` reports a healthy gateway.",
+	} {
+		steps := Judge(with(oldProcess(), chosen(name)), BackingUp()).Recovery
+		if diff := cmp.Diff(want, steps[len(steps)-1]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestRecoveryNamesTheVolumes(t *testing.T) {
+	r := Judge(oldCluster(), BackingUp())
+	const want = "do not remove `openshell-cluster-nemoclaw` Docker volumes unless you have a backup and explicitly accept state loss"
+	if steps := strings.Join(r.Recovery, "\n"); !strings.Contains(steps, want) || r.Issue.Kind != drift.ImageDrift {
+		t.Errorf("%q is not in:\n%s", want, steps)
+	}
+}

@@ -1,0 +1,112 @@
+package preflight
+
+import (
+	"fmt"
+	"strings"
+
+	"sandkeeper/drift"
+	"sandkeeper/gateway"
+)
+
+// managed reports whether NemoClaw looks after this gateway and is here to repair it.
+func (g guidance) managed() bool { return g.o.Host.Managed && g.o.Host.NemoClaw != "" }
+
+// onboard is NemoClaw's repair; it picks its gateway by the port in the environment (facts/nemoclaw.md 1.6).
+func (g guidance) onboard() string {
+	const command = "nemoclaw onboard --resume"
+	port, ok := strings.CutPrefix(g.o.Target.Name, "nemoclaw-")
+	if !ok || strings.Trim(port, "0123456789") != "" {
+		return command
+	}
+	return "NEMOCLAW_GATEWAY_PORT=" + port + " " + command
+}
+
+// align says how the two sides come to one version, the usual way first. A gateway is never told to go back: its database is
+// migrated forward only (facts/openshell.md 4.4).
+func (g guidance) align() string {
+	if g.cliBehind() {
+		return fmt.Sprintf("bring the openshell CLI to %s, the gateway's version", g.issue.Running)
+	}
+	return fmt.Sprintf("bring the gateway to %s%s", or(g.issue.Installed, "the CLI's version"), g.alternative())
+}
+
+// alternative is the other way to agreement.
+func (g guidance) alternative() string {
+	if g.issue.Running == "" {
+		return ""
+	}
+	return fmt.Sprintf(", or bring the openshell CLI to the gateway's version, %s", g.issue.Running)
+}
+
+func (g guidance) cliBehind() bool {
+	order, known := drift.Compare(g.issue.Installed, g.issue.Running)
+	return known && order < 0
+}
+
+func (g guidance) upgradeCLI() string {
+	return fmt.Sprintf("Bring the openshell CLI to %s, the gateway's version (its database has no way back to %s)", g.issue.Running, g.issue.Installed)
+}
+
+// host repairs a gateway that is a process of this host.
+func (g guidance) host() []string {
+	if g.cliBehind() {
+		return []string{g.upgradeCLI() + "."}
+	}
+	if fileIs(g.o, g.issue.Installed) {
+		return []string{g.restart()}
+	}
+	return []string{"Bring both to one version: " + g.align() + ".", g.restart()}
+}
+
+// restart names the one way in which this gateway is started on this host.
+func (g guidance) restart() string {
+	if command := serviceCommand(g.o); command != "" {
+		return fmt.Sprintf("Restart the gateway: `%s`.", command)
+	}
+	pid, binary := g.o.Process.PID, launchPath(g.o)
+	switch {
+	case pid == 0 && binary == "":
+		return "Start the gateway the way it is started on this host."
+	case pid == 0:
+		return fmt.Sprintf("Start the gateway, %s, the way it is started on this host.", binary)
+	case g.o.Marker.State == gateway.MarkerLive && g.o.Marker.PID == pid:
+		return fmt.Sprintf("Stop gateway process %d with `kill %d`, then start %s the way it was started.", pid, pid, or(binary, "the gateway"))
+	}
+	return fmt.Sprintf("Restart gateway process %d (%s) through what started it: its service manager, script or terminal.", pid, or(binary, "host-process gateway"))
+}
+
+// serviceCommand restarts the service that owns the gateway: installed on this host, and running the binary that was seen when
+// one was. "" when there is no such service.
+func serviceCommand(o gateway.Observation) string {
+	binary := o.Process.Binary
+	from := func(prefixes ...string) bool {
+		for _, prefix := range prefixes {
+			if strings.HasPrefix(binary, prefix) {
+				return true
+			}
+		}
+		return binary == ""
+	}
+	switch {
+	case o.Target.Remote:
+		return ""
+	case o.Host.SystemdUser && from("/usr/bin/", "/usr/libexec/", "/bin/"):
+		return "systemctl --user restart openshell-gateway"
+	case o.Host.Brew != "" && from("/opt/homebrew/", "/home/linuxbrew/", "/usr/local/"):
+		return "brew services restart openshell"
+	case o.Host.Snap && from("/snap/"):
+		return "sudo snap restart openshell.gateway"
+	}
+	return ""
+}
+
+// launchPath is the file that a start would run: the one found on disk, else the path by which the process was known.
+func launchPath(o gateway.Observation) string {
+	if o.File.Path != "" {
+		return shellWord(o.File.Path)
+	}
+	if path := strings.TrimSuffix(o.Process.Binary, " (deleted)"); path != "" {
+		return shellWord(path)
+	}
+	return ""
+}
