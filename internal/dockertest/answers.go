@@ -1,0 +1,69 @@
+package dockertest
+
+import "time"
+
+// summary is one item of GET /containers/json.
+type summary struct {
+	ID      string `json:"Id"`
+	Names   []string
+	Image   string
+	ImageID string
+	Created int64
+	State   string
+	Status  string
+	Labels  map[string]string
+	Mounts  []Mount
+	Ports   []any
+
+	order string
+}
+
+func (c *Container) summary() summary {
+	return summary{
+		ID: c.ID, Names: []string{"/" + c.Name}, Image: c.Image, ImageID: c.ImageID, Created: c.Created.Unix(), State: c.State,
+		Status: c.State, Labels: c.labels(), Mounts: c.mounts(), Ports: []any{}, order: c.Created.Format(time.RFC3339Nano) + c.ID,
+	}
+}
+
+// details is GET /containers/ID/json.
+func (c *Container) details() map[string]any {
+	return map[string]any{
+		"Id": c.ID, "Name": "/" + c.Name, "Image": c.ImageID, "Created": c.Created.Format(time.RFC3339Nano),
+		"State": map[string]any{
+			"Status": c.State, "Running": c.State == "running" || c.State == "paused", "Paused": c.State == "paused",
+		},
+		"Config":          map[string]any{"Image": c.Image, "Labels": c.labels()},
+		"Mounts":          c.mounts(),
+		"NetworkSettings": map[string]any{"Ports": c.published()},
+	}
+}
+
+func (c *Container) labels() map[string]string {
+	if c.Labels == nil {
+		return map[string]string{}
+	}
+	return c.Labels
+}
+
+func (c *Container) mounts() []Mount {
+	if c.Mounts == nil {
+		return []Mount{}
+	}
+	return c.Mounts
+}
+
+// published is what NetworkSettings.Ports shows: nothing unless the container runs.
+func (c *Container) published() map[string]any {
+	ports := map[string]any{}
+	if c.State != "running" && c.State != "paused" {
+		return ports
+	}
+	for port, hosts := range c.Ports {
+		bindings := []map[string]string{}
+		for _, host := range hosts {
+			bindings = append(bindings, map[string]string{"HostIp": "127.0.0.1", "HostPort": host})
+		}
+		ports[port] = bindings
+	}
+	return ports
+}
