@@ -1,0 +1,105 @@
+package preflight
+
+import (
+	"regexp"
+	"strings"
+	"sync"
+	"unicode"
+
+	"sandkeeper/openshell"
+)
+
+// reading is a text prepared for the rules: lower case, no spaces, no escapes, no gutters, so that neither wrapping nor the way the
+// text travelled (a log, JSON, a browser) can hide a phrase.
+type reading struct {
+	lines   []string // one message each, as far as that can be told
+	whole   string   // all of it
+	ours    bool     // it names OpenShell or NemoClaw, or one of their objects
+	foreign bool     // it names a product that is known to speak alike
+}
+
+// readLimit is how much distinct text is judged; no error report that means one thing is longer.
+const readLimit = 256 << 10
+
+func readText(text string) reading {
+	r := reading{}
+	seen := map[string]bool{}
+	var whole strings.Builder
+	for line := range strings.Lines(openshell.Normalise(unescape(text))) {
+		line = squeeze(line)
+		// A log says the same thing again and again; only its times and numbers differ.
+		key := strings.Map(withoutDigits, line)
+		if seen[key] || whole.Len()+len(line) > readLimit {
+			continue
+		}
+		seen[key] = true
+		r.lines = append(r.lines, line)
+		whole.WriteString(line)
+	}
+	r.whole = whole.String()
+	r.ours = names().MatchString(r.whole)
+	r.foreign = alike().MatchString(r.whole)
+	return r
+}
+
+func withoutDigits(r rune) rune {
+	if unicode.IsDigit(r) {
+		return -1
+	}
+	return r
+}
+
+func (r reading) empty() bool { return r.whole == "" }
+
+var (
+	escapedQuote = regexp.MustCompile(`\\+(["'/])`)
+	escapedBreak = regexp.MustCompile(`\\+r\\+n|\\+n`)
+	escapedSpace = regexp.MustCompile(`\\+t|\\+u00a0|\\+u202f`)
+	escapedESC   = regexp.MustCompile(`\\+(?:u001[bB]|x1[bB]|033|e)(\[[0-9;]*[A-Za-z])`)
+	htmlQuote    = regexp.MustCompile(`&(?:quot|#34|#39|apos|nbsp|gt|lt|amp);`)
+)
+
+// unescape undoes JSON and HTML escapes, however often they were applied, in the texts that show signs of them.
+func unescape(text string) string {
+	if strings.Contains(text, `\`) {
+		text = escapedESC.ReplaceAllString(text, "")
+		text = escapedQuote.ReplaceAllString(text, "$1")
+		text = escapedBreak.ReplaceAllString(text, "\n")
+		text = escapedSpace.ReplaceAllString(text, " ")
+	}
+	return htmlQuote.ReplaceAllStringFunc(text, func(entity string) string {
+		switch entity {
+		case "&quot;", "&#34;":
+			return `"`
+		case "&#39;", "&apos;":
+			return "'"
+		case "&gt;":
+			return ">"
+		case "&lt;":
+			return "<"
+		case "&amp;":
+			return "&"
+		}
+		return " "
+	})
+}
+
+// squeeze also drops the emphasis of chat and issue texts ("**", "`") and makes curly quotes plain.
+func squeeze(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r), strings.ContainsRune("*`│|├╰─▶×", r):
+			return -1
+		case r == '‘' || r == '’':
+			return '\''
+		case r == '“' || r == '”':
+			return '"'
+		}
+		return unicode.ToLower(r)
+	}, text)
+}
+
+var (
+	names = sync.OnceValue(func() *regexp.Regexp { return pattern(ourWords) })
+	alike = sync.OnceValue(func() *regexp.Regexp { return pattern(foreignWords) })
+)

@@ -1,0 +1,126 @@
+package preflight
+
+// The words of the rules, for squeezed lower-case text; the spaces are for the reader and taken out (see pattern). A span of
+// unrelated words is bounded, so that two lines of a long log do not make one message.
+
+// Texts of decoders (facts/openshell.md 4.2, facts/demand.md B), and gRPC statuses in the spellings of tonic (Rust, OpenShell's CLI),
+// Go, Python and JavaScript.
+const (
+	prostReason = `(?:invalid wire type|invalid tag value|invalid varint|unexpected end group tag|delimited length exceeded|buffer underflow|` +
+		`invalid string value|recursion limit reached)`
+	decoding = `(?:failed to decode protobuf|protobuf decode|proto decode|` + prostReason + `|failed to unmarshal the received message|` +
+		`cannot parse invalid wire-format data|error unmarshalling request|(?:wrong|illegal) wire type)`
+	tonicInternal = `(?:status: internal, message:|code: 'internal error', message:)`
+	unimplemented = `(?:status: unimplemented|code: 'operation is not implemented or not supported'|code = unimplemented|code: unimplemented|` +
+		`12 unimplemented|statuscode\.unimplemented|unknown (?:method|service) [a-z]* (?:for service)? openshell\.)`
+	tonicMissing = `(?:status: unimplemented, message:|code: 'operation is not implemented or not supported'|is not supported by this gateway version)`
+	unauthentic  = `(?:status: unauthenticated|code: 'the request does not have valid authentication credentials')`
+	denied       = `(?:status: permissiondenied|code: 'the caller does not have permission to execute the specified operation')`
+	// A request that was understood and is about something else: a provider, a workspace, a bad argument.
+	otherRequest = `(?:code: 'some requested entity was not found'|status: notfound|code: 'some entity that we attempted to create already exists'|` +
+		`status: alreadyexists|code: 'client specified an invalid argument'|status: invalidargument)`
+)
+
+// Schema mismatches.
+const (
+	// ourField is a field in the path that prost prints before its reason, outermost message last.
+	ourField = `(?:sandbox|sandboxspec|sandboxtemplate|sandboxstatus|sandboxcondition|sandboxpolicy|objectmeta|sandboxresponse|` +
+		`(?:list|get|create|delete|stop|start|exec|attach|watch)sandbox[a-z]*(?:request|response|event)|` +
+		`[a-z]*sshsession[a-z]*|(?:list|get|create|update)provider[a-z]*(?:request|response)|providerresponse|inferenceroute|workspaceselector)` +
+		`\.[a-z_]+:`
+	ourDecode = ourField + `.{0,160}?` + prostReason
+	// A listing that breaks on one stored row: the versions may agree, and the answer cannot be trusted all the same.
+	storedDecode = `(?:list|get|decode) sandbox(?:es)? failed: .{0,80}` + decoding + `|openshell gateway/schema mismatch|` +
+		`openshell gateway schema preflight failed|protobuf/schema mismatch output from openshell`
+	// A 0.1 client against a 0.0 gateway: the selector message is read as a name (facts/openshell.md 4.3); and a phase that moved.
+	silentDrift = `workspace'(?:\\n|\\u\{?0*7\}?|\\x07|\\a|[^a-z0-9'])+default' not found|is not ready \(phase: unspecified\)`
+	tonicDecode = tonicInternal + `.{0,60}` + decoding
+	foreignPath = `failed to decode protobuf message: [a-z0-9_]+\.[a-z0-9_]+:`
+
+	supervisor = `(?:openshell_sandbox|openshell-sandbox|openshell_supervisor|\[sandbox\]\[|supervisor|log push|policy poll|connectsupervisor|` +
+		`relaystream|pushsandboxlogs)`
+	supervisorMismatch = `log push connect failed|failed to connect to openshell server|` +
+		supervisor + `.{0,200}(?:` + decoding + `|` + unimplemented + `|protocol (?:version)? mismatch|unsupported protocol)|` +
+		`(?:log push|policy poll|pushsandboxlogs).{0,80}` + tonicInternal + `|` +
+		`(?:` + decoding + `|` + unimplemented + `).{0,200}(?:connectsupervisor|relaystream|pushsandboxlogs|log push|openshell_sandbox)|` +
+		`(?:supervisormessage|gatewaymessage|relayframe|pushsandboxlogsrequest)\.[a-z_]+:.{0,160}` + prostReason
+	supervisorAuth = supervisor + `.{0,200}(?:` + unauthentic + `|expiredsignature|invalid token)|handshake verification failed|` +
+		`sandbox (?:jwt|token) (?:is|has)? (?:expired|invalid|rejected)|(?:invalid|expired|missing|unknown) sandbox (?:jwt|token|credential|secret)|` +
+		`sandbox\.jwt|handshake secret`
+)
+
+// The gateway's database.
+const (
+	migration      = `migration \d{1,4} was previously applied but (?:is missing|has been modified)`
+	executionError = `execution error: migration error`
+	databaseNewer  = `(?:gateway|openshell)(?:'s)? (?:state)? (?:database|db).{0,60}(?:newer|incompatible|not compatible)|incompatible gateway database`
+	databaseLocked = `database is locked|database table is locked|sqlite_busy`
+)
+
+// TLS, credentials and the other end of the line. Those that begin with rust are worded as OpenShell's own libraries do (rustls, hyper,
+// h2, tonic).
+const (
+	clientCert = `certificate required|certificate_required|peer sent no certificates|no client cert|` +
+		`client cert(?:ificate)? (?:is|was)? (?:required|missing|not sent|not found)|(?:requires|missing|without) (?:a)? client (?:tls)? cert`
+	rustTrust = `invalid peer certificate|received fatal alert|bad signature|unknownissuer|notvalidforname|certnotvalid`
+	anyTrust  = `self-?signed certificate|certificate verify failed|certificate signed by unknown authority|certificate has expired|unknown ca`
+
+	rustProtocol = `grpc-status header missing|mapped from http status code|invalid http version parsed|received corrupt message|frame with invalid size|` +
+		`invalid compression flag|status: connected \(http\)|"status":"connected_http"`
+	anyProtocol = `wrong[_ ]version[_ ]number|invalid content-type|http/1\.[01]400|protocol_error|http2 error|not a grpc server|unexpected http status code`
+
+	rustAuth = unauthentic + `|` + denied + `|missing authorization header|missing gateway auth token|expiredsignature|requires admin privileges`
+	anyAuth  = `code = unauthenticated|16 unauthenticated|unauthorized|forbidden|authentication failed|device identity required|(?:oidc|bearer|access|gateway|auth) token (?:has|is|was)? (?:expired|invalid|missing)|` +
+		`(?:invalid|expired|missing) (?:oidc|bearer|access|gateway|auth)? token|not authenticated|not logged in`
+
+	noAnswer = `client error \(connect\)|tcp connect error|transport error|error trying to connect|status: unavailable|` +
+		`code: 'the service is currently unavailable'|status: disconnected|"status":"disconnected"`
+	refusedToUs = `connection refused|econnrefused|connection reset|connection timed out|no route to host|broken pipe|deadline exceeded|` +
+		`deadline expired before|not reachable|unreachable|dns error|connection closed|operation timed out|code = unavailable|14 unavailable|` +
+		`failed to connect to all addresses|statuscode\.unavailable|no answer in time|timed out`
+)
+
+// Gateways, sandboxes and what is kept of them.
+const (
+	notRegisteredSurely = `no active gateway|no gateway metadata found`
+	notRegistered       = `unknown gateway '|no gateway configured|no gateways found|gateway (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,30}) (?:is|was)? not (?:found|registered)|` +
+		`gateway registration (?:is|was)? (?:missing|gone|lost|removed)`
+	startFailed = `gateway failed to start|gateway process exited|exited before becoming ready|failed to start (?:the)? (?:openshell|docker-driver)? gateway|` +
+		`openshell-gateway: .{0,80}(?:glibc|error while loading|libc\.)|require gateway jwt auth|gateway did not become (?:healthy|ready)|` +
+		`openshell-gateway (?:\.service)? :? (?:main process)? (?:exited|failed|crashed)|gateway.{0,60}address already in use|` +
+		`address already in use.{0,60}gateway|timed out waiting for (?:the)? gateway|gateway start failed|could not start (?:the)? gateway`
+	libraryMissing = `glibc_|libc\.so|error while loading shared libraries`
+	relayFailed    = `supervisor relay failed|supervisor session (?:is)? not connected|no supervisor session|supervisor is (?:not |dis)connected|relay (?:open)? timed out|` +
+		`ssh exited with status|ssh-?unreachable|sandbox.{0,80}(?:banner exchange|kex_exchange_identification)|openshell-[a-z0-9.-]+.{0,40}kex_exchange|` +
+		`ssh (?:connection)? to sandbox.{0,60}(?:failed|timed out|refused)|sandbox.{0,40}unreachable|ssh tunnel.{0,60}(?:fail|timed out)|` +
+		`supervisor.{0,60}(?:timed out|unavailable)`
+	notReady = `sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,40}) is not (?:yet)? ready|is not ready \(phase:|supervisornotconnected|` +
+		`sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,40}) did not become ready|wait for it to reach ready|dependenciesnotready|` +
+		`stuck in '?(?:error|provisioning)'?|timed out waiting for (?:the)? sandbox|(?:mainprocess|controlsupervisor) exited|` +
+		`sandbox.{0,60}(?:provisioning timed out|not become ready)`
+	sandboxGone = `sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{1,40})? (?:was|is)? (?:not |n't )found|no such sandbox|unknown sandbox|` +
+		`sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{1,40})? does not exist`
+	sandboxBackup = `failed to back up sandbox|incomplete snapshot retained|failed files:|backup failed \(|backup cleanup failed|restore failed\.|` +
+		`state restore was incomplete|rebuild-manifest|sandbox.{0,60}snapshot.{0,40}(?:rejected|unsafe|invalid|corrupt)`
+	anyBackup = `(?:unsafe|absolute|escaping|dangling) sym(?:bolic)? link|hard ?links?|tar: .{0,120}(?:permission denied|file changed as we read it|cannot)|` +
+		`(?:backup|back up|backed up|snapshot|restore|archive).{0,120}(?:checksum|digest|corrupt|damaged|truncated|permission denied|exceed|maxbuffer|enobufs|` +
+		`symlink|manifest|sanitiz|rejected|unsafe|failed|incomplete)`
+	ourLock = `sandboxes\.json\.lock|lock.{0,60}sandboxes\.json|mutation lock|mcp-lifecycle-lock|lifecycle lock|onboard\.lock|registry lock|` +
+		`mutation containment|another (?:nemoclaw|onboard|sandkeeper)|locked by another run`
+	lockHeld = `failed to acquire (?:the)? lock|could not acquire|unable to acquire|lock changed ownership|lock is held|held by (?:pid|process)|lock timed out|` +
+		`timed out waiting for.{0,40}lock|locked by another|stale lock|waiting for.{0,40}lock`
+)
+
+// The OpenClaw agent gateway (port 18789) runs inside the sandboxes and has its own "gateway", "version mismatch" and "startup
+// migrations" (facts/demand.md B).
+const openClaw = `\[openclaw\]|openclaw startup|openclaw gateway (?:run|status|is not|not)|wss?://[a-z0-9.\[\]:]*:18789|:18789`
+
+// ourWords name OpenShell, what is built on it, or what only its messages name.
+const ourWords = `openshell|nemoclaw|kaiden|` + ourField + `|list sandboxes|supervisor relay|docker-driver gateway|sandboxes\.json|sandbox state`
+
+// foreignWords name products whose errors read like ours.
+const foreignWords = openClaw + `|atuin|mollysocket|npm err|sqlite3\.|sqlalchemy|django|postgres(?:ql)?:|psycopg|flyway|liquibase|alembic|prisma|` +
+	`grafana|prometheus|etcd|kubelet|apiserver|containerd|dockerd|docker daemon|docker\.sock|response from daemon|ollama|:11434|port 11434|sccache|nokv|\[nest\]|` +
+	`[ewif]\d{6}:\d\d:\d\d\.\d+.{0,30}\.go:|teleport|proto\.authservice|gobgp|dgraph|pachyderm|qdrant|milvus|temporal|tikv|tensorflow|bazel|` +
+	`whatsapp|signal-|polkadot|lighthouse|solana|ethereum|redis|mysql|mongodb|kafka|consul|vault|terraform|argocd|istio|envoy|linkerd|traefik|` +
+	`nginx|haproxy|buildkit|/var/lib/dpkg|apt-get|\.git/index\.lock|curl:|at java\.|exception in thread|traceback \(most recent`
