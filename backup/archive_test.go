@@ -39,11 +39,11 @@ type item struct {
 	body   string
 }
 
-func file(name, body string) item {
+func fileItem(name, body string) item {
 	return item{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o640, Uid: 998, Gid: 998, ModTime: time.Unix(1700000000, 0)}, body}
 }
 
-func folder(name string) item {
+func folderItem(name string) item {
 	return item{tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: 0o755, ModTime: time.Unix(1700000000, 0)}, ""}
 }
 
@@ -70,17 +70,17 @@ func create(t testing.TB, s *Store, n NewBackup, items ...item) Backup {
 	return b
 }
 
-// home is a small home with every kind of entry that is kept.
-func home() []item {
+// sampleHome is a small home with every kind of entry that is kept.
+func sampleHome() []item {
 	linked := item{tar.Header{Typeflag: tar.TypeLink, Name: "notes/hard", Linkname: "./notes/a.md"}, ""}
 	symlink := item{tar.Header{Typeflag: tar.TypeSymlink, Name: "notes/soft", Linkname: "../../etc/passwd", Mode: 0o777}, ""}
-	fine := file("notes/fine", "x")
+	fine := fileItem("notes/fine", "x")
 	fine.header.ModTime = time.Unix(1700000000, 123456789)
 	fine.header.PAXRecords = map[string]string{"SCHILY.xattr.user.mark": "blue", "comment": "not kept"}
 	return []item{
-		folder("./"), folder("./notes/"), file("./notes/a.md", "hello\n"), linked, symlink, fine,
-		file("notes/"+strings.Repeat("long", 60), "long name"), file("notes/caf\xe9 \"q\"\n", "odd name"),
-		file("notes/größe", "umlaut"), file("big", strings.Repeat("0123456789abcdef", 5<<16)), file("empty", ""),
+		folderItem("./"), folderItem("./notes/"), fileItem("./notes/a.md", "hello\n"), linked, symlink, fine,
+		fileItem("notes/"+strings.Repeat("long", 60), "long name"), fileItem("notes/caf\xe9 \"q\"\n", "odd name"),
+		fileItem("notes/größe", "umlaut"), fileItem("big", strings.Repeat("0123456789abcdef", 5<<15)), fileItem("empty", ""),
 	}
 }
 
@@ -91,13 +91,13 @@ func TestArchiveIsReadByTarAndZstd(t *testing.T) {
 		}
 	}
 	s := testStore(t, StoreOptions{})
-	b := create(t, s, newOf("alpha"), home()...)
+	b := create(t, s, newOf("alpha"), sampleHome()...)
 	out := t.TempDir()
 	cmd := exec.Command("tar", "--zstd", "-xf", b.archivePath(), "-C", out)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("tar: %v\n%s", err, text)
 	}
-	for _, it := range home() {
+	for _, it := range sampleHome() {
 		name := filepath.Join(out, it.header.Name)
 		info, err := os.Lstat(name)
 		if err != nil {
@@ -144,9 +144,9 @@ func TestArchiveLeavesOutWhatCannotBeKept(t *testing.T) {
 		"l4": "hard link to gone, which was left out", "a//b": "path that is not plain",
 	}
 	items := []item{
-		folder("."), file("/etc/passwd", "x"), file("a/../b", "x"), file("..", "x"), file("a//b", "x"), flagged(tar.TypeChar, "dev", ""), flagged(tar.TypeFifo, "pipe", ""),
-		flagged(tar.TypeXGlobalHeader, "global", ""), flagged('x', "what", ""), file("twice", "1"), file("twice", "2"), flagged(tar.TypeSymlink, "link", "/etc"), file("link/x", "through"),
-		flagged(tar.TypeLink, "l1", "dev"), flagged(tar.TypeLink, "l2", "nowhere"), flagged(tar.TypeLink, "l3", "link"), file("kept", "yes"),
+		folderItem("."), fileItem("/etc/passwd", "x"), fileItem("a/../b", "x"), fileItem("..", "x"), fileItem("a//b", "x"), flagged(tar.TypeChar, "dev", ""), flagged(tar.TypeFifo, "pipe", ""),
+		flagged(tar.TypeXGlobalHeader, "global", ""), flagged('x', "what", ""), fileItem("twice", "1"), fileItem("twice", "2"), flagged(tar.TypeSymlink, "link", "/etc"), fileItem("link/x", "through"),
+		flagged(tar.TypeLink, "l1", "dev"), flagged(tar.TypeLink, "l2", "nowhere"), flagged(tar.TypeLink, "l3", "link"), fileItem("kept", "yes"),
 	}
 	s := testStore(t, StoreOptions{})
 	b, err := s.Create(t.Context(), newOf("alpha"), func(ctx context.Context, a *Archive) error {

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -24,6 +25,12 @@ func sealTo(keys []string) (sealing, error) {
 		s.recipients = append(s.recipients, r)
 	}
 	return s, nil
+}
+
+// CheckRecipients reports the first key that is not an age public key, before anything is done.
+func CheckRecipients(keys []string) error {
+	_, err := sealTo(keys)
+	return err
 }
 
 func (s sealing) on() bool { return len(s.recipients) > 0 }
@@ -54,3 +61,36 @@ type plainWriter struct{ io.Writer }
 
 // Close has nothing to end.
 func (plainWriter) Close() error { return nil }
+
+// Identities are private keys that open encrypted backups.
+type Identities []age.Identity
+
+// ErrNoIdentity means that an encrypted backup was to be read without a key that opens it.
+var ErrNoIdentity = errors.New("the backup is encrypted, and none of the given identities opens it")
+
+// ReadIdentities parses an age identity file.
+func ReadIdentities(r io.Reader) (Identities, error) {
+	ids, err := age.ParseIdentities(r)
+	if err != nil {
+		return nil, fmt.Errorf("read identities: %w", err)
+	}
+	return ids, nil
+}
+
+// open takes encryption, if any, from src.
+func (ids Identities) open(src io.Reader, m *Manifest) (io.Reader, error) {
+	if m.Encryption == nil {
+		return src, nil
+	}
+	if len(ids) == 0 {
+		return nil, ErrNoIdentity
+	}
+	plain, err := age.Decrypt(src, ids...)
+	if _, ok := errors.AsType[*age.NoIdentityMatchError](err); ok {
+		return nil, ErrNoIdentity
+	}
+	if err != nil {
+		return nil, &DamageError{Kind: DamageDigest, Object: m.Archive.File, Err: err}
+	}
+	return plain, nil
+}

@@ -56,3 +56,10 @@ func validSandbox(name string) error {
 	}
 	return nil
 }
+
+func validBackupID(id string) error {
+	if !ValidID(id) {
+		return fmt.Errorf("%q is not the id of a backup", id)
+	}
+	return nil
+}

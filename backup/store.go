@@ -31,6 +31,7 @@ type Store struct {
 	disk disk
 	now  func() time.Time
 	rand io.Reader
+	free func(dir string) (int64, error)
 }
 
 // StoreOptions are what a store needs to know beside its folder. The zero value serves.
@@ -39,6 +40,8 @@ type StoreOptions struct {
 	UID  int              // whose store it is; 0 is root
 	Now  func() time.Time // nil: time.Now
 	Rand io.Reader        // nil: crypto/rand
+
+	Free func(dir string) (int64, error) // bytes that can still be written; nil: ask the system
 
 	disk disk // tests fail its calls
 }
@@ -53,7 +56,7 @@ func OpenStore(root string, o StoreOptions) (*Store, error) {
 	if err := checkRoot(abs, o.UID); err != nil {
 		return nil, err
 	}
-	s := &Store{root: abs, tool: o.Tool, disk: o.disk, now: o.Now, rand: o.Rand}
+	s := &Store{root: abs, tool: o.Tool, disk: o.disk, now: o.Now, rand: o.Rand, free: o.Free}
 	if s.disk == nil {
 		s.disk = realDisk{}
 	}
@@ -62,6 +65,9 @@ func OpenStore(root string, o StoreOptions) (*Store, error) {
 	}
 	if s.rand == nil {
 		s.rand = rand.Reader
+	}
+	if s.free == nil {
+		s.free = freeSpace
 	}
 	return s, nil
 }

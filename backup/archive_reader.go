@@ -1,0 +1,141 @@
+package backup
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// OpenOptions say how to read a backup.
+type OpenOptions struct {
+	Identities Identities // private keys, for encrypted backups
+}
+
+// Reader gives the entries of a backup as archive/tar does, and proves them on the way: frame by frame, and at io.EOF the archive
+// as a whole. Damage is a *DamageError from Next or Read.
+type Reader struct {
+	tar    *tar.Reader
+	frames *frameReader
+	file   *os.File
+	source *digestReader
+	want   ArchiveFile
+}
+
+// Open reads b's archive. Only a Verify before it proves that it is whole; Open itself checks its length.
+func (s *Store) Open(ctx context.Context, b Backup, o OpenOptions) (*Reader, error) {
+	m, err := s.Load(b)
+	if err != nil {
+		return nil, err
+	}
+	return openArchive(ctx, b, m, o)
+}
+
+func openArchive(ctx context.Context, b Backup, m *Manifest, o OpenOptions) (*Reader, error) {
+	if m.Index == nil {
+		return nil, damagef(DamageManifest, manifestName, "it has no index")
+	}
+	f, err := openArchiveFile(b, m)
+	if err != nil {
+		return nil, err
+	}
+	source := &digestReader{r: f, sum: sha256.New()}
+	plain, err := o.Identities.open(source, m)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	frames := readFrames(ctx, plain, m.Index.Frames, m.Archive.File)
+	return &Reader{tar: tar.NewReader(frames), frames: frames, file: f, source: source, want: m.Archive}, nil
+}
+
+// openArchiveFile opens the archive and compares its length.
+func openArchiveFile(b Backup, m *Manifest) (*os.File, error) {
+	f, err := openPlain(b.Dir + "/" + m.Archive.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, damagef(DamageArchiveMissing, m.Archive.File, "it is missing")
+	}
+	if err != nil {
+		return nil, &DamageError{Kind: DamageArchiveMissing, Object: m.Archive.File, Err: err}
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.Size() < m.Archive.Bytes:
+		err = damagef(DamageTruncated, m.Archive.File, "it has %d bytes, not %d", info.Size(), m.Archive.Bytes)
+	case info.Size() > m.Archive.Bytes:
+		err = damagef(DamageExtended, m.Archive.File, "it has %d bytes, not %d", info.Size(), m.Archive.Bytes)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Next goes to the next entry. io.EOF means that everything was read and the whole archive has the promised SHA-256.
+func (r *Reader) Next() (*tar.Header, error) {
+	h, err := r.tar.Next()
+	if errors.Is(err, io.EOF) {
+		return nil, r.finish()
+	}
+	return h, r.tell(err)
+}
+
+// Read reads the current entry.
+func (r *Reader) Read(p []byte) (int, error) {
+	n, err := r.tar.Read(p)
+	return n, r.tell(err)
+}
+
+// tell prefers the damage below to the tar reader's view of it.
+func (r *Reader) tell(err error) error {
+	if err == nil || errors.Is(err, io.EOF) && r.frames.err == nil {
+		return err
+	}
+	if damage, ok := errors.AsType[*DamageError](r.frames.err); ok {
+		return damage
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &DamageError{Kind: DamageIndex, Object: r.want.File, Err: err}
+}
+
+// finish proves the end: nothing after the tar stream, nothing after the last frame, the SHA-256.
+func (r *Reader) finish() error {
+	extra, err := io.Copy(io.Discard, r.frames)
+	if err != nil {
+		return err
+	}
+	if extra > 0 {
+		return damagef(DamageIndex, r.want.File, "%d bytes follow its last entry", extra)
+	}
+	if _, err := io.Copy(io.Discard, r.source); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(r.source.sum.Sum(nil)); got != r.want.SHA256 {
+		return damagef(DamageDigest, r.want.File, "its SHA-256 is %s, not %s", got, r.want.SHA256)
+	}
+	return io.EOF
+}
+
+// Close ends the reading.
+func (r *Reader) Close() error {
+	return errors.Join(r.frames.Close(), r.file.Close())
+}
+
+// digestReader takes the SHA-256 of all that passes.
+type digestReader struct {
+	r   io.Reader
+	sum hash.Hash
+}
+
+func (d *digestReader) Read(p []byte) (int, error) {
+	n, err := d.r.Read(p)
+	d.sum.Write(p[:n])
+	return n, err
+}
