@@ -1,0 +1,227 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sandkeeper/backup"
+	"sandkeeper/gateway"
+	"sandkeeper/internal/ui"
+	"sandkeeper/preflight"
+	"sandkeeper/sandbox"
+)
+
+type backupAllOptions struct {
+	app             *app
+	only, exclude   []string
+	strict          bool
+	skipUnreachable bool
+	jobs            int
+	label           string
+	dryRun          bool
+	offline         bool
+	store           storeOptions
+	capture         captureOptions
+}
+
+// captureOptions are shared by every command that makes backups.
+type captureOptions struct {
+	pauseLimit     time.Duration
+	stallLimit     time.Duration
+	secrets        string
+	encryptTo      []string
+	allowPlaintext bool
+}
+
+const backupAllLong = `Run the schema preflight, then back up every sandbox: those that the registry names, those that their gateways list, and those whose
+labelled containers are on this host, running or stopped. On drift nothing is trusted and nothing is done: exit 1, with the way out.
+
+A running container is paused while it is read when that is short (--pause-limit), so that its files belong together. Known
+credential files are left out and listed, unless --secrets include.
+
+--offline contacts no gateway and runs no openshell: registry and containers are the inventory. It is for the moment when the
+gateway cannot be trusted, or is dead, and repairing it may cost the sandboxes.`
+
+func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer, error)) *cobra.Command {
+	o := &backupAllOptions{app: a}
+	if run == nil {
+		run = runBackupAll
+	}
+	c := &cobra.Command{
+		Use: "backup-all", Short: "Back up every sandbox, after the preflight", Long: backupAllLong, Args: cobra.NoArgs,
+		Example:     "  sandkeeper backup-all --strict\n  sandkeeper backup-all --offline",
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted),
+		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+	f := c.Flags()
+	f.StringSliceVar(&o.only, "only", nil, "back up only these sandboxes")
+	f.StringSliceVar(&o.exclude, "exclude", nil, "leave these sandboxes out")
+	f.BoolVar(&o.strict, "strict", false, "fail when a sandbox was skipped (NEMOCLAW_REQUIRE_ALL_SANDBOX_BACKUPS=1)")
+	f.BoolVar(&o.skipUnreachable, "skip-unreachable", false, "skip sandboxes that cannot be reached (NEMOCLAW_SKIP_UNREACHABLE_SANDBOX_BACKUP=1)")
+	f.IntVarP(&o.jobs, "jobs", "j", backup.DefaultJobs, "sandboxes at the same time")
+	f.StringVar(&o.label, "label", "", "a note kept in each manifest")
+	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be backed up, and how; write nothing")
+	f.BoolVar(&o.offline, "offline", false, "contact no gateway: registry and containers are the inventory")
+	o.store.addFlags(f)
+	o.capture.addFlags(f)
+	return c
+}
+
+func (o *captureOptions) addFlags(f *pflag.FlagSet) {
+	f.DurationVar(&o.pauseLimit, "pause-limit", backup.DefaultPauseLimit, "pause a running container at most this long; 0 never pauses")
+	f.DurationVar(&o.stallLimit, "stall-limit", time.Minute, "give up on a sandbox that sends nothing for this long")
+	f.StringVar(&o.secrets, "secrets", string(backup.SecretsExclude), "credential files: exclude or include")
+	f.StringSliceVar(&o.encryptTo, "encrypt-to", nil, "encrypt archives to these age recipients")
+	f.BoolVar(&o.allowPlaintext, "allow-plaintext-secrets", false, "allow --secrets include without --encrypt-to")
+}
+
+// check judges what cobra cannot, before anything is looked at.
+func (o *captureOptions) check() error {
+	switch {
+	case o.secrets != string(backup.SecretsExclude) && o.secrets != string(backup.SecretsInclude):
+		return usage("use --secrets exclude or --secrets include", "unknown secrets policy %q", o.secrets)
+	case o.secrets == string(backup.SecretsInclude) && len(o.encryptTo) == 0 && !o.allowPlaintext:
+		return usage("add --encrypt-to RECIPIENT, or --allow-plaintext-secrets", "--secrets include would write credentials in plain text")
+	case o.pauseLimit < 0:
+		return usage("0 never pauses", "--pause-limit must not be negative")
+	case o.stallLimit <= 0:
+		return usage("give a duration such as 1m", "--stall-limit must be positive")
+	}
+	if err := backup.CheckRecipients(o.encryptTo); err != nil {
+		return usage("give public keys that age-keygen printed (age1…)", "--encrypt-to: %w", err)
+	}
+	return nil
+}
+
+func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
+	a := o.app
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	store, err := a.openStore(o.store)
+	if err != nil {
+		return nil, err
+	}
+	registry, err := a.readRegistry()
+	if err != nil {
+		return nil, err
+	}
+	found := &answer{}
+	inventory, views, engine, err := o.inventory(ctx, registry, found)
+	if err != nil {
+		return found, err
+	}
+	return o.save(ctx, store, inventory, views, engine, found)
+}
+
+// check completes the options from NemoClaw's variables, which keep their meaning: exactly "1" counts (facts/nemoclaw.md 1.6).
+func (o *backupAllOptions) check() error {
+	if o.app.Env.Get("NEMOCLAW_REQUIRE_ALL_SANDBOX_BACKUPS") == "1" {
+		o.strict = true
+	}
+	if o.app.Env.Get("NEMOCLAW_SKIP_UNREACHABLE_SANDBOX_BACKUP") == "1" {
+		o.skipUnreachable = true
+	}
+	if o.jobs < 1 {
+		return usage("give 1 or more", "--jobs is %d", o.jobs)
+	}
+	return o.capture.check()
+}
+
+// inventory takes the inventory: after the preflight, or from containers alone.
+func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Registry, found *answer) (sandbox.Inventory, []view, *gateway.Engine, error) {
+	a := o.app
+	if o.offline {
+		engine, state := a.dial(ctx, nil)
+		sources := sandbox.Sources{Registry: registry, Containers: containersOf(engine, state), Offline: true}
+		inventory, err := sandbox.Take(ctx, sources)
+		return inventory, nil, engine, err
+	}
+	if empty, err := a.nothingRegistered(ctx, registry); empty || err != nil {
+		return sandbox.Inventory{Empty: true}, nil, nil, err
+	}
+	action := preflight.BackingUp()
+	views := a.vet(ctx, action, a.bindings(registry))
+	found.preflight = &worst(views).report
+	if err := a.gate(views, action, true); err != nil {
+		return sandbox.Inventory{}, views, nil, err
+	}
+	engine, state := a.dial(ctx, views)
+	inventory, err := sandbox.Take(ctx, a.sources(registry, views, engine, state))
+	if err != nil {
+		report, err := a.reactive(err, views, action)
+		if report != nil {
+			found.preflight = report
+		}
+		return inventory, views, engine, err
+	}
+	return inventory, views, engine, nil
+}
+
+// nothingRegistered reports a registry that is there and empty on a host without labelled containers: no gateway is contacted.
+func (a *app) nothingRegistered(ctx context.Context, registry sandbox.Registry) (bool, error) {
+	if !registry.Present || registry.Recorded() {
+		return false, nil
+	}
+	engine, state := a.dial(ctx, nil)
+	if engine == nil {
+		return state.State != "unknown", nil
+	}
+	containers, err := engine.Sandboxes(ctx)
+	return err == nil && len(containers) == 0, nil
+}
+
+func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, inv sandbox.Inventory, views []view, engine *gateway.Engine, found *answer) (*answer, error) {
+	a := o.app
+	progress := ui.NewProgress(a.progressStreams(), time.Now)
+	defer progress.Close()
+	run := a.backupRun(store, engine, views, o.capture, progress)
+	run.Jobs, run.Label, run.Only, run.Exclude = o.jobs, o.label, o.only, o.exclude
+	run.SkipUnreachable, run.DryRun = o.skipUnreachable, o.dryRun
+	if o.offline {
+		run.CLI = nil
+	}
+	for _, warning := range inv.Warnings {
+		a.warn("%s", warning)
+	}
+	summary, err := run.All(ctx, inv)
+	progress.Close()
+	found.result = summary
+	found.text = func(a *app) { renderBackupAll(a, summary, inv.Empty, err) }
+	if err != nil {
+		report, err := a.reactive(err, views, preflight.BackingUp())
+		if report != nil {
+			found.preflight = report
+		}
+		return found, err
+	}
+	return found, o.outcome(summary)
+}
+
+// outcome is what the totals mean for a script.
+func (o *backupAllOptions) outcome(s backup.Summary) error {
+	t := s.Totals
+	missing := t.Failed
+	if o.strict && !s.DryRun {
+		missing += t.Skipped
+	}
+	switch {
+	case missing == 0:
+		return nil
+	case t.BackedUp > 0:
+		return &Failure{Code: ExitPartial, Kind: "partial",
+			Err:  fmt.Errorf("%d of %d sandboxes are not backed up", missing, t.Total-t.Orphaned),
+			Hint: "each is named above with its reason; do not upgrade before they are saved"}
+	case t.Failed == 0:
+		return &Failure{Code: ExitRefused, Kind: "partial",
+			Err:  fmt.Errorf("--strict requires every sandbox to be backed up; %d were skipped", t.Skipped),
+			Hint: "each is named above with its reason"}
+	}
+	return &Failure{Code: ExitRefused, Kind: "backup_content_error",
+		Err:  fmt.Errorf("no sandbox was backed up: %d failed", t.Failed),
+		Hint: "each is named above with its reason; do not upgrade before they are saved"}
+}

@@ -1,0 +1,80 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+
+	"sandkeeper/backup"
+	"sandkeeper/internal/ui"
+)
+
+// renderBackupAll prints one line per sandbox, what was left out, and the summary lines that installers grep (DESIGN.md 4.3).
+func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
+	if empty && len(s.Sandboxes) == 0 {
+		a.printf("No sandboxes registered. Nothing to back up.")
+		return
+	}
+	if err != nil && len(s.Sandboxes) == 0 {
+		return
+	}
+	var table ui.Table
+	for _, o := range s.Sandboxes {
+		table.Row(string(o.Status), o.Name, outcomeDetail(o))
+	}
+	table.Print(a.Out, func(first, line string) string {
+		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
+	})
+	for _, warning := range s.Warnings {
+		a.printf("warning: %s", warning)
+	}
+	renderOmitted(a, s)
+	renderOrphans(a, s)
+	t := s.Totals
+	a.printf("Pre-upgrade backup: %d backed up, %d failed, %d skipped", t.BackedUp, t.Failed, t.Skipped)
+	if t.BackedUp > 0 {
+		a.printf("Backups stored in: %s", s.Root)
+	}
+}
+
+func outcomeDetail(o backup.Outcome) string {
+	if o.Backup == nil {
+		return o.Reason
+	}
+	detail := fmt.Sprintf("%s, %d files, %s read, %s on disk, id %s", o.Backup.Consistency, o.Backup.Files,
+		ui.Size(o.Backup.Content), ui.Size(o.Backup.Bytes), o.Backup.ID)
+	for _, extra := range append([]string{o.Reason}, o.Warnings...) {
+		if extra != "" {
+			detail += "; " + extra
+		}
+	}
+	return detail
+}
+
+// omittedShown is how many left-out entries of one sandbox are printed; all of them are in its manifest.
+const omittedShown = 10
+
+func renderOmitted(a *app, s backup.Summary) {
+	for _, o := range s.Sandboxes {
+		for i, e := range o.Omitted {
+			if i == omittedShown {
+				a.printf("not in the backup of %s: %d more, see: sandkeeper backups show %s", o.Name, len(o.Omitted)-i, o.Name)
+				break
+			}
+			a.printf("not in the backup of %s: %s (%s)", o.Name, e.Path, e.Reason)
+		}
+	}
+}
+
+func renderOrphans(a *app, s backup.Summary) {
+	var names []string
+	for _, o := range s.Sandboxes {
+		if o.Status == backup.Orphaned {
+			names = append(names, ui.Clean(o.Name))
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	a.printf("%d recorded sandbox(es) were not found on their recorded gateway: %s.", len(names), strings.Join(names, ", "))
+	a.printf("Their gateway registration or container may have been removed; restore brings back what was saved of them: sandkeeper backups list")
+}

@@ -1,0 +1,89 @@
+package cmd
+
+import (
+	"io"
+
+	"github.com/spf13/pflag"
+
+	"sandkeeper/backup"
+	"sandkeeper/gateway"
+	"sandkeeper/internal/ui"
+	"sandkeeper/sandbox"
+)
+
+// storeOptions say where backups lie.
+type storeOptions struct{ dir string }
+
+func (o *storeOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.dir, "backup-dir", "", "folder of the backups (default $XDG_DATA_HOME/sandkeeper/backups)")
+}
+
+func (a *app) openStore(o storeOptions) (*backup.Store, error) {
+	root, err := a.backupRoot(o.dir)
+	if err != nil {
+		return nil, err
+	}
+	return backup.OpenStore(root, backup.StoreOptions{Tool: Version, UID: a.UID})
+}
+
+// backupRun is a backup run as every command makes it; callers add what is theirs.
+func (a *app) backupRun(store *backup.Store, engine *gateway.Engine, views []view, o captureOptions, p *ui.Progress) *backup.Run {
+	run := &backup.Run{
+		Store: store, Engine: engine, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
+		Secrets: backup.SecretsPolicy(o.secrets), Recipients: o.encryptTo, Env: a.Env,
+		Versions: versionsOf(views), Progress: func(e backup.Event) { showProgress(p, e) },
+	}
+	if o.pauseLimit == 0 {
+		run.PauseLimit = -1
+	}
+	if cli := a.openshellCLI(views); cli != nil {
+		run.CLI = cli
+	}
+	if a.Env.StateHome() != "" {
+		run.Journal = backup.PausedDir(a.Env.StateHome())
+		run.GuardCommand = []string{guardName}
+	}
+	return run
+}
+
+// versionsOf gives the versions that the preflight saw on a sandbox's gateway, for its manifest.
+func versionsOf(views []view) func(sandbox.Sandbox) backup.Versions {
+	return func(sb sandbox.Sandbox) backup.Versions {
+		var v backup.Versions
+		if sb.Row != nil {
+			v.Agent = sb.Row.AgentVersion
+		}
+		if len(views) == 0 {
+			return v
+		}
+		seen := viewOf(views, sb.Gateway).seen
+		v.CLI = seen.CLI.Version
+		for _, version := range []string{seen.Process.Version, seen.Served.Version} { // served counts most
+			if version != "" {
+				v.Gateway = version
+			}
+		}
+		return v
+	}
+}
+
+func showProgress(p *ui.Progress, e backup.Event) {
+	switch {
+	case e.Stage == backup.StageDone && e.Err != nil:
+		p.Done(e.Sandbox, e.Sandbox+": failed: "+e.Err.Error())
+	case e.Stage == backup.StageDone:
+		p.Done(e.Sandbox, e.Sandbox+": done")
+	default:
+		p.Update(e.Sandbox, string(e.Stage), e.Bytes, e.Expect)
+	}
+}
+
+// progressStreams are where progress goes: standard error, or nowhere with -q.
+func (a *app) progressStreams() *ui.Streams {
+	if !a.global.quiet {
+		return a.Streams
+	}
+	silent := *a.Streams
+	silent.Err, silent.ErrTTY = io.Discard, false
+	return &silent
+}

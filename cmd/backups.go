@@ -1,0 +1,123 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/backup"
+)
+
+const backupsLong = `Look after what backup-all has stored: list, show, verify, prune, export and import backups. Reading takes no lock.`
+
+func newBackups(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use: "backups", Short: "List, show, verify, prune, export and import backups", Long: backupsLong, Args: cobra.NoArgs,
+		Annotations: exits(ExitOK, ExitUsage),
+		RunE: func(*cobra.Command, []string) error {
+			return usage("sandkeeper backups list", "which one: list, show, verify, prune, export or import?")
+		},
+	}
+	c.AddCommand(newBackupsList(a, nil), newBackupsShow(a, nil), newBackupsVerify(a, nil))
+	return c
+}
+
+// selection is which backups a command is about: those of every sandbox, of one, or one by its id.
+type selection struct {
+	store *backup.Store
+	name  string // a sandbox, or the id of a backup; "" is everything
+	id    string // narrows a sandbox to one backup: an id, the beginning of one, or "latest"
+}
+
+// backups are the selected ones, grouped by sandbox, newest first.
+func (s selection) backups(ctx context.Context) ([]backup.Backup, error) {
+	if s.id != "" {
+		b, err := s.store.Find(s.name, s.id)
+		return []backup.Backup{b}, err
+	}
+	names, err := s.store.Sandboxes()
+	if err != nil {
+		return nil, err
+	}
+	var selected []backup.Backup
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		list, err := s.store.Backups(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range list {
+			if s.name == "" || s.name == b.Sandbox || s.name == b.ID {
+				selected = append(selected, b)
+			}
+		}
+	}
+	if len(selected) == 0 && s.name != "" {
+		return nil, notFound("no sandbox with backups, and no backup, is called %q in %s", s.name, s.store.Root())
+	}
+	return selected, nil
+}
+
+// one is the single selected backup; for a sandbox without an id, its newest whole one.
+func (s selection) one(ctx context.Context) (backup.Backup, error) {
+	if s.id == "" && backup.ValidID(s.name) {
+		found, err := s.backups(ctx)
+		if err != nil {
+			return backup.Backup{}, err
+		}
+		return found[0], nil
+	}
+	id := s.id
+	if id == "" {
+		id = backup.Latest
+	}
+	return s.store.Find(s.name, id)
+}
+
+func notFound(format string, args ...any) *Failure {
+	f := usage("sandkeeper backups list shows what there is", format, args...)
+	f.Code, f.Kind = ExitNotFound, "not_found"
+	return f
+}
+
+// argument is the n-th argument, or "".
+func argument(args []string, n int) string {
+	if n < len(args) {
+		return args[n]
+	}
+	return ""
+}
+
+// joined is err with what else went wrong, under the kind of the first.
+func joined(first, second error) error {
+	if second == nil {
+		return first
+	}
+	if first == nil {
+		return second
+	}
+	f := *failureOf(first)
+	f.Err = errors.Join(first, second)
+	return &f
+}
+
+// readIdentities reads the age keys that open encrypted archives; none without a file.
+func readIdentities(file string) (backup.Identities, error) {
+	if file == "" {
+		return nil, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, usage("give a file that age-keygen wrote", "--identity: %w", err)
+	}
+	defer f.Close()
+	identities, err := backup.ReadIdentities(f)
+	if err != nil {
+		return nil, usage("give a file that age-keygen wrote", "--identity %s: %w", file, err)
+	}
+	return identities, nil
+}

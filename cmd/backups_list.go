@@ -1,0 +1,113 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/backup"
+	"sandkeeper/internal/ui"
+)
+
+type backupsListOptions struct {
+	app   *app
+	name  string
+	store storeOptions
+}
+
+func newBackupsList(a *app, run func(context.Context, *backupsListOptions) (*answer, error)) *cobra.Command {
+	o := &backupsListOptions{app: a}
+	if run == nil {
+		run = runBackupsList
+	}
+	c := &cobra.Command{
+		Use: "list [NAME]", Short: "List backups, newest first", Args: cobra.MaximumNArgs(1),
+		Long:              "List the backups of every sandbox, or of one, newest first. Damaged ones are listed as damaged; they are never chosen as latest.",
+		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound),
+		ValidArgsFunction: a.completeSandboxes,
+	}
+	o.store.addFlags(c.Flags())
+	c.RunE = func(c *cobra.Command, args []string) error {
+		o.name = argument(args, 0)
+		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
+	}
+	return c
+}
+
+// listed is one backup as lists show it.
+type listed struct {
+	Sandbox     string             `json:"sandbox"`
+	ID          string             `json:"id"`
+	Path        string             `json:"path"`
+	Started     time.Time          `json:"started"`
+	Bytes       int64              `json:"bytes"` // of the archive
+	Files       int                `json:"files"`
+	SHA256      string             `json:"sha256"`
+	Consistency backup.Consistency `json:"consistency"`
+	Encrypted   bool               `json:"encrypted"`
+	Label       string             `json:"label"`
+	Verified    *backup.Verified   `json:"verified"`
+	Damage      string             `json:"damage"` // why it cannot be believed; "" when it can
+}
+
+func newListed(b backup.Backup) listed {
+	l := listed{Sandbox: b.Sandbox, ID: b.ID, Path: b.Dir, Started: b.Time(), Verified: b.Verified}
+	if b.Damage != nil {
+		l.Damage = b.Damage.Error()
+		return l
+	}
+	m := b.Manifest
+	l.Bytes, l.SHA256, l.Files = m.Archive.Bytes, m.Archive.SHA256, m.Content.Files
+	l.Consistency, l.Encrypted, l.Label, l.Started = m.Consistency, m.Encryption != nil, m.Label, m.Started
+	return l
+}
+
+func runBackupsList(ctx context.Context, o *backupsListOptions) (*answer, error) {
+	store, err := o.app.openStore(o.store)
+	if err != nil {
+		return nil, err
+	}
+	backups, err := selection{store: store, name: o.name}.backups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]listed, 0, len(backups))
+	for _, b := range backups {
+		list = append(list, newListed(b))
+	}
+	result := map[string]any{"root": store.Root(), "backups": list}
+	return &answer{result: result, text: func(a *app) { renderList(a, store.Root(), list) }}, nil
+}
+
+func renderList(a *app, root string, list []listed) {
+	if len(list) == 0 {
+		a.printf("No backups in %s.", root)
+		return
+	}
+	var table ui.Table
+	table.Row("SANDBOX", "ID", "AGE", "SIZE", "FILES", "CONSISTENCY", "VERIFIED", "LABEL")
+	for _, l := range list {
+		table.Row(l.Sandbox, l.ID, ui.Age(time.Since(l.Started)), ui.Size(l.Bytes), fmt.Sprint(l.Files), string(l.Consistency), l.verified(), l.Label)
+	}
+	table.Print(a.Out, nil)
+	for _, l := range list {
+		if l.Damage != "" {
+			a.printf("damaged: %s %s: %s", l.Sandbox, l.ID, l.Damage)
+		}
+	}
+	a.printf("Backups stored in: %s", root)
+}
+
+func (l listed) verified() string {
+	switch {
+	case l.Damage != "":
+		return "DAMAGED"
+	case l.Verified == nil:
+		return "no"
+	case l.Verified.ReadData:
+		return "every byte, " + ui.Age(time.Since(l.Verified.At)) + " ago"
+	}
+	return "structure, " + ui.Age(time.Since(l.Verified.At)) + " ago"
+}

@@ -1,0 +1,87 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/backup"
+	"sandkeeper/internal/ui"
+)
+
+type backupsShowOptions struct {
+	app   *app
+	which selection
+	store storeOptions
+}
+
+func newBackupsShow(a *app, run func(context.Context, *backupsShowOptions) (*answer, error)) *cobra.Command {
+	o := &backupsShowOptions{app: a}
+	if run == nil {
+		run = runBackupsShow
+	}
+	c := &cobra.Command{
+		Use: "show NAME [ID]", Short: "Show what one backup holds and what it leaves out", Args: cobra.RangeArgs(1, 2),
+		Long: `Show one backup's manifest: where it came from, what it holds, what was left out and why. NAME is a sandbox (then its latest
+backup, or the one whose id, or the beginning of it, is given) or the id of a backup.`,
+		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged),
+		ValidArgsFunction: a.completeSandboxes,
+	}
+	o.store.addFlags(c.Flags())
+	c.RunE = func(c *cobra.Command, args []string) error {
+		o.which.name, o.which.id = args[0], argument(args, 1)
+		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
+	}
+	return c
+}
+
+func runBackupsShow(ctx context.Context, o *backupsShowOptions) (*answer, error) {
+	store, err := o.app.openStore(o.store)
+	if err != nil {
+		return nil, err
+	}
+	o.which.store = store
+	b, err := o.which.one(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if b.Damage != nil {
+		return nil, fmt.Errorf("backup %s of sandbox %q: %w", b.ID, b.Sandbox, b.Damage)
+	}
+	result := map[string]any{"backup": newListed(b), "manifest": b.Manifest}
+	return &answer{result: result, text: func(a *app) { renderBackup(a, b) }}, nil
+}
+
+func renderBackup(a *app, b backup.Backup) {
+	m := b.Manifest
+	var table ui.Table
+	for _, row := range [][2]string{
+		{"sandbox", m.Sandbox}, {"id", m.ID}, {"path", b.Dir}, {"label", m.Label}, {"gateway", m.Gateway}, {"inventory", m.Inventory},
+		{"taken", fmt.Sprintf("%s to %s", m.Started.Format("2006-01-02 15:04:05Z"), m.Finished.Format("15:04:05Z"))},
+		{"consistency", string(m.Consistency) + because(m.ConsistencyReason)},
+		{"home", m.Home}, {"image", m.Image.Reference}, {"agent", m.Agent + " " + m.Versions.Agent},
+		{"versions", fmt.Sprintf("openshell %s, gateway %s, supervisor %s", orDash(m.Versions.CLI), orDash(m.Versions.Gateway), orDash(m.Versions.Supervisor))},
+		{"content", fmt.Sprintf("%d files, %s", m.Content.Files, ui.Size(m.Content.Bytes))},
+		{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, ui.Size(m.Archive.Bytes), m.Archive.SHA256)},
+		{"secrets", string(m.Secrets)}, {"verified", newListed(b).verified()},
+	} {
+		if row[1] != "" && row[1] != " " {
+			table.Row(row[0], row[1])
+		}
+	}
+	table.Print(a.Out, nil)
+	if len(m.Exclusions) == 0 {
+		a.printf("Nothing was left out.")
+	}
+	for _, e := range m.Exclusions {
+		a.printf("not in it: %s (%s)", e.Path, e.Reason)
+	}
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
+}

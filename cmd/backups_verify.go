@@ -1,0 +1,145 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/backup"
+)
+
+type backupsVerifyOptions struct {
+	app      *app
+	which    selection
+	store    storeOptions
+	readData bool
+	identity string
+}
+
+const backupsVerifyLong = `Prove that backups are what their manifests promise: the manifest's seal, the files and their sizes; with --read-data every byte of
+every archive and every entry. NAME is a sandbox or the id of a backup; without it, everything is verified. Damage exits 12 and
+names the kind and the object. An encrypted archive is read to its last byte; its content is judged only with --identity.`
+
+func newBackupsVerify(a *app, run func(context.Context, *backupsVerifyOptions) (*answer, error)) *cobra.Command {
+	o := &backupsVerifyOptions{app: a}
+	if run == nil {
+		run = runBackupsVerify
+	}
+	c := &cobra.Command{
+		Use: "verify [NAME|ID]", Short: "Prove that backups are whole", Long: backupsVerifyLong, Args: cobra.MaximumNArgs(1),
+		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged, ExitInterrupted),
+		ValidArgsFunction: a.completeSandboxes,
+	}
+	o.store.addFlags(c.Flags())
+	c.Flags().BoolVar(&o.readData, "read-data", false, "read every byte, not only the structure")
+	c.Flags().StringVar(&o.identity, "identity", "", "age identity file that opens encrypted archives")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		o.which.name = argument(args, 0)
+		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
+	}
+	return c
+}
+
+// verified is how one backup came out.
+type verified struct {
+	Sandbox   string `json:"sandbox"`
+	ID        string `json:"id"`
+	OK        bool   `json:"ok"`
+	ReadData  bool   `json:"readData"`
+	Decrypted bool   `json:"decrypted"`
+	Kind      string `json:"kind"`   // of the damage
+	Object    string `json:"object"` // what is damaged
+	Detail    string `json:"detail"`
+}
+
+type verifyResult struct {
+	Root    string     `json:"root"`
+	Checked int        `json:"checked"`
+	Damaged int        `json:"damaged"`
+	Backups []verified `json:"backups"`
+}
+
+func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (*answer, error) {
+	store, err := o.app.openStore(o.store)
+	if err != nil {
+		return nil, err
+	}
+	identities, err := readIdentities(o.identity)
+	if err != nil {
+		return nil, err
+	}
+	o.which.store = store
+	backups, err := o.which.backups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result := verifyResult{Root: store.Root(), Backups: []verified{}}
+	found := &answer{text: func(a *app) { renderVerify(a, result) }}
+	var damage error
+	for _, b := range backups {
+		v, err := verifyOne(ctx, store, b, backup.VerifyOptions{ReadData: o.readData, Identities: identities})
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		result.add(v)
+		damage = errors.Join(damage, err)
+	}
+	found.result = result
+	if damage == nil {
+		return found, nil
+	}
+	return found, verifyFailure(result, damage)
+}
+
+func (r *verifyResult) add(v verified) {
+	r.Checked++
+	if !v.OK {
+		r.Damaged++
+	}
+	r.Backups = append(r.Backups, v)
+}
+
+func verifyOne(ctx context.Context, store *backup.Store, b backup.Backup, o backup.VerifyOptions) (verified, error) {
+	v := verified{Sandbox: b.Sandbox, ID: b.ID, ReadData: o.ReadData}
+	seen, err := store.VerifyWith(ctx, b, o)
+	v.OK, v.Decrypted = err == nil, seen.Decrypted
+	if err == nil && o.ReadData {
+		// A note for listings and prune; a store that cannot be written to can still be verified.
+		_ = store.MarkVerified(b, true)
+	}
+	if err == nil {
+		return v, nil
+	}
+	v.Detail = err.Error()
+	if damage, ok := errors.AsType[*backup.DamageError](err); ok {
+		v.Kind, v.Object = string(damage.Kind), damage.Object
+	}
+	return v, fmt.Errorf("backup %s of sandbox %q: %w", b.ID, b.Sandbox, err)
+}
+
+// verifyFailure is exit 12 when something is damaged; what could not be read at all is a failure of another kind.
+func verifyFailure(r verifyResult, err error) error {
+	if _, ok := errors.AsType[*backup.DamageError](err); !ok {
+		return err
+	}
+	return &Failure{Code: ExitDamaged, Kind: "verification_failed", Err: err,
+		Hint: fmt.Sprintf("%d of %d backups are damaged; do not delete them yet: sandkeeper backups list shows which others there are", r.Damaged, r.Checked)}
+}
+
+func renderVerify(a *app, r verifyResult) {
+	for _, v := range r.Backups {
+		switch {
+		case !v.OK:
+			a.printf("damaged  %s %s: %s", v.Sandbox, v.ID, v.Detail)
+		case v.ReadData && v.Decrypted:
+			a.printf("ok       %s %s: every byte", v.Sandbox, v.ID)
+		case v.ReadData:
+			a.printf("ok       %s %s: every byte of the encrypted archive; its content was not decrypted", v.Sandbox, v.ID)
+		default:
+			a.printf("ok       %s %s: structure; add --read-data to read every byte", v.Sandbox, v.ID)
+		}
+	}
+	a.printf("%d backups verified, %d damaged, in %s", r.Checked, r.Damaged, r.Root)
+}

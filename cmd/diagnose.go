@@ -1,0 +1,150 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/internal/ui"
+	"sandkeeper/preflight"
+)
+
+// diagnoseLimit bounds what is read of a pasted text or log, in bytes: its end is kept, where the last error stands.
+const diagnoseLimit = 4 << 20
+
+type diagnoseOptions struct {
+	app    *app
+	file   string
+	noHost bool
+}
+
+const diagnoseLong = `Say what an error text is: its class, how sure that is, why, and what to do on this host. Reads FILE, or standard input for - or
+without an argument; a whole log may be given.
+
+Text alone does not prove where it came from. When openshell is on this host, the preflight is run as well (it changes nothing)
+and the answer says whether it confirms the text; --no-host leaves that out.`
+
+func newDiagnose(a *app, run func(context.Context, *diagnoseOptions) (*answer, error)) *cobra.Command {
+	o := &diagnoseOptions{app: a}
+	if run == nil {
+		run = runDiagnose
+	}
+	c := &cobra.Command{
+		Use: "diagnose [FILE|-]", Short: "Classify a pasted error text and say what to do", Long: diagnoseLong, Args: cobra.MaximumNArgs(1),
+		Example:     "  openshell sandbox list 2>&1 | sandkeeper diagnose\n  sandkeeper diagnose install.log",
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitInterrupted),
+	}
+	c.Flags().BoolVar(&o.noHost, "no-host", false, "judge the text alone; do not look at this host")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 && args[0] != "-" {
+			o.file = args[0]
+		}
+		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
+	}
+	return c
+}
+
+// diagnosis is the result of the command: the classifier's answer, and what the host says to it.
+type diagnosis struct {
+	preflight.Diagnosis
+	Host string `json:"host"` // "confirms", "does not confirm" with why, or "" when the host was not looked at
+}
+
+func runDiagnose(ctx context.Context, o *diagnoseOptions) (*answer, error) {
+	text, err := o.read()
+	if err != nil {
+		return nil, err
+	}
+	d := diagnosis{Diagnosis: preflight.Diagnose(text, preflight.SourceUnknown)}
+	found := &answer{}
+	if !o.noHost {
+		found.preflight = o.askHost(ctx, &d)
+	}
+	found.result = d
+	found.text = func(a *app) { renderDiagnosis(a, d) }
+	return found, nil
+}
+
+func (o *diagnoseOptions) read() (string, error) {
+	in := o.app.In
+	if o.file != "" {
+		f, err := os.Open(filepath.Clean(o.file))
+		if err != nil {
+			return "", usage("give a readable file, or - for standard input", "%w", err)
+		}
+		defer f.Close()
+		in = f
+	} else if o.app.InTTY {
+		fmt.Fprintln(o.app.Err, "Paste the error text, then press Ctrl-D.")
+	}
+	text, err := tail(in, diagnoseLimit)
+	if err == nil && len(text) == 0 {
+		err = usage("paste the whole error, with the lines around it", "there is no text to diagnose")
+	}
+	return string(text), err
+}
+
+// tail reads r to its end and keeps the last limit bytes.
+func tail(r io.Reader, limit int) ([]byte, error) {
+	var kept []byte
+	chunk := make([]byte, 64<<10)
+	for {
+		n, err := r.Read(chunk)
+		kept = append(kept, chunk[:n]...)
+		if len(kept) > 2*limit {
+			kept = append([]byte(nil), kept[len(kept)-limit:]...)
+		}
+		if errors.Is(err, io.EOF) {
+			return kept[max(0, len(kept)-limit):], nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the text: %w", err)
+		}
+	}
+}
+
+// askHost runs the preflight where the text speaks of versions, and records whether the host bears it out.
+func (o *diagnoseOptions) askHost(ctx context.Context, d *diagnosis) *preflight.Report {
+	a := o.app
+	registry, err := a.readRegistry()
+	if err != nil {
+		a.note("%v", err)
+	}
+	decisive := worst(a.vet(ctx, preflight.BackingUp(), a.bindings(registry)))
+	if decisive.seen.CLI.Path == "" {
+		return nil // no openshell here: the text is from elsewhere, and this host says nothing about it
+	}
+	report := decisive.report
+	versions := d.Class == "schema_mismatch" || d.Class == "version_skew_unimplemented"
+	switch {
+	case versions && report.Refused():
+		d.Host = fmt.Sprintf("confirms: openshell is %s and the gateway is %s", report.Issue.Installed, report.Issue.Running)
+		d.Actions = report.Recovery
+	case versions && report.Verdict == "pass":
+		d.Host = "does not confirm: CLI and gateway agree now on this host; the text may be from before, from another host, or about one stored sandbox"
+	case versions:
+		d.Host = "cannot tell: " + report.Doubt
+	case report.Refused():
+		d.Host = fmt.Sprintf("besides: the preflight refuses on this host (openshell %s, gateway %s)", report.Issue.Installed, report.Issue.Running)
+	}
+	return &report
+}
+
+func renderDiagnosis(a *app, d diagnosis) {
+	a.printf("class: %s (%s)", d.Class, d.Confidence)
+	a.printf("%s", d.Explanation)
+	if d.Decides != "" && d.Confidence != "certain" {
+		a.printf("what would decide it: %s", d.Decides)
+	}
+	if d.Host != "" {
+		a.printf("this host: %s", d.Host)
+	}
+	for i, action := range d.Actions {
+		a.printf("  %d. %s", i+1, ui.Clean(action))
+	}
+}

@@ -1,0 +1,101 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"sandkeeper/backup"
+	"sandkeeper/openshell"
+	"sandkeeper/sandbox"
+)
+
+// Failure is an error that knows its exit code, its kind in JSON and what to do about it.
+type Failure struct {
+	Code ExitCode
+	Kind string
+	Err  error
+	Hint string
+	// Said means that the text form has been printed already (the refusal block): only the code and the JSON remain to be given.
+	Said bool
+}
+
+func (f *Failure) Error() string { return f.Err.Error() }
+
+// Unwrap gives the cause.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// usage is a Failure for a command line that cannot be understood or lacks something.
+func usage(hint, format string, args ...any) *Failure {
+	return &Failure{Code: ExitUsage, Kind: "usage", Err: fmt.Errorf(format, args...), Hint: hint}
+}
+
+// failureOf is the only place where an error of a lower layer becomes an exit code and a kind.
+func failureOf(err error) *Failure {
+	if err == nil {
+		return nil
+	}
+	if f, ok := errors.AsType[*Failure](err); ok {
+		return f
+	}
+	if errors.Is(err, context.Canceled) {
+		return &Failure{Code: ExitInterrupted, Kind: "interrupted", Err: err, Hint: "run the same command again; nothing half-done is visible"}
+	}
+	for _, translate := range []func(error) *Failure{openshellFailure, inventoryFailure, backupFailure, diskFailure} {
+		if f := translate(err); f != nil {
+			return f
+		}
+	}
+	return &Failure{Code: ExitRefused, Kind: "internal", Err: err}
+}
+
+func openshellFailure(err error) *Failure {
+	if errors.Is(err, openshell.ErrNotFound) {
+		return &Failure{Code: ExitRefused, Kind: "gateway_not_registered", Err: err,
+			Hint: "install openshell or set NEMOCLAW_OPENSHELL_BIN; `sandkeeper backup-all --offline` needs no openshell"}
+	}
+	listing, ok := errors.AsType[*openshell.ListingError](err)
+	switch {
+	case !ok:
+		return nil
+	case listing.NotRegistered:
+		return &Failure{Code: ExitUnreachable, Kind: "gateway_not_registered", Err: err,
+			Hint: "openshell gateway list shows what is registered; " + offlineHint}
+	case listing.Unreachable || listing.TimedOut:
+		return &Failure{Code: ExitUnreachable, Kind: "gateway_unreachable", Err: err,
+			Hint: "sandkeeper gateway status shows what is there; " + offlineHint}
+	}
+	return &Failure{Code: ExitRefused, Kind: "listing_unreadable", Err: err, Hint: "sandkeeper preflight says whether versions differ; " + offlineHint}
+}
+
+const offlineHint = "`sandkeeper backup-all --offline` saves labelled sandboxes without the gateway"
+
+func inventoryFailure(err error) *Failure {
+	if _, ok := errors.AsType[*sandbox.RegistryError](err); ok {
+		return &Failure{Code: ExitRefused, Kind: "registry_invalid", Err: err,
+			Hint: "repair the file or restore it from a copy; it was not changed, and it is not taken for empty"}
+	}
+	if missing, ok := errors.AsType[*backup.NotFoundError](err); ok {
+		return &Failure{Code: ExitNotFound, Kind: "not_found", Err: missing, Hint: "sandkeeper backups list shows what there is"}
+	}
+	return nil
+}
+
+func backupFailure(err error) *Failure {
+	if locked, ok := errors.AsType[*backup.LockedError](err); ok {
+		return &Failure{Code: ExitLocked, Kind: "locked", Err: locked, Hint: "wait for that run to end, then run this command again"}
+	}
+	if damage, ok := errors.AsType[*backup.DamageError](err); ok {
+		return &Failure{Code: ExitDamaged, Kind: "verification_failed", Err: damage,
+			Hint: "do not delete it; sandkeeper backups list shows the other backups of this sandbox"}
+	}
+	return nil
+}
+
+func diskFailure(err error) *Failure {
+	if errors.Is(err, syscall.ENOSPC) {
+		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "make room, for instance with: sandkeeper backups prune --keep 3"}
+	}
+	return nil
+}

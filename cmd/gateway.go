@@ -1,0 +1,18 @@
+package cmd
+
+import (
+	"github.com/spf13/cobra"
+)
+
+const gatewayLong = `Look at one gateway: every piece of evidence side by side (status), or wait until it can be used (wait). Neither changes anything.`
+
+func newGateway(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use: "gateway", Short: "Show or await the gateway", Long: gatewayLong, Args: cobra.NoArgs, Annotations: exits(ExitOK, ExitUsage),
+		RunE: func(*cobra.Command, []string) error {
+			return usage("sandkeeper gateway status", "which one: status or wait?")
+		},
+	}
+	c.AddCommand(newGatewayStatus(a, nil))
+	return c
+}

@@ -1,0 +1,114 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/gateway"
+	"sandkeeper/internal/ui"
+	"sandkeeper/preflight"
+)
+
+type gatewayStatusOptions struct{ app *app }
+
+const gatewayStatusLong = `Show every piece of evidence about the gateway side by side: the CLI's version, the version that the running process really has,
+that of the file on disk, the cluster image, what the gateway itself reports, the runtime marker with its age and how it was judged,
+and the endpoint. Exit 0 when the gateway answered, 5 when it did not.`
+
+func newGatewayStatus(a *app, run func(context.Context, *gatewayStatusOptions) (*answer, error)) *cobra.Command {
+	o := &gatewayStatusOptions{app: a}
+	if run == nil {
+		run = runGatewayStatus
+	}
+	return &cobra.Command{
+		Use: "status", Short: "Every evidence about the gateway side by side", Long: gatewayStatusLong, Args: cobra.NoArgs,
+		Annotations: exits(ExitOK, ExitUsage, ExitUnreachable, ExitInterrupted),
+		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+}
+
+// evidence is one fact about a gateway: what is known, or why not.
+type evidence struct {
+	Of      string `json:"of"`
+	State   string `json:"state"` // known, absent, unknown
+	Version string `json:"version"`
+	Where   string `json:"where"`
+	Why     string `json:"why"`
+}
+
+type gatewayStatus struct {
+	Gateway  string            `json:"gateway"`
+	Endpoint string            `json:"endpoint"`
+	Source   string            `json:"source"` // where the choice of this gateway came from
+	Answered bool              `json:"answered"`
+	Status   string            `json:"status"` // the CLI's word for it
+	Evidence []evidence        `json:"evidence"`
+	Marker   *preflight.Marker `json:"marker"`
+	PID      int               `json:"pid"`
+}
+
+func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, error) {
+	a := o.app
+	registry, err := a.readRegistry()
+	if err != nil {
+		a.warn("%v", err)
+	}
+	decisive := worst(a.vet(ctx, preflight.BackingUp(), a.bindings(registry)))
+	seen := decisive.seen
+	status := gatewayStatus{
+		Gateway: seen.Target.Name, Endpoint: seen.Target.Endpoint, Source: seen.Target.Source, PID: seen.Process.PID,
+		Answered: seen.Served.Answered, Status: seen.Served.Status, Evidence: evidenceOf(seen), Marker: &decisive.report.Marker,
+	}
+	found := &answer{preflight: &decisive.report, result: status, text: func(a *app) { renderGatewayStatus(a, status, seen.Marker) }}
+	if !status.Answered {
+		return found, &Failure{Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("gateway %q did not answer: %s", status.Gateway, seen.Served.Why),
+			Hint: "sandkeeper preflight says what is in the way; " + offlineHint}
+	}
+	return found, nil
+}
+
+func evidenceOf(o gateway.Observation) []evidence {
+	return []evidence{
+		{"cli", string(o.CLI.State), o.CLI.Version, o.CLI.Path, o.CLI.Why},
+		{"process", string(o.Process.State), o.Process.Version, o.Process.Binary, o.Process.Why},
+		{"file", string(o.File.State), o.File.Version, o.File.Path, o.File.Why},
+		{"image", string(o.Cluster.State), o.Cluster.Version, o.Cluster.Image, o.Cluster.Why},
+		{"served", string(o.Served.State), o.Served.Version, o.Served.Endpoint, o.Served.Why},
+	}
+}
+
+func renderGatewayStatus(a *app, s gatewayStatus, m gateway.Marker) {
+	var table ui.Table
+	table.Row("EVIDENCE", "STATE", "VERSION", "WHERE")
+	for _, e := range s.Evidence {
+		where := e.Where
+		if e.State != "known" && e.Why != "" {
+			where = e.Why
+		}
+		table.Row(e.Of, e.State, e.Version, where)
+	}
+	table.Print(a.Out, nil)
+	a.printf("marker: %s%s", s.Marker.State, markerDetail(s.Marker, m))
+	a.printf("gateway %q at %s (chosen by %s): %s", s.Gateway, orDash(s.Endpoint), orDash(s.Source), orDash(s.Status))
+}
+
+func markerDetail(shown *preflight.Marker, m gateway.Marker) string {
+	detail := " " + shown.Path
+	if !m.CreatedAt.IsZero() {
+		detail += fmt.Sprintf(", pid %d, written %s ago", m.PID, ui.Age(time.Since(m.CreatedAt)))
+	}
+	if shown.Reason != "" {
+		detail += ": " + shown.Reason
+	}
+	return detail
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

@@ -1,0 +1,26 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/backup"
+)
+
+// guardName is the hidden command that a run starts beside itself: it unpauses containers when the run dies.
+const guardName = "guard-paused-containers"
+
+func newGuard(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: guardName, Hidden: true, Args: cobra.NoArgs, Short: "Unpause containers when the run that paused them dies",
+		RunE: a.pure(func(ctx context.Context) (*answer, error) {
+			if a.Env.StateHome() == "" {
+				return nil, errors.New("the guard needs a home for its journal")
+			}
+			err := backup.Guard(context.WithoutCancel(ctx), a.In, a.Out, backup.PausedDir(a.Env.StateHome()), backup.Dialer(a.Env))
+			return nil, err
+		}),
+	}
+}

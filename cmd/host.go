@@ -1,0 +1,118 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"sandkeeper/gateway"
+	"sandkeeper/internal/command"
+	"sandkeeper/openshell"
+	"sandkeeper/sandbox"
+)
+
+// readRegistry reads NemoClaw's registry: all of it, or the rows of the one gateway that was asked for.
+func (a *app) readRegistry() (sandbox.Registry, error) {
+	only, err := a.only()
+	if err != nil {
+		return sandbox.Registry{}, err
+	}
+	return sandbox.ReadRegistry(a.Env, only)
+}
+
+// only is the gateway that -g or NEMOCLAW_GATEWAY_PORT asks for; nil asks for every one.
+func (a *app) only() (*sandbox.Binding, error) {
+	if a.global.gateway != "" {
+		return &sandbox.Binding{Gateway: a.global.gateway}, nil
+	}
+	text := a.Env.Get("NEMOCLAW_GATEWAY_PORT")
+	if text == "" {
+		return nil, nil
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil || port < 1024 || port > 65535 {
+		return nil, usage("give a port from 1024 to 65535, or unset it", "NEMOCLAW_GATEWAY_PORT is %q", text)
+	}
+	return &sandbox.Binding{Port: port}, nil
+}
+
+// dial connects to the container engine: where the observed marker says, else where docker would look.
+func (a *app) dial(ctx context.Context, views []view) (*gateway.Engine, gateway.EngineState) {
+	dialing := gateway.Dialing{Env: a.Env, Timeout: a.global.probeTimeout}
+	for _, v := range views {
+		if v.seen.Marker.State == gateway.MarkerLive && v.seen.Marker.DockerHost != "" {
+			dialing.MarkerHost = v.seen.Marker.DockerHost
+		}
+	}
+	return gateway.Dial(ctx, dialing)
+}
+
+// openshellCLI is the command line that the observation resolved.
+func (a *app) openshellCLI(views []view) *openshell.CLI {
+	for _, v := range views {
+		if v.seen.CLI.Path != "" {
+			return &openshell.CLI{Path: v.seen.CLI.Path, Env: a.Env, UID: a.UID, Timeout: a.global.probeTimeout, Run: command.Run}
+		}
+	}
+	return nil
+}
+
+// backupRoot is --backup-dir, or its default below the data home.
+func (a *app) backupRoot(dir string) (string, error) {
+	if dir != "" {
+		return filepath.Abs(dir)
+	}
+	if a.Env.DataHome() == "" {
+		return "", usage("give --backup-dir", "there is no home to keep backups in (HOME is not set)")
+	}
+	return filepath.Join(a.Env.DataHome(), "sandkeeper", "backups"), nil
+}
+
+// stateDir holds the journal of paused containers and of upgrades; "" without a home.
+func (a *app) stateDir() string {
+	if a.Env.StateHome() == "" {
+		return ""
+	}
+	return filepath.Join(a.Env.StateHome(), "sandkeeper")
+}
+
+// sources are what the inventory is made of on this host.
+func (a *app) sources(registry sandbox.Registry, views []view, engine *gateway.Engine, state gateway.EngineState) sandbox.Sources {
+	s := sandbox.Sources{Registry: registry}
+	if len(views) > 0 {
+		s.Gateway = views[0].seen.Target.Name
+	}
+	if cli := a.openshellCLI(views); cli != nil {
+		s.List = cli.Sandboxes
+	} else {
+		s.List = func(context.Context, string) ([]openshell.Sandbox, error) {
+			return nil, fmt.Errorf("list sandboxes: %w", openshell.ErrNotFound)
+		}
+	}
+	s.Containers = containersOf(engine, state)
+	return s
+}
+
+// containersOf lists containers through engine; without one it says whether there is none or whether it does not answer: from an
+// engine that does not answer nothing may be concluded.
+func containersOf(engine *gateway.Engine, state gateway.EngineState) func(context.Context) ([]gateway.Container, error) {
+	switch {
+	case engine != nil:
+		return engine.Sandboxes
+	case state.State == "unknown":
+		return func(context.Context) ([]gateway.Container, error) {
+			return nil, fmt.Errorf("container engine at %s: %s", state.Host, state.Why)
+		}
+	}
+	return nil
+}
+
+// commandTimeout is how long a single foreign command may take.
+func (a *app) commandTimeout() time.Duration {
+	if a.global.probeTimeout > 0 {
+		return a.global.probeTimeout
+	}
+	return 15 * time.Second
+}

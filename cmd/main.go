@@ -1,0 +1,147 @@
+// Package cmd is the command line of sandkeeper: flags in, rendered result out. A command is one file with its options, its
+// constructor and a run function that returns a value; text and JSON are rendered from that one value.
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+
+	"sandkeeper/internal/ui"
+	"sandkeeper/preflight"
+)
+
+// Main runs one command line and returns its exit code; it never ends the process itself.
+func Main(args []string, s *ui.Streams) ExitCode {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once; the guard process then unpauses
+	return run(ctx, args, &app{Streams: s, JSON: wantsJSON(args, s)})
+}
+
+func run(ctx context.Context, args []string, a *app) ExitCode {
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	command, err := root.ExecuteContextC(ctx)
+	if err != nil && !a.started { // unknown command, bad flag, wrong arguments: nothing has run yet
+		err = asUsage(err)
+	}
+	return a.finish(commandName(command), failureOf(err))
+}
+
+// app is one invocation: where it talks, what was asked of it, and what it has to say at the end.
+type app struct {
+	*ui.Streams
+	JSON   bool
+	global globalOptions
+	config config
+
+	started bool
+	answer  *answer
+}
+
+// answer is what a command has found out, before it is text or JSON.
+type answer struct {
+	preflight *preflight.Report
+	result    any
+	text      func(*app) // writes the result to Out; nil when there is nothing to add to the error
+}
+
+// do marks the line between "could not understand you" (exit 2) and "tried".
+func (a *app) do(run func(context.Context) (*answer, error)) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, _ []string) error {
+		if err := a.prepare(c); err != nil {
+			return err
+		}
+		a.started = true
+		a.unpauseLeftovers(c.Context())
+		found, err := run(c.Context())
+		a.answer = found
+		if err == nil && c.Context().Err() != nil {
+			err = context.Cause(c.Context())
+		}
+		return err
+	}
+}
+
+// finish renders the one answer, then the error, and gives the exit code.
+func (a *app) finish(command string, f *Failure) ExitCode {
+	code := ExitOK
+	if f != nil {
+		code = f.Code
+	}
+	if a.JSON {
+		return a.finishJSON(command, code, f)
+	}
+	if a.answer != nil && a.answer.text != nil {
+		a.answer.text(a)
+	}
+	if f != nil && !f.Said {
+		fmt.Fprintln(a.Err, a.paintErr(color.FgRed, "error: ")+ui.CleanLines(f.Error()))
+		if f.Hint != "" {
+			fmt.Fprintln(a.Err, "hint: "+ui.CleanLines(f.Hint))
+		}
+	}
+	return code
+}
+
+func (a *app) finishJSON(command string, code ExitCode, f *Failure) ExitCode {
+	if a.answer == nil && f == nil { // help, completion: they have printed what was asked for
+		return code
+	}
+	e := envelope{Schema: schema, Command: command, OK: f == nil, ExitCode: code}
+	if f != nil {
+		e.Error = &envelopeError{Kind: f.Kind, Message: f.Error(), Hint: f.Hint}
+	}
+	if a.answer != nil {
+		e.Preflight, e.Result = a.answer.preflight, a.answer.result
+	}
+	if err := writeEnvelope(a.Out, e); err != nil {
+		fmt.Fprintln(a.Err, "error: write the result:", err)
+		return max(code, ExitRefused)
+	}
+	return code
+}
+
+func asUsage(err error) error {
+	if f := failureOf(err); f.Code == ExitUsage || f.Kind == "config_invalid" {
+		return f
+	}
+	return usage("sandkeeper --help lists commands and flags", "%w", err)
+}
+
+// commandName is how JSON names a command: its path without the program, "backups list".
+func commandName(c *cobra.Command) string {
+	if c == nil {
+		return ""
+	}
+	_, name, _ := strings.Cut(c.CommandPath(), " ")
+	return name
+}
+
+// wantsJSON looks for the wish for JSON before cobra parses, so that usage errors obey it too.
+func wantsJSON(args []string, s *ui.Streams) bool {
+	json := s.Env.Get("SANDKEEPER_OUTPUT") == "json" || isTrue(s.Env.Get("SANDKEEPER_JSON"))
+	for i, arg := range args {
+		value, isOutput := strings.CutPrefix(arg, "--output=")
+		switch {
+		case arg == "--":
+			return json
+		case arg == "--json" || arg == "-ojson" || arg == "-o=json":
+			json = true
+		case isOutput:
+			json = value == "json"
+		case (arg == "-o" || arg == "--output") && i+1 < len(args):
+			json = args[i+1] == "json"
+		}
+	}
+	return json
+}

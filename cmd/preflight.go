@@ -1,0 +1,83 @@
+package cmd
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/internal/ui"
+	"sandkeeper/preflight"
+)
+
+type preflightOptions struct {
+	app *app
+}
+
+const preflightLong = `Run every check and change nothing: are the openshell CLI and the running gateway of one version, and is the host fit for the
+work? Works with no sandboxes at all. The verdict is pass, refuse or unverified; unknown is never taken for equal.
+
+Each check has a section in docs/checks.md.`
+
+func newPreflight(a *app, run func(context.Context, *preflightOptions) (*answer, error)) *cobra.Command {
+	o := &preflightOptions{app: a}
+	if run == nil {
+		run = runPreflight
+	}
+	return &cobra.Command{
+		Use: "preflight", Short: "May this host be worked on now? Changes nothing", Long: preflightLong, Args: cobra.NoArgs,
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitUnreachable, ExitInterrupted),
+		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+}
+
+func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
+	a := o.app
+	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper preflight"}
+	registry, registryErr := a.readRegistry()
+	if registryErr != nil {
+		a.warn("%v", registryErr) // the checks below say it too; the gateway can be judged without a registry
+	}
+	views := a.vet(ctx, action, a.bindings(registry))
+	decisive := worst(views)
+	found := &answer{preflight: &decisive.report, text: func(a *app) { renderReport(a, decisive.report) }}
+	if decisive.report.Refused() {
+		return found, a.refusal(decisive.report, action)
+	}
+	if decisive.report.Verdict == "unverified" {
+		f := a.gate(views, action, false)
+		return found, f
+	}
+	return found, registryErr
+}
+
+// renderReport prints the table of checks, the warnings and the verdict, worst last, so that it stays on the screen.
+func renderReport(a *app, r preflight.Report) {
+	var table ui.Table
+	for _, check := range r.Checks {
+		table.Row(statusWord(check.Status), check.Code, check.Detail)
+	}
+	table.Print(a.Out, func(first, line string) string {
+		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
+	})
+	for _, check := range r.Checks {
+		if check.Fix != "" {
+			a.printf("  fix %s: %s", check.Code, check.Fix)
+		}
+	}
+	for _, warning := range r.Warnings {
+		a.printf("warning: %s", warning)
+	}
+	a.printf("verdict for gateway %q: %s", r.Gateway, r.Verdict)
+}
+
+// statusWord is how a status reads in a table: the failing ones stand out without colour.
+func statusWord(s preflight.Status) string {
+	switch s {
+	case preflight.Pass:
+		return "ok"
+	case preflight.Fail:
+		return "FAIL"
+	}
+	return string(s)
+}

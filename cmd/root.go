@@ -1,0 +1,149 @@
+package cmd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// globalOptions are the flags that every command has.
+type globalOptions struct {
+	output       string
+	json         bool
+	gateway      string
+	color        string
+	quiet        bool
+	verbose      int
+	probeTimeout time.Duration
+}
+
+const rootLong = `sandkeeper is run before, during and after an OpenShell upgrade.
+
+It answers three questions: may I trust this gateway now (preflight), is every sandbox's state safe (backup-all), and can I move
+the sandboxes to the new version (upgrade-sandboxes). Whenever the answer would be a guess it refuses and says what to do.
+
+Every flag has an environment twin SANDKEEPER_<FLAG>; defaults can be set in $XDG_CONFIG_HOME/sandkeeper/config.toml.`
+
+// newRoot builds the command tree. It touches nothing: --help and version need no Docker, no config and no HOME.
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use: "sandkeeper", Short: "Keep OpenShell sandboxes safe through an upgrade", Long: rootLong,
+		SilenceErrors: true, SilenceUsage: true, Args: cobra.NoArgs,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		RunE: func(c *cobra.Command, _ []string) error {
+			return usage("sandkeeper --help lists them", "a command is needed")
+		},
+	}
+	a.addGlobalFlags(root.PersistentFlags())
+	root.AddCommand(
+		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newBackups(a),
+		newDiagnose(a, nil), newGateway(a), newVersion(a), newMan(a), newGuard(a),
+	)
+	for _, c := range allCommands(root) {
+		addExitStatus(c)
+	}
+	return root
+}
+
+func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
+	g := &a.global
+	flags.StringVarP(&g.output, "output", "o", "text", "form of the result: text or json")
+	flags.BoolVar(&g.json, "json", a.JSON, "the same as -o json: one document on standard output")
+	flags.StringVarP(&g.gateway, "gateway", "g", "", "only this gateway (default: the one the sandboxes are recorded on)")
+	flags.StringVar(&g.color, "color", "auto", "colour: auto, always or never")
+	flags.BoolVarP(&g.quiet, "quiet", "q", false, "no progress on standard error")
+	flags.CountVarP(&g.verbose, "verbose", "v", "say more on standard error")
+	flags.DurationVar(&g.probeTimeout, "probe-timeout", 0, "time limit of each look at the host (default 15s, 5s for Docker)")
+}
+
+// prepare completes the options of c from the environment and the config file, and judges the global ones.
+func (a *app) prepare(c *cobra.Command) error {
+	var err error
+	if a.config, err = readConfig(a.Env); err != nil {
+		return err
+	}
+	if err := a.complete(c.Flags()); err != nil {
+		return err
+	}
+	g := &a.global
+	if !slices.Contains([]string{"text", "json"}, g.output) {
+		return usage("use -o text or -o json", "unknown output form %q", g.output)
+	}
+	if !slices.Contains([]string{"auto", "always", "never"}, g.color) {
+		return usage("use auto, always or never", "unknown colour mode %q", g.color)
+	}
+	if g.probeTimeout < 0 {
+		return usage("give a duration such as 20s", "--probe-timeout must not be negative")
+	}
+	a.JSON = g.json || g.output == "json"
+	return nil
+}
+
+// complete gives every flag that was not on the command line its environment twin's value, or else the config file's.
+func (a *app) complete(flags *pflag.FlagSet) error {
+	var problem error
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "help" || problem != nil {
+			return
+		}
+		name := twin(f.Name)
+		value, set := a.Env.Lookup(name)
+		source := "environment variable " + name
+		if !set || value == "" {
+			value, set = a.config.flag(f.Name)
+			source = a.config.path
+		}
+		if !set {
+			return
+		}
+		if err := flags.Set(f.Name, value); err != nil {
+			problem = usage("see the flag --"+f.Name, "%s: %w", source, err)
+		}
+	})
+	return problem
+}
+
+// twin is the environment variable that stands for a flag.
+func twin(flag string) string {
+	return "SANDKEEPER_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func isTrue(value string) bool { return value == "1" || strings.EqualFold(value, "true") }
+
+func allCommands(c *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{c}
+	for _, child := range c.Commands() {
+		all = append(all, allCommands(child)...)
+	}
+	return all
+}
+
+// exitCodes of a command are kept in its annotations, so that its help and a test read the same list.
+const exitCodesKey = "exit-codes"
+
+func exits(codes ...ExitCode) map[string]string {
+	words := make([]string, len(codes))
+	for i, code := range codes {
+		words[i] = fmt.Sprint(int(code))
+	}
+	return map[string]string{exitCodesKey: strings.Join(words, " ")}
+}
+
+func addExitStatus(c *cobra.Command) {
+	list := strings.Fields(c.Annotations[exitCodesKey])
+	if len(list) == 0 {
+		return
+	}
+	var b strings.Builder
+	b.WriteString("\n\nEXIT STATUS\n")
+	for _, word := range list {
+		var code ExitCode
+		_, _ = fmt.Sscan(word, (*int)(&code))
+		fmt.Fprintf(&b, "  %-4s %s\n", word, exitMeaning(code))
+	}
+	c.Long = strings.TrimRight(c.Long, "\n") + strings.TrimRight(b.String(), "\n")
+}

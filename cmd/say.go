@@ -1,0 +1,26 @@
+package cmd
+
+import (
+	"fmt"
+
+	"github.com/fatih/color"
+
+	"sandkeeper/internal/ui"
+)
+
+// warn says on standard error what the operator should know and what does not stop the run.
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintln(a.Err, a.paintErr(color.FgYellow, "warning: ")+ui.CleanLines(fmt.Sprintf(format, args...)))
+}
+
+// note says on standard error what helps with -v.
+func (a *app) note(format string, args ...any) {
+	if a.global.verbose > 0 {
+		fmt.Fprintln(a.Err, ui.CleanLines(fmt.Sprintf(format, args...)))
+	}
+}
+
+// printf writes a line of the result.
+func (a *app) printf(format string, args ...any) {
+	fmt.Fprintln(a.Out, ui.CleanLines(fmt.Sprintf(format, args...)))
+}

@@ -1,0 +1,70 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"sandkeeper/gateway"
+	"sandkeeper/openshell"
+	"sandkeeper/sandbox"
+	"sandkeeper/upgrade"
+)
+
+// supervisorPath is where the docker driver mounts the supervisor in a sandbox (facts/openshell.md 5.1).
+const supervisorPath = "/opt/openshell/bin/openshell-sandbox"
+
+// probes look into sandboxes for the check. They only run version commands.
+type probes struct {
+	app    *app
+	cli    *openshell.CLI
+	engine *gateway.Engine
+}
+
+// agent runs a version command in a running sandbox: through the gateway, as the sandbox's own user, where it lists the sandbox
+// Ready; else through the container engine.
+func (p probes) agent(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
+	if p.cli != nil && sb.Listed && (sb.Phase == "Ready" || sb.Phase == "Running") {
+		var out bytes.Buffer
+		result, err := p.cli.Exec(ctx, openshell.ExecRequest{Gateway: sb.Gateway, Name: sb.Name, Argv: argv, Stdout: &out, Timeout: p.app.commandTimeout()})
+		return exited(out.String(), result.Exit, argv, err)
+	}
+	return p.inContainer(ctx, sb, argv)
+}
+
+func (p probes) inContainer(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
+	if p.engine == nil || sb.Container == nil || !sb.Container.Running() {
+		return "", errors.New("nothing on this host can run a command in it")
+	}
+	out, exit, err := p.engine.Exec(ctx, sb.Container.ID, argv)
+	return exited(string(out), exit, argv, err)
+}
+
+func exited(out string, exit int, argv []string, err error) (string, error) {
+	if err == nil && exit != 0 {
+		err = fmt.Errorf("%s in the sandbox ended with exit status %d", argv[0], exit)
+	}
+	return out, err
+}
+
+// supervisor asks the supervisor inside a running sandbox; of a stopped one it asks the file that is mounted into it.
+func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (string, error) {
+	if sb.Container == nil {
+		return "", fs.ErrNotExist
+	}
+	if sb.Container.Running() {
+		out, err := p.inContainer(ctx, sb, []string{supervisorPath, "--version"})
+		if err != nil {
+			return "", err
+		}
+		return upgrade.SupervisorVersion(out)
+	}
+	for _, mount := range sb.Container.Mounts {
+		if mount.Destination == supervisorPath && mount.Source != "" {
+			return upgrade.SupervisorFileVersion(ctx, p.app.Env, p.app.UID, mount.Source)
+		}
+	}
+	return "", fs.ErrNotExist
+}
