@@ -23,7 +23,7 @@ const (
 // Sandboxes lists every sandbox of the named gateway, all pages of it. An answer that failed, timed out, was cut off or cannot be read
 // is a *MismatchError or *ListingError; an empty list is returned only when the CLI says that there is none.
 func (c *CLI) Sandboxes(ctx context.Context, gateway string) ([]Sandbox, error) {
-	w := walk{cli: c, gateway: gateway, speak: dialect{json: true, size: pageSize}, seen: map[string]bool{}}
+	w := walk{cli: c, gateway: gateway, speak: dialect{json: true, size: pageSize}, found: []Sandbox{}, seen: map[string]bool{}}
 	for {
 		more, err := w.step(ctx)
 		if err != nil {

@@ -29,10 +29,11 @@ func readText(text string) reading {
 		line = squeeze(line)
 		// A log says the same thing again and again; only its times and numbers differ.
 		key := strings.Map(withoutDigits, line)
-		if seen[key] || whole.Len()+len(line) > readLimit {
+		if seen[key] {
 			continue
 		}
 		seen[key] = true
+		line = line[:min(len(line), readLimit-whole.Len())]
 		r.lines = append(r.lines, line)
 		whole.WriteString(line)
 	}
