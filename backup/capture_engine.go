@@ -1,0 +1,115 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+
+	"sandkeeper/gateway"
+	"sandkeeper/internal/env"
+	"sandkeeper/sandbox"
+)
+
+// engine is what capture and restore ask of a container engine.
+type engine interface {
+	Freezer
+	Host() string
+	Start(ctx context.Context, id string) error
+	Stop(ctx context.Context, id string) error
+	Stat(ctx context.Context, id, name string) (fileFact, error)
+	Read(ctx context.Context, id, name string) (io.ReadCloser, error)
+	Write(ctx context.Context, id, dir string, stream io.Reader) error
+	Describe(ctx context.Context, id string, sized bool) (recipeFacts, error)
+}
+
+// engineOf wraps e; nil stays nil.
+func engineOf(e *gateway.Engine) engine {
+	if e == nil {
+		return nil
+	}
+	return dockerEngine{e}
+}
+
+// DialFunc reaches the container engine at host ("unix:///var/run/docker.sock").
+type DialFunc func(ctx context.Context, host string) (Freezer, error)
+
+// Dialer makes the DialFunc of real engines, with the TLS settings that e names.
+func Dialer(e env.Env) DialFunc {
+	return func(ctx context.Context, host string) (Freezer, error) {
+		found, state := gateway.Dial(ctx, gateway.Dialing{Env: e.With("DOCKER_HOST=" + host)})
+		if found == nil {
+			return nil, fmt.Errorf("container engine %s: %s", host, state.Why)
+		}
+		return found, nil
+	}
+}
+
+// defaultHome is where OpenShell's drivers put a sandbox's workspace (facts/openshell.md 5.1).
+const defaultHome = "/sandbox"
+
+// agentHome is the home of an agent's sandbox where that has no /sandbox (facts/nemoclaw.md 9.4).
+func agentHome(agent string) string {
+	if agent == "nemocua" {
+		return "/app/config"
+	}
+	return defaultHome
+}
+
+// homeOf decides which folder of a container is the sandbox's home: /sandbox where there is one, else the state root of its agent.
+func homeOf(ctx context.Context, e engine, sb sandbox.Sandbox) (containerHome, error) {
+	h := containerHome{engine: e, id: sb.Container.ID, dir: defaultHome}
+	if other := agentHome(agentOf(sb)); other != defaultHome {
+		_, err := e.Stat(ctx, h.id, defaultHome)
+		if errors.Is(err, fs.ErrNotExist) {
+			h.dir = other
+		}
+	}
+	return h, h.check(ctx)
+}
+
+func agentOf(sb sandbox.Sandbox) string {
+	if sb.Row == nil {
+		return ""
+	}
+	return sb.Row.Agent
+}
+
+// containerHome is the home of a sandbox in its container.
+type containerHome struct {
+	engine engine
+	id     string
+	dir    string // absolute
+}
+
+// Read refuses a home that is a symbolic link: what lies behind it was never meant by the name, and may be the container's whole
+// root. Links inside the home are read as links, by the engine, and need no such care.
+func (h containerHome) Read(ctx context.Context) (io.ReadCloser, string, error) {
+	if err := h.check(ctx); err != nil {
+		return nil, "", err
+	}
+	stream, err := h.engine.Read(ctx, h.id, h.dir)
+	if err != nil {
+		return nil, "", fmt.Errorf("reading %s: %w", h.dir, err)
+	}
+	return stream, path.Base(h.dir), nil
+}
+
+func (h containerHome) check(ctx context.Context) error {
+	for dir := h.dir; dir != "/"; dir = path.Dir(dir) {
+		fact, err := h.engine.Stat(ctx, h.id, dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("the container has no %s: %w", dir, err)
+		case err != nil:
+			return fmt.Errorf("looking at %s: %w", dir, err)
+		case fact.Mode&fs.ModeSymlink != 0:
+			return fmt.Errorf("%s is a symbolic link to %q, which is not followed", dir, fact.Link)
+		case !fact.Mode.IsDir():
+			return fmt.Errorf("%s is not a folder", dir)
+		}
+	}
+	return nil
+}

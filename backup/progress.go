@@ -1,0 +1,100 @@
+package backup
+
+import (
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// Stage is where a sandbox is in its backup or restore; stable words, printed as stage lines.
+type Stage string
+
+// The stages, in the order in which they come. Not every sandbox passes through every one.
+const (
+	StagePausing    Stage = "pausing"
+	StageReading    Stage = "reading"
+	StageCommitting Stage = "committing"
+	StageVerifying  Stage = "verifying"
+	StageSaving     Stage = "saving"   // restore: what is there now is backed up first
+	StageStopping   Stage = "stopping" // restore: the target's container
+	StageWriting    Stage = "writing"  // restore
+	StageStarting   Stage = "starting" // restore
+	StageUndoing    Stage = "undoing"  // restore: what was there before is put back
+	StageDone       Stage = "done"
+)
+
+// Event is one step of one sandbox. While a stage goes on, events with the same stage and higher counts may follow.
+type Event struct {
+	Sandbox string
+	Stage   Stage
+	Bytes   int64 // read or written so far in this stage
+	Files   int
+	Expect  int64 // bytes expected in all, from the previous backup; 0 when not known
+	Err     error // with StageDone: why it did not succeed
+}
+
+// eventGap is how often the counts of one sandbox are reported.
+const eventGap = 100 * time.Millisecond
+
+// meter counts what passes through and reports it as events. Safe for one writer and the reporting it does itself.
+type meter struct {
+	sandbox string
+	expect  int64
+	report  func(Event)
+	stage   Stage
+	bytes   atomic.Int64
+	files   atomic.Int64
+	last    time.Time
+}
+
+func newMeter(sandbox string, report func(Event)) *meter {
+	if report == nil {
+		report = func(Event) {}
+	}
+	return &meter{sandbox: sandbox, report: report}
+}
+
+// enter begins a stage: the counts start again at nothing.
+func (m *meter) enter(s Stage) {
+	m.stage = s
+	m.bytes.Store(0)
+	m.files.Store(0)
+	m.tell(nil)
+}
+
+// keep begins a stage that goes on counting, or reporting, what the one before it counted.
+func (m *meter) keep(s Stage) {
+	m.stage = s
+	m.tell(nil)
+}
+
+func (m *meter) done(err error) {
+	m.stage = StageDone
+	m.tell(err)
+}
+
+func (m *meter) file() { m.files.Add(1) }
+
+func (m *meter) tell(err error) {
+	m.last = time.Now()
+	m.report(Event{
+		Sandbox: m.sandbox, Stage: m.stage, Bytes: m.bytes.Load(), Files: int(m.files.Load()), Expect: m.expect, Err: err,
+	})
+}
+
+// reader counts the bytes that are read from r.
+func (m *meter) reader(r io.Reader) io.Reader { return &meterReader{meter: m, from: r} }
+
+type meterReader struct {
+	*meter
+	from io.Reader
+}
+
+func (r *meterReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	r.bytes.Add(int64(n))
+	if time.Since(r.last) >= eventGap {
+		r.tell(nil)
+	}
+	return n, err
+}

@@ -1,0 +1,203 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sandkeeper/gateway"
+	"sandkeeper/sandbox"
+)
+
+// RestoreRequest says what to put where. Store, Backup, Target and the Target's way in (Engine or CLI) must be there.
+type RestoreRequest struct {
+	Store      *Store
+	Backup     Backup
+	Identities Identities // private keys, for encrypted backups
+
+	Target sandbox.Sandbox
+	Engine *gateway.Engine
+	CLI    Execer
+
+	Scope    Scope
+	DryRun   bool          // list what would change, and change nothing
+	Consent  bool          // the operator knows that the target's present content is replaced
+	Stall    time.Duration // 0 is one minute
+	Progress func(Event)
+
+	containers engine // tests; else made from Engine
+}
+
+// RestoreSummary is what a restore did, or in a dry run would do.
+type RestoreSummary struct {
+	Sandbox string `json:"sandbox"` // the target
+	From    string `json:"from"`    // the backup's sandbox
+	Backup  string `json:"backup"`
+	Scope   Scope  `json:"scope"`
+	Home    string `json:"home"`
+	DryRun  bool   `json:"dryRun"`
+	Done    bool   `json:"done"` // the content is in place and was read back
+
+	Files   int   `json:"files"`
+	Entries int   `json:"entries"`
+	Bytes   int64 `json:"bytes"`
+
+	Added   []string `json:"added,omitempty"`   // dry run
+	Changed []string `json:"changed,omitempty"` // dry run
+	Removed []string `json:"removed,omitempty"` // dry run
+
+	Kept     []string    `json:"kept,omitempty"`     // the target's own: not in the backup, left as they are
+	Missing  []Exclusion `json:"missing,omitempty"`  // not in the backup and not in the target: to be entered again
+	Previous string      `json:"previous,omitempty"` // the backup of what was there before
+	Warnings []string    `json:"warnings,omitempty"`
+	TookMs   int64       `json:"tookMs"`
+}
+
+// ConsentError means that the target has content of its own, and that nobody agreed to replace it.
+type ConsentError struct {
+	Sandbox string
+	Home    string
+	Entries int // entries in the home now
+}
+
+// Error names what would be replaced.
+func (e *ConsentError) Error() string {
+	return fmt.Sprintf("sandbox %q has %d entries in %s that the restore would replace", e.Sandbox, e.Entries, e.Home)
+}
+
+// ErrPutBack is wrapped when a restore did not succeed and the content from before is in place again.
+var ErrPutBack = errors.New("what was there before is in place again")
+
+// Restore puts a backup into a sandbox: it verifies the whole backup first (*DamageError before anything is touched), keeps a copy
+// of what is there, replaces it, reads it back, and puts the copy back when anything of that goes wrong. The sandbox's own
+// processes are stopped meanwhile where it has a container, and started again.
+//
+// A target with content needs Consent, else *ConsentError. The store must be locked by the caller unless DryRun.
+func Restore(ctx context.Context, r RestoreRequest) (summary RestoreSummary, err error) {
+	start := time.Now()
+	if r.Scope == "" {
+		r.Scope = ScopeFull
+	}
+	job, err := r.prepare(ctx)
+	if err != nil {
+		return RestoreSummary{}, err
+	}
+	defer func() {
+		job.summary.TookMs = time.Since(start).Milliseconds()
+		summary = job.summary
+		job.meter.done(err)
+	}()
+	if r.DryRun {
+		return job.summary, job.compare(ctx)
+	}
+	if err := job.consent(ctx); err != nil {
+		return job.summary, err
+	}
+	return job.summary, job.run(ctx)
+}
+
+// restoreJob is one restore under way.
+type restoreJob struct {
+	RestoreRequest
+	manifest *Manifest
+	pick     *selection
+	place    place
+	meter    *meter
+	summary  RestoreSummary
+
+	apart   string // name in the home that is no part of it: the stage
+	roughly bool   // owners and special mode bits are the target's business
+}
+
+// place is where a restore goes to: a container, or a sandbox that is reached through its gateway.
+type place interface {
+	home
+	// run replaces what the job selects and confirms it, or leaves everything as it was.
+	run(ctx context.Context, j *restoreJob) error
+}
+
+func (r RestoreRequest) prepare(ctx context.Context) (*restoreJob, error) {
+	m := newMeter(r.Target.Name, r.Progress)
+	m.enter(StageVerifying)
+	if !r.Backup.Whole() {
+		return nil, orDamage(r.Backup)
+	}
+	v := VerifyOptions{ReadData: true, Identities: r.Identities}
+	if _, err := r.Store.VerifyWith(ctx, r.Backup, v); err != nil {
+		return nil, err
+	}
+	manifest, err := r.Store.Load(r.Backup)
+	if err != nil {
+		return nil, err
+	}
+	pick, err := choose(manifest, r.Scope, agentOf(r.Target))
+	if err != nil {
+		return nil, err
+	}
+	where, dir, err := r.where(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &restoreJob{
+		RestoreRequest: r, manifest: manifest, pick: pick, place: where, meter: m,
+		summary: RestoreSummary{
+			Sandbox: r.Target.Name, From: manifest.Sandbox, Backup: r.Backup.ID, Scope: r.Scope, Home: dir, DryRun: r.DryRun,
+		},
+	}, nil
+}
+
+func orDamage(b Backup) error {
+	if b.Damage != nil {
+		return b.Damage
+	}
+	return damagef(DamageManifest, manifestName, "it cannot be believed")
+}
+
+func (r RestoreRequest) where(ctx context.Context) (place, string, error) {
+	e := r.containers
+	if e == nil {
+		e = engineOf(r.Engine)
+	}
+	switch {
+	case r.Target.Standing == sandbox.Ambiguous:
+		return nil, "", errors.New(ambiguity(r.Target))
+	case r.Target.Container != nil && e != nil:
+		h, err := homeOf(ctx, e, r.Target)
+		return &containerPlace{containerHome: h}, h.dir, err
+	case r.Target.Route == sandbox.ByExec && r.CLI != nil:
+		dir := agentHome(agentOf(r.Target))
+		return &execPlace{execHome{cli: r.CLI, gateway: r.Target.Gateway, name: r.Target.Name, dir: dir}}, dir, nil
+	}
+	why := orElse(r.Target.Reason, "it has no container on this host and is not reached through a gateway")
+	return nil, "", fmt.Errorf("sandbox %q cannot be restored to: %s", r.Target.Name, why)
+}
+
+// consent looks whether the home has content, and whether replacing it was agreed to.
+func (j *restoreJob) consent(ctx context.Context) error {
+	if j.Consent {
+		return nil
+	}
+	n := 0
+	err := j.each(ctx, j.place, func(name string, _ *header, _ reader) error {
+		if name != "." && j.pick.root(name) != "" {
+			n++
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return &ConsentError{Sandbox: j.Target.Name, Home: j.summary.Home, Entries: n}
+	}
+	return nil
+}
+
+func (j *restoreJob) run(ctx context.Context) error {
+	if err := j.place.run(ctx, j); err != nil {
+		return err
+	}
+	j.summary.Done = true
+	return nil
+}

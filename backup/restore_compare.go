@@ -1,0 +1,220 @@
+package backup
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/zeebo/blake3"
+)
+
+type (
+	header = tar.Header
+	reader = io.Reader
+)
+
+// trait is what is compared of one entry: everything that a restore brings, but for times.
+type trait struct {
+	kind   byte
+	mode   int64
+	owner  [2]int // user, group
+	size   int64
+	link   string
+	digest string
+}
+
+// traitOf reads the content and takes it all in. A hard link is whatever it links to.
+func traitOf(h *header, content reader, known map[string]trait) (trait, error) {
+	t := trait{kind: h.Typeflag, mode: h.Mode & 0o7777, owner: [2]int{h.Uid, h.Gid}}
+	switch h.Typeflag {
+	case tar.TypeLink:
+		return known[cleanName(h.Linkname)], nil
+	case tar.TypeSymlink:
+		t.link, t.mode = h.Linkname, 0
+	case tar.TypeReg:
+		sum := blake3.New()
+		n, err := io.Copy(sum, content)
+		if err != nil {
+			return t, err
+		}
+		t.size, t.digest = n, hex.EncodeToString(sum.Sum(nil)[:digestBytes])
+	}
+	return t, nil
+}
+
+// each walks a home as it is now.
+func (j *restoreJob) each(ctx context.Context, h home, visit func(name string, h *header, content reader) error) error {
+	watch, stop := watchStall(ctx, stallLimit(j.Stall).orDefault())
+	defer stop()
+	stream, base, err := h.Read(watch.ctx)
+	if err != nil {
+		return watch.blame(err)
+	}
+	defer stream.Close()
+	return watch.blame(eachEntry(j.meter.reader(watch.reader(stream)), base, visit))
+}
+
+// eachEntry walks a tar stream with base taken off the names; entries outside of base are passed over.
+func eachEntry(stream reader, base string, visit func(name string, h *header, content reader) error) error {
+	walk := newTarWalk(stream)
+	for {
+		h, err := walk.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("the stream from the sandbox broke off: %w", err)
+		}
+		name, ok := rebase(h.Name, base)
+		if !ok {
+			continue
+		}
+		if h.Typeflag == tar.TypeLink {
+			h.Linkname, _ = rebase(h.Linkname, base)
+		}
+		if err := visit(name, h, walk.tar); err != nil {
+			return err
+		}
+	}
+}
+
+// look takes in what of a home is selected.
+func (j *restoreJob) look(ctx context.Context, h home) (map[string]trait, error) {
+	found := map[string]trait{}
+	err := j.each(ctx, h, func(name string, h *header, content reader) error {
+		if j.pick.root(name) == "" || j.apart != "" && (name == j.apart || strings.HasPrefix(name, j.apart+"/")) {
+			return nil
+		}
+		t, err := traitOf(h, content, found)
+		found[name] = t
+		return err
+	})
+	return found, err
+}
+
+// compare fills in what a restore would change. Owners are left out: they become what the target needs.
+func (j *restoreJob) compare(ctx context.Context) error {
+	now, err := j.look(ctx, j.place)
+	if err != nil {
+		return err
+	}
+	then := map[string]trait{}
+	err = j.eachOfBackup(ctx, func(h *header, content reader) error {
+		if j.pick.root(h.Name) == "" {
+			return nil
+		}
+		t, err := traitOf(h, content, then)
+		then[h.Name] = t
+		j.count(h)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	kept := j.leftAlone(then)
+	for _, name := range slices.Sorted(maps.Keys(then)) {
+		have, found := now[name]
+		if want := then[name]; !found {
+			j.summary.Added = append(j.summary.Added, name)
+		} else if have.owner = want.owner; have != want {
+			j.summary.Changed = append(j.summary.Changed, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		if _, stays := then[name]; stays || name == "." {
+			continue
+		}
+		if slices.Contains(kept, name) {
+			j.summary.Kept = append(j.summary.Kept, name)
+		} else {
+			j.summary.Removed = append(j.summary.Removed, name)
+		}
+	}
+	return nil
+}
+
+// eachOfBackup walks the selected entries of the backup. Everything that could lead a write out of the home is refused here: odd
+// names, entries below something that is no folder, hard links to anything but a file that came before.
+func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *header, content reader) error) (err error) {
+	r, err := j.Store.Open(ctx, j.Backup, OpenOptions{Identities: j.Identities})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	kinds := map[string]byte{}
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		h.Name = cleanName(h.Name)
+		if err := safeEntry(h, kinds); err != nil {
+			return err
+		}
+		kinds[h.Name] = h.Typeflag
+		if h.Name != "." && j.pick.root(h.Name) == "" && !j.pick.above[h.Name] {
+			continue
+		}
+		if err := visit(h, r); err != nil {
+			return err
+		}
+	}
+}
+
+func safeEntry(h *header, kinds map[string]byte) error {
+	object := fmt.Sprintf("entry %q", printable(h.Name))
+	if why := oddName(h.Name); why != "" {
+		return damagef(DamageEntry, object, "%s", why)
+	}
+	if _, why := storedType(h.Typeflag); why != "" {
+		return damagef(DamageEntry, object, "%s", why)
+	}
+	if _, twice := kinds[h.Name]; twice {
+		return damagef(DamageEntry, object, "it is there twice")
+	}
+	for at := parent(h.Name); at != "."; at = parent(at) {
+		if kind, found := kinds[at]; found && kind != tar.TypeDir {
+			return damagef(DamageEntry, object, "%q above it is not a folder", printable(at))
+		}
+	}
+	if h.Typeflag == tar.TypeLink {
+		h.Linkname = cleanName(h.Linkname)
+		if kinds[h.Linkname] != tar.TypeReg {
+			return damagef(DamageEntry, object, "a hard link to %q, which is not a file before it", printable(h.Linkname))
+		}
+	}
+	return nil
+}
+
+// holds reports whether the backup has an entry of that name.
+func (m *Manifest) holds(name string) bool {
+	return slices.ContainsFunc(m.Index.Entries, func(e Entry) bool { return e.Name() == name })
+}
+
+func (j *restoreJob) count(h *header) {
+	j.summary.Entries++
+	if h.Typeflag == tar.TypeReg {
+		j.summary.Files++
+		j.summary.Bytes += h.Size
+	}
+}
+
+// leftAlone names what the backup deliberately does not hold (credentials, devices): the target's own stays.
+func (j *restoreJob) leftAlone(then map[string]trait) []string {
+	var names []string
+	for _, x := range j.manifest.Exclusions {
+		if _, held := then[x.Path]; !held && j.pick.root(x.Path) != "" {
+			names = append(names, x.Path)
+		}
+	}
+	return names
+}

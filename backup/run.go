@@ -1,0 +1,206 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"sandkeeper/gateway"
+	"sandkeeper/internal/env"
+	"sandkeeper/openshell"
+	"sandkeeper/sandbox"
+)
+
+// DefaultJobs is how many sandboxes are backed up at the same time.
+const DefaultJobs = 2
+
+// Run backs up the sandboxes of an inventory. Zero values serve where nothing else is said.
+type Run struct {
+	Store  *Store          // must be there
+	Engine *gateway.Engine // nil: no container engine
+	CLI    Execer          // nil: no gateway is asked (--offline); a nil *openshell.CLI must not be put in
+
+	Jobs            int
+	PauseLimit      time.Duration // 0 is DefaultPauseLimit; negative: never pause
+	Stall           time.Duration // 0 is one minute
+	Secrets         SecretsPolicy
+	Recipients      []string // age public keys to encrypt to
+	Label           string
+	Only, Exclude   []string
+	SkipUnreachable bool
+	DryRun          bool // plan only: nothing is written, paused or read
+
+	// Journal is the folder of the pause journal (PausedDir). Without it, or without GuardCommand, nothing is paused.
+	Journal string
+	// GuardCommand is the arguments with which this program, run again, calls Guard.
+	GuardCommand []string
+	Env          env.Env
+
+	// Versions are the versions in play for one sandbox, for its manifest; nil when nothing is known.
+	Versions func(sandbox.Sandbox) Versions
+	// SkippedChecks goes into every manifest: what the operator chose not to have checked.
+	SkippedChecks []string
+	Progress      func(Event) // called from one goroutine at a time
+	Now           func() time.Time
+
+	containers engine // tests; else made from Engine
+}
+
+// All backs up every sandbox of inv and returns what became of each, in the order of their names. One bad sandbox costs only
+// itself. The error is about the run as a whole: *UnknownSandboxError for a name in Only or Exclude, *LockedError, *NoRoomError,
+// *openshell.MismatchError when a sandbox answered with one, or why ctx ended. The summary is whole also beside an error.
+func (r *Run) All(ctx context.Context, inv sandbox.Inventory) (summary Summary, err error) {
+	chosen, err := r.choose(inv.Sandboxes)
+	if err != nil {
+		return Summary{Root: r.Store.Root()}, err
+	}
+	summary = Summary{Root: r.Store.Root(), DryRun: r.DryRun, Warnings: sameNames(chosen)}
+	w := &work{Run: r, inventory: inv.Source, engine: r.engine()}
+	if !r.DryRun && w.willWrite(chosen) {
+		lock, err := r.Store.Lock("backup-all")
+		if err != nil {
+			return summary, err
+		}
+		defer func() { err = errors.Join(err, lock.Unlock()) }()
+		if err := w.checkSpace(ctx, chosen); err != nil {
+			return summary, err
+		}
+	}
+	summary.Sandboxes = w.all(ctx, chosen)
+	summary.Totals = count(summary.Sandboxes)
+	summary.Warnings = append(summary.Warnings, w.warnings...)
+	return summary, errors.Join(w.close(ctx), context.Cause(ctx), mismatchOf(summary.Sandboxes))
+}
+
+// engine is the container engine behind a seam; nil when there is none.
+func (r *Run) engine() engine {
+	if r.containers != nil {
+		return r.containers
+	}
+	return engineOf(r.Engine)
+}
+
+func (r *Run) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
+}
+
+// work is one run under way.
+type work struct {
+	*Run
+	inventory string
+	engine    engine
+
+	reporting sync.Mutex
+	start     sync.Once
+	pauser    *pauser // nil after start: nothing is paused
+	warnings  []string
+}
+
+// all runs the workers. Outcomes keep the order of chosen; every sandbox has one, whatever happens to its worker.
+func (w *work) all(ctx context.Context, chosen []sandbox.Sandbox) []Outcome {
+	outcomes := make([]Outcome, len(chosen))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range max(1, min(w.jobs(), len(chosen))) {
+		workers.Go(func() {
+			for i := range next {
+				outcomes[i] = w.one(ctx, chosen[i])
+			}
+		})
+	}
+	for i := range chosen {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	return outcomes
+}
+
+func (w *work) jobs() int {
+	if w.Jobs <= 0 {
+		return DefaultJobs
+	}
+	return w.Jobs
+}
+
+func (w *work) report(e Event) {
+	if w.Progress == nil {
+		return
+	}
+	w.reporting.Lock()
+	defer w.reporting.Unlock()
+	w.Progress(e)
+}
+
+// willWrite reports whether any sandbox is to be captured.
+func (w *work) willWrite(chosen []sandbox.Sandbox) bool {
+	for _, sb := range chosen {
+		if w.judge(sb) == (verdict{}) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *work) close(ctx context.Context) error {
+	if w.pauser == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), guardAnswer, errors.New("the guard process did not end"))
+	defer cancel()
+	return w.pauser.guard.close(ctx)
+}
+
+// pausing is the pauser of this run, started with its guard when the first sandbox needs it; nil when pausing would not be safe.
+func (w *work) pausing() *pauser {
+	w.start.Do(func() {
+		p, err := w.startPauser()
+		if err != nil {
+			w.warnings = append(w.warnings, fmt.Sprintf("running sandboxes are read live, without a pause: %v", err))
+			return
+		}
+		w.pauser = p
+	})
+	return w.pauser
+}
+
+func (w *work) startPauser() (*pauser, error) {
+	if w.Journal == "" {
+		return nil, errors.New("there is no folder for the pause journal")
+	}
+	journal, err := newJournal(w.Journal)
+	if err != nil {
+		return nil, err
+	}
+	guard, err := startGuard(w.GuardCommand, w.Env)
+	if err != nil {
+		return nil, fmt.Errorf("the guard process could not be started: %w", err)
+	}
+	return &pauser{engine: w.engine, host: w.engine.Host(), journal: journal, guard: guard, now: w.now}, nil
+}
+
+// mismatchOf finds a decode error among the outcomes: it speaks about the gateway, not about one sandbox.
+func mismatchOf(outcomes []Outcome) error {
+	for _, o := range outcomes {
+		if m, ok := errors.AsType[*openshell.MismatchError](o.err); ok {
+			return m
+		}
+	}
+	return nil
+}
+
+// sameNames warns about sandboxes that share a name on different gateways: their backups share a folder.
+func sameNames(chosen []sandbox.Sandbox) []string {
+	var warnings []string
+	for i := 1; i < len(chosen); i++ {
+		if a, b := chosen[i-1], chosen[i]; a.Name == b.Name {
+			warnings = append(warnings, fmt.Sprintf("two sandboxes are named %q (gateways %q and %q): the manifests tell their backups apart", a.Name, a.Gateway, b.Gateway))
+		}
+	}
+	return warnings
+}

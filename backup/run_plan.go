@@ -1,0 +1,94 @@
+package backup
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sandkeeper/gateway"
+	"sandkeeper/sandbox"
+)
+
+// verdict is what the inventory alone decides about a sandbox: empty status means that it is to be captured.
+type verdict struct {
+	status Status
+	reason string
+}
+
+// judge decides from the inventory. What could not be seen is a failure, never a skip: a skip would let a run end well that does
+// not know what it left out.
+func (r *Run) judge(sb sandbox.Sandbox) verdict {
+	switch sb.Standing {
+	case sandbox.Orphaned:
+		return verdict{Orphaned, orElse(sb.Reason, "registered, but not on its gateway and without a container")}
+	case sandbox.Ambiguous:
+		return verdict{Failed, ambiguity(sb)}
+	case sandbox.BadName:
+		return verdict{Skipped, orElse(sb.Reason, fmt.Sprintf("%q is not a sandbox name that can be a folder", sb.Name))}
+	case sandbox.Unknown:
+		return verdict{Failed, orElse(sb.Reason, "its state could not be seen")}
+	}
+	if err := validSandbox(sb.Name); err != nil {
+		return verdict{Skipped, err.Error()}
+	}
+	return r.judgeRoute(sb)
+}
+
+func (r *Run) judgeRoute(sb sandbox.Sandbox) verdict {
+	switch {
+	case sb.Route == sandbox.ByContainer && sb.Container == nil:
+		return verdict{Failed, "its container is not known"}
+	case sb.Route == sandbox.ByContainer && r.engine() == nil:
+		return verdict{Failed, "its container cannot be read: there is no container engine"}
+	case sb.Route == sandbox.ByExec && r.CLI == nil:
+		return verdict{Skipped, orElse(sb.Reason, "it has no container on this host, and no gateway is asked")}
+	case sb.Route == sandbox.NoRoute && sb.Listed:
+		return verdict{Skipped, orElse(sb.Reason, fmt.Sprintf("in phase %q, and it has no container on this host", sb.Phase))}
+	case sb.Route == sandbox.NoRoute:
+		return verdict{Skipped, orElse(sb.Reason, "it has no container on this host")}
+	}
+	return verdict{}
+}
+
+// ambiguity names every container that claims the sandbox.
+func ambiguity(sb sandbox.Sandbox) string {
+	names := make([]string, 0, len(sb.Rivals))
+	for _, c := range sb.Rivals {
+		names = append(names, fmt.Sprintf("%q", c.Name))
+	}
+	text := orElse(sb.Reason, "several containers claim it and nothing decides")
+	if missing := slices.ContainsFunc(sb.Rivals, func(c gateway.Container) bool { return !strings.Contains(text, c.Name) }); missing {
+		text += ": " + strings.Join(names, ", ")
+	}
+	return text
+}
+
+// choose applies --only and --exclude. A name that matches nothing is an error: a typing mistake must not make a run that saves
+// nothing look well.
+func (r *Run) choose(all []sandbox.Sandbox) ([]sandbox.Sandbox, error) {
+	known := make([]string, 0, len(all))
+	for _, sb := range all {
+		known = append(known, sb.Name)
+	}
+	for _, name := range slices.Concat(r.Only, r.Exclude) {
+		if !slices.Contains(known, name) {
+			return nil, &UnknownSandboxError{Name: name, Known: known}
+		}
+	}
+	var chosen []sandbox.Sandbox
+	for _, sb := range all {
+		wanted := len(r.Only) == 0 || slices.Contains(r.Only, sb.Name)
+		if wanted && !slices.Contains(r.Exclude, sb.Name) {
+			chosen = append(chosen, sb)
+		}
+	}
+	slices.SortStableFunc(chosen, func(a, b sandbox.Sandbox) int { return strings.Compare(a.Name, b.Name) })
+	return chosen, nil
+}
+
+func orElse(text, fallback string) string {
+	if text == "" {
+		return fallback
+	}
+	return text
+}

@@ -1,0 +1,135 @@
+package backup
+
+import (
+	"archive/tar"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sandkeeper/gateway"
+	"sandkeeper/sandbox"
+)
+
+func realRun(t *testing.T, e *gateway.Engine) *Run {
+	t.Helper()
+	journal := PausedDir(t.TempDir())
+	return &Run{Store: testStore(t, StoreOptions{}), Engine: e, Journal: journal, GuardCommand: []string{"guard", journal}}
+}
+
+func inventoryOf(sandboxes ...sandbox.Sandbox) sandbox.Inventory {
+	return sandbox.Inventory{Sandboxes: sandboxes, Source: "containers"}
+}
+
+// contentOf reads a backup back as test entries.
+func contentOf(t *testing.T, s *Store, b Backup) []entry {
+	t.Helper()
+	r, err := s.Open(t.Context(), b, OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var entries []entry
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return entries
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, entry{name: cleanName(h.Name), body: string(body), link: h.Linkname, kind: h.Typeflag, mode: h.Mode, uid: h.Uid})
+	}
+}
+
+// settled is what a home made of entries looks like when it is read back.
+func settled(entries []entry) []entry {
+	var want []entry
+	byName := map[string]entry{}
+	for _, e := range entries {
+		h := e.header()
+		e.kind, e.mode = h.Typeflag, h.Mode
+		if e.kind == tar.TypeLink {
+			e.mode, e.uid = byName[e.link].mode, byName[e.link].uid
+		}
+		byName[e.name] = e
+		want = append(want, e)
+	}
+	return want
+}
+
+func TestRunSavesByteForByte(t *testing.T) {
+	e := realEngine(t)
+	for _, running := range []bool{true, false} {
+		sb := realSandbox(t, e, running, nil)
+		fillHome(t, e, sb, oddHome()...)
+		r := realRun(t, e)
+		summary, err := r.All(t.Context(), inventoryOf(sb))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := summary.Sandboxes[0]
+		if o.Status != BackedUp || o.Backup == nil || len(summary.Warnings) != 0 {
+			t.Fatalf("got %+v, warnings %q", o, summary.Warnings)
+		}
+		want := map[bool]Consistency{true: ConsistencyPaused, false: ConsistencyStopped}[running]
+		if o.Backup.Consistency != want {
+			t.Errorf("running %t: consistency %q, want %q", running, o.Backup.Consistency, want)
+		}
+		b, err := r.Store.Find(sb.Name, o.Backup.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(settled(oddHome()), contentOf(t, r.Store, b), cmp.AllowUnexported(entry{})); diff != "" {
+			t.Errorf("running %t: content differs (-want +got):\n%s", running, diff)
+		}
+		m := b.Manifest
+		if m.Home != "/sandbox" || m.Inventory != "containers" || m.Image.Digest != sb.Container.ImageID || m.SandboxID != sb.ID {
+			t.Errorf("manifest facts are wrong: %+v", m)
+		}
+		if diff := cmp.Diff([]string{"API_KEY", "PLAIN"}, m.Recipe.Env); diff != "" {
+			t.Errorf("recipe env (-want +got):\n%s", diff)
+		}
+		assertRunning(t, e, sb, running)
+		assertJournalEmpty(t, r)
+	}
+}
+
+func assertRunning(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox, running bool) {
+	t.Helper()
+	c, err := e.Inspect(t.Context(), sb.Container.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Running() != running || c.Paused() {
+		t.Errorf("container is %q afterwards, want running %t", c.State, running)
+	}
+}
+
+func assertJournalEmpty(t *testing.T, r *Run) {
+	t.Helper()
+	entries, err := (&journal{dir: r.Journal}).list()
+	if err != nil || len(entries) != 0 {
+		t.Errorf("the pause journal holds %v, %v", entries, err)
+	}
+}
+
+func TestRunRefusesHomeThatIsALink(t *testing.T) {
+	e := realEngine(t)
+	sb := realSandbox(t, e, false, nil)
+	fillHome(t, e, sb, entry{name: ".", kind: tar.TypeSymlink, link: "/etc"})
+	summary, err := realRun(t, e).All(t.Context(), inventoryOf(sb))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := summary.Sandboxes[0]
+	if o.Status != Failed || !strings.Contains(o.Reason, `/sandbox is a symbolic link to "/etc"`) {
+		t.Errorf("got %q, %q", o.Status, o.Reason)
+	}
+}

@@ -1,0 +1,222 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"strings"
+	"time"
+
+	"sandkeeper/gateway"
+	"sandkeeper/sandbox"
+)
+
+// errPauseLimit ends a read whose sandbox was frozen for as long as it may be.
+var errPauseLimit = errors.New("the pause limit passed")
+
+// hopelessRate in bytes per second: a home that would not be read within the pause limit even at this speed is not paused at all.
+const hopelessRate = 400 << 20
+
+func (w *work) save(ctx context.Context, sb sandbox.Sandbox, m *meter) (saving, error) {
+	if sb.Route == sandbox.ByExec {
+		return w.saveByExec(ctx, sb, m)
+	}
+	return w.saveContainer(ctx, sb, m)
+}
+
+// saveContainer reads the home from the container, frozen if it runs and may be, and live if that does not come about. Every
+// attempt is a whole new backup: what was read before the pause limit passed may not be mixed with what is read after it.
+func (w *work) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *meter) (saving, error) {
+	m.expect = w.previousSize(sb.Name)
+	var why error
+	for attempt := range 2 {
+		c, err := w.engine.Inspect(ctx, sb.Container.ID)
+		if errors.Is(err, fs.ErrNotExist) {
+			return saving{}, fmt.Errorf("its container %q is gone: %w", sb.Container.Name, err)
+		}
+		if err != nil {
+			return saving{}, err
+		}
+		made, err := w.attempt(ctx, sb, c, m, attempt == 0, why)
+		if attempt > 0 || !errors.Is(err, errPauseLimit) && !errors.Is(err, errNotPaused) || errors.Is(err, errThaw) {
+			return made, err
+		}
+		why = err
+	}
+	return saving{}, why
+}
+
+// attempt makes one backup of the home in container c.
+func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c gateway.Container, m *meter, mayPause bool, why error) (saving, error) {
+	sb.Container = &c
+	h, err := homeOf(ctx, w.engine, sb)
+	if err != nil {
+		return saving{}, err
+	}
+	manifest, err := w.manifest(ctx, sb, h)
+	if err != nil {
+		return saving{}, err
+	}
+	limit := w.pauseLimit()
+	manifest.Consistency, manifest.ConsistencyReason = consistencyOf(c)
+	pause := manifest.Consistency == ConsistencyLive && mayPause
+	if pause && float64(m.expect) > limit.Seconds()*hopelessRate {
+		pause, why = false, fmt.Errorf("%w: %s cannot be read within %s", errPauseLimit, decimalSize(m.expect), limit)
+	}
+	var p *pauser
+	if pause && limit > 0 {
+		p = w.pausing()
+	}
+	read := reading{home: h, container: c, stall: stallLimit(w.Stall), meter: m, pauser: p, limit: limit}
+	if p != nil {
+		manifest.Consistency = ConsistencyPaused
+	} else if manifest.Consistency == ConsistencyLive {
+		manifest.ConsistencyReason = liveReason(why, limit)
+	}
+	return w.create(ctx, manifest, m, &read)
+}
+
+func liveReason(why error, limit time.Duration) string {
+	switch {
+	case errors.Is(why, errPauseLimit):
+		return fmt.Sprintf("reading takes longer than a pause may (%s), so the sandbox went on while it was read", limit)
+	case why != nil:
+		return why.Error()
+	case limit < 0:
+		return "pausing was switched off"
+	}
+	return "no pause was possible"
+}
+
+// create makes the backup and looks at it once more. A container that could not be unpaused makes the sandbox a failure, but does
+// not take away the backup.
+func (w *work) create(ctx context.Context, manifest Manifest, m *meter, read *reading) (saving, error) {
+	var omitted []Exclusion
+	b, err := w.Store.Create(ctx, NewBackup{Manifest: manifest, Secrets: w.Secrets, Recipients: w.Recipients},
+		func(ctx context.Context, a *Archive) error {
+			if err := read.into(ctx, a); err != nil {
+				return err
+			}
+			a.Note(func(m *Manifest) { omitted = m.Exclusions })
+			m.keep(StageCommitting)
+			return nil
+		})
+	made := saving{backup: b, omitted: omitted, warnings: read.warnings}
+	if err != nil {
+		return made, errors.Join(err, read.thawErr)
+	}
+	m.keep(StageVerifying)
+	return made, errors.Join(read.thawErr, w.Store.Verify(ctx, b, false))
+}
+
+// reading is one way to read one home once.
+type reading struct {
+	home      home
+	container gateway.Container
+	stall     stallLimit
+	meter     *meter
+	pauser    *pauser // nil: read as it is
+	limit     time.Duration
+
+	thawErr  error
+	warnings []string
+}
+
+// into reads the home into a. With a pauser, the container is frozen exactly for the time of the read.
+func (r *reading) into(ctx context.Context, a sink) (err error) {
+	if r.pauser == nil {
+		r.meter.enter(StageReading)
+		return r.capture(ctx, a)
+	}
+	r.meter.enter(StagePausing)
+	release, err := r.pauser.hold(ctx, r.container)
+	if err != nil {
+		return err
+	}
+	defer func() { r.thawErr = release() }() // also after a panic
+	ctx, cancel := context.WithTimeoutCause(ctx, r.limit, errPauseLimit)
+	defer cancel()
+	r.meter.enter(StageReading)
+	return r.capture(ctx, a)
+}
+
+func (r *reading) capture(ctx context.Context, a sink) error {
+	if err := capture(ctx, r.home, a, r.stall, r.meter); err != nil {
+		return err
+	}
+	if late, ok := r.home.(interface{ omitUnread(sink) }); ok {
+		late.omitUnread(a)
+	}
+	return nil
+}
+
+// consistencyOf says how c would be read if nothing were done about it.
+func consistencyOf(c gateway.Container) (Consistency, string) {
+	switch {
+	case c.Paused():
+		return ConsistencyPaused, "it was paused already, and stays so"
+	case c.Running():
+		return ConsistencyLive, ""
+	}
+	return ConsistencyStopped, ""
+}
+
+func (w *work) pauseLimit() time.Duration {
+	if w.PauseLimit == 0 {
+		return DefaultPauseLimit
+	}
+	return w.PauseLimit
+}
+
+// saveByExec reads the home through the gateway.
+func (w *work) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *meter) (saving, error) {
+	m.expect = w.previousSize(sb.Name)
+	h := &execHome{cli: w.CLI, gateway: sb.Gateway, name: sb.Name, dir: agentHome(agentOf(sb))}
+	manifest := w.facts(sb)
+	manifest.Home, manifest.Consistency = h.dir, ConsistencyLive
+	manifest.ConsistencyReason = "it can only be read through its gateway, while it runs"
+	made, err := w.create(ctx, manifest, m, &reading{home: h, stall: stallLimit(w.Stall), meter: m})
+	made.warnings = append(made.warnings, h.warnings...)
+	return made, err
+}
+
+// facts are what the inventory knows for the manifest.
+func (w *work) facts(sb sandbox.Sandbox) Manifest {
+	m := Manifest{
+		Sandbox: sb.Name, SandboxID: sb.ID, Gateway: sb.Gateway, Inventory: w.inventory, Label: w.Label,
+		Agent: agentOf(sb), SkippedChecks: w.SkippedChecks,
+	}
+	if w.Versions != nil {
+		m.Versions = w.Versions(sb)
+	}
+	return m
+}
+
+func (w *work) manifest(ctx context.Context, sb sandbox.Sandbox, h containerHome) (Manifest, error) {
+	facts, err := w.engine.Describe(ctx, h.id, false)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("its container %q cannot be inspected: %w", sb.Container.Name, err)
+	}
+	m := w.facts(sb)
+	m.Home, m.Container = h.dir, sb.Container.Name
+	m.Image = Image{Reference: facts.Image, Digest: facts.ImageID}
+	m.Recipe = &Recipe{Labels: publicLabels(facts.Labels), Env: facts.EnvNames}
+	return m, nil
+}
+
+// publicLabels leaves out labels that are named like a credential: a manifest holds no secrets.
+func publicLabels(labels map[string]string) map[string]string {
+	kept := maps.Clone(labels)
+	maps.DeleteFunc(kept, func(name, _ string) bool {
+		name = strings.ToLower(name)
+		for _, word := range []string{"token", "secret", "password", "credential", "apikey", "api-key", "api_key"} {
+			if strings.Contains(name, word) {
+				return true
+			}
+		}
+		return false
+	})
+	return kept
+}

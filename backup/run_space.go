@@ -1,0 +1,52 @@
+package backup
+
+import (
+	"context"
+
+	"sandkeeper/sandbox"
+)
+
+// checkSpace asks for the room of all backups before the first one is begun. The need is an estimate: as much as the last backup
+// took, or half of what the container has written (sandbox homes compress to about that). Where nothing can be estimated, or the
+// room cannot be seen, the run goes on: the disk has the last word anyway.
+func (w *work) checkSpace(ctx context.Context, chosen []sandbox.Sandbox) error {
+	room, err := w.Store.Free()
+	if err != nil {
+		return nil
+	}
+	var need int64
+	var count int
+	for _, sb := range chosen {
+		if w.judge(sb) == (verdict{}) {
+			need += w.estimate(ctx, sb)
+			count++
+		}
+	}
+	if need <= room {
+		return nil
+	}
+	return &NoRoomError{Sandboxes: count, Need: need, Free: room, Dir: w.Store.Root()}
+}
+
+func (w *work) estimate(ctx context.Context, sb sandbox.Sandbox) int64 {
+	if last, err := w.Store.Find(sb.Name, Latest); err == nil {
+		return last.Manifest.Archive.Bytes
+	}
+	if sb.Container == nil || w.engine == nil {
+		return 0
+	}
+	facts, err := w.engine.Describe(ctx, sb.Container.ID, true)
+	if err != nil {
+		return 0
+	}
+	return facts.Size / 2
+}
+
+// previousSize is how many bytes the sandbox's home had at its last backup; 0 when there is none.
+func (w *work) previousSize(name string) int64 {
+	last, err := w.Store.Find(name, Latest)
+	if err != nil {
+		return 0
+	}
+	return last.Manifest.Content.Bytes
+}

@@ -1,0 +1,130 @@
+package backup
+
+import (
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+)
+
+// Status is how one sandbox came out of a run.
+type Status string
+
+// Every sandbox of a run has exactly one of these. Planned is for dry runs only.
+const (
+	BackedUp Status = "backed_up"
+	Failed   Status = "failed"
+	Skipped  Status = "skipped"
+	Orphaned Status = "orphaned"
+	Planned  Status = "planned"
+)
+
+// Summary is the result of a run: the JSON of DESIGN.md 4.2.
+type Summary struct {
+	Root      string    `json:"root"`
+	DryRun    bool      `json:"dryRun,omitempty"`
+	Totals    Totals    `json:"totals"`
+	Sandboxes []Outcome `json:"sandboxes"`
+	Warnings  []string  `json:"warnings,omitempty"`
+}
+
+// Totals count sandboxes. BackedUp + Failed + Skipped + Orphaned (+ Planned, in a dry run) is Total, always.
+type Totals struct {
+	Total      int `json:"total"`
+	Registered int `json:"registered"`
+	BackedUp   int `json:"backedUp"`
+	Failed     int `json:"failed"`
+	Skipped    int `json:"skipped"`
+	Orphaned   int `json:"orphaned"`
+	Planned    int `json:"planned,omitempty"`
+}
+
+// Outcome is what became of one sandbox. Reason is empty only where there is nothing to explain.
+type Outcome struct {
+	Name        string      `json:"name"`
+	Registered  bool        `json:"registered"`
+	Status      Status      `json:"status"`
+	Reason      string      `json:"reason"`
+	Backup      *Saved      `json:"backup"`
+	TookMs      int64       `json:"tookMs"`
+	Route       string      `json:"route,omitempty"`
+	Unreachable bool        `json:"unreachable,omitempty"` // its gateway could not run a command in it
+	Omitted     []Exclusion `json:"omitted,omitempty"`
+	Warnings    []string    `json:"warnings,omitempty"`
+
+	err error
+}
+
+// Err is why the sandbox failed, with its type; nil for the others.
+func (o Outcome) Err() error { return o.err }
+
+// Saved is one backup as a run made it.
+type Saved struct {
+	ID          string      `json:"id"`
+	Path        string      `json:"path"`
+	Bytes       int64       `json:"bytes"` // of the archive
+	Files       int         `json:"files"`
+	SHA256      string      `json:"sha256"`
+	Consistency Consistency `json:"consistency"`
+	Content     int64       `json:"contentBytes"`
+	Exclusions  int         `json:"exclusions"`
+}
+
+func count(outcomes []Outcome) Totals {
+	t := Totals{Total: len(outcomes)}
+	for _, o := range outcomes {
+		if o.Registered {
+			t.Registered++
+		}
+		switch o.Status {
+		case BackedUp:
+			t.BackedUp++
+		case Skipped:
+			t.Skipped++
+		case Orphaned:
+			t.Orphaned++
+		case Planned:
+			t.Planned++
+		default: // nothing is ever counted as saved by omission
+			t.Failed++
+		}
+	}
+	return t
+}
+
+// UnknownSandboxError names a sandbox that was asked for and is not in the inventory.
+type UnknownSandboxError struct {
+	Name  string
+	Known []string // the inventory's names
+}
+
+// Error names the sandbox, and what there is when that is short.
+func (e *UnknownSandboxError) Error() string {
+	if len(e.Known) == 0 || len(e.Known) > 10 {
+		return fmt.Sprintf("there is no sandbox %q", e.Name)
+	}
+	return fmt.Sprintf("there is no sandbox %q, only %s", e.Name, strings.Join(quoteAll(e.Known), ", "))
+}
+
+// Is makes errors.Is(err, fs.ErrNotExist) true.
+func (e *UnknownSandboxError) Is(target error) bool { return target == fs.ErrNotExist }
+
+func quoteAll(names []string) []string {
+	quoted := make([]string, 0, len(names))
+	for _, name := range names {
+		quoted = append(quoted, strconv.Quote(name))
+	}
+	return quoted
+}
+
+// NoRoomError says before anything is written that the backups of a run will not fit.
+type NoRoomError struct {
+	Sandboxes  int
+	Need, Free int64 // bytes
+	Dir        string
+}
+
+// Error names need and room.
+func (e *NoRoomError) Error() string {
+	return fmt.Sprintf("%d sandbox(es) to back up need about %s, %s free in %s", e.Sandboxes, decimalSize(e.Need), decimalSize(e.Free), e.Dir)
+}

@@ -1,0 +1,167 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"sandkeeper/gateway"
+)
+
+// bringBackLimit bounds what is done after ctx has ended: putting the old content back, and starting the container.
+const bringBackLimit = 10 * time.Minute
+
+// containerPlace restores into a container through the engine's archive API. That API can only write, neither rename nor remove;
+// but an entry that is no folder replaces a whole folder of its name. A folder is therefore replaced by an empty file, and that by
+// the folder from the backup, in one stream: nothing of the old content stays, and nothing is written through an old link.
+//
+// The container is stopped meanwhile, so that nobody sees the home half done, and started afterwards if it ran.
+type containerPlace struct{ containerHome }
+
+func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
+	c, err := p.engine.Inspect(ctx, p.id)
+	if err != nil {
+		return err
+	}
+	if c.Paused() {
+		return fmt.Errorf("container %q is paused; run \"docker unpause %s\" first", c.Name, c.Name)
+	}
+	if err := j.pick.avoidMounts(c, p.dir, j.manifest); err != nil {
+		return err
+	}
+	if err := p.parents(ctx, j.pick); err != nil {
+		return err
+	}
+	half := false
+	if c.Running() {
+		j.meter.enter(StageStopping)
+		defer func() { err = errors.Join(err, p.start(ctx, j, c, half)) }()
+		if err := p.engine.Stop(ctx, p.id); err != nil {
+			return err
+		}
+	}
+	old, err := j.keep(ctx, p)
+	if err != nil {
+		return err
+	}
+	if old.entries > 0 {
+		if err := j.saveOld(ctx, old, c); err != nil {
+			return errors.Join(err, old.remove())
+		}
+	}
+	if err := p.replace(ctx, j, old); err != nil {
+		half = true
+		if undone := p.undo(ctx, j, old); undone != nil {
+			return fmt.Errorf("%w; what was there before could not be put back and is in %s: %w", err, old.file, undone)
+		}
+		half = false
+		return errors.Join(fmt.Errorf("%w; %w", err, ErrPutBack), old.remove())
+	}
+	return old.remove()
+}
+
+// start brings the container back, unless its home is half done: an agent that starts on that makes it worse.
+func (p *containerPlace) start(ctx context.Context, j *restoreJob, c gateway.Container, half bool) error {
+	if half {
+		return fmt.Errorf("container %q was left stopped", c.Name)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
+	defer cancel()
+	j.meter.enter(StageStarting)
+	if err := p.engine.Start(ctx, p.id); err != nil {
+		return fmt.Errorf("container %q ran before and could not be started again: %w", c.Name, err)
+	}
+	return nil
+}
+
+// replace writes the selected content and reads it back.
+func (p *containerPlace) replace(ctx context.Context, j *restoreJob, old *oldHome) error {
+	j.meter.enter(StageWriting)
+	pack := newPacker(path.Base(p.dir), j.pick, old.owner)
+	err := p.write(ctx, j, func(ctx context.Context) error { return pack.backup(ctx, j, old) }, pack)
+	if err != nil {
+		return err
+	}
+	j.meter.enter(StageVerifying)
+	return j.confirm(ctx, p, pack.then)
+}
+
+// undo puts the old content back, also after ctx has ended.
+func (p *containerPlace) undo(ctx context.Context, j *restoreJob, old *oldHome) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
+	defer cancel()
+	j.meter.enter(StageUndoing)
+	pack := newPacker(path.Base(p.dir), j.pick, owner{})
+	if err := p.write(ctx, j, func(ctx context.Context) error { return pack.old(ctx, old) }, pack); err != nil {
+		return err
+	}
+	for _, root := range j.pick.roots {
+		if _, had := old.roots[root]; !had && root != "." {
+			j.summary.Warnings = append(j.summary.Warnings, fmt.Sprintf("%s was not there before and may be left over", root))
+		}
+	}
+	return j.confirmOld(ctx, p, pack.then)
+}
+
+// avoidMounts keeps mounts out of what is removed: they may be folders of the host. A home that is itself a mount (the podman
+// driver's volume) cannot be replaced as a whole, but entry by entry.
+func (s *selection) avoidMounts(c gateway.Container, home string, m *Manifest) error {
+	for _, mount := range c.Mounts {
+		if mount.Destination == home && s.whole() {
+			s.roots = topLevel(m)
+		}
+	}
+	for _, mount := range c.Mounts {
+		below, ok := strings.CutPrefix(mount.Destination, home+"/")
+		if !ok {
+			continue
+		}
+		for _, root := range s.roots {
+			if root == "." || root == below || strings.HasPrefix(below, root+"/") {
+				return fmt.Errorf("container %q has %s mounted from %q: a restore would empty it", c.Name, mount.Destination, mount.Source)
+			}
+		}
+	}
+	return nil
+}
+
+func topLevel(m *Manifest) []string {
+	names := map[string]bool{}
+	for _, e := range m.Index.Entries {
+		first, _, _ := strings.Cut(e.Name(), "/")
+		names[first] = true
+	}
+	delete(names, ".")
+	return slices.Sorted(maps.Keys(names))
+}
+
+// parents looks at the folders above each root. Those that are missing are restored as well; a link among them is refused, for the
+// write would follow it.
+func (p *containerPlace) parents(ctx context.Context, pick *selection) error {
+	pick.above = map[string]bool{}
+	for _, root := range pick.roots {
+		for at := parent(root); at != "." && root != "."; at = parent(at) {
+			full := path.Join(p.dir, at)
+			fact, err := p.engine.Stat(ctx, p.id, full)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				pick.above[at] = true
+			case err != nil:
+				return fmt.Errorf("looking at %s: %w", full, err)
+			case fact.Mode&fs.ModeSymlink != 0:
+				return fmt.Errorf("%s is a symbolic link to %q, which is not followed", full, fact.Link)
+			case !fact.Mode.IsDir():
+				return fmt.Errorf("%s is not a folder", full)
+			}
+		}
+	}
+	return nil
+}
+
+func parent(name string) string { return path.Dir(name) }

@@ -1,0 +1,139 @@
+package backup
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/klauspost/compress/zstd"
+
+	"sandkeeper/gateway"
+)
+
+// oldHome is the complete copy of a home from before a restore, credentials and all: a private file beside the backups, which is
+// there until the restore is confirmed. It reads like the home itself.
+type oldHome struct {
+	file    string
+	base    string
+	owner   owner
+	entries int
+	roots   map[string]bool // which of the restored roots it has
+}
+
+// owner is the user and group of a home's own folder.
+type owner struct{ uid, gid int }
+
+// oldPattern names the copies in the store's root. They are no backups: a listing passes over them.
+const oldPattern = ".before-restore-*.tar.zst"
+
+// keep copies the home as it is. The copy is proven to be a whole tar stream while it is made, and synced.
+func (j *restoreJob) keep(ctx context.Context, h home) (old *oldHome, err error) {
+	j.meter.enter(StageSaving)
+	f, err := os.CreateTemp(j.Store.Root(), oldPattern) // 0600
+	if err != nil {
+		return nil, err
+	}
+	old = &oldHome{file: f.Name(), roots: map[string]bool{}}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			err = errors.Join(err, old.remove())
+		}
+	}()
+	packed, err := zstd.NewWriter(f, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return old, err
+	}
+	if err := j.copyOld(ctx, h, old, packed); err != nil {
+		return old, errors.Join(err, packed.Close())
+	}
+	return old, errors.Join(packed.Close(), f.Sync())
+}
+
+func (j *restoreJob) copyOld(ctx context.Context, h home, old *oldHome, packed io.Writer) error {
+	watch, stop := watchStall(ctx, stallLimit(j.Stall).orDefault())
+	defer stop()
+	stream, base, err := h.Read(watch.ctx)
+	if err != nil {
+		return watch.blame(err)
+	}
+	defer stream.Close()
+	old.base = base
+	copied := io.TeeReader(j.meter.reader(watch.reader(stream)), packed)
+	return watch.blame(eachEntry(copied, base, func(name string, h *header, _ reader) error {
+		if name == "." {
+			old.owner = owner{h.Uid, h.Gid}
+		} else {
+			old.entries++
+		}
+		if j.pick.root(name) == name {
+			old.roots[name] = true
+		}
+		return nil
+	}))
+}
+
+// Read reads the copy.
+func (o *oldHome) Read(context.Context) (io.ReadCloser, string, error) {
+	f, err := os.Open(o.file)
+	if err != nil {
+		return nil, "", err
+	}
+	plain, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, "", errors.Join(err, f.Close())
+	}
+	return &oldStream{Decoder: plain, file: f}, o.base, nil
+}
+
+// each walks the entries of the copy.
+func (o *oldHome) each(ctx context.Context, visit func(name string, h *header, content reader) error) error {
+	stream, base, err := o.Read(ctx)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	return eachEntry(contextReader{ctx, stream}, base, visit)
+}
+
+func (o *oldHome) remove() error { return ignoreMissing(os.Remove(o.file)) }
+
+type oldStream struct {
+	*zstd.Decoder
+	file *os.File
+}
+
+// Close closes the file behind the stream.
+func (s *oldStream) Close() error {
+	s.Decoder.Close()
+	return s.file.Close()
+}
+
+// LabelBeforeRestore is the label of the backups that a restore makes of what it replaces.
+const LabelBeforeRestore = "before-restore"
+
+// saveOld makes an ordinary backup of what is about to be replaced, so that a restore of the wrong backup can be taken back later.
+func (j *restoreJob) saveOld(ctx context.Context, old home, c gateway.Container) error {
+	m := Manifest{
+		Sandbox: j.Target.Name, SandboxID: j.Target.ID, Gateway: j.Target.Gateway, Label: LabelBeforeRestore, Agent: agentOf(j.Target),
+		Home: j.summary.Home, Container: c.Name, Image: Image{Reference: c.Image, Digest: c.ImageID}, Consistency: ConsistencyStopped,
+	}
+	if c.ID == "" {
+		m.Consistency, m.ConsistencyReason = ConsistencyLive, "it can only be read through its gateway, while it runs"
+	}
+	b, err := j.Store.Create(ctx, NewBackup{Manifest: m}, func(ctx context.Context, a *Archive) error {
+		return capture(ctx, old, a, stallLimit(j.Stall), j.meter)
+	})
+	j.summary.Previous = b.ID
+	return err
+}
+
+// isContent reports whether an entry of a foreign stream is one that a home is made of.
+func isContent(h *header) bool {
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink, tar.TypeFifo:
+		return true
+	}
+	return false
+}
