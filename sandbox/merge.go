@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sandkeeper/gateway"
 	"sandkeeper/openshell"
@@ -131,7 +130,8 @@ type plot struct{ namespace, workspace, name string }
 
 func plotOf(c gateway.Container) plot { return plot{c.Namespace, c.Workspace, c.SandboxName} }
 
-// addStrays makes sandboxes of the containers that nobody claims. One that shares its plot with a sandbox whose id is proven is not another sandbox but a leftover of it, such as NemoClaw's GPU backup containers: said, not saved.
+// addStrays makes sandboxes of the containers that nobody claims. One that shares its plot with a sandbox whose id is proven is
+// not another sandbox but a leftover of it, such as NemoClaw's GPU backup containers: said, not saved.
 func (m *merge) addStrays(containers []gateway.Container) {
 	proven := map[plot]*entry{}
 	for _, e := range m.entries {
@@ -145,7 +145,8 @@ func (m *merge) addStrays(containers []gateway.Container) {
 			continue
 		}
 		if owner := proven[plotOf(c)]; owner != nil {
-			m.warnings = append(m.warnings, fmt.Sprintf("container %q carries the name of sandbox %q, but gateway %q gives it another id: it is not backed up", c.Name, owner.Name, owner.Gateway))
+			m.warnings = append(m.warnings, fmt.Sprintf(
+				"container %q carries the name of sandbox %q, but gateway %q gives it another id: it is not backed up", c.Name, owner.Name, owner.Gateway))
 			continue
 		}
 		strays = m.addStray(strays, c)
@@ -189,7 +190,7 @@ func (m *merge) sandboxes() []Sandbox {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b Sandbox) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Gateway, b.Gateway), strings.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Gateway, b.Gateway), cmp.Compare(a.ID, b.ID))
 	})
 	return found
 }

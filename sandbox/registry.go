@@ -48,7 +48,8 @@ func (e *RegistryError) Unwrap() error { return e.Err }
 // Hint is the next command for a person: with the file out of the way, gateway lists and containers are the inventory.
 func (e *RegistryError) Hint() string {
 	path := shellQuote(e.Path)
-	return fmt.Sprintf("repair the file, or set it aside with: mv %s %s, and rerun: gateways and containers are then the inventory", path, shellQuote(e.Path+".invalid"))
+	return fmt.Sprintf("repair the file, or set it aside with: mv %s %s, and rerun: gateways and containers are then the inventory",
+		path, shellQuote(e.Path+".invalid"))
 }
 
 func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
@@ -135,7 +136,8 @@ func (r *Registry) dropTwins() {
 			winner, loser = row, kept[at]
 		}
 		kept[at] = winner
-		r.Problems = append(r.Problems, fmt.Sprintf("row %q for gateway %q is recorded twice: the one in %s counts, the one in %s does not", row.Name, row.Gateway, winner.File, loser.File))
+		r.Problems = append(r.Problems, fmt.Sprintf(
+			"row %q for gateway %q is recorded twice: the one in %s counts, the one in %s does not", row.Name, row.Gateway, winner.File, loser.File))
 	}
 	r.Rows = kept
 }

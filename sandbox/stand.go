@@ -12,7 +12,7 @@ func (e *entry) stand(s Sources, seen look) {
 		e.hold()
 	}
 	if err := CheckName(e.Name); err != nil {
-		e.Standing, e.Route, e.Reason = BadName, NoRoute, fmt.Sprintf("sandbox %q: %v", e.Name, err)
+		e.standBadName(err)
 		return
 	}
 	switch {
@@ -36,11 +36,26 @@ func (e *entry) hold() {
 	}
 }
 
-func (e *entry) standAmbiguous() {
+func (e *entry) standBadName(why error) {
+	e.Standing, e.Route, e.Reason = BadName, NoRoute, fmt.Sprintf("sandbox %q: %v", e.Name, why)
+	if len(e.claims) > 0 {
+		e.Reason += fmt.Sprintf(" (container %s)", strings.Join(e.claimNames(), ", "))
+	}
+	if e.Container == nil {
+		e.Rivals = e.claims
+	}
+}
+
+func (e *entry) claimNames() []string {
 	var names []string
 	for _, c := range e.claims {
 		names = append(names, fmt.Sprintf("%q", c.Name))
 	}
+	return names
+}
+
+func (e *entry) standAmbiguous() {
+	names := e.claimNames()
 	e.Standing, e.Rivals = Ambiguous, e.claims
 	e.Reason = fmt.Sprintf("containers %s claim to be it, and no id from a gateway decides", strings.Join(names, " and "))
 	if len(e.contested) > 0 {

@@ -56,7 +56,7 @@ type Sandbox struct {
 	Listed     bool   // its gateway lists it
 	Phase      string // as listed
 	Container  *gateway.Container
-	Rivals     []gateway.Container // all that claim it, when ambiguous
+	Rivals     []gateway.Container // all that claim it, when several do
 	Standing   Standing
 	Route      Route
 	Reason     string // why it cannot be backed up, or what is odd about it; names objects
