@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"sandkeeper/drift"
 	"sandkeeper/sandbox"
 )
 
@@ -51,7 +52,8 @@ func (in ClassifyInput) agentSignal(ctx context.Context, s sandbox.Sandbox) sign
 	sig.Expected = agent.Expected
 	switch {
 	case !known:
-		sig.weight, sig.Detail = doubtful, fmt.Sprintf("no expected version of agent %q is known: NemoClaw's manifests do not name it, nor does [agents.%s] in the config", s.Row.Agent, s.Row.Agent)
+		sig.weight, sig.Detail = doubtful, fmt.Sprintf(
+			"no expected version of agent %q is known: NemoClaw's manifests do not name it, nor does [agents.%s] in the config", s.Row.Agent, s.Row.Agent)
 	case sig.Current == "":
 		sig.weight = doubtful
 	default:
@@ -113,7 +115,7 @@ func (in ClassifyInput) supervisorSignal(ctx context.Context, s sandbox.Sandbox)
 		return sig
 	}
 	sig.Current = version
-	order, ok := compareVersions(version, sig.Expected)
+	order, ok := drift.Compare(version, sig.Expected)
 	switch {
 	case !ok:
 		sig.weight, sig.Detail = noted, "supervisor and gateway cannot be compared: one of the versions is not known"
@@ -133,13 +135,18 @@ func (in ClassifyInput) fingerprintSignal(s sandbox.Sandbox) signal {
 		return sig
 	}
 	sig.Current, sig.Expected = s.Row.NemoclawVersion, in.NemoClaw
-	if strings.TrimPrefix(sig.Current, "v") == strings.TrimPrefix(sig.Expected, "v") {
+	built, here := strings.TrimPrefix(sig.Current, "v"), strings.TrimPrefix(sig.Expected, "v")
+	order, ok := compareVersions(built, here)
+	switch {
+	case built == here:
 		sig.weight = agrees
-		return sig
-	}
-	sig.weight = behind
-	if order, ok := compareVersions(sig.Current, sig.Expected); ok && order > 0 {
-		sig.Detail = "the NemoClaw on this host is the older one (downgrade)"
+	case ok && order == 0 && !strings.ContainsAny(here, "-+"):
+		// A checkout records 0.0.113-4-gabc1234; what NemoClaw prints of itself may be cut to the version.
+		sig.weight, sig.Detail = noted, "the same version; whether it is the same build cannot be told"
+	case ok && order > 0:
+		sig.weight, sig.Detail = behind, "the NemoClaw on this host is the older one (downgrade)"
+	default:
+		sig.weight = behind
 	}
 	return sig
 }
