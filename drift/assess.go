@@ -83,7 +83,13 @@ func (c comparison) confirmations() []string {
 // fileMayConfirm: agreement on disk is agreement only when nothing else can be serving. A live process whose version could not be
 // read may run anything, and so may a cluster that could not be looked at.
 func (c comparison) fileMayConfirm() bool {
-	return c.onlyFileKnown() && absent(c.Process.Evidence) && !c.Cluster.Active && c.Cluster.State != Unknown
+	return c.onlyFileKnown() && absent(c.Process.Evidence) && !c.Cluster.Active && !c.clusterUnseen()
+}
+
+// clusterUnseen: nobody could look whether a cluster container serves. One that was inspected and is not active is a leftover, whatever
+// its image.
+func (c comparison) clusterUnseen() bool {
+	return c.Cluster.State == Unknown && !c.Cluster.Active && c.Cluster.Image == ""
 }
 
 func (c comparison) onlyFileKnown() bool {

@@ -41,10 +41,15 @@ func TestInactiveClusterHidesNothing(t *testing.T) {
 		if c.cluster != "inactive" {
 			return
 		}
-		with := Assess(c.observation())
+		nameless := c.observation()
+		nameless.Cluster.Evidence, nameless.Cluster.Image = Evidence{State: Unknown, Why: "image carries no version"}, "k3s:latest"
 		c.cluster = "absent"
-		if without := Assess(c.observation()); outcome(with) != outcome(without) {
-			t.Errorf("%v: %s with a leftover container, %s without", c, outcome(with), outcome(without))
+		without := outcome(Assess(c.observation()))
+		c.cluster = "inactive"
+		for _, o := range []Observation{c.observation(), nameless} {
+			if with := outcome(Assess(o)); with != without {
+				t.Errorf("%v, image %s: %s with a leftover container, %s without", c, o.Cluster.Image, with, without)
+			}
 		}
 	})
 }

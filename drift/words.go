@@ -47,7 +47,7 @@ func (c comparison) doubt() string {
 
 func (c comparison) hostDoubts() []string {
 	var clauses []string
-	if c.Cluster.State == Unknown {
+	if c.clusterUnseen() {
 		clauses = append(clauses, "whether a cluster container serves is unknown"+because(c.Cluster.Evidence))
 	}
 	switch {

@@ -82,14 +82,14 @@ func checkCluster(o gateway.Observation) Result {
 		return warned("container %q is the gateway; its image %q tells no version", c.Container, c.Image)
 	case c.Active:
 		return passed("container %q is the gateway and runs image %q (%s)", c.Container, c.Image, c.Version)
-	case c.State == drift.Unknown:
+	case c.State == drift.Unknown && c.Image == "":
 		return warned("unknown%s", reason(c.Why))
-	case c.Container == "":
+	case c.Image == "":
 		return passed("none%s", reason(c.Why))
 	case c.Running:
-		return passed("container %q runs but is not this gateway, so it is no evidence%s", c.Container, reason(c.Why))
+		return passed("container %q runs image %q but is not this gateway, so it is no evidence", c.Container, c.Image)
 	}
-	return passed("container %q is stopped, so it is no evidence%s", c.Container, reason(c.Why))
+	return passed("container %q with image %q is stopped, so it is no evidence", c.Container, c.Image)
 }
 
 func checkMarker(o gateway.Observation) Result {

@@ -29,12 +29,15 @@ func TestChecks(t *testing.T) {
 			o.Engine = gateway.EngineState{State: drift.Unknown, Host: "tcp://d:1", Why: "refused"}
 		}},
 		{"cluster-container", "pass: none", nil},
+		{"cluster-container", "pass: none (no container openshell-cluster-x)", func(o *gateway.Observation) {
+			o.Cluster.Cluster = drift.Cluster{Evidence: drift.Evidence{State: drift.Absent, Why: "no container openshell-cluster-x"}, Container: "openshell-cluster-x"}
+		}},
 		{"cluster-container", `pass: container "openshell-cluster-nemoclaw" is the gateway and runs image`, func(o *gateway.Observation) { o.Cluster = oldCluster().Cluster }},
-		{"cluster-container", `pass: container "openshell-cluster-nemoclaw" is stopped, so it is no evidence`, func(o *gateway.Observation) {
+		{"cluster-container", `pass: container "openshell-cluster-nemoclaw" with image "nemoclaw-cluster:0.0.36-fuse-overlayfs-aa8b8487" is stopped, so it is no evidence`, func(o *gateway.Observation) {
 			o.Cluster = oldCluster().Cluster
 			o.Cluster.Active, o.Cluster.Running = false, false
 		}},
-		{"cluster-container", `pass: container "openshell-cluster-nemoclaw" runs but is not this gateway`, func(o *gateway.Observation) {
+		{"cluster-container", `pass: container "openshell-cluster-nemoclaw" runs image "nemoclaw-cluster:0.0.36-fuse-overlayfs-aa8b8487" but is not this gateway`, func(o *gateway.Observation) {
 			o.Cluster = oldCluster().Cluster
 			o.Cluster.Active = false
 		}},
