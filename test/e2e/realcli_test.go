@@ -48,17 +48,22 @@ func lacks(t *testing.T, required, what string) {
 // serve runs a gateway of the given version and returns its endpoint.
 func serve(t *testing.T, version string, backend gateway.Backend) string {
 	t.Helper()
+	return serveGateway(t, &gateway.Server{Version: version, Backend: backend})
+}
+
+func serveGateway(t *testing.T, g *gateway.Server) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- (&gateway.Server{Version: version, Backend: backend}).Serve(ctx, l) }()
+	go func() { done <- g.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("gateway %s: %v", version, err)
+			t.Errorf("gateway %s: %v", g.Version, err)
 		}
 	})
 	return "http://" + l.Addr().String()

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 
@@ -15,7 +16,7 @@ const healthy = 1
 func (s *Server) health(context.Context, message) (message, error) {
 	var m message
 	m.number(1, healthy)
-	m.text(2, s.Version)
+	m.text(2, cmp.Or(s.Says, s.Version))
 	return m, nil
 }
 
@@ -26,7 +27,7 @@ func (s *Server) info(context.Context, message) (message, error) {
 	driver.text(1, "docker")
 	driver.embed(2, capabilities)
 	m.number(1, healthy)
-	m.text(2, s.Version)
+	m.text(2, cmp.Or(s.Says, s.Version))
 	m.embed(3, driver)
 	return m, nil
 }
@@ -150,7 +151,7 @@ func (s *Server) exec(stream grpc.ServerStream, in message) error {
 		return err
 	}
 	var code, event message
-	code.number(1, uint64(uint32(exit)))
+	code.number(1, uint64(exit))
 	event.embed(3, code)
 	return stream.SendMsg(event)
 }

@@ -37,6 +37,7 @@ type Backend interface {
 // Server is a gateway of one version in front of a backend.
 type Server struct {
 	Version string
+	Says    string // the version it reports, when that is another one ("0.0.0" is a build without a version)
 	Backend Backend
 	Calls   func(method string) // told of every RPC when set
 }
