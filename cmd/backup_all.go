@@ -190,6 +190,9 @@ func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, inv sa
 	}
 	summary, err := run.All(ctx, inv)
 	progress.Close()
+	if summary.Sandboxes == nil {
+		summary.Sandboxes = []backup.Outcome{} // a list in JSON, also when it is empty
+	}
 	found.result = summary
 	found.text = func(a *app) { renderBackupAll(a, summary, inv.Empty, err) }
 	if err != nil {

@@ -72,12 +72,14 @@ func openshellFailure(err error) *Failure {
 const offlineHint = "`sandkeeper backup-all --offline` saves labelled sandboxes without the gateway"
 
 func inventoryFailure(err error) *Failure {
-	if _, ok := errors.AsType[*sandbox.RegistryError](err); ok {
-		return &Failure{Code: ExitRefused, Kind: "registry_invalid", Err: err,
-			Hint: "repair the file or restore it from a copy; it was not changed, and it is not taken for empty"}
+	if broken, ok := errors.AsType[*sandbox.RegistryError](err); ok {
+		return &Failure{Code: ExitRefused, Kind: "registry_invalid", Err: err, Hint: broken.Hint()}
 	}
 	if missing, ok := errors.AsType[*backup.NotFoundError](err); ok {
 		return &Failure{Code: ExitNotFound, Kind: "not_found", Err: missing, Hint: "sandkeeper backups list shows what there is"}
+	}
+	if unknown, ok := errors.AsType[*backup.UnknownSandboxError](err); ok {
+		return &Failure{Code: ExitNotFound, Kind: "not_found", Err: unknown, Hint: "sandkeeper backup-all --dry-run shows the inventory"}
 	}
 	return nil
 }

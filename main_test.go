@@ -1,0 +1,33 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"sandkeeper/test/standin/openshell"
+)
+
+// The program and its stand-in neighbour run as real processes: sandkeeper is the real main.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"sandkeeper": main,
+		"openshell":  func() { os.Exit(openshell.Main(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// One script per promise, named by it. A script's home is empty but for what it brings; its Docker is a fake daemon.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		Setup:               setUpHost,
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"docker": dockerCommand,
+			"same":   sameTree,
+			"json":   jsonCommand,
+		},
+	})
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"sandkeeper/internal/dockertest"
+)
+
+type daemonKey struct{}
+
+// setUpHost gives a script a home, a fake Docker daemon and a stand-in openshell that reads $WORK/openshell.json.
+func setUpHost(e *testscript.Env) error {
+	home := filepath.Join(e.WorkDir, "home")
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return err
+	}
+	// A folder of its own: a script's work folder can have a longer path than a socket's address may.
+	dir, err := os.MkdirTemp("", "sk")
+	if err != nil {
+		return err
+	}
+	daemon, err := dockertest.New(dir)
+	if err != nil {
+		return err
+	}
+	e.Defer(func() {
+		_ = daemon.Close()
+		_ = os.RemoveAll(dir)
+	})
+	e.Values[daemonKey{}] = daemon
+	for name, value := range map[string]string{
+		"HOME": home, "DOCKER_HOST": daemon.Host(), "OPENSHELL_STANDIN": filepath.Join(e.WorkDir, "openshell.json"),
+		"BACKUPS": filepath.Join(home, ".local/share/sandkeeper/backups"),
+	} {
+		e.Setenv(name, value)
+	}
+	return nil
+}
+
+// dockerCommand is `docker VERB …` in a script:
+//
+//	docker sandbox NAME STATE [KEY=VALUE…]     a labelled container whose /sandbox holds notes.md; id=, container=, image=, file=
+//	docker cluster NAME STATE IMAGE PORT       a cluster container with the port published
+//	docker state CONTAINER STATE               asserts a container's state
+//	[!] docker called TEXT                     asserts that a call was (not) made
+//	docker break TEXT                          calls that contain TEXT fail from now on
+//	docker down                                the daemon goes away
+func dockerCommand(ts *testscript.TestScript, neg bool, args []string) {
+	daemon := ts.Value(daemonKey{}).(*dockertest.Daemon)
+	switch verb, args := args[0], args[1:]; verb {
+	case "sandbox":
+		daemon.Add(sandboxContainer(args))
+	case "cluster":
+		daemon.Add(dockertest.Container{Name: args[0], State: args[1], Image: args[2], Ports: map[string][]string{"30051/tcp": {args[3]}}})
+	case "state":
+		container, found := daemon.Get(args[0])
+		if !found || container.State != args[1] {
+			ts.Fatalf("container %s: found %v, state %q, want %q", args[0], found, container.State, args[1])
+		}
+	case "called":
+		called := slices.ContainsFunc(daemon.Calls(), func(call string) bool { return strings.Contains(call, args[0]) })
+		if called == neg {
+			ts.Fatalf("a call with %q was made: %v\n%s", args[0], called, strings.Join(daemon.Calls(), "\n"))
+		}
+	case "break":
+		daemon.Break(dockertest.Fault{Call: args[0], Status: 500})
+	case "down":
+		ts.Check(daemon.Close())
+	default:
+		ts.Fatalf("unknown verb: docker %s", verb)
+	}
+}
+
+func sandboxContainer(args []string) dockertest.Container {
+	options := map[string]string{"id": "id-" + args[0], "container": "openshell-" + args[0], "image": "sandbox:1", "file": "notes.md"}
+	for _, arg := range args[2:] {
+		key, value, _ := strings.Cut(arg, "=")
+		options[key] = value
+	}
+	return dockertest.Container{
+		Name: options["container"], State: args[1], Image: options["image"],
+		Labels: map[string]string{
+			"openshell.ai/managed-by": "openshell", "openshell.ai/sandbox-name": args[0],
+			"openshell.ai/sandbox-id": options["id"], "openshell.ai/sandbox-namespace": "default",
+		},
+		Files: []dockertest.File{
+			{Path: "/sandbox", Type: '5', Mode: 0o755, UID: 998, GID: 998},
+			{Path: "/sandbox/" + options["file"], Data: fmt.Appendf(nil, "memory of %s\n", args[0]), Mode: 0o640, UID: 998, GID: 998},
+			{Path: "/sandbox/link", Type: '2', Link: "/etc/passwd"},
+		},
+	}
+}
