@@ -152,6 +152,8 @@ func isHeader(line string) bool {
 // timestamp is the only cell with a space in it.
 var timestamp = regexp.MustCompile(`^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)$`)
 
+var phaseWord = regexp.MustCompile(`^[A-Za-z]+$`)
+
 func tableRow(header []string, line string) (Sandbox, bool) {
 	if header == nil {
 		return Sandbox{}, false
@@ -163,7 +165,7 @@ func tableRow(header []string, line string) (Sandbox, bool) {
 	if len(cells) != len(header) {
 		return Sandbox{}, false
 	}
-	row := Sandbox{}
+	row, dated := Sandbox{}, true
 	for i, name := range header {
 		switch name {
 		case "NAME":
@@ -174,11 +176,12 @@ func tableRow(header []string, line string) (Sandbox, bool) {
 			row.ID = cells[i]
 		case "CREATED":
 			row.CreatedAt = moment(cells[i])
+			dated = cells[i] == "-" || !row.CreatedAt.IsZero()
 		case "PHASE", "STATUS":
 			row.Phase = phase(cells[i])
 		}
 	}
-	return qualified(row), !strings.ContainsAny(row.Name+row.Phase, " \t:")
+	return qualified(row), dated && phaseWord.MatchString(row.Phase) && !strings.Contains(row.Name, " ")
 }
 
 // words are the cells of a row whose columns are parted by single spaces; date and time stay together.
