@@ -32,7 +32,7 @@ func checkAgreement(o gateway.Observation) Result {
 		found := issue(o, assessed.Findings[0])
 		return Result{
 			Status: Fail, Fix: firstFix(o, found),
-			Detail: strings.TrimSpace(fmt.Sprintf("the CLI is %s, %s; %s", found.Installed, lowerFirst(running(found)), found.Why)),
+			Detail: strings.TrimSpace(fmt.Sprintf("openshell CLI %s, %s. %s", found.Installed, lowerFirst(running(found)), found.Why)),
 		}
 	case assessed.Verdict == drift.Unverified:
 		return warned("%s", assessed.Doubt)

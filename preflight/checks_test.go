@@ -71,7 +71,7 @@ func TestChecks(t *testing.T) {
 		{"schema-agreement", "warn: no gateway process was found", func(o *gateway.Observation) {
 			o.Process, o.Served, o.File = drift.Process{}, gateway.Served{}, drift.File{}
 		}},
-		{"schema-agreement", "fail: the CLI is 0.0.44, running gateway binary: /home/op/.local/bin/openshell-gateway (0.0.43); Process 4242 still runs", func(o *gateway.Observation) { *o = oldProcess() }},
+		{"schema-agreement", "fail: openshell CLI 0.0.44, running gateway binary: /home/op/.local/bin/openshell-gateway (0.0.43). Process 4242 still runs", func(o *gateway.Observation) { *o = oldProcess() }},
 		{"schema-agreement", "skip: not evaluated: needs cli-version (fail)", func(o *gateway.Observation) { o.CLI = gateway.CLI{} }},
 	} {
 		o := healthy()

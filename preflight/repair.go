@@ -65,6 +65,8 @@ func (g guidance) restart() string {
 	}
 	pid, binary := g.o.Process.PID, launchPath(g.o)
 	switch {
+	case pid == 0 && g.o.Served.State == drift.Known:
+		return fmt.Sprintf("Restart the gateway that answers at %s through what started it: its service manager, script or terminal.", or(g.issue.Endpoint, "its endpoint"))
 	case pid == 0 && binary == "":
 		return "Start the gateway the way it is started on this host."
 	case pid == 0:

@@ -154,6 +154,7 @@ func situations() []situation {
 		judged("image-cli-behind", with(oldCluster(), installedIs("0.0.35"))),
 		judged("served-remote", oldRemote()),
 		judged("served-remote-across-0.1", with(oldRemote(), func(o *gateway.Observation) { o.Served.Version = "0.1.9" })),
+		judged("served-process-unseen", with(oldProcess(), noMarker, func(o *gateway.Observation) { o.Process = drift.Process{} })),
 		judged("served-by-another-process", with(healthy(), func(o *gateway.Observation) { o.Served.Version = "0.0.43" })),
 		judged("served-by-cluster", with(oldCluster(), func(o *gateway.Observation) {
 			o.Cluster.Evidence, o.Cluster.Image = drift.Evidence{}, "k3s:latest"
