@@ -20,6 +20,7 @@ type Programs struct{ Dir string }
 // Build compiles the stand-ins into dir with the Go tool on PATH. It must run inside this module.
 func Build(ctx context.Context, dir string) (Programs, error) {
 	build := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "sandkeeper/test/standin/cmd/...")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // static: idle runs in an otherwise empty container
 	if out, err := build.CombinedOutput(); err != nil {
 		return Programs{}, fmt.Errorf("%q: %w\n%s", build.Args, err, out)
 	}

@@ -1,0 +1,176 @@
+// Command demo shows sandkeeper's main job on a made-up host: a throw-away home with a stand-in openshell, a real gateway process,
+// and two sandboxes, which are real containers when an engine is reachable and folders served through `openshell sandbox exec`
+// otherwise. It needs Go, cleans up after itself, and fails when sandkeeper does not do what it should.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"sandkeeper/test/standin"
+	"sandkeeper/test/standin/openshell"
+)
+
+const (
+	before = "0.0.110"
+	after  = "0.0.116"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+// demo is the made-up host and where the show goes.
+type demo struct {
+	*standin.Host
+	out     io.Writer
+	program string
+	only    []string // names of the sandboxes, as --only flags, when the engine has other people's sandboxes too
+	byName  bool     // the sandboxes are containers
+}
+
+func run(ctx context.Context, out io.Writer) (err error) {
+	home, err := os.MkdirTemp("", "sandkeeper-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(home)) }()
+	d, err := prepare(ctx, out, home)
+	if err != nil {
+		return err
+	}
+	release, err := d.sandboxes(ctx)
+	defer func() { err = errors.Join(err, release()) }()
+	if err != nil {
+		return err
+	}
+	gw, err := d.StartGateway(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_ = gw.Process.Kill()
+		_ = gw.Wait()
+	}()
+	return d.show(ctx, gw.Process.Pid)
+}
+
+// prepare builds the programs and makes a host whose openshell and gateway agree.
+func prepare(ctx context.Context, out io.Writer, home string) (*demo, error) {
+	fmt.Fprintln(out, "Building sandkeeper and the stand-ins for OpenShell's programs…")
+	bin := filepath.Join(home, "programs")
+	if err := os.Mkdir(bin, 0o700); err != nil {
+		return nil, err
+	}
+	program := filepath.Join(bin, "sandkeeper")
+	if made, err := exec.CommandContext(ctx, "go", "build", "-o", program, "sandkeeper").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, made)
+	}
+	programs, err := standin.Build(ctx, bin)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	host, err := standin.NewHost(home, port, programs, before)
+	if err != nil {
+		return nil, err
+	}
+	host.Script.Gateways[0].Live = true
+	return &demo{Host: host, out: out, program: program}, host.InstallGateway(before)
+}
+
+func (d *demo) show(ctx context.Context, pid int) error {
+	d.say("A host where openshell %s and gateway process %d agree", before, pid)
+	saved := filepath.Join(d.Home, ".local/share/sandkeeper/backups")
+	steps := []func() error{
+		func() error { return d.sandkeeper(ctx, []int{0}, "preflight") },
+		func() error { return d.sandkeeper(ctx, []int{0}, d.among("backup-all")...) },
+		func() error { return d.listBackup(ctx, saved) },
+		func() error {
+			return d.sandkeeper(ctx, []int{0, 4}, d.among("upgrade-sandboxes", "--check", "--json")...)
+		},
+		func() error { return d.upgradeInPlace(pid) },
+		func() error { return d.sandkeeper(ctx, []int{1}, d.among("backup-all")...) },
+	}
+	if d.byName {
+		steps = append(steps, func() error {
+			d.say("The way out: the container engine is the only witness, no gateway and no openshell is asked")
+			return d.sandkeeper(ctx, []int{0}, d.among("backup-all", "--offline")...)
+		})
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	d.say("Done. Everything this demo made is being removed")
+	return nil
+}
+
+// upgradeInPlace is what an installer does that does not restart the gateway.
+func (d *demo) upgradeInPlace(pid int) error {
+	d.say("OpenShell is upgraded to %s: the gateway's binary is replaced, process %d still runs the old one", after, pid)
+	d.Script.Version = after
+	return d.InstallGateway(after)
+}
+
+// among adds what keeps other people's sandboxes on this engine out of the show.
+func (d *demo) among(args ...string) []string { return append(args, d.only...) }
+
+func (d *demo) say(format string, args ...any) {
+	fmt.Fprintf(d.out, "\n── %s\n", fmt.Sprintf(format, args...))
+}
+
+// sandkeeper runs a command on the made-up host, as the person at its terminal would see it.
+func (d *demo) sandkeeper(ctx context.Context, expected []int, args ...string) error {
+	env, err := d.Environment()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "\n$ sandkeeper %s\n", strings.Join(args, " "))
+	child := exec.CommandContext(ctx, d.program, args...)
+	child.Env = append(env, "DOCKER_HOST="+os.Getenv("DOCKER_HOST"), "TERM="+os.Getenv("TERM"))
+	child.Stdout, child.Stderr = d.out, d.out
+	err = child.Run()
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+		return err
+	}
+	exit := child.ProcessState.ExitCode()
+	fmt.Fprintf(d.out, "(exit status %d)\n", exit)
+	if !slices.Contains(expected, exit) {
+		return fmt.Errorf("sandkeeper %q exits %d, expected one of %v", args, exit, expected)
+	}
+	return nil
+}
+
+// rows are the sandboxes as the stand-in openshell lists them.
+func (d *demo) rows(ids map[string]string, root func(name string) string) {
+	d.Script.Sandboxes = nil
+	for _, name := range names() {
+		d.Script.Sandboxes = append(d.Script.Sandboxes, openshell.Sandbox{Name: name, ID: ids[name], Root: root(name)})
+	}
+}
+
+func names() []string { return []string{"notes-bot", "reviewer"} }
