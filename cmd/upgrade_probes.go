@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"sandkeeper/gateway"
 	"sandkeeper/openshell"
@@ -55,11 +56,7 @@ func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (string, err
 		return "", fs.ErrNotExist
 	}
 	if sb.Container.Running() {
-		out, err := p.inContainer(ctx, sb, []string{supervisorPath, "--version"})
-		if err != nil {
-			return "", err
-		}
-		return upgrade.SupervisorVersion(out)
+		return p.runningSupervisor(ctx, sb)
 	}
 	for _, mount := range sb.Container.Mounts {
 		if mount.Destination == supervisorPath && mount.Source != "" {
@@ -67,4 +64,19 @@ func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (string, err
 		}
 	}
 	return "", fs.ErrNotExist
+}
+
+// runningSupervisor runs the supervisor's --version. Exit 126 and 127 are the engine's way to say that there is no such program.
+func (p probes) runningSupervisor(ctx context.Context, sb sandbox.Sandbox) (string, error) {
+	if p.engine == nil {
+		return "", errors.New("nothing on this host can run a command in it")
+	}
+	out, exit, err := p.engine.Exec(ctx, sb.Container.ID, []string{supervisorPath, "--version"})
+	switch {
+	case err != nil && strings.Contains(err.Error(), "no such file"), exit == 126, exit == 127:
+		return "", fmt.Errorf("container %q has no %s: %w", sb.Container.Name, supervisorPath, fs.ErrNotExist)
+	case err != nil:
+		return "", err
+	}
+	return upgrade.SupervisorVersion(string(out))
 }
