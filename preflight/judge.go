@@ -32,14 +32,18 @@ func JudgeMismatch(o gateway.Observation, a Action, output string) Report {
 	assessed := drift.Assess(o.Evidence())
 	r := report(o, assessed)
 	r.Verdict, r.Doubt = drift.Refuse, ""
+	r.refuse(o, a, mismatch(o, assessed, output))
+	return r
+}
+
+func mismatch(o gateway.Observation, assessed drift.Assessment, output string) Issue {
 	found := issue(o, finding(assessed))
 	found.Kind, found.Drift = drift.ProtobufMismatch, found.Kind
 	found.Output = openshell.OneLine(output, outputLimit)
 	if found.Drift == "" {
 		found.Why = unexplained(assessed)
 	}
-	r.refuse(o, a, found)
-	return r
+	return found
 }
 
 // JudgeUnspecified refuses because a gateway listed all of its n sandboxes in phase Unspecified, which is how a client of another
