@@ -220,7 +220,7 @@ func checkAtRest(t *testing.T, folder, point string) {
 		}
 	}
 	_ = store.db.View(func(tx *bbolt.Tx) error {
-		if n := tx.Bucket(stateBucket).Stats().KeyN; n != states {
+		if n := tx.Bucket([]byte(stateBucket)).Stats().KeyN; n != states {
 			t.Errorf("%s: %d states are stored, %d belong to a sandbox", point, n, states)
 		}
 		return nil

@@ -33,10 +33,10 @@ func (w *wrapped) CreateSandbox(ctx context.Context, request Request) (Record, e
 		return Record{}, op.rollBack(cleanup(ctx), err)
 	}
 	record, err := w.Driver.CreateSandbox(ctx, request)
-	if err != nil {
+	if err != nil && record.ID == "" {
 		return record, op.rollBack(cleanup(ctx), err)
 	}
-	return record, op.created(cleanup(ctx), record)
+	return record, errors.Join(err, op.created(cleanup(ctx), record))
 }
 
 func (c *Chain) beginCreate(sandbox Reference) (*operation, error) {

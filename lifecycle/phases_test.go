@@ -86,6 +86,24 @@ func TestPartialChainFailure(t *testing.T) {
 	same(t, "stored", b.stored(t), []string{})
 }
 
+// half creates the sandbox and then fails, as a driver does that waited in vain for it to become ready.
+type half struct{ *memory }
+
+func (h half) CreateSandbox(ctx context.Context, r Request) (Record, error) {
+	record, err := h.memory.CreateSandbox(ctx, r)
+	return record, errors.Join(err, errDenied)
+}
+
+func TestASandboxThatExistsIsNotRolledBack(t *testing.T) {
+	b := newBench(t, "a")
+	record, err := b.Wrap(half{b.memory}).CreateSandbox(t.Context(), Request{Name: "alpha", Gateway: "gw"})
+	if !errors.Is(err, errDenied) || record.ID != "id-alpha" {
+		t.Errorf("%+v, %v", record, err)
+	}
+	same(t, "log", b.log.take(), []string{"a before_create -", "driver create alpha", "a after_create_success a"})
+	same(t, "stored", b.stored(t), []string{"id-alpha ready a=a"})
+}
+
 func TestRollbackThatFailsIsOwed(t *testing.T) {
 	b := newBench(t, "a", "b")
 	b.memory.createErr = errDenied

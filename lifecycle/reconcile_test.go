@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -188,7 +189,11 @@ func TestAnotherSandboxOfTheNameIsNotAdopted(t *testing.T) {
 			b.kill(t, StatusCreating, func(e *entry) { e.ID = "pending-1" })
 			clear(b.memory.sandboxes)
 			appear(b)
+			b.log.take()
 			b.reconcile(t)
+			if log := b.log.take(); !slices.Contains(log, "a after_create_failed a") || slices.Contains(log, "a after_create_success a") {
+				t.Errorf("the interrupted creation was not rolled back: %q", log)
+			}
 			for _, line := range b.stored(t) {
 				if strings.HasPrefix(line, "pending-") {
 					t.Errorf("left: %q", line)

@@ -125,7 +125,7 @@ func writeFormat(path, format string) error {
 	if err != nil {
 		return err
 	}
-	err = store.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(formatKey, []byte(format)) })
+	err = store.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(metaBucket)).Put([]byte(formatKey), []byte(format)) })
 	return errors.Join(err, store.Close())
 }
 

@@ -19,11 +19,11 @@ import (
 // both as JSON; bucket "meta" holds this number.
 const storeFormat = "1"
 
-var (
-	metaBucket    = []byte("meta")
-	sandboxBucket = []byte("sandboxes")
-	stateBucket   = []byte("state")
-	formatKey     = []byte("format")
+const (
+	metaBucket    = "meta"
+	sandboxBucket = "sandboxes"
+	stateBucket   = "state"
+	formatKey     = "format"
 )
 
 // Store keeps the records of sandboxes and the states of extensions in one bbolt file. Every change of a record and of the states
@@ -60,15 +60,15 @@ func OpenStore(path string, wait time.Duration) (*Store, error) {
 }
 
 func prepare(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, sandboxBucket, stateBucket} {
-		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+	for _, name := range []string{metaBucket, sandboxBucket, stateBucket} {
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 			return err
 		}
 	}
-	meta := tx.Bucket(metaBucket)
-	format := meta.Get(formatKey)
+	meta := tx.Bucket([]byte(metaBucket))
+	format := meta.Get([]byte(formatKey))
 	if format == nil {
-		return meta.Put(formatKey, []byte(storeFormat))
+		return meta.Put([]byte(formatKey), []byte(storeFormat))
 	}
 	if string(format) != storeFormat {
 		return fmt.Errorf("its format is %q, this build knows %q; use the sandkeeper that wrote it", format, storeFormat)
@@ -93,7 +93,7 @@ type storedState struct {
 // get returns the sandbox with this id; found is false when there is none.
 func (s *Store) get(id string) (e entry, found bool, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		data := tx.Bucket(sandboxBucket).Get([]byte(id))
+		data := tx.Bucket([]byte(sandboxBucket)).Get([]byte(id))
 		if data == nil {
 			return nil
 		}
@@ -107,7 +107,7 @@ func (s *Store) get(id string) (e entry, found bool, err error) {
 // all returns every tracked sandbox, by id.
 func (s *Store) all() (entries []entry, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(sandboxBucket).ForEach(func(id, data []byte) error {
+		return tx.Bucket([]byte(sandboxBucket)).ForEach(func(id, data []byte) error {
 			e, err := readEntry(tx, string(id), data)
 			entries = append(entries, e)
 			return err
@@ -122,7 +122,7 @@ func readEntry(tx *bbolt.Tx, id string, data []byte) (entry, error) {
 		return e, fmt.Errorf("record of sandbox %q is unreadable: %w", id, err)
 	}
 	prefix := stateKey(id, "")
-	cursor := tx.Bucket(stateBucket).Cursor()
+	cursor := tx.Bucket([]byte(stateBucket)).Cursor()
 	for key, value := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, value = cursor.Next() {
 		var state storedState
 		name := string(key[len(prefix):])
@@ -146,12 +146,12 @@ func (s *Store) save(e entry, formerID string) error {
 			}
 		}
 		s.atWrite("record")
-		if err := putJSON(tx.Bucket(sandboxBucket), []byte(e.ID), e.Tracked); err != nil {
+		if err := putJSON(tx.Bucket([]byte(sandboxBucket)), []byte(e.ID), e.Tracked); err != nil {
 			return err
 		}
 		for name, state := range e.states {
 			s.atWrite("state")
-			if err := putJSON(tx.Bucket(stateBucket), stateKey(e.ID, name), state); err != nil {
+			if err := putJSON(tx.Bucket([]byte(stateBucket)), stateKey(e.ID, name), state); err != nil {
 				return err
 			}
 		}
@@ -184,11 +184,11 @@ func erase(tx *bbolt.Tx, id string) error {
 	if id == "" {
 		return nil
 	}
-	if err := tx.Bucket(sandboxBucket).Delete([]byte(id)); err != nil {
+	if err := tx.Bucket([]byte(sandboxBucket)).Delete([]byte(id)); err != nil {
 		return err
 	}
 	prefix := stateKey(id, "")
-	cursor := tx.Bucket(stateBucket).Cursor()
+	cursor := tx.Bucket([]byte(stateBucket)).Cursor()
 	for key, _ := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, _ = cursor.Seek(prefix) {
 		if err := cursor.Delete(); err != nil {
 			return err
