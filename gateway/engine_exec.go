@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 )
@@ -37,7 +38,7 @@ func (e *Engine) execID(ctx context.Context, id string, argv []string) (string, 
 }
 
 func (e *Engine) output(ctx context.Context, run string) ([]byte, error) {
-	attached, err := e.client.ContainerExecAttach(ctx, run, container.ExecAttachOptions{})
+	attached, err := e.attach(ctx, run)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +49,31 @@ func (e *Engine) output(ctx context.Context, run string) ([]byte, error) {
 	out := &bytes.Buffer{}
 	_, err = stdcopy.StdCopy(&room{to: out, left: ExecOutputLimit}, io.Discard, attached.Reader)
 	return out.Bytes(), err
+}
+
+// attach starts the command and takes over its connection. The client does not heed ctx while it waits for the daemon to hand the
+// connection over; one that comes after all is closed.
+func (e *Engine) attach(ctx context.Context, run string) (types.HijackedResponse, error) {
+	type handed struct {
+		types.HijackedResponse
+		err error
+	}
+	over := make(chan handed, 1)
+	go func() {
+		attached, err := e.client.ContainerExecAttach(ctx, run, container.ExecAttachOptions{})
+		over <- handed{attached, err}
+	}()
+	select {
+	case h := <-over:
+		return h.HijackedResponse, h.err
+	case <-ctx.Done():
+	}
+	go func() {
+		if h := <-over; h.err == nil {
+			h.Close()
+		}
+	}()
+	return types.HijackedResponse{}, context.Cause(ctx)
 }
 
 func (e *Engine) exitOf(ctx context.Context, run string) (int, error) {
