@@ -43,6 +43,7 @@ func TestContract(t *testing.T) {
 		t.Run(backend.name, func(t *testing.T) {
 			for _, promise := range promises {
 				t.Run(promise.name, func(t *testing.T) {
+					t.Parallel()
 					if got := promise.look(t, backend.make(t)); got != promise.want {
 						t.Errorf("got  %s\nwant %s\n%s", got, promise.want, cmp.Diff(promise.want, got))
 					}
