@@ -39,6 +39,7 @@ func startGuard(args []string, e env.Env) (*guardian, error) {
 		return nil, err
 	}
 	child := exec.Command(self, args...)
+	child.Args[0] = "sandkeeper" // what a process list shows, instead of /proc/self/exe
 	child.Env = guardEnv(e)
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	child.Dir = "/"

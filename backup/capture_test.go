@@ -1,0 +1,161 @@
+package backup
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// listSink writes down what it is given.
+type listSink struct {
+	added   []string
+	omitted []string
+	full    error
+}
+
+func (s *listSink) Add(h *tar.Header, r io.Reader) error {
+	if s.full != nil {
+		return s.full
+	}
+	body, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	s.added = append(s.added, fmt.Sprintf("%s>%s=%s", h.Name, h.Linkname, body))
+	return nil
+}
+
+func (s *listSink) Omit(path, reason string) { s.omitted = append(s.omitted, path+": "+reason) }
+
+// fixedHome gives the same bytes at every read, and then perhaps an error.
+type fixedHome struct {
+	base   string
+	stream []byte
+	end    error
+}
+
+func (h fixedHome) Read(context.Context) (io.ReadCloser, string, error) {
+	var r io.Reader = bytes.NewReader(h.stream)
+	if h.end != nil {
+		r = io.MultiReader(r, brokenReader{h.end})
+	}
+	return io.NopCloser(r), h.base, nil
+}
+
+func captured(t *testing.T, h home) (*listSink, error) {
+	t.Helper()
+	into := &listSink{}
+	return into, capture(t.Context(), h, into, 0, newMeter("alpha", nil))
+}
+
+func TestCaptureTakesTheHomesOwnNameOff(t *testing.T) {
+	packed := tarOf(t, "sandbox",
+		entry{name: ".", kind: tar.TypeDir}, entry{name: "a", body: "1"}, entry{name: "b", kind: tar.TypeLink, link: "a"},
+		entry{name: "sandbox", kind: tar.TypeDir}, entry{name: "sandbox/c", body: "2"}, entry{name: "l", kind: tar.TypeSymlink, link: "/etc"})
+	got, err := captured(t, fixedHome{base: "sandbox", stream: packed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{".>=", "a>=1", "b>a=", "sandbox>=", "sandbox/c>=2", "l>/etc="}
+	if diff := cmp.Diff(want, got.added); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+}
+
+func TestCaptureOmitsOneOddEntryNotTheRest(t *testing.T) {
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for _, h := range []tar.Header{
+		{Typeflag: tar.TypeReg, Name: "elsewhere/a"}, {Typeflag: tar.TypeReg, Name: "sandbox/../../b"},
+		{Typeflag: tar.TypeLink, Name: "sandbox/c", Linkname: "etc/passwd"}, {Typeflag: tar.TypeReg, Name: "sandbox/good"},
+	} {
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Close()
+	got, err := captured(t, fixedHome{base: "sandbox", stream: out.Bytes()})
+	if err != nil || len(got.omitted) != 3 || len(got.added) != 1 || got.added[0] != "good>=" {
+		t.Errorf("added %q, omitted %q, %v", got.added, got.omitted, err)
+	}
+}
+
+// Wherever a stream ends early, it is not taken for a whole one: also not between two entries, and not before the end mark.
+func TestCaptureNeverTakesAPartForTheWhole(t *testing.T) {
+	packed := tarOf(t, "sandbox", entry{name: ".", kind: tar.TypeDir}, entry{name: "a", body: "some"}, entry{name: "b", body: string(make([]byte, 1024))})
+	for cut := 0; cut < len(packed); cut += 128 {
+		if _, err := captured(t, fixedHome{base: "sandbox", stream: packed[:cut]}); err == nil {
+			t.Errorf("%d of %d bytes were taken for a whole home", cut, len(packed))
+		} else if !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("cut at %d: %v", cut, err)
+		}
+	}
+	if _, err := captured(t, fixedHome{base: "sandbox", stream: packed}); err != nil {
+		t.Errorf("the whole stream: %v", err)
+	}
+	engineGone := errors.New("engine went away")
+	if _, err := captured(t, fixedHome{base: "sandbox", stream: packed[:2048], end: engineGone}); !errors.Is(err, engineGone) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCaptureReportsTheStoresError(t *testing.T) {
+	full := errors.New("disk full")
+	err := capture(t.Context(), fixedHome{base: ".", stream: tarOf(t, "", entry{name: "a"})}, &listSink{full: full}, 0, newMeter("a", nil))
+	if !errors.Is(err, full) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// silentHome opens, and never sends a byte.
+type silentHome struct{}
+
+func (silentHome) Read(ctx context.Context) (io.ReadCloser, string, error) {
+	return io.NopCloser(&drip{ctx: ctx}), "sandbox", nil
+}
+
+func TestCaptureEndsASilentSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		_, err := captured(t, silentHome{})
+		if _, ok := errors.AsType[*StallError](err); !ok || time.Since(start) != defaultStall {
+			t.Errorf("after %s: %v", time.Since(start), err)
+		}
+	})
+}
+
+func TestRebase(t *testing.T) {
+	for _, tt := range []struct {
+		name, base, want string
+		ok               bool
+	}{
+		{"sandbox/", "sandbox", ".", true}, {"sandbox/a/b", "sandbox", "a/b", true}, {"./", ".", ".", true}, {"./a", ".", "a", true},
+		{"sandboxes/a", "sandbox", "", false}, {"/sandbox/a", "sandbox", "", false}, {"../a", ".", "", false}, {"/etc", ".", "", false},
+		{"sandbox/../a", "sandbox", "", false}, {"sandbox/..", "sandbox", "", false},
+	} {
+		got, ok := rebase(tt.name, tt.base)
+		if got != tt.want || ok != tt.ok {
+			t.Errorf("rebase(%q, %q) = %q, %t, want %q, %t", tt.name, tt.base, got, ok, tt.want, tt.ok)
+		}
+	}
+}
+
+func FuzzCopyTar(f *testing.F) {
+	f.Add([]byte("not a tar"))
+	f.Add(make([]byte, 1024))
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		into := &listSink{}
+		err := copyTar(into, bytes.NewReader(stream), "sandbox", newMeter("a", nil))
+		if err == nil && len(stream) < 1024 {
+			t.Error("a stream without room for an end mark was taken for a whole one")
+		}
+	})
+}

@@ -1,0 +1,215 @@
+package backup
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sandkeeper/gateway"
+	"sandkeeper/internal/env"
+	"sandkeeper/sandbox"
+)
+
+// startVictim starts a run in a process of its own and waits until it is in stage stay.
+func startVictim(t *testing.T, journal, root string, sb sandbox.Sandbox, stay Stage) *exec.Cmd {
+	t.Helper()
+	child := exec.Command("/proc/self/exe", "victim", journal, root, sb.Container.ID, string(stay))
+	child.Env = os.Environ()
+	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || strings.TrimSpace(line) != string(stay) {
+		_ = child.Process.Kill()
+		t.Fatalf("the run said %q, %v", line, err)
+	}
+	return child
+}
+
+// waitFor waits until the container is as wanted and the journal is empty; how long that took is the measure.
+func waitFor(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox, journalDir string) time.Duration {
+	t.Helper()
+	start := time.Now()
+	for time.Since(start) < 5*time.Second {
+		c, err := e.Inspect(t.Context(), sb.Container.ID)
+		if err == nil && c.State == "running" {
+			freed := time.Since(start)
+			for time.Since(start) < 8*time.Second {
+				if left, err := (&journal{dir: journalDir}).list(); err == nil && len(left) == 0 {
+					return freed
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			t.Fatal("the journal still names the container")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the container is not running again after 5 s")
+	return 0
+}
+
+func TestKilledRunLeavesNothingPausedAndNoHalfBackup(t *testing.T) {
+	e := realEngine(t)
+	for _, stage := range []Stage{StagePausing, StageReading, StageCommitting, StageVerifying} {
+		t.Run(string(stage), func(t *testing.T) {
+			sb := realSandbox(t, e, true, nil)
+			fillHome(t, e, sb, oddHome()...)
+			dir := t.TempDir()
+			journalDir, root := PausedDir(dir), filepath.Join(dir, "store")
+			child := startVictim(t, journalDir, root, sb, stage)
+			if stage == StageReading {
+				assertPaused(t, e, sb, journalDir)
+			}
+			if err := syscall.Kill(-child.Process.Pid, syscall.SIGKILL); err != nil { // the whole group: the guard is in its own
+				t.Fatal(err)
+			}
+			_ = child.Wait()
+			if took := waitFor(t, e, sb, journalDir); took > time.Second {
+				t.Errorf("the container was paused for %s after the run was killed", took)
+			}
+			assertNextRunIsFine(t, e, sb, root, stage == StageVerifying)
+		})
+	}
+}
+
+func assertPaused(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox, journalDir string) {
+	t.Helper()
+	c, err := e.Inspect(t.Context(), sb.Container.ID)
+	if err != nil || !c.Paused() {
+		t.Fatalf("while it is read the container is %q, %v", c.State, err)
+	}
+	entries, err := (&journal{dir: journalDir}).list()
+	if err != nil || len(entries) != 1 || entries[0].Container != sb.Container.ID {
+		t.Fatalf("journal: %v, %v", entries, err)
+	}
+	info, err := os.Stat(filepath.Join(journalDir, sb.Container.ID+journalSuffix))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("journal entry: %v, %v", info, err)
+	}
+}
+
+func assertNextRunIsFine(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox, root string, whole bool) {
+	t.Helper()
+	store, err := OpenStore(root, StoreOptions{UID: os.Getuid()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := store.Backups(sb.Name)
+	if err != nil || len(found) != map[bool]int{true: 1}[whole] {
+		t.Errorf("after the kill there are %d backups, %v", len(found), err)
+	}
+	r := realRun(t, e)
+	r.Store = store
+	b := backedUp(t, r, sb)
+	if err := store.Verify(t.Context(), b, true); err != nil {
+		t.Error(err)
+	}
+	leftovers, err := filepath.Glob(filepath.Join(root, sb.Name, stagingPrefix+"*"))
+	if err != nil || len(leftovers) != 0 {
+		t.Errorf("leftovers %q, %v", leftovers, err)
+	}
+}
+
+func TestInterruptedRunUnpausesItself(t *testing.T) {
+	e := realEngine(t)
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		sb := realSandbox(t, e, true, nil)
+		fillHome(t, e, sb, oddHome()...)
+		dir := t.TempDir()
+		child := startVictim(t, PausedDir(dir), filepath.Join(dir, "store"), sb, StageReading)
+		if err := child.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		_ = child.Wait()
+		if code := child.ProcessState.ExitCode(); code != 130 {
+			t.Errorf("%s: exit %d", sig, code)
+		}
+		assertRunning(t, e, sb, true)
+		if left, err := (&journal{dir: PausedDir(dir)}).list(); err != nil || len(left) != 0 {
+			t.Errorf("%s: journal %v, %v", sig, left, err)
+		}
+	}
+}
+
+// Both the run and its guard are gone, as after a power cut that the containers survived.
+func TestRecoverUnpausesWhatADeadRunLeft(t *testing.T) {
+	e := realEngine(t)
+	sb := realSandbox(t, e, true, nil)
+	dir := PausedDir(t.TempDir())
+	j := &journal{dir: dir, pid: os.Getpid(), started: 1} // our PID, but of a process that started long ago
+	if err := j.add(j.entry(*sb.Container, e.Host(), time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Pause(t.Context(), sb.Container.ID); err != nil {
+		t.Fatal(err)
+	}
+	found, err := Recover(t.Context(), dir, Dialer(env.Parse(os.Environ())))
+	if err != nil || len(found) != 1 || !found[0].Unpaused || found[0].Err != nil || found[0].Name != sb.Container.Name {
+		t.Fatalf("got %+v, %v", found, err)
+	}
+	assertRunning(t, e, sb, true)
+	if found, err := Recover(t.Context(), dir, Dialer(env.Parse(os.Environ()))); err != nil || len(found) != 0 {
+		t.Errorf("a second time: %+v, %v", found, err)
+	}
+}
+
+func TestPauseLimitGoesOnLive(t *testing.T) {
+	e := realEngine(t)
+	sb := realSandbox(t, e, true, nil)
+	fillHome(t, e, sb, oddHome()...)
+	r := realRun(t, e)
+	r.PauseLimit = 300 * time.Millisecond
+	slow := 0
+	r.Progress = func(event Event) {
+		if event.Stage == StageReading && slow == 0 {
+			slow++
+			time.Sleep(500 * time.Millisecond)
+		}
+	}
+	b := backedUp(t, r, sb)
+	if m := b.Manifest; m.Consistency != ConsistencyLive || !strings.Contains(m.ConsistencyReason, "300ms") {
+		t.Errorf("consistency %q, %q", m.Consistency, m.ConsistencyReason)
+	}
+	assertRunning(t, e, sb, true)
+	assertJournalEmpty(t, r)
+}
+
+func TestContainerPausedBySomebodyElseStaysPaused(t *testing.T) {
+	e := realEngine(t)
+	sb := realSandbox(t, e, true, nil)
+	if err := e.Pause(t.Context(), sb.Container.ID); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Unpause(context.Background(), sb.Container.ID) })
+	r := realRun(t, e)
+	b := backedUp(t, r, sb)
+	c, err := e.Inspect(t.Context(), sb.Container.ID)
+	if err != nil || !c.Paused() || b.Manifest.Consistency != ConsistencyPaused {
+		t.Errorf("container %q, consistency %q, %v", c.State, b.Manifest.Consistency, err)
+	}
+	if _, err := os.Stat(r.Journal); err == nil {
+		t.Error("somebody else's pause was journalled")
+	}
+}
+
+func TestRunWithoutGuardReadsLiveAndSaysSo(t *testing.T) {
+	e := realEngine(t)
+	sb := realSandbox(t, e, true, nil)
+	r := realRun(t, e)
+	r.GuardCommand = nil
+	summary, err := r.All(t.Context(), inventoryOf(sb))
+	if err != nil || len(summary.Warnings) != 1 || summary.Sandboxes[0].Backup.Consistency != ConsistencyLive {
+		t.Errorf("got %+v, %v", summary, err)
+	}
+}
