@@ -40,7 +40,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	a.addGlobalFlags(root.PersistentFlags())
 	root.AddCommand(
-		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newBackups(a),
+		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newBackups(a),
 		newDiagnose(a, nil), newGateway(a), newVersion(a), newMan(a), newGuard(a),
 	)
 	for _, c := range allCommands(root) {

@@ -1,0 +1,195 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/backup"
+	"sandkeeper/gateway"
+	"sandkeeper/internal/ui"
+	"sandkeeper/preflight"
+	"sandkeeper/sandbox"
+)
+
+type restoreOptions struct {
+	app      *app
+	name     string
+	id       string
+	to       string
+	scope    string
+	dryRun   bool
+	yes      bool
+	identity string
+	stall    time.Duration
+	store    storeOptions
+}
+
+const restoreLong = `Put a backup back into its sandbox, or into another one (--to). The backup is verified to its last byte first; a damaged one is
+refused before anything is touched. What is in the target now is kept as a backup of its own, and comes back by itself when the
+restore does not succeed. A running target is stopped for the exchange and started again.
+
+--scope state puts back only the agent's state directories, --scope full the whole home.`
+
+func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, error)) *cobra.Command {
+	o := &restoreOptions{app: a}
+	if run == nil {
+		run = runRestore
+	}
+	c := &cobra.Command{
+		Use: "restore NAME", Short: "Put a backup back into a sandbox", Long: restoreLong, Args: cobra.ExactArgs(1),
+		Example:           "  sandkeeper restore alpha --dry-run\n  sandkeeper restore alpha --backup 20261121T101500Z-1f3a --to alpha2",
+		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted),
+		ValidArgsFunction: a.completeSandboxes,
+	}
+	f := c.Flags()
+	f.StringVar(&o.id, "backup", backup.Latest, "id of the backup, the beginning of one, or latest")
+	f.StringVar(&o.to, "to", "", "restore into this sandbox instead")
+	f.StringVar(&o.scope, "scope", string(backup.ScopeFull), "what to put back: state or full")
+	f.BoolVar(&o.dryRun, "dry-run", false, "list what would change; change nothing")
+	f.BoolVarP(&o.yes, "yes", "y", false, "replace what is in the sandbox without asking")
+	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup")
+	f.DurationVar(&o.stall, "stall-limit", time.Minute, "give up when nothing moves for this long")
+	o.store.addFlags(f)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		o.name = args[0]
+		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
+	}
+	return c
+}
+
+func runRestore(ctx context.Context, o *restoreOptions) (*answer, error) {
+	if o.scope != string(backup.ScopeFull) && o.scope != string(backup.ScopeState) {
+		return nil, usage("use --scope state or --scope full", "unknown scope %q", o.scope)
+	}
+	identities, err := readIdentities(o.identity)
+	if err != nil {
+		return nil, err
+	}
+	store, err := o.app.openStore(o.store)
+	if err != nil {
+		return nil, err
+	}
+	b, err := store.Find(o.name, o.id)
+	if err != nil {
+		return nil, err
+	}
+	found := &answer{}
+	request, err := o.target(ctx, found)
+	if err != nil {
+		return found, err
+	}
+	request.Store, request.Backup, request.Identities = store, b, identities
+	return found, o.restore(ctx, request, found)
+}
+
+// target finds the sandbox to restore into: by its container where there is one, so that neither a gateway is needed nor trusted;
+// else through its gateway, after the preflight.
+func (o *restoreOptions) target(ctx context.Context, found *answer) (backup.RestoreRequest, error) {
+	a, name := o.app, o.name
+	if o.to != "" {
+		name = o.to
+	}
+	request := backup.RestoreRequest{Scope: backup.Scope(o.scope), DryRun: o.dryRun, Consent: o.yes, Stall: o.stall}
+	registry, err := a.readRegistry()
+	if err != nil {
+		return request, err
+	}
+	engine, state := a.dial(ctx, nil)
+	request.Engine = engine
+	inventory, err := sandbox.Take(ctx, sandbox.Sources{Registry: registry, Containers: containersOf(engine, state), Offline: true})
+	if err == nil {
+		if sb, one := named(inventory, name); one && sb.Route == sandbox.ByContainer {
+			request.Target = sb
+			return request, nil
+		}
+	}
+	return o.targetByGateway(ctx, request, registry, name, engine, state, found)
+}
+
+func (o *restoreOptions) targetByGateway(ctx context.Context, request backup.RestoreRequest, registry sandbox.Registry, name string, engine *gateway.Engine, state gateway.EngineState, found *answer) (backup.RestoreRequest, error) {
+	a := o.app
+	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + o.name}
+	views := a.vet(ctx, action, a.bindings(registry))
+	found.preflight = &worst(views).report
+	if err := a.gate(views, action, true); err != nil {
+		return request, err
+	}
+	inventory, err := sandbox.Take(ctx, a.sources(registry, views, engine, state))
+	if err != nil {
+		report, err := a.reactive(err, views, action)
+		if report != nil {
+			found.preflight = report
+		}
+		return request, err
+	}
+	sb, one := named(inventory, name)
+	switch {
+	case !one:
+		return request, notFound("there is no sandbox %q to restore into; create it first, then run this again", name)
+	case sb.Route == sandbox.NoRoute:
+		return request, fmt.Errorf("sandbox %q cannot be written to: %s", name, sb.Reason)
+	}
+	request.Target = sb
+	if cli := a.openshellCLI(views); cli != nil {
+		request.CLI = cli
+	}
+	return request, nil
+}
+
+// named is the one sandbox of that name; two of one name on two gateways are not one, -g says which.
+func named(inventory sandbox.Inventory, name string) (sandbox.Sandbox, bool) {
+	var matches []sandbox.Sandbox
+	for _, sb := range inventory.Sandboxes {
+		if sb.Name == name && sb.Standing != sandbox.Orphaned {
+			matches = append(matches, sb)
+		}
+	}
+	if len(matches) != 1 {
+		return sandbox.Sandbox{}, false
+	}
+	return matches[0], true
+}
+
+func (o *restoreOptions) restore(ctx context.Context, request backup.RestoreRequest, found *answer) error {
+	a := o.app
+	if !request.DryRun {
+		lock, err := request.Store.Lock("restore " + o.name)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = lock.Unlock() }() // the kernel takes it back in any case
+	}
+	progress := ui.NewProgress(a.progressStreams(), time.Now)
+	defer progress.Close()
+	request.Progress = func(e backup.Event) { showProgress(progress, e) }
+	summary, err := backup.Restore(ctx, request)
+	if consent, ok := errors.AsType[*backup.ConsentError](err); ok {
+		progress.Close()
+		if err := a.consent(consent); err != nil {
+			return err
+		}
+		request.Consent = true
+		summary, err = backup.Restore(ctx, request)
+	}
+	progress.Close()
+	if summary.Sandbox != "" {
+		found.result = summary
+		found.text = func(a *app) { renderRestore(a, summary) }
+	}
+	return err
+}
+
+// consent asks whether the present content may be replaced; where nobody can answer it names the flag that does.
+func (a *app) consent(c *backup.ConsentError) error {
+	if !a.CanAsk() || a.JSON {
+		return usage("add --yes, or --dry-run to look first", "%w, and there is no terminal to ask on", c)
+	}
+	if !a.Confirm(fmt.Sprintf("%v.\nIt is saved as a backup first. Replace it?", c)) {
+		return usage("nothing was changed", "not restored: the answer was no")
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package cmd
+
+import (
+	"sandkeeper/backup"
+	"sandkeeper/internal/ui"
+)
+
+// renderRestore says what was done, or would be, and what is not back.
+func renderRestore(a *app, s backup.RestoreSummary) {
+	for _, warning := range s.Warnings {
+		a.printf("warning: %s", warning)
+	}
+	if s.DryRun {
+		renderPaths(a, "would add", s.Added)
+		renderPaths(a, "would change", s.Changed)
+		renderPaths(a, "would remove", s.Removed)
+	}
+	renderPaths(a, "left as it is, not in the backup", s.Kept)
+	for _, e := range s.Missing {
+		a.printf("to be entered again: %s (%s)", e.Path, e.Reason)
+	}
+	switch {
+	case s.DryRun:
+		a.printf("Dry run: backup %s of %s into %s: %d to add, %d to change, %d to remove. Nothing was changed.",
+			s.Backup, s.From, s.Sandbox, len(s.Added), len(s.Changed), len(s.Removed))
+	case s.Done:
+		a.printf("Restored %s from backup %s: %d files, %s, read back and compared.", s.Sandbox, s.Backup, s.Files, ui.Size(s.Bytes))
+	}
+	if s.Previous != "" {
+		a.printf("What was there before is kept as backup %s.", s.Previous)
+	}
+}
+
+// pathsShown is how many paths of one kind are printed; JSON has all of them.
+const pathsShown = 20
+
+func renderPaths(a *app, what string, paths []string) {
+	for i, path := range paths {
+		if i == pathsShown {
+			a.printf("%s: %d more (--json lists all)", what, len(paths)-i)
+			return
+		}
+		a.printf("%s: %s", what, path)
+	}
+}
