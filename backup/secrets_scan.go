@@ -151,7 +151,9 @@ func findInText(content []byte, valuesOnly bool) string {
 
 // keyForPeople is a key as the manifest names it: quoted, short, and not at all where it might itself be a secret.
 func keyForPeople(key string) string {
-	odd := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_-.@", r) }
+	odd := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_-.@", r)
+	}
 	if key == "" || len(key) > 40 || strings.ContainsFunc(key, odd) || tokenValue(key) {
 		return "an unnamed setting"
 	}
