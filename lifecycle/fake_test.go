@@ -252,3 +252,14 @@ func (s *sink) Write(_ context.Context, e Event) error {
 	s.events = append(s.events, e)
 	return nil
 }
+
+// closing takes the store away in the middle of a creation.
+type closing struct {
+	*memory
+	store *Store
+}
+
+func (c closing) CreateSandbox(ctx context.Context, r Request) (Record, error) {
+	record, err := c.memory.CreateSandbox(ctx, r)
+	return record, errors.Join(err, c.store.Close())
+}

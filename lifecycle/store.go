@@ -45,16 +45,22 @@ func OpenStore(path string, wait time.Duration) (*Store, error) {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: max(wait, time.Millisecond)})
+	s := &Store{atWrite: func(string) {}}
+	err := sound(path, func() (err error) {
+		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: max(wait, time.Millisecond)})
+		return err
+	})
+	if errors.Is(err, ErrDamaged) {
+		return nil, err
+	}
 	if errors.Is(err, berrors.ErrTimeout) {
 		return nil, fmt.Errorf("extension state %q is used by another sandkeeper: %w", path, ErrBusy)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("extension state %q: %w", path, err)
 	}
-	s := &Store{db: db, atWrite: func(string) {}}
-	if err := db.Update(prepare); err != nil {
-		return nil, errors.Join(fmt.Errorf("extension state %q: %w", path, err), db.Close())
+	if err := s.update(prepare); err != nil {
+		return nil, errors.Join(err, s.db.Close())
 	}
 	return s, nil
 }
@@ -92,7 +98,7 @@ type storedState struct {
 
 // get returns the sandbox with this id; found is false when there is none.
 func (s *Store) get(id string) (e entry, found bool, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.view(func(tx *bbolt.Tx) error {
 		data := tx.Bucket([]byte(sandboxBucket)).Get([]byte(id))
 		if data == nil {
 			return nil
@@ -106,7 +112,7 @@ func (s *Store) get(id string) (e entry, found bool, err error) {
 
 // all returns every tracked sandbox, by id.
 func (s *Store) all() (entries []entry, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.view(func(tx *bbolt.Tx) error {
 		return tx.Bucket([]byte(sandboxBucket)).ForEach(func(id, data []byte) error {
 			e, err := readEntry(tx, string(id), data)
 			entries = append(entries, e)
@@ -166,13 +172,18 @@ func (s *Store) remove(id string) error {
 
 func (s *Store) update(change func(*bbolt.Tx) error) error {
 	s.atWrite("begin")
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		if err := change(tx); err != nil {
-			return err
-		}
-		s.atWrite("commit")
-		return nil
+	err := sound(s.db.Path(), func() error {
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			if err := change(tx); err != nil {
+				return err
+			}
+			s.atWrite("commit")
+			return nil
+		})
 	})
+	if errors.Is(err, ErrDamaged) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("extension state %q: %w", s.db.Path(), err)
 	}
