@@ -66,7 +66,7 @@ func worldChain(folder string, p *points) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	store.atWrite = func(step string) { p.pass("store: " + step) }
+	store.atWrite = func(step string) error { p.pass("store: " + step); return nil }
 	links := []Link{}
 	for _, name := range []string{"a", "b"} {
 		links = append(links, Link{Name: name, Extension: &lease{world: world{folder: folder, points: p}, name: name}, Reads: []uint32{1}})

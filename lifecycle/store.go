@@ -30,8 +30,8 @@ const (
 // that belong to it is one transaction: after a crash the file holds all of it or nothing. One process may have it open at a time.
 type Store struct {
 	db *bbolt.DB
-	// atWrite is told each step of a transaction; tests kill the process there.
-	atWrite func(step string)
+	// atWrite is asked before each step of a transaction whether it may go on; tests kill the process there, or fill the disk.
+	atWrite func(step string) error
 }
 
 // OpenStore opens or creates the store, mode 0600, in a folder created 0700 if need be. It waits up to wait for another process to
@@ -45,7 +45,7 @@ func OpenStore(path string, wait time.Duration) (*Store, error) {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	s := &Store{atWrite: func(string) {}}
+	s := &Store{atWrite: func(string) error { return nil }}
 	err := sound(path, func() (err error) {
 		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: max(wait, time.Millisecond)})
 		return err
@@ -151,13 +151,11 @@ func (s *Store) save(e entry, formerID string) error {
 				return err
 			}
 		}
-		s.atWrite("record")
-		if err := putJSON(tx.Bucket([]byte(sandboxBucket)), []byte(e.ID), e.Tracked); err != nil {
+		if err := errors.Join(s.atWrite("record"), putJSON(tx.Bucket([]byte(sandboxBucket)), []byte(e.ID), e.Tracked)); err != nil {
 			return err
 		}
 		for name, state := range e.states {
-			s.atWrite("state")
-			if err := putJSON(tx.Bucket([]byte(stateBucket)), stateKey(e.ID, name), state); err != nil {
+			if err := errors.Join(s.atWrite("state"), putJSON(tx.Bucket([]byte(stateBucket)), stateKey(e.ID, name), state)); err != nil {
 				return err
 			}
 		}
@@ -171,14 +169,9 @@ func (s *Store) remove(id string) error {
 }
 
 func (s *Store) update(change func(*bbolt.Tx) error) error {
-	s.atWrite("begin")
 	err := sound(s.db.Path(), func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {
-			if err := change(tx); err != nil {
-				return err
-			}
-			s.atWrite("commit")
-			return nil
+			return errors.Join(s.atWrite("begin"), change(tx), s.atWrite("commit"))
 		})
 	})
 	if errors.Is(err, ErrDamaged) {
@@ -187,8 +180,7 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("extension state %q: %w", s.db.Path(), err)
 	}
-	s.atWrite("committed")
-	return nil
+	return s.atWrite("committed")
 }
 
 func erase(tx *bbolt.Tx, id string) error {
