@@ -21,9 +21,12 @@ import (
 	"sandkeeper/test/standin/openshell"
 )
 
+// The versions in the play: an old supervisor in one sandbox, and OpenShell before and after the upgrade.
 const (
-	before = "0.0.110"
-	after  = "0.0.116"
+	old          = "0.0.105"
+	before       = "0.0.110"
+	after        = "0.0.116"
+	agentVersion = "2026.5.27"
 )
 
 func main() {
@@ -165,12 +168,27 @@ func (d *demo) sandkeeper(ctx context.Context, expected []int, args ...string) e
 	return nil
 }
 
-// rows are the sandboxes as the stand-in openshell lists them.
-func (d *demo) rows(ids map[string]string, root func(name string) string) {
-	d.Script.Sandboxes = nil
-	for _, name := range names() {
-		d.Script.Sandboxes = append(d.Script.Sandboxes, openshell.Sandbox{Name: name, ID: ids[name], Root: root(name)})
+// rows are the sandboxes as the stand-in openshell lists them, with the agent that it runs in them.
+func (d *demo) rows(ids map[string]string) error {
+	agent, err := d.Programs.InSandbox(agentVersion)
+	if err != nil {
+		return err
 	}
+	for _, name := range names() {
+		root := filepath.Join("sandboxes", name)
+		path := filepath.Join(root, "usr/local/bin/openclaw")
+		if err := d.Write(path, agent); err != nil {
+			return err
+		}
+		if err := os.Chmod(filepath.Join(d.Home, path), 0o700); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Join(d.Home, root, "sandbox"), 0o700); err != nil {
+			return err
+		}
+		d.Script.Sandboxes = append(d.Script.Sandboxes, openshell.Sandbox{Name: name, ID: ids[name], Root: filepath.Join(d.Home, root)})
+	}
+	return nil
 }
 
 func names() []string { return []string{"notes-bot", "reviewer"} }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -34,6 +33,9 @@ func (d *demo) sandboxes(ctx context.Context) (release func() error, err error) 
 	if err := d.Register(names()...); err != nil {
 		return release, err
 	}
+	if err := d.Write(".nemoclaw/source/agents/openclaw/manifest.yaml", "expected_version: \""+agentVersion+"\"\n"); err != nil {
+		return release, err
+	}
 	engine, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
 		return release, err
@@ -56,8 +58,7 @@ func (d *demo) folders() error {
 			}
 		}
 	}
-	d.rows(nil, func(name string) string { return filepath.Join(d.Home, "sandboxes", name) })
-	return nil
+	return d.rows(nil)
 }
 
 // containers are the sandboxes on a real engine, named and labelled as OpenShell's docker driver does it.
@@ -65,7 +66,7 @@ type containers struct {
 	*demo
 	engine *client.Client
 	made   []string
-	image  string
+	images []string
 }
 
 func (c *containers) make(ctx context.Context) error {
@@ -74,19 +75,18 @@ func (c *containers) make(ctx context.Context) error {
 	if err := c.others(ctx); err != nil {
 		return err
 	}
-	reference := fmt.Sprintf("sandkeeper-demo-%d:1", c.Port)
-	if err := c.importImage(ctx, reference); err != nil {
-		return err
-	}
 	ids := map[string]string{}
-	for _, name := range names() {
+	for i, name := range names() {
+		reference, supervisor := fmt.Sprintf("sandkeeper-demo-%d:%s", c.Port, name), []string{before, old}[i]
+		if err := c.importImage(ctx, reference, supervisor); err != nil {
+			return err
+		}
 		ids[name] = gateway.NewID()
-		if err := c.sandbox(ctx, name, ids[name]); err != nil {
+		if err := c.sandbox(ctx, name, ids[name], reference); err != nil {
 			return err
 		}
 	}
-	c.rows(ids, func(string) string { return "" })
-	return nil
+	return c.rows(ids)
 }
 
 // others names our sandboxes in every command when the engine has other ones as well.
@@ -104,13 +104,19 @@ func (c *containers) others(ctx context.Context) error {
 	return nil
 }
 
-// importImage makes an image that holds one static program and an empty home.
-func (c *containers) importImage(ctx context.Context, reference string) error {
-	idle, err := os.ReadFile(filepath.Join(c.Programs.Dir, "idle"))
-	if err != nil {
-		return err
+// importImage makes an image that holds a main process, an agent, and a supervisor of the given version.
+func (c *containers) importImage(ctx context.Context, reference, supervisor string) error {
+	files := map[string]string{}
+	for path, version := range map[string]string{
+		"opt/openshell/bin/openshell-sandbox": supervisor, "usr/local/bin/openclaw": agentVersion,
+	} {
+		program, err := c.Programs.InSandbox(version)
+		if err != nil {
+			return err
+		}
+		files[path] = program
 	}
-	rootfs, err := archive(map[string]string{"idle": string(idle)})
+	rootfs, err := archive(0o755, files)
 	if err != nil {
 		return err
 	}
@@ -118,14 +124,14 @@ func (c *containers) importImage(ctx context.Context, reference string) error {
 	if err != nil {
 		return err
 	}
-	c.image = reference
+	c.images = append(c.images, reference)
 	_, err = io.Copy(io.Discard, out)
 	return errors.Join(err, out.Close())
 }
 
-func (c *containers) sandbox(ctx context.Context, name, id string) error {
+func (c *containers) sandbox(ctx context.Context, name, id, reference string) error {
 	full := "openshell-default--" + name + "-" + id
-	_, err := c.engine.ContainerCreate(ctx, &container.Config{Image: c.image, Cmd: []string{"/idle"}, Labels: map[string]string{
+	_, err := c.engine.ContainerCreate(ctx, &container.Config{Image: reference, Cmd: []string{"/opt/openshell/bin/openshell-sandbox"}, Labels: map[string]string{
 		"openshell.ai/managed-by": "openshell", "openshell.ai/sandbox-id": id, "openshell.ai/sandbox-name": name,
 		"openshell.ai/sandbox-namespace": "default", "openshell.ai/sandbox-workspace": "default",
 	}}, &container.HostConfig{NetworkMode: "none"}, nil, nil, full)
@@ -133,7 +139,7 @@ func (c *containers) sandbox(ctx context.Context, name, id string) error {
 		return err
 	}
 	c.made = append(c.made, full)
-	files, err := archive(home())
+	files, err := archive(0o644, home())
 	if err != nil {
 		return err
 	}
@@ -150,19 +156,18 @@ func (c *containers) remove() error {
 	for _, name := range c.made {
 		failures = append(failures, c.engine.ContainerRemove(ctx, name, container.RemoveOptions{Force: true}))
 	}
-	if c.image != "" {
-		_, err := c.engine.ImageRemove(ctx, c.image, image.RemoveOptions{Force: true})
+	for _, reference := range c.images {
+		_, err := c.engine.ImageRemove(ctx, reference, image.RemoveOptions{Force: true})
 		failures = append(failures, err)
 	}
 	return errors.Join(append(failures, c.engine.Close())...)
 }
 
-// archive packs files, executable because one of them is a program.
-func archive(files map[string]string) (io.Reader, error) {
+func archive(mode int64, files map[string]string) (io.Reader, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for name, content := range files {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content)), ModTime: time.Now()}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: int64(len(content)), ModTime: time.Now()}); err != nil {
 			return nil, err
 		}
 		if _, err := io.WriteString(w, content); err != nil {

@@ -13,13 +13,13 @@ import (
 	"sandkeeper/test/e2e/gateway"
 )
 
-// trailer is what stands before the version at the very end of a gateway's executable. The version is in the file itself and not
+// trailer is what stands before the version at the very end of a stand-in's executable. The version is in the file itself and not
 // beside it or in the environment, because a running process must keep its own when its file is replaced or deleted.
 const trailer = "\nstand-in gateway version "
 
 // Gateway runs the stand-in gateway and returns its exit status.
 func Gateway(ctx context.Context, args []string, port string, stdout, stderr io.Writer) int {
-	version, err := ownVersion()
+	version, err := OwnVersion()
 	if err != nil {
 		fmt.Fprintln(stderr, "openshell-gateway stand-in:", err)
 		return 70
@@ -41,8 +41,8 @@ func Gateway(ctx context.Context, args []string, port string, stdout, stderr io.
 	return 0
 }
 
-// ownVersion reads the end of the executable that this process runs, also when its file is gone.
-func ownVersion() (string, error) {
+// OwnVersion is the version at the end of the executable that this process runs, also when its file is gone.
+func OwnVersion() (string, error) {
 	image, err := os.Open("/proc/self/exe")
 	if err != nil {
 		path, err := os.Executable()
@@ -68,7 +68,7 @@ func versionAtEnd(image io.ReadSeeker) (string, error) {
 	}
 	_, version, found := strings.Cut(string(end), trailer)
 	if !found {
-		return "", fmt.Errorf("this executable has no version: make one with Programs.Gateway")
+		return "", fmt.Errorf("this executable has no version: make one with package standin")
 	}
 	return strings.TrimSpace(version), nil
 }

@@ -20,7 +20,7 @@ type Programs struct{ Dir string }
 // Build compiles the stand-ins into dir with the Go tool on PATH. It must run inside this module.
 func Build(ctx context.Context, dir string) (Programs, error) {
 	build := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "sandkeeper/test/standin/cmd/...")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // static: idle runs in an otherwise empty container
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // static: sandbox-program runs in an otherwise empty container
 	if out, err := build.CombinedOutput(); err != nil {
 		return Programs{}, fmt.Errorf("%q: %w\n%s", build.Args, err, out)
 	}
@@ -31,6 +31,13 @@ func Build(ctx context.Context, dir string) (Programs, error) {
 // file is renamed over the old one, so that a running process keeps its image.
 func (p Programs) Gateway(path, version string) error {
 	return p.install("openshell-gateway", path, trailer+version+"\n")
+}
+
+// InSandbox is the content of an executable for a sandbox container: a main process, and, under any name, a program that tells
+// the given version.
+func (p Programs) InSandbox(version string) (string, error) {
+	program, err := os.ReadFile(filepath.Join(p.Dir, "sandbox-program"))
+	return string(program) + trailer + version + "\n", err
 }
 
 // OpenShell writes an openshell command line to path.

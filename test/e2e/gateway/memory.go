@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"os"
 	osexec "os/exec"
 	"path/filepath"
 	"slices"
@@ -96,23 +97,31 @@ func (m *Memory) Exec(ctx context.Context, s Sandbox, e Exec) (int, error) {
 	return 0, err
 }
 
-// Rooted is a command line in which "/" and "/sandbox…" mean places below root, for sandboxes that are folders on this host.
+// Rooted is a command line in which "/" and "/sandbox…" mean places below root, and programs are those of root/usr/local/bin
+// where it has them: for sandboxes that are folders on this host.
 func Rooted(root string, argv []string) []string {
 	moved := make([]string, len(argv))
 	for i, arg := range argv {
-		if arg == "/" {
-			moved[i] = root
-			continue
-		}
 		words := strings.Split(arg, " ")
 		for j, word := range words {
-			if bare := strings.TrimLeft(word, `'"`); bare == "/sandbox" || strings.HasPrefix(strings.TrimRight(bare, `'"`), "/sandbox") {
+			if strings.HasPrefix(strings.TrimLeft(word, `'"`), "/sandbox") {
 				words[j] = strings.Replace(word, "/sandbox", root+"/sandbox", 1)
 			}
 		}
 		moved[i] = strings.Join(words, " ")
+		if arg == "/" {
+			moved[i] = root
+		}
+	}
+	if own := filepath.Join(root, "usr/local/bin", filepath.Base(moved[0])); executable(own) {
+		moved[0] = own
 	}
 	return moved
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&0o111 != 0
 }
 
 // NewID is a random id in the form that gateways give sandboxes, a version 4 UUID.
