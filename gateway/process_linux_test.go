@@ -74,7 +74,7 @@ func TestStaleMarkers(t *testing.T) {
 		{"number used again by another gateway, listening", 8080, nil, "0", 0, nil, MarkerStale, "it is another gateway"},
 		{"number used again by another program", 8080, []string{"vim", "/x/openshell-gateway"}, "", 0, nil, MarkerStale, `"vim"`},
 		{"ended", 8080, nil, "", 0, func(_ *testing.T, gateway standIn) { gateway.Process.Kill(); gateway.Wait() }, MarkerStale, "is gone"},
-		{"zombie", 8080, nil, "", 0, func(t *testing.T, gateway standIn) { gateway.Process.Kill(); untilZombie(t, gateway.Process.Pid) },
+		{"zombie", 8080, nil, "", 0, func(t *testing.T, gateway standIn) { gateway.Process.Kill(); untilAllEnded(t, gateway.Process.Pid) },
 			MarkerStale, "zombie"},
 	}
 	for _, test := range tests {
@@ -112,6 +112,19 @@ func untilZombie(t *testing.T, pid int) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("process %d did not become a zombie", pid)
+}
+
+// untilAllEnded waits for the other threads as well: a killed process loses its first one first.
+func untilAllEnded(t *testing.T, pid int) {
+	t.Helper()
+	untilZombie(t, pid)
+	for range 200 {
+		if len(threads(pid)) == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("threads of process %d did not end", pid)
 }
 
 func TestALeaderThatEndedIsNotTheProcess(t *testing.T) {

@@ -1,0 +1,31 @@
+package gateway
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sandkeeper/drift"
+)
+
+func TestCompatContainersVersionIsThatOfTheMountedFile(t *testing.T) {
+	o, home, dir := hostWith(t, 8080)
+	docker, source := filepath.Join(home, "bin/docker"), filepath.Join(home, "lib", gatewayProgram)
+	install(t, docker, "26.1.5")
+	install(t, source, "0.0.37")
+	time.Sleep(1500 * time.Millisecond) // start times are known to the second
+	parent := launch(t, docker, "", "docker", "run", "--rm", "--name", "nemoclaw-openshell-gateway", "--network", "host",
+		"-v", source+":/opt/nemoclaw/openshell-gateway:ro", "image", "/opt/nemoclaw/openshell-gateway")
+	mark(t, dir, parent.Process.Pid, "", time.Now())
+
+	marker, got := seen(t, o)
+	if marker.State != MarkerLive || got.Version != "0.0.37" || got.Binary != source {
+		t.Errorf("marker %s (%s), process %+v; want live, 0.0.37 of the mounted file", marker.State, marker.Reason, got)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	install(t, source, "0.0.44")
+	if _, got := seen(t, o); got.State != drift.Unknown || !strings.Contains(got.Why, "was replaced") {
+		t.Errorf("process %+v after the mounted file was replaced, want unknown", got)
+	}
+}

@@ -1,0 +1,273 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sandkeeper/drift"
+	"sandkeeper/internal/dockertest"
+	"sandkeeper/internal/env"
+)
+
+// table is a process table that a test writes.
+type table struct {
+	processes []Process
+	ports     map[int][]int
+	broken    error
+	panics    bool
+}
+
+func (p table) PIDs(context.Context) ([]int, error) {
+	if p.panics {
+		panic("torn table")
+	}
+	var pids []int
+	for _, each := range p.processes {
+		pids = append(pids, each.PID)
+	}
+	return pids, p.broken
+}
+
+func (p table) Args(ctx context.Context, pid int) ([]string, error) {
+	seen, err := p.Look(ctx, pid)
+	return seen.Args, err
+}
+
+func (p table) Look(_ context.Context, pid int) (Process, error) {
+	for _, each := range p.processes {
+		if each.PID == pid {
+			return each, nil
+		}
+	}
+	return Process{}, fmt.Errorf("process %d: %w", pid, os.ErrNotExist)
+}
+
+func (p table) Ports(_ context.Context, pid int) ([]int, error) {
+	if ports, ok := p.ports[pid]; ok {
+		return ports, nil
+	}
+	return nil, os.ErrPermission
+}
+
+func (table) Image(context.Context, int) (*os.File, string, error) { return nil, "", ErrNoImage }
+
+// stage is a host for Observe: a home with an openshell command line, and a container engine.
+type stage struct {
+	Options
+	home   string
+	daemon *dockertest.Daemon
+}
+
+func newStage(t *testing.T, cli string, entries ...string) stage {
+	t.Helper()
+	home := t.TempDir()
+	daemon := dockertest.Start(t)
+	script(t, filepath.Join(home, "bin/openshell"), cli)
+	entries = append([]string{
+		"HOME=" + home, "PATH=/usr/bin:/bin", "NEMOCLAW_OPENSHELL_BIN=" + filepath.Join(home, "bin/openshell"), "DOCKER_HOST=" + daemon.Host(),
+		"OPENSHELL_SYSTEM_GATEWAY_DIR=" + home + "/none", "OPENSHELL_GATEWAY=nemoclaw",
+	}, entries...)
+	return stage{Options{
+		Env: env.Parse(entries), UID: os.Geteuid(), Processes: table{}, Root: filepath.Join(home, "root"), ProbeTimeout: 20 * time.Second,
+	}, home, daemon}
+}
+
+// answering is a CLI of version 0.0.37 whose gateway says what it is given.
+func answering(gateway, status, version string) string {
+	return `case "$*" in *--version*) echo openshell 0.0.37; exit;; *json*) echo "error: unexpected argument '-o' found" >&2; exit 2;; esac
+case "$*" in *status*) printf 'Server Status\n\n  Gateway: ` + gateway + `\n  Server: http://127.0.0.1:8080\n  Status: ` + status + `\n  Version: ` + version + `\n';; esac`
+}
+
+func TestObserveSeesWhatIsThere(t *testing.T) {
+	s := newStage(t, answering("nemoclaw", "Connected", "0.0.36"))
+	script(t, filepath.Join(s.home, "bin", gatewayProgram), "echo openshell-gateway 0.0.37")
+	s.daemon.Add(dockertest.Container{Name: "openshell-alpha", Labels: map[string]string{LabelManagedBy: "openshell"}})
+	s.daemon.Add(dockertest.Container{
+		Name: "openshell-cluster-nemoclaw", Image: "ghcr.io/nvidia/openshell/cluster:0.0.36", Ports: map[string][]string{"8080/tcp": {"8080"}},
+	})
+	got := Observe(t.Context(), s.Options)
+	if got.CLI.Version != "0.0.37" || got.Served.Version != "0.0.36" || !got.Served.Answered || got.File.Version != "0.0.37" {
+		t.Errorf("CLI %+v, served %+v, file %+v; want 0.0.37, 0.0.36, 0.0.37", got.CLI, got.Served, got.File)
+	}
+	if !got.Cluster.Active || got.Cluster.Version != "0.0.36" || len(got.Containers) != 1 || got.Process.State != drift.Absent {
+		t.Errorf("cluster %+v, containers %v, process %+v", got.Cluster, got.Containers, got.Process)
+	}
+	var codes []string
+	for _, p := range got.Probes {
+		codes = append(codes, p.Code)
+		if p.Detail == "" || p.State == "" {
+			t.Errorf("probe %+v says nothing", p)
+		}
+	}
+	want := []string{ProbeCLI, ProbeEngine, ProbeCluster, ProbeMarker, ProbeProcess, ProbeFile, ProbeServed}
+	if diff := cmp.Diff(want, codes); diff != "" {
+		t.Errorf("probes (-want +got):\n%s", diff)
+	}
+}
+
+func TestClusterIsActiveOnlyWhenItServesThisGateway(t *testing.T) {
+	tests := []struct {
+		name, cli, state, port, image string
+		registered                    string // endpoint, "" for none
+		active                        bool
+		version                       string
+	}{
+		{"serves", answering("nemoclaw", "Connected", "x"), "running", "8080", "openshell/cluster:0.0.36", "", true, "0.0.36"},
+		{"patched image", answering("nemoclaw", "Connected", "x"), "running", "8080", "nemoclaw-cluster:0.0.36-fuse-overlayfs-aa8b8487", "", true, "0.0.36"},
+		{"stopped leftover", answering("nemoclaw", "Connected", "x"), "exited", "8080", "openshell/cluster:0.0.36", "", false, "0.0.36"},
+		{"other port", answering("nemoclaw", "Connected", "x"), "running", "8081", "openshell/cluster:0.0.36", "", false, "0.0.36"},
+		{"registration outranks status", answering("nemoclaw", "Connected", "x"), "running", "8081", "openshell/cluster:0.0.36", "http://127.0.0.1:8081", true, "0.0.36"},
+		{"another gateway answers", answering("nemoclaw-8091", "Connected", "x"), "running", "8080", "openshell/cluster:0.0.36", "", false, "0.0.36"},
+		{"answers over HTTP alone", answering("nemoclaw", "Connected (HTTP)", "x"), "running", "8080", "openshell/cluster:0.0.36", "", true, "0.0.36"},
+		{"in error", answering("nemoclaw", "Error", "x"), "running", "8080", "openshell/cluster:0.0.36", "", false, "0.0.36"},
+		{"disconnected", answering("nemoclaw", "Disconnected", "x"), "running", "8080", "openshell/cluster:0.0.36", "", false, "0.0.36"},
+		{"image without a version", answering("nemoclaw", "Connected", "x"), "running", "8080", "openshell/cluster:dev", "", true, ""},
+		{"silent status, info names it", `case "$*" in *info*) printf 'Gateway Info\n\n  Gateway: nemoclaw\n  Gateway endpoint: http://127.0.0.1:8080\n';; esac`,
+			"running", "8080", "openshell/cluster:0.0.36", "", true, "0.0.36"},
+		{"silent status, info names another", `case "$*" in *info*) printf 'Gateway Info\n\n  Gateway: nemoclaw-8091\n  Gateway endpoint: http://127.0.0.1:8080\n';; esac`,
+			"running", "8080", "openshell/cluster:0.0.36", "", false, "0.0.36"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, test.cli)
+			if test.registered != "" {
+				registered(t, s.home, "nemoclaw", test.registered, false)
+			}
+			s.daemon.Add(dockertest.Container{
+				Name: "openshell-cluster-nemoclaw", Image: test.image, State: test.state, Ports: map[string][]string{"8080/tcp": {test.port}},
+			})
+			got := Observe(t.Context(), s.Options).Cluster
+			if got.Active != test.active || got.Version != test.version || got.Image != test.image {
+				t.Errorf("cluster %+v, want active %v and version %q", got, test.active, test.version)
+			}
+		})
+	}
+}
+
+func TestObserveEndsWithinItsLimit(t *testing.T) {
+	s := newStage(t, "sleep 60")
+	s.daemon.Break(dockertest.Fault{Hang: true})
+	script(t, filepath.Join(s.home, "bin", gatewayProgram), "sleep 60")
+	s.ProbeTimeout = 500 * time.Millisecond
+	start := time.Now()
+	got := Observe(t.Context(), s.Options)
+	if took := time.Since(start); took > 500*time.Millisecond+settle+2*time.Second {
+		t.Errorf("Observe took %s with a limit of 500ms", took)
+	}
+	for name, state := range map[string]drift.State{
+		"CLI": got.CLI.State, "engine": got.Engine.State, "cluster": got.Cluster.State, "file": got.File.State, "served": got.Served.State,
+	} {
+		if state != drift.Unknown {
+			t.Errorf("%s is %s, want unknown", name, state)
+		}
+	}
+	if got.Containers != nil {
+		t.Errorf("containers %v of an engine that hangs, want nil", got.Containers)
+	}
+}
+
+func TestAPanicCostsItsOwnFactOnly(t *testing.T) {
+	s := newStage(t, answering("nemoclaw", "Connected", "0.0.37"))
+	s.Processes = table{panics: true}
+	got := Observe(t.Context(), s.Options)
+	if got.Process.State != drift.Unknown || !strings.Contains(got.Process.Why, "torn table") {
+		t.Errorf("process %+v, want unknown with the panic", got.Process)
+	}
+	if got.Served.Version != "0.0.37" || got.CLI.Version != "0.0.37" || got.Engine.State != drift.Known {
+		t.Errorf("served %+v, CLI %+v, engine %+v suffer from a panic elsewhere", got.Served, got.CLI, got.Engine)
+	}
+}
+
+func TestObserveFromAFar(t *testing.T) {
+	s := newStage(t, answering("nemoclaw", "Connected", "0.0.37"))
+	registered(t, s.home, "nemoclaw", "https://gateway.example.com:8080", false)
+	s.Processes = table{processes: []Process{{PID: 7, UID: s.UID, Args: []string{"openshell-gateway"}}}, ports: map[int][]int{7: {8080}}}
+	got := Observe(t.Context(), s.Options)
+	for name, state := range map[string]drift.State{"process": got.Process.State, "file": got.File.State, "cluster": got.Cluster.State} {
+		if state != drift.Absent {
+			t.Errorf("%s of a gateway on another host is %s, want absent", name, state)
+		}
+	}
+	if got.Served.Version != "0.0.37" {
+		t.Errorf("served %+v, want 0.0.37", got.Served)
+	}
+}
+
+func TestObserveRefusesABadName(t *testing.T) {
+	s := newStage(t, "touch $0.ran")
+	s.Gateway = "../x"
+	got := Observe(t.Context(), s.Options)
+	if got.Target.Err == nil || got.CLI.State != drift.Unknown || len(got.Probes) != 7 {
+		t.Errorf("observation %+v, want nothing seen and the reason", got)
+	}
+	if calls := s.daemon.Calls(); len(calls) != 0 || exists(filepath.Join(s.home, "bin/openshell.ran")) {
+		t.Errorf("the engine or the CLI was asked for a name that cannot be one: %v", calls)
+	}
+}
+
+func TestScan(t *testing.T) {
+	plainOne := func(pid, uid int) Process {
+		return Process{PID: pid, UID: uid, Args: []string{"/usr/bin/openshell-gateway"}}
+	}
+	tests := []struct {
+		name  string
+		table table
+		pid   int
+		state drift.State
+	}{
+		{"none", table{}, 0, drift.Absent},
+		{"one that listens", table{processes: []Process{plainOne(7, 1000)}, ports: map[int][]int{7: {8080}}}, 7, drift.Unknown},
+		{"one that listens elsewhere", table{processes: []Process{plainOne(7, 1000)}, ports: map[int][]int{7: {9}}}, 0, drift.Absent},
+		{"one that does not listen", table{processes: []Process{plainOne(7, 1000)}, ports: map[int][]int{7: {}}}, 0, drift.Absent},
+		{"our own before another user's", table{processes: []Process{plainOne(6, 1), plainOne(7, 1000)}, ports: map[int][]int{6: {8080}, 7: {8080}}}, 7, drift.Unknown},
+		{"another user's", table{processes: []Process{plainOne(6, 1)}, ports: map[int][]int{6: {8080}}}, 6, drift.Unknown},
+		{"another user's that cannot be looked into", table{processes: []Process{plainOne(6, 1)}}, 0, drift.Unknown},
+		{"a zombie", table{processes: []Process{{PID: 7, UID: 1000, Args: []string{"openshell-gateway"}, Zombie: true}}, ports: map[int][]int{7: {8080}}}, 0, drift.Absent},
+		{"tagged as ours", table{processes: []Process{{PID: 7, UID: 1000, Args: []string{"openshell-gateway[nemoclaw=nemoclaw;port=8080]"}}}}, 7, drift.Unknown},
+		{"another program", table{processes: []Process{{PID: 7, UID: 1000, Args: []string{"vim", "openshell-gateway"}}}, ports: map[int][]int{7: {8080}}}, 0, drift.Absent},
+		{"no table", table{broken: os.ErrPermission}, 0, drift.Unknown},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			o := Options{UID: 1000, Processes: test.table, Env: env.Parse([]string{"HOME=" + t.TempDir(), "NEMOCLAW_GATEWAY_PORT=8080"})}.filled()
+			l := newLook(t.Context(), o, ChooseTarget(t.Context(), o))
+			var seen Observation
+			l.lookProcess(t.Context()).put(&seen)
+			if seen.Process.State != test.state || seen.Process.PID != test.pid {
+				t.Errorf("process %+v, want %s with PID %d", seen.Process, test.state, test.pid)
+			}
+		})
+	}
+}
+
+func TestHostFacts(t *testing.T) {
+	home := t.TempDir()
+	root := filepath.Join(home, "root")
+	o := Options{Env: env.Parse([]string{"HOME=" + home, "PATH=" + home + "/tools"}), Root: root}
+	target := Target{Name: "nemoclaw-8091", Port: 8091}
+	if got := o.hostFacts(target); got != (Host{}) {
+		t.Errorf("facts of an empty host: %+v", got)
+	}
+	for _, path := range []string{
+		home + "/tools/nemoclaw", home + "/.nemoclaw/gateways/" + strconv.Itoa(8091) + "/sandboxes.json", root + "/etc/systemd/user/openshell-gateway.service",
+		root + "/opt/homebrew/bin/brew", root + "/opt/homebrew/opt/openshell", root + "/snap/openshell/current",
+	} {
+		script(t, path, "")
+	}
+	want := Host{NemoClaw: home + "/tools/nemoclaw", Managed: true, SystemdUser: true, Brew: root + "/opt/homebrew/bin/brew", Snap: true}
+	if got := o.hostFacts(target); got != want {
+		t.Errorf("facts %+v, want %+v", got, want)
+	}
+	if got := o.hostFacts(Target{Name: "nemoclaw"}); got.Managed {
+		t.Error("another port's registry makes this gateway managed")
+	}
+}
