@@ -57,7 +57,7 @@ func captured(t *testing.T, h home) (*listSink, error) {
 }
 
 func TestCaptureTakesTheHomesOwnNameOff(t *testing.T) {
-	packed := tarOf(t, "sandbox",
+	packed := tarBytes(t, "sandbox",
 		entry{name: ".", kind: tar.TypeDir}, entry{name: "a", body: "1"}, entry{name: "b", kind: tar.TypeLink, link: "a"},
 		entry{name: "sandbox", kind: tar.TypeDir}, entry{name: "sandbox/c", body: "2"}, entry{name: "l", kind: tar.TypeSymlink, link: "/etc"})
 	got, err := captured(t, fixedHome{base: "sandbox", stream: packed})
@@ -90,7 +90,7 @@ func TestCaptureOmitsOneOddEntryNotTheRest(t *testing.T) {
 
 // Wherever a stream ends early, it is not taken for a whole one: also not between two entries, and not before the end mark.
 func TestCaptureNeverTakesAPartForTheWhole(t *testing.T) {
-	packed := tarOf(t, "sandbox", entry{name: ".", kind: tar.TypeDir}, entry{name: "a", body: "some"}, entry{name: "b", body: string(make([]byte, 1024))})
+	packed := tarBytes(t, "sandbox", entry{name: ".", kind: tar.TypeDir}, entry{name: "a", body: "some"}, entry{name: "b", body: string(make([]byte, 1024))})
 	for cut := 0; cut < len(packed); cut += 128 {
 		if _, err := captured(t, fixedHome{base: "sandbox", stream: packed[:cut]}); err == nil {
 			t.Errorf("%d of %d bytes were taken for a whole home", cut, len(packed))
@@ -109,7 +109,7 @@ func TestCaptureNeverTakesAPartForTheWhole(t *testing.T) {
 
 func TestCaptureReportsTheStoresError(t *testing.T) {
 	full := errors.New("disk full")
-	err := capture(t.Context(), fixedHome{base: ".", stream: tarOf(t, "", entry{name: "a"})}, &listSink{full: full}, 0, newMeter("a", nil))
+	err := capture(t.Context(), fixedHome{base: ".", stream: tarBytes(t, "", entry{name: "a"})}, &listSink{full: full}, 0, newMeter("a", nil))
 	if !errors.Is(err, full) {
 		t.Errorf("got %v", err)
 	}

@@ -148,8 +148,8 @@ func (e entry) header() *tar.Header {
 	return h
 }
 
-// tarOf packs entries; base is put before every name.
-func tarOf(t *testing.T, base string, entries ...entry) []byte {
+// tarBytes packs entries; base is put before every name.
+func tarBytes(t *testing.T, base string, entries ...entry) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
@@ -200,7 +200,7 @@ func oddHome() []entry {
 
 func fillHome(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox, entries ...entry) {
 	t.Helper()
-	packed := tarOf(t, "sandbox", entries...)
+	packed := tarBytes(t, "sandbox", entries...)
 	if err := (dockerEngine{e}).Write(t.Context(), sb.Container.ID, "/", bytes.NewReader(packed)); err != nil {
 		t.Fatal(err)
 	}

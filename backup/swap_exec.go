@@ -26,20 +26,24 @@ const (
 	scriptStage  = `set -e; umask 077; mkdir "$2" "$2/new" "$2/old" "$2/failed"`
 	scriptAppend = `cat >> "$2/archive.tar"`
 	scriptUnpack = `set -e; cd "$2/new"; tar -xpf ../archive.tar; rm ../archive.tar`
-	scriptDrop   = `chmod -R u+rwX "$2"; rm -rf "$2"`
+	scriptDrop   = `[ -d "$2" ] || exit 0; chmod -R u+rwX "$2"; rm -rf "$2"`
 
-	// move TO FROM: everything in FROM but the stage.
-	scriptMove = `move() { for f in "$2"/* "$2"/.[!.]* "$2"/..?*; do if [ "$f" != "$stage" ] && { [ -e "$f" ] || [ -L "$f" ]; }; then mv "$f" "$1"/ || return 1; fi; done; }
-		stage="$2"; `
-	scriptSwapAll = scriptMove + `move "$2/old" "$1" && move "$1" "$2/new"`
-	scriptBackAll = scriptMove + `move "$2/failed" "$1" && move "$1" "$2/old"`
+	// move TO FROM: everything in FROM but the stage. The file "emptied" says that what is in the home now is not the old content.
+	scriptMove = `home="$1"; stage="$2"; move() { for f in "$2"/* "$2"/.[!.]* "$2"/..?*; do
+		if [ "$f" != "$stage" ] && { [ -e "$f" ] || [ -L "$f" ]; }; then mv "$f" "$1"/ || return 1; fi; done; }
+		`
+	scriptSwapAll = scriptMove + `move "$stage/old" "$home" && : > "$stage/emptied" && move "$home" "$stage/new"`
+	scriptBackAll = scriptMove + `if [ -e "$stage/emptied" ]; then move "$stage/failed" "$home" && rm "$stage/emptied" || exit 1; fi
+		move "$home" "$stage/old"`
 
-	// take FROM TO NAME: one name, with the folders above it.
-	scriptTake = `take() { if [ -e "$1/$3" ] || [ -L "$1/$3" ]; then mkdir -p "$(dirname "$2/$3")" && mv "$1/$3" "$2/$3"; fi; }
-		home="$1"; stage="$2"; shift 2; `
+	// take FROM TO NAME: one name, with the folders above it. A name that is still in new was not swapped.
+	scriptTake = `home="$1"; stage="$2"; shift 2; there() { [ -e "$1" ] || [ -L "$1" ]; }
+		take() { if there "$1/$3"; then mkdir -p "$(dirname "$2/$3")" && mv "$1/$3" "$2/$3"; fi; }
+		`
 	scriptSwapSome = scriptTake + `for n in "$@"; do take "$home" "$stage/old" "$n" && take "$stage/new" "$home" "$n" || exit 1; done`
-	scriptBackSome = scriptTake + `for n in "$@"; do take "$home" "$stage/failed" "$n" && take "$stage/old" "$home" "$n" || exit 1; done`
-	scriptCarry    = scriptTake + `[ ! -e "$home/$1" ] && [ -e "$stage/old/$1" ] && take "$stage/old" "$home" "$1"`
+	scriptBackSome = scriptTake + `for n in "$@"; do there "$stage/new/$n" || take "$home" "$stage/failed" "$n" || exit 1
+		take "$stage/old" "$home" "$n" || exit 1; done`
+	scriptCarry = scriptTake + `! there "$home/$1" && there "$stage/old/$1" && take "$stage/old" "$home" "$1"`
 )
 
 func (p *execPlace) run(ctx context.Context, j *restoreJob) (err error) {
@@ -51,7 +55,7 @@ func (p *execPlace) run(ctx context.Context, j *restoreJob) (err error) {
 	}
 	j.meter.enter(StageWriting)
 	if err := p.shell(ctx, scriptStage, stage, nil); err != nil {
-		return err
+		return errors.Join(err, p.after(ctx, scriptDrop, stage))
 	}
 	pack := newPacker(".", j.pick, owner{})
 	pack.plain = true

@@ -1,0 +1,350 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sandkeeper/openshell"
+	"sandkeeper/sandbox"
+)
+
+// folder is a sandbox that is a folder of this machine: commands run here, with /sandbox meaning the folder.
+type folder struct {
+	dir    string
+	calls  []openshell.ExecRequest
+	before func(r openshell.ExecRequest, script string) error // may fail a command, or change the folder before it
+	after  func(r openshell.ExecRequest, script string) error // may lose a command that was carried out
+}
+
+func (f *folder) Exec(ctx context.Context, r openshell.ExecRequest) (openshell.ExecResult, error) {
+	f.calls = append(f.calls, r)
+	if f.before != nil {
+		if err := f.before(r, strings.Join(r.Argv, " ")); err != nil {
+			return openshell.ExecResult{}, err
+		}
+	}
+	argv := make([]string, len(r.Argv))
+	for i, arg := range r.Argv {
+		if arg == defaultHome || strings.HasPrefix(arg, defaultHome+"/") {
+			arg = f.dir + strings.TrimPrefix(arg, defaultHome)
+		}
+		argv[i] = arg
+	}
+	var stderr bytes.Buffer
+	child := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	child.Stdin, child.Stdout, child.Stderr = r.Stdin, r.Stdout, &stderr
+	err := child.Run()
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+		return openshell.ExecResult{}, err
+	}
+	if f.after != nil {
+		if err := f.after(r, strings.Join(r.Argv, " ")); err != nil {
+			return openshell.ExecResult{}, err
+		}
+	}
+	return openshell.ExecResult{Exit: child.ProcessState.ExitCode(), Stderr: stderr.String()}, nil
+}
+
+// write makes files below a folder: names that end in "/" are folders, contents that begin with "->" symbolic links.
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, body := range files {
+		full := filepath.Join(dir, name)
+		err := os.MkdirAll(filepath.Dir(full), 0o755)
+		if target, link := strings.CutPrefix(body, "->"); err == nil && link {
+			err = os.Symlink(target, full)
+		} else if err == nil && strings.HasSuffix(name, "/") {
+			err = os.MkdirAll(full, 0o755)
+		} else if err == nil {
+			err = os.WriteFile(full, []byte(body), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// contents reads a folder back in the same way.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
+		rel, _ := filepath.Rel(dir, name)
+		switch {
+		case err != nil:
+			return err
+		case d.Type()&os.ModeSymlink != 0:
+			target, err := os.Readlink(name)
+			found[rel] = "->" + target
+			return err
+		case d.IsDir():
+			if rel != "." {
+				found[rel+"/"] = ""
+			}
+			return nil
+		}
+		body, err := os.ReadFile(name)
+		found[rel] = string(body)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func byExec(name string) sandbox.Sandbox {
+	return sandbox.Sandbox{Name: name, Gateway: "gw", Registered: true, Listed: true, Standing: sandbox.Ready, Route: sandbox.ByExec}
+}
+
+func TestExecCaptureReadsTheHome(t *testing.T) {
+	f := &folder{dir: t.TempDir()}
+	write(t, f.dir, map[string]string{"a": "1", "empty": "", "dir/": "", "l": "->/etc/passwd", "odd\nname": "2"})
+	r := &Run{Store: testStore(t, StoreOptions{}), CLI: f}
+	summary, err := r.All(t.Context(), inventoryOf(byExec("alpha")))
+	if err != nil || summary.Totals.BackedUp != 1 {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	b, err := r.Store.Find("alpha", Latest)
+	if err != nil || b.Manifest.Consistency != ConsistencyLive || b.Manifest.Gateway != "gw" || b.Manifest.Home != "/sandbox" {
+		t.Fatalf("%+v, %v", b.Manifest, err)
+	}
+	bodies := map[string]string{}
+	for _, e := range contentOf(t, r.Store, b) {
+		bodies[e.name] = e.body + e.link
+	}
+	want := map[string]string{".": "", "a": "1", "empty": "", "dir": "", "l": "/etc/passwd", "odd\nname": "2"}
+	if diff := cmp.Diff(want, bodies); diff != "" {
+		t.Errorf("content (-want +got):\n%s", diff)
+	}
+	if got := f.calls[0]; got.Stdin != nil || got.Gateway != "gw" || got.Name != "alpha" {
+		t.Errorf("asked %+v", got)
+	}
+}
+
+// script is a sandbox whose tar is played.
+type script struct {
+	stdout string
+	result openshell.ExecResult
+	err    error
+}
+
+func (s script) Exec(_ context.Context, r openshell.ExecRequest) (openshell.ExecResult, error) {
+	_, _ = io.WriteString(r.Stdout, s.stdout)
+	return s.result, s.err
+}
+
+func TestExecCaptureJudgesHowTarEnded(t *testing.T) {
+	whole := string(tarBytes(t, "", entry{name: "a", body: "1"}))
+	denied := "tar: ./secret: Cannot open: Permission denied\ntar: Exiting with failure status due to previous errors\n"
+	unreachable := &openshell.ExecError{Name: "alpha", Unreachable: true, Output: "connection refused"}
+	for name, tt := range map[string]struct {
+		tar     script
+		skip    bool // skip unreachable sandboxes
+		status  Status
+		reason  string
+		omitted string
+	}{
+		"well":             {tar: script{stdout: whole}, status: BackedUp},
+		"unreadable entry": {tar: script{whole, openshell.ExecResult{Exit: 2, Stderr: denied}, nil}, status: BackedUp, omitted: "secret"},
+		"changed meanwhile": {tar: script{whole, openshell.ExecResult{Exit: 1, Stderr: "tar: ./log: file changed as we read it\n"}, nil},
+			status: BackedUp},
+		"unknown complaint": {tar: script{whole, openshell.ExecResult{Exit: 2, Stderr: "tar: the sky is falling\n"}, nil},
+			status: Failed, reason: "the sky is falling"},
+		"no tar":            {tar: script{"", openshell.ExecResult{Exit: 127, Stderr: "sh: tar: not found\n"}, nil}, status: Failed, reason: "not found"},
+		"cut":               {tar: script{whole[:700], openshell.ExecResult{}, nil}, status: Failed, reason: "broke off"},
+		"cut by error":      {tar: script{whole[:700], openshell.ExecResult{}, errors.New("relay lost")}, status: Failed, reason: "relay lost"},
+		"whole, then error": {tar: script{whole, openshell.ExecResult{}, errors.New("relay lost")}, status: Failed, reason: "relay lost"},
+		"unreachable":       {tar: script{"", openshell.ExecResult{}, unreachable}, status: Failed, reason: "cannot be reached"},
+		"may skip":          {tar: script{"", openshell.ExecResult{}, unreachable}, skip: true, status: Skipped, reason: "not saved"},
+		"may skip, but cut": {tar: script{whole[:700], openshell.ExecResult{}, unreachable}, skip: true, status: Failed, reason: "connection refused"},
+	} {
+		r := &Run{Store: testStore(t, StoreOptions{}), CLI: tt.tar, SkipUnreachable: tt.skip}
+		summary, err := r.All(t.Context(), inventoryOf(byExec("alpha")))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		o := summary.Sandboxes[0]
+		if o.Status != tt.status || !strings.Contains(o.Reason, tt.reason) || (o.Backup != nil) != (tt.status == BackedUp) {
+			t.Errorf("%s: %q, %q, backup %v", name, o.Status, o.Reason, o.Backup)
+		}
+		if tt.omitted != "" && (len(o.Omitted) != 1 || o.Omitted[0].Path != tt.omitted || !strings.Contains(o.Omitted[0].Reason, "permission denied")) {
+			t.Errorf("%s: omitted %+v", name, o.Omitted)
+		}
+		if name == "changed meanwhile" && len(o.Warnings) != 1 {
+			t.Errorf("%s: warnings %q", name, o.Warnings)
+		}
+		if found, _ := r.Store.Backups("alpha"); len(found) != 0 && tt.status != BackedUp {
+			t.Errorf("%s: left a backup", name)
+		}
+	}
+}
+
+func TestExecCaptureTellsOfAMismatch(t *testing.T) {
+	mismatch := &openshell.MismatchError{Op: "sandbox exec", Output: "failed to decode Protobuf message"}
+	r := &Run{Store: testStore(t, StoreOptions{}), CLI: script{err: mismatch}, SkipUnreachable: true}
+	summary, err := r.All(t.Context(), inventoryOf(byExec("alpha"), byExec("beta")))
+	if got, ok := errors.AsType[*openshell.MismatchError](err); !ok || got != mismatch {
+		t.Errorf("the run's error is %v", err)
+	}
+	if summary.Totals.Failed != 2 {
+		t.Errorf("a decode error is no reason to skip: %+v", summary.Totals)
+	}
+}
+
+func TestTarComplaints(t *testing.T) {
+	for line, want := range map[string]tarReport{
+		"tar: ./a b: Cannot open: Permission denied":                                 {unread: []unreadEntry{{"a b", "cannot open: permission denied"}}},
+		"/bin/tar: ./d: Cannot stat: Permission denied":                              {unread: []unreadEntry{{"d", "cannot stat: permission denied"}}},
+		"tar: ./x: Read error at byte 0, while reading 10 bytes: Input/output error": {unread: []unreadEntry{{"x", "read error at byte 0, while reading 10 bytes: input/output error"}}},
+		"tar: ./x: File removed before we read it":                                   {unread: []unreadEntry{{"x", "file removed before we read it"}}},
+		"tar: ./s: socket ignored":                                                   {unread: []unreadEntry{{"s", "a socket"}}},
+		"tar: ./l: file changed as we read it":                                       {changed: []string{"l"}},
+		"tar: can't open './b c': Permission denied":                                 {unread: []unreadEntry{{"b c", "cannot be read: permission denied"}}},
+		"tar: Exiting with failure status due to previous errors":                    {},
+		"tar: error exit delayed from previous errors":                               {},
+		"tar: write error: No space left on device":                                  {other: []string{"tar: write error: No space left on device"}},
+		"Segmentation fault":                                                         {other: []string{"Segmentation fault"}},
+	} {
+		if diff := cmp.Diff(want, readTarComplaints(line+"\n"), cmp.AllowUnexported(tarReport{}, unreadEntry{})); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", line, diff)
+		}
+	}
+}
+
+func FuzzTarComplaints(f *testing.F) {
+	f.Add("tar: ./a: Cannot open: Permission denied\n")
+	f.Add("tar: can't open './b': Permission denied\n\ntar: ./l: file changed as we read it")
+	f.Fuzz(func(t *testing.T, stderr string) {
+		report := readTarComplaints(stderr)
+		said := len(report.unread) + len(report.changed) + len(report.other)
+		if lines := strings.Count(stderr, "\n") + 1; said > lines {
+			t.Errorf("%d findings in %d lines", said, lines)
+		}
+	})
+}
+
+func execRestore(t *testing.T, f *folder, s *Store, b Backup, scope Scope) (RestoreSummary, error) {
+	t.Helper()
+	return Restore(t.Context(), RestoreRequest{Store: s, Backup: b, CLI: f, Target: byExec("alpha"), Scope: scope, Consent: true})
+}
+
+func execSaved(t *testing.T, f *folder) (*Store, Backup) {
+	t.Helper()
+	s := testStore(t, StoreOptions{})
+	if summary, err := (&Run{Store: s, CLI: f}).All(t.Context(), inventoryOf(byExec("alpha"))); err != nil || summary.Totals.BackedUp != 1 {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	b, err := s.Find("alpha", Latest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, b
+}
+
+func TestExecRestoreReplacesTheHome(t *testing.T) {
+	f := &folder{dir: t.TempDir()}
+	then := map[string]string{
+		"a": "1", ".hidden": "2", "dir/": "", "dir/b": "3", "l": "->a", "empty": "", "-rf": "x", "odd\nname": "4",
+		"big": strings.Repeat("0123456789", 250_000), // three pieces
+	}
+	write(t, f.dir, then)
+	s, b := execSaved(t, f)
+	write(t, f.dir, map[string]string{"a": "now", "dir/new": "now", "added": "now"})
+	f.calls = nil
+	summary, err := execRestore(t, f, s, b, ScopeFull)
+	if err != nil || !summary.Done || summary.Previous == "" {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	if diff := cmp.Diff(then, contents(t, f.dir)); diff != "" {
+		t.Errorf("home (-want +got):\n%s", diff)
+	}
+	for _, call := range f.calls {
+		if in, ok := call.Stdin.(*strings.Reader); ok && in.Size() >= 1_000_000 {
+			t.Errorf("a piece of %d bytes is more than a gateway takes", in.Size())
+		}
+	}
+}
+
+func TestExecRestoreOfState(t *testing.T) {
+	f := &folder{dir: t.TempDir()}
+	write(t, f.dir, map[string]string{".openclaw/workspace/memo": "then", ".openclaw/workspace-x/m": "then", ".openclaw/plugins": "then", "p": "then"})
+	s, b := execSaved(t, f)
+	if err := os.RemoveAll(filepath.Join(f.dir, ".openclaw/workspace-x")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, f.dir, map[string]string{".openclaw/workspace/memo": "now", ".openclaw/workspace/new": "now", ".openclaw/plugins": "now", "p": "now"})
+	if _, err := execRestore(t, f, s, b, ScopeState); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		".openclaw/": "", ".openclaw/workspace/": "", ".openclaw/workspace/memo": "then", ".openclaw/workspace-x/": "",
+		".openclaw/workspace-x/m": "then", ".openclaw/plugins": "now", "p": "now",
+	}
+	if diff := cmp.Diff(want, contents(t, f.dir)); diff != "" {
+		t.Errorf("home (-want +got):\n%s", diff)
+	}
+}
+
+// Whichever command of a restore is lost, before or after the sandbox carried it out: the home is as before or as restored, the
+// cause is told, and nothing lies about in an unchanged home.
+func TestExecRestoreIsOldOrNew(t *testing.T) {
+	for _, scope := range []Scope{ScopeFull, ScopeState} {
+		for _, carriedOut := range []bool{false, true} {
+			commands := 0
+			for n := 1; loseCall(t, scope, carriedOut, n); n++ {
+				commands = n
+			}
+			if commands < 6 {
+				t.Errorf("only %d commands were run", commands)
+			}
+		}
+	}
+}
+
+// loseCall restores, loses the n-th command, and reports whether there were so many.
+func loseCall(t *testing.T, scope Scope, carriedOut bool, n int) bool {
+	t.Helper()
+	f := &folder{dir: t.TempDir()}
+	write(t, f.dir, map[string]string{".openclaw/workspace/a": "then", ".openclaw/skills/only-then": "1"})
+	s, b := execSaved(t, f)
+	if err := os.RemoveAll(filepath.Join(f.dir, ".openclaw/skills")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, f.dir, map[string]string{".openclaw/workspace/a": "now", ".openclaw/workspace/only-now": "1"})
+	before, calls := contents(t, f.dir), 0
+	lose := func(openshell.ExecRequest, string) error {
+		if calls++; calls == n {
+			return fmt.Errorf("call %d lost", n)
+		}
+		return nil
+	}
+	if f.before = lose; carriedOut {
+		f.before, f.after = nil, lose
+	}
+	_, err := execRestore(t, f, s, b, scope)
+	if calls < n {
+		return false
+	}
+	what := fmt.Sprintf("scope %s, carried out %t, call %d", scope, carriedOut, n)
+	after := contents(t, f.dir)
+	if err != nil && !strings.Contains(err.Error(), fmt.Sprintf("call %d lost", n)) {
+		t.Errorf("%s: the cause is not told: %v", what, err)
+	}
+	restored := after[".openclaw/workspace/a"] == "then" && after[".openclaw/skills/only-then"] == "1" && after[".openclaw/workspace/only-now"] == ""
+	if old := cmp.Diff(before, after) == ""; !old && !restored {
+		t.Errorf("%s: neither old nor new: %v, %v", what, after, err)
+	}
+	return true
+}
