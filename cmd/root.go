@@ -41,7 +41,7 @@ func newRoot(a *app) *cobra.Command {
 	a.addGlobalFlags(root.PersistentFlags())
 	root.AddCommand(
 		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newBackups(a),
-		newDiagnose(a, nil), newGateway(a), newVersion(a), newMan(a), newGuard(a),
+		newDiagnose(a, nil), newGateway(a), newExtensions(a), newVersion(a), newMan(a), newGuard(a),
 	)
 	for _, c := range allCommands(root) {
 		addExitStatus(c)
@@ -80,7 +80,8 @@ func (a *app) prepare(c *cobra.Command) error {
 		return usage("give a duration such as 20s", "--probe-timeout must not be negative")
 	}
 	a.JSON = g.json || g.output == "json"
-	return nil
+	_, err = a.extensionLinks()
+	return err
 }
 
 // complete gives every flag that was not on the command line its environment twin's value, or else the config file's.

@@ -1,0 +1,75 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/lifecycle"
+	"sandkeeper/lifecycle/builtin"
+)
+
+const extensionsLong = `Lifecycle extensions run around every create and delete of a sandbox that upgrade-sandboxes and restore perform. Which are active,
+and in which order, stands in the [compute] table of config.toml; OPENSHELL_COMPUTE_EXTENSIONS replaces the list.`
+
+func newExtensions(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use: "extensions", Short: "Lifecycle extensions: list, reconcile, state", Long: extensionsLong, Args: cobra.NoArgs,
+		Annotations: exits(ExitOK, ExitUsage),
+		RunE: func(*cobra.Command, []string) error {
+			return usage("sandkeeper extensions list", "which one: list, reconcile or state?")
+		},
+	}
+	c.AddCommand(newExtensionsList(a, nil), newExtensionsState(a, nil))
+	return c
+}
+
+// extensionLinks are the active extensions in chain order; a mistake in their configuration is a start-up error.
+func (a *app) extensionLinks() ([]lifecycle.Link, error) {
+	override, overridden := a.Env.Lookup(lifecycle.OverrideVariable)
+	registry, err := builtin.Registry()
+	if err != nil {
+		return nil, err
+	}
+	links, err := lifecycle.Configure(registry, lifecycle.Source{File: a.config.path, Data: a.config.text, Override: override, Overridden: overridden})
+	if err != nil {
+		return nil, &Failure{Code: ExitUsage, Kind: "config_invalid", Err: err, Hint: "sandkeeper extensions list shows what there is; docs/extensions.md has the keys"}
+	}
+	return links, nil
+}
+
+// extensionStorePath is where the states of extensions are kept.
+func (a *app) extensionStorePath() (string, error) {
+	if a.stateDir() == "" {
+		return "", usage("set HOME", "there is no home to keep the state of extensions in")
+	}
+	return filepath.Join(a.stateDir(), "extensions.db"), nil
+}
+
+// readExtensionStore opens the store if there is one; nil means that no state was ever kept. A reader does not create it.
+func (a *app) readExtensionStore() (*lifecycle.Store, error) {
+	path, err := a.extensionStorePath()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return openExtensionStore(path)
+}
+
+func openExtensionStore(path string) (*lifecycle.Store, error) {
+	store, err := lifecycle.OpenStore(path, 2*time.Second)
+	if errors.Is(err, lifecycle.ErrBusy) {
+		return nil, &Failure{Code: ExitLocked, Kind: "locked", Err: err, Hint: "wait for that run to end, then run this command again"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state of extensions: %w", err)
+	}
+	return store, nil
+}

@@ -1,0 +1,53 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/internal/ui"
+	"sandkeeper/lifecycle"
+	"sandkeeper/lifecycle/builtin"
+)
+
+type extensionsListOptions struct{ app *app }
+
+func newExtensionsList(a *app, run func(context.Context, *extensionsListOptions) (*answer, error)) *cobra.Command {
+	o := &extensionsListOptions{app: a}
+	if run == nil {
+		run = runExtensionsList
+	}
+	return &cobra.Command{
+		Use: "list", Short: "Which extensions are linked in, which are active, in which order", Args: cobra.NoArgs,
+		Long:        "List the extensions that are linked in: the active ones in chain order, then the others.",
+		Annotations: exits(ExitOK, ExitUsage),
+		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+}
+
+func runExtensionsList(_ context.Context, o *extensionsListOptions) (*answer, error) {
+	links, err := o.app.extensionLinks()
+	if err != nil {
+		return nil, err
+	}
+	registry, err := builtin.Registry()
+	if err != nil {
+		return nil, err
+	}
+	list := registry.List(links)
+	return &answer{result: map[string]any{"extensions": list}, text: func(a *app) { renderExtensions(a, list) }}, nil
+}
+
+func renderExtensions(a *app, list []lifecycle.Listing) {
+	var table ui.Table
+	table.Row("ORDER", "NAME", "ACTIVE", "TIMEOUT", "WHAT IT DOES")
+	for _, l := range list {
+		if l.Active {
+			table.Row(fmt.Sprint(l.Order), l.Name, "yes", fmt.Sprintf("%ds", l.TimeoutMs/1000), l.Summary)
+		} else {
+			table.Row("-", l.Name, "no", "-", l.Summary)
+		}
+	}
+	table.Print(a.Out, nil)
+}

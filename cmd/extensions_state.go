@@ -1,0 +1,160 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/internal/ui"
+	"sandkeeper/lifecycle"
+)
+
+type extensionsStateOptions struct {
+	app                *app
+	sandbox, extension string
+	clear, metrics     bool
+	yes                bool
+}
+
+const extensionsStateLong = `Show how much extensions keep for sandboxes. "show" prints one state whole; "clear" removes one, after a yes: the way out when its
+schema version is one that the linked extension does not read. --metrics prints the sums in the Prometheus text format.`
+
+func newExtensionsState(a *app, run func(context.Context, *extensionsStateOptions) (*answer, error)) *cobra.Command {
+	o := &extensionsStateOptions{app: a}
+	if run == nil {
+		run = runExtensionsState
+	}
+	c := &cobra.Command{
+		Use: "state", Short: "Sizes and counts of what extensions keep; show or clear one", Long: extensionsStateLong, Args: cobra.NoArgs,
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitLocked),
+		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+	c.Flags().BoolVar(&o.metrics, "metrics", false, "print the sums in the Prometheus text format")
+	show := o.oneState(run, "show", "Print one state whole")
+	clearing := o.oneState(run, "clear", "Remove one state: what it guards outside is then nobody's to release")
+	clearing.Flags().BoolVarP(&o.yes, "yes", "y", false, "clear without asking")
+	clearing.PreRun = func(*cobra.Command, []string) { o.clear = true }
+	c.AddCommand(show, clearing)
+	return c
+}
+
+func (o *extensionsStateOptions) oneState(run func(context.Context, *extensionsStateOptions) (*answer, error), verb, short string) *cobra.Command {
+	return &cobra.Command{
+		Use: verb + " SANDBOX EXTENSION", Short: short, Long: short + ". SANDBOX is a sandbox's id, or its name if only one has it.", Args: cobra.ExactArgs(2),
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitLocked),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.sandbox, o.extension = args[0], args[1]
+			return o.app.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
+		},
+	}
+}
+
+type extensionsStateResult struct {
+	Stats   []lifecycle.ExtensionStats `json:"stats"`
+	States  []lifecycle.StateInfo      `json:"states"`
+	State   *lifecycle.StateDetail     `json:"state"`
+	Cleared bool                       `json:"cleared"`
+}
+
+func runExtensionsState(_ context.Context, o *extensionsStateOptions) (*answer, error) {
+	store, err := o.app.readExtensionStore()
+	if err != nil {
+		return nil, err
+	}
+	result := &extensionsStateResult{Stats: []lifecycle.ExtensionStats{}, States: []lifecycle.StateInfo{}}
+	found := &answer{result: result, text: func(a *app) { o.render(a, result) }}
+	if store == nil {
+		if o.sandbox != "" {
+			return nil, notFound("no extension keeps any state on this host")
+		}
+		return found, nil
+	}
+	err = errors.Join(o.read(store, result), store.Close())
+	if errors.Is(err, lifecycle.ErrUnknownState) {
+		return nil, notFound("%w", err)
+	}
+	return found, err
+}
+
+func (o *extensionsStateOptions) read(store *lifecycle.Store, result *extensionsStateResult) (err error) {
+	if result.Stats, err = store.Stats(); err != nil {
+		return err
+	}
+	if o.sandbox == "" {
+		result.States, err = store.States()
+		return err
+	}
+	detail, err := store.State(o.sandbox, o.extension)
+	if err != nil {
+		return err
+	}
+	result.State = &detail
+	if !o.clear {
+		return nil
+	}
+	if err := o.consent(detail); err != nil {
+		return err
+	}
+	err = store.Clear(o.sandbox, o.extension)
+	result.Cleared = err == nil
+	return err
+}
+
+func (o *extensionsStateOptions) consent(d lifecycle.StateDetail) error {
+	a := o.app
+	if o.yes {
+		return nil
+	}
+	if !a.CanAsk() || a.JSON {
+		return usage("add --yes", "the state of extension %q for sandbox %q would be removed, and there is no terminal to ask on", d.Extension, d.Sandbox.Name)
+	}
+	question := fmt.Sprintf("Remove what extension %q keeps for sandbox %q (%d bytes)? What it guards outside is then nobody's to release.", d.Extension, d.Sandbox.Name, d.Bytes)
+	if !a.Confirm(question) {
+		return usage("nothing was removed", "not cleared: the answer was no")
+	}
+	return nil
+}
+
+func (o *extensionsStateOptions) render(a *app, r *extensionsStateResult) {
+	if o.metrics {
+		var text strings.Builder
+		if lifecycle.WriteMetrics(&text, r.Stats) == nil {
+			fmt.Fprint(a.Out, text.String())
+		}
+		return
+	}
+	if r.State != nil {
+		renderState(a, r)
+		return
+	}
+	var table ui.Table
+	table.Row("SANDBOX", "ID", "EXTENSION", "SCHEMA", "BYTES", "STATUS")
+	for _, s := range r.States {
+		table.Row(s.Sandbox.Name, s.Sandbox.ID, s.Extension, fmt.Sprint(s.SchemaVersion), fmt.Sprint(s.Bytes), string(s.Status))
+	}
+	table.Print(a.Out, nil)
+	for _, s := range r.Stats {
+		a.printf("%s: %d states, %d bytes, largest %d", s.Extension, s.States, s.Bytes, s.Largest)
+	}
+	if len(r.States) == 0 {
+		a.printf("No extension keeps any state.")
+	}
+}
+
+func renderState(a *app, r *extensionsStateResult) {
+	d := r.State
+	a.printf("sandbox %s (%s), extension %s, schema version %d, %d bytes, written %s", d.Sandbox.Name, d.Sandbox.ID, d.Extension, d.SchemaVersion, d.Bytes, d.Updated.Format("2006-01-02 15:04:05Z"))
+	switch {
+	case r.Cleared:
+		a.printf("Cleared.")
+	case d.JSON != nil:
+		a.printf("%s", d.JSON)
+	case d.Text != "":
+		a.printf("%s", d.Text)
+	default:
+		a.printf("%x", d.Binary)
+	}
+}
