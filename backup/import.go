@@ -134,4 +134,3 @@ func noEOF(err error) error {
 	}
 	return err
 }
-

@@ -16,6 +16,7 @@ type NewBackup struct {
 	Secrets    SecretsPolicy // "" is SecretsExclude
 	Recipients []string      // age public keys; none: not encrypted
 	Fresh      bool          // do not build on the previous backup
+	Taken      time.Time     // when the content was read, for content that was read before; zero: now
 }
 
 // Create makes a backup: fill adds the content to the archive, and the backup becomes visible whole or not at all.
@@ -38,7 +39,11 @@ func (s *Store) Create(ctx context.Context, n NewBackup, fill func(context.Conte
 }
 
 func (s *Store) create(ctx context.Context, n NewBackup, fill func(context.Context, *Archive) error) (b Backup, err error) {
-	started := s.now().UTC().Truncate(time.Second)
+	started := s.now()
+	if !n.Taken.IsZero() {
+		started = n.Taken
+	}
+	started = started.UTC().Truncate(time.Second)
 	id, err := newID(started, s.rand)
 	if err != nil {
 		return Backup{}, err
