@@ -40,7 +40,7 @@ func TestCompatibility(t *testing.T) {
 		for _, cli := range realVersions() {
 			doc.WriteString("| " + cli)
 			for _, version := range gatewayVersions() {
-				doc.WriteString(" | " + section.cell(newRealHost(t, cli, version, section.says)))
+				doc.WriteString(" | " + section.cell(compared(t, cli, version, section.says)))
 			}
 			doc.WriteString(" |\n")
 		}
@@ -73,28 +73,31 @@ func answerCell(h realHost) string {
 	return e.Result.Class
 }
 
+// compared is a host whose gateway holds one sandbox, that is Ready, and where no container engine answers.
+func compared(t *testing.T, cli, version, says string) realHost {
+	h := newRealHost(t, realCLI(t, cli), &gateway.Server{
+		Version: version, Says: says, Backend: gateway.NewMemory(population()[0]),
+	})
+	h.registry("alpha")
+	h.env = append(h.env, "DOCKER_HOST=unix://"+filepath.Join(h.home, "no-docker.sock"))
+	return h
+}
+
 // realHost is a throw-away home with a real openshell and a gateway of our own that answers it.
 type realHost struct {
 	t         *testing.T
+	home      string
 	openshell string
 	env       []string
 }
 
-func newRealHost(t *testing.T, cli, version, says string) realHost {
+func newRealHost(t *testing.T, openshell string, g *gateway.Server) realHost {
 	t.Helper()
-	openshell := realCLI(t, cli)
-	endpoint := serveGateway(t, &gateway.Server{Version: version, Says: says, Backend: gateway.NewMemory(population()[0])})
-	config, home := configHome(t, endpoint), t.TempDir()
-	registry := filepath.Join(home, ".nemoclaw")
-	if err := os.MkdirAll(registry, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(registry, "sandboxes.json"),
-		`{"sandboxes":{"alpha":{"name":"alpha","createdAt":"2026-06-02T09:14:55.120Z","gatewayName":"nemoclaw"}},"defaultSandbox":"alpha"}`)
-	return realHost{t: t, openshell: openshell, env: []string{
-		"HOME=" + home, "XDG_CONFIG_HOME=" + config, "LANG=C.UTF-8", "NO_GRAPHICS=1", "PATH=" + filepath.Dir(openshell) + ":/usr/bin:/bin",
-		"DOCKER_HOST=unix://" + filepath.Join(home, "no-docker.sock"),
-	}}
+	home := t.TempDir()
+	return realHost{t: t, home: home, openshell: openshell, env: append(engineEnv(), []string{
+		"HOME=" + home, "XDG_CONFIG_HOME=" + configHome(t, serveGateway(t, g)), "LANG=C.UTF-8", "NO_GRAPHICS=1",
+		"PATH=" + filepath.Dir(openshell) + ":/usr/bin:/bin",
+	}...)}
 }
 
 // document runs sandkeeper with --json.

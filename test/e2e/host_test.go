@@ -92,10 +92,15 @@ func (h *host) text(args ...string) printed {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	return run(h.t, append(env, engineEnv()...), append([]string{filepath.Join(h.Programs.Dir, "sandkeeper")}, args...)...)
+}
+
+// engineEnv hands on which container engine these tests use.
+func engineEnv() []string {
 	if engine := os.Getenv("DOCKER_HOST"); engine != "" {
-		env = append(env, "DOCKER_HOST="+engine)
+		return []string{"DOCKER_HOST=" + engine}
 	}
-	return run(h.t, env, append([]string{filepath.Join(h.Programs.Dir, "sandkeeper")}, args...)...)
+	return nil
 }
 
 // sandkeeper runs it with --json and holds its document against its exit status.

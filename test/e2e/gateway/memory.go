@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -34,9 +33,7 @@ func (m *Memory) List(context.Context) ([]Sandbox, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := slices.Clone(m.sandboxes)
-	slices.SortFunc(all, func(a, b Sandbox) int {
-		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(all, older)
 	return all, nil
 }
 

@@ -104,6 +104,9 @@ func (s Sandbox) workspace() string {
 	return s.Workspace
 }
 
+// NewSpec is the SandboxSpec that a client of the given version would send to create s.
+func (s Sandbox) NewSpec(version string) []byte { return s.spec(version) }
+
 func (s Sandbox) spec(version string) message {
 	if s.Spec != nil {
 		return s.Spec

@@ -1,0 +1,239 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/client"
+	"github.com/docker/docker/pkg/stdcopy"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Labels of the docker driver (crates/openshell-core/src/driver_utils.rs).
+const (
+	labelManagedBy = "openshell.ai/managed-by"
+	labelID        = "openshell.ai/sandbox-id"
+	labelName      = "openshell.ai/sandbox-name"
+	labelNamespace = "openshell.ai/sandbox-namespace"
+	labelWorkspace = "openshell.ai/sandbox-workspace"
+	labelSpec      = "sandkeeper.test/spec" // ours: the spec as it was sent, to be answered verbatim
+)
+
+// Docker keeps sandboxes as real containers, named and labelled as the docker driver of Version does it. Only containers of its
+// namespace are its own.
+type Docker struct {
+	Client    *client.Client
+	Version   string
+	Namespace string
+	Command   []string // main process of a created sandbox
+}
+
+func (d *Docker) own() filters.Args {
+	return filters.NewArgs(filters.Arg("label", labelManagedBy+"=openshell"), filters.Arg("label", labelNamespace+"="+d.Namespace))
+}
+
+// List is every container of the namespace.
+func (d *Docker) List(ctx context.Context) ([]Sandbox, error) {
+	found, err := d.Client.ContainerList(ctx, container.ListOptions{All: true, Filters: d.own()})
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "list sandboxes failed: %v", err)
+	}
+	var all []Sandbox
+	for _, c := range found {
+		all = append(all, Sandbox{
+			ID: c.Labels[labelID], Name: c.Labels[labelName], Workspace: c.Labels[labelWorkspace], Image: c.Image,
+			Phase: d.phase(c.State), Created: time.Unix(c.Created, 0), Spec: spec(c.Labels),
+		})
+	}
+	slices.SortFunc(all, older)
+	return all, nil
+}
+
+// phase is what the driver makes of a container's state; a stopped sandbox has a phase of its own since 0.0.105.
+func (d *Docker) phase(state string) Phase {
+	switch {
+	case state == "running":
+		return Ready
+	case state == "exited" && Since(d.Version, 105):
+		return Stopped
+	default:
+		return Failed
+	}
+}
+
+func spec(labels map[string]string) []byte {
+	if sent, kept := labels[labelSpec]; kept {
+		return []byte(sent)
+	}
+	return nil
+}
+
+// containerName is the driver's: with the workspace since 0.0.88.
+func (d *Docker) containerName(s Sandbox) string {
+	if Since(d.Version, 88) {
+		return fmt.Sprintf("openshell-%s--%s-%s", s.workspace(), s.Name, s.ID)
+	}
+	return fmt.Sprintf("openshell-%s-%s", s.Name, s.ID)
+}
+
+// Create makes and starts a container from the spec's image.
+func (d *Docker) Create(ctx context.Context, s Sandbox) (Sandbox, error) {
+	if _, err := d.find(ctx, s.Name); err == nil {
+		return Sandbox{}, status.Error(codes.AlreadyExists, "sandbox already exists")
+	}
+	image, env, labels, err := recipe(s.Spec)
+	if err != nil {
+		return Sandbox{}, status.Errorf(codes.InvalidArgument, "spec: %v", err)
+	}
+	s.ID, s.Image, s.Phase, s.Created = NewID(), image, Ready, time.Now()
+	maps.Copy(labels, map[string]string{
+		labelManagedBy: "openshell", labelNamespace: d.Namespace, labelID: s.ID, labelName: s.Name, labelSpec: string(s.Spec),
+	})
+	if Since(d.Version, 88) {
+		labels[labelWorkspace] = s.workspace()
+	}
+	made, err := d.Client.ContainerCreate(ctx, &container.Config{Image: image, Env: env, Labels: labels, Cmd: d.Command},
+		&container.HostConfig{NetworkMode: "none"}, nil, nil, d.containerName(s))
+	if err != nil {
+		return Sandbox{}, status.Errorf(codes.Internal, "create sandbox failed: %v", err)
+	}
+	if err := d.Client.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+		return Sandbox{}, status.Errorf(codes.Internal, "create sandbox failed: %v", err)
+	}
+	return s, nil
+}
+
+// recipe reads from a SandboxSpec what a container needs: environment5, template6{ image1, labels4 }.
+func recipe(spec []byte) (image string, env []string, labels map[string]string, err error) {
+	labels = map[string]string{}
+	fields, err := decode(spec)
+	if err != nil {
+		return "", nil, labels, err
+	}
+	var values map[string]string
+	for _, f := range fields {
+		switch f.number {
+		case 5:
+			err = toPair(&values, f)
+		case 6:
+			image, err = template(f.bytes, &labels)
+		}
+		if err != nil {
+			return "", nil, labels, err
+		}
+	}
+	for name, value := range values {
+		env = append(env, name+"="+value)
+	}
+	slices.Sort(env)
+	return image, env, labels, nil
+}
+
+func template(b []byte, labels *map[string]string) (image string, err error) {
+	fields, err := decode(b)
+	for _, f := range fields {
+		switch f.number {
+		case 1:
+			image = string(f.bytes)
+		case 4:
+			err = toPair(labels, f)
+		}
+	}
+	return image, err
+}
+
+// Delete removes the container and all that was in it, as the driver does.
+func (d *Docker) Delete(ctx context.Context, name string) (bool, error) {
+	id, err := d.find(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	if err := d.Client.ContainerRemove(ctx, id, container.RemoveOptions{Force: true}); err != nil {
+		return false, status.Errorf(codes.Internal, "delete sandbox failed: %v", err)
+	}
+	return true, nil
+}
+
+// SetPhase stops or starts the container.
+func (d *Docker) SetPhase(ctx context.Context, name string, p Phase) (Sandbox, error) {
+	id, err := d.find(ctx, name)
+	if err != nil {
+		return Sandbox{}, err
+	}
+	now := 0
+	if p == Stopped {
+		err = d.Client.ContainerStop(ctx, id, container.StopOptions{Timeout: &now})
+	} else {
+		err = d.Client.ContainerStart(ctx, id, container.StartOptions{})
+	}
+	if err != nil {
+		return Sandbox{}, status.Errorf(codes.Internal, "%v", err)
+	}
+	all, err := d.List(ctx)
+	if i := slices.IndexFunc(all, func(s Sandbox) bool { return s.Name == name }); i >= 0 {
+		return all[i], err
+	}
+	return Sandbox{}, err
+}
+
+// find is the container id of the sandbox with that name.
+func (d *Docker) find(ctx context.Context, name string) (string, error) {
+	named := d.own()
+	named.Add("label", labelName+"="+name)
+	found, err := d.Client.ContainerList(ctx, container.ListOptions{All: true, Filters: named})
+	if err != nil {
+		return "", status.Errorf(codes.Internal, "%v", err)
+	}
+	if len(found) == 0 {
+		return "", status.Error(codes.NotFound, "sandbox not found")
+	}
+	return found[0].ID, nil
+}
+
+// Exec runs the command in the container.
+func (d *Docker) Exec(ctx context.Context, s Sandbox, e Exec) (int, error) {
+	id, err := d.find(ctx, s.Name)
+	if err != nil {
+		return 0, err
+	}
+	var env []string
+	for name, value := range e.Env {
+		env = append(env, name+"="+value)
+	}
+	made, err := d.Client.ContainerExecCreate(ctx, id, container.ExecOptions{
+		Cmd: e.Argv, Env: env, WorkingDir: e.Workdir, AttachStdin: true, AttachStdout: true, AttachStderr: true,
+	})
+	if err != nil {
+		return 0, status.Errorf(codes.Unavailable, "supervisor relay failed: %v", err)
+	}
+	attached, err := d.Client.ContainerExecAttach(ctx, made.ID, container.ExecAttachOptions{})
+	if err != nil {
+		return 0, status.Errorf(codes.Unavailable, "supervisor relay failed: %v", err)
+	}
+	defer attached.Close()
+	go func() {
+		_, _ = bytes.NewReader(e.Stdin).WriteTo(attached.Conn) // a command that does not read its input is not a failure
+		_ = attached.CloseWrite()
+	}()
+	if _, err := stdcopy.StdCopy(e.Stdout, e.Stderr, attached.Reader); err != nil {
+		return 0, status.Errorf(codes.Unavailable, "supervisor relay failed: %v", err)
+	}
+	ended, err := d.Client.ContainerExecInspect(ctx, made.ID)
+	return ended.ExitCode, err
+}
+
+// older orders as the gateway lists: by creation, then name.
+func older(a, b Sandbox) int {
+	if order := a.Created.Compare(b.Created); order != 0 {
+		return order
+	}
+	return strings.Compare(a.Name, b.Name)
+}
