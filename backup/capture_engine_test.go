@@ -1,0 +1,203 @@
+package backup
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"sandkeeper/gateway"
+	"sandkeeper/sandbox"
+)
+
+// fakeEngine is a container engine in memory. Its archive API unpacks as Docker's does: an entry that is no folder replaces
+// whatever has its name.
+type fakeEngine struct {
+	freezer
+	files  map[string]map[string]entry // container → path without leading slash → entry
+	mounts []gateway.Mount
+	writes int
+	broken struct {
+		write func(n int) (after int, err error) // fail the n-th write after so many entries
+		read  func(id string) error
+		stop  error
+		start error
+	}
+	size int64
+}
+
+func newFakeEngine() *fakeEngine {
+	return &fakeEngine{freezer: freezer{state: map[string]string{}}, files: map[string]map[string]entry{}}
+}
+
+// add makes a container whose home has entries.
+func (f *fakeEngine) add(id, state string, entries ...entry) sandbox.Sandbox {
+	f.state[id] = state
+	f.files[id] = map[string]entry{"sandbox": {name: "sandbox", kind: tar.TypeDir, mode: 0o755, uid: 998}}
+	for _, e := range entries {
+		full := path.Join("sandbox", e.name)
+		h := e.header()
+		e.kind, e.mode = h.Typeflag, h.Mode
+		f.files[id][full] = e
+	}
+	c := gateway.Container{ID: id, Name: "openshell-" + id[:2], State: state}
+	return sandbox.Sandbox{Name: "box-" + id[:2], Registered: true, Container: &c, Standing: sandbox.Ready, Route: sandbox.ByContainer}
+}
+
+func (f *fakeEngine) Host() string { return "unix:///fake" }
+
+func (f *fakeEngine) Inspect(ctx context.Context, id string) (gateway.Container, error) {
+	c, err := f.freezer.Inspect(ctx, id)
+	c.Mounts = f.mounts
+	return c, err
+}
+
+func (f *fakeEngine) Start(_ context.Context, id string) error {
+	return errors.Join(f.set("start", id, "running"), f.broken.start)
+}
+
+func (f *fakeEngine) Stop(_ context.Context, id string) error {
+	if f.broken.stop != nil {
+		return f.broken.stop
+	}
+	return f.set("stop", id, "exited")
+}
+
+func (f *fakeEngine) Stat(_ context.Context, id, name string) (fileFact, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e, found := f.files[id][strings.TrimPrefix(name, "/")]
+	switch {
+	case !found:
+		return fileFact{}, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+	case e.kind == tar.TypeSymlink:
+		return fileFact{Mode: fs.ModeSymlink, Link: e.link}, nil
+	case e.kind == tar.TypeDir:
+		return fileFact{Mode: fs.ModeDir}, nil
+	}
+	return fileFact{}, nil
+}
+
+func (f *fakeEngine) Read(_ context.Context, id, name string) (io.ReadCloser, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken.read != nil {
+		if err := f.broken.read(id); err != nil {
+			return nil, err
+		}
+	}
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for _, full := range slices.Sorted(maps.Keys(f.files[id])) {
+		e := f.files[id][full]
+		h := e.header()
+		h.Name, h.Mode = full, e.mode
+		if err := w.WriteHeader(h); err != nil {
+			return nil, err
+		}
+		_, _ = io.WriteString(w, e.body)
+	}
+	return io.NopCloser(&out), w.Close()
+}
+
+func (f *fakeEngine) Write(_ context.Context, id, dir string, stream io.Reader) error {
+	f.writes++
+	after, failure := -1, error(nil)
+	if f.broken.write != nil {
+		after, failure = f.broken.write(f.writes)
+	}
+	r := tar.NewReader(stream)
+	for n := 0; ; n++ {
+		if failure != nil && n == after {
+			return failure
+		}
+		h, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		body, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		f.put(id, strings.TrimPrefix(path.Join(dir, h.Name), "/"), h, string(body))
+	}
+}
+
+func (f *fakeEngine) put(id, full string, h *tar.Header, body string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	files := f.files[id]
+	if have, found := files[full]; found && (have.kind != tar.TypeDir || h.Typeflag != tar.TypeDir) {
+		maps.DeleteFunc(files, func(name string, _ entry) bool { return name == full || strings.HasPrefix(name, full+"/") })
+	}
+	files[full] = entry{name: full, body: body, link: h.Linkname, kind: h.Typeflag, mode: h.Mode, uid: h.Uid}
+}
+
+func (f *fakeEngine) Describe(_ context.Context, id string, sized bool) (recipeFacts, error) {
+	facts := recipeFacts{Image: "image:1", ImageID: "sha256:1", EnvNames: []string{"TOKEN"}, Labels: map[string]string{"a": "b", "api-token": "x"}}
+	if sized {
+		facts.Size = f.size
+	}
+	return facts, nil
+}
+
+// home is what a container's home holds: path below it → content.
+func (f *fakeEngine) home(id string) map[string]string {
+	found := map[string]string{}
+	for full, e := range f.files[id] {
+		found[strings.TrimPrefix(strings.TrimPrefix(full, "sandbox"), "/")] = e.body + e.link
+	}
+	return found
+}
+
+func TestHomeOfAnAgent(t *testing.T) {
+	f := newFakeEngine()
+	sb := f.add(idA, "exited")
+	sb.Row = &sandbox.Row{Agent: "nemocua"}
+	if h, err := homeOf(t.Context(), f, sb); err != nil || h.dir != "/sandbox" {
+		t.Errorf("with a /sandbox: %q, %v", h.dir, err)
+	}
+	f.files[idA] = map[string]entry{"app": {kind: tar.TypeDir}, "app/config": {kind: tar.TypeDir}}
+	if h, err := homeOf(t.Context(), f, sb); err != nil || h.dir != "/app/config" {
+		t.Errorf("without: %q, %v", h.dir, err)
+	}
+	f.files[idA]["app"] = entry{kind: tar.TypeSymlink, link: "/etc"}
+	if _, err := homeOf(t.Context(), f, sb); err == nil || !strings.Contains(err.Error(), "/app is a symbolic link") {
+		t.Errorf("a link above the home: %v", err)
+	}
+	sb.Row = nil
+	if _, err := homeOf(t.Context(), f, sb); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no home at all: %v", err)
+	}
+	f.files[idA]["sandbox"] = entry{kind: tar.TypeReg}
+	if _, err := homeOf(t.Context(), f, sb); err == nil || !strings.Contains(err.Error(), "not a folder") {
+		t.Errorf("a file: %v", err)
+	}
+}
+
+func TestEnvironmentNamesNeverCarryValues(t *testing.T) {
+	got := envNames([]string{"B=secret", "A=x=y", "A=again", "EMPTY="})
+	if !slices.Equal(got, []string{"A", "B", "EMPTY"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestNoEngineStaysNone(t *testing.T) {
+	if engineOf(nil) != nil {
+		t.Error("no engine became one")
+	}
+	if (&Run{}).engine() != nil {
+		t.Error("a run without an engine has one")
+	}
+}
