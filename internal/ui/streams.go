@@ -6,7 +6,6 @@ package ui
 
 import (
 	"io"
-	"sync"
 
 	"sandkeeper/internal/env"
 )
@@ -27,19 +26,3 @@ type Streams struct {
 
 // CanAsk reports whether a question would reach a person who can answer it.
 func (s *Streams) CanAsk() bool { return s.InTTY && s.ErrTTY }
-
-// LockedWriter lets several goroutines write whole lines to one stream.
-type LockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-// NewLockedWriter guards w.
-func NewLockedWriter(w io.Writer) *LockedWriter { return &LockedWriter{w: w} }
-
-// Write writes p in one piece.
-func (l *LockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
-}

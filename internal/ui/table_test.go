@@ -1,0 +1,32 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTableAlignsBeforeItPaints(t *testing.T) {
+	var table Table
+	table.Row("ok", "cli-version", "0.0.44")
+	table.Row("FAIL", "served", "a\x1b[31mb")
+	var out strings.Builder
+	table.Print(&out, func(first, line string) string { return "<" + first + ">" + line })
+	want := "<ok>  ok    cli-version  0.0.44\n<FAIL>  FAIL  served       a\ufffd[31mb\n"
+	if out.String() != want {
+		t.Errorf("table:\n%s\nwant:\n%s", out.String(), want)
+	}
+	if table.Len() != 2 {
+		t.Errorf("Len = %d, want 2", table.Len())
+	}
+}
+
+func TestTableTrimsTrailingSpace(t *testing.T) {
+	var table Table
+	table.Row("a", "")
+	table.Row("bb", "x")
+	var out strings.Builder
+	table.Print(&out, nil)
+	if want := "  a\n  bb  x\n"; out.String() != want {
+		t.Errorf("table = %q, want %q", out.String(), want)
+	}
+}
