@@ -67,6 +67,9 @@ type pruneResult struct {
 
 func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, error) {
 	a := o.app
+	if _, err := backup.PlanPrune(nil, o.keep); err != nil {
+		return nil, usage("sandkeeper backups prune --keep 3", "%w", err)
+	}
 	store, err := a.openStore(o.store)
 	if err != nil {
 		return nil, err
@@ -111,7 +114,7 @@ func (o *backupsPruneOptions) plan(ctx context.Context, store *backup.Store) (*p
 	for _, group := range bySandbox(backups) {
 		plan, err := backup.PlanPrune(group, o.keep)
 		if err != nil {
-			return nil, nil, usage("sandkeeper backups prune --keep 3", "%w", err)
+			return nil, nil, err
 		}
 		for _, kept := range plan.Keep {
 			result.Plan = append(result.Plan, pruned{Sandbox: kept.Backup.Sandbox, ID: kept.Backup.ID, Action: "keep", Reasons: kept.Reasons})
