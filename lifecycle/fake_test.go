@@ -174,6 +174,7 @@ func (b *bench) open(t *testing.T, names ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	store.db.NoSync = true // these tests do not cut the power; the shared disk is slow
 	t.Cleanup(func() { _ = store.Close() })
 	links := make([]Link, len(names))
 	for i, name := range names {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -63,6 +64,7 @@ func liveOn(t *testing.T, folder string, disk *full) error {
 // holder is an extension that holds one thing per sandbox in a map, and fails at random.
 type holder struct {
 	Defaults
+	mu    sync.Mutex
 	held  map[string]bool
 	fails func() error
 }
@@ -71,6 +73,8 @@ func (h *holder) BeforeCreate(_ context.Context, s Sandbox, _ *Builder) (*State,
 	if err := h.fails(); err != nil {
 		return nil, err
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.held[s.Name] = true
 	return text(s.Name), nil
 }
@@ -87,6 +91,8 @@ func (h *holder) AfterDelete(_ context.Context, s Sandbox, _ *State) (*State, er
 	if err := h.fails(); err != nil {
 		return nil, err
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	delete(h.held, s.Name)
 	return nil, nil
 }
@@ -127,9 +133,13 @@ func TestRandomLives(t *testing.T) {
 }
 
 func randomLife(t *testing.T, random *rand.Rand) {
+	t.Helper()
 	b := newBench(t, "x", "y")
 	odds := 4
+	var mu sync.Mutex
 	fails := func() error {
+		mu.Lock()
+		defer mu.Unlock()
 		if odds > 0 && random.IntN(odds) == 0 {
 			return errDenied
 		}
@@ -140,8 +150,9 @@ func randomLife(t *testing.T, random *rand.Rand) {
 		b.links[i].Extension = h
 	}
 	driver := b.Wrap(flaky{b.memory, fails})
+	steps := rand.New(rand.NewPCG(random.Uint64(), 1)) // of its own: the extensions draw at the same time
 	for range 40 {
-		randomStep(t, b, driver, random)
+		randomStep(t, b, driver, steps)
 	}
 	odds = 0
 	b.reconcile(t)
