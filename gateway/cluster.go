@@ -11,11 +11,12 @@ import (
 	"sandkeeper/openshell"
 )
 
-// clusterEvidence looks at the legacy cluster container of t. It is active only when it runs, publishes the gateway's port, and the
+// cluster looks at the legacy cluster container of the target. It is active only when it runs, publishes the gateway's port, and the
 // gateway answers under its name: a stopped leftover proves nothing and hides nothing (facts/nemoclaw.md 5).
-func clusterEvidence(ctx context.Context, t Target, e *Engine, s EngineState, cli *openshell.CLI, status func() answer) Cluster {
+func (l *look) cluster(ctx context.Context) Cluster {
 	c := Cluster{}
-	c.Container = "openshell-cluster-" + t.Name
+	c.Container = "openshell-cluster-" + l.target.Name
+	e, s := l.engine()
 	if e == nil {
 		c.Evidence = drift.Evidence{State: s.State, Why: s.Why}
 		return c
@@ -34,12 +35,17 @@ func clusterEvidence(ctx context.Context, t Target, e *Engine, s EngineState, cl
 	if version, ok := drift.ImageVersion(c.Image); ok {
 		c.Evidence = drift.Evidence{State: drift.Known, Version: version}
 	}
-	c.Active = c.Running && len(c.Ports) > 0 && serves(ctx, t, c.Ports, cli, status())
+	c.Active = c.Running && len(c.Ports) > 0 && l.serves(ctx, c.Ports)
 	return c
 }
 
-// serves reports whether the gateway answers under t's name on one of the ports. "connected_http" counts: somebody serves there.
-func serves(ctx context.Context, t Target, ports []int, cli *openshell.CLI, a answer) bool {
+// serves reports whether the gateway answers under its name on one of the ports. "connected_http" counts: somebody serves there.
+func (l *look) serves(ctx context.Context, ports []int) bool {
+	cli, err := l.cli()
+	if err != nil {
+		return false
+	}
+	t, a := l.target, l.status()
 	if a.silent() {
 		info, err := cli.GatewayInfo(ctx, t.Name)
 		return err == nil && info.Name == t.Name && slices.Contains(ports, info.Port)

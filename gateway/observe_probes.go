@@ -42,10 +42,7 @@ func (l *look) lookCluster(ctx context.Context) finding {
 		c.Evidence = l.elsewhere()
 		return foundCluster(c)
 	}
-	engine, state := l.engine()
-	// Without a CLI, status has no answer and the CLI is not used.
-	cli, _ := l.cli()
-	return foundCluster(clusterEvidence(ctx, l.target, engine, state, cli, l.status))
+	return foundCluster(l.cluster(ctx))
 }
 
 func (l *look) lookMarker(context.Context) finding {

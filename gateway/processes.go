@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,11 +65,7 @@ func (hostProcesses) Args(ctx context.Context, pid int) ([]string, error) {
 
 // Look is Processes.
 func (h hostProcesses) Look(ctx context.Context, pid int) (Process, error) {
-	exists, err := process.PidExistsWithContext(ctx, int32(pid))
-	if err == nil && !exists {
-		err = fmt.Errorf("process %d: %w", pid, fs.ErrNotExist)
-	}
-	if err != nil {
+	if err := there(ctx, pid); err != nil {
 		return Process{}, err
 	}
 	seen := Process{PID: pid}
@@ -78,9 +75,18 @@ func (h hostProcesses) Look(ctx context.Context, pid int) (Process, error) {
 	seen.UID, problems[2] = owner(ctx, pid)
 	seen.Started, problems[3] = started(ctx, pid)
 	if err := errors.Join(problems[:]...); err != nil {
-		return Process{}, fmt.Errorf("process %d: %w", pid, err)
+		// It may have ended meanwhile; each system has its own words for that.
+		return Process{}, cmp.Or(there(ctx, pid), fmt.Errorf("process %d: %w", pid, err))
 	}
 	return seen, nil
+}
+
+func there(ctx context.Context, pid int) error {
+	exists, err := process.PidExistsWithContext(ctx, int32(pid))
+	if err == nil && !exists {
+		err = fmt.Errorf("process %d: %w", pid, fs.ErrNotExist)
+	}
+	return err
 }
 
 // Ports is Processes.

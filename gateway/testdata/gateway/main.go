@@ -36,12 +36,13 @@ func main() {
 // leaveLeader ends the first thread alone: the process goes on with a zombie leader.
 func leaveLeader() {
 	go func() { time.Sleep(time.Minute); os.Exit(0) }()
-	if syscall.Gettid() == syscall.Getpid() {
+	if firstThread && syscall.Gettid() == syscall.Getpid() {
 		syscall.RawSyscall(syscall.SYS_EXIT, 0, 0, 0)
 	}
 }
 
-func init() { runtime.LockOSThread() } // main runs on the first thread
+// firstThread keeps main on the thread that the process started with: only what runs before main can ask for that.
+var firstThread = func() bool { runtime.LockOSThread(); return true }()
 
 func version() string {
 	image, err := os.ReadFile("/proc/self/exe")
