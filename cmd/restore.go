@@ -165,7 +165,11 @@ func (o *restoreOptions) restore(ctx context.Context, request backup.RestoreRequ
 	}
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
 	defer progress.Close()
-	request.Progress = func(e backup.Event) { showProgress(progress, e) }
+	request.Progress = func(e backup.Event) {
+		if _, asking := errors.AsType[*backup.ConsentError](e.Err); !asking { // a question is not a failure
+			showProgress(progress, e)
+		}
+	}
 	summary, err := backup.Restore(ctx, request)
 	if consent, ok := errors.AsType[*backup.ConsentError](err); ok {
 		progress.Close()
