@@ -97,7 +97,7 @@ func foundCLI(c CLI) finding {
 func foundEngine(s EngineState, containers []Container) finding {
 	detail := s.Why
 	if s.State == drift.Known {
-		detail = fmt.Sprintf("%s speaks API %s, %d sandbox containers", s.Host, s.APIVersion, len(containers))
+		detail = fmt.Sprintf("%s speaks API %s, sandbox containers: %d", s.Host, s.APIVersion, len(containers))
 	}
 	return finding{s.State, detail, func(o *Observation) { o.Engine, o.Containers = s, containers }}
 }

@@ -41,6 +41,9 @@ func servedEvidence(t Target, a answer) Served {
 	}
 	s.Answered = a.Connected() && (a.Gateway == "" || a.from(t.Name))
 	switch {
+	case errors.Is(a.err, openshell.ErrNotFound):
+		s.Detail = "no openshell CLI to ask with"
+		s.Evidence = unknown("%s", s.Detail)
 	case a.err != nil:
 		s.Detail = clean(a.err)
 		s.Evidence = unknown("%w", a.err)

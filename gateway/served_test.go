@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -32,6 +33,8 @@ func TestServedEvidence(t *testing.T) {
 		{"disconnected", status("nemoclaw", "disconnected", ""), drift.Unknown, "", false, "https://127.0.0.1:8080", "disconnected"},
 		{"not configured", status("", "not_configured", ""), drift.Absent, "", false, "https://127.0.0.1:8080", "has no gateway"},
 		{"a word of no generation", status("nemoclaw", "", ""), drift.Unknown, "", false, "https://127.0.0.1:8080", "cannot be read"},
+		{"no CLI", answer{err: fmt.Errorf("no CLI: %w (looked everywhere)", openshell.ErrNotFound)}, drift.Unknown, "", false,
+			"http://127.0.0.1:8080", "no openshell CLI to ask with"},
 		{"no answer", answer{err: errors.New("timed out")}, drift.Unknown, "", false, "http://127.0.0.1:8080", "timed out"},
 		{"answer with a decode error", answer{err: &openshell.MismatchError{Gateway: "nemoclaw", Output: "invalid wire type"}}, drift.Unknown, "", false,
 			"http://127.0.0.1:8080", "invalid wire type"},
