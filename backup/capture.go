@@ -68,7 +68,9 @@ func addEntry(into sink, h *tar.Header, name, base string, content io.Reader, m 
 		h.Linkname = target
 	}
 	h.Name = name
-	if err := into.Add(h, content); err != nil {
+	if err := into.Add(h, content); errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the stream from the sandbox broke off: %w", err)
+	} else if err != nil {
 		return err
 	}
 	m.file()

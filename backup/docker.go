@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -32,11 +33,20 @@ type fileFact struct {
 
 // Stat looks at path without following a link at its end. The error wraps fs.ErrNotExist when there is no such path.
 func (d dockerEngine) Stat(ctx context.Context, id, name string) (fileFact, error) {
+	ctx, cancel := answering(ctx)
+	defer cancel()
 	stat, err := d.Client().ContainerStatPath(ctx, id, name)
 	if err != nil {
-		return fileFact{}, explain(err)
+		return fileFact{}, explain(blame(ctx, err))
 	}
 	return fileFact{Mode: stat.Mode, Link: stat.LinkTarget, Size: stat.Size}, nil
+}
+
+// answerLimit bounds the requests that are no streams. It is generous: somebody else's "docker cp" of the container makes them wait.
+const answerLimit = 30 * time.Second
+
+func answering(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, answerLimit, fmt.Errorf("the container engine did not answer within %s", answerLimit))
 }
 
 // Read streams the folder name as tar; entries begin with its last component.
@@ -68,9 +78,11 @@ type recipeFacts struct {
 
 // Describe reads the recipe of a container, and the size of its writable layer when sized (that walks the whole layer).
 func (d dockerEngine) Describe(ctx context.Context, id string, sized bool) (recipeFacts, error) {
+	ctx, cancel := answering(ctx)
+	defer cancel()
 	inspected, _, err := d.Client().ContainerInspectWithRaw(ctx, id, sized)
 	if err != nil {
-		return recipeFacts{}, explain(err)
+		return recipeFacts{}, explain(blame(ctx, err))
 	}
 	if inspected.ContainerJSONBase == nil || inspected.Config == nil {
 		return recipeFacts{}, fmt.Errorf("the engine's answer does not describe container %q", id)

@@ -94,7 +94,7 @@ func Restore(ctx context.Context, r RestoreRequest) (summary RestoreSummary, err
 	if err := job.consent(ctx); err != nil {
 		return job.summary, err
 	}
-	return job.summary, job.run(ctx)
+	return job.summary, job.place.run(ctx, job)
 }
 
 // restoreJob is one restore under way.
@@ -191,13 +191,5 @@ func (j *restoreJob) consent(ctx context.Context) error {
 	if n > 0 {
 		return &ConsentError{Sandbox: j.Target.Name, Home: j.summary.Home, Entries: n}
 	}
-	return nil
-}
-
-func (j *restoreJob) run(ctx context.Context) error {
-	if err := j.place.run(ctx, j); err != nil {
-		return err
-	}
-	j.summary.Done = true
 	return nil
 }

@@ -67,3 +67,17 @@ func (r *stallReader) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// pulse gives r, the source of a write, under watch: the clock runs all the time, and every read sets it back.
+func (s *stall) pulse(r io.Reader) io.Reader { return &pulseReader{stall: s, from: r} }
+
+type pulseReader struct {
+	*stall
+	from io.Reader
+}
+
+func (r *pulseReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	r.timer.Reset(r.limit)
+	return n, err
+}

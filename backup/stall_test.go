@@ -82,3 +82,21 @@ func TestStallTellsTheCallersReason(t *testing.T) {
 		t.Errorf("an error without a cause became %v", err)
 	}
 }
+
+func TestPulseIsSetBackByEveryRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		watch, stop := watchStall(t.Context(), time.Minute)
+		defer stop()
+		r := watch.pulse(strings.NewReader("abc"))
+		for range 3 {
+			time.Sleep(59 * time.Second)
+			if _, err := r.Read(make([]byte, 1)); err != nil || watch.ctx.Err() != nil {
+				t.Fatal(err, context.Cause(watch.ctx))
+			}
+		}
+		time.Sleep(61 * time.Second)
+		if _, ok := errors.AsType[*StallError](context.Cause(watch.ctx)); !ok {
+			t.Error("a reader that stopped reading was not noticed")
+		}
+	})
+}

@@ -63,6 +63,7 @@ func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
 		half = false
 		return errors.Join(fmt.Errorf("%w; %w", err, ErrPutBack), old.remove())
 	}
+	j.summary.Done = true
 	return old.remove()
 }
 

@@ -74,6 +74,7 @@ func (p *execPlace) run(ctx context.Context, j *restoreJob) (err error) {
 	if err != nil {
 		return p.undo(ctx, j, err, back, stage, names)
 	}
+	j.summary.Done = true
 	p.carry(ctx, j, pack, stage)
 	return p.after(ctx, scriptDrop, stage)
 }

@@ -27,10 +27,14 @@ func newPacker(base string, pick *selection, target owner) *packer {
 	return &packer{base: base, pick: pick, owner: target, then: map[string]trait{}}
 }
 
+// writeStall is how long the engine may take no byte while a home is written: it may be busy removing the old one.
+const writeStall = 5 * time.Minute
+
 // write streams what fill packs into the container. The packing's own error comes before the engine's, which only follows from it.
 func (p *containerPlace) write(ctx context.Context, j *restoreJob, fill func(context.Context) error, pack *packer) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	watch, stop := watchStall(ctx, writeStall)
+	defer stop()
+	ctx = watch.ctx
 	from, to := io.Pipe()
 	pack.tar = tar.NewWriter(to)
 	packed := make(chan error, 1)
@@ -42,7 +46,7 @@ func (p *containerPlace) write(ctx context.Context, j *restoreJob, fill func(con
 		to.CloseWithError(err)
 		packed <- err
 	}()
-	err := p.engine.Write(ctx, p.id, parent(p.dir), j.meter.reader(from))
+	err := p.engine.Write(ctx, p.id, parent(p.dir), watch.pulse(j.meter.reader(from)))
 	from.CloseWithError(errEngineStopped)
 	if cause := <-packed; cause != nil && !errors.Is(cause, errEngineStopped) {
 		return cause

@@ -1,0 +1,352 @@
+package backup
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sandkeeper/gateway"
+	"sandkeeper/sandbox"
+)
+
+// savedFake is a store with one backup of a container that was then changed: the ground of most restores.
+func savedFake(t *testing.T, state string) (*fakeEngine, RestoreRequest) {
+	t.Helper()
+	f := newFakeEngine()
+	sb := f.add(idA, state, entry{name: "a", body: "then", uid: 998}, entry{name: "dir", kind: tar.TypeDir}, entry{name: "dir/b", body: "then"})
+	s := testStore(t, StoreOptions{})
+	summary, err := (&Run{Store: s, containers: f, PauseLimit: -1}).All(t.Context(), inventoryOf(sb))
+	if err != nil || summary.Totals.BackedUp != 1 {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	b, err := s.Find(sb.Name, Latest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sb = f.add(idA, state, entry{name: "a", body: "now", uid: 998}, entry{name: "new", body: "now"})
+	f.calls, f.writes = nil, 0
+	return f, RestoreRequest{Store: s, Backup: b, Target: sb, Consent: true, containers: f}
+}
+
+var (
+	thenHome = map[string]string{"": "", "a": "then", "dir": "", "dir/b": "then"}
+	nowHome  = map[string]string{"": "", "a": "now", "new": "now"}
+)
+
+// assertNoCopies checks that the private copies of a home, credentials and all, are gone.
+func assertNoCopies(t *testing.T, s *Store) {
+	t.Helper()
+	left, err := filepath.Glob(filepath.Join(s.Root(), oldPattern))
+	if err != nil || len(left) != 0 {
+		t.Errorf("copies of the home were left: %q, %v", left, err)
+	}
+}
+
+func TestRestoreStopsSwapsAndStarts(t *testing.T) {
+	f, request := savedFake(t, "running")
+	var stages []Stage
+	request.Progress = func(e Event) {
+		if len(stages) == 0 || stages[len(stages)-1] != e.Stage {
+			stages = append(stages, e.Stage)
+		}
+	}
+	summary, err := Restore(t.Context(), request)
+	if err != nil || !summary.Done || summary.Files != 2 || summary.Bytes != 8 {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	if diff := cmp.Diff(thenHome, f.home(idA)); diff != "" {
+		t.Errorf("home (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"stop aa", "start aa"}, f.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	want := []Stage{StageVerifying, StageStopping, StageSaving, StageWriting, StageVerifying, StageStarting, StageDone}
+	if diff := cmp.Diff(want, stages); diff != "" {
+		t.Errorf("stages (-want +got):\n%s", diff)
+	}
+	assertNoCopies(t, request.Store)
+}
+
+func TestRestoreRefusesDamageBeforeTouchingAnything(t *testing.T) {
+	for _, name := range []string{"archive.tar.zst", "manifest.json"} {
+		f, request := savedFake(t, "running")
+		file := filepath.Join(request.Backup.Dir, name)
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[len(text)/2] ^= 1
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = Restore(t.Context(), request)
+		if _, ok := errors.AsType[*DamageError](err); !ok {
+			t.Errorf("%s flipped: %v", name, err)
+		}
+		if diff := cmp.Diff(nowHome, f.home(idA)); diff != "" || len(f.calls) != 0 || f.writes != 0 {
+			t.Errorf("%s flipped: the target was touched: %q %s", name, f.calls, diff)
+		}
+	}
+	_, request := savedFake(t, "running")
+	request.Backup.Manifest, request.Backup.Damage = nil, errors.New("torn manifest")
+	if _, err := Restore(t.Context(), request); err == nil || !strings.Contains(err.Error(), "torn manifest") {
+		t.Errorf("a backup that is not whole: %v", err)
+	}
+}
+
+// The write fails after every number of entries in turn: what was there is always put back, and the container runs again.
+func TestRestorePutsTheOldContentBack(t *testing.T) {
+	for after := 0; ; after++ {
+		f, request := savedFake(t, "running")
+		f.broken.write = func(n int) (int, error) {
+			if n == 1 {
+				return after, errors.New("no space left on device")
+			}
+			return -1, nil
+		}
+		_, err := Restore(t.Context(), request)
+		if err == nil {
+			if after < 4 {
+				t.Fatalf("only %d entries were written", after)
+			}
+			return
+		}
+		if !errors.Is(err, ErrPutBack) || !strings.Contains(err.Error(), "no space left on device") {
+			t.Errorf("after %d entries: %v", after, err)
+		}
+		if diff := cmp.Diff(nowHome, f.home(idA)); diff != "" {
+			t.Errorf("after %d entries, home (-want +got):\n%s", after, diff)
+		}
+		if f.state[idA] != "running" {
+			t.Errorf("after %d entries the container is %q", after, f.state[idA])
+		}
+		assertNoCopies(t, request.Store)
+	}
+}
+
+func TestRestoreKeepsTheCopyWhenNothingHelps(t *testing.T) {
+	f, request := savedFake(t, "running")
+	f.broken.write = func(int) (int, error) { return 2, errors.New("engine is down") }
+	_, err := Restore(t.Context(), request)
+	left, _ := filepath.Glob(filepath.Join(request.Store.Root(), oldPattern))
+	if err == nil || errors.Is(err, ErrPutBack) || len(left) != 1 || !strings.Contains(err.Error(), left[0]) {
+		t.Fatalf("the copy %q is not named: %v", left, err)
+	}
+	if info, err := os.Stat(left[0]); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("copy: %v, %v", info, err)
+	}
+	if f.state[idA] != "exited" || !strings.Contains(err.Error(), "left stopped") {
+		t.Errorf("a half restored container is %q: %v", f.state[idA], err)
+	}
+}
+
+func TestRestoreIsNotBelievedUntilItWasReadBack(t *testing.T) {
+	f, request := savedFake(t, "exited")
+	reads := 0
+	f.broken.read = func(string) error {
+		if reads++; reads == 2 { // the first read takes the copy, the second confirms
+			e := f.files[idA]["sandbox/dir/b"]
+			e.body = "flip"
+			f.files[idA]["sandbox/dir/b"] = e
+		}
+		return nil
+	}
+	_, err := Restore(t.Context(), request)
+	if !errors.Is(err, ErrPutBack) || !strings.Contains(err.Error(), `1 entries are not as they were written, the first is "dir/b"`) {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(nowHome, f.home(idA)); diff != "" {
+		t.Errorf("home (-want +got):\n%s", diff)
+	}
+}
+
+func TestRestoreRefusals(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*fakeEngine, *RestoreRequest)
+		says   string
+	}{
+		"no consent":       {func(_ *fakeEngine, r *RestoreRequest) { r.Consent = false }, `has 2 entries in /sandbox`},
+		"paused":           {func(f *fakeEngine, _ *RestoreRequest) { f.state[idA] = "paused" }, "is paused"},
+		"gone":             {func(f *fakeEngine, _ *RestoreRequest) { f.files[idA] = nil }, "has no /sandbox"},
+		"unknown scope":    {func(_ *fakeEngine, r *RestoreRequest) { r.Scope = "half" }, `scope "half"`},
+		"no state in it":   {func(_ *fakeEngine, r *RestoreRequest) { r.Scope = ScopeState }, "none of the state"},
+		"no way in":        {func(_ *fakeEngine, r *RestoreRequest) { r.Target.Container = nil }, "cannot be restored to"},
+		"ambiguous target": {func(_ *fakeEngine, r *RestoreRequest) { r.Target.Standing = sandbox.Ambiguous }, "several containers"},
+		"cannot be stopped": {func(f *fakeEngine, _ *RestoreRequest) {
+			f.state[idA], f.broken.stop = "running", errors.New("stop refused")
+		}, "stop refused"},
+		"a mount inside": {func(f *fakeEngine, _ *RestoreRequest) {
+			f.mounts = []gateway.Mount{{Source: "/host", Destination: "/sandbox/dir/deep"}}
+		}, "/sandbox/dir/deep mounted"},
+	} {
+		f, request := savedFake(t, "exited")
+		tt.change(f, &request)
+		before := f.home(idA)
+		_, err := Restore(t.Context(), request)
+		if err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(before, f.home(idA)); diff != "" || f.writes != 0 {
+			t.Errorf("%s: the home was written to (-want +got):\n%s", name, diff)
+		}
+		assertNoCopies(t, request.Store)
+	}
+}
+
+func TestRestoreSaysWhenTheContainerDoesNotStart(t *testing.T) {
+	f, request := savedFake(t, "running")
+	f.broken.start = errors.New("no such network")
+	summary, err := Restore(t.Context(), request)
+	if err == nil || !strings.Contains(err.Error(), "could not be started again: no such network") || !summary.Done {
+		t.Errorf("%+v, %v", summary, err)
+	}
+}
+
+func TestRestoreLeavesTheTargetsOwnCredentials(t *testing.T) {
+	f := newFakeEngine()
+	home := []entry{{name: ".agent", kind: tar.TypeDir}, {name: ".agent/auth.json", body: `{"token":"old"}`}, {name: "a", body: "then"}}
+	sb := f.add(idA, "exited", home...)
+	s := testStore(t, StoreOptions{})
+	b, err := s.Create(t.Context(), newOf(sb.Name), func(_ context.Context, a *Archive) error {
+		for _, e := range home {
+			if e.name == ".agent/auth.json" {
+				a.Omit(e.name, "credential file")
+				continue
+			}
+			if err := a.Add(e.header(), strings.NewReader(e.body)); err != nil {
+				return err
+			}
+		}
+		a.Omit("lost.env", "credential file")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sb = f.add(idA, "exited", entry{name: ".agent", kind: tar.TypeDir}, entry{name: ".agent/auth.json", body: "fresh"}, entry{name: "a", body: "now"})
+	if b, err = s.Find(sb.Name, b.ID); err != nil {
+		t.Fatal(err)
+	}
+	summary, err := Restore(t.Context(), RestoreRequest{Store: s, Backup: b, Target: sb, Consent: true, containers: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"": "", ".agent": "", ".agent/auth.json": "fresh", "a": "then"}
+	if diff := cmp.Diff(want, f.home(idA)); diff != "" {
+		t.Errorf("home (-want +got):\n%s", diff)
+	}
+	if len(summary.Kept) != 1 || len(summary.Missing) != 1 || summary.Missing[0].Path != "lost.env" {
+		t.Errorf("kept %q, missing %+v", summary.Kept, summary.Missing)
+	}
+}
+
+func TestHostileEntriesAreRefused(t *testing.T) {
+	kinds := map[string]byte{"dir": tar.TypeDir, "file": tar.TypeReg, "link": tar.TypeSymlink}
+	for name, h := range map[string]header{
+		"absolute":             {Typeflag: tar.TypeReg, Name: "/etc/passwd"},
+		"dot dot":              {Typeflag: tar.TypeReg, Name: "../x"},
+		"dot dot inside":       {Typeflag: tar.TypeReg, Name: "dir/../../x"},
+		"through a link":       {Typeflag: tar.TypeReg, Name: "link/x"},
+		"deep through a link":  {Typeflag: tar.TypeReg, Name: "link/a/b/x"},
+		"below a file":         {Typeflag: tar.TypeReg, Name: "file/x"},
+		"hard link out":        {Typeflag: tar.TypeLink, Name: "x", Linkname: "../etc/passwd"},
+		"hard link to a link":  {Typeflag: tar.TypeLink, Name: "x", Linkname: "link"},
+		"hard link to nothing": {Typeflag: tar.TypeLink, Name: "x", Linkname: "later"},
+		"device":               {Typeflag: tar.TypeBlock, Name: "sda"},
+		"pipe":                 {Typeflag: tar.TypeFifo, Name: "p"},
+		"twice":                {Typeflag: tar.TypeReg, Name: "file"},
+	} {
+		h.Name = cleanName(h.Name)
+		if _, ok := errors.AsType[*DamageError](safeEntry(&h, kinds)); !ok {
+			t.Errorf("%s was let in", name)
+		}
+	}
+	for _, h := range []header{
+		{Typeflag: tar.TypeReg, Name: "dir/x"}, {Typeflag: tar.TypeLink, Name: "x", Linkname: "./file"}, {Typeflag: tar.TypeSymlink, Name: "y", Linkname: "/etc"},
+	} {
+		if err := safeEntry(&h, kinds); err != nil {
+			t.Errorf("%s: %v", h.Name, err)
+		}
+	}
+}
+
+func TestStateOfAnAgent(t *testing.T) {
+	index := func(names ...string) *Manifest {
+		m := &Manifest{Index: &Index{}}
+		for _, name := range names {
+			m.Index.Entries = append(m.Index.Entries, Entry{Path: name})
+		}
+		return m
+	}
+	for _, tt := range []struct {
+		agent string
+		names []string
+		roots []string
+		says  string
+	}{
+		{"", []string{".openclaw", ".openclaw/workspace", ".openclaw/workspace/a", ".openclaw/workspace-b", ".openclaw/plugins", "x"},
+			[]string{".openclaw/workspace", ".openclaw/workspace-b"}, ""},
+		{"hermes", []string{".hermes/runtime", ".hermes/runtime/state.db", ".hermes/hooks"}, []string{".hermes/runtime/state.db"}, ""},
+		{"pi", []string{".pi/agent/sessions", ".pi/agent/tools"}, []string{".pi/agent/sessions"}, ""},
+		{"langchain-deepagents-code", []string{".deepagents/agent", ".deepagents/agent/skills"}, []string{".deepagents/agent/skills"}, ""},
+		{"nemocua", []string{"a"}, nil, "is not known"},
+		{"openclaw", []string{"a"}, nil, "none of the state"},
+	} {
+		m := index(tt.names...)
+		m.Agent = tt.agent
+		pick, err := choose(m, ScopeState, "")
+		if tt.says != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%q: %v", tt.agent, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tt.roots, pick.roots); diff != "" {
+			t.Errorf("%q roots (-want +got):\n%s", tt.agent, diff)
+		}
+	}
+	m := index("a")
+	m.Agent = "hermes"
+	if _, err := choose(m, ScopeState, "openclaw"); err == nil || !strings.Contains(err.Error(), `"hermes"`) {
+		t.Errorf("another agent's state: %v", err)
+	}
+}
+
+func TestSelectionRoot(t *testing.T) {
+	s := &selection{roots: []string{"a/b", "c"}}
+	for name, want := range map[string]string{"a/b": "a/b", "a/b/c": "a/b", "a": "", "a/bc": "", "c": "c", ".": "", "d": ""} {
+		if got := s.root(name); got != want {
+			t.Errorf("root of %q is %q, want %q", name, got, want)
+		}
+	}
+	if whole := (&selection{roots: []string{"."}}); whole.root("x/y") != "." || !whole.whole() {
+		t.Error("the whole home does not hold everything")
+	}
+}
+
+func TestRestoreSummaryNamesTheSource(t *testing.T) {
+	f, request := savedFake(t, "exited")
+	other := f.add(idB, "exited")
+	request.Target, request.Consent = other, false // an empty target needs no consent
+	summary, err := Restore(t.Context(), request)
+	if err != nil || summary.From != "box-aa" || summary.Sandbox != "box-bb" || summary.Previous != "" {
+		t.Errorf("%+v, %v", summary, err)
+	}
+	want := fmt.Sprint(thenHome)
+	if got := fmt.Sprint(f.home(idB)); got != want {
+		t.Errorf("home %s, want %s", got, want)
+	}
+	if diff := cmp.Diff(nowHome, f.home(idA)); diff != "" {
+		t.Errorf("the source changed:\n%s", diff)
+	}
+}
