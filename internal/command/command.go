@@ -48,7 +48,7 @@ func (r Result) Combined() string {
 }
 
 // Run runs c to its end. The error is non-nil when the program could not be started, was cut off by c.Timeout (then it wraps
-// context.DeadlineExceeded and names the limit) or by ctx; a non-zero exit status alone is not an error: it is in Result.Exit.
+// context.DeadlineExceeded and names the limit) or by ctx, or when c.Stdout did not take its output; a non-zero exit status alone is not an error: it is in Result.Exit.
 func Run(ctx context.Context, c Command) (Result, error) {
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -58,8 +58,9 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	stdout, stderr := &capped{}, &capped{}
 	child := exec.CommandContext(ctx, c.Path, c.Args...)
 	child.Env, child.Stdin, child.Stdout, child.Stderr = c.Env, c.Stdin, stdout, stderr
+	sink := &sink{to: c.Stdout}
 	if c.Stdout != nil {
-		child.Stdout = c.Stdout
+		child.Stdout = sink
 	}
 	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	child.Cancel = func() error { return syscall.Kill(-child.Process.Pid, syscall.SIGKILL) }
@@ -77,6 +78,9 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	if cause := ctx.Err(); cause != nil && result.Exit == -1 {
 		result.TimedOut = errors.Is(cause, context.DeadlineExceeded)
 		return result, fmt.Errorf("%s %s: %w", c.Path, cutOff(c, result), cause)
+	}
+	if sink.err != nil {
+		return result, fmt.Errorf("keeping the output of %s: %w", c.Path, sink.err)
 	}
 	if _, exited := errors.AsType[*exec.ExitError](err); exited || errors.Is(err, exec.ErrWaitDelay) {
 		return result, nil
@@ -105,4 +109,18 @@ func (b *capped) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return b.kept.Write(p)
+}
+
+// sink remembers why the writer refused: os/exec prefers the exit status of a program that died of it.
+type sink struct {
+	to  io.Writer
+	err error
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.to.Write(p)
+	if err != nil {
+		s.err = err
+	}
+	return n, err
 }

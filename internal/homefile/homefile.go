@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,10 +38,13 @@ func Read(home, path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s has %d bytes, more than %d: %w", path, info.Size(), limit, ErrTooLarge)
 	}
 	content, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(content)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes: %w", path, limit, ErrTooLarge)
+	if err != nil {
+		return nil, err
 	}
-	return content, err
+	if int64(len(content)) > limit {
+		return nil, fmt.Errorf("%s has more than %d bytes: %w", path, limit, ErrTooLarge)
+	}
+	return content, nil
 }
 
 // O_NONBLOCK: a pipe put in place of a file must not make us wait for a writer.
@@ -56,5 +60,26 @@ func open(home, path string) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
-	return root.OpenFile(rel, flags, 0)
+	f, err := root.OpenFile(rel, flags, 0)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if inside, ok := resolved(home, path); ok {
+		return root.OpenFile(inside, flags, 0)
+	}
+	return nil, err
+}
+
+// resolved is path below home without links. os.Root refuses absolute links also where they stay inside.
+func resolved(home, path string) (rel string, ok bool) {
+	realHome, err := filepath.EvalSymlinks(home)
+	if err != nil {
+		return "", false
+	}
+	realPath, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", false
+	}
+	rel, err = filepath.Rel(realHome, realPath)
+	return rel, err == nil && filepath.IsLocal(rel)
 }
