@@ -11,7 +11,7 @@ build: ## build bin/sandkeeper, a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sandkeeper .
 
 test: ## vet and test everything; what this machine lacks (Docker, a real openshell) is skipped by name
-	go vet ./... && go test ./...
+	go vet ./... && go test ./... && .ci/lacks
 
 e2e: ## whole-program tests against real Docker, stand-in gateways and real openshell command lines
 	go test -count=1 -v ./test/e2e/...

@@ -54,8 +54,11 @@ func (e *engine) image(reference string) {
 		e.t.Fatal(err)
 	}
 	rootfs := archive(e.t, []entry{
-		{name: "bin/busybox", mode: 0o755, content: string(busybox)}, {name: "bin/sh", link: "busybox"}, {name: "bin/sleep", link: "busybox"},
-		{name: "tmp", dir: true, mode: 0o1777}, {name: "sandbox", dir: true, mode: 0o755},
+		{name: "bin/busybox", mode: 0o755, content: string(busybox)},
+		{name: "bin/sh", link: "busybox"},
+		{name: "bin/sleep", link: "busybox"},
+		{name: "tmp", dir: true, mode: 0o1777},
+		{name: "sandbox", dir: true, mode: 0o755},
 	})
 	out, err := e.client.ImageImport(e.t.Context(), image.ImportSource{Source: rootfs, SourceName: "-"}, reference, image.ImportOptions{})
 	if err != nil {
