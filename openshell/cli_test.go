@@ -69,7 +69,7 @@ func TestHangingAndBabblingCLIs(t *testing.T) {
 	if failure, ok := errors.AsType[*ListingError](err); !ok || !failure.TimedOut || time.Since(start) > 5*time.Second {
 		t.Errorf("hanging: got %v after %s, want timed out", err, time.Since(start))
 	}
-	_, err = real(t, "echo '['; yes | head -c 20000000").Sandboxes(t.Context(), "n")
+	_, err = real(t, "echo '['; yes | head -c 17000000").Sandboxes(t.Context(), "n")
 	if failure, ok := errors.AsType[*ListingError](err); !ok || failure.TimedOut || len(err.Error()) > 1000 {
 		t.Errorf("babbling: got %.300v, want a listing error", err)
 	}

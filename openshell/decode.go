@@ -30,17 +30,17 @@ var goProto = regexp.MustCompile(`(?i)\bproto:[ \x{a0}]*(?:cannot parse|illegal|
 // wording of OpenShell's decoder, in both spellings of a gRPC status, wrapped or not. It asks nothing about whose message it was;
 // for a text of unknown origin that matters, and preflight.Diagnose is the one to ask.
 func DecodeFailure(text string) bool {
-	normal := Normalise(text)
-	if loose.MatchString(normal) || goProto.MatchString(normal) {
-		return true
-	}
 	squeezed := squeeze(text)
 	for _, wording := range decodeWordings {
 		if strings.Contains(squeezed, wording) {
 			return true
 		}
 	}
-	return false
+	if !strings.Contains(squeezed, "proto") {
+		return false
+	}
+	flat := strings.Join(strings.Fields(stripANSI(text)), " ")
+	return loose.MatchString(flat) || goProto.MatchString(flat)
 }
 
 // squeeze is text in lower case without spaces and gutters: wrapping, also inside words, cannot hide a wording in it.

@@ -46,20 +46,23 @@ func stripANSI(text string) string {
 // "│ ├─▶ ╰─▶ ×" and their ASCII stand-ins, lines wrapped at 80 columns, no-break spaces, runs of spaces, empty lines. What was one
 // message is one line again; causes and unrelated lines stay on lines of their own.
 func Normalise(text string) string {
-	var lines []string
+	var out strings.Builder
 	width := 0
 	for line := range strings.Lines(stripANSI(text)) {
 		line = strings.TrimRight(line, "\n ")
 		raw := utf8.RuneCountInString(line)
-		if mark := gutter.FindString(line); mark != "" && len(lines) > 0 && !cause.MatchString(line) {
-			last := len(lines) - 1
-			lines[last] = rejoin(lines[last], tidy(line[len(mark):]), width)
+		if mark := gutter.FindString(line); mark != "" && out.Len() > 0 && !cause.MatchString(line) {
+			rest := tidy(line[len(mark):])
+			out.WriteString(seam(out.String(), rest, width) + rest)
 		} else if line = tidy(cause.ReplaceAllString(cross.ReplaceAllString(line, "$1$2 "), "")); line != "" {
-			lines = append(lines, line)
+			if out.Len() > 0 {
+				out.WriteByte('\n')
+			}
+			out.WriteString(line)
 		}
 		width = raw
 	}
-	return strings.Join(lines, "\n")
+	return out.String()
 }
 
 func tidy(line string) string {
@@ -71,24 +74,34 @@ func tidy(line string) string {
 // wrapColumn is where miette wraps when it does not write to a terminal.
 const wrapColumn = 80
 
-// rejoin puts two parts of a wrapped line together. They are parted at a space, after a hyphen, or inside a word that is longer
-// than a line; before holds the width of the printed line that was continued.
-func rejoin(before, after string, width int) string {
-	if after == "" || before == "" {
-		return before + after
+// seam is what belongs between two parts of a wrapped line. They are parted at a space, after a hyphen, or inside a word that is
+// longer than a line; width is that of the printed line that is continued.
+func seam(before, after string, width int) string {
+	if after == "" {
+		return ""
 	}
-	hyphen := strings.HasSuffix(before, "-") && !strings.HasSuffix(before, " -")
-	tail := before[strings.LastIndexByte(before, ' ')+1:]
+	tail := before[strings.LastIndexAny(before, " \n")+1:]
 	head, _, _ := strings.Cut(after, " ")
+	hyphen := len(tail) > 1 && strings.HasSuffix(tail, "-")
 	tooLong := width >= wrapColumn-1 && utf8.RuneCountInString(tail)+utf8.RuneCountInString(head) > wrapColumn-8
 	if hyphen || tooLong {
-		return before + after
+		return ""
 	}
-	return before + " " + after
+	return " "
+}
+
+// clipLimit is how much of each end of a text is looked at for one line of it.
+const clipLimit = 32 << 10
+
+func clip(text string) string {
+	if len(text) <= 2*clipLimit {
+		return text
+	}
+	return text[:clipLimit] + "\n" + text[len(text)-clipLimit:]
 }
 
 // OneLine is text as one line that can be printed: normalised, without control characters, at most limit characters long (with "…"
-// as the last of them when something was cut off). A limit below 1 means no limit.
+// as the last of them when something was cut off). A limit below 1 means none; of a very long text only both ends are looked at.
 func OneLine(text string, limit int) string {
 	printable := strings.Map(func(r rune) rune {
 		if r == '\n' {
@@ -98,7 +111,7 @@ func OneLine(text string, limit int) string {
 			return -1
 		}
 		return r
-	}, Normalise(text))
+	}, Normalise(clip(text)))
 	printable = strings.TrimSpace(blanks.ReplaceAllString(printable, " "))
 	if limit < 1 || utf8.RuneCountInString(printable) <= limit {
 		return printable

@@ -91,17 +91,17 @@ const (
 		`address already in use.{0,60}gateway|timed out waiting for (?:the)? gateway|gateway start failed|could not start (?:the)? gateway`
 	libraryMissing = `glibc_|libc\.so|error while loading shared libraries`
 	relayFailed    = `supervisor relay failed|supervisor session (?:is)? not connected|no supervisor session|supervisor is (?:not |dis)connected|relay (?:open)? timed out|` +
-		`ssh exited with status|ssh-?unreachable|sandbox.{0,80}(?:banner exchange|kex_exchange_identification)|openshell-[a-z0-9.-]+.{0,40}kex_exchange|` +
+		`ssh exited with status|ssh-?unreachable|timed out during banner exchange|connection to unknown port 65535|sandbox.{0,80}(?:banner exchange|kex_exchange_identification)|openshell-[a-z0-9.-]+.{0,40}kex_exchange|` +
 		`ssh (?:connection)? to sandbox.{0,60}(?:failed|timed out|refused)|sandbox.{0,40}unreachable|ssh tunnel.{0,60}(?:fail|timed out)|` +
 		`supervisor.{0,60}(?:timed out|unavailable)`
-	notReady = `sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,40}) is not (?:yet)? ready|is not ready \(phase:|supervisornotconnected|` +
+	notReady = `skipping '[^']*' \(not running|sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,40}) is not (?:yet)? ready|is not ready \(phase:|supervisornotconnected|` +
 		`sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,40}) did not become ready|wait for it to reach ready|dependenciesnotready|` +
 		`stuck in '?(?:error|provisioning)'?|timed out waiting for (?:the)? sandbox|(?:mainprocess|controlsupervisor) exited|` +
 		`sandbox.{0,60}(?:provisioning timed out|not become ready)`
 	sandboxGone = `sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{1,40})? (?:was|is)? (?:not |n't )found|no such sandbox|unknown sandbox|` +
 		`sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{1,40})? does not exist`
 	sandboxBackup = `failed to back up sandbox|incomplete snapshot retained|failed files:|backup failed \(|backup cleanup failed|restore failed\.|` +
-		`state restore was incomplete|rebuild-manifest|sandbox.{0,60}snapshot.{0,40}(?:rejected|unsafe|invalid|corrupt)`
+		`state restore was incomplete|state backup failed|to prevent data loss|rebuild-manifest|sandbox.{0,60}snapshot.{0,40}(?:rejected|unsafe|invalid|corrupt)`
 	anyBackup = `(?:unsafe|absolute|escaping|dangling) sym(?:bolic)? link|hard ?links?|tar: .{0,120}(?:permission denied|file changed as we read it|cannot)|` +
 		`(?:backup|back up|backed up|snapshot|restore|archive).{0,120}(?:checksum|digest|corrupt|damaged|truncated|permission denied|exceed|maxbuffer|enobufs|` +
 		`symlink|manifest|sanitiz|rejected|unsafe|failed|incomplete)`
