@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	frameRaw    = 2 << 20  // bytes of the tar stream in one frame; the last one is shorter
+	frameRaw    = 1 << 20  // bytes of the tar stream in one frame; the last one is shorter
 	frameMax    = 16 << 20 // largest frame, raw or packed, that is read: an upper bound for foreign manifests
 	maxPackers  = 6        // (packers + 2) jobs of two buffers stay well below 64 MiB
 	digestBytes = 16

@@ -15,7 +15,7 @@ type member struct {
 
 // encode renders m: one line per member and per element of a list, the index after the facts, the seal last.
 func (m *Manifest) encode() ([]byte, error) {
-	known, err := json.Marshal(m)
+	known, err := json.Marshal(m.head())
 	if err != nil {
 		return nil, err
 	}
@@ -23,55 +23,65 @@ func (m *Manifest) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if last := len(members) - 1; m.Index != nil && last >= 0 { // facts, unknown members, index
-		members = append(append(members[:last:last], m.extra...), members[last])
-	} else {
-		members = append(members, m.extra...)
-	}
 	var out bytes.Buffer
 	out.WriteString("{\n")
-	for _, mem := range members {
-		key, _ := json.Marshal(mem.key)
+	for _, mem := range append(members, m.extra...) {
+		key, err := json.Marshal(mem.key)
+		if err != nil {
+			return nil, err
+		}
 		fmt.Fprintf(&out, "  %s: ", key)
-		if err := writeValue(&out, mem.value, "  "); err != nil {
+		if err := writeValue(&out, mem.value); err != nil {
 			return nil, err
 		}
 		out.WriteString(",\n")
 	}
+	if m.Index != nil {
+		if err := m.Index.write(&out); err != nil {
+			return nil, err
+		}
+	}
 	return seal(out.Bytes()), nil
 }
 
-// writeValue writes objects at the top of the index and all lists of objects line by line, so that people and diff can read them.
-func writeValue(out *bytes.Buffer, value json.RawMessage, indent string) error {
-	switch {
-	case bytes.HasPrefix(value, []byte(`[{`)):
-		var items []json.RawMessage
-		if err := json.Unmarshal(value, &items); err != nil {
-			return err
-		}
-		out.WriteString("[")
-		for i, item := range items {
-			out.WriteString(listGap(i) + indent + "  ")
-			out.Write(item)
-		}
-		out.WriteString("\n" + indent + "]")
+// write renders the index element by element: it is nearly all of a manifest, and copies of it would be most of a run's memory.
+func (x *Index) write(out *bytes.Buffer) error {
+	out.WriteString("  \"index\": {\n    \"frames\": ")
+	if err := writeList(out, "    ", x.Frames); err != nil {
+		return err
+	}
+	out.WriteString(",\n    \"entries\": ")
+	if err := writeList(out, "    ", x.Entries); err != nil {
+		return err
+	}
+	out.WriteString("\n  },\n")
+	return nil
+}
+
+// writeValue writes lists of objects line by line, so that people and diff can read them.
+func writeValue(out *bytes.Buffer, value json.RawMessage) error {
+	if !bytes.HasPrefix(value, []byte(`[{`)) {
+		out.Write(value)
 		return nil
-	case bytes.HasPrefix(value, []byte(`{"frames":`)):
-		members, err := splitMembers(value)
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(value, &items); err != nil {
+		return err
+	}
+	return writeList(out, "  ", items)
+}
+
+func writeList[T any](out *bytes.Buffer, indent string, items []T) error {
+	out.WriteString("[")
+	for i := range items {
+		text, err := json.Marshal(&items[i])
 		if err != nil {
 			return err
 		}
-		out.WriteString("{")
-		for i, mem := range members {
-			fmt.Fprintf(out, "%s%s  %q: ", listGap(i), indent, mem.key)
-			if err := writeValue(out, mem.value, indent+"  "); err != nil {
-				return err
-			}
-		}
-		out.WriteString("\n" + indent + "}")
-		return nil
+		out.WriteString(listGap(i) + indent + "  ")
+		out.Write(text)
 	}
-	out.Write(value)
+	out.WriteString("\n" + indent + "]")
 	return nil
 }
 
@@ -123,7 +133,7 @@ func decodeManifest(content []byte, headOnly bool) (*Manifest, error) {
 	if m.Schema != Schema {
 		return nil, fmt.Errorf("manifest has schema %d, this program reads schema %d", m.Schema, Schema)
 	}
-	members, err := splitMembers(content)
+	members, err := splitMembers(cutIndex(content))
 	if err != nil {
 		return nil, &DamageError{Kind: DamageManifest, Err: err}
 	}
@@ -145,7 +155,7 @@ func cutIndex(content []byte) []byte {
 	if at < 0 {
 		return content
 	}
-	return append(bytes.Clone(content[:at]), "\n}\n"...)
+	return append(content[:at:at], "\n}\n"...)
 }
 
 func knownMember(key string) bool {

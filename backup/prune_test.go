@@ -19,6 +19,13 @@ func aged(mark string) Backup {
 	return b
 }
 
+func agedAll(marks string) (have []Backup) {
+	for mark := range strings.FieldsSeq(marks) {
+		have = append(have, aged(mark))
+	}
+	return have
+}
+
 func TestPlanPrune(t *testing.T) {
 	const (
 		a = "20260105T100000Z-aaaa" // Monday, week 2
@@ -50,10 +57,7 @@ func TestPlanPrune(t *testing.T) {
 		"a verified one that is old, weekly 1": {"+" + a + " " + c + " " + f, Keep{Weekly: 1}, c},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var have []Backup
-			for mark := range strings.FieldsSeq(test.have) {
-				have = append(have, aged(mark))
-			}
+			have := agedAll(test.have)
 			plan, err := PlanPrune(have, test.keep)
 			if err != nil {
 				t.Fatal(err)

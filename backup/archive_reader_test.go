@@ -1,0 +1,88 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// packed is raw as an archive of one frame, without digests, and its index.
+func packed(t testing.TB, raw []byte) ([]byte, []Frame) {
+	t.Helper()
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(32<<10), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := enc.EncodeAll(raw, nil)
+	return out, []Frame{{Raw: int64(len(raw)), Size: int64(len(out))}}
+}
+
+func TestReadFramesRefusesBombs(t *testing.T) {
+	bomb, frames := packed(t, make([]byte, 64<<20))
+	for name, frame := range map[string]Frame{
+		"honest about its size": frames[0], "a lie about its size": {Raw: 100, Size: frames[0].Size}, "at the limit": {Raw: frameMax, Size: frames[0].Size},
+	} {
+		r := readFrames(t.Context(), bytes.NewReader(bomb), []Frame{frame}, archiveName)
+		n, err := io.Copy(io.Discard, r)
+		damage, ok := errors.AsType[*DamageError](err)
+		if !ok || damage.Kind != DamageFrame || !strings.Contains(damage.Object, "frame 0") || n != 0 {
+			t.Errorf("%s: %d bytes, %v", name, n, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestReadFramesEndsWithItsContext(t *testing.T) {
+	content, frames := packed(t, []byte("hello"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := readFrames(ctx, bytes.NewReader(content), frames, archiveName)
+	defer r.Close()
+	if _, err := io.ReadAll(r); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("err = %v", err)
+	}
+}
+
+// The entries of an archive whose frames are in order may still be anything: verification finds it, without a panic.
+func FuzzArchiveReader(f *testing.F) {
+	f.Add(tarOf(f, "a", "b"))
+	f.Add(tarOf(f, "../a", "b", "/etc/x", ""))
+	f.Add(make([]byte, 1024))
+	f.Add([]byte("no tar"))
+	s := testStore(f, StoreOptions{})
+	whole, err := s.Load(create(f, s, newOf("alpha"), fileItem("a", "b")))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if len(raw) == 0 || len(raw) > frameMax {
+			return
+		}
+		m := *whole
+		content, frames := packed(t, raw)
+		m.Index = &Index{Frames: frames, Entries: whole.Index.Entries}
+		m.Archive.Bytes = int64(len(content))
+		b := Backup{Dir: t.TempDir()}
+		if err := os.WriteFile(filepath.Join(b.Dir, archiveName), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := openArchive(t.Context(), b, &m, OpenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		err = verifyEntries(t.Context(), r, &m)
+		if _, ok := errors.AsType[*DamageError](err); !ok { // at the least, the SHA-256 is another one
+			t.Errorf("err = %v", err)
+		}
+	})
+}
