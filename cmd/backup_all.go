@@ -136,7 +136,7 @@ func (o *backupAllOptions) check() error {
 func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Registry, found *answer) (sandbox.Inventory, []view, *gateway.Engine, error) {
 	a := o.app
 	if o.offline {
-		engine, state := a.dial(ctx, nil)
+		engine, state := a.dial(ctx, a.bindings(registry))
 		sources := sandbox.Sources{Registry: registry, Containers: containersOf(engine, state), Offline: true}
 		inventory, err := sandbox.Take(ctx, sources)
 		return inventory, nil, engine, err
@@ -150,7 +150,7 @@ func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Regis
 	if err := a.gate(views, action, true); err != nil {
 		return sandbox.Inventory{}, views, nil, err
 	}
-	engine, state := a.dial(ctx, views)
+	engine, state := a.dial(ctx, a.bindings(registry))
 	inventory, err := sandbox.Take(ctx, a.sources(registry, views, engine, state))
 	if err != nil {
 		report, err := a.reactive(err, views, action)
@@ -167,7 +167,7 @@ func (a *app) nothingRegistered(ctx context.Context, registry sandbox.Registry) 
 	if !registry.Present || registry.Recorded() {
 		return false, nil
 	}
-	engine, state := a.dial(ctx, nil)
+	engine, state := a.dial(ctx, a.bindings(registry))
 	if engine == nil {
 		return state.State != "unknown", nil
 	}

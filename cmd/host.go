@@ -38,12 +38,13 @@ func (a *app) only() (*sandbox.Binding, error) {
 	return &sandbox.Binding{Port: port}, nil
 }
 
-// dial connects to the container engine: where the observed marker says, else where docker would look.
-func (a *app) dial(ctx context.Context, views []view) (*gateway.Engine, gateway.EngineState) {
+// dial connects to the container engine: where the gateway's marker says, else where docker would look.
+func (a *app) dial(ctx context.Context, bindings []sandbox.Binding) (*gateway.Engine, gateway.EngineState) {
 	dialing := gateway.Dialing{Env: a.Env, Timeout: a.global.probeTimeout}
-	for _, v := range views {
-		if v.seen.Marker.State == gateway.MarkerLive && v.seen.Marker.DockerHost != "" {
-			dialing.MarkerHost = v.seen.Marker.DockerHost
+	for _, binding := range bindings {
+		if host := gateway.MarkerHost(ctx, a.gatewayOptions(binding)); host != "" {
+			dialing.MarkerHost = host
+			break
 		}
 	}
 	return gateway.Dial(ctx, dialing)

@@ -98,7 +98,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (backup.Rest
 	if err != nil {
 		return request, err
 	}
-	engine, state := a.dial(ctx, nil)
+	engine, state := a.dial(ctx, a.bindings(registry))
 	request.Engine = engine
 	inventory, err := sandbox.Take(ctx, sandbox.Sources{Registry: registry, Containers: containersOf(engine, state), Offline: true})
 	if err == nil {

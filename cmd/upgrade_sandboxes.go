@@ -78,7 +78,7 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer) (upgrade.C
 	if err := a.gate(views, action, true); err != nil {
 		return upgrade.CheckSummary{}, err
 	}
-	engine, state := a.dial(ctx, views)
+	engine, state := a.dial(ctx, a.bindings(registry))
 	inventory, err := sandbox.Take(ctx, a.sources(registry, views, engine, state))
 	if err != nil {
 		report, err := a.reactive(err, views, action)

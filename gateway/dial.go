@@ -144,3 +144,14 @@ func (e *Engine) greet(ctx context.Context) (version string, err error) {
 	}
 	return ping.APIVersion, nil
 }
+
+// MarkerHost is the container engine that the runtime marker of the chosen gateway names, or "". It reads one file and runs nothing, so
+// that a run that trusts no gateway still finds the engine that the gateway was started with.
+func MarkerHost(ctx context.Context, o Options) string {
+	o = o.filled()
+	t := ChooseTarget(ctx, o)
+	if t.Err != nil {
+		return ""
+	}
+	return o.readMarker(t).DockerHost
+}
