@@ -139,10 +139,15 @@ func (r RestoreRequest) prepare(ctx context.Context) (*restoreJob, error) {
 	if err != nil {
 		return nil, err
 	}
+	left, err := r.Store.Interrupted()
+	if err != nil {
+		return nil, err
+	}
 	return &restoreJob{
 		RestoreRequest: r, manifest: manifest, pick: pick, place: where, meter: m,
 		summary: RestoreSummary{
 			Sandbox: r.Target.Name, From: manifest.Sandbox, Backup: r.Backup.ID, Scope: r.Scope, Home: dir, DryRun: r.DryRun,
+			Warnings: leftWarnings(left),
 		},
 	}, nil
 }
@@ -192,4 +197,12 @@ func (j *restoreJob) consent(ctx context.Context) error {
 		return &ConsentError{Sandbox: j.Target.Name, Home: j.summary.Home, Entries: n}
 	}
 	return nil
+}
+
+func leftWarnings(left []string) []string {
+	var warnings []string
+	for _, file := range left {
+		warnings = append(warnings, fmt.Sprintf("an earlier restore did not end well and left %s: what was there before it, with credentials", file))
+	}
+	return warnings
 }

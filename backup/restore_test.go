@@ -136,14 +136,22 @@ func TestRestoreKeepsTheCopyWhenNothingHelps(t *testing.T) {
 	f.broken.write = func(int) (int, error) { return 2, errors.New("engine is down") }
 	_, err := Restore(t.Context(), request)
 	left, _ := filepath.Glob(filepath.Join(request.Store.Root(), oldPattern))
+	stopped := f.state[idA]
+	if stopped != "exited" {
+		t.Errorf("a half restored container is %q", stopped)
+	}
 	if err == nil || errors.Is(err, ErrPutBack) || len(left) != 1 || !strings.Contains(err.Error(), left[0]) {
 		t.Fatalf("the copy %q is not named: %v", left, err)
 	}
 	if info, err := os.Stat(left[0]); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("copy: %v, %v", info, err)
 	}
-	if f.state[idA] != "exited" || !strings.Contains(err.Error(), "left stopped") {
-		t.Errorf("a half restored container is %q: %v", f.state[idA], err)
+	f.broken.write = nil
+	if again, err := Restore(t.Context(), request); err != nil || len(again.Warnings) != 1 || !strings.Contains(again.Warnings[0], left[0]) {
+		t.Errorf("the next restore does not tell of the copy: %+v, %v", again, err)
+	}
+	if !strings.Contains(err.Error(), "left stopped") {
+		t.Errorf("a half restored container is %q: %v", stopped, err)
 	}
 }
 

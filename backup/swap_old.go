@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -28,10 +30,16 @@ type owner struct{ uid, gid int }
 // oldPattern names the copies in the store's root. They are no backups: a listing passes over them.
 const oldPattern = ".before-restore-*.tar.zst"
 
+// Interrupted lists the complete copies that restores left which were killed, or could not put the old content back. Nothing
+// removes them by itself: each may be the only whole copy of what was there, and holds credentials.
+func (s *Store) Interrupted() ([]string, error) {
+	return filepath.Glob(filepath.Join(escapeGlob(s.root), oldPattern))
+}
+
 // keep copies the home as it is. The copy is proven to be a whole tar stream while it is made, and synced.
 func (j *restoreJob) keep(ctx context.Context, h home) (old *oldHome, err error) {
 	j.meter.enter(StageSaving)
-	f, err := os.CreateTemp(j.Store.Root(), oldPattern) // 0600
+	f, err := os.CreateTemp(j.Store.Root(), strings.Replace(oldPattern, "*", j.Target.Name+"-*", 1)) // 0600
 	if err != nil {
 		return nil, err
 	}
