@@ -26,7 +26,6 @@ func Resolve(ctx context.Context, e env.Env, uid int) (string, error) {
 			return "", fmt.Errorf("NEMOCLAW_OPENSHELL_BIN: %w", err)
 		}
 	}
-	var looked []string
 	var passedOver error
 	for _, candidate := range candidates(e) {
 		if err := ctx.Err(); err != nil {
@@ -36,21 +35,16 @@ func Resolve(ctx context.Context, e env.Env, uid int) (string, error) {
 		if err == nil {
 			return candidate, nil
 		}
-		looked = append(looked, filepath.Dir(candidate))
 		if errors.Is(err, trust.ErrUntrusted) && !trust.NotExecutable(err) {
 			passedOver = errors.Join(passedOver, err)
 		}
 	}
-	return "", notFound(looked, passedOver)
+	return "", notFound(e, passedOver)
 }
 
 // candidates are the places in order, each once.
 func candidates(e env.Env) []string {
-	dirs := filepath.SplitList(e.Get("PATH"))
-	if home := e.Home(); home != "" {
-		dirs = append(dirs, filepath.Join(home, ".local/bin"))
-	}
-	dirs = append(dirs, "/opt/homebrew/bin", "/usr/local/bin", "/usr/bin")
+	dirs := append(filepath.SplitList(e.Get("PATH")), standardPlaces(e)...)
 	seen := map[string]bool{}
 	var paths []string
 	for _, dir := range dirs {
@@ -64,8 +58,21 @@ func candidates(e env.Env) []string {
 	return paths
 }
 
-func notFound(looked []string, passedOver error) error {
-	err := fmt.Errorf("%w (looked in %s)", ErrNotFound, strings.Join(looked, ", "))
+func standardPlaces(e env.Env) []string {
+	places := []string{"/opt/homebrew/bin", "/usr/local/bin", "/usr/bin"}
+	if home := e.Home(); home != "" {
+		places = append([]string{filepath.Join(home, ".local/bin")}, places...)
+	}
+	return places
+}
+
+// notFound says where was looked, in words: a PATH can have dozens of folders.
+func notFound(e env.Env, passedOver error) error {
+	places := standardPlaces(e)
+	if e.Get("PATH") != "" {
+		places = append([]string{"PATH"}, places...)
+	}
+	err := fmt.Errorf("%w (looked in %s)", ErrNotFound, strings.Join(places, ", "))
 	if passedOver != nil {
 		return fmt.Errorf("%w; passed over: %w", err, passedOver)
 	}

@@ -62,7 +62,7 @@ func TestResolveSaysWhereItLooked(t *testing.T) {
 	if err == nil {
 		t.Skip("this machine has an openshell in a standard place, so nothing can be missing")
 	}
-	if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "/no/such/bin") || !strings.Contains(err.Error(), "/no/home/.local/bin") {
+	if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "looked in PATH, ") || !strings.Contains(err.Error(), "/no/home/.local/bin") {
 		t.Errorf("got %v", err)
 	}
 }
