@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// dataSet is the home of DESIGN 9: small files of 1–20 KB and big ones of 100 MiB, three of five text and the rest incompressible.
+// dataSet is the home of DESIGN 9: small files of 1–20 KB and big ones of 100 MiB, two thirds of the bytes text and the rest incompressible.
 // Bodies are slices of two pools, so that making them costs next to nothing.
 type dataSet struct {
 	small, big  int
@@ -42,7 +42,7 @@ func (d dataSet) add(_ context.Context, a *Archive) error {
 			size = 100 << 20
 		}
 		pool := d.text
-		if i%5 < 2 {
+		if i%3 == 0 {
 			pool = d.noise
 		}
 		h := &tar.Header{Typeflag: tar.TypeReg, Name: fmt.Sprintf("d%02d/file-%d.md", i%100, i), Size: int64(size), Mode: 0o644, ModTime: modified}
