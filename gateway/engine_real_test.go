@@ -93,7 +93,7 @@ func TestEngineOnTheRealDaemon(t *testing.T) {
 	if err != nil || !found {
 		t.Errorf("Sandboxes = %v, %v; want %s among them", listed, err, name)
 	}
-	made, err := engine.Commit(t.Context(), name, name+":kept")
+	made, err := engine.Commit(t.Context(), name, name+":kept", nil)
 	if err != nil || !strings.HasPrefix(made, "sha256:") {
 		t.Fatalf("Commit = %q, %v", made, err)
 	}

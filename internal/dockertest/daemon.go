@@ -30,6 +30,7 @@ type Daemon struct {
 	mu         sync.Mutex
 	containers map[string]*Container // by id
 	images     map[string]string     // reference → id
+	kept       map[string]Image      // by id: what was committed
 	execs      map[string]*exec
 	calls      []string
 	faults     []*Fault
@@ -61,7 +62,7 @@ func Start(t testing.TB) *Daemon {
 func New(dir string) (*Daemon, error) {
 	d := &Daemon{
 		Socket: filepath.Join(dir, "docker.sock"), done: make(chan struct{}),
-		containers: map[string]*Container{}, images: map[string]string{}, execs: map[string]*exec{},
+		containers: map[string]*Container{}, images: map[string]string{}, kept: map[string]Image{}, execs: map[string]*exec{},
 	}
 	listener, err := net.Listen("unix", d.Socket)
 	if err != nil {

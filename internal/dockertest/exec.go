@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -103,6 +104,7 @@ func (d *Daemon) commit(w http.ResponseWriter, r *http.Request) {
 			}
 			d.images[familiar(repo+":"+tag)] = id
 		}
+		d.kept[id] = Image{Labels: committedLabels(c.Labels, query["changes"]), Files: slices.Clone(c.Files)}
 		reply(w, http.StatusCreated, map[string]string{"Id": id})
 	})
 }
