@@ -2,6 +2,7 @@ package backup
 
 import (
 	"archive/tar"
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -36,12 +37,16 @@ func (p *containerPlace) write(ctx context.Context, j *restoreJob, fill func(con
 	defer stop()
 	ctx = watch.ctx
 	from, to := io.Pipe()
-	pack.tar = tar.NewWriter(to)
+	large := bufio.NewWriterSize(to, 256<<10) // a pipe hands over every write by itself, and headers are small
+	pack.tar = tar.NewWriter(large)
 	packed := make(chan error, 1)
 	go func() {
 		err := fill(ctx)
 		if err == nil {
 			err = pack.tar.Close()
+		}
+		if err == nil {
+			err = large.Flush()
 		}
 		to.CloseWithError(err)
 		packed <- err
