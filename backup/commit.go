@@ -3,6 +3,7 @@ package backup
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -142,7 +143,15 @@ func holdFolder(dir string) (*os.File, error) {
 }
 
 // replaceFile makes dir/name hold content, whole or not at all.
-func replaceFile(d disk, dir, name string, content []byte) (err error) {
+func replaceFile(d disk, dir, name string, content []byte) error {
+	return streamFile(d, dir, name, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// streamFile is replaceFile for content that is written piece by piece.
+func streamFile(d disk, dir, name string, write func(io.Writer) error) (err error) {
 	part := filepath.Join(dir, stagingPrefix+name)
 	if err := ignoreMissing(d.Remove(part)); err != nil {
 		return err
@@ -156,7 +165,7 @@ func replaceFile(d disk, dir, name string, content []byte) (err error) {
 			err = errors.Join(err, ignoreMissing(d.Remove(part)))
 		}
 	}()
-	if _, err := f.Write(content); err != nil {
+	if err := write(f); err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", name, err), f.Close())
 	}
 	if err := finishFile(f, name); err != nil {

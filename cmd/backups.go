@@ -20,7 +20,8 @@ func newBackups(a *app) *cobra.Command {
 			return usage("sandkeeper backups list", "which one: list, show, verify, prune, export or import?")
 		},
 	}
-	c.AddCommand(newBackupsList(a, nil), newBackupsShow(a, nil), newBackupsVerify(a, nil), newBackupsPrune(a, nil))
+	c.AddCommand(newBackupsList(a, nil), newBackupsShow(a, nil), newBackupsVerify(a, nil), newBackupsPrune(a, nil),
+		newBackupsExport(a, nil), newBackupsImport(a, nil))
 	return c
 }
 

@@ -1,0 +1,118 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/backup"
+)
+
+type backupsExportOptions struct {
+	app      *app
+	which    selection
+	to       string
+	nemoclaw bool
+	identity string
+	store    storeOptions
+}
+
+const backupsExportLong = `Write one backup somewhere else. --to FILE makes one portable tar that "backups import" takes (- is standard output); --nemoclaw writes
+the agent's state as a snapshot into NemoClaw's own folder, so that "nemoclaw NAME snapshot restore" takes it. Nothing that is there
+already is replaced.`
+
+func newBackupsExport(a *app, run func(context.Context, *backupsExportOptions) (*answer, error)) *cobra.Command {
+	o := &backupsExportOptions{app: a}
+	if run == nil {
+		run = runBackupsExport
+	}
+	c := &cobra.Command{
+		Use: "export NAME [ID]", Short: "Write one backup as a portable tar, or for NemoClaw", Long: backupsExportLong, Args: cobra.RangeArgs(1, 2),
+		Example:           "  sandkeeper backups export alpha --to /media/usb/alpha.tar\n  sandkeeper backups export alpha --nemoclaw",
+		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged, ExitInterrupted),
+		ValidArgsFunction: a.completeSandboxes,
+	}
+	f := c.Flags()
+	f.StringVar(&o.to, "to", "", "the file to write; - is standard output")
+	f.BoolVar(&o.nemoclaw, "nemoclaw", false, "write a snapshot into NemoClaw's rebuild-backups folder")
+	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup (for --nemoclaw)")
+	o.store.addFlags(f)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		o.which.name, o.which.id = args[0], argument(args, 1)
+		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
+	}
+	return c
+}
+
+// exported is what an export made.
+type exported struct {
+	Sandbox string             `json:"sandbox"`
+	ID      string             `json:"id"`
+	Path    string             `json:"path"`
+	Skipped []backup.Exclusion `json:"skipped"`
+}
+
+func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, error) {
+	if (o.to == "") == !o.nemoclaw {
+		return nil, usage("give --to FILE, or --nemoclaw", "where to? one of --to and --nemoclaw is needed")
+	}
+	if o.to == "-" && o.app.JSON {
+		return nil, usage("give --to FILE", "standard output cannot hold both the backup and JSON")
+	}
+	store, err := o.app.openStore(o.store)
+	if err != nil {
+		return nil, err
+	}
+	o.which.store = store
+	b, err := o.which.one(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result := exported{Sandbox: b.Sandbox, ID: b.ID, Path: o.to, Skipped: []backup.Exclusion{}}
+	if o.to == "-" {
+		return &answer{}, store.Export(ctx, b, o.app.Out)
+	}
+	if err := o.write(ctx, store, b, &result); err != nil {
+		return nil, existing(err)
+	}
+	return &answer{result: result, text: func(a *app) { renderExported(a, result) }}, nil
+}
+
+func (o *backupsExportOptions) write(ctx context.Context, store *backup.Store, b backup.Backup, result *exported) error {
+	if !o.nemoclaw {
+		return store.ExportFile(ctx, b, o.to)
+	}
+	home := o.app.Env.Home()
+	if home == "" {
+		return usage("set HOME", "there is no home that NemoClaw's folder could be in")
+	}
+	identities, err := readIdentities(o.identity)
+	if err != nil {
+		return err
+	}
+	made, err := store.ExportSnapshot(ctx, b, backup.SnapshotRequest{Root: filepath.Join(home, ".nemoclaw", "rebuild-backups"), Identities: identities})
+	if err != nil {
+		return err
+	}
+	result.Path = made.Dir
+	result.Skipped = append(result.Skipped, made.Skipped...)
+	return nil
+}
+
+// existing names the way out when something is there already.
+func existing(err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "nothing that is there is replaced: choose another place, or move it away"}
+	}
+	return err
+}
+
+func renderExported(a *app, e exported) {
+	for _, s := range e.Skipped {
+		a.printf("not in it: %s (%s)", s.Path, s.Reason)
+	}
+	a.printf("Exported backup %s of %s to %s", e.ID, e.Sandbox, e.Path)
+}

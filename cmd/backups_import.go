@@ -1,0 +1,91 @@
+package cmd
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/backup"
+)
+
+type backupsImportOptions struct {
+	app      *app
+	from     string
+	identity string
+	capture  captureOptions
+	store    storeOptions
+}
+
+const backupsImportLong = `Take in a backup from elsewhere: a tar that "backups export" wrote (- is standard input), or the folder of a NemoClaw snapshot, which is
+only read. Every byte is verified before the backup becomes visible.`
+
+func newBackupsImport(a *app, run func(context.Context, *backupsImportOptions) (*answer, error)) *cobra.Command {
+	o := &backupsImportOptions{app: a}
+	if run == nil {
+		run = runBackupsImport
+	}
+	c := &cobra.Command{
+		Use: "import FILE|FOLDER|-", Short: "Take in an exported backup or a NemoClaw snapshot", Long: backupsImportLong, Args: cobra.ExactArgs(1),
+		Example:     "  sandkeeper backups import /media/usb/alpha.tar\n  sandkeeper backups import ~/.nemoclaw/rebuild-backups/alpha/2026-06-26T12-34-56-789Z",
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitLocked, ExitDamaged, ExitInterrupted),
+	}
+	f := c.Flags()
+	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup")
+	o.store.addFlags(f)
+	o.capture.addFlags(f)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		o.from = args[0]
+		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
+	}
+	return c
+}
+
+func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, error) {
+	if err := o.capture.check(); err != nil {
+		return nil, err
+	}
+	identities, err := readIdentities(o.identity)
+	if err != nil {
+		return nil, err
+	}
+	store, err := o.app.openStore(o.store)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := store.Lock("backups import")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = lock.Unlock() }()
+	b, err := o.take(ctx, store, identities)
+	if err != nil {
+		return nil, existing(err)
+	}
+	result := newListed(b)
+	return &answer{result: result, text: func(a *app) {
+		a.printf("Imported backup %s of %s: %d files, in %s", result.ID, result.Sandbox, result.Files, result.Path)
+	}}, nil
+}
+
+func (o *backupsImportOptions) take(ctx context.Context, store *backup.Store, identities backup.Identities) (backup.Backup, error) {
+	if o.from == "-" {
+		return store.Import(ctx, o.app.In, identities)
+	}
+	info, err := os.Stat(o.from)
+	if err != nil {
+		return backup.Backup{}, usage("give a tar file, a snapshot's folder, or -", "%w", err)
+	}
+	if info.IsDir() {
+		return store.ImportSnapshot(ctx, o.from, backup.NewBackup{
+			Secrets: backup.SecretsPolicy(o.capture.secrets), Recipients: o.capture.encryptTo,
+		})
+	}
+	f, err := os.Open(o.from)
+	if err != nil {
+		return backup.Backup{}, err
+	}
+	defer f.Close()
+	return store.Import(ctx, io.Reader(f), identities)
+}
