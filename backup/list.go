@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Latest names the newest whole backup of a sandbox.
+// Latest names the newest whole backup of a sandbox. Copies of what a restore replaced (LabelBeforeRestore) count only where there is
+// nothing else: whoever restores "latest" twice wants the same content twice, not what the first restore took away.
 const Latest = "latest"
 
 // maxManifest bounds what is read of a manifest.
@@ -212,14 +213,21 @@ func (s *Store) Find(sandbox, id string) (Backup, error) {
 
 func (s *Store) latest(sandbox string, ids []string) (Backup, error) {
 	missing := &NotFoundError{Sandbox: sandbox, ID: Latest}
+	var replaced *Backup
 	for _, id := range ids {
 		b, err := s.look(sandbox, id)
-		if err == nil && b.Whole() {
-			return b, nil
-		}
-		if err == nil {
+		switch {
+		case err != nil:
+		case !b.Whole():
 			missing.Damaged++
+		case b.Manifest.Label != LabelBeforeRestore:
+			return b, nil
+		case replaced == nil:
+			replaced = &b
 		}
+	}
+	if replaced != nil {
+		return *replaced, nil
 	}
 	return Backup{}, missing
 }

@@ -130,3 +130,20 @@ func TestVerificationOfOtherBytesDoesNotCount(t *testing.T) {
 		t.Errorf("%+v, %v", found.Verified, err)
 	}
 }
+
+func TestLatestPassesOverWhatARestoreReplaced(t *testing.T) {
+	s := testStore(t, StoreOptions{})
+	made := create(t, s, newOf("alpha"), fileItem("a", "first"))
+	copyOf := newOf("alpha")
+	copyOf.Manifest.Label = LabelBeforeRestore
+	replaced := create(t, s, copyOf, fileItem("a", "second"))
+	if got, err := s.Find("alpha", Latest); err != nil || got.ID != made.ID {
+		t.Errorf("latest = %s, %v; want %s", got.ID, err, made.ID)
+	}
+	if err := s.Remove(made); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Find("alpha", Latest); err != nil || got.ID != replaced.ID {
+		t.Errorf("where there is nothing else, latest = %s, %v; want %s", got.ID, err, replaced.ID)
+	}
+}

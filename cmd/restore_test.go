@@ -1,0 +1,94 @@
+package cmd
+
+import (
+	"strings"
+	"testing"
+)
+
+// saved is a host with one backup of "first" in a sandbox that holds "second" since.
+func saved(t *testing.T) *madeUpHost {
+	t.Helper()
+	h := newHost(t)
+	h.sandbox("alpha", "exited", "first")
+	h.mustRun("backup-all", "--offline", "-q")
+	h.engine.Write("openshell-alpha", "/sandbox/notes.md", []byte("second"))
+	return h
+}
+
+func TestRestoreAsksAndTakesNoForAnAnswer(t *testing.T) {
+	h := saved(t)
+	h.answer = "n\n"
+	code, _, stderr := h.run("restore", "alpha")
+	if code != ExitUsage || !strings.Contains(stderr, "Replace it? [y/N]:") || !strings.Contains(stderr, "nothing was changed") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if got := h.content("alpha"); got != "second" {
+		t.Errorf("the sandbox holds %q, want it untouched", got)
+	}
+}
+
+func TestRestoreAsksAndTakesYes(t *testing.T) {
+	h := saved(t)
+	h.answer = "y\n"
+	stdout := h.mustRun("restore", "alpha")
+	if got := h.content("alpha"); got != "first" {
+		t.Errorf("the sandbox holds %q, want %q", got, "first")
+	}
+	if !strings.Contains(stdout, "Restored alpha from backup") || !strings.Contains(stdout, "What was there before is kept as backup") {
+		t.Errorf("stdout = %q", stdout)
+	}
+}
+
+// Without a terminal it is exit 2 and the flag that answers; in JSON nobody is asked even where somebody sits.
+func TestRestoreNeverAsksWhereNobodyAnswers(t *testing.T) {
+	h := saved(t)
+	code, _, stderr := h.run("restore", "alpha")
+	if code != ExitUsage || !strings.Contains(stderr, "--yes") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	h.answer = "y\n"
+	if code, out, _ := h.run("restore", "alpha", "--json"); code != ExitUsage || !strings.Contains(out, `"usage"`) {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	if got := h.content("alpha"); got != "second" {
+		t.Errorf("the sandbox holds %q, want it untouched", got)
+	}
+}
+
+func TestRestoreDryRunChangesNothing(t *testing.T) {
+	h := saved(t)
+	stdout := h.mustRun("restore", "alpha", "--dry-run")
+	if !strings.Contains(stdout, "would change: notes.md") || !strings.Contains(stdout, "Nothing was changed.") {
+		t.Errorf("stdout = %q", stdout)
+	}
+	if got := h.content("alpha"); got != "second" {
+		t.Errorf("the sandbox holds %q, want it untouched", got)
+	}
+	for _, call := range h.engine.Calls() {
+		if strings.HasPrefix(call, "PUT ") || strings.Contains(call, "/stop") || strings.Contains(call, "/pause") {
+			t.Errorf("the dry run made the call %s", call)
+		}
+	}
+}
+
+func TestRestoreIntoAnotherSandbox(t *testing.T) {
+	h := saved(t)
+	h.sandbox("beta", "exited", "third")
+	h.mustRun("restore", "alpha", "--to", "beta", "--yes")
+	if a, b := h.content("alpha"), h.content("beta"); a != "second" || b != "first" {
+		t.Errorf("alpha holds %q and beta %q", a, b)
+	}
+	if code, _, _ := h.run("restore", "alpha", "--to", "nobody", "--yes"); code == ExitOK {
+		t.Errorf("a restore into a sandbox that is not there ended well")
+	}
+}
+
+// After a restore, latest still means the newest backup that somebody made, not the copy of what was replaced.
+func TestLatestIsNotWhatARestoreReplaced(t *testing.T) {
+	h := saved(t)
+	h.mustRun("restore", "alpha", "--yes")
+	h.mustRun("restore", "alpha", "--yes")
+	if got := h.content("alpha"); got != "first" {
+		t.Errorf("after a second restore of latest the sandbox holds %q, want %q", got, "first")
+	}
+}
