@@ -81,7 +81,7 @@ func (v Version) scope(b *builder, text, selector protowire.Number, workspace st
 		var s builder
 		s.text(selectorWorkspace, workspace)
 		b.embed(selector, s)
-	case v.workspaces() && workspace != DefaultWorkspace:
+	case (v.workspaces() || v.Generation == Unknown) && workspace != DefaultWorkspace:
 		b.text(text, workspace)
 	}
 }
