@@ -29,13 +29,21 @@ func (w *work) one(ctx context.Context, sb sandbox.Sandbox) (o Outcome) {
 	case context.Cause(ctx) != nil:
 		return failed(o, interrupted(ctx))
 	case w.DryRun:
-		o.Status, o.Reason = Planned, "would be backed up"
+		o.Status, o.Planned, o.Reason = Skipped, true, dryRunReason(sb)
 		return o
 	}
 	m := newMeter(sb.Name, w.report)
 	made, err := w.save(ctx, sb, m)
 	m.done(err)
 	return w.settle(ctx, o, made, err)
+}
+
+// dryRunReason says by which way the home would be read.
+func dryRunReason(sb sandbox.Sandbox) string {
+	if sb.Route == sandbox.ByExec {
+		return "dry run: would be backed up through its gateway"
+	}
+	return "dry run: would be backed up from its container"
 }
 
 func outcomeOf(sb sandbox.Sandbox) Outcome {

@@ -10,13 +10,12 @@ import (
 // Status is how one sandbox came out of a run.
 type Status string
 
-// Every sandbox of a run has exactly one of these. Planned is for dry runs only.
+// Every sandbox of a run has exactly one of these. A dry run skips what it would back up, and says so (Outcome.Planned).
 const (
 	BackedUp Status = "backed_up"
 	Failed   Status = "failed"
 	Skipped  Status = "skipped"
 	Orphaned Status = "orphaned"
-	Planned  Status = "planned"
 )
 
 // Summary is the result of a run: the JSON of DESIGN.md 4.2.
@@ -28,7 +27,7 @@ type Summary struct {
 	Warnings  []string  `json:"warnings,omitempty"`
 }
 
-// Totals count sandboxes. BackedUp + Failed + Skipped + Orphaned (+ Planned, in a dry run) is Total, always.
+// Totals count sandboxes. BackedUp + Failed + Skipped + Orphaned is Total, always.
 type Totals struct {
 	Total      int `json:"total"`
 	Registered int `json:"registered"`
@@ -36,7 +35,7 @@ type Totals struct {
 	Failed     int `json:"failed"`
 	Skipped    int `json:"skipped"`
 	Orphaned   int `json:"orphaned"`
-	Planned    int `json:"planned,omitempty"`
+	Planned    int `json:"planned,omitempty"` // of the skipped ones: a dry run would back them up
 }
 
 // Outcome is what became of one sandbox. Reason is empty only where there is nothing to explain.
@@ -48,6 +47,7 @@ type Outcome struct {
 	Backup      *Saved      `json:"backup"`
 	TookMs      int64       `json:"tookMs"`
 	Route       string      `json:"route,omitempty"`
+	Planned     bool        `json:"planned,omitempty"`     // a dry run: it would be backed up
 	Unreachable bool        `json:"unreachable,omitempty"` // its gateway could not run a command in it
 	Omitted     []Exclusion `json:"omitted,omitempty"`
 	Warnings    []string    `json:"warnings,omitempty"`
@@ -76,6 +76,9 @@ func count(outcomes []Outcome) Totals {
 		if o.Registered {
 			t.Registered++
 		}
+		if o.Planned {
+			t.Planned++
+		}
 		switch o.Status {
 		case BackedUp:
 			t.BackedUp++
@@ -83,8 +86,6 @@ func count(outcomes []Outcome) Totals {
 			t.Skipped++
 		case Orphaned:
 			t.Orphaned++
-		case Planned:
-			t.Planned++
 		default: // nothing is ever counted as saved by omission
 			t.Failed++
 		}

@@ -149,7 +149,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 	r.DryRun = true
 	f.broken.read = func(string) error { return errors.New("was read") }
 	summary, err := r.All(t.Context(), inventoryOf(f.add(idA, "running")))
-	if err != nil || summary.Totals != (Totals{Total: 1, Registered: 1, Planned: 1}) || summary.Sandboxes[0].Status != Planned {
+	if err != nil || summary.Totals != (Totals{Total: 1, Registered: 1, Skipped: 1, Planned: 1}) || !summary.Sandboxes[0].Planned {
 		t.Errorf("%+v, %v", summary, err)
 	}
 	if names, err := r.Store.Sandboxes(); err != nil || len(names) != 0 || len(f.calls) != 0 {

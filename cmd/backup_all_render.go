@@ -30,6 +30,10 @@ func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 	renderOmitted(a, s)
 	renderOrphans(a, s)
 	t := s.Totals
+	if s.DryRun {
+		a.printf("Dry run: %d sandboxes would be backed up to %s. Nothing was written.", t.Planned, s.Root)
+		return
+	}
 	a.printf("Pre-upgrade backup: %d backed up, %d failed, %d skipped", t.BackedUp, t.Failed, t.Skipped)
 	if t.BackedUp > 0 {
 		a.printf("Backups stored in: %s", s.Root)
