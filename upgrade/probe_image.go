@@ -82,6 +82,9 @@ func (m *images) reference(ctx context.Context, s sandbox.Sandbox) (string, erro
 			return "", fmt.Errorf("inspecting container %q: %w", s.Container.Name, err)
 		}
 	}
+	if origin := c.Labels[originLabel]; origin != "" {
+		return origin, nil // a sandbox that was rolled back: its own image is nobody's tag
+	}
 	if !pinned(c.Image) {
 		return c.Image, nil
 	}

@@ -120,9 +120,12 @@ func (c *Container) below(name string) []File {
 // walkKey sorts a folder's content right behind it: "/" must come before every other character of a name.
 func walkKey(name string) string { return strings.ReplaceAll(name, "/", "\x00") }
 
-// put adds or replaces a file.
+// put adds or replaces a file. One that is no folder replaces a folder with all that is in it, as Docker's unpacking does.
 func (c *Container) put(f File) {
 	f.fill(c.Created)
+	if f.Type != tar.TypeDir {
+		c.Files = slices.DeleteFunc(slices.Clone(c.Files), func(have File) bool { return strings.HasPrefix(have.Path, f.Path+"/") })
+	}
 	for i := range c.Files {
 		if c.Files[i].Path == f.Path {
 			c.Files[i] = f

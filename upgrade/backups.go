@@ -1,0 +1,139 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sandkeeper/backup"
+	"sandkeeper/gateway"
+	"sandkeeper/sandbox"
+)
+
+// Backups keeps the content of sandboxes in a backup store. It is a Content.
+type Backups struct {
+	Store  *backup.Store
+	Engine *gateway.Engine
+	CLI    backup.Execer // nil: no sandbox is reached through its gateway
+	// Run makes a backup run as every command makes it.
+	Run        func() *backup.Run
+	Identities backup.Identities // for stores that encrypt
+	Stall      time.Duration
+	Progress   func(backup.Event)
+	// LockWait is how long another run may take to let go of the store; 0 is two minutes.
+	LockWait time.Duration
+}
+
+// lockName is what other runs are told about who holds the store.
+const lockName = "upgrade-sandboxes"
+
+// Check tries the lock, which also proves that the store can be written, and looks for room: as much as the last backup took.
+func (b *Backups) Check(_ context.Context, sb sandbox.Sandbox) error {
+	lock, err := b.Store.Lock(lockName)
+	if err != nil {
+		return err
+	}
+	if err := lock.Unlock(); err != nil {
+		return err
+	}
+	last, err := b.Store.Find(sb.Name, backup.Latest)
+	if err != nil || last.Manifest == nil {
+		return nil // nothing to go by: the run itself estimates from the container
+	}
+	// Once for the archive, and once for the home, which a restore keeps a copy of.
+	return b.Store.CheckSpace(sb.Name, last.Manifest.Archive.Bytes+last.Manifest.Content.Bytes)
+}
+
+// Hold takes the store, waiting for another run to end.
+func (b *Backups) Hold(ctx context.Context) (release func() error, err error) {
+	wait := b.LockWait
+	if wait == 0 {
+		wait = 2 * time.Minute
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		lock, err := b.Store.Lock(lockName)
+		if err == nil {
+			return lock.Unlock, nil
+		}
+		if _, held := errors.AsType[*backup.LockedError](err); !held {
+			return nil, err
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// Save backs sb up and reads the whole backup back.
+func (b *Backups) Save(ctx context.Context, sb sandbox.Sandbox) (Saved, error) {
+	summary, err := b.Run().All(ctx, sandbox.Inventory{Sandboxes: []sandbox.Sandbox{sb}, Source: "gateway+containers"})
+	if err != nil {
+		return Saved{}, err
+	}
+	if len(summary.Sandboxes) != 1 || summary.Sandboxes[0].Status != backup.BackedUp {
+		return Saved{}, notSaved(sb.Name, summary)
+	}
+	o := summary.Sandboxes[0]
+	made, err := b.Store.Find(sb.Name, o.Backup.ID)
+	if err != nil {
+		return Saved{}, err
+	}
+	_, err = b.Store.VerifyWith(ctx, made, backup.VerifyOptions{ReadData: true, Identities: b.Identities})
+	saved := Saved{ID: made.ID}
+	for _, x := range o.Omitted {
+		if x.Kind == backup.LeftOutCredential || x.Kind == backup.LeftOutRedacted {
+			saved.LeftOut = append(saved.LeftOut, x.Path)
+		}
+	}
+	return saved, err
+}
+
+func notSaved(name string, s backup.Summary) error {
+	for _, o := range s.Sandboxes {
+		if o.Err() != nil {
+			return fmt.Errorf("backup of sandbox %q: %w", name, o.Err())
+		}
+		return fmt.Errorf("sandbox %q was not backed up: %s", name, o.Reason)
+	}
+	return fmt.Errorf("sandbox %q was not backed up", name)
+}
+
+func (b *Backups) request(sb sandbox.Sandbox, id string) (backup.RestoreRequest, error) {
+	saved, err := b.Store.Find(sb.Name, id)
+	return backup.RestoreRequest{
+		Store: b.Store, Backup: saved, Identities: b.Identities, Target: sb, Engine: b.Engine, CLI: b.CLI,
+		Scope: backup.ScopeFull, Consent: true, Stall: b.Stall, Progress: b.Progress,
+	}, err
+}
+
+// Restore puts the whole backup in place and reads it back.
+func (b *Backups) Restore(ctx context.Context, sb sandbox.Sandbox, id string) error {
+	request, err := b.request(sb, id)
+	if err != nil {
+		return err
+	}
+	summary, err := backup.Restore(ctx, request)
+	if err == nil && !summary.Done {
+		err = fmt.Errorf("backup %s was not restored to the end", id)
+	}
+	return err
+}
+
+// Compare reads the home and the backup, and holds every entry and every byte against each other.
+func (b *Backups) Compare(ctx context.Context, sb sandbox.Sandbox, id string, stateOnly bool) (Differences, error) {
+	request, err := b.request(sb, id)
+	if err != nil {
+		return Differences{}, err
+	}
+	request.DryRun = true
+	if stateOnly {
+		request.Scope = backup.ScopeState
+	}
+	summary, err := backup.Restore(ctx, request)
+	return Differences{Missing: summary.Added, Changed: summary.Changed}, err
+}

@@ -1,0 +1,117 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+)
+
+// Execute moves the sandboxes of a plan, one after the other: new ones from the beginning, unfinished ones from where they are. One
+// that fails costs only itself. What a killed run left is decided by looking, never by the journal alone.
+func (u *Upgrader) Execute(ctx context.Context, entries []*Entry) []Outcome {
+	return u.each(ctx, entries, func(j *job) Outcome { return j.forward(ctx) })
+}
+
+// RollBack brings the old sandboxes of unfinished upgrades back.
+func (u *Upgrader) RollBack(ctx context.Context, entries []*Entry) []Outcome {
+	return u.each(ctx, entries, func(j *job) Outcome { return j.backward(ctx) })
+}
+
+func (u *Upgrader) each(ctx context.Context, entries []*Entry, do func(*job) Outcome) []Outcome {
+	outcomes := make([]Outcome, 0, len(entries))
+	for _, e := range entries {
+		outcomes = append(outcomes, u.one(ctx, e, do))
+	}
+	return outcomes
+}
+
+// one is a single sandbox's turn. A panic in it is that sandbox's failure, and its journal stays.
+func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job) Outcome) (o Outcome) {
+	j := &job{Upgrader: u, Entry: e}
+	defer func() {
+		if trouble := recover(); trouble != nil {
+			o = j.outcome(Failed, e.Step, fmt.Sprintf("internal error: %v (%s); %s", trouble, panicPlace(debug.Stack()), j.commands()))
+			o.Unfinished = true
+		}
+		if err := j.close(); err != nil {
+			o.Warnings = append(o.Warnings, err.Error())
+		}
+	}()
+	if err := context.Cause(ctx); err != nil {
+		o = j.outcome(Failed, e.Step, fmt.Sprintf("interrupted before its turn: %v", err))
+		o.Unfinished = !e.Updated.IsZero()
+		return o
+	}
+	var err error
+	if j.driver, err = u.driver(ctx, e.Gateway); err != nil {
+		o = j.outcome(Failed, e.Step, err.Error())
+		o.Unfinished = !e.Updated.IsZero()
+		return o
+	}
+	return do(j)
+}
+
+func (j *job) commands() string {
+	return fmt.Sprintf("to go on: `%s`; to go back: `%s`", invocation("--resume", j.Name), invocation("--rollback", j.Name))
+}
+
+// forward takes a sandbox to its new image, or, when that fails, back.
+func (j *job) forward(ctx context.Context) Outcome {
+	if j.RollingBack() {
+		return j.undo(ctx, j.FailedAt, errors.New(j.Reason))
+	}
+	if j.Updated.IsZero() {
+		if err := j.enter(StepPlanned, ""); err != nil {
+			return j.outcome(Failed, StepPlanned, err.Error())
+		}
+	}
+	at, err := j.advance(ctx, from(j.way(), j.Step))
+	incomplete, kept := errors.AsType[*IncompleteError](err)
+	switch {
+	case err == nil:
+		return j.forget(ctx, j.outcome(Upgraded, StepDone, ""))
+	case j.reached(StepFinishing, at):
+		// It is upgraded; only the journal could not be told.
+		o := j.outcome(Failed, at, err.Error()+"; it is upgraded, and "+j.commands())
+		o.Unfinished = true
+		return o
+	case kept:
+		j.Reason = incomplete.Error()
+		return j.stuck(ctx, incomplete)
+	}
+	return j.undo(ctx, at, err)
+}
+
+// backward gives an unfinished upgrade up. One that has only its rollback image left to drop is finished instead: there the old
+// sandbox may be gone for good, and the new one has everything.
+func (j *job) backward(ctx context.Context) Outcome {
+	switch {
+	case j.RollingBack():
+		return j.undo(ctx, j.FailedAt, errors.New(j.Reason))
+	case j.reached(StepFinishing, j.Step):
+		return j.forward(ctx)
+	}
+	return j.asAsked(j.undo(ctx, j.Step, errors.New("rolled back as asked")))
+}
+
+// asAsked makes the outcome of a withdrawal what it was meant to be: going back was the task.
+func (j *job) asAsked(o Outcome) Outcome {
+	if o.Outcome == Failed && !o.Unfinished {
+		o.Outcome = RolledBack
+	}
+	return o
+}
+
+// panicPlace is where in our code a panic began.
+func panicPlace(stack []byte) string {
+	_, after, _ := strings.Cut(string(stack), "panic(")
+	lines := strings.Split(after, "\n")
+	if len(lines) < 4 {
+		return "place unknown"
+	}
+	place, _, _ := strings.Cut(strings.TrimSpace(lines[3]), " ")
+	return filepath.Base(place)
+}

@@ -1,0 +1,222 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"sandkeeper/gateway"
+)
+
+// Codes of preconditions. They are only ever added to; docs/upgrades.md has a section for each.
+const (
+	NeedName      = "name"
+	NeedContainer = "container"
+	NeedGateway   = "gateway"
+	NeedRecipe    = "recipe"
+	NeedImage     = "image"
+	NeedProviders = "providers"
+	NeedBackup    = "backup"
+	NeedRoom      = "room"
+)
+
+// Problem is a precondition that does not hold, and where there is one, the command that helps.
+type Problem struct {
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+	Fix    string `json:"fix"`
+}
+
+// Preconditions looks at everything that the upgrade of each target will need, and changes nothing. Targets for which all of it is
+// there become entries; of the others every problem is in their outcome.
+func (u *Upgrader) Preconditions(ctx context.Context, targets []Target) (ready []*Entry, refused []Outcome, err error) {
+	for _, t := range targets {
+		check := &precheck{Upgrader: u, target: t}
+		check.all(ctx)
+		if err := context.Cause(ctx); err != nil {
+			return nil, nil, err
+		}
+		if len(check.problems) == 0 {
+			ready = append(ready, &check.entry)
+			continue
+		}
+		refused = append(refused, Outcome{
+			Name: t.Sandbox.Name, Gateway: t.Sandbox.Gateway, Outcome: Failed, Step: StepPreconditions,
+			Reason: check.reason(), Problems: check.problems, Warnings: check.entry.Warnings,
+		})
+	}
+	return ready, refused, nil
+}
+
+// precheck is the look at one target.
+type precheck struct {
+	*Upgrader
+	target   Target
+	entry    Entry
+	recipe   Recipe
+	problems []Problem
+}
+
+func (p *precheck) problem(code, fix, format string, args ...any) {
+	p.problems = append(p.problems, Problem{Code: code, Fix: fix, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (p *precheck) reason() string {
+	details := make([]string, 0, len(p.problems))
+	for _, problem := range p.problems {
+		details = append(details, problem.Code+": "+problem.Detail)
+	}
+	return "nothing was touched; " + strings.Join(details, "; ")
+}
+
+func (p *precheck) all(ctx context.Context) {
+	sb := p.target.Sandbox
+	p.entry = Entry{
+		Run: p.runID(), Name: sb.Name, Gateway: sb.Gateway, Registered: sb.Registered, Way: p.target.Way, OldID: sb.ID, Begun: p.now().UTC(),
+	}
+	if sb.Row != nil {
+		p.entry.Agent = sb.Row.Agent
+	}
+	if rule := refusedName(sb.Name); rule != "" {
+		p.problem(NeedName, "", "OpenShell would not create %q again: %s", sb.Name, rule)
+	}
+	container := p.container(ctx)
+	if p.readRecipe(ctx) {
+		p.gateway(ctx)
+		p.image(ctx)
+		p.providers(ctx)
+	}
+	if container {
+		p.room(ctx)
+	}
+	if err := p.Content.Check(ctx, sb); err != nil {
+		p.problem(NeedBackup, "", "%v", err)
+	}
+	p.entry.RollbackImage = "sandkeeper-rollback/" + sb.Name + ":" + p.entry.Run
+}
+
+func (u *Upgrader) runID() string {
+	if u.RunID != nil {
+		return u.RunID()
+	}
+	return strings.ToLower(u.now().UTC().Format("20060102t150405.000z"))
+}
+
+// container needs the sandbox's container: a rollback image can only be made of one on this host.
+func (p *precheck) container(ctx context.Context) bool {
+	sb := p.target.Sandbox
+	if sb.Container == nil {
+		p.problem(NeedContainer, "", "it has no container on this host, so nothing could be kept to go back to")
+		return false
+	}
+	c, err := p.Engine.Inspect(ctx, sb.Container.ID)
+	switch {
+	case err != nil:
+		p.problem(NeedContainer, "", "%v", err)
+		return false
+	case len(sb.Rivals) > 1:
+		p.problem(NeedContainer, "", "%d containers claim it", len(sb.Rivals))
+		return false
+	case c.Paused():
+		p.problem(NeedContainer, "docker unpause "+c.Name, "container %q is paused", c.Name)
+		return false
+	}
+	p.entry.OldContainer, p.entry.ContainerName, p.entry.OldImageID, p.entry.Running = c.ID, c.Name, c.ImageID, c.Running()
+	return true
+}
+
+// readRecipe reads what is needed to make the sandbox again: for the new one, and for the way back.
+func (p *precheck) readRecipe(ctx context.Context) bool {
+	sb := p.target.Sandbox
+	recipe, err := p.Recipes.Recipe(ctx, sb.Gateway, sb.Name)
+	if err != nil {
+		p.problem(NeedRecipe, "", "its recipe cannot be read from gateway %q: %v", sb.Gateway, err)
+		return false
+	}
+	if sb.ID != "" && recipe.SandboxID != sb.ID {
+		p.problem(NeedRecipe, "", "gateway %q has the recipe of another sandbox under its name: id %s, not %s", sb.Gateway, recipe.SandboxID, sb.ID)
+		return false
+	}
+	request, err := recipe.Request()
+	if err == nil && p.Chain != nil {
+		old := p.entry
+		old.OldID = recipe.SandboxID
+		request, err = p.Chain.Baseline(request, old.reference(recipe.SandboxID))
+	}
+	if err != nil {
+		p.problem(NeedRecipe, "", "%v", err)
+		return false
+	}
+	p.recipe, p.entry.Request, p.entry.OldID, p.entry.Image = recipe, request, recipe.SandboxID, recipe.Image
+	if c := sb.Container; c != nil && c.Labels[originLabel] != "" {
+		p.entry.Image = c.Labels[originLabel] // it came back from a rollback image: the way forward is the image before that
+	}
+	return true
+}
+
+// gateway needs a driver that lists the sandbox, so that what is done to it can be seen.
+func (p *precheck) gateway(ctx context.Context) {
+	j, err := p.job(ctx, &p.entry)
+	if err != nil {
+		p.problem(NeedGateway, "", "%v", err)
+		return
+	}
+	record, found, err := j.listed(ctx)
+	switch {
+	case err != nil:
+		p.problem(NeedGateway, "", "%v", err)
+	case !found || record.ID != p.entry.OldID:
+		p.problem(NeedGateway, "", "gateway %q does not list it under its id %s", p.entry.Gateway, p.entry.OldID)
+	}
+}
+
+func (p *precheck) image(ctx context.Context) {
+	if p.entry.Way == ByNemoClaw {
+		return // NemoClaw builds it
+	}
+	if p.entry.Image == "" {
+		p.entry.warn("its recipe names no image: the gateway takes its default, which cannot be looked at beforehand")
+		return
+	}
+	_, err := p.Engine.ImageID(ctx, p.entry.Image)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		p.problem(NeedImage, "docker pull "+p.entry.Image, "image %q is not on this host", p.entry.Image)
+	case err != nil:
+		p.problem(NeedImage, "", "%v", err)
+	}
+}
+
+func (p *precheck) providers(ctx context.Context) {
+	names := p.recipe.Providers
+	if len(names) == 0 {
+		return
+	}
+	if p.Providers == nil {
+		p.entry.warn(fmt.Sprintf("whether its providers (%s) still exist was not looked at", strings.Join(names, ", ")))
+		return
+	}
+	missing, err := p.Providers(ctx, p.entry.Gateway, names)
+	switch {
+	case err != nil:
+		p.problem(NeedProviders, "", "its providers cannot be looked up: %v", err)
+	case len(missing) > 0:
+		p.problem(NeedProviders, "", "gateway %q has no provider %s any more", p.entry.Gateway, strings.Join(missing, ", "))
+	}
+}
+
+func (p *precheck) room(ctx context.Context) {
+	if p.Room == nil {
+		p.entry.warn("whether the container engine has room for the rollback image was not looked at")
+		return
+	}
+	err := p.Room(ctx, p.entry.OldContainer)
+	switch {
+	case errors.Is(err, gateway.ErrRoomUnknown):
+		p.entry.warn(err.Error())
+	case err != nil:
+		p.problem(NeedRoom, "docker system df", "%v", err)
+	}
+}

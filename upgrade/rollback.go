@@ -1,0 +1,257 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+)
+
+// back are the moves from whatever an upgrade left to the old sandbox.
+func back() []move {
+	return []move{
+		{doing: StepRollingBack, work: (*job).clear},
+		{StepRecreating, StepRecreated, (*job).recreate},
+		{StepProving, StepRolledBack, (*job).prove},
+	}
+}
+
+// destroys is the step of e's way that ends the old sandbox.
+func (e *Entry) destroys() Step {
+	if e.Way == ByNemoClaw {
+		return StepRebuilding
+	}
+	return StepDeleting
+}
+
+// reached reports whether e's way had come as far as step when it was at at.
+func (e *Entry) reached(step, at Step) bool {
+	order := []Step{StepPlanned}
+	for _, m := range e.way() {
+		order = append(order, m.doing, m.done)
+	}
+	return slices.Index(order, at) >= slices.Index(order, step)
+}
+
+// undo brings the old sandbox back after the upgrade failed at a step, or was given up there. It goes on also when ctx has ended.
+func (j *job) undo(ctx context.Context, at Step, cause error) Outcome {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoLimit)
+	defer cancel()
+	if !j.RollingBack() {
+		j.FailedAt, j.Reason = at, cause.Error()
+	}
+	whole, err := j.stillWhole(ctx)
+	switch {
+	case err != nil:
+		return j.stuck(ctx, err)
+	case whole:
+		return j.withdraw(ctx)
+	}
+	for _, m := range from(back(), j.Step) {
+		j.enterAnyway(m.doing, j.Reason)
+		if err := m.work(j, ctx); err != nil {
+			return j.stuck(ctx, err)
+		}
+		if m.done != "" {
+			j.enterAnyway(m.done, "")
+		}
+	}
+	return j.forget(ctx, j.outcome(RolledBack, j.FailedAt, j.Reason))
+}
+
+// enterAnyway goes on when the journal cannot be written: the sandbox comes first, and what is done can be seen by looking.
+func (j *job) enterAnyway(step Step, detail string) {
+	if err := j.enter(step, detail); err != nil {
+		j.warn(err.Error())
+		j.tell(j.Name, step, detail)
+	}
+}
+
+// stillWhole reports whether the old sandbox was never deleted. As long as the step that deletes was not entered, nobody need be
+// asked.
+func (j *job) stillWhole(ctx context.Context) (bool, error) {
+	if !j.reached(j.destroys(), j.FailedAt) {
+		return true, nil
+	}
+	if j.RollingBack() && j.Step != StepRollingBack {
+		return false, nil
+	}
+	record, found, err := j.listed(ctx)
+	if err != nil || !found || record.ID != j.OldID {
+		return false, err
+	}
+	_, there, err := j.oldContainer(ctx)
+	return there, err
+}
+
+// withdraw leaves the old sandbox as it was found: nothing was deleted.
+func (j *job) withdraw(ctx context.Context) Outcome {
+	j.enterAnyway(StepRollingBack, "nothing was deleted")
+	if err := j.startOld(ctx); err != nil {
+		return j.stuck(ctx, err)
+	}
+	if err := j.Engine.RemoveImage(ctx, j.RollbackImage); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		j.warn(fmt.Sprintf("its rollback image %s could not be removed: %v", j.RollbackImage, err))
+	} else {
+		j.RollbackImage = ""
+	}
+	return j.forget(ctx, j.outcome(Failed, j.FailedAt, j.Reason+"; nothing was deleted, it is as it was"))
+}
+
+func (j *job) startOld(ctx context.Context) error {
+	if !j.Running {
+		return nil
+	}
+	c, there, err := j.oldContainer(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !there:
+		return fmt.Errorf("container %q of sandbox %q is gone, and this upgrade has not removed it", j.ContainerName, j.Name)
+	case c.Running():
+		return nil
+	}
+	return j.Engine.Start(ctx, c.ID)
+}
+
+// clear removes what came in the place of the old sandbox, and nothing else.
+func (j *job) clear(ctx context.Context) error {
+	record, found, err := j.listed(ctx)
+	if err != nil {
+		return err
+	}
+	if found && !j.ours(record.ID) {
+		return fmt.Errorf("a sandbox %q with id %s is there that this upgrade did not make: it is left alone", j.Name, record.ID)
+	}
+	if found {
+		if err := j.delete(ctx, record.ID); err != nil {
+			return err
+		}
+		if _, found, err = j.listed(ctx); err != nil || found {
+			return errors.Join(err, stillListed(j.Name, found))
+		}
+	}
+	j.NewID = ""
+	return j.awaitGone(ctx)
+}
+
+// ours reports whether this upgrade has made the sandbox of that id, or it is the old one. A run that was killed while it created
+// did not learn the id.
+func (j *job) ours(id string) bool {
+	unknown := j.NewID == "" && (j.FailedAt == StepCreating || j.FailedAt == StepRebuilding)
+	return unknown || id == j.OldID || id == j.NewID
+}
+
+// recreate makes the old sandbox again: from its rollback image, or, if somebody has removed that, from the image it once came
+// from, and its backup.
+func (j *job) recreate(ctx context.Context) error {
+	image := j.RollbackImage
+	_, err := j.Engine.ImageID(ctx, image)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, second := j.Engine.ImageID(ctx, j.OldImageID); second != nil {
+			return fmt.Errorf("neither its rollback image nor the image it came from is there: %w; %w", err, second)
+		}
+		j.warn(fmt.Sprintf("its rollback image %s is gone: it is made from %s and its backup", image, j.OldImageID))
+		image, j.RollbackImage, err = j.OldImageID, "", nil
+	}
+	if err != nil {
+		return err
+	}
+	return j.createFrom(ctx, image)
+}
+
+// prove waits for the old sandbox to be back, and compares its home with the backup. Where that is not in the image (podman keeps it
+// in a volume, which goes with the sandbox), the backup is restored.
+func (j *job) prove(ctx context.Context) error {
+	// A run that was killed while it compared has left it stopped.
+	if c, err := j.newContainer(ctx); err == nil && c.State == "exited" {
+		if err := j.Engine.Start(ctx, c.ID); err != nil {
+			return err
+		}
+	}
+	if err := j.awaitReady(ctx, ""); err != nil {
+		return err
+	}
+	if j.Backup != "" {
+		if err := j.proveContent(ctx); err != nil {
+			return err
+		}
+	}
+	return j.leaveAsFound(ctx)
+}
+
+func (j *job) proveContent(ctx context.Context) error {
+	c, err := j.stopped(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := j.Content.Compare(ctx, j.sandbox(j.NewID, c), j.Backup, false)
+	if err != nil {
+		return err
+	}
+	// Credentials that the backup has without their values are in the image with them.
+	found.Changed = slices.DeleteFunc(found.Changed, func(path string) bool { return slices.Contains(j.LeftOut, path) })
+	if len(found.Missing)+len(found.Changed) == 0 {
+		return nil
+	}
+	mounted := false
+	for _, mount := range c.Mounts {
+		mounted = mounted || mount.Destination == "/sandbox"
+	}
+	if j.Way == ByNemoClaw && j.RollbackImage != "" && !mounted {
+		// It ran between its backup and the making of the image: the image is the newer one.
+		j.warn(fmt.Sprintf("it differs from its backup %s, which is older than its rollback image: %s", j.Backup, found))
+		return nil
+	}
+	if err := j.restore(ctx); err != nil {
+		return err
+	}
+	return j.compare(ctx)
+}
+
+// forget strikes a finished upgrade off the journal.
+func (j *job) forget(_ context.Context, o Outcome) Outcome {
+	if err := j.Journal.Forget(j.Entry); err != nil {
+		o.Warnings = append(o.Warnings, fmt.Sprintf("it is finished, but the journal still names it: %v; `%s` strikes it off", err, invocation("--resume", j.Name)))
+	}
+	return o
+}
+
+// stuck is the outcome of an upgrade that could neither be finished nor undone. It says what is where.
+func (j *job) stuck(ctx context.Context, err error) Outcome {
+	reason := err.Error()
+	if j.Reason != "" && j.Reason != reason {
+		reason = fmt.Sprintf("%s; then, on the way back at %s: %s", j.Reason, j.Step, reason)
+	}
+	stopped := j.Step
+	if err := j.Journal.Enter(j.Entry, stopped); err != nil {
+		j.warn(err.Error())
+	}
+	o := j.outcome(Failed, stopped, reason+". "+j.where(ctx))
+	o.Unfinished = true
+	return o
+}
+
+// where says what of the sandbox can be seen now, and which commands go on.
+func (j *job) where(ctx context.Context) string {
+	text := "Its gateway does not list it"
+	record, found, err := j.listed(ctx)
+	switch {
+	case err != nil:
+		text = fmt.Sprintf("Whether its gateway has it is not known (%v)", err)
+	case found:
+		text = fmt.Sprintf("Its gateway lists it as %s, in phase %q", record.ID, record.Phase)
+	}
+	if _, err := j.Engine.ImageID(ctx, j.RollbackImage); err == nil {
+		text += fmt.Sprintf("; image %s holds its file system", j.RollbackImage)
+	}
+	if j.Backup != "" {
+		text += fmt.Sprintf("; backup %s holds its home", j.Backup)
+	}
+	return text + fmt.Sprintf(". To go on: `%s`; to go back: `%s`", invocation("--resume", j.Name), invocation("--rollback", j.Name))
+}
+
+func invocation(flag, name string) string {
+	return fmt.Sprintf("sandkeeper upgrade-sandboxes %s --only %s", flag, name)
+}

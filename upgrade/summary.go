@@ -1,0 +1,79 @@
+package upgrade
+
+// OutcomeWord is what became of one sandbox; the values are part of the JSON contract.
+type OutcomeWord string
+
+// The outcomes.
+const (
+	Upgraded   OutcomeWord = "upgraded"
+	Failed     OutcomeWord = "failed"      // not upgraded; Reason says what there is now
+	RolledBack OutcomeWord = "rolled_back" // not upgraded, and the old one is back
+	Skipped    OutcomeWord = "skipped"     // not looked into: unknown, orphaned
+	UpToDate   OutcomeWord = "current"
+)
+
+// Outcome is one sandbox's part of a Summary. Step is where it ended; Backup and RollbackImage are what is left of the way.
+type Outcome struct {
+	Name          string      `json:"name"`
+	Outcome       OutcomeWord `json:"outcome"`
+	Step          Step        `json:"step"`
+	Reason        string      `json:"reason"`
+	Backup        string      `json:"backup"`
+	RollbackImage string      `json:"rollbackImage"`
+	Gateway       string      `json:"gateway,omitempty"`
+	Unfinished    bool        `json:"unfinished,omitempty"` // --resume or --rollback is needed
+	Problems      []Problem   `json:"problems,omitempty"`   // preconditions that do not hold
+	LeftOut       []string    `json:"leftOut,omitempty"`    // credentials that were not in its backup, to be entered again
+	Log           string      `json:"log,omitempty"`
+	Warnings      []string    `json:"warnings,omitempty"`
+}
+
+// UpgradeTotals count outcomes; their sum is the number of sandboxes.
+type UpgradeTotals struct {
+	Upgraded   int `json:"upgraded"`
+	Failed     int `json:"failed"`
+	RolledBack int `json:"rolledBack"`
+	Skipped    int `json:"skipped"`
+	Current    int `json:"current"`
+}
+
+// Summary is the result of a mutating upgrade-sandboxes.
+type Summary struct {
+	Totals    UpgradeTotals `json:"totals"`
+	Sandboxes []Outcome     `json:"sandboxes"`
+	Warnings  []string      `json:"warnings,omitempty"`
+}
+
+// Summarise counts outcomes.
+func Summarise(outcomes []Outcome) Summary {
+	s := Summary{Sandboxes: outcomes}
+	if outcomes == nil {
+		s.Sandboxes = []Outcome{}
+	}
+	for _, o := range outcomes {
+		switch o.Outcome {
+		case Upgraded:
+			s.Totals.Upgraded++
+		case RolledBack:
+			s.Totals.RolledBack++
+		case Skipped:
+			s.Totals.Skipped++
+		case UpToDate:
+			s.Totals.Current++
+		default:
+			s.Totals.Failed++
+		}
+	}
+	return s
+}
+
+func (j *job) outcome(word OutcomeWord, at Step, reason string) Outcome {
+	o := Outcome{
+		Name: j.Name, Gateway: j.Gateway, Outcome: word, Step: at, Reason: reason, Backup: j.Backup, RollbackImage: j.RollbackImage,
+		Log: j.Log, Warnings: j.Warnings,
+	}
+	if word == Upgraded {
+		o.LeftOut = j.LeftOut
+	}
+	return o
+}

@@ -1,0 +1,224 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"sandkeeper/gateway"
+	"sandkeeper/lifecycle"
+	"sandkeeper/sandbox"
+)
+
+// Engine is what an upgrade needs of the container engine; *gateway.Engine is one.
+type Engine interface {
+	Sandboxes(ctx context.Context) ([]gateway.Container, error)
+	Inspect(ctx context.Context, id string) (gateway.Container, error)
+	Commit(ctx context.Context, id, ref string, labels map[string]string) (imageID string, err error)
+	ImageID(ctx context.Context, ref string) (string, error)
+	RemoveImage(ctx context.Context, ref string) error
+	Start(ctx context.Context, id string) error
+	Stop(ctx context.Context, id string) error
+	Remove(ctx context.Context, id string) error
+}
+
+// Content saves what sandboxes hold, and brings it back. Backups is one.
+type Content interface {
+	// Check reports what would be in the way of Save: no room, a folder that cannot be written, a lock that another run holds.
+	Check(ctx context.Context, sb sandbox.Sandbox) error
+	// Hold takes the store for as long as sandboxes are between their backup and their restore.
+	Hold(ctx context.Context) (release func() error, err error)
+	// Save makes a backup and reads every byte of it back.
+	Save(ctx context.Context, sb sandbox.Sandbox) (Saved, error)
+	// Restore replaces the whole home of sb by a backup and reads it back. The store must be held.
+	Restore(ctx context.Context, sb sandbox.Sandbox, id string) error
+	// Compare says how the home of sb differs from a backup: the whole of it, or what the agent's state is.
+	Compare(ctx context.Context, sb sandbox.Sandbox, id string, stateOnly bool) (Differences, error)
+}
+
+// Saved is a verified backup. LeftOut are the paths of credentials that it does not hold.
+type Saved struct {
+	ID      string
+	LeftOut []string
+}
+
+// Differences are paths in the home.
+type Differences struct {
+	Missing []string // in the backup, not in the sandbox
+	Changed []string // in both, and not the same
+}
+
+// Rebuilder runs NemoClaw's own rebuild of one sandbox and writes all that it prints to a new file at log. The exit status alone
+// proves nothing: the caller looks.
+type Rebuilder interface {
+	Rebuild(ctx context.Context, name, log string) (exit int, err error)
+}
+
+// Defaults of an upgrade's limits.
+const (
+	DefaultSettle     = 10 * time.Second
+	DefaultReadyLimit = 5 * time.Minute
+	defaultPoll       = 500 * time.Millisecond
+	undoLimit         = 2 * time.Hour // of a rollback: it may have to restore a large home
+)
+
+// Upgrader moves sandboxes. Journal, Engine, Content, Recipes and Driver must be there.
+type Upgrader struct {
+	Journal *Journal
+	Engine  Engine
+	Content Content
+	Recipes Recipes
+	// Driver is the bare driver of a gateway; Chain is put around it.
+	Driver func(ctx context.Context, gateway string) (lifecycle.Driver, error)
+	// Chain is nil when no extension is configured.
+	Chain *lifecycle.Chain
+	// NemoClaw is nil where there is none on this host, or one without the command.
+	NemoClaw Rebuilder
+	// Providers returns those of names that the gateway does not have. nil: that cannot be looked up, and is said.
+	Providers func(ctx context.Context, gateway string, names []string) (missing []string, err error)
+	// Room reports whether the engine's disk lacks room for an image of the container. nil: that cannot be seen, and is said.
+	Room func(ctx context.Context, container string) error
+	// StopSandbox stops a sandbox so that its gateway knows. nil, or an error: its container is stopped.
+	StopSandbox func(ctx context.Context, gateway, name string) error
+
+	Settle     time.Duration // how long a sandbox must stay Ready; 0 is DefaultSettle, negative none
+	ReadyLimit time.Duration // 0 is DefaultReadyLimit
+	Poll       time.Duration // between two looks; 0 is half a second
+	Now        func() time.Time
+	RunID      func() string // names rollback images and logs: lower-case letters, digits, dashes
+
+	// Progress is told each step, after the journal and before the effect.
+	Progress func(name string, step Step, detail string)
+}
+
+func (u *Upgrader) now() time.Time {
+	if u.Now == nil {
+		return time.Now()
+	}
+	return u.Now()
+}
+
+func (u *Upgrader) tell(name string, step Step, detail string) {
+	if u.Progress != nil {
+		u.Progress(name, step, detail)
+	}
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return max(d, 0)
+}
+
+// driver is the gateway's driver with the chain around it.
+func (u *Upgrader) driver(ctx context.Context, gateway string) (lifecycle.Driver, error) {
+	d, err := u.Driver(ctx, gateway)
+	if err != nil {
+		return nil, fmt.Errorf("gateway %q: %w", gateway, err)
+	}
+	if u.Chain == nil {
+		return d, nil
+	}
+	return u.Chain.Wrap(d), nil
+}
+
+// job is the upgrade of one sandbox.
+type job struct {
+	*Upgrader
+	*Entry
+	driver  lifecycle.Driver
+	release func() error // of the store; nil while it is not held
+}
+
+func (u *Upgrader) job(ctx context.Context, e *Entry) (*job, error) {
+	driver, err := u.driver(ctx, e.Gateway)
+	return &job{Upgrader: u, Entry: e, driver: driver}, err
+}
+
+// enter writes the step down, then says it.
+func (j *job) enter(step Step, detail string) error {
+	if err := j.Journal.Enter(j.Entry, step); err != nil {
+		return err
+	}
+	j.tell(j.Name, step, detail)
+	return nil
+}
+
+// listed is the sandbox as its gateway has it now; found is false when the gateway answers and does not list it.
+func (j *job) listed(ctx context.Context) (record lifecycle.Record, found bool, err error) {
+	records, err := j.driver.ListSandboxes(ctx)
+	if err != nil {
+		return record, false, fmt.Errorf("listing the sandboxes of gateway %q: %w", j.Gateway, err)
+	}
+	var named []lifecycle.Record
+	for _, r := range records {
+		switch {
+		case r.Name != j.Name:
+		case r.ID == j.OldID || r.ID == j.NewID:
+			return r, true, nil
+		default:
+			named = append(named, r)
+		}
+	}
+	switch len(named) {
+	case 0:
+		return record, false, nil
+	case 1:
+		return named[0], true, nil
+	}
+	return record, false, fmt.Errorf("gateway %q lists %d sandboxes named %q, and none is the one that was upgraded", j.Gateway, len(named), j.Name)
+}
+
+// containerOf is the one container that carries a sandbox's id; the error wraps fs.ErrNotExist when there is none.
+func (j *job) containerOf(ctx context.Context, id string) (gateway.Container, error) {
+	all, err := j.Engine.Sandboxes(ctx)
+	if err != nil {
+		return gateway.Container{}, err
+	}
+	var found []gateway.Container
+	for _, c := range all {
+		if c.SandboxID == id && id != "" {
+			found = append(found, c)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return gateway.Container{}, fmt.Errorf("sandbox %q (id %s) has no container: %w", j.Name, id, fs.ErrNotExist)
+	case 1:
+		return found[0], nil
+	}
+	return gateway.Container{}, fmt.Errorf("containers %q and %q both claim sandbox %q (id %s)", found[0].Name, found[1].Name, j.Name, id)
+}
+
+// oldContainer reports whether the container that the sandbox had at planning time is still there.
+func (j *job) oldContainer(ctx context.Context) (c gateway.Container, there bool, err error) {
+	c, err = j.Engine.Inspect(ctx, j.OldContainer)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, false, nil
+	}
+	return c, err == nil, err
+}
+
+// hold takes the store, once.
+func (j *job) hold(ctx context.Context) error {
+	if j.release != nil {
+		return nil
+	}
+	release, err := j.Content.Hold(ctx)
+	if err == nil {
+		j.release = release
+	}
+	return err
+}
+
+func (j *job) close() error {
+	if j.release == nil {
+		return nil
+	}
+	err := j.release()
+	j.release = nil
+	return err
+}

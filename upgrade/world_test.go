@@ -1,0 +1,313 @@
+package upgrade
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"sandkeeper/gateway"
+	"sandkeeper/internal/dockertest"
+	"sandkeeper/lifecycle"
+)
+
+// world is a gateway with one container engine, both outside of the process that upgrades: they outlive its death. Its driver makes
+// containers as the docker driver does: its own labels over those of the image, the image's files, the home in the writable layer.
+type world struct {
+	engine *dockertest.Daemon
+	socket string
+
+	mu        sync.Mutex
+	sandboxes map[string]*box // by id
+	recipes   map[string]Recipe
+	made      int
+	log       []string
+	refuse    map[string]string // operation → the error it ends with
+	phases    []string          // of the next sandbox that is created, look by look; the last one stays
+	hook      func(op string)   // called with the lock held, before an operation
+}
+
+type box struct {
+	lifecycle.Record
+	phases []string
+	mounts []dockertest.Mount
+}
+
+// home are the files of the old sandbox.
+func home() []dockertest.File {
+	return []dockertest.File{
+		{Path: "/sandbox", Type: '5', Mode: 0o755, UID: 998, GID: 998},
+		{Path: "/sandbox/notes.md", Data: []byte("memory of alpha\n"), Mode: 0o640, UID: 998, GID: 998},
+		{Path: "/sandbox/.openclaw", Type: '5', Mode: 0o700, UID: 998, GID: 998},
+		{Path: "/sandbox/.openclaw/workspace", Type: '5', Mode: 0o700, UID: 998, GID: 998},
+		{Path: "/sandbox/.openclaw/workspace/plan.md", Data: []byte("plan\n"), Mode: 0o600, UID: 998, GID: 998},
+		{Path: "/sandbox/link", Type: '2', Link: "notes.md", UID: 998, GID: 998},
+	}
+}
+
+// newImage are the files of a container that was just made from the new image.
+func newImage() []dockertest.File {
+	return []dockertest.File{
+		{Path: "/sandbox", Type: '5', Mode: 0o755, UID: 998, GID: 998},
+		{Path: "/sandbox/welcome", Data: []byte("from the new image\n"), UID: 998, GID: 998},
+	}
+}
+
+const (
+	oldImage = "sha256:0000000000000000000000000000000000000000000000000000000000000001"
+	newImg   = "sha256:0000000000000000000000000000000000000000000000000000000000000002"
+)
+
+// startWorld has sandboxes of the given names, made from what img:1 named before it moved on.
+func startWorld(t testing.TB, state string, names ...string) *world {
+	t.Helper()
+	w := &world{engine: dockertest.Start(t), sandboxes: map[string]*box{}, recipes: map[string]Recipe{}, refuse: map[string]string{}}
+	for _, name := range names {
+		id := "id-" + name
+		w.engine.Add(dockertest.Container{
+			ID: fmt.Sprintf("%064x", len(w.sandboxes)+100), Name: "openshell-" + name + "-" + id, Labels: sandboxLabels(name, id), Image: "img:1", ImageID: oldImage,
+			State: state, Files: home(),
+		})
+		phase := map[string]string{"running": "Ready", "exited": "Stopped"}[state]
+		w.sandboxes[id] = &box{Record: lifecycle.Record{ID: id, Name: name, Gateway: "gw", Phase: phase, Labels: map[string]string{"team": "red"}}}
+		w.recipes[id] = Recipe{SandboxID: id, Name: name, Gateway: "gw", Image: "img:1", Spec: specOf("img:1"), Labels: map[string]string{"team": "red"}}
+	}
+	w.engine.AddImage("img:1", newImg)
+	dir, err := os.MkdirTemp("", "world")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	w.socket = filepath.Join(dir, "s")
+	listener, err := net.Listen("unix", w.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: w}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return w
+}
+
+func sandboxLabels(name, id string) map[string]string {
+	return map[string]string{gateway.LabelManagedBy: "openshell", gateway.LabelSandboxName: name, gateway.LabelSandboxID: id, gateway.LabelNamespace: "default"}
+}
+
+// ServeHTTP answers one operation: its name is the path, its argument and its answer are JSON.
+func (w *world) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	op := strings.TrimPrefix(r.URL.Path, "/")
+	if op != "list" {
+		w.log = append(w.log, op)
+	}
+	if w.hook != nil {
+		w.hook(op)
+	}
+	if why, refused := w.refuse[op]; refused {
+		http.Error(out, why, http.StatusInternalServerError)
+		return
+	}
+	body, _ := io.ReadAll(r.Body)
+	var answer any
+	var err error
+	switch op {
+	case "list":
+		answer = w.list()
+	case "recipe":
+		answer, err = w.recipe(string(body))
+	case "create":
+		answer, err = w.create(body)
+	case "delete":
+		err = w.delete(string(body))
+	}
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_ = json.NewEncoder(out).Encode(answer)
+}
+
+func (w *world) list() []lifecycle.Record {
+	records := []lifecycle.Record{}
+	for _, id := range slices.Sorted(maps.Keys(w.sandboxes)) {
+		b := w.sandboxes[id]
+		if len(b.phases) > 0 {
+			b.Phase, b.phases = b.phases[0], b.phases[1:]
+		}
+		record := b.Record
+		if c, there := w.container(id); record.Phase == "Ready" && there && c.State != "running" {
+			record.Phase = "Stopped" // the driver sees that the container does not run
+		}
+		records = append(records, record)
+	}
+	return records
+}
+
+func (w *world) container(id string) (dockertest.Container, bool) {
+	for _, c := range w.containers() {
+		if c.Labels[gateway.LabelSandboxID] == id {
+			return c, true
+		}
+	}
+	return dockertest.Container{}, false
+}
+
+// containers are those that pass for sandboxes.
+func (w *world) containers() []dockertest.Container {
+	var found []dockertest.Container
+	for i := range 200 {
+		for _, id := range []string{fmt.Sprintf("%064x", i+100), fmt.Sprintf("ab%062x", i)} {
+			if c, there := w.engine.Get(id); there && c.Labels[gateway.LabelManagedBy] == "openshell" {
+				found = append(found, c)
+			}
+		}
+	}
+	return found
+}
+
+func (w *world) recipe(name string) (Recipe, error) {
+	for _, r := range w.recipes {
+		if r.Name == name {
+			return r, nil
+		}
+	}
+	return Recipe{}, errors.New("no such sandbox")
+}
+
+func (w *world) create(body []byte) (lifecycle.Record, error) {
+	var request lifecycle.Request
+	if err := json.Unmarshal(body, &request); err != nil {
+		return lifecycle.Record{}, err
+	}
+	recipe, err := DecodeRecipe(request.Spec)
+	if err != nil {
+		return lifecycle.Record{}, err
+	}
+	for _, b := range w.sandboxes {
+		if b.Name == request.Name {
+			return lifecycle.Record{}, errors.New("already exists")
+		}
+	}
+	w.made++
+	id := fmt.Sprintf("id-new-%d", w.made)
+	labels, files, imageID := map[string]string{}, newImage(), newImg
+	if kept, ok := w.engine.Committed(recipe.Image); ok {
+		labels, files, imageID = kept.Labels, kept.Files, "sha256:kept"
+	} else if recipe.Image == oldImage {
+		imageID = oldImage
+	} else if recipe.Image != "img:1" {
+		return lifecycle.Record{}, fmt.Errorf("no such image: %s", recipe.Image)
+	}
+	maps.Copy(labels, sandboxLabels(request.Name, id))
+	w.engine.Add(dockertest.Container{
+		ID: fmt.Sprintf("ab%062x", w.made), Name: "openshell-" + request.Name + "-" + id, Labels: labels, Image: recipe.Image, ImageID: imageID, Files: files,
+	})
+	recipe.SandboxID = id
+	b := &box{Record: lifecycle.Record{ID: id, Name: request.Name, Gateway: request.Gateway, Phase: "Ready", Labels: request.Labels}, phases: w.phases}
+	w.phases = nil
+	w.sandboxes[id], w.recipes[id] = b, recipe
+	return b.Record, nil
+}
+
+func (w *world) delete(id string) error {
+	if w.sandboxes[id] == nil {
+		return nil
+	}
+	delete(w.sandboxes, id)
+	delete(w.recipes, id)
+	if c, there := w.container(id); there {
+		request, _ := http.NewRequest(http.MethodDelete, "http://docker/containers/"+c.ID+"?force=1", nil)
+		answer, err := unixClient(w.engine.Socket).Do(request)
+		if err != nil {
+			return err
+		}
+		return answer.Body.Close()
+	}
+	return nil
+}
+
+// fails makes an operation end with an error from now on; "" heals it.
+func (w *world) fails(op, why string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refuse[op] = why
+	if why == "" {
+		delete(w.refuse, op)
+	}
+}
+
+func unixClient(socket string) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+		DisableKeepAlives: true,
+	}}
+}
+
+// remote is the world's gateway as a driver, from any process. point is called before and after what changes something.
+type remote struct {
+	socket string
+	point  func(string)
+}
+
+func (r *remote) call(ctx context.Context, op string, argument []byte, answer any) error {
+	if op == "create" || op == "delete" {
+		r.point("before " + op)
+		defer r.point("after " + op)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://gateway/"+op, strings.NewReader(string(argument)))
+	if err != nil {
+		return err
+	}
+	response, err := unixClient(r.socket).Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		return errors.Join(err, errors.New(strings.TrimSpace(string(body))))
+	}
+	return json.Unmarshal(body, answer)
+}
+
+func (r *remote) CreateSandbox(ctx context.Context, request lifecycle.Request) (record lifecycle.Record, err error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return record, err
+	}
+	return record, r.call(ctx, "create", body, &record)
+}
+
+func (r *remote) DeleteSandbox(ctx context.Context, sandbox lifecycle.Reference) error {
+	return r.call(ctx, "delete", []byte(sandbox.ID), new(any))
+}
+
+func (r *remote) ListSandboxes(ctx context.Context) (records []lifecycle.Record, err error) {
+	return records, r.call(ctx, "list", nil, &records)
+}
+
+func (r *remote) WatchSandboxes(context.Context, func(lifecycle.Change) error) error {
+	return errors.New("nobody watches")
+}
+
+func (r *remote) Recipe(ctx context.Context, _, name string) (recipe Recipe, err error) {
+	err = r.call(ctx, "recipe", []byte(name), &recipe)
+	if err != nil && strings.Contains(err.Error(), "no such") {
+		err = errors.Join(err, fs.ErrNotExist)
+	}
+	return recipe, err
+}
