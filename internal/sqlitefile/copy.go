@@ -1,0 +1,140 @@
+package sqlitefile
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// lockedTry is from which try on a copy asks the writers to wait, as every reader of SQLite does.
+const lockedTry = 4
+
+// copyTries is how often a copy of a database in use is begun again.
+const copyTries = 40
+
+// Copy writes one consistent state of the database at path into the empty file to, with the committed part of the write-ahead log
+// put in place, as a checkpoint would. The database may be in use: the file is read twice, and only if both times it was the
+// same, no journal was there and the log was not begun again, is the copy taken. A database that is never still for that long
+// is read once under the lock that any reader takes; its writers wait as long as the file takes to read.
+func Copy(ctx context.Context, path string, to *os.File) error {
+	var problem error
+	for try := range copyTries {
+		if try > 0 && !wait(ctx, pause) {
+			return errors.Join(context.Cause(ctx), problem)
+		}
+		problem = copyOnce(ctx, path, to, try >= lockedTry)
+		if problem == nil || errors.Is(problem, fs.ErrNotExist) || errors.Is(problem, ErrForeign) {
+			return problem
+		}
+	}
+	return problem
+}
+
+func copyOnce(ctx context.Context, path string, to *os.File, mayLock bool) (err error) {
+	f, err := openPlain(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	before, err := stampOf(f, path)
+	if err != nil {
+		return err
+	}
+	h, err := parseHeader(before.head[:])
+	if err != nil {
+		return err
+	}
+	locked := mayLock && !h.inLog
+	if locked {
+		unlock, err := lockShared(f, before.journal)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		defer unlock()
+	} else if before.journal {
+		return unfinished(path)
+	}
+	if err := to.Truncate(0); err != nil {
+		return err
+	}
+	first, err := digest(ctx, f, io.NewOffsetWriter(to, 0))
+	if err != nil {
+		return err
+	}
+	wal, err := openLog(path, before)
+	if err != nil {
+		return err
+	}
+	defer wal.Close()
+	if err := apply(wal, to, h); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if locked {
+		return nil
+	}
+	second, err := digest(ctx, f, io.Discard)
+	if err != nil {
+		return err
+	}
+	after, err := stampOf(f, path)
+	if err == nil && (first != second || !before.sameAs(after)) {
+		err = fmt.Errorf("%s is being written to: %w", path, ErrBusy)
+	}
+	return err
+}
+
+// sameAs compares without the time: equal bytes prove more.
+func (s stamp) sameAs(other stamp) bool {
+	s.changed, other.changed = time.Time{}, time.Time{}
+	return s == other
+}
+
+func digest(ctx context.Context, f *os.File, into io.Writer) (sum [sha256.Size]byte, err error) {
+	h := sha256.New()
+	buffer := make([]byte, 256<<10)
+	source := io.NewSectionReader(f, 0, 1<<62)
+	for {
+		if err := context.Cause(ctx); err != nil {
+			return sum, err
+		}
+		n, err := source.Read(buffer)
+		h.Write(buffer[:n])
+		if _, err := into.Write(buffer[:n]); err != nil {
+			return sum, err
+		}
+		if errors.Is(err, io.EOF) {
+			return [sha256.Size]byte(h.Sum(nil)), nil
+		}
+		if err != nil {
+			return sum, err
+		}
+	}
+}
+
+// apply puts the committed pages of the log where a checkpoint would.
+func apply(wal *writeLog, to *os.File, h header) error {
+	if wal == nil || wal.commits == 0 {
+		return nil
+	}
+	if wal.pageSize != h.pageSize {
+		return fmt.Errorf("its log has pages of %d bytes, not %d: %w", wal.pageSize, h.pageSize, ErrTorn)
+	}
+	content := make([]byte, wal.pageSize)
+	for page, at := range wal.frames {
+		if page > wal.pages {
+			continue
+		}
+		if _, err := wal.f.ReadAt(content, at); err != nil {
+			return fmt.Errorf("its log cannot be read: %w", err)
+		}
+		if _, err := to.WriteAt(content, int64(page-1)*int64(wal.pageSize)); err != nil {
+			return err
+		}
+	}
+	return to.Truncate(int64(wal.pages) * int64(wal.pageSize))
+}
