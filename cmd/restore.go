@@ -73,7 +73,7 @@ func runRestore(ctx context.Context, o *restoreOptions) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := store.Find(o.name, o.id)
+	b, err := o.find(store)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +84,18 @@ func runRestore(ctx context.Context, o *restoreOptions) (*answer, error) {
 	}
 	request.Store, request.Backup, request.Identities = store, b, identities
 	return found, o.restore(ctx, request, found)
+}
+
+// find is the backup that is meant. The same name on two gateways is two sandboxes: latest then needs -g.
+func (o *restoreOptions) find(store *backup.Store) (backup.Backup, error) {
+	if o.id != backup.Latest {
+		return store.Find(o.name, o.id)
+	}
+	b, err := store.LatestOn(o.name, o.app.global.gateway)
+	if mixed, ok := errors.AsType[*backup.GatewaysError](err); ok {
+		return b, usage("add -g "+mixed.Gateways[0]+", or --backup ID from: sandkeeper backups list "+o.name, "%w", err)
+	}
+	return b, err
 }
 
 // target finds the sandbox to restore into: by its container where there is one, so that neither a gateway is needed nor trusted;
