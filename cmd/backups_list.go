@@ -39,6 +39,7 @@ func newBackupsList(a *app, run func(context.Context, *backupsListOptions) (*ans
 // listed is one backup as lists show it.
 type listed struct {
 	Sandbox     string             `json:"sandbox"`
+	Gateway     string             `json:"gateway"` // "" when it was made without asking one
 	ID          string             `json:"id"`
 	Path        string             `json:"path"`
 	Started     time.Time          `json:"started"`
@@ -59,7 +60,7 @@ func newListed(b backup.Backup) listed {
 		return l
 	}
 	m := b.Manifest
-	l.Bytes, l.SHA256, l.Files = m.Archive.Bytes, m.Archive.SHA256, m.Content.Files
+	l.Gateway, l.Bytes, l.SHA256, l.Files = m.Gateway, m.Archive.Bytes, m.Archive.SHA256, m.Content.Files
 	l.Consistency, l.Encrypted, l.Label, l.Started = m.Consistency, m.Encryption != nil, m.Label, m.Started
 	return l
 }
