@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sandkeeper/drift"
+	"sandkeeper/internal/sqlitefile"
+)
+
+// Database is the gateway's own database as it was found, by a look that neither locks nor changes it.
+type Database struct {
+	State      drift.State // known: its migrations were read; absent: there is none; unknown: Why
+	Path       string      // "" when it is not a file of this host
+	Migrations []int       // numbers of the applied migrations, ascending
+	Unfinished []int       // those that sqlx marked as begun and not ended
+	Why        string
+	Postgres   bool // OPENSHELL_DB_URL names a server
+}
+
+// Generation is the newest migration; 0 when none is known.
+func (d Database) Generation() int {
+	if len(d.Migrations) == 0 {
+		return 0
+	}
+	return slices.Max(d.Migrations)
+}
+
+// migrationsTable is where sqlx, the gateway's database library, keeps what it has applied (facts/openshell.md 1.3).
+const migrationsTable = "_sqlx_migrations"
+
+// ReadDatabase reads the generation of the database of gateway t.
+func ReadDatabase(ctx context.Context, o Options, t Target) Database {
+	if t.Remote {
+		return Database{State: drift.Absent, Why: o.elsewhere(t)}
+	}
+	paths, why := o.databasePaths(t)
+	for _, path := range paths {
+		d := readMigrations(ctx, path)
+		if d.State != drift.Absent {
+			return d
+		}
+	}
+	d := Database{State: drift.Absent, Why: why}
+	if why == "" {
+		d.Why = "no file " + strings.Join(paths, ", nor ")
+	}
+	d.Postgres = strings.HasPrefix(o.Env.Get("OPENSHELL_DB_URL"), "postgres")
+	return d
+}
+
+func (o Options) elsewhere(t Target) string {
+	return fmt.Sprintf("gateway %q is on another host (%s)", t.Name, t.Endpoint)
+}
+
+// databasePaths are where the database of t may be, the likeliest first (facts/openshell.md 1.2 and 1.3, facts/nemoclaw.md 1.2).
+func (o Options) databasePaths(t Target) (paths []string, why string) {
+	if url := strings.TrimSpace(o.Env.Get("OPENSHELL_DB_URL")); url != "" {
+		path, ok := sqlitePath(url)
+		if !ok {
+			return nil, "OPENSHELL_DB_URL does not name an SQLite file"
+		}
+		return []string{path}, ""
+	}
+	if dir, _ := o.stateDir(t); dir != "" {
+		paths = append(paths, filepath.Join(dir, "openshell.db"))
+	}
+	if _, ours := nemoclawPort(t.Name); ours {
+		return paths, noPath(paths)
+	}
+	if state := o.Env.StateHome(); state != "" {
+		paths = append(paths, filepath.Join(state, "openshell/gateway/openshell.db"), filepath.Join(state, "openshell/gateway.db"))
+	}
+	for _, path := range []string{"/opt/homebrew/var/openshell/gateway/openshell.db", "/var/snap/openshell/common/gateway.db"} {
+		paths = append(paths, o.system(path))
+	}
+	return paths, ""
+}
+
+func noPath(paths []string) string {
+	if len(paths) == 0 {
+		return "HOME is not set"
+	}
+	return ""
+}
+
+// sqlitePath is the file of sqlite:PATH, sqlite://PATH and their query parts.
+func sqlitePath(url string) (string, bool) {
+	path, ok := strings.CutPrefix(url, "sqlite:")
+	path = strings.TrimPrefix(path, "//")
+	path, _, _ = strings.Cut(path, "?")
+	return path, ok && filepath.IsAbs(path)
+}
+
+func readMigrations(ctx context.Context, path string) Database {
+	d := Database{Path: path}
+	err := sqlitefile.Read(ctx, path, func(db *sqlitefile.Database) error {
+		d.Migrations, d.Unfinished = nil, nil
+		found, err := db.Rows(migrationsTable, d.take)
+		if err == nil && !found {
+			err = fmt.Errorf("it has no table %s: %w", migrationsTable, sqlitefile.ErrForeign)
+		}
+		return err
+	})
+	slices.Sort(d.Migrations)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		d.State, d.Why = drift.Absent, "no file "+path
+	case err != nil:
+		d.State, d.Why = drift.Unknown, clean(fmt.Errorf("%s: %w", path, err))
+	default:
+		d.State = drift.Known
+	}
+	return d
+}
+
+// take reads one row: version, description, installed_on, success, checksum, execution_time.
+func (d *Database) take(id int64, columns []any) error {
+	version := id // a version that is the row id itself has no column of its own
+	if len(columns) > 0 && columns[0] != nil {
+		n, ok := columns[0].(int64)
+		if !ok {
+			return fmt.Errorf("its table %s is of another program: %w", migrationsTable, sqlitefile.ErrForeign)
+		}
+		version = n
+	}
+	d.Migrations = append(d.Migrations, int(version))
+	if len(columns) > 3 && columns[3] == int64(0) {
+		d.Unfinished = append(d.Unfinished, int(version))
+	}
+	return nil
+}
+
+// String lists the migrations: "1, 4, 5".
+func (d Database) String() string {
+	words := make([]string, len(d.Migrations))
+	for i, n := range d.Migrations {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(words, ", ")
+}
