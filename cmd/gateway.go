@@ -13,6 +13,6 @@ func newGateway(a *app) *cobra.Command {
 			return usage("sandkeeper gateway status", "which one: status or wait?")
 		},
 	}
-	c.AddCommand(newGatewayStatus(a, nil))
+	c.AddCommand(newGatewayStatus(a, nil), newGatewayWait(a, nil))
 	return c
 }

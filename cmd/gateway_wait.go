@@ -1,0 +1,100 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/gateway"
+	"sandkeeper/internal/ui"
+	"sandkeeper/sandbox"
+)
+
+type gatewayWaitOptions struct {
+	app     *app
+	timeout time.Duration
+	settle  time.Duration
+}
+
+const gatewayWaitLong = `Wait until the gateway can be used: it answers with its version, its port accepts, and its process is still alive after both were
+seen. A gateway that answers once and then dies, as one does whose database migration fails, is never ready; --settle is how long it
+must stay ready to count.
+
+The wait ends at once when the process ends, with the last lines of its log. A gateway whose process cannot be seen (on another
+host, of another user) is judged by its answers, and the result says so. Exit 0 when it is ready, 5 when it is not.`
+
+func newGatewayWait(a *app, run func(context.Context, *gatewayWaitOptions) (*answer, error)) *cobra.Command {
+	o := &gatewayWaitOptions{app: a}
+	if run == nil {
+		run = runGatewayWait
+	}
+	c := &cobra.Command{
+		Use: "wait", Short: "Wait until the gateway is ready and stays so", Long: gatewayWaitLong, Args: cobra.NoArgs,
+		Example:     "  systemctl --user restart openshell-gateway && sandkeeper gateway wait --timeout 2m",
+		Annotations: exits(ExitOK, ExitUsage, ExitUnreachable, ExitInterrupted),
+		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+	c.Flags().DurationVar(&o.timeout, "timeout", gateway.DefaultWait, "how long to wait")
+	c.Flags().DurationVar(&o.settle, "settle", gateway.DefaultSettle, "how long it must stay ready to count")
+	return c
+}
+
+func runGatewayWait(ctx context.Context, o *gatewayWaitOptions) (*answer, error) {
+	a := o.app
+	if o.timeout <= 0 || o.settle < 0 || o.settle >= o.timeout {
+		return nil, usage("give, for instance, --timeout 2m --settle 3s", "--timeout must be positive, and --settle shorter than it")
+	}
+	registry, err := a.readRegistry()
+	if err != nil {
+		a.warn("%v", err) // a gateway can be waited for without a registry
+	}
+	bindings := a.bindings(registry)
+	if len(bindings) > 1 {
+		return nil, usage("name one with -g", "the registry's sandboxes are on %d gateways: %s", len(bindings), bindingNames(bindings))
+	}
+	r := gateway.Wait(ctx, gateway.Waiting{Options: a.gatewayOptions(bindings[0]), Timeout: o.timeout, Settle: o.settle})
+	if r.Err != nil {
+		return nil, usage("give the gateway's name as openshell gateway list shows it", "%w", r.Err)
+	}
+	found := &answer{result: r, text: func(a *app) { renderReadiness(a, r) }}
+	switch {
+	case r.Ready:
+		return found, nil
+	case r.State == gateway.Interrupted:
+		return found, context.Cause(ctx)
+	}
+	return found, &Failure{Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("gateway %q is not ready: %s", r.Gateway, r.Reason), Hint: waitHint(r)}
+}
+
+func bindingNames(bindings []sandbox.Binding) string {
+	text := ""
+	for i, b := range bindings {
+		if i > 0 {
+			text += ", "
+		}
+		if text += b.Gateway; b.Gateway == "" {
+			text += fmt.Sprintf("that of port %d", b.Port)
+		}
+	}
+	return text
+}
+
+func waitHint(r gateway.Readiness) string {
+	if r.State == gateway.HasExited && len(r.Log) > 0 {
+		return "sandkeeper diagnose " + r.LogPath + " explains its log; do not delete its database"
+	}
+	return "sandkeeper gateway status shows what is there; " + offlineHint
+}
+
+func renderReadiness(a *app, r gateway.Readiness) {
+	for _, line := range r.Log {
+		a.printf("log: %s", line)
+	}
+	if !r.Ready {
+		return
+	}
+	a.printf("judged by %s", r.JudgedBy)
+	a.printf("gateway %q at %s is ready: version %s, after %s", r.Gateway, orDash(r.Endpoint), r.Version, ui.Age(time.Duration(r.WaitedMs)*time.Millisecond))
+}
