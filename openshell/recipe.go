@@ -1,0 +1,68 @@
+package openshell
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"sandkeeper/openshell/wire"
+)
+
+// InexpressibleError names a part of a recipe that a gateway's version, or its compute driver, cannot be told.
+type InexpressibleError = wire.InexpressibleError
+
+// Recipe is what a sandbox was made from, read out of its spec for people and manifests. The spec itself decides; of the environment
+// only the names are here, because the values may be secrets.
+type Recipe struct {
+	Image     string // "" when the gateway's default image was taken
+	EnvNames  []string
+	Providers []string
+	Command   []string
+	Policy    []byte  // a message in wire form; nil when the gateway's default policy was taken
+	Mounts    []Mount // of the driver configuration
+}
+
+// Recipe reads the spec.
+func (s RawSandbox) Recipe() (Recipe, error) {
+	spec, err := wire.ReadSpec(s.Spec)
+	if err != nil {
+		return Recipe{}, fmt.Errorf("recipe of sandbox %q: %w", s.Name, err)
+	}
+	mounts, err := readMounts(spec.DriverConfig)
+	if err != nil {
+		return Recipe{}, fmt.Errorf("recipe of sandbox %q: %w", s.Name, err)
+	}
+	return Recipe{
+		Image: spec.Image, EnvNames: slices.Sorted(maps.Keys(spec.Env)), Providers: spec.Providers, Command: spec.Command,
+		Policy: spec.Policy, Mounts: mounts,
+	}, nil
+}
+
+// Changes are what differs between a recipe and the sandbox to be made from it. All the rest of the spec keeps its bytes.
+type Changes struct {
+	Image string // "" leaves the image
+	// Env is the whole environment of the new sandbox; nil leaves it.
+	Env map[string]string
+	// Mounts are added to those of the spec; Driver is the compute driver that shall make them, "docker" or "podman".
+	Mounts []Mount
+	Driver string
+}
+
+// Apply returns the spec with the changes. What the driver cannot be told is an *InexpressibleError.
+func (c Changes) Apply(spec []byte) ([]byte, error) {
+	var err error
+	if c.Image != "" {
+		if spec, err = wire.WithImage(spec, c.Image); err != nil {
+			return nil, err
+		}
+	}
+	if c.Env != nil {
+		if spec, err = wire.WithEnv(spec, c.Env); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.Mounts) == 0 {
+		return spec, nil
+	}
+	return withMounts(spec, c.Driver, c.Mounts)
+}
