@@ -134,6 +134,7 @@ type digestReader struct {
 	sum hash.Hash
 }
 
+// Read reads on and takes the digest of what came.
 func (d *digestReader) Read(p []byte) (int, error) {
 	n, err := d.r.Read(p)
 	d.sum.Write(p[:n])

@@ -72,6 +72,7 @@ type countReader struct {
 	n    int64
 }
 
+// Read reads on and counts what came.
 func (r *countReader) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p)
 	r.n += int64(n)

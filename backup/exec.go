@@ -111,6 +111,7 @@ type countWriter struct {
 	n  int64
 }
 
+// Write writes on and counts what was taken.
 func (w *countWriter) Write(p []byte) (int, error) {
 	n, err := w.to.Write(p)
 	w.n += int64(n)

@@ -26,11 +26,19 @@ type diskFile interface {
 
 type realDisk struct{}
 
-func (realDisk) Mkdir(name string) error      { return os.Mkdir(name, 0o700) }
-func (realDisk) Link(from, to string) error   { return os.Link(from, to) }
-func (realDisk) Rename(from, to string) error { return os.Rename(from, to) }
-func (realDisk) Remove(name string) error     { return os.Remove(name) }
+// Mkdir makes a folder that only its owner may look into.
+func (realDisk) Mkdir(name string) error { return os.Mkdir(name, 0o700) }
 
+// Link gives a file a second name.
+func (realDisk) Link(from, to string) error { return os.Link(from, to) }
+
+// Rename moves a name within the file system, over what is there.
+func (realDisk) Rename(from, to string) error { return os.Rename(from, to) }
+
+// Remove removes one file or empty folder.
+func (realDisk) Remove(name string) error { return os.Remove(name) }
+
+// Create makes a file that was not there, behind no link, and that only its owner may read.
 func (realDisk) Create(name string) (diskFile, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {

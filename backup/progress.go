@@ -90,6 +90,7 @@ type meterReader struct {
 	from io.Reader
 }
 
+// Read reads on, counts, and tells how far it is every eventGap.
 func (r *meterReader) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p)
 	r.bytes.Add(int64(n))

@@ -55,6 +55,7 @@ type stallReader struct {
 	from io.Reader
 }
 
+// Read lets the clock run only while the source is waited for.
 func (r *stallReader) Read(p []byte) (int, error) {
 	if err := context.Cause(r.ctx); err != nil {
 		return 0, err
@@ -76,6 +77,7 @@ type pulseReader struct {
 	from io.Reader
 }
 
+// Read sets the clock back with whatever came.
 func (r *pulseReader) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p)
 	r.timer.Reset(r.limit)

@@ -174,6 +174,7 @@ type contextReader struct {
 	r   io.Reader
 }
 
+// Read ends with the cause of the context once that is over.
 func (c contextReader) Read(p []byte) (int, error) {
 	if err := context.Cause(c.ctx); err != nil {
 		return 0, err

@@ -21,6 +21,7 @@ type Failure struct {
 	Said bool
 }
 
+// Error is the sentence of the cause; code, kind and hint are rendered beside it.
 func (f *Failure) Error() string { return f.Err.Error() }
 
 // Unwrap gives the cause.
@@ -52,19 +53,25 @@ func failureOf(err error) *Failure {
 
 func openshellFailure(err error) *Failure {
 	if errors.Is(err, openshell.ErrNotFound) {
-		return &Failure{Code: ExitRefused, Kind: "gateway_not_registered", Err: err,
-			Hint: "install openshell or set NEMOCLAW_OPENSHELL_BIN; `sandkeeper backup-all --offline` needs no openshell"}
+		return &Failure{
+			Code: ExitRefused, Kind: "gateway_not_registered", Err: err,
+			Hint: "install openshell or set NEMOCLAW_OPENSHELL_BIN; `sandkeeper backup-all --offline` needs no openshell",
+		}
 	}
 	listing, ok := errors.AsType[*openshell.ListingError](err)
 	switch {
 	case !ok:
 		return nil
 	case listing.NotRegistered:
-		return &Failure{Code: ExitUnreachable, Kind: "gateway_not_registered", Err: err,
-			Hint: "openshell gateway list shows what is registered; " + offlineHint}
+		return &Failure{
+			Code: ExitUnreachable, Kind: "gateway_not_registered", Err: err,
+			Hint: "openshell gateway list shows what is registered; " + offlineHint,
+		}
 	case listing.Unreachable || listing.TimedOut:
-		return &Failure{Code: ExitUnreachable, Kind: "gateway_unreachable", Err: err,
-			Hint: "sandkeeper gateway status shows what is there; " + offlineHint}
+		return &Failure{
+			Code: ExitUnreachable, Kind: "gateway_unreachable", Err: err,
+			Hint: "sandkeeper gateway status shows what is there; " + offlineHint,
+		}
 	}
 	return &Failure{Code: ExitRefused, Kind: "listing_unreadable", Err: err, Hint: "sandkeeper preflight says whether versions differ; " + offlineHint}
 }
@@ -89,8 +96,10 @@ func backupFailure(err error) *Failure {
 		return &Failure{Code: ExitLocked, Kind: "locked", Err: locked, Hint: "wait for that run to end, then run this command again"}
 	}
 	if damage, ok := errors.AsType[*backup.DamageError](err); ok {
-		return &Failure{Code: ExitDamaged, Kind: "verification_failed", Err: damage,
-			Hint: "do not delete it; sandkeeper backups list shows the other backups of this sandbox"}
+		return &Failure{
+			Code: ExitDamaged, Kind: "verification_failed", Err: damage,
+			Hint: "do not delete it; sandkeeper backups list shows the other backups of this sandbox",
+		}
 	}
 	return nil
 }

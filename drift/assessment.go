@@ -3,6 +3,7 @@ package drift
 // Verdict is what the evidence allows.
 type Verdict string
 
+// The verdicts.
 const (
 	Pass       Verdict = "pass"       // something that serves now agrees with the CLI, and nothing disagrees
 	Refuse     Verdict = "refuse"     // something disagrees
@@ -12,6 +13,7 @@ const (
 // Kind names a finding that refuses; the values are part of the JSON contract (DESIGN.md 4.2).
 type Kind string
 
+// The kinds of drift and mismatch.
 const (
 	ImageDrift       Kind = "image_drift"
 	HostProcessDrift Kind = "host_process_drift"
@@ -22,6 +24,7 @@ const (
 // Source says which evidence a host-process drift rests on.
 type Source string
 
+// Where a gateway's version was read: from the image that the live process runs, or from the file that would be launched next.
 const (
 	FromProcess Source = "process"
 	FromFile    Source = "file"

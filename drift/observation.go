@@ -5,6 +5,7 @@ package drift
 // State says how much is known about one piece of evidence. Nothing is guessed: a fact is known, absent or unknown.
 type State string
 
+// The states of evidence.
 const (
 	Absent  State = "absent"  // looked for, and it is not there
 	Unknown State = "unknown" // could not be found out; Why says what was in the way

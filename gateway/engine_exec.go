@@ -92,6 +92,7 @@ type room struct {
 	left int
 }
 
+// Write takes all of p or, when it does not fit, nothing of it.
 func (r *room) Write(p []byte) (int, error) {
 	if len(p) > r.left {
 		return 0, fmt.Errorf("it printed more than %d bytes", ExecOutputLimit)

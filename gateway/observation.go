@@ -66,11 +66,12 @@ type Cluster struct {
 // MarkerState is how a runtime marker was judged; the values are part of the JSON contract.
 type MarkerState string
 
+// How a marker can be judged.
 const (
 	MarkerLive    MarkerState = "live"    // names a live process that is this gateway
 	MarkerStale   MarkerState = "stale"   // well-formed, but its process is gone or another one
 	MarkerInvalid MarkerState = "invalid" // unreadable, torn, or not a marker
-	MarkerAbsent  MarkerState = "absent"
+	MarkerAbsent  MarkerState = "absent"  // there is none
 )
 
 // Marker is NemoClaw's runtime.json as found (facts/nemoclaw.md 3.1).

@@ -8,7 +8,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// ErrDamaged: the store's file is cut off or was written over.
+// ErrDamaged says that the store's file is cut off or was written over.
 var ErrDamaged = errors.New("is damaged")
 
 // sound runs work on the store's file. bbolt maps the file into memory and trusts what it finds there: with a file that was cut off or

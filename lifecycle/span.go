@@ -38,10 +38,17 @@ func SpanFrom(ctx context.Context) Span {
 
 type silent struct{}
 
+// Child is as silent as its parent.
 func (s silent) Child(string) Span { return s }
-func (silent) Set(string, string)  {}
-func (silent) End(error)           {}
-func (silent) TraceID() string     { return "" }
+
+// Set forgets the attribute.
+func (silent) Set(string, string) {}
+
+// End has nothing to report.
+func (silent) End(error) {}
+
+// TraceID is "": there is no trace.
+func (silent) TraceID() string { return "" }
 
 // FinishedSpan is one ended span. Ids are hexadecimal, 16 bytes for traces and 8 for spans as in W3C Trace Context.
 type FinishedSpan struct {
@@ -73,10 +80,12 @@ func newSpan(trace, parent, name string, finished func(FinishedSpan)) *recorded 
 	}}
 }
 
+// Child begins a span of the same trace under this one.
 func (s *recorded) Child(name string) Span {
 	return newSpan(s.data.TraceID, s.data.SpanID, name, s.finished)
 }
 
+// Set gives the span an attribute; the last value of a key stays. After End it does nothing.
 func (s *recorded) Set(key, value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,6 +94,7 @@ func (s *recorded) Set(key, value string) {
 	}
 }
 
+// End hands the finished span over, once; what comes later is ignored.
 func (s *recorded) End(err error) {
 	s.mu.Lock()
 	if s.ended {
@@ -102,6 +112,7 @@ func (s *recorded) End(err error) {
 	s.finished(data)
 }
 
+// TraceID is the trace's id, the same for every span of it.
 func (s *recorded) TraceID() string { return s.data.TraceID }
 
 func hexID(bytes int) string {

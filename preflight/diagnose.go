@@ -5,6 +5,7 @@ import "sandkeeper/openshell"
 // Source says where a text to diagnose comes from, and with it how far it can be believed to be about OpenShell.
 type Source string
 
+// Where texts come from.
 const (
 	SourceUnknown   Source = ""           // pasted by somebody: it may be about anything
 	SourceStateCall Source = "state-call" // the whole output of an openshell call of ours
@@ -13,6 +14,7 @@ const (
 // Class names what an error text is about; the values are part of the JSON contract (DESIGN.md 4.2).
 type Class string
 
+// The classes of DESIGN.md 4.2; what each means and asks for is in the table of explanations.
 const (
 	SchemaMismatch           Class = "schema_mismatch"
 	SchemaMismatchSupervisor Class = "schema_mismatch_supervisor"

@@ -9,6 +9,7 @@ import (
 // Status is how one check ended.
 type Status string
 
+// The four outcomes of a check.
 const (
 	Pass Status = "pass"
 	Warn Status = "warn"

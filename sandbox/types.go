@@ -27,6 +27,7 @@ type Row struct {
 // Standing is the one classification of a sandbox that every command shares.
 type Standing string
 
+// The classes of sandboxes.
 const (
 	Ready     Standing = "ready"     // listed Ready, or its container runs
 	Stopped   Standing = "stopped"   // its container exists and does not run
@@ -40,10 +41,11 @@ const (
 // Route is how a sandbox's home can be read.
 type Route string
 
+// The ways to a home.
 const (
 	ByContainer Route = "container" // the container engine's archive API: works stopped, unreachable, with a broken gateway
 	ByExec      Route = "exec"      // openshell sandbox exec … tar
-	NoRoute     Route = ""
+	NoRoute     Route = ""          // none is open now
 )
 
 // Sandbox is one sandbox of the inventory.

@@ -13,6 +13,7 @@ import (
 // CheckState is the outcome of the check of one sandbox; the values are part of the JSON contract (DESIGN.md 4.2).
 type CheckState string
 
+// The outcomes of a check.
 const (
 	Current  CheckState = "current"  // something proves it, and nothing else could not be looked at that should have been
 	Stale    CheckState = "stale"    // at least one signal proves it

@@ -102,6 +102,7 @@ type capped struct {
 	cut  bool
 }
 
+// Write always claims to have taken all of p.
 func (b *capped) Write(p []byte) (int, error) {
 	if room := OutputLimit - b.kept.Len(); len(p) > room {
 		b.cut = true
@@ -117,6 +118,7 @@ type sink struct {
 	err error
 }
 
+// Write writes on and remembers the last refusal.
 func (s *sink) Write(p []byte) (int, error) {
 	n, err := s.to.Write(p)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// ErrStop, given by a row function, ends Rows without an error.
+// ErrStop is what a row function returns to end Rows without an error.
 var ErrStop = fmt.Errorf("no more rows are wanted")
 
 // Rows calls row with the columns of every row of a table, in the order of their row ids: nil, int64, float64, string or []byte.

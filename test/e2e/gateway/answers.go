@@ -162,6 +162,7 @@ type events struct {
 	field  int32
 }
 
+// Write sends p as one event.
 func (e events) Write(p []byte) (int, error) {
 	var data, event message
 	data.text(1, string(p))

@@ -53,8 +53,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // raw hands message bytes through: which schema they follow is the handler's matter.
 type raw struct{}
 
+// Name claims protobuf's name, which is what clients ask for.
 func (raw) Name() string { return "proto" }
 
+// Marshal takes a message's bytes as they are.
 func (raw) Marshal(v any) ([]byte, error) {
 	b, ok := v.(message)
 	if !ok {
@@ -63,6 +65,7 @@ func (raw) Marshal(v any) ([]byte, error) {
 	return b, nil
 }
 
+// Unmarshal keeps a copy of the bytes: gRPC uses its buffer again.
 func (raw) Unmarshal(data []byte, v any) error {
 	into, ok := v.(*message)
 	if !ok {

@@ -140,6 +140,7 @@ func wrap(text string) []string {
 // exitStatus is the status of a command that ran in a sandbox; it is the program's own.
 type exitStatus int
 
+// Error is what os/exec would say of it.
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // failure is an error with its chain of causes, outermost first.

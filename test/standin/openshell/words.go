@@ -24,6 +24,7 @@ func (w words) number(flag string, otherwise int) int {
 // usage is a mistake in the command line, printed by clap with exit status 2.
 type usage struct{ message, line string }
 
+// Error is clap's first line, without its usage.
 func (u usage) Error() string { return u.message }
 
 // commands is what this generation's command line can do.
