@@ -202,7 +202,7 @@ func TestArchiveStopsWhereTheSourceBreaks(t *testing.T) {
 			if !ok || broke.Path != "memory.db" || !errors.Is(err, broken.want) {
 				t.Errorf("err = %v", err)
 			}
-			assertNothingLeft(t, s, "alpha")
+			assertNothingLeft(t, s)
 		})
 	}
 }
@@ -211,10 +211,10 @@ type brokenReader struct{ err error }
 
 func (b brokenReader) Read([]byte) (int, error) { return 0, b.err }
 
-// assertNothingLeft checks that a failed run left neither a backup nor litter.
-func assertNothingLeft(t *testing.T, s *Store, sandbox string) {
+// assertNothingLeft checks that a failed run for alpha left neither a backup nor litter.
+func assertNothingLeft(t *testing.T, s *Store) {
 	t.Helper()
-	entries, err := os.ReadDir(s.folder(sandbox))
+	entries, err := os.ReadDir(s.folder("alpha"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestArchiveEndsWithItsContext(t *testing.T) {
 	if !errors.Is(err, stalled) {
 		t.Errorf("err = %v, want the cause", err)
 	}
-	assertNothingLeft(t, s, "alpha")
+	assertNothingLeft(t, s)
 }
 
 type zeros struct{}

@@ -65,7 +65,7 @@ func (p *poolReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func benchData(b *testing.B) dataSet {
+func benchData() dataSet {
 	if testing.Short() {
 		return newDataSet(2000, 0)
 	}
@@ -73,7 +73,7 @@ func benchData(b *testing.B) dataSet {
 }
 
 func BenchmarkArchive(b *testing.B) {
-	data := benchData(b)
+	data := benchData()
 	s := testStore(b, StoreOptions{})
 	n := newOf("alpha")
 	n.Fresh = true
@@ -91,7 +91,7 @@ func BenchmarkArchive(b *testing.B) {
 }
 
 func BenchmarkArchiveUnchanged(b *testing.B) {
-	data := benchData(b)
+	data := benchData()
 	s := testStore(b, StoreOptions{})
 	first, err := s.Create(b.Context(), newOf("alpha"), data.add)
 	if err != nil {
@@ -106,7 +106,7 @@ func BenchmarkArchiveUnchanged(b *testing.B) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	data := benchData(b)
+	data := benchData()
 	s := testStore(b, StoreOptions{})
 	made, err := s.Create(b.Context(), newOf("alpha"), data.add)
 	if err != nil {

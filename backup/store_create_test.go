@@ -136,13 +136,13 @@ func TestCreateLeavesNothingWhenTheFillFails(t *testing.T) {
 	if !errors.Is(err, broken) {
 		t.Errorf("err = %v", err)
 	}
-	assertNothingLeft(t, s, "alpha")
+	assertNothingLeft(t, s)
 	func() {
 		defer func() { _ = recover() }()
 		_, _ = s.Create(t.Context(), newOf("alpha"), func(context.Context, *Archive) error { panic("bug") })
 		t.Error("the panic was swallowed")
 	}()
-	assertNothingLeft(t, s, "alpha")
+	assertNothingLeft(t, s)
 }
 
 func TestCreateRefusesNamesThatAreNoFolder(t *testing.T) {

@@ -35,7 +35,7 @@ func TestVerifyPassesWhatCreateMade(t *testing.T) {
 }
 
 // flipRounds is how many bits are flipped: SANDKEEPER_SOAK=1 in the environment of the tests asks for 10,000.
-func flipRounds(t *testing.T) int {
+func flipRounds() int {
 	if _, soak := os.LookupEnv("SANDKEEPER_SOAK"); soak {
 		return 10_000
 	}
@@ -55,7 +55,7 @@ func TestVerifyFindsEverySingleFlippedBit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range flipRounds(t) / 2 {
+		for range flipRounds() / 2 {
 			bit := pick.IntN(8 * len(whole))
 			damaged := bytes.Clone(whole)
 			damaged[bit/8] ^= 1 << (bit % 8)

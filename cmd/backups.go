@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -91,19 +90,6 @@ func argument(args []string, n int) string {
 		return args[n]
 	}
 	return ""
-}
-
-// joined is err with what else went wrong, under the kind of the first.
-func joined(first, second error) error {
-	if second == nil {
-		return first
-	}
-	if first == nil {
-		return second
-	}
-	f := *failureOf(first)
-	f.Err = errors.Join(first, second)
-	return &f
 }
 
 // readIdentities reads the age keys that open encrypted archives; none without a file.

@@ -66,15 +66,15 @@ type stage struct {
 	daemon *dockertest.Daemon
 }
 
-func newStage(t *testing.T, cli string, entries ...string) stage {
+func newStage(t *testing.T, cli string) stage {
 	t.Helper()
 	home := t.TempDir()
 	daemon := dockertest.Start(t)
 	script(t, filepath.Join(home, "bin/openshell"), cli)
-	entries = append([]string{
+	entries := []string{
 		"HOME=" + home, "PATH=/usr/bin:/bin", "NEMOCLAW_OPENSHELL_BIN=" + filepath.Join(home, "bin/openshell"), "DOCKER_HOST=" + daemon.Host(),
 		"OPENSHELL_SYSTEM_GATEWAY_DIR=" + home + "/none", "OPENSHELL_GATEWAY=nemoclaw",
-	}, entries...)
+	}
 	return stage{Options{
 		Env: env.Parse(entries), UID: os.Geteuid(), Processes: table{}, Root: filepath.Join(home, "root"), ProbeTimeout: 20 * time.Second,
 	}, home, daemon}
@@ -130,10 +130,14 @@ func TestClusterIsActiveOnlyWhenItServesThisGateway(t *testing.T) {
 		{"in error", answering("nemoclaw", "Error", "x"), "running", "8080", "openshell/cluster:0.0.36", "", false, "0.0.36"},
 		{"disconnected", answering("nemoclaw", "Disconnected", "x"), "running", "8080", "openshell/cluster:0.0.36", "", false, "0.0.36"},
 		{"image without a version", answering("nemoclaw", "Connected", "x"), "running", "8080", "openshell/cluster:dev", "", true, ""},
-		{"silent status, info names it", `case "$*" in *info*) printf 'Gateway Info\n\n  Gateway: nemoclaw\n  Gateway endpoint: http://127.0.0.1:8080\n';; esac`,
-			"running", "8080", "openshell/cluster:0.0.36", "", true, "0.0.36"},
-		{"silent status, info names another", `case "$*" in *info*) printf 'Gateway Info\n\n  Gateway: nemoclaw-8091\n  Gateway endpoint: http://127.0.0.1:8080\n';; esac`,
-			"running", "8080", "openshell/cluster:0.0.36", "", false, "0.0.36"},
+		{
+			"silent status, info names it", `case "$*" in *info*) printf 'Gateway Info\n\n  Gateway: nemoclaw\n  Gateway endpoint: http://127.0.0.1:8080\n';; esac`,
+			"running", "8080", "openshell/cluster:0.0.36", "", true, "0.0.36",
+		},
+		{
+			"silent status, info names another", `case "$*" in *info*) printf 'Gateway Info\n\n  Gateway: nemoclaw-8091\n  Gateway endpoint: http://127.0.0.1:8080\n';; esac`,
+			"running", "8080", "openshell/cluster:0.0.36", "", false, "0.0.36",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

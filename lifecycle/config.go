@@ -73,7 +73,7 @@ func Configure(registry Registry, source Source) ([]Link, error) {
 			links = append(links, link)
 		}
 	}
-	r.others(tables, links)
+	r.others(tables)
 	if err := errors.Join(r.faults...); err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func (r *reader) link(name string, tables map[string]any) (Link, bool) {
 }
 
 // others checks the tables of extensions that are not active: their names, keys and types.
-func (r *reader) others(tables map[string]any, links []Link) {
+func (r *reader) others(tables map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(tables)) {
 		d, linked := r.registry.find(name)
 		if !linked {

@@ -94,13 +94,14 @@ func (b *Backups) Save(ctx context.Context, sb sandbox.Sandbox) (Saved, error) {
 }
 
 func notSaved(name string, s backup.Summary) error {
-	for _, o := range s.Sandboxes {
-		if o.Err() != nil {
-			return fmt.Errorf("backup of sandbox %q: %w", name, o.Err())
-		}
-		return fmt.Errorf("sandbox %q was not backed up: %s", name, o.Reason)
+	if len(s.Sandboxes) == 0 {
+		return fmt.Errorf("sandbox %q was not backed up", name)
 	}
-	return fmt.Errorf("sandbox %q was not backed up", name)
+	o := s.Sandboxes[0]
+	if o.Err() != nil {
+		return fmt.Errorf("backup of sandbox %q: %w", name, o.Err())
+	}
+	return fmt.Errorf("sandbox %q was not backed up: %s", name, o.Reason)
 }
 
 func (b *Backups) request(sb sandbox.Sandbox, id string) (backup.RestoreRequest, error) {

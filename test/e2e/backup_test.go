@@ -76,7 +76,7 @@ func TestBackupByteForByte(t *testing.T) {
 	if got.ExitCode != 0 {
 		t.Fatalf("exit %d: %+v", got.ExitCode, got.Error)
 	}
-	holds(t, h, got, all)
+	holds(t, got, all)
 }
 
 // TestOffline is the way out of the trap: under drift nothing is asked of the gateway, and the same sandboxes are saved without
@@ -105,11 +105,11 @@ func TestOffline(t *testing.T) {
 	if after := h.calls(); len(after) != before {
 		t.Errorf("--offline ran openshell: %q", after[before:])
 	}
-	holds(t, h, got, all)
+	holds(t, got, all)
 }
 
 // holds compares every archive with what was put into the container.
-func holds(t *testing.T, h *host, got envelope, all []saved) {
+func holds(t *testing.T, got envelope, all []saved) {
 	t.Helper()
 	if got.Result == nil || got.Result.Totals["backedUp"] != len(all) {
 		t.Fatalf("result %+v, want %d backed up", got.Result, len(all))

@@ -64,14 +64,14 @@ func TestDrift(t *testing.T) {
 		}, verdict: "pass"},
 		"leftover stopped cluster is no evidence": {cli: "0.0.37", docker: true, prepare: func(t *testing.T, h *host) {
 			e := newEngine(t)
-			leftover, _ := e.cluster(h, "openshell/cluster", "0.0.36", h.Port)
+			leftover := e.cluster(h, "openshell/cluster", "0.0.36", h.Port)
 			e.stop(leftover)
 			h.installGateway("0.0.37")
 			h.startGateway()
 		}, verdict: "pass"},
 		"leftover stopped cluster hides nothing": {cli: "0.0.37", docker: true, prepare: func(t *testing.T, h *host) {
 			e := newEngine(t)
-			leftover, _ := e.cluster(h, "openshell/cluster", "0.0.37", h.Port)
+			leftover := e.cluster(h, "openshell/cluster", "0.0.37", h.Port)
 			e.stop(leftover)
 			h.installGateway("0.0.36")
 			h.startGateway()

@@ -116,9 +116,9 @@ func (e *engine) sandbox(h *host, name, id string, home []entry) {
 }
 
 // cluster makes and starts the cluster container of OpenShell 0.0.36 and older, with its port published on 127.0.0.1.
-func (e *engine) cluster(h *host, repository, tag string, port int) (name, reference string) {
+func (e *engine) cluster(h *host, repository, tag string, port int) (name string) {
 	e.t.Helper()
-	reference = fmt.Sprintf("e2e%d/%s:%s", h.Port, repository, tag)
+	reference := fmt.Sprintf("e2e%d/%s:%s", h.Port, repository, tag)
 	name = "openshell-cluster-" + h.Gateway()
 	e.image(reference)
 	inside := nat.Port("30051/tcp")
@@ -126,7 +126,7 @@ func (e *engine) cluster(h *host, repository, tag string, port int) (name, refer
 		Image: reference, ExposedPorts: nat.PortSet{inside: {}},
 	}, container.HostConfig{PortBindings: nat.PortMap{inside: {{HostIP: "127.0.0.1", HostPort: fmt.Sprint(port)}}}})
 	e.start(name)
-	return name, reference
+	return name
 }
 
 func (e *engine) stop(name string) {
