@@ -74,8 +74,10 @@ func TestCaptureOmitsOneOddEntryNotTheRest(t *testing.T) {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
 	for _, h := range []tar.Header{
-		{Typeflag: tar.TypeReg, Name: "elsewhere/a"}, {Typeflag: tar.TypeReg, Name: "sandbox/../../b"},
-		{Typeflag: tar.TypeLink, Name: "sandbox/c", Linkname: "etc/passwd"}, {Typeflag: tar.TypeReg, Name: "sandbox/good"},
+		{Typeflag: tar.TypeReg, Name: "elsewhere/a"},
+		{Typeflag: tar.TypeReg, Name: "sandbox/../../b"},
+		{Typeflag: tar.TypeLink, Name: "sandbox/c", Linkname: "etc/passwd"},
+		{Typeflag: tar.TypeReg, Name: "sandbox/good"},
 	} {
 		if err := w.WriteHeader(&h); err != nil {
 			t.Fatal(err)
@@ -137,9 +139,16 @@ func TestRebase(t *testing.T) {
 		name, base, want string
 		ok               bool
 	}{
-		{"sandbox/", "sandbox", ".", true}, {"sandbox/a/b", "sandbox", "a/b", true}, {"./", ".", ".", true}, {"./a", ".", "a", true},
-		{"sandboxes/a", "sandbox", "", false}, {"/sandbox/a", "sandbox", "", false}, {"../a", ".", "", false}, {"/etc", ".", "", false},
-		{"sandbox/../a", "sandbox", "", false}, {"sandbox/..", "sandbox", "", false},
+		{"sandbox/", "sandbox", ".", true},
+		{"sandbox/a/b", "sandbox", "a/b", true},
+		{"./", ".", ".", true},
+		{"./a", ".", "a", true},
+		{"sandboxes/a", "sandbox", "", false},
+		{"/sandbox/a", "sandbox", "", false},
+		{"../a", ".", "", false},
+		{"/etc", ".", "", false},
+		{"sandbox/../a", "sandbox", "", false},
+		{"sandbox/..", "sandbox", "", false},
 	} {
 		got, ok := rebase(tt.name, tt.base)
 		if got != tt.want || ok != tt.ok {

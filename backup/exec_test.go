@@ -156,10 +156,14 @@ func TestExecCaptureJudgesHowTarEnded(t *testing.T) {
 	}{
 		"well":             {tar: script{stdout: whole}, status: BackedUp},
 		"unreadable entry": {tar: script{whole, openshell.ExecResult{Exit: 2, Stderr: denied}, nil}, status: BackedUp, omitted: "secret"},
-		"changed meanwhile": {tar: script{whole, openshell.ExecResult{Exit: 1, Stderr: "tar: ./log: file changed as we read it\n"}, nil},
-			status: BackedUp},
-		"unknown complaint": {tar: script{whole, openshell.ExecResult{Exit: 2, Stderr: "tar: the sky is falling\n"}, nil},
-			status: Failed, reason: "the sky is falling"},
+		"changed meanwhile": {
+			tar:    script{whole, openshell.ExecResult{Exit: 1, Stderr: "tar: ./log: file changed as we read it\n"}, nil},
+			status: BackedUp,
+		},
+		"unknown complaint": {
+			tar:    script{whole, openshell.ExecResult{Exit: 2, Stderr: "tar: the sky is falling\n"}, nil},
+			status: Failed, reason: "the sky is falling",
+		},
 		"no tar":            {tar: script{"", openshell.ExecResult{Exit: 127, Stderr: "sh: tar: not found\n"}, nil}, status: Failed, reason: "not found"},
 		"cut":               {tar: script{whole[:700], openshell.ExecResult{}, nil}, status: Failed, reason: "broke off"},
 		"cut by error":      {tar: script{whole[:700], openshell.ExecResult{}, errors.New("relay lost")}, status: Failed, reason: "relay lost"},

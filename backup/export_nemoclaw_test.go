@@ -47,8 +47,10 @@ func TestExportedSnapshotIsWhatNemoClawReads(t *testing.T) {
 	for _, x := range got.Skipped {
 		skipped[strings.TrimPrefix(x.Path, ".openclaw/")] = x.Reason
 	}
-	if want := map[string]string{"workspace/out": "hard link to notes.md, which is not state", "workspace/etc": "symbolic link out of .openclaw/workspace",
-		"workspace/up": "symbolic link out of .openclaw/workspace", "skills": "a symbolic link in place of state"}; !maps.Equal(skipped, want) {
+	if want := map[string]string{
+		"workspace/out": "hard link to notes.md, which is not state", "workspace/etc": "symbolic link out of .openclaw/workspace",
+		"workspace/up": "symbolic link out of .openclaw/workspace", "skills": "a symbolic link in place of state",
+	}; !maps.Equal(skipped, want) {
 		t.Errorf("skipped = %v", skipped)
 	}
 	tree := map[string]string{}
@@ -70,8 +72,10 @@ func TestExportedSnapshotIsWhatNemoClawReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	delete(tree, snapshotManifestName)
-	want := map[string]string{".": "-rwx------", "openclaw.json": `-rw------- {"agents":[]}`, "workspace": "-rwx------", "workspace/SOUL.md": "-rw------- soul", "workspace/deep": "-rwx------",
-		"workspace/deep/x": "-rw------- deep", "workspace/hard": "-rw------- soul", "workspace/soft": "deep/x", "workspace-two": "-rwx------", "workspace-two/y": "-rw------- y", "memory": "-rwx------"}
+	want := map[string]string{
+		".": "-rwx------", "openclaw.json": `-rw------- {"agents":[]}`, "workspace": "-rwx------", "workspace/SOUL.md": "-rw------- soul", "workspace/deep": "-rwx------",
+		"workspace/deep/x": "-rw------- deep", "workspace/hard": "-rw------- soul", "workspace/soft": "deep/x", "workspace-two": "-rwx------", "workspace-two/y": "-rw------- y", "memory": "-rwx------",
+	}
 	if diff := cmp.Diff(want, tree); diff != "" {
 		t.Error(diff)
 	}
@@ -108,8 +112,10 @@ func assertImported(t *testing.T, dir string) {
 	for _, e := range full.Index.Entries {
 		names = append(names, e.Path)
 	}
-	want := []string{".", ".openclaw", ".openclaw/memory", ".openclaw/openclaw.json", ".openclaw/workspace", ".openclaw/workspace-two", ".openclaw/workspace-two/y",
-		".openclaw/workspace/SOUL.md", ".openclaw/workspace/deep", ".openclaw/workspace/deep/x", ".openclaw/workspace/hard", ".openclaw/workspace/soft"}
+	want := []string{
+		".", ".openclaw", ".openclaw/memory", ".openclaw/openclaw.json", ".openclaw/workspace", ".openclaw/workspace-two", ".openclaw/workspace-two/y",
+		".openclaw/workspace/SOUL.md", ".openclaw/workspace/deep", ".openclaw/workspace/deep/x", ".openclaw/workspace/hard", ".openclaw/workspace/soft",
+	}
 	slices.Sort(names)
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)

@@ -3,6 +3,7 @@ package backup
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"encoding"
 	"encoding/hex"
 	"errors"
@@ -10,8 +11,6 @@ import (
 	"io"
 	"os"
 	"sync"
-
-	"crypto/sha256"
 )
 
 // errBaseDamaged means that the previous backup, which the new one so far equals, turned out to be damaged: the content has to be

@@ -91,7 +91,8 @@ func (f *freezer) Inspect(_ context.Context, id string) (gateway.Container, erro
 	return gateway.Container{ID: id, Name: "name-of-" + id[:2], State: state}, f.broken["inspect"]
 }
 
-func (f *freezer) Pause(_ context.Context, id string) error   { return f.set("pause", id, "paused") }
+func (f *freezer) Pause(_ context.Context, id string) error { return f.set("pause", id, "paused") }
+
 func (f *freezer) Unpause(_ context.Context, id string) error { return f.set("unpause", id, "running") }
 
 func (f *freezer) set(call, id, state string) error {

@@ -114,8 +114,10 @@ func TestRecover(t *testing.T) {
 		"paused":       {engine: &freezer{state: map[string]string{idA: "paused"}}, unpaused: true},
 		"runs already": {engine: &freezer{state: map[string]string{idA: "running"}}},
 		"gone":         {engine: &freezer{state: map[string]string{}}},
-		"engine refuses": {engine: &freezer{state: map[string]string{idA: "paused"},
-			broken: map[string]error{"inspect": errors.New("engine is down")}}, kept: true, problem: "engine is down"},
+		"engine refuses": {engine: &freezer{
+			state:  map[string]string{idA: "paused"},
+			broken: map[string]error{"inspect": errors.New("engine is down")},
+		}, kept: true, problem: "engine is down"},
 	} {
 		j := testJournal(t)
 		deadEntry(t, j, idA)

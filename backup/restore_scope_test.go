@@ -53,8 +53,12 @@ func TestStateOfAnAgent(t *testing.T) {
 		roots []string
 		says  string
 	}{
-		{"", []string{".openclaw", ".openclaw/workspace", ".openclaw/workspace/a", ".openclaw/workspace-b", ".openclaw/plugins", "x"},
-			[]string{".openclaw/workspace", ".openclaw/workspace-b"}, ""},
+		{
+			"",
+			[]string{".openclaw", ".openclaw/workspace", ".openclaw/workspace/a", ".openclaw/workspace-b", ".openclaw/plugins", "x"},
+			[]string{".openclaw/workspace", ".openclaw/workspace-b"},
+			"",
+		},
 		{"hermes", []string{".hermes/runtime", ".hermes/runtime/state.db", ".hermes/hooks"}, []string{".hermes/runtime/state.db"}, ""},
 		{"pi", []string{".pi/agent/sessions", ".pi/agent/tools"}, []string{".pi/agent/sessions"}, ""},
 		{"langchain-deepagents-code", []string{".deepagents/agent", ".deepagents/agent/skills"}, []string{".deepagents/agent/skills"}, ""},

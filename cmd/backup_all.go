@@ -216,15 +216,21 @@ func (o *backupAllOptions) outcome(s backup.Summary) error {
 	case missing == 0:
 		return nil
 	case t.BackedUp > 0:
-		return &Failure{Code: ExitPartial, Kind: "partial",
+		return &Failure{
+			Code: ExitPartial, Kind: "partial",
 			Err:  fmt.Errorf("%d of %d sandboxes are not backed up", missing, t.Total-t.Orphaned),
-			Hint: "each is named above with its reason; do not upgrade before they are saved"}
+			Hint: "each is named above with its reason; do not upgrade before they are saved",
+		}
 	case t.Failed == 0:
-		return &Failure{Code: ExitRefused, Kind: "partial",
+		return &Failure{
+			Code: ExitRefused, Kind: "partial",
 			Err:  fmt.Errorf("--strict requires every sandbox to be backed up; %d were skipped", t.Skipped),
-			Hint: "each is named above with its reason"}
+			Hint: "each is named above with its reason",
+		}
 	}
-	return &Failure{Code: ExitRefused, Kind: "backup_content_error",
+	return &Failure{
+		Code: ExitRefused, Kind: "backup_content_error",
 		Err:  fmt.Errorf("no sandbox was backed up: %d failed", t.Failed),
-		Hint: "each is named above with its reason; do not upgrade before they are saved"}
+		Hint: "each is named above with its reason; do not upgrade before they are saved",
+	}
 }

@@ -57,14 +57,22 @@ func renderBackup(a *app, b backup.Backup) {
 	m := b.Manifest
 	var table ui.Table
 	for _, row := range [][2]string{
-		{"sandbox", m.Sandbox}, {"id", m.ID}, {"path", b.Dir}, {"label", m.Label}, {"gateway", m.Gateway}, {"inventory", m.Inventory},
+		{"sandbox", m.Sandbox},
+		{"id", m.ID},
+		{"path", b.Dir},
+		{"label", m.Label},
+		{"gateway", m.Gateway},
+		{"inventory", m.Inventory},
 		{"taken", fmt.Sprintf("%s to %s", m.Started.Format("2006-01-02 15:04:05Z"), m.Finished.Format("15:04:05Z"))},
 		{"consistency", string(m.Consistency) + because(m.ConsistencyReason)},
-		{"home", m.Home}, {"image", m.Image.Reference}, {"agent", m.Agent + " " + m.Versions.Agent},
+		{"home", m.Home},
+		{"image", m.Image.Reference},
+		{"agent", m.Agent + " " + m.Versions.Agent},
 		{"versions", fmt.Sprintf("openshell %s, gateway %s, supervisor %s", orDash(m.Versions.CLI), orDash(m.Versions.Gateway), orDash(m.Versions.Supervisor))},
 		{"content", fmt.Sprintf("%d files, %s", m.Content.Files, ui.Size(m.Content.Bytes))},
 		{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, ui.Size(m.Archive.Bytes), m.Archive.SHA256)},
-		{"secrets", string(m.Secrets)}, {"verified", newListed(b).verified()},
+		{"secrets", string(m.Secrets)},
+		{"verified", newListed(b).verified()},
 	} {
 		if row[1] != "" && row[1] != " " {
 			table.Row(row[0], row[1])

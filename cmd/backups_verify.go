@@ -124,8 +124,10 @@ func verifyFailure(r verifyResult, err error) error {
 	if _, ok := errors.AsType[*backup.DamageError](err); !ok {
 		return err
 	}
-	return &Failure{Code: ExitDamaged, Kind: "verification_failed", Err: err,
-		Hint: fmt.Sprintf("%d of %d backups are damaged; do not delete them yet: sandkeeper backups list shows which others there are", r.Damaged, r.Checked)}
+	return &Failure{
+		Code: ExitDamaged, Kind: "verification_failed", Err: err,
+		Hint: fmt.Sprintf("%d of %d backups are damaged; do not delete them yet: sandkeeper backups list shows which others there are", r.Damaged, r.Checked),
+	}
 }
 
 func renderVerify(a *app, r verifyResult) {

@@ -64,8 +64,10 @@ func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, er
 	}
 	found := &answer{preflight: &decisive.report, result: status, text: func(a *app) { renderGatewayStatus(a, status, seen.Marker) }}
 	if !status.Answered {
-		return found, &Failure{Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("gateway %q did not answer: %s", status.Gateway, seen.Served.Why),
-			Hint: "sandkeeper preflight says what is in the way; " + offlineHint}
+		return found, &Failure{
+			Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("gateway %q did not answer: %s", status.Gateway, seen.Served.Why),
+			Hint: "sandkeeper preflight says what is in the way; " + offlineHint,
+		}
 	}
 	return found, nil
 }

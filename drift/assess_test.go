@@ -72,38 +72,46 @@ func TestAssessWords(t *testing.T) {
 	}{
 		"a replaced file warns": {
 			Observation{CLI: known("0.0.43"), Process: Process{known("0.0.43"), "/b", 42}, File: File{known("0.0.44"), "/b"}},
-			Pass, []string{"process 42 runs 0.0.43", `file "/b" is 0.0.44`, "will drift on next restart"},
+			Pass,
+			[]string{"process 42 runs 0.0.43", `file "/b" is 0.0.44`, "will drift on next restart"},
 		},
 		"a build without a version": {
 			Observation{CLI: known("0.0.43"), Served: Served{known("0.0.0"), "http://h:1"}},
-			Unverified, []string{`"0.0.0" is not the version of a release`},
+			Unverified,
+			[]string{`"0.0.0" is not the version of a release`},
 		},
 		"CLI without a version": {
 			Observation{CLI: known("0.0.0"), Served: Served{known("0.0.0"), ""}},
-			Unverified, []string{"openshell CLI is unknown", "0.0.0"},
+			Unverified,
+			[]string{"openshell CLI is unknown", "0.0.0"},
 		},
 		"unreadable process": {
 			Observation{
 				CLI: known("0.0.43"), File: File{known("0.0.43"), "/b"},
 				Process: Process{Evidence{State: Unknown, Why: "belongs to user 1001"}, "/b", 42},
 			},
-			Unverified, []string{"process 42 is a gateway of unknown version (belongs to user 1001)", `that file "/b" is 0.0.43`},
+			Unverified,
+			[]string{"process 42 is a gateway of unknown version (belongs to user 1001)", `that file "/b" is 0.0.43`},
 		},
 		"silent engine": {
 			Observation{CLI: known("0.0.43"), File: File{known("0.0.43"), "/b"}, Cluster: Cluster{Evidence: Evidence{State: Unknown, Why: "docker did not answer"}}},
-			Unverified, []string{"cluster container serves is unknown (docker did not answer)"},
+			Unverified,
+			[]string{"cluster container serves is unknown (docker did not answer)"},
 		},
 		"process table closed": {
 			Observation{CLI: known("0.0.43"), Process: Process{Evidence: Evidence{State: Unknown, Why: "hidepid"}}},
-			Unverified, []string{"whether a gateway process runs is unknown (hidepid)", "gateway's file is absent"},
+			Unverified,
+			[]string{"whether a gateway process runs is unknown (hidepid)", "gateway's file is absent"},
 		},
 		"active cluster with a foreign image": {
 			Observation{CLI: known("0.0.36"), Cluster: Cluster{Active: true, Container: "c", Image: "k3s:latest"}},
-			Unverified, []string{`image "k3s:latest" of container "c" tells no version`},
+			Unverified,
+			[]string{`image "k3s:latest" of container "c" tells no version`},
 		},
 		"two answers": {
 			Observation{CLI: known("0.0.44"), Process: Process{known("0.0.43"), "/b", 42}, Served: Served{known("0.0.44"), "http://h:1"}},
-			Refuse, []string{"at http://h:1 answers with version 0.0.44", "process 42 is the evidence that decides: 0.0.43"},
+			Refuse,
+			[]string{"at http://h:1 answers with version 0.0.44", "process 42 is the evidence that decides: 0.0.43"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

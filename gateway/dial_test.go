@@ -87,8 +87,10 @@ func TestDial(t *testing.T) {
 		}, drift.Unknown, "unix://%s/none.sock", "from DOCKER_HOST"},
 		{"ssh", func(*testing.T, place) Dialing { return with("DOCKER_HOST=ssh://ann@host") }, drift.Unknown, "ssh://ann@host", "behind ssh"},
 		{"not an address", func(*testing.T, place) Dialing { return with("DOCKER_HOST=docker") }, drift.Unknown, "docker", "not the address"},
-		{"pipe of another system", func(*testing.T, place) Dialing { return with("DOCKER_HOST=npipe:////./pipe/d") }, drift.Unknown,
-			"npipe:////./pipe/d", "not looked at"},
+		{
+			"pipe of another system", func(*testing.T, place) Dialing { return with("DOCKER_HOST=npipe:////./pipe/d") }, drift.Unknown,
+			"npipe:////./pipe/d", "not looked at",
+		},
 		{"the marker's host", func(t *testing.T, p place) Dialing {
 			refusing(t, p.root+"/var/run/docker.sock")
 			return Dialing{MarkerHost: p.daemon.Host()}
@@ -178,8 +180,10 @@ func TestDialForeign(t *testing.T) {
 		{"refuses everything", dockertest.Fault{Status: 403, Body: "no"}, "no"},
 		{"list is no JSON", dockertest.Fault{Call: "GET /containers/json", Status: 200, Body: "<html>"}, "does not list containers"},
 		{"list is another JSON", dockertest.Fault{Call: "GET /containers/json", Status: 200, Body: `{"a":1}`}, "does not list containers"},
-		{"client too old", dockertest.Fault{Call: "GET /containers/json", Status: 400,
-			Body: `{"message":"client version 1.41 is too old. Minimum supported API version is 1.44"}`}, "is too old"},
+		{"client too old", dockertest.Fault{
+			Call: "GET /containers/json", Status: 400,
+			Body: `{"message":"client version 1.41 is too old. Minimum supported API version is 1.44"}`,
+		}, "is too old"},
 		{"breaks off", dockertest.Fault{Call: "GET /containers/json", Cut: 1}, "does not list containers"},
 	}
 	for _, test := range tests {

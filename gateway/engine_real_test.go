@@ -69,9 +69,12 @@ func TestEngineOnTheRealDaemon(t *testing.T) {
 		do    func(context.Context, string) error
 		state string
 	}{
-		{"start", engine.Start, "running"}, {"start again", engine.Start, "running"},
-		{"pause", engine.Pause, "paused"}, {"pause again", engine.Pause, "paused"},
-		{"unpause", engine.Unpause, "running"}, {"unpause again", engine.Unpause, "running"},
+		{"start", engine.Start, "running"},
+		{"start again", engine.Start, "running"},
+		{"pause", engine.Pause, "paused"},
+		{"pause again", engine.Pause, "paused"},
+		{"unpause", engine.Unpause, "running"},
+		{"unpause again", engine.Unpause, "running"},
 	}
 	for _, step := range steps {
 		if err := step.do(t.Context(), name); err != nil {

@@ -49,12 +49,16 @@ func TestSandboxes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Container{
-		{ID: alpha, Name: "openshell-alpha", SandboxName: "alpha", Podman: true, Image: "img:1", ImageID: "sha256:1", State: "running",
+		{
+			ID: alpha, Name: "openshell-alpha", SandboxName: "alpha", Podman: true, Image: "img:1", ImageID: "sha256:1", State: "running",
 			Labels:  map[string]string{LabelPodman: "true", LabelManagedBy: "openshell", LabelSandboxName: "alpha"},
 			Mounts:  []Mount{{Type: "volume", Name: "alpha-home", Source: "/v", Destination: "/sandbox"}},
-			Created: born},
-		{ID: beta, Name: "openshell-beta", SandboxID: "id-1", SandboxName: "beta", Namespace: "ns", Workspace: "team", Image: "img:1",
-			ImageID: "sha256:1", State: "exited", Labels: labels, Mounts: []Mount{{Type: "bind", Source: "/host", Destination: "/data"}}, Created: born},
+			Created: born,
+		},
+		{
+			ID: beta, Name: "openshell-beta", SandboxID: "id-1", SandboxName: "beta", Namespace: "ns", Workspace: "team", Image: "img:1",
+			ImageID: "sha256:1", State: "exited", Labels: labels, Mounts: []Mount{{Type: "bind", Source: "/host", Destination: "/data"}}, Created: born,
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Sandboxes (-want +got):\n%s", diff)
@@ -105,10 +109,16 @@ func TestControl(t *testing.T) {
 		do    func(context.Context, string) error
 		state string
 	}{
-		{"pause", engine.Pause, "paused"}, {"pause again", engine.Pause, "paused"},
-		{"unpause", engine.Unpause, "running"}, {"unpause again", engine.Unpause, "running"},
-		{"stop", engine.Stop, "exited"}, {"stop again", engine.Stop, "exited"}, {"unpause a stopped one", engine.Unpause, "exited"},
-		{"start", engine.Start, "running"}, {"start again", engine.Start, "running"}, {"remove", engine.Remove, ""},
+		{"pause", engine.Pause, "paused"},
+		{"pause again", engine.Pause, "paused"},
+		{"unpause", engine.Unpause, "running"},
+		{"unpause again", engine.Unpause, "running"},
+		{"stop", engine.Stop, "exited"},
+		{"stop again", engine.Stop, "exited"},
+		{"unpause a stopped one", engine.Unpause, "exited"},
+		{"start", engine.Start, "running"},
+		{"start again", engine.Start, "running"},
+		{"remove", engine.Remove, ""},
 	}
 	for _, step := range steps {
 		if err := step.do(t.Context(), id); err != nil {

@@ -101,16 +101,24 @@ func TestReadMarker(t *testing.T) {
 	}{
 		{"default port", "nemoclaw", "", write(wholeMarker), ".local/state/nemoclaw/openshell-docker-gateway/runtime.json", MarkerStale, ""},
 		{"other port", "nemoclaw-8091", "", write(wholeMarker), ".local/state/nemoclaw/openshell-docker-gateway-8091/runtime.json", MarkerStale, ""},
-		{"another port's marker is not read", "nemoclaw-8091", "", write(wholeMarker),
-			".local/state/nemoclaw/openshell-docker-gateway/runtime.json", MarkerAbsent, "no file"},
+		{
+			"another port's marker is not read", "nemoclaw-8091", "", write(wholeMarker),
+			".local/state/nemoclaw/openshell-docker-gateway/runtime.json", MarkerAbsent, "no file",
+		},
 		{"override", "nemoclaw", "NEMOCLAW_OPENSHELL_GATEWAY_STATE_DIR=%/state", write(wholeMarker), "state/runtime.json", MarkerStale, ""},
-		{"relative override", "nemoclaw", "NEMOCLAW_OPENSHELL_GATEWAY_STATE_DIR=state", write(wholeMarker), "state/runtime.json",
-			MarkerAbsent, "not an absolute path"},
-		{"not NemoClaw's gateway", "openshell", "", write(wholeMarker), ".local/state/nemoclaw/openshell-docker-gateway/runtime.json",
-			MarkerAbsent, "not one that NemoClaw starts"},
+		{
+			"relative override", "nemoclaw", "NEMOCLAW_OPENSHELL_GATEWAY_STATE_DIR=state", write(wholeMarker), "state/runtime.json",
+			MarkerAbsent, "not an absolute path",
+		},
+		{
+			"not NemoClaw's gateway", "openshell", "", write(wholeMarker), ".local/state/nemoclaw/openshell-docker-gateway/runtime.json",
+			MarkerAbsent, "not one that NemoClaw starts",
+		},
 		{"torn", "nemoclaw", "", write(wholeMarker[:99]), ".local/state/nemoclaw/openshell-docker-gateway/runtime.json", MarkerInvalid, "JSON"},
-		{"huge", "nemoclaw", "", write(wholeMarker + strings.Repeat(" ", 70<<10)), ".local/state/nemoclaw/openshell-docker-gateway/runtime.json",
-			MarkerInvalid, "more than 65536"},
+		{
+			"huge", "nemoclaw", "", write(wholeMarker + strings.Repeat(" ", 70<<10)), ".local/state/nemoclaw/openshell-docker-gateway/runtime.json",
+			MarkerInvalid, "more than 65536",
+		},
 		{"a folder", "nemoclaw", "", write(wholeMarker), ".local/state/nemoclaw/openshell-docker-gateway/runtime.json/x", MarkerInvalid, "not a regular file"},
 		{"a pipe", "nemoclaw", "", pipe, ".local/state/nemoclaw/openshell-docker-gateway/runtime.json", MarkerInvalid, "not a regular file"},
 		{"a link out of the home", "nemoclaw", "", linkOut, ".local/state/nemoclaw/openshell-docker-gateway/runtime.json", MarkerInvalid, ""},

@@ -35,11 +35,18 @@ func TestProbesRunTogetherAndEndInTime(t *testing.T) {
 		took   time.Duration
 		want   string // details
 	}{
-		{"as long as the slowest", []probe{seeing("a", 3*time.Second, false), seeing("b", time.Second, false), seeing("c", 3*time.Second, false)},
-			3 * time.Second, "a|b|c"},
+		{
+			"as long as the slowest",
+			[]probe{seeing("a", 3*time.Second, false), seeing("b", time.Second, false), seeing("c", 3*time.Second, false)},
+			3 * time.Second, "a|b|c",
+		},
 		{"one that is told to stop", []probe{seeing("a", time.Hour, false), seeing("b", time.Second, false)}, 15 * time.Second, "stopped|b"},
-		{"one that does not stop is left behind", []probe{seeing("a", 20*time.Second, true), seeing("b", time.Second, false)}, 15*time.Second + settle,
-			"the limit of the test|b"},
+		{
+			"one that does not stop is left behind",
+			[]probe{seeing("a", 20*time.Second, true), seeing("b", time.Second, false)},
+			15*time.Second + settle,
+			"the limit of the test|b",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -68,14 +68,20 @@ func TestStaleMarkers(t *testing.T) {
 		{"tagged launch", 8091, []string{"openshell-gateway[nemoclaw=nemoclaw-8091;port=8091]"}, "", 0, nil, MarkerLive, ""},
 		{"started a minute after the marker's clock", 8080, nil, "", time.Minute, nil, MarkerLive, ""},
 		{"number used again by another start", 8080, nil, "", 10 * time.Minute, nil, MarkerStale, "used again"},
-		{"number used again by another gateway, tagged", 8080, []string{"openshell-gateway[nemoclaw=nemoclaw-8091;port=8091]"}, "", 0, nil,
-			MarkerStale, `the gateway of "nemoclaw-8091"`},
+		{
+			"number used again by another gateway, tagged", 8080,
+			[]string{"openshell-gateway[nemoclaw=nemoclaw-8091;port=8091]"},
+			"", 0, nil,
+			MarkerStale, `the gateway of "nemoclaw-8091"`,
+		},
 		{"number used again by another gateway, flags", 8080, []string{"openshell-gateway", "--port", "8091"}, "", 0, nil, MarkerStale, "port 8091"},
 		{"number used again by another gateway, listening", 8080, nil, "0", 0, nil, MarkerStale, "it is another gateway"},
 		{"number used again by another program", 8080, []string{"vim", "/x/openshell-gateway"}, "", 0, nil, MarkerStale, `"vim"`},
 		{"ended", 8080, nil, "", 0, func(_ *testing.T, gateway standIn) { gateway.Process.Kill(); gateway.Wait() }, MarkerStale, "is gone"},
-		{"zombie", 8080, nil, "", 0, func(t *testing.T, gateway standIn) { gateway.Process.Kill(); untilAllEnded(t, gateway.Process.Pid) },
-			MarkerStale, "zombie"},
+		{
+			"zombie", 8080, nil, "", 0, func(t *testing.T, gateway standIn) { gateway.Process.Kill(); untilAllEnded(t, gateway.Process.Pid) },
+			MarkerStale, "zombie",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

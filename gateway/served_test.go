@@ -27,17 +27,27 @@ func TestServedEvidence(t *testing.T) {
 		{"connected", status("nemoclaw", "connected", "0.0.37"), drift.Known, "0.0.37", true, "https://127.0.0.1:8080", ""},
 		{"connected, unnamed", status("", "connected", "0.0.37"), drift.Known, "0.0.37", true, "https://127.0.0.1:8080", ""},
 		{"connected, no version", status("nemoclaw", "connected", ""), drift.Unknown, "", true, "https://127.0.0.1:8080", "without its version"},
-		{"a name that begins like ours", status("nemoclaw-8091", "connected", "0.0.37"), drift.Unknown, "", false, "https://127.0.0.1:8080",
-			`"nemoclaw-8091" answered in place of "nemoclaw"`},
+		{
+			"a name that begins like ours", status("nemoclaw-8091", "connected", "0.0.37"), drift.Unknown, "", false, "https://127.0.0.1:8080",
+			`"nemoclaw-8091" answered in place of "nemoclaw"`,
+		},
 		{"HTTP only", status("nemoclaw", "connected_http", ""), drift.Unknown, "", false, "https://127.0.0.1:8080", "did not answer"},
 		{"disconnected", status("nemoclaw", "disconnected", ""), drift.Unknown, "", false, "https://127.0.0.1:8080", "disconnected"},
 		{"not configured", status("", "not_configured", ""), drift.Absent, "", false, "https://127.0.0.1:8080", "has no gateway"},
 		{"a word of no generation", status("nemoclaw", "", ""), drift.Unknown, "", false, "https://127.0.0.1:8080", "cannot be read"},
-		{"no CLI", answer{err: fmt.Errorf("no CLI: %w (looked everywhere)", openshell.ErrNotFound)}, drift.Unknown, "", false,
-			"http://127.0.0.1:8080", "no openshell CLI to ask with"},
+		{
+			"no CLI",
+			answer{err: fmt.Errorf("no CLI: %w (looked everywhere)", openshell.ErrNotFound)},
+			drift.Unknown, "", false,
+			"http://127.0.0.1:8080", "no openshell CLI to ask with",
+		},
 		{"no answer", answer{err: errors.New("timed out")}, drift.Unknown, "", false, "http://127.0.0.1:8080", "timed out"},
-		{"answer with a decode error", answer{err: &openshell.MismatchError{Gateway: "nemoclaw", Output: "invalid wire type"}}, drift.Unknown, "", false,
-			"http://127.0.0.1:8080", "invalid wire type"},
+		{
+			"answer with a decode error",
+			answer{err: &openshell.MismatchError{Gateway: "nemoclaw", Output: "invalid wire type"}},
+			drift.Unknown, "", false,
+			"http://127.0.0.1:8080", "invalid wire type",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -36,8 +36,10 @@ func TestAuditFileHoldsOCSFEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	event := Event{Time: time.UnixMilli(1763719200123), Activity: ActivityInstall, Severity: SeverityMedium, Failure: errors.New("denied\nhere"),
-		Sandbox: Reference{"id-1", "alpha", "gw"}, Extension: "a", Message: "m", Details: map[string]string{"k": "v"}, TraceID: "t"}
+	event := Event{
+		Time: time.UnixMilli(1763719200123), Activity: ActivityInstall, Severity: SeverityMedium, Failure: errors.New("denied\nhere"),
+		Sandbox: Reference{"id-1", "alpha", "gw"}, Extension: "a", Message: "m", Details: map[string]string{"k": "v"}, TraceID: "t",
+	}
 	if err := errors.Join(audit.Write(t.Context(), event), audit.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -102,8 +104,10 @@ func TestEventsOfALife(t *testing.T) {
 		got = append(got, e.activityName()+": "+e.Extension+" "+e.Message)
 		same(t, "sandbox", e.Sandbox.Name, "alpha")
 	}
-	same(t, "events", got, []string{"before_create: a leased 10.0.0.7", "Install:  sandbox created", "Remove:  sandbox deleted",
-		"after_delete: a lifecycle extension failed"})
+	same(t, "events", got, []string{
+		"before_create: a leased 10.0.0.7", "Install:  sandbox created", "Remove:  sandbox deleted",
+		"after_delete: a lifecycle extension failed",
+	})
 }
 
 type brokenSink struct{}

@@ -126,8 +126,10 @@ func TestBaselineWithdrawsFormerAdditions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "baseline", got, Request{Name: "alpha", Gateway: "gw", Labels: map[string]string{"tier": "gold"},
-		Env: map[string]string{"ROLE": "changed by hand"}, Annotations: map[string]string{}, Mounts: []Mount{}})
+	same(t, "baseline", got, Request{
+		Name: "alpha", Gateway: "gw", Labels: map[string]string{"tier": "gold"},
+		Env: map[string]string{"ROLE": "changed by hand"}, Annotations: map[string]string{}, Mounts: []Mount{},
+	})
 	unknown, err := b.Baseline(recipe, Reference{ID: "stranger"})
 	same(t, "unknown sandbox", unknown, recipe)
 	same(t, "error", err, nil)

@@ -86,8 +86,11 @@ type minimal struct{ Defaults }
 func (minimal) BeforeCreate(context.Context, Sandbox, *Builder) (*State, error) {
 	return NewState(1, map[string]int{"n": 7})
 }
+
 func (minimal) AfterCreateFailed(context.Context, Sandbox, *State) (*State, error) { return nil, nil }
-func (minimal) AfterDelete(context.Context, Sandbox, *State) (*State, error)       { return nil, nil }
+
+func (minimal) AfterDelete(context.Context, Sandbox, *State) (*State, error) { return nil, nil }
+
 func (minimal) Reconcile(_ context.Context, _ Sandbox, state *State) (ReconcileOutcome, error) {
 	var was map[string]int
 	err := state.Decode(&was)

@@ -69,8 +69,10 @@ func Emit(ctx context.Context, severity Severity, message string, details map[st
 	if !ok {
 		return
 	}
-	e.chain.record(ctx, Event{Activity: ActivityOther, Name: string(e.call.phase), Severity: severity, Message: message, Details: details,
-		Sandbox: e.call.sandbox.Reference, Extension: e.call.link.Name})
+	e.chain.record(ctx, Event{
+		Activity: ActivityOther, Name: string(e.call.phase), Severity: severity, Message: message, Details: details,
+		Sandbox: e.call.sandbox.Reference, Extension: e.call.link.Name,
+	})
 }
 
 // record writes one event. A sink that fails must not decide over sandboxes, and must not fail in silence: it goes to Options.Warn.

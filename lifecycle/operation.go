@@ -58,8 +58,10 @@ func (o *operation) keep(link Link, phase Phase, state *State) error {
 		return nil
 	}
 	if !slices.Contains(link.Reads, state.SchemaVersion) {
-		return &PhaseError{Phase: phase, Extension: link.Name, Sandbox: o.entry.Reference, CutOff: true,
-			Err: fmt.Errorf("it returned state of schema version %d, but reads only %s", state.SchemaVersion, versions(link.Reads))}
+		return &PhaseError{
+			Phase: phase, Extension: link.Name, Sandbox: o.entry.Reference, CutOff: true,
+			Err: fmt.Errorf("it returned state of schema version %d, but reads only %s", state.SchemaVersion, versions(link.Reads)),
+		}
 	}
 	o.entry.states[link.Name] = storedState{State: *state.clone(), Updated: o.chain.now().UTC()}
 	return nil

@@ -174,8 +174,10 @@ func TestLaterPhasesSeeAndReplaceTheState(t *testing.T) {
 	b.mustCreate(t, "alpha")
 	same(t, "stored", b.stored(t), []string{"id-alpha ready a=two"})
 	_ = b.driver.DeleteSandbox(t.Context(), Reference{ID: "id-alpha", Name: "alpha", Gateway: "gw"})
-	same(t, "log", b.log.take(), []string{"a before_create -", "driver create alpha", "a after_create_success one",
-		"a before_delete two", "driver delete alpha", "a after_delete three"})
+	same(t, "log", b.log.take(), []string{
+		"a before_create -", "driver create alpha", "a after_create_success one",
+		"a before_delete two", "driver delete alpha", "a after_delete three",
+	})
 }
 
 func TestPanicIsolation(t *testing.T) {

@@ -142,7 +142,9 @@ func (r *reconciling) acted(what string, err error) {
 func (r *reconciling) drifted(ctx context.Context, extension string, found ReconcileReport) {
 	r.report(extension, found)
 	for _, drift := range found.Drift {
-		r.chain.record(ctx, Event{Activity: ActivityOther, Name: string(Reconcile), Severity: SeverityMedium,
-			Sandbox: r.entry.Reference, Extension: extension, Message: drift})
+		r.chain.record(ctx, Event{
+			Activity: ActivityOther, Name: string(Reconcile), Severity: SeverityMedium,
+			Sandbox: r.entry.Reference, Extension: extension, Message: drift,
+		})
 	}
 }

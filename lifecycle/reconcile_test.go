@@ -138,21 +138,48 @@ func TestReconcileFinishesWhatWasInFlight(t *testing.T) {
 		action string
 		stored []string
 	}{
-		"create, the gateway has it": {StatusCreating, provisionally, true,
+		"create, the gateway has it": {
+			StatusCreating, provisionally, true,
 			[]string{"b after_create_success b", "a after_create_success a", "a reconcile a", "b reconcile b"},
-			"finished the creation", []string{"id-alpha ready a=a b=b"}},
-		"create, the gateway has it not": {StatusCreating, provisionally, false,
-			[]string{"b after_create_failed b", "a after_create_failed a"}, "rolled back the creation", []string{}},
-		"create, killed within the second": {StatusCreating, func(e *entry) { e.ID, e.Prepared = "pending-1", 1; delete(e.states, "b") }, false,
-			[]string{"b after_create_failed -", "a after_create_failed a"}, "rolled back the creation", []string{}},
-		"created, not all told": {StatusReady, func(e *entry) { e.Owed = []string{"a"} }, true,
-			[]string{"a after_create_success a", "a reconcile a", "b reconcile b"}, "finished the creation", []string{"id-alpha ready a=a b=b"}},
-		"delete, gone": {StatusDeleting, nil, false,
-			[]string{"b after_delete b", "a after_delete a"}, "finished the deletion", []string{}},
-		"delete, still there": {StatusDeleting, nil, true,
-			[]string{"a reconcile a", "b reconcile b"}, "", []string{"id-alpha deleting a=a b=b"}},
-		"deleted, one still owes": {StatusDeleted, func(e *entry) { e.Owed = []string{"a"}; delete(e.states, "b") }, false,
-			[]string{"a after_delete a"}, "finished the deletion", []string{}},
+			"finished the creation",
+			[]string{"id-alpha ready a=a b=b"},
+		},
+		"create, the gateway has it not": {
+			StatusCreating, provisionally, false,
+			[]string{"b after_create_failed b", "a after_create_failed a"},
+			"rolled back the creation",
+			[]string{},
+		},
+		"create, killed within the second": {
+			StatusCreating, func(e *entry) { e.ID, e.Prepared = "pending-1", 1; delete(e.states, "b") }, false,
+			[]string{"b after_create_failed -", "a after_create_failed a"},
+			"rolled back the creation",
+			[]string{},
+		},
+		"created, not all told": {
+			StatusReady, func(e *entry) { e.Owed = []string{"a"} }, true,
+			[]string{"a after_create_success a", "a reconcile a", "b reconcile b"},
+			"finished the creation",
+			[]string{"id-alpha ready a=a b=b"},
+		},
+		"delete, gone": {
+			StatusDeleting, nil, false,
+			[]string{"b after_delete b", "a after_delete a"},
+			"finished the deletion",
+			[]string{},
+		},
+		"delete, still there": {
+			StatusDeleting, nil, true,
+			[]string{"a reconcile a", "b reconcile b"},
+			"",
+			[]string{"id-alpha deleting a=a b=b"},
+		},
+		"deleted, one still owes": {
+			StatusDeleted, func(e *entry) { e.Owed = []string{"a"}; delete(e.states, "b") }, false,
+			[]string{"a after_delete a"},
+			"finished the deletion",
+			[]string{},
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -126,8 +126,10 @@ func (r Registry) List(active []Link) []Listing {
 	listings := []Listing{}
 	for i, link := range active {
 		d, _ := r.find(link.Name)
-		listings = append(listings, Listing{Name: link.Name, Summary: d.Summary, Active: true, Order: i + 1,
-			TimeoutMs: link.timeout().Milliseconds(), Reads: link.Reads})
+		listings = append(listings, Listing{
+			Name: link.Name, Summary: d.Summary, Active: true, Order: i + 1,
+			TimeoutMs: link.timeout().Milliseconds(), Reads: link.Reads,
+		})
 	}
 	for _, name := range r.Names() {
 		if !slices.ContainsFunc(active, func(l Link) bool { return l.Name == name }) {

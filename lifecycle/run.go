@@ -46,8 +46,10 @@ func (c *Chain) run(ctx context.Context, p call) (answer, error) {
 	err := got.err
 	if err != nil {
 		err = &PhaseError{Phase: p.phase, Extension: p.link.Name, Sandbox: p.sandbox.Reference, Err: err, CutOff: got.cutOff, Abandoned: abandoned, Stack: got.stack}
-		c.record(ctx, Event{Activity: ActivityOther, Name: string(p.phase), Severity: SeverityHigh, Failure: err,
-			Sandbox: p.sandbox.Reference, Extension: p.link.Name, Message: "lifecycle extension failed"})
+		c.record(ctx, Event{
+			Activity: ActivityOther, Name: string(p.phase), Severity: SeverityHigh, Failure: err,
+			Sandbox: p.sandbox.Reference, Extension: p.link.Name, Message: "lifecycle extension failed",
+		})
 	}
 	span.End(err)
 	return got.answer, err

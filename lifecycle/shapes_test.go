@@ -22,22 +22,32 @@ func TestJSONShapes(t *testing.T) {
 		value any
 		want  string
 	}{
-		"listing": {Listing{Name: "a", Summary: "s", Active: true, Order: 1, TimeoutMs: 30000, Reads: []uint32{1}},
-			`{"name":"a","summary":"s","active":true,"order":1,"timeoutMs":30000,"schemaVersions":[1]}`},
+		"listing": {
+			Listing{Name: "a", Summary: "s", Active: true, Order: 1, TimeoutMs: 30000, Reads: []uint32{1}},
+			`{"name":"a","summary":"s","active":true,"order":1,"timeoutMs":30000,"schemaVersions":[1]}`,
+		},
 		"state":       {info, `{` + state + `}`},
 		"json state":  {detail(info, []byte(`{}`)), `{` + state + `,"json":{}}`},
 		"text state":  {detail(info, []byte(`a: `)), `{` + state + `,"text":"a: "}`},
 		"bytes state": {detail(info, []byte{0xff}), `{` + state + `,"binary":"/w=="}`},
 		"stats":       {ExtensionStats{"a", 1, 2, 3}, `{"extension":"a","states":1,"bytes":2,"largest":3}`},
-		"report, all well": {ReconcileReport{Sandbox: ref, Extension: "a", Status: StatusReady, Presence: Listed},
-			`{` + sandbox + `,"extension":"a","status":"ready","presence":"listed"}`},
-		"report, drift": {ReconcileReport{Sandbox: ref, Status: StatusDeleting, Action: "x", Authority: Authoritative, Drift: []string{"d"}, Error: "e", Err: errDenied},
-			`{` + sandbox + `,"status":"deleting","action":"x","authority":"authoritative","drift":["d"],"error":"e"}`},
+		"report, all well": {
+			ReconcileReport{Sandbox: ref, Extension: "a", Status: StatusReady, Presence: Listed},
+			`{` + sandbox + `,"extension":"a","status":"ready","presence":"listed"}`,
+		},
+		"report, drift": {
+			ReconcileReport{Sandbox: ref, Status: StatusDeleting, Action: "x", Authority: Authoritative, Drift: []string{"d"}, Error: "e", Err: errDenied},
+			`{` + sandbox + `,"status":"deleting","action":"x","authority":"authoritative","drift":["d"],"error":"e"}`,
+		},
 		"blob": {State{SchemaVersion: 7, Payload: []byte("hi")}, `{"schema_version":7,"payload":"aGk="}`},
-		"record": {Tracked{Reference: ref, Status: StatusCreating, Chain: []string{"a"}, Prepared: 1, Since: when,
-			Additions: []Addition{{"a", "mount", "/t", "", &Mount{"s", "/t", true}}}},
+		"record": {
+			Tracked{
+				Reference: ref, Status: StatusCreating, Chain: []string{"a"}, Prepared: 1, Since: when,
+				Additions: []Addition{{"a", "mount", "/t", "", &Mount{"s", "/t", true}}},
+			},
 			`{"id":"id-1","name":"alpha","gateway":"gw","status":"creating","chain":["a"],"prepared":1,"additions":[{"extension":"a","kind":"mount",` +
-				`"key":"/t","mount":{"source":"s","target":"/t","readOnly":true}}],"since":"2026-11-21T10:15:00Z"}`},
+				`"key":"/t","mount":{"source":"s","target":"/t","readOnly":true}}],"since":"2026-11-21T10:15:00Z"}`,
+		},
 	}
 	for name, c := range cases {
 		got, err := json.Marshal(c.value)
@@ -52,15 +62,23 @@ func TestErrorTexts(t *testing.T) {
 		err  error
 		want string
 	}{
-		"phase": {&PhaseError{Phase: BeforeDelete, Extension: "a", Sandbox: ref, Err: errDenied},
-			`extension "a": before_delete of sandbox "alpha": denied`},
-		"abandoned": {&PhaseError{Phase: Reconcile, Extension: "a", Sandbox: Reference{ID: "id-1"}, Err: ErrTimeout, Abandoned: true},
-			`extension "a": reconcile of sandbox "id-1": timed out; it ignored its cancellation and was left running`},
-		"release": {&ReleaseError{Sandbox: ref, Err: errDenied},
-			`sandbox "alpha" was deleted, but not all that belonged to it was released: denied`},
-		"schema": {&SchemaError{Sandbox: ref, Extension: "a", Version: 3},
+		"phase": {
+			&PhaseError{Phase: BeforeDelete, Extension: "a", Sandbox: ref, Err: errDenied},
+			`extension "a": before_delete of sandbox "alpha": denied`,
+		},
+		"abandoned": {
+			&PhaseError{Phase: Reconcile, Extension: "a", Sandbox: Reference{ID: "id-1"}, Err: ErrTimeout, Abandoned: true},
+			`extension "a": reconcile of sandbox "id-1": timed out; it ignored its cancellation and was left running`,
+		},
+		"release": {
+			&ReleaseError{Sandbox: ref, Err: errDenied},
+			`sandbox "alpha" was deleted, but not all that belonged to it was released: denied`,
+		},
+		"schema": {
+			&SchemaError{Sandbox: ref, Extension: "a", Version: 3},
 			"sandbox \"alpha\": state of extension \"a\" has schema version 3, this build reads none; link a build that reads it, or look with " +
-				"`sandkeeper extensions state show id-1 a` and give it up with `sandkeeper extensions state clear id-1 a`"},
+				"`sandkeeper extensions state show id-1 a` and give it up with `sandkeeper extensions state clear id-1 a`",
+		},
 		"value":  {BadValue("labels.a", "%q is bad", "b"), `labels.a: "b" is bad`},
 		"config": {&ConfigError{File: "f", Line: 3, Err: errDenied}, "f:3: denied"},
 	}
@@ -75,8 +93,10 @@ func TestErrorTexts(t *testing.T) {
 }
 
 func TestActivitiesAndSeveritiesHaveOCSFNames(t *testing.T) {
-	names := map[Activity]string{ActivityInstall: "Install", ActivityRemove: "Remove", ActivityStart: "Start", ActivityStop: "Stop",
-		ActivityUpdate: "Update", ActivityOther: "Other"}
+	names := map[Activity]string{
+		ActivityInstall: "Install", ActivityRemove: "Remove", ActivityStart: "Start", ActivityStop: "Stop",
+		ActivityUpdate: "Update", ActivityOther: "Other",
+	}
 	for activity, want := range names {
 		same(t, "activity", Event{Activity: activity}.activityName(), want)
 	}
@@ -98,7 +118,9 @@ func TestKeyLines(t *testing.T) {
 
 func TestAdditionsGoInAndOutOfARequest(t *testing.T) {
 	additions := []Addition{
-		{Kind: "env", Key: "A", Value: "1"}, {Kind: "label", Key: "A", Value: "2"}, {Kind: "annotation", Key: "A", Value: "3"},
+		{Kind: "env", Key: "A", Value: "1"},
+		{Kind: "label", Key: "A", Value: "2"},
+		{Kind: "annotation", Key: "A", Value: "3"},
 		{Kind: "mount", Key: "/a", Mount: &Mount{Source: "v", Target: "/a"}},
 	}
 	for _, a := range additions {

@@ -119,8 +119,10 @@ func (s *Store) resolve(sandbox string) (entry, error) {
 
 func (e entry) info(extension string) StateInfo {
 	state := e.states[extension]
-	return StateInfo{Sandbox: e.Reference, Status: e.Status, Extension: extension, SchemaVersion: state.SchemaVersion,
-		Bytes: len(state.Payload), Updated: state.Updated}
+	return StateInfo{
+		Sandbox: e.Reference, Status: e.Status, Extension: extension, SchemaVersion: state.SchemaVersion,
+		Bytes: len(state.Payload), Updated: state.Updated,
+	}
 }
 
 func (e entry) unknown(extension string) error {

@@ -117,8 +117,10 @@ func TestTakeRefusesToGuessWhenNothingCanBeAsked(t *testing.T) {
 }
 
 func TestTakeWarnsOfLeftoversAndSilentEngines(t *testing.T) {
-	h := &host{rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i2", "Ready")}},
-		engine: []gateway.Container{box("c1", "a", "i1", "exited"), box("c2", "a", "i2", "running")}}
+	h := &host{
+		rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i2", "Ready")}},
+		engine: []gateway.Container{box("c1", "a", "i1", "exited"), box("c2", "a", "i2", "running")},
+	}
 	inv, err := Take(t.Context(), h.sources())
 	if err != nil || len(inv.Warnings) != 1 || !strings.Contains(inv.Warnings[0], `"openshell-a-c1"`) {
 		t.Errorf("%v, %v", inv.Warnings, err)

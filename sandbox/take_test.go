@@ -102,83 +102,192 @@ func TestTake(t *testing.T) {
 		want   []string
 		reason string // in the first sandbox
 	}{
-		"running container": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "", "Ready")}},
-			engine: []gateway.Container{box("c1", "a", "i1", "running")}}, []string{"nemoclaw/a ready container c1"}, ""},
-		"listed not Ready, container runs": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Error")}},
-			engine: []gateway.Container{box("c1", "a", "i1", "running")}}, []string{"nemoclaw/a ready container c1"}, `phase "Error"`},
-		"not listed, container runs": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": nil},
-			engine: []gateway.Container{box("c1", "a", "i1", "running")}}, []string{"nemoclaw/a ready container c1"}, "does not list it"},
-		"stopped": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Stopped")}},
-			engine: []gateway.Container{box("c1", "a", "i1", "exited")}}, []string{"nemoclaw/a stopped container c1"}, ""},
-		"created": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": nil},
-			engine: []gateway.Container{box("c1", "a", "i1", "created")}}, []string{"nemoclaw/a stopped container c1"}, "does not list it"},
-		"paused": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Ready")}},
-			engine: []gateway.Container{box("c1", "a", "i1", "paused")}}, []string{"nemoclaw/a ready container c1"}, "is paused"},
-		"Ready without container": {&host{rows: []Row{driver("kubernetes", row("a"))}, lists: list1{"nemoclaw": {listed("a", "i1", "Ready")}}},
-			[]string{"nemoclaw/a ready exec -"}, ""},
-		"another phase without container": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Provisioning"), listed("b", "", "Ready")}}},
-			[]string{"nemoclaw/a not_ready  -", "nemoclaw/b ready exec -"}, `phase "Provisioning"`},
+		"running container": {&host{
+			rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "", "Ready")}},
+			engine: []gateway.Container{box("c1", "a", "i1", "running")},
+		}, []string{"nemoclaw/a ready container c1"}, ""},
+		"listed not Ready, container runs": {&host{
+			rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Error")}},
+			engine: []gateway.Container{box("c1", "a", "i1", "running")},
+		}, []string{"nemoclaw/a ready container c1"}, `phase "Error"`},
+		"not listed, container runs": {&host{
+			rows: []Row{row("a")}, lists: list1{"nemoclaw": nil},
+			engine: []gateway.Container{box("c1", "a", "i1", "running")},
+		}, []string{"nemoclaw/a ready container c1"}, "does not list it"},
+		"stopped": {&host{
+			rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Stopped")}},
+			engine: []gateway.Container{box("c1", "a", "i1", "exited")},
+		}, []string{"nemoclaw/a stopped container c1"}, ""},
+		"created": {&host{
+			rows: []Row{row("a")}, lists: list1{"nemoclaw": nil},
+			engine: []gateway.Container{box("c1", "a", "i1", "created")},
+		}, []string{"nemoclaw/a stopped container c1"}, "does not list it"},
+		"paused": {&host{
+			rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Ready")}},
+			engine: []gateway.Container{box("c1", "a", "i1", "paused")},
+		}, []string{"nemoclaw/a ready container c1"}, "is paused"},
+		"Ready without container": {
+			&host{rows: []Row{driver("kubernetes", row("a"))}, lists: list1{"nemoclaw": {listed("a", "i1", "Ready")}}},
+			[]string{"nemoclaw/a ready exec -"},
+			"",
+		},
+		"another phase without container": {
+			&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Provisioning"), listed("b", "", "Ready")}}},
+			[]string{"nemoclaw/a not_ready  -", "nemoclaw/b ready exec -"},
+			`phase "Provisioning"`,
+		},
 		"orphan": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": nil}}, []string{"nemoclaw/a orphaned  -"}, "looked at twice"},
-		"orphan listed by another gateway": {&host{rows: []Row{row("a"), on("nemoclaw-9", row("z"))},
-			lists: list1{"nemoclaw": nil, "nemoclaw-9": {listed("a", "", "Ready"), listed("z", "", "Ready")}}},
-			[]string{"nemoclaw/a orphaned  -", "nemoclaw-9/a ready exec -", "nemoclaw-9/z ready exec -"}, "looked at twice"},
-		"reappears in the second list": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": nil}, later: list1{"nemoclaw": {listed("a", "", "Ready")}}},
-			[]string{"nemoclaw/a ready exec -"}, "seen again"},
-		"its container reappears": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": nil}, laterHas: []gateway.Container{box("c1", "a", "", "exited")}},
-			[]string{"nemoclaw/a stopped container c1"}, "seen again"},
-		"the engine fails at the second look": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": nil}, laterErr: down},
-			[]string{"nemoclaw/a unknown  -"}, "did not answer"},
-		"engine down": {&host{rows: []Row{row("a"), row("b"), row("c")}, engineErr: down,
-			lists: list1{"nemoclaw": {listed("b", "", "Ready"), listed("c", "", "Error")}}},
-			[]string{"nemoclaw/a unknown  -", "nemoclaw/b ready exec -", "nemoclaw/c unknown  -"}, "did not answer"},
-		"no engine": {&host{rows: []Row{row("a"), row("b"), row("c"), driver("vm", row("d"))}, engineErr: fmt.Errorf("no socket: %w", ErrNoEngine),
-			lists: list1{"nemoclaw": {listed("b", "", "Ready"), listed("c", "", "Error")}}},
-			[]string{"nemoclaw/a unknown  -", "nemoclaw/b ready exec -", "nemoclaw/c not_ready  -", "nemoclaw/d orphaned  -"}, "no container engine"},
-		"invalid binding": {&host{rows: []Row{unbound(row("a"))}, gateway: "nemoclaw", lists: list1{"nemoclaw": nil}},
-			[]string{"/a unknown  -"}, "binding is invalid"},
-		"invalid binding, its container is here": {&host{rows: []Row{unbound(row("a"))}, gateway: "nemoclaw", lists: list1{"nemoclaw": nil},
-			engine: []gateway.Container{box("c1", "a", "i1", "running")}}, []string{"/a ready container c1"}, "binding is invalid"},
-		"invalid binding takes nothing from a listed one": {&host{rows: []Row{unbound(row("a"))}, gateway: "nemoclaw",
-			lists: list1{"nemoclaw": {listed("a", "", "Ready")}}, engine: []gateway.Container{box("c1", "a", "i1", "running")}},
-			[]string{"/a unknown  -", "nemoclaw/a ready container c1"}, "binding is invalid"},
-		"two containers, no id": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "", "Ready")}},
-			engine: []gateway.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "exited")}},
-			[]string{"nemoclaw/a ambiguous  -"}, `"openshell-a-c1" and "openshell-a-c2"`},
-		"two containers, the id decides": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i2", "Ready")}},
-			engine: []gateway.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "running")}}, []string{"nemoclaw/a ready container c2"}, ""},
-		"two containers with one id": {&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Ready")}},
-			engine: []gateway.Container{box("c1", "a", "i1", "running"), box("nemoclaw-gpu-backup-1", "a", "i1", "exited")}},
-			[]string{"nemoclaw/a ambiguous  -"}, "nemoclaw-gpu-backup-1"},
-		"unregistered": {&host{gateway: "nemoclaw", rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "", "Ready"), listed("b", "i2", "Ready")}},
-			engine: []gateway.Container{box("c2", "b", "i2", "running"), box("c3", "c", "i3", "exited")}},
-			[]string{"nemoclaw/a ready exec -", "nemoclaw/b ready container c2", "/c stopped container c3"}, ""},
-		"no registry": {&host{noRegistry: true, gateway: "openshell", lists: list1{"openshell": {listed("x", "", "Ready")}},
-			engine: []gateway.Container{box("c1", "y", "", "running")}}, []string{"openshell/x ready exec -", "/y ready container c1"}, ""},
-		"one name on two gateways, ids decide": {&host{rows: []Row{row("a"), on("nemoclaw-9", row("a"))},
-			lists:  list1{"nemoclaw": {listed("a", "i1", "Ready")}, "nemoclaw-9": {listed("a", "i2", "Ready")}},
-			engine: []gateway.Container{box("c2", "a", "i2", "running"), box("c1", "a", "i1", "running")}},
-			[]string{"nemoclaw/a ready container c1", "nemoclaw-9/a ready container c2"}, ""},
-		"one name on two gateways, namespaces decide": {&host{rows: []Row{row("a"), row("k"), on("nemoclaw-9", row("a")), on("nemoclaw-9", row("l"))},
-			lists: list1{"nemoclaw": {listed("k", "i3", "Ready")}, "nemoclaw-9": {listed("l", "i4", "Ready")}},
-			engine: []gateway.Container{in("n2", box("c2", "a", "i2", "running")), in("n1", box("c1", "a", "i1", "exited")),
-				in("n1", box("c3", "k", "i3", "running")), in("n2", box("c4", "l", "i4", "running"))}},
-			[]string{"nemoclaw/a stopped container c1", "nemoclaw-9/a ready container c2", "nemoclaw/k ready container c3", "nemoclaw-9/l ready container c4"}, "does not list it"},
-		"one name on two gateways, nothing decides": {&host{rows: []Row{row("a"), on("nemoclaw-9", row("a"))},
-			lists: list1{"nemoclaw": {listed("a", "", "Ready")}, "nemoclaw-9": nil}, engine: []gateway.Container{box("c1", "a", "i1", "running")}},
-			[]string{"nemoclaw/a ambiguous  -", "nemoclaw-9/a ambiguous  -"}, `may as well be "a" on gateway "nemoclaw-9"`},
-		"a row left out keeps its container": {&host{rows: []Row{row("a")}, elsewhere: []Row{on("nemoclaw-9", row("b"))},
-			lists: list1{"nemoclaw": {listed("a", "", "Ready")}}, engine: []gateway.Container{box("c1", "b", "i1", "running")}},
-			[]string{"nemoclaw/a ready exec -"}, ""},
-		"bad names": {&host{rows: []Row{row("../x"), row("-rf")}, gateway: "nemoclaw", lists: list1{"nemoclaw": {listed("ok", "", "Ready"), listed("a/b", "", "Ready")}},
-			engine: []gateway.Container{box("c1", "", "", "running")}},
-			[]string{"/ bad_name  c1", "nemoclaw/-rf bad_name  -", "nemoclaw/../x bad_name  -", "nemoclaw/a/b bad_name  -", "nemoclaw/ok ready exec -"}, "the name is empty"},
-		"offline": {&host{rows: []Row{row("a"), row("b")}, gateway: "nemoclaw", offline: true,
-			engine: []gateway.Container{box("c1", "a", "i1", "running"), box("c2", "z", "", "exited")}},
-			[]string{"nemoclaw/a ready container c1", "nemoclaw/b unknown  -", "/z stopped container c2"}, ""},
-		"workspaces are different sandboxes": {&host{noRegistry: true, gateway: "g", lists: list1{"g": {
-			{Name: "a", Workspace: "team", ID: "i1", Phase: "Ready"}, {Name: "a", Workspace: "default", ID: "i2", Phase: "Ready"}}},
-			engine: []gateway.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "running")}},
-			[]string{"g/a ready container c1", "g/a ready container c2"}, ""},
+		"orphan listed by another gateway": {
+			&host{
+				rows:  []Row{row("a"), on("nemoclaw-9", row("z"))},
+				lists: list1{"nemoclaw": nil, "nemoclaw-9": {listed("a", "", "Ready"), listed("z", "", "Ready")}},
+			},
+			[]string{"nemoclaw/a orphaned  -", "nemoclaw-9/a ready exec -", "nemoclaw-9/z ready exec -"},
+			"looked at twice",
+		},
+		"reappears in the second list": {
+			&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": nil}, later: list1{"nemoclaw": {listed("a", "", "Ready")}}},
+			[]string{"nemoclaw/a ready exec -"},
+			"seen again",
+		},
+		"its container reappears": {
+			&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": nil}, laterHas: []gateway.Container{box("c1", "a", "", "exited")}},
+			[]string{"nemoclaw/a stopped container c1"},
+			"seen again",
+		},
+		"the engine fails at the second look": {
+			&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": nil}, laterErr: down},
+			[]string{"nemoclaw/a unknown  -"},
+			"did not answer",
+		},
+		"engine down": {
+			&host{
+				rows: []Row{row("a"), row("b"), row("c")}, engineErr: down,
+				lists: list1{"nemoclaw": {listed("b", "", "Ready"), listed("c", "", "Error")}},
+			},
+			[]string{"nemoclaw/a unknown  -", "nemoclaw/b ready exec -", "nemoclaw/c unknown  -"},
+			"did not answer",
+		},
+		"no engine": {
+			&host{
+				rows: []Row{row("a"), row("b"), row("c"), driver("vm", row("d"))}, engineErr: fmt.Errorf("no socket: %w", ErrNoEngine),
+				lists: list1{"nemoclaw": {listed("b", "", "Ready"), listed("c", "", "Error")}},
+			},
+			[]string{"nemoclaw/a unknown  -", "nemoclaw/b ready exec -", "nemoclaw/c not_ready  -", "nemoclaw/d orphaned  -"},
+			"no container engine",
+		},
+		"invalid binding": {
+			&host{rows: []Row{unbound(row("a"))}, gateway: "nemoclaw", lists: list1{"nemoclaw": nil}},
+			[]string{"/a unknown  -"},
+			"binding is invalid",
+		},
+		"invalid binding, its container is here": {&host{
+			rows: []Row{unbound(row("a"))}, gateway: "nemoclaw", lists: list1{"nemoclaw": nil},
+			engine: []gateway.Container{box("c1", "a", "i1", "running")},
+		}, []string{"/a ready container c1"}, "binding is invalid"},
+		"invalid binding takes nothing from a listed one": {
+			&host{
+				rows: []Row{unbound(row("a"))}, gateway: "nemoclaw",
+				lists: list1{"nemoclaw": {listed("a", "", "Ready")}}, engine: []gateway.Container{box("c1", "a", "i1", "running")},
+			},
+			[]string{"/a unknown  -", "nemoclaw/a ready container c1"},
+			"binding is invalid",
+		},
+		"two containers, no id": {
+			&host{
+				rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "", "Ready")}},
+				engine: []gateway.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "exited")},
+			},
+			[]string{"nemoclaw/a ambiguous  -"},
+			`"openshell-a-c1" and "openshell-a-c2"`,
+		},
+		"two containers, the id decides": {&host{
+			rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i2", "Ready")}},
+			engine: []gateway.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "running")},
+		}, []string{"nemoclaw/a ready container c2"}, ""},
+		"two containers with one id": {
+			&host{
+				rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Ready")}},
+				engine: []gateway.Container{box("c1", "a", "i1", "running"), box("nemoclaw-gpu-backup-1", "a", "i1", "exited")},
+			},
+			[]string{"nemoclaw/a ambiguous  -"},
+			"nemoclaw-gpu-backup-1",
+		},
+		"unregistered": {
+			&host{
+				gateway: "nemoclaw", rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "", "Ready"), listed("b", "i2", "Ready")}},
+				engine: []gateway.Container{box("c2", "b", "i2", "running"), box("c3", "c", "i3", "exited")},
+			},
+			[]string{"nemoclaw/a ready exec -", "nemoclaw/b ready container c2", "/c stopped container c3"},
+			"",
+		},
+		"no registry": {&host{
+			noRegistry: true, gateway: "openshell", lists: list1{"openshell": {listed("x", "", "Ready")}},
+			engine: []gateway.Container{box("c1", "y", "", "running")},
+		}, []string{"openshell/x ready exec -", "/y ready container c1"}, ""},
+		"one name on two gateways, ids decide": {
+			&host{
+				rows:   []Row{row("a"), on("nemoclaw-9", row("a"))},
+				lists:  list1{"nemoclaw": {listed("a", "i1", "Ready")}, "nemoclaw-9": {listed("a", "i2", "Ready")}},
+				engine: []gateway.Container{box("c2", "a", "i2", "running"), box("c1", "a", "i1", "running")},
+			},
+			[]string{"nemoclaw/a ready container c1", "nemoclaw-9/a ready container c2"},
+			"",
+		},
+		"one name on two gateways, namespaces decide": {
+			&host{
+				rows:  []Row{row("a"), row("k"), on("nemoclaw-9", row("a")), on("nemoclaw-9", row("l"))},
+				lists: list1{"nemoclaw": {listed("k", "i3", "Ready")}, "nemoclaw-9": {listed("l", "i4", "Ready")}},
+				engine: []gateway.Container{
+					in("n2", box("c2", "a", "i2", "running")), in("n1", box("c1", "a", "i1", "exited")),
+					in("n1", box("c3", "k", "i3", "running")), in("n2", box("c4", "l", "i4", "running")),
+				},
+			},
+			[]string{"nemoclaw/a stopped container c1", "nemoclaw-9/a ready container c2", "nemoclaw/k ready container c3", "nemoclaw-9/l ready container c4"},
+			"does not list it",
+		},
+		"one name on two gateways, nothing decides": {
+			&host{
+				rows:  []Row{row("a"), on("nemoclaw-9", row("a"))},
+				lists: list1{"nemoclaw": {listed("a", "", "Ready")}, "nemoclaw-9": nil}, engine: []gateway.Container{box("c1", "a", "i1", "running")},
+			},
+			[]string{"nemoclaw/a ambiguous  -", "nemoclaw-9/a ambiguous  -"},
+			`may as well be "a" on gateway "nemoclaw-9"`,
+		},
+		"a row left out keeps its container": {
+			&host{
+				rows: []Row{row("a")}, elsewhere: []Row{on("nemoclaw-9", row("b"))},
+				lists: list1{"nemoclaw": {listed("a", "", "Ready")}}, engine: []gateway.Container{box("c1", "b", "i1", "running")},
+			},
+			[]string{"nemoclaw/a ready exec -"},
+			"",
+		},
+		"bad names": {
+			&host{
+				rows: []Row{row("../x"), row("-rf")}, gateway: "nemoclaw", lists: list1{"nemoclaw": {listed("ok", "", "Ready"), listed("a/b", "", "Ready")}},
+				engine: []gateway.Container{box("c1", "", "", "running")},
+			},
+			[]string{"/ bad_name  c1", "nemoclaw/-rf bad_name  -", "nemoclaw/../x bad_name  -", "nemoclaw/a/b bad_name  -", "nemoclaw/ok ready exec -"},
+			"the name is empty",
+		},
+		"offline": {
+			&host{
+				rows: []Row{row("a"), row("b")}, gateway: "nemoclaw", offline: true,
+				engine: []gateway.Container{box("c1", "a", "i1", "running"), box("c2", "z", "", "exited")},
+			},
+			[]string{"nemoclaw/a ready container c1", "nemoclaw/b unknown  -", "/z stopped container c2"},
+			"",
+		},
+		"workspaces are different sandboxes": {
+			&host{
+				noRegistry: true, gateway: "g", lists: list1{"g": {
+					{Name: "a", Workspace: "team", ID: "i1", Phase: "Ready"}, {Name: "a", Workspace: "default", ID: "i2", Phase: "Ready"},
+				}},
+				engine: []gateway.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "running")},
+			},
+			[]string{"g/a ready container c1", "g/a ready container c2"},
+			"",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv, err := Take(t.Context(), c.sources())

@@ -79,8 +79,10 @@ func fit(ctx context.Context, folder, engineHost, socket string, point func(stri
 		return nil, err
 	}
 	f := &fitted{engine: engine}
-	f.backups = &Backups{Store: store, Engine: engine, LockWait: 5 * time.Second,
-		Run: func() *backup.Run { return &backup.Run{Store: store, Engine: engine, PauseLimit: -1} }}
+	f.backups = &Backups{
+		Store: store, Engine: engine, LockWait: 5 * time.Second,
+		Run: func() *backup.Run { return &backup.Run{Store: store, Engine: engine, PauseLimit: -1} },
+	}
 	driver := &remote{socket: socket, point: point}
 	f.Upgrader = &Upgrader{
 		Journal: journal, Engine: counted{engine, point}, Content: f.backups, Recipes: driver,

@@ -102,17 +102,25 @@ var promises = []struct {
 		_, err := e.ContainerExecCreate(t.Context(), e.id, container.ExecOptions{Cmd: []string{"/bin/busybox", "true"}})
 		return fmt.Sprint(errdefs.IsConflict(err))
 	}, "true"},
-	{"archive of a folder", func(t *testing.T, e engine) string { return archive(t, e, "/sandbox") },
+	{
+		"archive of a folder", func(t *testing.T, e engine) string { return archive(t, e, "/sandbox") },
 		"sandbox:dir " +
 			"[sandbox/ 5 40750 0:0 | sandbox/.openclaw/ 5 40700 0:0 | sandbox/.openclaw/openclaw.json 0 100600 0:0 2 | " +
 			"sandbox/link 2 120777 0:0 notes.md | sandbox/notes.md 0 100640 998:997 8 | sandbox/out 2 120777 0:0 /etc/passwd | " +
-			"sandbox/twin 1 100640 998:997 sandbox/notes.md] 2026-10-01T08:30:00Z"},
-	{"archive of a folder below", func(t *testing.T, e engine) string { return archive(t, e, "/sandbox/.openclaw") },
-		".openclaw:dir [.openclaw/ 5 40700 0:0 | .openclaw/openclaw.json 0 100600 0:0 2] 2026-10-01T08:30:00Z"},
-	{"archive of a file", func(t *testing.T, e engine) string { return archive(t, e, "/sandbox/.openclaw/openclaw.json") },
-		"openclaw.json:file [openclaw.json 0 100600 0:0 2] 2026-10-01T08:30:00Z"},
-	{"archive does not follow the link it is asked for", func(t *testing.T, e engine) string { return archive(t, e, "/sandbox/link") },
-		"link:link→/sandbox/notes.md [link 2 120777 0:0 notes.md] 2026-10-01T08:30:00Z"},
+			"sandbox/twin 1 100640 998:997 sandbox/notes.md] 2026-10-01T08:30:00Z",
+	},
+	{
+		"archive of a folder below", func(t *testing.T, e engine) string { return archive(t, e, "/sandbox/.openclaw") },
+		".openclaw:dir [.openclaw/ 5 40700 0:0 | .openclaw/openclaw.json 0 100600 0:0 2] 2026-10-01T08:30:00Z",
+	},
+	{
+		"archive of a file", func(t *testing.T, e engine) string { return archive(t, e, "/sandbox/.openclaw/openclaw.json") },
+		"openclaw.json:file [openclaw.json 0 100600 0:0 2] 2026-10-01T08:30:00Z",
+	},
+	{
+		"archive does not follow the link it is asked for", func(t *testing.T, e engine) string { return archive(t, e, "/sandbox/link") },
+		"link:link→/sandbox/notes.md [link 2 120777 0:0 notes.md] 2026-10-01T08:30:00Z",
+	},
 	{"archive of a paused container", func(t *testing.T, e engine) string {
 		if err := e.ContainerPause(t.Context(), e.id); err != nil {
 			t.Fatal(err)

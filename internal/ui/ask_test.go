@@ -10,8 +10,15 @@ func TestConfirmDefaultsToNo(t *testing.T) {
 		answer string
 		want   bool
 	}{
-		{"y\n", true}, {"YES\n", true}, {" yes \n", true}, {"y", true},
-		{"", false}, {"\n", false}, {"n\n", false}, {"yes please\n", false}, {"yy\n", false},
+		{"y\n", true},
+		{"YES\n", true},
+		{" yes \n", true},
+		{"y", true},
+		{"", false},
+		{"\n", false},
+		{"n\n", false},
+		{"yes please\n", false},
+		{"yy\n", false},
 	} {
 		var asked strings.Builder
 		s := &Streams{In: strings.NewReader(tc.answer), Err: &asked}
