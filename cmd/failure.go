@@ -105,8 +105,13 @@ func backupFailure(err error) *Failure {
 }
 
 func diskFailure(err error) *Failure {
-	if errors.Is(err, syscall.ENOSPC) {
-		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "make room, for instance with: sandkeeper backups prune --keep 3"}
+	_, oneHome := errors.AsType[*backup.SpaceError](err)
+	_, allHomes := errors.AsType[*backup.NoRoomError](err)
+	switch {
+	case oneHome || allHomes || errors.Is(err, syscall.ENOSPC):
+		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "make room, for instance with: sandkeeper backups prune --keep 3; or choose another --backup-dir"}
+	case errors.Is(err, backup.ErrNoIdentity):
+		return &Failure{Code: ExitUsage, Kind: "usage", Err: err, Hint: "add --identity FILE with the age key that the backup was encrypted to"}
 	}
 	return nil
 }
