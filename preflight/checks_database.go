@@ -1,0 +1,54 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+
+	"sandkeeper/drift"
+	"sandkeeper/gateway"
+)
+
+// database compares the generation of the gateway's database with the gateway that runs and with the one that would be started
+// next: what the second one cannot read is found before it fails on it.
+func (in HostInput) database(ctx context.Context) Result {
+	if in.Database == nil {
+		return skipping("not looked at")
+	}
+	d := in.Database(ctx)
+	switch {
+	case d.Postgres:
+		return skipping("OPENSHELL_DB_URL names a PostgreSQL server, which this program does not ask")
+	case d.State == drift.Absent:
+		return skipping("none on this host" + reason(d.Why))
+	case d.State != drift.Known:
+		return warning("", "the database could not be read: "+d.Why+". Do not delete it; keep a copy before anything is tried")
+	}
+	next := in.next()
+	if next == "" {
+		return warned("%s has generation %d (migrations %s); no gateway's version is known to compare it with", d.Path, d.Generation(), d)
+	}
+	fit, why := d.Fit(next)
+	return in.judgeFit(d, fit, why)
+}
+
+// next is the version of the gateway that would be started next, else of the one that runs.
+func (in HostInput) next() string {
+	if in.Seen.File.State == drift.Known && released(in.Seen.File.Version) {
+		return in.Seen.File.Version
+	}
+	return served(in.Seen)
+}
+
+func (in HostInput) judgeFit(d gateway.Database, fit gateway.Fit, why string) Result {
+	switch fit {
+	case gateway.FitsNow:
+		return passed("%s: %s", d.Path, why)
+	case gateway.FitMigrates:
+		return passed("%s: %s; backup-all keeps a copy", d.Path, why)
+	case gateway.FitNewer, gateway.FitOtherLine:
+		return failing(in.saveFirst(), fmt.Sprintf("%s: %s, so it will not start. Start the OpenShell that wrote it; do not delete the database", d.Path, why))
+	case gateway.FitHalfDone:
+		return failing(in.saveFirst(), fmt.Sprintf("%s: %s; the gateway will not start before a copy from before it is put back. Do not delete the database", d.Path, why))
+	}
+	return warned("%s has generation %d; %s", d.Path, d.Generation(), why)
+}

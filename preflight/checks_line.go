@@ -1,0 +1,67 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"sandkeeper/drift"
+)
+
+// line finds an upgrade over OpenShell 0.1.0, which is not one in place (facts/openshell.md 8): between the CLI, the gateway that runs,
+// and the file that would be started next.
+func (in HostInput) line(context.Context) Result {
+	o := in.Seen
+	running := served(o)
+	type side struct{ what, version string }
+	sides := []side{{"the openshell CLI", o.CLI.Version}}
+	if o.File.State == drift.Known {
+		sides = append(sides, side{"the gateway's file " + o.File.Path, o.File.Version})
+	}
+	for _, s := range sides {
+		if running != "" && drift.AcrossBreak(running, s.version) {
+			return warning(in.saveFirst(), fmt.Sprintf("the gateway runs %s and %s is %s: they are on different sides of OpenShell 0.1.0. %s",
+				running, s.what, s.version, orderOfSteps))
+		}
+	}
+	if len(sides) > 1 && drift.AcrossBreak(sides[0].version, sides[1].version) {
+		return warning(in.saveFirst(), fmt.Sprintf("the openshell CLI is %s and %s is %s: they are on different sides of OpenShell 0.1.0. %s",
+			sides[0].version, sides[1].what, sides[1].version, orderOfSteps))
+	}
+	if running == "" {
+		return passed("no gateway runs whose version would be left behind")
+	}
+	return passed("the gateway runs %s, and nothing on this host is of the other side of 0.1.0", running)
+}
+
+// orderOfSteps is OpenShell's own order (docs.nvidia.com/openshell/upgrade/0-1-0.md).
+const orderOfSteps = "There is no upgrade in place: with the old version still running, save every sandbox (sandkeeper backup-all), export provider profiles " +
+	"(openshell provider profile export), remove the sandboxes, stop the gateway, install CLI, gateway and supervisors of the new version " +
+	"together, create the sandboxes again, and restore each (sandkeeper restore)"
+
+// oldestAPI is the first Docker API with everything that is asked of an engine here; engineClient is the newest that this program speaks.
+const (
+	oldestAPI    = 24
+	engineClient = 51
+)
+
+func (in HostInput) engineAPI(context.Context) Result {
+	e := in.Seen.Engine
+	var major, minor int
+	_, err := fmt.Sscanf(e.APIVersion, "%d.%d", &major, &minor)
+	switch {
+	case e.State == drift.Absent:
+		return skipping("no container engine on this host")
+	case e.State != drift.Known && (strings.Contains(e.Why, "is too old") || strings.Contains(e.Why, "is too new")):
+		return failing("docker version", fmt.Sprintf("%s refuses this program's API 1.%d: %s", e.Host, engineClient, e.Why))
+	case e.State != drift.Known:
+		return skipping("it does not answer" + reason(e.Why))
+	case err != nil:
+		return warned("%s did not say which API it speaks", e.Host)
+	case major == 1 && minor < oldestAPI:
+		return failing("docker version", fmt.Sprintf("%s speaks API %s; 1.%d is needed to read and pause containers", e.Host, e.APIVersion, oldestAPI))
+	case major > 1 || minor > engineClient:
+		return passed("%s speaks API %s; this program asks in 1.%d, which such engines still accept", e.Host, e.APIVersion, engineClient)
+	}
+	return passed("%s speaks API %s", e.Host, e.APIVersion)
+}

@@ -1,0 +1,124 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"sandkeeper/drift"
+	"sandkeeper/gateway"
+)
+
+// listed is how many objects one line names.
+const listed = 5
+
+func some(names []string) string {
+	if len(names) > listed {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:listed], ", "), len(names)-listed)
+	}
+	return strings.Join(names, ", ")
+}
+
+// SupervisorSeen is the supervisor of one running sandbox.
+type SupervisorSeen struct {
+	Sandbox   string `json:"sandbox"`
+	Container string `json:"container"`
+	Version   string `json:"version"` // "" when unknown
+	Why       string `json:"why"`     // why it is not known
+	none      bool
+}
+
+// supervisorsAtOnce bounds how many sandboxes are asked at the same time.
+const supervisorsAtOnce = 8
+
+// Supervisors asks every running sandbox of the observation, several at once, and stops asking when ctx ends.
+func (in HostInput) Supervisors(ctx context.Context) []SupervisorSeen {
+	seen := []SupervisorSeen{}
+	for _, c := range in.Seen.Containers {
+		if c.Running() {
+			seen = append(seen, SupervisorSeen{Sandbox: c.SandboxName, Container: c.Name, Why: "not asked"})
+		}
+	}
+	if in.Supervisor == nil {
+		return seen
+	}
+	running := slices.DeleteFunc(slices.Clone(in.Seen.Containers), func(c gateway.Container) bool { return !c.Running() })
+	slots := make(chan struct{}, supervisorsAtOnce)
+	var wg sync.WaitGroup
+	for i, c := range running {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			version, err := in.Supervisor(ctx, c)
+			seen[i].Version, seen[i].Why = version, ""
+			if err != nil {
+				seen[i].Version, seen[i].Why, seen[i].none = "", clean(err.Error()), errors.Is(err, fs.ErrNotExist)
+			}
+		})
+	}
+	wg.Wait()
+	return seen
+}
+
+// supervisors compares the supervisor of each running sandbox with the gateway: a sandbox keeps the one it was created with.
+func (in HostInput) supervisors(ctx context.Context) Result {
+	expected := served(in.Seen)
+	switch {
+	case in.Supervisor == nil:
+		return skipping("not looked at")
+	case in.Seen.Engine.State != drift.Known:
+		return skipping("no container engine answers")
+	case expected == "":
+		return skipping("the gateway's version is not known")
+	}
+	var older, unknown []string
+	seen := in.Supervisors(ctx)
+	for _, s := range seen {
+		order, known := drift.Compare(s.Version, expected)
+		switch {
+		case s.none:
+		case !known:
+			unknown = append(unknown, s.Sandbox+reason(s.Why))
+		case order != 0:
+			older = append(older, fmt.Sprintf("%s (%s)", s.Sandbox, s.Version))
+		}
+	}
+	switch {
+	case len(older) > 0:
+		return warning("sandkeeper upgrade-sandboxes --check", fmt.Sprintf("not of the gateway's version %s: %s", expected, some(older)))
+	case len(unknown) > 0:
+		return warned("unknown: %s", some(unknown))
+	}
+	return passed("running sandboxes: %d, none of them with another version than the gateway's %s", len(seen), expected)
+}
+
+// canonicalName is what NemoClaw accepts of new sandboxes, and OpenShell 0.0.106 and later of all (facts/nemoclaw.md 2, demand.md A2).
+var canonicalName = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
+
+const longestName = 19
+
+func (in HostInput) names(context.Context) Result {
+	var long, odd []string
+	for _, name := range in.Names {
+		switch {
+		case len(name) > longestName:
+			long = append(long, fmt.Sprintf("%q (%d characters)", name, len(name)))
+		case !canonicalName.MatchString(name) || strings.Contains(name, "--"):
+			odd = append(odd, fmt.Sprintf("%q", name))
+		}
+	}
+	switch {
+	case len(in.Names) == 0:
+		return passed("no sandboxes")
+	case len(long) > 0:
+		return warned("OpenShell 0.0.106 and later refuse names of more than %d characters: %s. Restore its backup under a shorter name with `sandkeeper restore NAME --to SHORTER`", longestName, some(append(long, odd...)))
+	case len(odd) > 0:
+		return warned("a newer OpenShell accepts lower-case letters, digits and single hyphens only: %s", some(odd))
+	}
+	return passed("%d names, all of them fit", len(in.Names))
+}
