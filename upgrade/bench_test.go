@@ -87,7 +87,7 @@ func fit(ctx context.Context, folder, engineHost, socket string, point func(stri
 	f.Upgrader = &Upgrader{
 		Journal: journal, Engine: counted{engine, point}, Content: f.backups, Recipes: driver,
 		Driver: func(context.Context, string) (lifecycle.Driver, error) { return driver, nil },
-		Settle: 10 * time.Millisecond, ReadyLimit: 300 * time.Millisecond, Poll: 2 * time.Millisecond,
+		Settle: 10 * time.Millisecond, ReadyLimit: 10 * time.Second, Poll: 2 * time.Millisecond,
 	}
 	f.Progress = func(name string, step Step, detail string) {
 		f.steps.add(name, step, detail)

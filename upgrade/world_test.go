@@ -1,6 +1,8 @@
 package upgrade
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -204,7 +206,7 @@ func (w *world) create(body []byte) (lifecycle.Record, error) {
 	id := fmt.Sprintf("id-new-%d", w.made)
 	labels, files, imageID := map[string]string{}, newImage(), newImg
 	if kept, ok := w.engine.Committed(recipe.Image); ok {
-		labels, files, imageID = kept.Labels, kept.Files, "sha256:kept"
+		labels, files, imageID = kept.Labels, kept.Files, kept.ID
 	} else if recipe.Image == oldImage {
 		imageID = oldImage
 	} else if recipe.Image != "img:1" {
@@ -310,4 +312,33 @@ func (r *remote) Recipe(ctx context.Context, _, name string) (recipe Recipe, err
 		err = errors.Join(err, fs.ErrNotExist)
 	}
 	return recipe, err
+}
+
+func ref(id string) lifecycle.Reference {
+	return lifecycle.Reference{ID: id, Name: "alpha", Gateway: "gw"}
+}
+
+// put unpacks files into a container.
+func (w *world) put(t *testing.T, container string, files []dockertest.File) {
+	t.Helper()
+	var body bytes.Buffer
+	archive := tar.NewWriter(&body)
+	for _, f := range files {
+		h := &tar.Header{Name: strings.TrimPrefix(f.Path, "/"), Typeflag: max(f.Type, tar.TypeReg), Mode: f.Mode, Uid: f.UID, Gid: f.GID, Linkname: f.Link, Size: int64(len(f.Data))}
+		if err := archive.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := archive.Write(f.Data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	request, _ := http.NewRequest(http.MethodPut, "http://docker/containers/"+container+"/archive?path=/", &body)
+	answer, err := unixClient(w.engine.Socket).Do(request)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatal(answer, err)
+	}
+	_ = answer.Body.Close()
 }

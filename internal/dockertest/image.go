@@ -9,6 +9,7 @@ import (
 
 // Image is what a commit has kept of a container.
 type Image struct {
+	ID     string
 	Labels map[string]string
 	Files  []File
 }
@@ -19,6 +20,7 @@ func (d *Daemon) Committed(ref string) (image Image, found bool) {
 	defer d.mu.Unlock()
 	_, id := d.image(ref)
 	image, found = d.kept[id]
+	image.ID = id
 	image.Files = slices.Clone(image.Files)
 	return image, found
 }

@@ -1,0 +1,246 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sandkeeper/lifecycle"
+	"sandkeeper/sandbox"
+)
+
+// changing are the calls of an engine's log that change something.
+func changing(calls []string) []string {
+	return slices.DeleteFunc(slices.Clone(calls), func(call string) bool {
+		return strings.HasPrefix(call, "GET ") || strings.HasPrefix(call, "HEAD ")
+	})
+}
+
+func TestEveryPreconditionThatFailsIsNamedAndNothingIsTouched(t *testing.T) {
+	other := "id-other"
+	cases := []struct {
+		name   string
+		change func(*world, *fitted, *Target)
+		codes  []string
+		says   string
+		fix    string
+	}{
+		{"name", func(_ *world, _ *fitted, s *Target) { s.Sandbox.Name = "Alpha" }, []string{NeedName, NeedRecipe}, "lower-case letters", ""},
+		{"no container", func(_ *world, _ *fitted, s *Target) { s.Sandbox.Container = nil }, []string{NeedContainer}, "no container on this host", ""},
+		{"paused", func(w *world, f *fitted, s *Target) { _ = f.engine.Pause(context.Background(), s.Sandbox.Container.ID) },
+			[]string{NeedContainer}, "is paused", "docker unpause openshell-alpha-id-alpha"},
+		{"no recipe", func(w *world, _ *fitted, _ *Target) { w.fails("recipe", "unauthenticated") }, []string{NeedRecipe}, "unauthenticated", ""},
+		{"another sandbox's recipe", func(_ *world, _ *fitted, s *Target) { s.Sandbox.ID = other }, []string{NeedRecipe}, "id id-alpha, not id-other", ""},
+		{"listing fails", func(w *world, _ *fitted, _ *Target) { w.fails("list", "connection refused") }, []string{NeedGateway}, "connection refused", ""},
+		{"no image", func(_ *world, f *fitted, _ *Target) { _ = f.engine.RemoveImage(context.Background(), "img:1") },
+			[]string{NeedImage}, `image "img:1" is not on this host`, "docker pull img:1"},
+		{"providers gone", func(w *world, f *fitted, _ *Target) {
+			r := w.recipes["id-alpha"]
+			r.Providers = []string{"github", "slack"}
+			w.recipes["id-alpha"] = r
+			f.Providers = func(context.Context, string, []string) ([]string, error) { return []string{"slack"}, nil }
+		}, []string{NeedProviders}, "no provider slack any more", ""},
+		{"store locked", func(_ *world, f *fitted, _ *Target) { _, _ = f.backups.Store.Lock("another run") }, []string{NeedBackup}, "another run", ""},
+		{"no room", func(_ *world, f *fitted, _ *Target) {
+			f.Room = func(context.Context, string) error { return errors.New("needs 5 bytes, and 4 are left") }
+		}, []string{NeedRoom}, "4 are left", "docker system df"},
+		{"several at once", func(w *world, f *fitted, _ *Target) {
+			w.fails("list", "connection refused")
+			_ = f.engine.RemoveImage(context.Background(), "img:1")
+			f.Room = func(context.Context, string) error { return errors.New("no room") }
+		}, []string{NeedGateway, NeedImage, NeedRoom}, "nothing was touched", "docker pull img:1"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := startWorld(t, "running", "alpha")
+			f := w.fit(t)
+			targets, err := f.targets(t.Context(), "alpha")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.change(w, f, &targets[0])
+			before := len(changing(w.engine.Calls()))
+			ready, refused, err := f.Preconditions(t.Context(), targets)
+			if err != nil || len(ready) != 0 || len(refused) != 1 {
+				t.Fatalf("Preconditions = %+v, %+v, %v", ready, refused, err)
+			}
+			var codes, fixes []string
+			for _, p := range refused[0].Problems {
+				codes = append(codes, p.Code)
+				fixes = append(fixes, p.Fix)
+			}
+			if diff := cmp.Diff(c.codes, codes); diff != "" {
+				t.Errorf("codes (-want +got):\n%s", diff)
+			}
+			if !strings.Contains(refused[0].Reason, c.says) || !slices.Contains(fixes, c.fix) || refused[0].Outcome != Failed || refused[0].Step != StepPreconditions {
+				t.Errorf("refused = %+v, want %q and the fix %q", refused[0], c.says, c.fix)
+			}
+			if now := changing(w.engine.Calls()); len(now) != before {
+				t.Errorf("the engine was asked to change something: %q", now[before:])
+			}
+			if slices.Contains(w.log, "create") || slices.Contains(w.log, "delete") {
+				t.Errorf("the gateway was asked: %q", w.log)
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeLookedAtIsSaid(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	r := w.recipes["id-alpha"]
+	r.Providers, r.Image, r.Spec = []string{"github"}, "", nil
+	w.recipes["id-alpha"] = r
+	targets, _ := f.targets(t.Context(), "alpha")
+	ready, refused, err := f.Preconditions(t.Context(), targets)
+	if err != nil || len(ready) != 1 {
+		t.Fatalf("Preconditions = %+v, %+v, %v", ready, refused, err)
+	}
+	for _, want := range []string{"names no image", "(github)", "room for the rollback image"} {
+		if !slices.ContainsFunc(ready[0].Warnings, func(s string) bool { return strings.Contains(s, want) }) {
+			t.Errorf("warnings %q do not say %q", ready[0].Warnings, want)
+		}
+	}
+}
+
+// stale is a sandbox with one reason.
+func stale(name, code string, managed bool) (Checked, sandbox.Sandbox) {
+	sb := sandbox.Sandbox{Name: name, Gateway: "gw"}
+	if managed {
+		sb.Row = &sandbox.Row{Name: name, Agent: "openclaw"}
+	}
+	return Checked{Name: name, State: Stale, Reasons: []Reason{{Code: code, Current: "1", Expected: "2"}}}, sb
+}
+
+func TestPlan(t *testing.T) {
+	cases := []struct {
+		code     string
+		managed  bool
+		nemoclaw bool
+		way      Way
+	}{
+		{CodeImage, false, false, ByRecipe}, {CodeImage, false, true, ByRecipe}, {CodeImage, true, false, ByRecipe}, {CodeImage, true, true, ByNemoClaw},
+		{CodeSupervisor, false, false, ByRecipe}, {CodeFingerprint, true, true, ByNemoClaw}, {CodeAgentVersion, true, true, ByNemoClaw},
+		{CodeAgentVersion, true, false, ""}, {CodeFingerprint, true, false, ""},
+	}
+	for _, c := range cases {
+		checked, sb := stale("alpha", c.code, c.managed)
+		targets, others := Plan([]Checked{checked}, []sandbox.Sandbox{sb}, c.nemoclaw)
+		switch {
+		case c.way != "" && (len(targets) != 1 || targets[0].Way != c.way):
+			t.Errorf("%+v: Plan = %+v, %+v", c, targets, others)
+		case c.way == "" && (len(others) != 1 || others[0].Outcome != Failed || !strings.Contains(others[0].Reason, "cannot be rebuilt")):
+			t.Errorf("%+v: Plan = %+v, %+v, want that it cannot be rebuilt", c, targets, others)
+		}
+	}
+	want := map[CheckState]OutcomeWord{Current: UpToDate, Unknown: Skipped, Orphaned: Skipped}
+	for state, word := range want {
+		targets, others := Plan([]Checked{{Name: "x", State: state}}, []sandbox.Sandbox{{Name: "x"}}, true)
+		if len(targets) != 0 || others[0].Outcome != word {
+			t.Errorf("Plan of a sandbox that is %s = %+v, %+v, want %s", state, targets, others, word)
+		}
+	}
+}
+
+// added is an extension that adds a label and forgets nothing.
+type added struct {
+	lifecycle.Defaults
+	failing bool
+}
+
+func (a *added) BeforeCreate(_ context.Context, _ lifecycle.Sandbox, add *lifecycle.Builder) (*lifecycle.State, error) {
+	if a.failing {
+		return nil, errors.New("the fleet is closed")
+	}
+	return nil, add.AddLabel("fleet", "prod")
+}
+
+func (a *added) AfterCreateFailed(context.Context, lifecycle.Sandbox, *lifecycle.State) (*lifecycle.State, error) {
+	return nil, nil
+}
+
+func (a *added) AfterDelete(context.Context, lifecycle.Sandbox, *lifecycle.State) (*lifecycle.State, error) {
+	return nil, nil
+}
+
+func (a *added) Reconcile(context.Context, lifecycle.Sandbox, *lifecycle.State) (lifecycle.ReconcileOutcome, error) {
+	return lifecycle.ReconcileOutcome{}, nil
+}
+
+func (f *fitted) extend(t *testing.T, e lifecycle.Extension) {
+	t.Helper()
+	store, err := lifecycle.OpenStore(t.TempDir()+"/extensions.db", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	f.Chain, err = lifecycle.NewChain(lifecycle.Options{Links: []lifecycle.Link{{Name: "fleet", Extension: e, Reads: []uint32{1}}}, Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEveryCreateAndDeleteGoesThroughTheChain(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	f.extend(t, &added{})
+	for round := range 2 { // the second time its recipe has the label already
+		got, err := f.upgrade(t.Context(), "alpha")
+		if err != nil || got[0].Outcome != Upgraded {
+			t.Fatalf("round %d: %+v, %v", round, got, err)
+		}
+		c := w.settled(t, f, "alpha", "running")
+		if labels := w.sandboxes[c.Labels["openshell.ai/sandbox-id"]].Labels; labels["fleet"] != "prod" || labels["team"] != "red" {
+			t.Errorf("round %d: labels are %v", round, labels)
+		}
+	}
+}
+
+func TestAnExtensionThatRefusesBothWaysLosesNothing(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	extension := &added{failing: true}
+	f.extend(t, extension)
+	got, err := f.upgrade(t.Context(), "alpha")
+	if err != nil || !got[0].Unfinished || !strings.Contains(got[0].Reason, "the fleet is closed") {
+		t.Fatalf("upgrade = %+v, %v", got, err)
+	}
+	extension.failing = false
+	again, err := f.task(t.Context(), "rollback")
+	if err != nil || again[0].Outcome != RolledBack {
+		t.Fatalf("rollback = %+v, %v", again, err)
+	}
+	w.settled(t, f, "alpha", "running")
+}
+
+func TestAContainerThatOutlivesItsSandboxIsRemoved(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	f.ReadyLimit = 0
+	w.hook = func(op string) {
+		if op == "delete" { // this driver forgets the sandbox and leaves the container
+			w.hook = nil
+			delete(w.sandboxes, "id-alpha")
+			delete(w.recipes, "id-alpha")
+		}
+	}
+	targets, _ := f.targets(t.Context(), "alpha")
+	ready, _, err := f.Preconditions(t.Context(), targets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.ReadyLimit = 2_000_000_000
+	got := f.Execute(t.Context(), ready)
+	if got[0].Outcome != Upgraded || !strings.Contains(fmt.Sprint(got[0].Warnings), "outlived its sandbox") {
+		t.Fatalf("Execute = %+v", got)
+	}
+	w.settled(t, f, "alpha", "running")
+	if calls := changing(w.engine.Calls()); !slices.ContainsFunc(calls, func(call string) bool { return strings.HasPrefix(call, "DELETE /containers/") }) {
+		t.Errorf("no container was removed: %q", calls)
+	}
+}
