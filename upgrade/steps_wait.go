@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sandkeeper/gateway"
+	"sandkeeper/openshell"
 )
 
 // pause waits for the time between two looks.
@@ -121,7 +122,7 @@ func (j *job) leaveAsFound(ctx context.Context) error {
 
 func (j *job) leaveStopped(ctx context.Context, c gateway.Container) error {
 	if j.StopSandbox != nil {
-		if err := j.StopSandbox(ctx, j.Gateway, j.Name); err != nil {
+		if err := j.StopSandbox(ctx, j.Gateway, j.Name); err != nil && !errors.Is(err, openshell.ErrUnsupported) {
 			j.warn(fmt.Sprintf("its gateway did not stop it, so its container was stopped: %v", err))
 		}
 	}
