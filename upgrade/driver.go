@@ -1,0 +1,144 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+
+	"sandkeeper/lifecycle"
+	"sandkeeper/openshell"
+)
+
+// DefaultDeleteLimit is how long a sandbox may take to be gone: the CLI's own limit (OPENSHELL_LIFECYCLE_TIMEOUT, facts/openshell.md 1.4).
+const DefaultDeleteLimit = 5 * time.Minute
+
+// APIDriver is the compute driver of one gateway: it creates, deletes, lists and watches sandboxes over the gateway's own API. It
+// trusts what it sees afterwards, not what it was answered.
+type APIDriver struct {
+	API         *openshell.API
+	DeleteLimit time.Duration // how long a sandbox may take to be gone; 0 is DefaultDeleteLimit
+	Interval    time.Duration // between two looks of a watch; 0 is two seconds
+}
+
+var _ lifecycle.Driver = (*APIDriver)(nil)
+
+// CreateSandbox creates the sandbox of a request that Recipe.Request made. The request's labels, annotations and environment are the
+// whole truth; its mounts are added. When the answer is lost, the gateway is asked whether the sandbox is there: then its record comes
+// beside the error.
+func (d *APIDriver) CreateSandbox(ctx context.Context, request lifecycle.Request) (lifecycle.Record, error) {
+	creation, err := d.creation(ctx, request)
+	if err != nil {
+		return lifecycle.Record{}, fmt.Errorf("sandbox %q: %w", request.Name, err)
+	}
+	// Without this, a sandbox that is found after a lost answer could be one that was there before.
+	_, err = d.API.GetSandbox(ctx, request.Name)
+	if err == nil {
+		return lifecycle.Record{}, fmt.Errorf("gateway %q has a sandbox %q already: %w", d.API.Gateway, request.Name, fs.ErrExist)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return lifecycle.Record{}, err
+	}
+	created, err := d.API.CreateSandbox(ctx, creation)
+	if err == nil {
+		return d.record(created), nil
+	}
+	if answered(err) {
+		return lifecycle.Record{}, err
+	}
+	return d.createdAnyway(ctx, request.Name), err
+}
+
+// answered reports whether an error is the gateway's own refusal, so that nothing was created.
+func answered(err error) bool {
+	refused, ok := errors.AsType[*openshell.CallError](err)
+	inexpressible, _ := errors.AsType[*openshell.InexpressibleError](err)
+	return inexpressible != nil || ok && !slices.Contains([]string{"Unknown", "Internal", "Aborted", "Canceled", "DataLoss"}, refused.Code) ||
+		errors.Is(err, openshell.ErrUnsupported)
+}
+
+// createdAnyway looks for a sandbox whose creation was not answered; the zero record when there is none, or nobody can say.
+func (d *APIDriver) createdAnyway(ctx context.Context, name string) lifecycle.Record {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	seen, err := d.API.GetSandbox(ctx, name)
+	if err != nil {
+		return lifecycle.Record{}
+	}
+	return d.record(seen)
+}
+
+func (d *APIDriver) creation(ctx context.Context, request lifecycle.Request) (openshell.CreateRequest, error) {
+	recipe, err := DecodeRecipe(request.Spec)
+	if err != nil {
+		return openshell.CreateRequest{}, err
+	}
+	changes := openshell.Changes{Env: request.Env}
+	if changes.Env == nil {
+		changes.Env = map[string]string{}
+	}
+	for _, m := range request.Mounts {
+		changes.Mounts = append(changes.Mounts, openshell.Mount(m))
+	}
+	if len(changes.Mounts) > 0 {
+		if changes.Driver, err = d.computeDriver(ctx); err != nil {
+			return openshell.CreateRequest{}, err
+		}
+	}
+	spec, err := changes.Apply(recipe.Spec)
+	return openshell.CreateRequest{
+		Name: request.Name, Workspace: recipe.Workspace, Labels: request.Labels, Annotations: request.Annotations, Spec: spec,
+	}, err
+}
+
+// computeDriver names the gateway's compute driver, whose own words mounts are said in.
+func (d *APIDriver) computeDriver(ctx context.Context) (string, error) {
+	names, err := d.API.ComputeDrivers(ctx)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("a mount needs the gateway to name its compute driver: %w", err)
+	case len(names) != 1:
+		return "", fmt.Errorf("a mount needs the gateway to name one compute driver, and it names %d", len(names))
+	}
+	return names[0], nil
+}
+
+// ListSandboxes returns every sandbox of the gateway's workspace.
+func (d *APIDriver) ListSandboxes(ctx context.Context) ([]lifecycle.Record, error) {
+	rows, err := d.API.Sandboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]lifecycle.Record, 0, len(rows))
+	for _, row := range rows {
+		records = append(records, d.record(row))
+	}
+	return records, nil
+}
+
+func (d *APIDriver) record(s openshell.RawSandbox) lifecycle.Record {
+	return lifecycle.Record{
+		ID: s.ID, Name: s.Name, Gateway: d.API.Gateway, Labels: maps.Clone(s.Labels), Annotations: maps.Clone(s.Annotations),
+		Phase: s.Phase, Spec: s.Spec,
+	}
+}
+
+// Recipe reads the recipe of a sandbox; the error wraps fs.ErrNotExist when the gateway has no such sandbox.
+func (d *APIDriver) Recipe(ctx context.Context, name string) (Recipe, error) {
+	s, err := d.API.GetSandbox(ctx, name)
+	if err != nil {
+		return Recipe{}, err
+	}
+	read, err := s.Recipe()
+	if err != nil {
+		return Recipe{}, err
+	}
+	return Recipe{
+		SandboxID: s.ID, Name: s.Name, Gateway: d.API.Gateway, Workspace: s.Workspace, Image: read.Image, Spec: s.Spec,
+		Labels: s.Labels, Annotations: s.Annotations, EnvNames: read.EnvNames, Providers: read.Providers, Command: read.Command,
+		Policy: read.Policy,
+	}, nil
+}

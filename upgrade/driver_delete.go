@@ -1,0 +1,90 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"sandkeeper/lifecycle"
+	"sandkeeper/openshell"
+)
+
+// DeleteSandbox deletes the sandbox and waits until the gateway has it no more. A sandbox of the same name with another id is not the
+// one that is meant: it stays, and the one that is meant counts as gone.
+func (d *APIDriver) DeleteSandbox(ctx context.Context, sandbox lifecycle.Reference) error {
+	ctx, cancel := d.bounded(ctx, sandbox)
+	defer cancel()
+	found, err := d.find(ctx, sandbox)
+	if err != nil || found == nil {
+		return err
+	}
+	// Every kind of yes, NOT_FOUND and "the record was there, the container was not" is settled by looking.
+	if _, err := d.API.DeleteSandbox(ctx, found.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return d.afterFailedDelete(ctx, *found, err)
+	}
+	return d.awaitGone(ctx, *found)
+}
+
+func (d *APIDriver) bounded(ctx context.Context, sandbox lifecycle.Reference) (context.Context, context.CancelFunc) {
+	limit := orDefault(d.DeleteLimit, DefaultDeleteLimit)
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("sandbox %q was not gone within %v", sandbox.Name, limit))
+}
+
+// find is the sandbox that is meant; nil when it is not there.
+func (d *APIDriver) find(ctx context.Context, sandbox lifecycle.Reference) (*openshell.RawSandbox, error) {
+	if sandbox.Name == "" {
+		return d.findByID(ctx, sandbox.ID)
+	}
+	seen, err := d.API.GetSandbox(ctx, sandbox.Name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case sandbox.ID != "" && sandbox.ID != seen.ID:
+		return nil, nil
+	}
+	return &seen, nil
+}
+
+func (d *APIDriver) findByID(ctx context.Context, id string) (*openshell.RawSandbox, error) {
+	if id == "" {
+		return nil, errors.New("a sandbox without id and name cannot be deleted")
+	}
+	rows, err := d.API.Sandboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		if row.ID == id {
+			return &row, nil
+		}
+	}
+	return nil, nil
+}
+
+// afterFailedDelete looks whether a deletion whose answer was lost was made all the same. A refusal is final.
+func (d *APIDriver) afterFailedDelete(ctx context.Context, found openshell.RawSandbox, failure error) error {
+	if answered(failure) {
+		return failure
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	left, err := d.find(ctx, lifecycle.Reference{ID: found.ID, Name: found.Name})
+	if err == nil && left == nil {
+		return nil
+	}
+	return failure
+}
+
+func (d *APIDriver) awaitGone(ctx context.Context, found openshell.RawSandbox) error {
+	last, err := d.API.Wait(ctx, found.Name, func(seen *openshell.RawSandbox) (bool, error) {
+		return seen == nil || seen.ID != found.ID, nil
+	})
+	if err != nil && last != nil {
+		return fmt.Errorf("%w; its gateway still lists it as %s %s", err, last.Phase, openshell.OneLine(last.Reason, 120))
+	}
+	return err
+}

@@ -1,0 +1,92 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"sandkeeper/lifecycle"
+	"sandkeeper/openshell"
+)
+
+// Gateways opens the API of each gateway once, when it is first asked for. Its methods are what an Upgrader is wired with.
+type Gateways struct {
+	// Open connects to a gateway, as openshell.Connect does.
+	Open func(ctx context.Context, gateway string) (*openshell.API, error)
+
+	mu   sync.Mutex
+	apis map[string]*openshell.API
+}
+
+var _ Recipes = (*Gateways)(nil)
+
+// API is the open API of a gateway. A connection that could not be made is tried again when it is next asked for.
+func (g *Gateways) API(ctx context.Context, gateway string) (*openshell.API, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if api := g.apis[gateway]; api != nil {
+		return api, nil
+	}
+	api, err := g.Open(ctx, gateway)
+	if err != nil {
+		return nil, err
+	}
+	if g.apis == nil {
+		g.apis = map[string]*openshell.API{}
+	}
+	g.apis[gateway] = api
+	return api, nil
+}
+
+// Driver is the compute driver of a gateway.
+func (g *Gateways) Driver(ctx context.Context, gateway string) (lifecycle.Driver, error) {
+	api, err := g.API(ctx, gateway)
+	if err != nil {
+		return nil, err
+	}
+	return &APIDriver{API: api}, nil
+}
+
+// Recipe reads the recipe of a sandbox from its gateway.
+func (g *Gateways) Recipe(ctx context.Context, gateway, name string) (Recipe, error) {
+	api, err := g.API(ctx, gateway)
+	if err != nil {
+		return Recipe{}, err
+	}
+	return (&APIDriver{API: api}).Recipe(ctx, name)
+}
+
+// MissingProviders returns those of names that the gateway does not have.
+func (g *Gateways) MissingProviders(ctx context.Context, gateway string, names []string) ([]string, error) {
+	api, err := g.API(ctx, gateway)
+	if err != nil {
+		return nil, err
+	}
+	have, err := api.Providers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(have, name) }), nil
+}
+
+// StopSandbox stops a sandbox so that its gateway knows. The error wraps openshell.ErrUnsupported before 0.0.105.
+func (g *Gateways) StopSandbox(ctx context.Context, gateway, name string) error {
+	api, err := g.API(ctx, gateway)
+	if err != nil {
+		return err
+	}
+	return api.StopSandbox(ctx, name)
+}
+
+// Close ends every connection.
+func (g *Gateways) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var errs []error
+	for gateway, api := range g.apis {
+		errs = append(errs, api.Close())
+		delete(g.apis, gateway)
+	}
+	return errors.Join(errs...)
+}
