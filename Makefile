@@ -26,7 +26,7 @@ fuzz: ## run every fuzz target over its seeds, or for FUZZTIME each (make fuzz F
 	.ci/fuzz $(FUZZTIME)
 
 bench: ## benchmarks; results with the machine are kept in docs/benchmarks.md
-	go test -run '^$$' -bench . -benchmem ./...
+	go run ./test/bench
 
 demo: ## show agreement, a backup, and a refusal on a made-up host; cleans up after itself
 	go run ./test/demo
