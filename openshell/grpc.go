@@ -2,10 +2,11 @@ package openshell
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-
+	"io/fs"
 	"time"
 
 	"google.golang.org/grpc"
@@ -119,21 +120,31 @@ func (a *API) layouts() []wire.Version {
 	return []wire.Version{{Text: a.version.Text}, wire.VersionOf("0.1.0")}
 }
 
-// probe reads with the first layout that the gateway takes.
+// probe reads with the first layout that the gateway takes. That a sandbox is not there is believed when no layout finds it.
 func (a *API) probe(read func(wire.Version) error) error {
-	var first error
+	var missing, other error
 	for _, layout := range a.layouts() {
 		err := read(layout)
-		refused, _ := errors.AsType[*CallError](err)
-		mismatch, _ := errors.AsType[*MismatchError](err)
-		if mismatch == nil && (refused == nil || refused.Code != "InvalidArgument") {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			missing = cmp.Or(missing, err)
+		case err == nil || !wrongLayout(err):
 			return err
-		}
-		if first == nil {
-			first = err
+		default:
+			other = cmp.Or(other, err)
 		}
 	}
-	return first
+	return cmp.Or(missing, other)
+}
+
+// wrongLayout reports whether an error may be due to the layout of the request or of the answer.
+func wrongLayout(err error) bool {
+	refused, ok := errors.AsType[*CallError](err)
+	if ok {
+		return refused.Code == "InvalidArgument" || refused.Code == "NotFound"
+	}
+	_, ok = errors.AsType[*MismatchError](err)
+	return ok
 }
 
 // message is an encoded message on its way through grpc.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"sandkeeper/openshell/wire"
 	"sandkeeper/test/e2e/gateway"
@@ -170,6 +171,9 @@ func TestUnknownVersion(t *testing.T) {
 			if got, err := api.GetSandbox(t.Context(), "alpha"); err != nil || got.Name != "alpha" {
 				t.Errorf("%s as %s: GetSandbox = %+v, %v", version, said, got, err)
 			}
+			if _, err := api.GetSandbox(t.Context(), "nobody"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s as %s: a sandbox that is not there: %v", version, said, err)
+			}
 			_, create := api.CreateSandbox(t.Context(), CreateRequest{Name: "gamma"})
 			_, remove := api.DeleteSandbox(t.Context(), "alpha")
 			stop := api.StopSandbox(t.Context(), "alpha")
@@ -272,5 +276,20 @@ func TestComputeDrivers(t *testing.T) {
 func TestUnknownPhaseIsShownAsSuch(t *testing.T) {
 	if got := phaseName(99); got != "Phase99" || (Sandbox{Phase: got}).Ready() {
 		t.Errorf("phaseName(99) = %q", got)
+	}
+}
+
+// A sandbox counts as not there when every layout says so, not when the first one is not understood.
+func TestUnknownVersionLooksTwiceBeforeItSaysGone(t *testing.T) {
+	found := "\x0a\x0e\x0a\x0c\x0a\x03id1\x12\x05alpha"
+	get := func(_ context.Context, in []byte) ([]byte, error) {
+		if !strings.Contains(string(in), "default") {
+			return nil, status.Error(codes.NotFound, "sandbox not found")
+		}
+		return []byte(found), nil
+	}
+	api := connect(t, fake{"Health": healthy("0.0.0"), "GetSandbox": get}.serve(t, nil))
+	if got, err := api.GetSandbox(t.Context(), "alpha"); err != nil || got.ID != "id1" {
+		t.Errorf("GetSandbox = %+v, %v", got, err)
 	}
 }

@@ -31,17 +31,6 @@ func (m Message) Replace(number protowire.Number, content []byte) Message {
 	return slices.Insert(rest, at, bytesField(number, content))
 }
 
-// ReplaceNumber is Replace for a varint field.
-func (m Message) ReplaceNumber(number protowire.Number, value uint64) Message {
-	raw := protowire.AppendVarint(protowire.AppendTag(nil, number, protowire.VarintType), value)
-	at := slices.IndexFunc(m, func(f Field) bool { return f.Number == number })
-	rest := m.Without(number)
-	if at < 0 {
-		at = len(rest)
-	}
-	return slices.Insert(rest, at, Field{Number: number, Kind: protowire.VarintType, Varint: value, raw: raw})
-}
-
 // ReplacePairs makes a map<string, string> hold exactly want. Entries that are right already keep their bytes and their place; new
 // ones come at the end, sorted.
 func (m Message) ReplacePairs(number protowire.Number, want map[string]string) (Message, error) {

@@ -186,6 +186,7 @@ func (v Version) identity(b []byte) (id, name string, err error) {
 }
 
 // named reads an id and a name. Both are always there and are words; anything else was meant to be something else.
+//
 //nolint:unparam // that both generations number the id 1 is for the table of fields to know
 func named(m Message, idField, nameField protowire.Number) (id, name string, err error) {
 	if id, err = m.Text(idField); err != nil {

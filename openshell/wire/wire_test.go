@@ -140,6 +140,29 @@ func TestReadSandboxOfEveryGeneration(t *testing.T) {
 	}
 }
 
+// What a later version adds to the messages around a spec is passed over.
+func TestFutureFieldsAreNoHindrance(t *testing.T) {
+	for name, version := range map[string]string{"cluster": "0.0.36", "metadata": "0.0.44", "status": "0.0.116", "timestamps": "0.1.4"} {
+		want, err := VersionOf(version).ReadSandbox(golden(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var future, inside builder
+		future.text(900, "x")
+		future.number(901, 7)
+		inside.embed(sandboxMetadata, future)
+		inside.embed(sandboxStatus, future)
+		message := append(golden(t, name), future...)
+		if name != "cluster" {
+			message = append(message, inside...)
+		}
+		got, err := VersionOf(version).ReadSandbox(message)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+}
+
 // Another generation's message is never read as if it were the own one, not even where protobuf itself sees nothing wrong.
 func TestWrongGenerationIsAnError(t *testing.T) {
 	for name, versions := range map[string][]string{
