@@ -38,13 +38,15 @@ type DialFunc func(ctx context.Context, host string) (Freezer, error)
 
 // Dialer makes the DialFunc of real engines, with the TLS settings that e names.
 func Dialer(e env.Env) DialFunc {
-	return func(ctx context.Context, host string) (Freezer, error) {
-		found, state := gateway.Dial(ctx, gateway.Dialing{Env: e.With("DOCKER_HOST=" + host)})
-		if found == nil {
-			return nil, fmt.Errorf("container engine %s: %s", host, state.Why)
-		}
-		return found, nil
+	return func(ctx context.Context, host string) (Freezer, error) { return dialHost(ctx, e, host) }
+}
+
+func dialHost(ctx context.Context, e env.Env, host string) (*gateway.Engine, error) {
+	found, state := gateway.Dial(ctx, gateway.Dialing{Env: e.With("DOCKER_HOST=" + host)})
+	if found == nil {
+		return nil, fmt.Errorf("container engine %s: %s", host, state.Why)
 	}
+	return found, nil
 }
 
 // defaultHome is where OpenShell's drivers put a sandbox's workspace (facts/openshell.md 5.1).

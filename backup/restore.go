@@ -26,6 +26,9 @@ type RestoreRequest struct {
 	Stall    time.Duration // 0 is one minute
 	Progress func(Event)
 
+	// Journal is the folder of the journal of restores (RestoringDir). Without it nobody hears of a restore that was killed.
+	Journal string
+
 	containers engine // tests; else made from Engine
 }
 
@@ -105,6 +108,8 @@ type restoreJob struct {
 	place    place
 	meter    *meter
 	summary  RestoreSummary
+
+	omitted []Exclusion // what the backup of the old content left out
 
 	apart   string // name in the home that is no part of it: the stage
 	roughly bool   // owners and special mode bits are the target's business

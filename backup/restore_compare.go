@@ -130,7 +130,7 @@ func (j *restoreJob) compare(ctx context.Context) error {
 		if _, stays := then[name]; stays || name == "." {
 			continue
 		}
-		if slices.Contains(kept, name) {
+		if slices.Contains(kept, name) || credentialName(name) != "" {
 			j.summary.Kept = append(j.summary.Kept, name)
 		} else {
 			j.summary.Removed = append(j.summary.Removed, name)
@@ -208,13 +208,27 @@ func (j *restoreJob) count(h *header) {
 	}
 }
 
-// leftAlone names what the backup deliberately does not hold (credentials, devices): the target's own stays.
+// leftAlone names what the backup deliberately does not hold (credentials, devices): the target's own stays. The same goes for what
+// the backup of the old content left out, for there would be no copy of it once the restore is done.
 func (j *restoreJob) leftAlone(then map[string]trait) []string {
 	var names []string
-	for _, x := range j.manifest.Exclusions {
-		if _, held := then[x.Path]; !held && j.pick.root(x.Path) != "" {
+	for _, x := range j.leftOut() {
+		if _, held := then[x.Path]; !held {
 			names = append(names, x.Path)
 		}
 	}
 	return names
+}
+
+// leftOut is what of the selection is in no backup, each path once.
+func (j *restoreJob) leftOut() []Exclusion {
+	var out []Exclusion
+	seen := map[string]bool{}
+	for _, x := range slices.Concat(j.manifest.Exclusions, j.omitted) {
+		if !seen[x.Path] && j.pick.root(x.Path) != "" {
+			seen[x.Path] = true
+			out = append(out, x)
+		}
+	}
+	return out
 }

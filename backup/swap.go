@@ -38,38 +38,71 @@ func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
 	if err := p.parents(ctx, j.pick); err != nil {
 		return err
 	}
-	half := false
-	if c.Running() {
-		j.meter.enter(StageStopping)
-		defer func() { err = errors.Join(err, p.start(ctx, j, c, half)) }()
-		if err := p.engine.Stop(ctx, p.id); err != nil {
-			return err
-		}
-	}
-	old, err := j.keep(ctx, p)
+	mark, err := j.mark(c, p.engine.Host())
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, mark.end()) }()
+	if mark.entry.Running {
+		j.meter.enter(StageStopping)
+		mark.stopped = true
+		defer func() { err = errors.Join(err, p.start(ctx, j, c, mark)) }()
+		if err := p.stop(ctx, c); err != nil {
+			return err
+		}
+	}
+	old, err := p.before(ctx, j, c, mark)
+	if err != nil {
+		return err
+	}
+	return p.swap(ctx, j, old, mark)
+}
+
+func (p *containerPlace) stop(ctx context.Context, c gateway.Container) error {
+	if !c.Running() { // stopped by a restore that was killed
+		return nil
+	}
+	return p.engine.Stop(ctx, p.id)
+}
+
+// before keeps what is there now, twice: a complete copy for the way back, and an ordinary backup for later.
+func (p *containerPlace) before(ctx context.Context, j *restoreJob, c gateway.Container, mark *restoreMark) (*oldHome, error) {
+	if mark.resumed {
+		j.summary.Previous = mark.entry.Previous
+		return j.reopen(ctx, mark.entry.Copy)
+	}
+	old, err := j.keep(ctx, p, mark)
+	if err != nil {
+		return nil, err
+	}
 	if old.entries > 0 {
-		if err := j.saveOld(ctx, old, c); err != nil {
-			return errors.Join(err, old.remove())
-		}
+		err = j.saveOld(ctx, old, c)
 	}
-	if err := p.replace(ctx, j, old); err != nil {
-		half = true
-		if undone := p.undo(ctx, j, old); undone != nil {
-			return fmt.Errorf("%w; what was there before could not be put back and is in %s: %w", err, old.file, undone)
-		}
-		half = false
-		return errors.Join(fmt.Errorf("%w; %w", err, ErrPutBack), old.remove())
+	if err == nil {
+		err = mark.writing(j.summary.Previous)
 	}
-	j.summary.Done = true
-	return old.remove()
+	if err != nil {
+		return nil, errors.Join(err, old.remove())
+	}
+	return old, nil
+}
+
+// swap replaces the home, and puts the old one back when that does not succeed.
+func (p *containerPlace) swap(ctx context.Context, j *restoreJob, old *oldHome, mark *restoreMark) error {
+	err := p.replace(ctx, j, old)
+	if err == nil {
+		j.summary.Done = true
+		return errors.Join(mark.whole(), old.remove())
+	}
+	if undone := p.undo(ctx, j, old); undone != nil {
+		return fmt.Errorf("%w; what was there before could not be put back and is in %s: %w", err, old.file, undone)
+	}
+	return errors.Join(fmt.Errorf("%w; %w", err, ErrPutBack), mark.whole(), old.remove())
 }
 
 // start brings the container back, unless its home is half done: an agent that starts on that makes it worse.
-func (p *containerPlace) start(ctx context.Context, j *restoreJob, c gateway.Container, half bool) error {
-	if half {
+func (p *containerPlace) start(ctx context.Context, j *restoreJob, c gateway.Container, mark *restoreMark) error {
+	if mark.entry.Writing {
 		return fmt.Errorf("container %q was left stopped", c.Name)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
@@ -78,6 +111,7 @@ func (p *containerPlace) start(ctx context.Context, j *restoreJob, c gateway.Con
 	if err := p.engine.Start(ctx, p.id); err != nil {
 		return fmt.Errorf("container %q ran before and could not be started again: %w", c.Name, err)
 	}
+	mark.stopped = false
 	return nil
 }
 

@@ -95,7 +95,7 @@ func (p *execPlace) carry(ctx context.Context, j *restoreJob, pack *packer, stag
 			j.summary.Kept = append(j.summary.Kept, name)
 			continue
 		}
-		for _, x := range j.manifest.Exclusions {
+		for _, x := range j.leftOut() {
 			if x.Path == name {
 				j.summary.Missing = append(j.summary.Missing, x)
 			}

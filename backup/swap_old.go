@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -37,7 +39,7 @@ func (s *Store) Interrupted() ([]string, error) {
 }
 
 // keep copies the home as it is. The copy is proven to be a whole tar stream while it is made, and synced.
-func (j *restoreJob) keep(ctx context.Context, h home) (old *oldHome, err error) {
+func (j *restoreJob) keep(ctx context.Context, h home, mark *restoreMark) (old *oldHome, err error) {
 	j.meter.enter(StageSaving)
 	f, err := os.CreateTemp(j.Store.Root(), strings.Replace(oldPattern, "*", j.Target.Name+"-*", 1)) // 0600
 	if err != nil {
@@ -49,6 +51,9 @@ func (j *restoreJob) keep(ctx context.Context, h home) (old *oldHome, err error)
 			err = errors.Join(err, old.remove())
 		}
 	}()
+	if err := mark.copying(old.file); err != nil {
+		return old, err
+	}
 	packed, err := zstd.NewWriter(f, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return old, err
@@ -69,17 +74,44 @@ func (j *restoreJob) copyOld(ctx context.Context, h home, old *oldHome, packed i
 	defer stream.Close()
 	old.base = base
 	copied := io.TeeReader(j.meter.reader(watch.reader(stream)), packed)
-	return watch.blame(eachEntry(copied, base, func(name string, h *header, _ reader) error {
+	return watch.blame(eachEntry(copied, base, old.note(j.pick)))
+}
+
+// note takes in what the copy has.
+func (o *oldHome) note(pick *selection) func(name string, h *header, _ reader) error {
+	return func(name string, h *header, _ reader) error {
 		if name == "." {
-			old.owner = owner{h.Uid, h.Gid}
+			o.owner = owner{h.Uid, h.Gid}
 		} else {
-			old.entries++
+			o.entries++
 		}
-		if j.pick.root(name) == name {
-			old.roots[name] = true
+		if pick.root(name) == name {
+			o.roots[name] = true
 		}
 		return nil
-	}))
+	}
+}
+
+// reopen reads the copy that a killed restore left.
+func (j *restoreJob) reopen(ctx context.Context, file string) (*oldHome, error) {
+	j.meter.enter(StageSaving)
+	old := &oldHome{file: file, base: path.Base(j.summary.Home), roots: map[string]bool{}}
+	if err := old.each(ctx, old.note(j.pick)); err != nil {
+		return nil, fmt.Errorf("the copy that an earlier restore left, %s: %w", file, err)
+	}
+	if old.entries == 0 {
+		return old, nil
+	}
+	b, err := j.Store.Find(j.Target.Name, j.summary.Previous)
+	if err != nil {
+		return nil, err
+	}
+	m, err := j.Store.Load(b)
+	if err != nil {
+		return nil, err
+	}
+	j.omitted = m.Exclusions
+	return old, nil
 }
 
 // Read reads the copy.
@@ -131,6 +163,7 @@ func (j *restoreJob) saveOld(ctx context.Context, old home, c gateway.Container)
 		m.Consistency, m.ConsistencyReason = ConsistencyLive, "it can only be read through its gateway, while it runs"
 	}
 	b, err := j.Store.Create(ctx, NewBackup{Manifest: m}, func(ctx context.Context, a *Archive) error {
+		a.Note(func(m *Manifest) { j.omitted = m.Exclusions })
 		return capture(ctx, old, a, stallLimit(j.Stall), j.meter)
 	})
 	j.summary.Previous = b.ID

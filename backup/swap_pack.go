@@ -109,7 +109,7 @@ func (k *packer) carry(ctx context.Context, j *restoreJob, old *oldHome) error {
 			folders[name] = h
 		}
 		of := slices.IndexFunc(wanted, func(w string) bool { return name == w || strings.HasPrefix(name, w+"/") })
-		if _, there := k.then[name]; of < 0 || there || !isContent(h) || !k.linkable(h) {
+		if _, there := k.then[name]; of < 0 || there || !isContent(h) || !k.linkable(h) || !k.placeable(name) {
 			return nil
 		}
 		if err := k.folders(name, folders); err != nil {
@@ -119,8 +119,8 @@ func (k *packer) carry(ctx context.Context, j *restoreJob, old *oldHome) error {
 		return k.entry(h, content)
 	})
 	j.summary.Kept = slices.Sorted(maps.Keys(kept))
-	for _, x := range j.manifest.Exclusions {
-		if j.pick.root(x.Path) != "" && !kept[x.Path] {
+	for _, x := range j.leftOut() {
+		if !kept[x.Path] {
 			j.summary.Missing = append(j.summary.Missing, x)
 		}
 	}
@@ -129,6 +129,17 @@ func (k *packer) carry(ctx context.Context, j *restoreJob, old *oldHome) error {
 
 func (k *packer) linkable(h *header) bool {
 	return h.Typeflag != tar.TypeLink || k.then[h.Linkname].kind == tar.TypeReg
+}
+
+// placeable reports whether everything above name is a folder in the new home, or can become one: nothing is written through a
+// link of the backup.
+func (k *packer) placeable(name string) bool {
+	for at := parent(name); at != "."; at = parent(at) {
+		if t, there := k.then[at]; there && t.kind != tar.TypeDir {
+			return false
+		}
+	}
+	return true
 }
 
 func (k *packer) folders(name string, known map[string]*header) error {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"sandkeeper/backup"
@@ -15,6 +16,7 @@ func (a *app) unpauseLeftovers(ctx context.Context) {
 	if a.Env.StateHome() == "" {
 		return
 	}
+	defer a.tellRestores(ctx)
 	found, err := backup.Recover(ctx, backup.PausedDir(a.Env.StateHome()), backup.Dialer(a.Env))
 	if err != nil {
 		a.warn("journal of paused containers: %v", err)
@@ -27,4 +29,49 @@ func (a *app) unpauseLeftovers(ctx context.Context) {
 			fmt.Fprintf(a.Err, "unpaused container %s, which a run that was killed had left paused for %s\n", ui.Clean(r.Name), ui.Age(time.Since(r.Since)))
 		}
 	}
+}
+
+// tellRestores brings back the containers of restores that were killed, and says which homes are half done and how they become whole.
+func (a *app) tellRestores(ctx context.Context) {
+	found, err := backup.RecoverRestores(ctx, backup.RestoringDir(a.Env.StateHome()), backup.RestartDialer(a.Env))
+	if err != nil {
+		a.warn("journal of restores: %v", err)
+	}
+	for _, i := range found {
+		switch {
+		case i.Half:
+			a.warn("a restore of backup %s into sandbox %q was killed %s ago while it wrote: %s in container %s may be half old and half new%s",
+				i.Backup, i.Sandbox, ui.Age(time.Since(i.At)), i.Home, i.Name, leftStopped(i))
+			if i.Previous != "" {
+				a.warn("to put back what was there before, credentials included: %s", a.restoreLine(i, i.Sandbox, i.Previous, backup.ScopeFull))
+			}
+			a.warn("to finish that restore: %s", a.restoreLine(i, i.From, i.Backup, i.Scope))
+		case i.Err != nil:
+			a.warn("%v; it is tried again by the next run, or: docker start %s", i.Err, i.Container)
+		case i.Started:
+			fmt.Fprintf(a.Err, "started container %s, which a restore that was killed had left stopped; its content is whole\n", ui.Clean(i.Name))
+		}
+	}
+}
+
+func leftStopped(i backup.Interruption) string {
+	if i.Running {
+		return ", and the container was left stopped"
+	}
+	return ""
+}
+
+// restoreLine is the command that restores a backup of sandbox from into the sandbox of an interrupted restore.
+func (a *app) restoreLine(i backup.Interruption, from, id string, scope backup.Scope) string {
+	words := []string{"sandkeeper restore", from, "--backup", id, "--yes"}
+	if from != i.Sandbox {
+		words = append(words, "--to", i.Sandbox)
+	}
+	if scope != backup.ScopeFull {
+		words = append(words, "--scope", string(scope))
+	}
+	if root, err := a.backupRoot(""); err != nil || root != i.Root {
+		words = append(words, "--backup-dir", "'"+strings.ReplaceAll(i.Root, "'", `'\''`)+"'")
+	}
+	return strings.Join(words, " ")
 }

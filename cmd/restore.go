@@ -177,6 +177,9 @@ func (o *restoreOptions) restore(ctx context.Context, request backup.RestoreRequ
 	}
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
 	defer progress.Close()
+	if a.Env.StateHome() != "" {
+		request.Journal = backup.RestoringDir(a.Env.StateHome())
+	}
 	request.Progress = func(e backup.Event) {
 		if _, asking := errors.AsType[*backup.ConsentError](e.Err); !asking { // a question is not a failure
 			showProgress(progress, e)

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
+
 	"sandkeeper/test/e2e/gateway"
 )
 
@@ -34,11 +36,23 @@ func newPatient(t *testing.T, megabytes int) *patient {
 // add makes one more sandbox, with a running container, and returns the container's name.
 func (p *patient) add(name string, home []entry) string {
 	p.t.Helper()
-	id := gateway.NewID()
-	p.engine.sandbox(p.host, name, id, home)
-	container := "openshell-default--" + name + "-" + id
+	container := p.make(name, []string{"/bin/sh", "-c", "trap 'exit 0' TERM; while :; do /bin/sleep 600 & wait; done"}, home)
 	p.engine.start(container)
 	return container
+}
+
+// make is engine.sandbox with a command of its own: one that ends when it is told to, so that a restore need not wait for it.
+func (p *patient) make(name string, command []string, home []entry) string {
+	p.t.Helper()
+	id, reference := gateway.NewID(), fmt.Sprintf("e2e%d/sandbox-from:1", p.Port)
+	p.engine.image(reference)
+	made := "openshell-default--" + name + "-" + id
+	p.engine.create(made, container.Config{Image: reference, Cmd: command, Labels: map[string]string{
+		"openshell.ai/managed-by": "openshell", "openshell.ai/sandbox-id": id, "openshell.ai/sandbox-name": name,
+		"openshell.ai/sandbox-namespace": "default", "openshell.ai/sandbox-workspace": "default",
+	}}, container.HostConfig{NetworkMode: "none"})
+	p.engine.put(made, home...)
+	return made
 }
 
 // noise is content that does not compress.
@@ -79,7 +93,9 @@ type listedBackup struct{ Sandbox, ID, Path, Damage, Label string }
 
 func (p *patient) listed() []listedBackup {
 	p.t.Helper()
-	var document struct{ Result struct{ Backups []listedBackup } }
+	var document struct {
+		Result struct{ Backups []listedBackup }
+	}
 	out := p.text("backups", "list", "--json")
 	if err := json.Unmarshal([]byte(out.stdout), &document); err != nil || out.exit != 0 {
 		p.t.Fatalf("backups list: exit %d, %v\n%s%s", out.exit, err, out.stdout, out.stderr)

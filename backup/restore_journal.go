@@ -1,0 +1,109 @@
+package backup
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sandkeeper/internal/homefile"
+)
+
+// RestoreEntry is the journal's word on one container whose home a restore replaces: enough to say what became of it, and to bring
+// it back, without the process that did it.
+type RestoreEntry struct {
+	PausedEntry        // the container, its engine, and the process that restores; At is when it began
+	Sandbox     string `json:"sandbox"` // that is restored into
+	From        string `json:"from"`    // the backup's sandbox
+	Backup      string `json:"backup"`
+	Scope       Scope  `json:"scope"`
+	Root        string `json:"root"` // of the store
+	Home        string `json:"home"`
+	Running     bool   `json:"running"`  // it ran before, so it is to run afterwards
+	Copy        string `json:"copy"`     // complete copy of the home from before; "" while there is none
+	Previous    string `json:"previous"` // id of the backup of the home from before; "" when it was empty
+	Stopping    bool   `json:"stopping"` // the engine may still be about to stop it
+	Writing     bool   `json:"writing"`  // the home may be half old and half new; false: it is whole, old or new
+}
+
+// RestoringDir is where the journal of restores lies below a state directory such as $XDG_STATE_HOME.
+func RestoringDir(stateHome string) string {
+	return filepath.Join(stateHome, "sandkeeper", "restoring")
+}
+
+// restoreJournal has one file for every container that is being restored. It is on disk before the container is stopped, says that
+// the home is being written before it is, and goes after the container is back.
+type restoreJournal struct{ dir string }
+
+func (j restoreJournal) put(e RestoreEntry) error {
+	if !containerID.MatchString(e.Container) {
+		return fmt.Errorf("%q is not a container id", e.Container)
+	}
+	text, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(j.dir, 0o700); err != nil {
+		return err
+	}
+	return replaceFile(realDisk{}, j.dir, e.Container+journalSuffix, append(text, '\n'))
+}
+
+func (j restoreJournal) remove(id string) error {
+	return ignoreMissing(os.Remove(filepath.Join(j.dir, id+journalSuffix)))
+}
+
+// get reads one entry; found is false when there is none.
+func (j restoreJournal) get(id string) (e RestoreEntry, found bool, err error) {
+	text, err := homefile.Read(j.dir, filepath.Join(j.dir, id+journalSuffix), journalLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return RestoreEntry{}, false, nil
+	}
+	if err != nil {
+		return RestoreEntry{}, false, err
+	}
+	e, err = decodeRestore(id, text)
+	return e, err == nil, err
+}
+
+// decodeRestore reads one entry; the file's name is the container's id, whatever the text says.
+func decodeRestore(id string, text []byte) (RestoreEntry, error) {
+	var e RestoreEntry
+	if err := json.Unmarshal(text, &e); err != nil {
+		return e, fmt.Errorf("restore journal of container %q is not readable: %w", id, err)
+	}
+	if e.Container != id || e.Host == "" || strings.ContainsFunc(e.Host, isSpace) {
+		return e, fmt.Errorf("restore journal of container %q does not name it and its engine", id)
+	}
+	if e.Copy != "" {
+		if fits, err := filepath.Match(oldPattern, filepath.Base(e.Copy)); err != nil || !fits || filepath.Dir(e.Copy) != e.Root {
+			return e, fmt.Errorf("restore journal of container %q names a copy that no restore made: %q", id, e.Copy)
+		}
+	}
+	return e, nil
+}
+
+// list reads all entries. A file that is none is an error of its own and does not hide the others; no folder is no entry.
+func (j restoreJournal) list() ([]RestoreEntry, error) {
+	files, err := os.ReadDir(j.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var entries []RestoreEntry
+	problems := []error{err}
+	for _, file := range files {
+		id, ok := strings.CutSuffix(file.Name(), journalSuffix)
+		if !ok || !containerID.MatchString(id) {
+			continue
+		}
+		entry, found, err := j.get(id)
+		if found {
+			entries = append(entries, entry)
+		}
+		problems = append(problems, err)
+	}
+	return entries, errors.Join(problems...)
+}
