@@ -47,6 +47,7 @@ func setUpHost(e *testscript.Env) error {
 //
 //	docker sandbox NAME STATE [KEY=VALUE…]     a labelled container whose /sandbox holds notes.md; id=, container=, image=, file=
 //	docker cluster NAME STATE IMAGE PORT       a cluster container with the port published
+//	docker image REF ID                        what a reference names from now on
 //	docker state CONTAINER STATE               asserts a container's state
 //	[!] docker called TEXT                     asserts that a call was (not) made
 //	docker break TEXT                          calls that contain TEXT fail from now on
@@ -63,6 +64,8 @@ func dockerCommand(ts *testscript.TestScript, neg bool, args []string) {
 		if !found || container.State != args[1] {
 			ts.Fatalf("container %s: found %v, state %q, want %q", args[0], found, container.State, args[1])
 		}
+	case "image":
+		daemon.AddImage(args[0], args[1])
 	case "called":
 		called := slices.ContainsFunc(daemon.Calls(), func(call string) bool { return strings.Contains(call, args[0]) })
 		if called == neg {

@@ -62,3 +62,66 @@ func reasonsText(c upgrade.Checked) string {
 	}
 	return strings.Join(parts, "; ")
 }
+
+// renderUpgrade prints what became of each sandbox, worst first.
+func renderUpgrade(a *app, s upgrade.Summary, rollback bool) {
+	if len(s.Sandboxes) == 0 {
+		a.printf("No sandboxes found. Nothing to upgrade.")
+		return
+	}
+	var table ui.Table
+	for _, word := range []upgrade.OutcomeWord{upgrade.Failed, upgrade.RolledBack, upgrade.Skipped, upgrade.Upgraded, upgrade.UpToDate} {
+		for _, o := range s.Sandboxes {
+			if o.Outcome == word {
+				table.Row(string(o.Outcome), o.Name, outcomeText(o))
+			}
+		}
+	}
+	table.Print(a.Out, func(first, line string) string {
+		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
+	})
+	for _, o := range s.Sandboxes {
+		renderRemarks(a, o)
+	}
+	t := s.Totals
+	if rollback {
+		a.printf("Rollback: %d rolled back, %d upgraded, %d failed", t.RolledBack, t.Upgraded, t.Failed)
+		return
+	}
+	a.printf("Upgrade: %d upgraded, %d failed, %d rolled back, %d skipped, %d current", t.Upgraded, t.Failed, t.RolledBack, t.Skipped, t.Current)
+}
+
+func outcomeText(o upgrade.Outcome) string {
+	var parts []string
+	if o.Outcome == upgrade.Failed || o.Outcome == upgrade.RolledBack {
+		parts = append(parts, "at "+string(o.Step))
+	}
+	if o.Reason != "" {
+		parts = append(parts, o.Reason)
+	}
+	if o.Backup != "" {
+		parts = append(parts, "backup "+o.Backup)
+	}
+	return strings.Join(parts, ": ")
+}
+
+// renderRemarks prints what the operator has to do, or should know, about one sandbox.
+func renderRemarks(a *app, o upgrade.Outcome) {
+	for _, problem := range o.Problems {
+		if problem.Fix != "" {
+			a.printf("%s: %s; %s", o.Name, problem.Detail, problem.Fix)
+		}
+	}
+	if len(o.LeftOut) > 0 {
+		a.printf("%s: enter these credentials again: %s", o.Name, strings.Join(o.LeftOut, ", "))
+	}
+	if o.Outcome == upgrade.RolledBack && o.RollbackImage != "" {
+		a.printf("%s: it runs from %s now; keep that image until it is upgraded", o.Name, o.RollbackImage)
+	}
+	if o.Log != "" {
+		a.printf("%s: what nemoclaw printed is in %s", o.Name, o.Log)
+	}
+	for _, warning := range o.Warnings {
+		a.printf("%s: warning: %s", o.Name, warning)
+	}
+}

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,13 +14,29 @@ import (
 )
 
 type upgradeOptions struct {
-	app   *app
-	check bool
-	only  []string
+	app             *app
+	check           bool
+	auto, yes       bool
+	only            []string
+	allowUnverified bool
+	resume          bool
+	rollback        bool
+	settle          time.Duration
+	readyLimit      time.Duration
+	identity        string
+	store           storeOptions
+	capture         captureOptions
 }
 
-const upgradeLong = `Run the schema preflight, then say which sandboxes are behind. With --check nothing is changed: no file, lock, registry key,
-gateway selection or container state; exit 4 when a sandbox is stale, unknown or orphaned.`
+const upgradeLong = `Run the schema preflight, say which sandboxes are behind, and rebuild the stale ones: each is stopped, backed up and read back, kept as
+a local image, deleted, created again by the same recipe, watched until it stays Ready, given its home back and compared with the backup.
+Whatever fails after the deletion brings the old sandbox back by itself. What NemoClaw manages is rebuilt by nemoclaw, after the backup.
+
+With --check nothing is changed: no file, lock, registry key, gateway selection or container state; exit 4 when a sandbox is stale,
+unknown or orphaned.
+
+Every step is in a journal first. A run that was killed is finished with --resume or taken back with --rollback; until then no other
+upgrade begins. docs/upgrades.md has the states and what to do in each.`
 
 func newUpgradeSandboxes(a *app, run func(context.Context, *upgradeOptions) (*answer, error)) *cobra.Command {
 	o := &upgradeOptions{app: a}
@@ -28,27 +45,63 @@ func newUpgradeSandboxes(a *app, run func(context.Context, *upgradeOptions) (*an
 	}
 	c := &cobra.Command{
 		Use: "upgrade-sandboxes", Short: "Say which sandboxes are behind, and rebuild them", Long: upgradeLong, Args: cobra.NoArgs,
-		Example:     "  sandkeeper upgrade-sandboxes --check --json",
+		Example: "  sandkeeper upgrade-sandboxes --check --json\n  sandkeeper upgrade-sandboxes --only alpha\n" +
+			"  sandkeeper upgrade-sandboxes --rollback",
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitFound, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
 	f := c.Flags()
 	f.BoolVar(&o.check, "check", false, "look only: exit 4 when there is something to do")
+	f.BoolVar(&o.auto, "auto", false, "for installers: rebuild what is stale without a question")
+	f.BoolVarP(&o.yes, "yes", "y", false, "answer the question with yes")
 	f.StringSliceVar(&o.only, "only", nil, "only these sandboxes")
+	f.BoolVar(&o.allowUnverified, "allow-unverified", false, "go on when CLI and gateway cannot be shown to agree")
+	f.BoolVar(&o.resume, "resume", false, "finish what a run that ended early has left")
+	f.BoolVar(&o.rollback, "rollback", false, "take back what a run that ended early has left")
+	f.DurationVar(&o.settle, "settle", upgrade.DefaultSettle, "how long a new sandbox must stay Ready")
+	f.DurationVar(&o.readyLimit, "ready-limit", upgrade.DefaultReadyLimit, "how long a sandbox may take to be Ready")
+	f.StringVar(&o.identity, "identity", "", "age key file that opens the backup again, with --encrypt-to")
+	o.store.addFlags(f)
+	o.capture.addFlags(f)
 	return c
 }
 
 func runUpgrade(ctx context.Context, o *upgradeOptions) (*answer, error) {
-	return o.runCheck(ctx)
+	if err := o.valid(); err != nil {
+		return nil, err
+	}
+	switch {
+	case o.check:
+		return o.runCheck(ctx)
+	case o.resume, o.rollback:
+		return o.runUnfinished(ctx)
+	}
+	return o.runMutating(ctx)
+}
+
+func (o *upgradeOptions) valid() error {
+	switch {
+	case o.resume && o.rollback:
+		return usage("--resume goes on, --rollback goes back", "--resume and --rollback exclude each other")
+	case o.check && (o.resume || o.rollback):
+		return usage("--check alone says what is unfinished", "--check changes nothing, so it can neither resume nor roll back")
+	case o.settle < 0 || o.readyLimit <= 0:
+		return usage("give durations such as 10s and 5m", "--settle must not be negative, and --ready-limit must be positive")
+	case len(o.capture.encryptTo) > 0 && o.identity == "" && !o.check:
+		return usage("add --identity FILE, or leave --encrypt-to out", "an encrypted backup must be opened again for the restore")
+	}
+	return o.capture.check()
 }
 
 // runCheck classifies and reports. It is read-only in the strict sense.
 func (o *upgradeOptions) runCheck(ctx context.Context) (*answer, error) {
 	found := &answer{}
-	summary, err := o.classify(ctx, found)
+	seen, err := o.classify(ctx, found, preflight.Checking(), true)
 	if err != nil {
 		return found, err
 	}
+	summary := seen.summary
+	summary.Warnings = append(summary.Warnings, o.unfinishedWarnings()...)
 	found.result = summary
 	found.text = func(a *app) { renderCheck(a, summary) }
 	if !summary.NeedsAttention() {
@@ -62,44 +115,53 @@ func (o *upgradeOptions) runCheck(ctx context.Context) (*answer, error) {
 	}
 }
 
+// survey is what a run has seen of the host before it changes anything.
+type survey struct {
+	inventory sandbox.Inventory
+	views     []view
+	engine    *gateway.Engine
+	summary   upgrade.CheckSummary
+}
+
 // classify takes the inventory after the preflight and compares every sandbox with what it should be.
-func (o *upgradeOptions) classify(ctx context.Context, found *answer) (upgrade.CheckSummary, error) {
+func (o *upgradeOptions) classify(ctx context.Context, found *answer, action preflight.Action, allowUnverified bool) (survey, error) {
 	a := o.app
+	none := survey{summary: upgrade.CheckSummary{Sandboxes: []upgrade.Checked{}}}
 	registry, err := a.readRegistry()
 	if err != nil {
-		return upgrade.CheckSummary{}, err
+		return none, err
 	}
 	if empty, err := a.nothingRegistered(ctx, registry); empty || err != nil {
-		return upgrade.CheckSummary{Sandboxes: []upgrade.Checked{}}, err
+		return none, err
 	}
-	action := preflight.Checking()
-	views := a.vet(ctx, action, a.bindings(registry))
-	found.preflight = &worst(views).report
-	if err := a.gate(views, action, true); err != nil {
-		return upgrade.CheckSummary{}, err
+	s := survey{views: a.vet(ctx, action, a.bindings(registry))}
+	found.preflight = &worst(s.views).report
+	if err := a.gate(s.views, action, allowUnverified); err != nil {
+		return none, err
 	}
 	engine, state := a.dial(ctx, a.bindings(registry))
-	inventory, err := sandbox.Take(ctx, a.sources(registry, views, engine, state))
+	s.engine = engine
+	s.inventory, err = sandbox.Take(ctx, a.sources(registry, s.views, engine, state))
 	if err != nil {
-		report, err := a.reactive(err, views, action)
+		report, err := a.reactive(err, s.views, action)
 		if report != nil {
 			found.preflight = report
 		}
-		return upgrade.CheckSummary{}, err
+		return none, err
 	}
-	if inventory.Sandboxes, err = onlyThese(inventory.Sandboxes, o.only); err != nil {
-		return upgrade.CheckSummary{}, err
+	if s.inventory.Sandboxes, err = onlyThese(s.inventory.Sandboxes, o.only); err != nil {
+		return none, err
 	}
-	return upgrade.Classify(ctx, a.classifyInput(ctx, inventory, views, engine))
+	s.summary, err = upgrade.Classify(ctx, a.classifyInput(ctx, s.inventory, s.views, engine))
+	return s, err
 }
 
 func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, views []view, engine *gateway.Engine) upgrade.ClassifyInput {
-	nemoclaw := ""
 	in := upgrade.ClassifyInput{Inventory: inventory, Gateways: map[string]string{}, Timeout: a.commandTimeout()}
 	for _, v := range views {
-		nemoclaw = v.seen.Host.NemoClaw
 		in.Gateways[v.seen.Target.Name] = servingVersion(v.seen)
 	}
+	nemoclaw := nemoclawPath(views)
 	in.Agents = upgrade.ReadAgents(a.Env, upgrade.AgentRoots(a.Env, nemoclaw), a.config.expectedAgents())
 	if nemoclaw != "" {
 		version, err := upgrade.NemoClawVersion(ctx, a.Env, a.UID, nemoclaw)
@@ -114,6 +176,15 @@ func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, vi
 		in.ImageID, in.Inspect = engine.ImageID, engine.Inspect
 	}
 	return in
+}
+
+// nemoclawPath is the nemoclaw command of this host, or "".
+func nemoclawPath(views []view) string {
+	path := ""
+	for _, v := range views {
+		path = v.seen.Host.NemoClaw
+	}
+	return path
 }
 
 // servingVersion is the version of what answers now: as it says itself, else as its process or its image says.

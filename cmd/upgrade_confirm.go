@@ -1,0 +1,83 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+
+	"sandkeeper/backup"
+	"sandkeeper/internal/ui"
+	"sandkeeper/upgrade"
+)
+
+// question names what will be rebuilt, and what each will lose by it.
+func (o *upgradeOptions) question(store *backup.Store, ready []*upgrade.Entry) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d sandbox(es) will be backed up, deleted and made again, one after the other:\n", len(ready))
+	for _, e := range ready {
+		fmt.Fprintf(&b, "  %s: %s\n", e.Name, planText(e))
+		for _, warning := range e.Warnings {
+			fmt.Fprintf(&b, "    note: %s\n", warning)
+		}
+		if names := o.leftOutLastTime(store, e.Name); names != "" {
+			fmt.Fprintf(&b, "    credentials that its last backup left out: %s\n", names)
+		}
+	}
+	b.WriteString("What lies outside of the sandbox home (/sandbox) is lost, and running processes end.\n")
+	if o.capture.secrets == string(backup.SecretsExclude) {
+		b.WriteString("Credential files are left out of backups, so they must be entered again afterwards; the result lists them.\n")
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func planText(e *upgrade.Entry) string {
+	state := "stopped, and left so"
+	if e.Running {
+		state = "running"
+	}
+	if e.Way == upgrade.ByNemoClaw {
+		return fmt.Sprintf("%s; by nemoclaw %s rebuild --yes", state, e.Name)
+	}
+	image := e.Image
+	if image == "" {
+		image = "the gateway's default image"
+	}
+	return fmt.Sprintf("%s; from %s", state, ui.Clean(image))
+}
+
+// leftOutLastTime are the credentials that the newest backup does not hold: the best that can be said before a new one is made.
+func (o *upgradeOptions) leftOutLastTime(store *backup.Store, name string) string {
+	if o.capture.secrets != string(backup.SecretsExclude) {
+		return ""
+	}
+	last, err := store.Find(name, backup.Latest)
+	if err != nil || last.Manifest == nil {
+		return ""
+	}
+	var paths []string
+	for _, x := range last.Manifest.Exclusions {
+		if x.Kind == backup.LeftOutCredential || x.Kind == backup.LeftOutRedacted {
+			paths = append(paths, ui.Clean(x.Path))
+		}
+	}
+	return strings.Join(paths, ", ")
+}
+
+// questionUnfinished names what was left, and what will become of it.
+func (o *upgradeOptions) questionUnfinished(chosen []*upgrade.Entry) string {
+	var b strings.Builder
+	for _, e := range chosen {
+		verb := "will be finished"
+		if o.rollback || e.RollingBack() {
+			verb = "will be taken back to what it was; what was made in its place since is deleted"
+		}
+		fmt.Fprintf(&b, "The upgrade of sandbox %q was left at %s: it %s.\n", e.Name, e.Step, verb)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// sayRefused tells, before the question, which sandboxes will not be rebuilt: the answer may depend on it.
+func (o *upgradeOptions) sayRefused(refused []upgrade.Outcome) {
+	for _, outcome := range refused {
+		o.app.warn("sandbox %q cannot be rebuilt: %s", outcome.Name, outcome.Reason)
+	}
+}

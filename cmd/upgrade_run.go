@@ -1,0 +1,191 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sandkeeper/preflight"
+	"sandkeeper/upgrade"
+)
+
+// runMutating rebuilds the stale sandboxes.
+func (o *upgradeOptions) runMutating(ctx context.Context) (*answer, error) {
+	found := &answer{}
+	if err := o.nothingUnfinished(); err != nil {
+		return found, err
+	}
+	seen, err := o.classify(ctx, found, preflight.Upgrading(), o.allowUnverified)
+	if err != nil {
+		return found, err
+	}
+	for _, warning := range seen.summary.Warnings {
+		o.app.warn("%s", warning)
+	}
+	return o.rebuild(ctx, seen, found)
+}
+
+// rebuild plans, looks at the preconditions of everything, asks, and goes to work.
+func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer) (answered *answer, err error) {
+	rebuilder := o.nemoclaw(ctx, seen)
+	targets, outcomes := upgrade.Plan(seen.summary.Sandboxes, seen.inventory.Sandboxes, rebuilder != nil)
+	if len(targets) == 0 {
+		return o.answered(found, outcomes)
+	}
+	u, err := o.upgrader(ctx, seen, rebuilder)
+	if err != nil {
+		return found, err
+	}
+	defer func() { err = errors.Join(err, u.close()) }()
+	ready, refused, err := u.Preconditions(ctx, targets)
+	if err != nil {
+		return found, err
+	}
+	outcomes = append(outcomes, refused...)
+	if len(ready) > 0 {
+		o.sayRefused(refused)
+		if err := o.confirm(o.question(u.store, ready)); err != nil {
+			return found, err
+		}
+		outcomes = append(outcomes, u.Execute(ctx, ready)...)
+	}
+	return o.answered(found, outcomes)
+}
+
+// nothingUnfinished refuses to begin while an earlier upgrade has neither ended nor been taken back.
+func (o *upgradeOptions) nothingUnfinished() error {
+	entries, err := upgrade.PeekJournal(o.app.stateDir())
+	if err != nil {
+		return journalFailure(err)
+	}
+	var open []string
+	for i := range entries {
+		if !entries[i].Untouched() {
+			open = append(open, fmt.Sprintf("%q at %s", entries[i].Name, entries[i].Step))
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	return &Failure{
+		Code: ExitRefused, Kind: "partial", Err: fmt.Errorf("an earlier upgrade is not finished: %s", strings.Join(open, ", ")),
+		Hint: "to go on: sandkeeper upgrade-sandboxes --resume\nto go back: sandkeeper upgrade-sandboxes --rollback",
+	}
+}
+
+// unfinishedWarnings are for --check, which only reports.
+func (o *upgradeOptions) unfinishedWarnings() []string {
+	err := o.nothingUnfinished()
+	if err == nil {
+		return nil
+	}
+	f := failureOf(err)
+	if f.Hint == "" {
+		return []string{f.Error()}
+	}
+	return []string{f.Error() + "; " + strings.ReplaceAll(f.Hint, "\n", "; ")}
+}
+
+func journalFailure(err error) error {
+	if errors.Is(err, upgrade.ErrJournalBusy) {
+		return &Failure{Code: ExitLocked, Kind: "locked", Err: err, Hint: "wait for that run to end, then run this command again"}
+	}
+	return err
+}
+
+// runUnfinished goes on with, or takes back, what the journal names.
+func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, err error) {
+	found := &answer{}
+	if entries, err := upgrade.PeekJournal(o.app.stateDir()); err != nil || len(entries) == 0 {
+		found.text = func(a *app) { a.printf("Nothing is unfinished.") }
+		found.result = upgrade.Summarise(nil)
+		return found, journalFailure(err)
+	}
+	registry, err := o.app.readRegistry()
+	if err != nil {
+		return found, err
+	}
+	action := preflight.Upgrading()
+	seen := survey{views: o.app.vet(ctx, action, o.app.bindings(registry))}
+	found.preflight = &worst(seen.views).report
+	found.preflight.DataChanged = true
+	if err := o.app.gate(seen.views, action, o.allowUnverified); err != nil {
+		return found, err
+	}
+	seen.engine, _ = o.app.dial(ctx, o.app.bindings(registry))
+	u, err := o.upgrader(ctx, seen, o.nemoclaw(ctx, seen))
+	if err != nil {
+		return found, err
+	}
+	defer func() { err = errors.Join(err, u.close()) }()
+	entries, err := u.Journal.Unfinished()
+	if err != nil {
+		return found, err
+	}
+	chosen, unknown := upgrade.Chosen(entries, o.only)
+	if unknown != "" {
+		return found, notFound("no upgrade of a sandbox %q is unfinished", unknown)
+	}
+	return o.finish(ctx, u, chosen, found)
+}
+
+func (o *upgradeOptions) finish(ctx context.Context, u *upgrading, chosen []*upgrade.Entry, found *answer) (*answer, error) {
+	if len(chosen) == 0 {
+		return o.answered(found, nil)
+	}
+	if err := o.confirm(o.questionUnfinished(chosen)); err != nil {
+		return found, err
+	}
+	if o.rollback {
+		return o.answered(found, u.RollBack(ctx, chosen))
+	}
+	return o.answered(found, u.Execute(ctx, chosen))
+}
+
+// answered is the summary, and what its totals mean for a script.
+func (o *upgradeOptions) answered(found *answer, outcomes []upgrade.Outcome) (*answer, error) {
+	summary := upgrade.Summarise(outcomes)
+	found.result = summary
+	found.text = func(a *app) { renderUpgrade(a, summary, o.rollback) }
+	t := summary.Totals
+	done, missed := t.Upgraded, t.Failed+t.RolledBack
+	if o.rollback {
+		done, missed = t.Upgraded+t.RolledBack, t.Failed
+	}
+	switch {
+	case missed == 0:
+		return found, nil
+	case done > 0:
+		return found, &Failure{Code: ExitPartial, Kind: "partial", Said: true, Err: fmt.Errorf("%d of %d sandboxes were not upgraded", missed, done+missed), Hint: unfinishedHint(outcomes)}
+	}
+	return found, &Failure{Code: ExitRefused, Kind: "partial", Said: true, Err: fmt.Errorf("no sandbox was upgraded: %d failed", missed), Hint: unfinishedHint(outcomes)}
+}
+
+func unfinishedHint(outcomes []upgrade.Outcome) string {
+	for _, outcome := range outcomes {
+		if outcome.Unfinished {
+			return "to go on: sandkeeper upgrade-sandboxes --resume\nto go back: sandkeeper upgrade-sandboxes --rollback"
+		}
+	}
+	return "each is named with its reason; sandkeeper upgrade-sandboxes --check shows what is stale now"
+}
+
+// confirm asks, unless the answer was given. Without a terminal it names the flag.
+func (o *upgradeOptions) confirm(question string) error {
+	if o.yes || o.auto {
+		return nil
+	}
+	if !o.app.CanAsk() || o.app.JSON {
+		return usage("add --yes to go on without a question", "there is no terminal to ask on:\n%s", question)
+	}
+	if !o.app.Confirm(question + "\nGo on?") {
+		return usage("nothing was changed", "not upgraded: the answer was no")
+	}
+	return nil
+}
+
+func newRunID(now time.Time, random string) string {
+	return strings.ToLower(now.UTC().Format("20060102t150405z")) + "-" + random
+}

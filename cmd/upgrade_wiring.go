@@ -1,0 +1,188 @@
+package cmd
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"sandkeeper/backup"
+	"sandkeeper/internal/ui"
+	"sandkeeper/lifecycle"
+	"sandkeeper/openshell"
+	"sandkeeper/upgrade"
+)
+
+// upgrading is an upgrader with what must be closed behind it.
+type upgrading struct {
+	*upgrade.Upgrader
+	store    *backup.Store
+	gateways *upgrade.Gateways
+	states   *lifecycle.Store // of extensions; nil without any
+	progress *ui.Progress
+}
+
+func (u *upgrading) close() error {
+	var states error
+	if u.states != nil {
+		states = u.states.Close()
+	}
+	if u.progress != nil {
+		u.progress.Close()
+	}
+	return errors.Join(u.Journal.Close(), u.gateways.Close(), states)
+}
+
+// upgrader wires everything that an upgrade works with.
+func (o *upgradeOptions) upgrader(ctx context.Context, seen survey, rebuilder upgrade.Rebuilder) (u *upgrading, err error) {
+	a := o.app
+	if seen.engine == nil {
+		return nil, &Failure{Code: ExitRefused, Kind: "internal", Err: errors.New("there is no container engine to keep the old sandboxes in"), Hint: "start Docker, or set DOCKER_HOST"}
+	}
+	if a.stateDir() == "" {
+		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the upgrade journal in")
+	}
+	u = &upgrading{gateways: &upgrade.Gateways{Open: a.openAPI(seen.views)}}
+	if u.store, err = a.openStore(o.store); err != nil {
+		return nil, err
+	}
+	content, err := o.content(u, seen)
+	if err != nil {
+		return nil, err
+	}
+	journal, err := upgrade.OpenJournal(a.stateDir(), time.Now)
+	if err != nil {
+		return nil, journalFailure(err)
+	}
+	u.Upgrader = &upgrade.Upgrader{
+		Journal: journal, Engine: seen.engine, Content: content, Recipes: u.gateways, Driver: u.gateways.Driver, NemoClaw: rebuilder,
+		Providers: u.gateways.MissingProviders, Room: seen.engine.RoomToCommit, StopSandbox: u.gateways.StopSandbox,
+		Settle: o.settleTime(), ReadyLimit: o.readyLimit, RunID: func() string { return newRunID(time.Now(), fourHex()) }, Progress: o.say,
+	}
+	if err := o.chain(ctx, u, seen.views); err != nil {
+		return nil, errors.Join(err, u.close())
+	}
+	return u, nil
+}
+
+// settleTime is the flag's value; an upgrader takes 0 for its default.
+func (o *upgradeOptions) settleTime() time.Duration {
+	if o.settle == 0 {
+		return -1
+	}
+	return o.settle
+}
+
+func fourHex() string {
+	b := make([]byte, 2)
+	_, _ = rand.Read(b) // never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(b)
+}
+
+// say writes one stage line: "alpha: deleting". The words are those of the journal.
+func (o *upgradeOptions) say(name string, step upgrade.Step, detail string) {
+	line := fmt.Sprintf("%s: %s", ui.Clean(name), step)
+	if detail != "" {
+		line += " (" + ui.Clean(detail) + ")"
+	}
+	fmt.Fprintln(o.app.progressStreams().Err, line)
+}
+
+// openAPI connects to gateways with the CLI's own configuration, knowing which version the preflight saw.
+func (a *app) openAPI(views []view) func(context.Context, string) (*openshell.API, error) {
+	return func(ctx context.Context, gateway string) (*openshell.API, error) {
+		served := ""
+		for _, v := range views {
+			if v.seen.Target.Name == gateway {
+				served = v.seen.Served.Version
+			}
+		}
+		return openshell.Connect(ctx, a.Env, gateway, served)
+	}
+}
+
+// content is where homes are saved: the same run that backup-all makes, without pauses of its own, for the sandboxes are stopped.
+func (o *upgradeOptions) content(u *upgrading, seen survey) (*upgrade.Backups, error) {
+	a := o.app
+	identities, err := readIdentities(o.identity)
+	if err != nil {
+		return nil, err
+	}
+	u.progress = ui.NewProgress(a.progressStreams(), time.Now)
+	content := &upgrade.Backups{
+		Store: u.store, Engine: seen.engine, Identities: identities, Stall: o.capture.stallLimit,
+		Run: func() *backup.Run {
+			run := a.backupRun(u.store, seen.engine, seen.views, o.capture, u.progress)
+			run.Label, run.Progress = "before an upgrade", nil
+			return run
+		},
+	}
+	if cli := a.openshellCLI(seen.views); cli != nil {
+		content.CLI = cli
+	}
+	return content, nil
+}
+
+// nemoclaw is the nemoclaw command, when there is one that rebuilds.
+func (o *upgradeOptions) nemoclaw(ctx context.Context, seen survey) upgrade.Rebuilder {
+	path := nemoclawPath(seen.views)
+	if path == "" {
+		return nil
+	}
+	command, err := upgrade.FindRebuild(ctx, o.app.Env, o.app.UID, path)
+	if err != nil {
+		o.app.warn("nemoclaw is not used: %v", err)
+		return nil
+	}
+	return command
+}
+
+// chain puts the configured extensions around every create and delete, after it has finished what an earlier run left of them.
+func (o *upgradeOptions) chain(ctx context.Context, u *upgrading, views []view) error {
+	links, err := o.app.extensionLinks()
+	if err != nil || len(links) == 0 {
+		return err
+	}
+	path, err := o.app.extensionStorePath()
+	if err != nil {
+		return err
+	}
+	if u.states, err = openExtensionStore(path); err != nil {
+		return err
+	}
+	if u.Chain, err = lifecycle.NewChain(lifecycle.Options{Links: links, Store: u.states, Warn: func(err error) { o.app.warn("%v", err) }}); err != nil {
+		return err
+	}
+	drivers := map[string]lifecycle.Driver{}
+	for _, v := range views {
+		driver, err := u.gateways.Driver(ctx, v.seen.Target.Name)
+		if err != nil {
+			o.app.warn("extensions are not reconciled on gateway %q: %v", v.seen.Target.Name, err)
+			continue
+		}
+		drivers[v.seen.Target.Name] = driver
+	}
+	reports, err := u.Chain.Reconcile(ctx, drivers)
+	for _, r := range reports {
+		o.sayReconciled(r)
+	}
+	return err
+}
+
+func (o *upgradeOptions) sayReconciled(r lifecycle.ReconcileReport) {
+	about := fmt.Sprintf("sandbox %q", r.Sandbox.Name)
+	if r.Extension != "" {
+		about += fmt.Sprintf(", extension %q", r.Extension)
+	}
+	if r.Err != nil {
+		o.app.warn("%s: %v", about, r.Err)
+	}
+	for _, drift := range r.Drift {
+		o.app.warn("%s: %s", about, drift)
+	}
+	if r.Action != "" && r.Err == nil {
+		o.app.note("%s: %s", about, r.Action)
+	}
+}
