@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"time"
 
+	"sandkeeper/internal/crash"
 	"sandkeeper/sandbox"
 )
 
@@ -17,7 +16,7 @@ func (w *work) one(ctx context.Context, sb sandbox.Sandbox) (o Outcome) {
 	start := time.Now()
 	defer func() {
 		if p := recover(); p != nil {
-			o = failed(outcomeOf(sb), fmt.Errorf("internal error: %v (%s)", p, panicSite(debug.Stack())))
+			o = failed(outcomeOf(sb), fmt.Errorf("internal error: %v (%s)", p, crash.Site(debug.Stack())))
 		}
 		o.TookMs = time.Since(start).Milliseconds()
 	}()
@@ -101,15 +100,4 @@ func saved(b Backup, exclusions int) *Saved {
 		ID: b.ID, Path: b.Dir, Bytes: m.Archive.Bytes, Files: m.Content.Files, SHA256: m.Archive.SHA256,
 		Consistency: m.Consistency, Content: m.Content.Bytes, Exclusions: exclusions,
 	}
-}
-
-// panicSite is the place in our code at which a panic began, "run_one.go:42".
-func panicSite(stack []byte) string {
-	_, after, _ := strings.Cut(string(stack), "panic(")
-	lines := strings.Split(after, "\n")
-	if len(lines) < 4 {
-		return "place unknown"
-	}
-	place, _, _ := strings.Cut(strings.TrimSpace(lines[3]), " ")
-	return filepath.Base(place)
 }

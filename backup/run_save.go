@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sandkeeper/gateway"
+	"sandkeeper/internal/size"
 	"sandkeeper/sandbox"
 )
 
@@ -63,7 +64,7 @@ func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c gateway.Contai
 	manifest.Consistency, manifest.ConsistencyReason = consistencyOf(c)
 	pause := manifest.Consistency == ConsistencyLive && mayPause
 	if pause && float64(m.expect) > limit.Seconds()*hopelessRate {
-		pause, why = false, fmt.Errorf("%w: %s cannot be read within %s", errPauseLimit, decimalSize(m.expect), limit)
+		pause, why = false, fmt.Errorf("%w: %s cannot be read within %s", errPauseLimit, size.Text(m.expect), limit)
 	}
 	var p *pauser
 	if pause && limit > 0 {

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+
+	"sandkeeper/internal/size"
 )
 
 // Status is how one sandbox came out of a run.
@@ -127,5 +129,5 @@ type NoRoomError struct {
 
 // Error names need and room.
 func (e *NoRoomError) Error() string {
-	return fmt.Sprintf("%d sandbox(es) to back up need about %s, %s free in %s", e.Sandboxes, decimalSize(e.Need), decimalSize(e.Free), e.Dir)
+	return fmt.Sprintf("%d sandbox(es) to back up need about %s, %s free in %s", e.Sandboxes, size.Text(e.Need), size.Text(e.Free), e.Dir)
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"sandkeeper/internal/size"
+
 	usage "github.com/shirou/gopsutil/v3/disk"
 )
 
@@ -19,7 +21,7 @@ type SpaceError struct {
 
 // Error names need and room.
 func (e *SpaceError) Error() string {
-	return fmt.Sprintf("sandbox %q: home is %s, %s free in %s", e.Sandbox, decimalSize(e.Need), decimalSize(e.Free), e.Dir)
+	return fmt.Sprintf("sandbox %q: home is %s, %s free in %s", e.Sandbox, size.Text(e.Need), size.Text(e.Free), e.Dir)
 }
 
 // freeSpace is how many bytes this user may still write below dir, which need not exist yet.
@@ -50,18 +52,4 @@ func (s *Store) CheckSpace(sandbox string, need int64) error {
 		return &SpaceError{Sandbox: sandbox, Need: need, Free: free, Dir: s.root}
 	}
 	return nil
-}
-
-// decimalSize writes n bytes for people: 3.2 GB.
-func decimalSize(n int64) string {
-	const units = "kMGTPE"
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n)/1000, 0
-	for value >= 999.95 && unit < len(units)-1 {
-		value /= 1000
-		unit++
-	}
-	return fmt.Sprintf("%.1f %cB", value, units[unit])
 }

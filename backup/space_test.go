@@ -27,11 +27,3 @@ func TestFreeSpaceOfAFolderThatIsNotThereYet(t *testing.T) {
 		t.Errorf("free = %d, %v", free, err)
 	}
 }
-
-func TestDecimalSize(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 999_949: "999.9 kB", 999_960: "1.0 MB", 3_200_000_000: "3.2 GB"} {
-		if got := decimalSize(n); got != want {
-			t.Errorf("decimalSize(%d) = %q, want %q", n, got, want)
-		}
-	}
-}

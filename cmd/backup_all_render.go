@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sandkeeper/backup"
+	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
 )
 
@@ -45,7 +46,7 @@ func outcomeDetail(o backup.Outcome) string {
 		return o.Reason
 	}
 	detail := fmt.Sprintf("%s, %d files, %s read, %s on disk, id %s", o.Backup.Consistency, o.Backup.Files,
-		ui.Size(o.Backup.Content), ui.Size(o.Backup.Bytes), o.Backup.ID)
+		size.Text(o.Backup.Content), size.Text(o.Backup.Bytes), o.Backup.ID)
 	for _, extra := range append([]string{o.Reason}, o.Warnings...) {
 		if extra != "" {
 			detail += "; " + extra

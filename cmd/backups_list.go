@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sandkeeper/backup"
+	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
 )
 
@@ -90,7 +91,7 @@ func renderList(a *app, root string, list []listed) {
 	var table ui.Table
 	table.Row("SANDBOX", "ID", "AGE", "SIZE", "FILES", "CONSISTENCY", "VERIFIED", "LABEL")
 	for _, l := range list {
-		table.Row(l.Sandbox, l.ID, ui.Age(time.Since(l.Started)), ui.Size(l.Bytes), fmt.Sprint(l.Files), string(l.Consistency), l.verified(), l.Label)
+		table.Row(l.Sandbox, l.ID, ui.Age(time.Since(l.Started)), size.Text(l.Bytes), fmt.Sprint(l.Files), string(l.Consistency), l.verified(), l.Label)
 	}
 	table.Print(a.Out, nil)
 	for _, l := range list {

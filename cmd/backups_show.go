@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sandkeeper/backup"
+	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
 )
 
@@ -69,8 +70,8 @@ func renderBackup(a *app, b backup.Backup) {
 		{"image", m.Image.Reference},
 		{"agent", m.Agent + " " + m.Versions.Agent},
 		{"versions", fmt.Sprintf("openshell %s, gateway %s, supervisor %s", orDash(m.Versions.CLI), orDash(m.Versions.Gateway), orDash(m.Versions.Supervisor))},
-		{"content", fmt.Sprintf("%d files, %s", m.Content.Files, ui.Size(m.Content.Bytes))},
-		{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, ui.Size(m.Archive.Bytes), m.Archive.SHA256)},
+		{"content", fmt.Sprintf("%d files, %s", m.Content.Files, size.Text(m.Content.Bytes))},
+		{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, size.Text(m.Archive.Bytes), m.Archive.SHA256)},
 		{"secrets", string(m.Secrets)},
 		{"verified", newListed(b).verified()},
 	} {

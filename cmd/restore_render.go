@@ -2,7 +2,7 @@ package cmd
 
 import (
 	"sandkeeper/backup"
-	"sandkeeper/internal/ui"
+	"sandkeeper/internal/size"
 )
 
 // renderRestore says what was done, or would be, and what is not back.
@@ -24,7 +24,7 @@ func renderRestore(a *app, s backup.RestoreSummary) {
 		a.printf("Dry run: backup %s of %s into %s: %d to add, %d to change, %d to remove. Nothing was changed.",
 			s.Backup, s.From, s.Sandbox, len(s.Added), len(s.Changed), len(s.Removed))
 	case s.Done:
-		a.printf("Restored %s from backup %s: %d files, %s, read back and compared.", s.Sandbox, s.Backup, s.Files, ui.Size(s.Bytes))
+		a.printf("Restored %s from backup %s: %d files, %s, read back and compared.", s.Sandbox, s.Backup, s.Files, size.Text(s.Bytes))
 	}
 	if s.Previous != "" {
 		a.printf("What was there before is kept as backup %s.", s.Previous)

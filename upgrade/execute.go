@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime/debug"
-	"strings"
+
+	"sandkeeper/internal/crash"
 )
 
 // Execute moves the sandboxes of a plan, one after the other: new ones from the beginning, unfinished ones from where they are. One
@@ -33,7 +33,7 @@ func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job) Outcome) (o 
 	j := &job{Upgrader: u, Entry: e}
 	defer func() {
 		if trouble := recover(); trouble != nil {
-			o = j.outcome(Failed, e.Step, fmt.Sprintf("internal error: %v (%s); %s", trouble, panicPlace(debug.Stack()), j.commands()))
+			o = j.outcome(Failed, e.Step, fmt.Sprintf("internal error: %v (%s); %s", trouble, crash.Site(debug.Stack()), j.commands()))
 			o.Unfinished = true
 		}
 		if err := j.close(); err != nil {
@@ -103,15 +103,4 @@ func (j *job) asAsked(o Outcome) Outcome {
 		o.Outcome = RolledBack
 	}
 	return o
-}
-
-// panicPlace is where in our code a panic began.
-func panicPlace(stack []byte) string {
-	_, after, _ := strings.Cut(string(stack), "panic(")
-	lines := strings.Split(after, "\n")
-	if len(lines) < 4 {
-		return "place unknown"
-	}
-	place, _, _ := strings.Cut(strings.TrimSpace(lines[3]), " ")
-	return filepath.Base(place)
 }

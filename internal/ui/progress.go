@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sandkeeper/internal/size"
 )
 
 // heartbeat is how often a long quiet stage says that it still runs when there is no line to redraw.
@@ -70,7 +72,7 @@ func (p *Progress) Update(name, stage string, bytes, total int64) {
 func (p *Progress) beat(t *task) {
 	if now := p.now(); now.Sub(t.beat) >= heartbeat {
 		t.beat = now
-		fmt.Fprintf(p.w, "%s: still %s, %s so far\n", Clean(t.name), Clean(t.stage), Size(t.bytes))
+		fmt.Fprintf(p.w, "%s: still %s, %s so far\n", Clean(t.name), Clean(t.stage), size.Text(t.bytes))
 	}
 }
 
@@ -134,7 +136,7 @@ func (t *task) line(now time.Time) string {
 	}
 	seconds := max(now.Sub(t.started).Seconds(), 0.001)
 	rate := float64(t.bytes) / seconds
-	fmt.Fprintf(&b, "  %s  %s/s", Size(t.bytes), Size(int64(rate)))
+	fmt.Fprintf(&b, "  %s  %s/s", size.Text(t.bytes), size.Text(int64(rate)))
 	if left := t.total - t.bytes; left > 0 && rate > 0 {
 		fmt.Fprintf(&b, "  about %s left", Age(time.Duration(float64(left)/rate*float64(time.Second))))
 	}
