@@ -5,20 +5,6 @@ import (
 	"time"
 )
 
-// Size prints a number of bytes for people, in decimal units as disks are sold and df -H counts: "812 B", "3.2 GB".
-func Size(n int64) string {
-	const units = "kMGTPE"
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n)/1000, 0
-	for value >= 999.95 && unit < len(units)-1 {
-		value /= 1000
-		unit++
-	}
-	return fmt.Sprintf("%.1f %cB", value, units[unit])
-}
-
 // Age prints how long ago something was, in its largest unit: "40s", "12m", "5h", "3d".
 func Age(d time.Duration) string {
 	switch {
