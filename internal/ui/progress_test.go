@@ -11,7 +11,7 @@ type clock struct{ at time.Time }
 
 func (c *clock) now() time.Time       { return c.at }
 func (c *clock) pass(d time.Duration) { c.at = c.at.Add(d) }
-func newClock() *clock { return &clock{time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)} }
+func newClock() *clock                { return &clock{time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)} }
 
 func plain() (*Progress, *strings.Builder, *clock) {
 	var out strings.Builder
