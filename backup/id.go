@@ -47,6 +47,8 @@ func validSandbox(name string) error {
 		return fmt.Errorf("sandbox name is empty")
 	case len(name) > 200:
 		return fmt.Errorf("sandbox name %.40q… has more than 200 bytes", name)
+	case name == gatewayFolder:
+		return fmt.Errorf("sandbox name %q is kept for the state of gateways", name)
 	case name[0] == '.' || name[0] == '-':
 		return fmt.Errorf("sandbox name %q starts with %q", name, name[:1])
 	case strings.ContainsAny(name, `/\`):

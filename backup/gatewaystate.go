@@ -1,0 +1,236 @@
+package backup
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sandkeeper/gateway"
+	"sandkeeper/internal/homefile"
+	"sandkeeper/internal/sqlitefile"
+)
+
+// gatewayFolder holds the gateways' own state beside the sandboxes' backups; no sandbox may be called so.
+const gatewayFolder = "_gateway"
+
+// GatewayInventory is what the manifest of a gateway's state has as its inventory.
+const GatewayInventory = "gateway-state"
+
+// Bounds of a gateway's configuration: what is larger is not one.
+const (
+	maxStateFile  = 16 << 20
+	maxStateFiles = 5000
+)
+
+// Gateways is the store of gateways' state inside s: <root>/_gateway/<name>/<id>. It has a lock of its own.
+func (s *Store) Gateways() *Store {
+	inner := *s
+	inner.root = filepath.Join(s.root, gatewayFolder)
+	return &inner
+}
+
+// SaveGateway says whose state to save, and how.
+type SaveGateway struct {
+	Store      *Store // that of the sandboxes
+	Name       string
+	Home       string // of the user: links in it are not followed out of it
+	Places     []gateway.Place
+	Extra      map[string][]byte // further files by their name in the backup: exported provider profiles
+	Versions   Versions
+	Label      string
+	Recipients []string
+	Secrets    SecretsPolicy // without Recipients: whether credentials are written in plain text
+	Skipped    []string      // checks that were skipped
+}
+
+// GatewayState is what became of saving a gateway's state.
+type GatewayState struct {
+	Gateway string      `json:"gateway"`
+	Status  string      `json:"status"` // backed_up, failed, skipped
+	Reason  string      `json:"reason"`
+	Backup  *Saved      `json:"backup"`
+	Omitted []Exclusion `json:"omitted,omitempty"`
+}
+
+// SaveGatewayState saves what it takes to build a gateway again. It never fails a run: what went wrong is in the result.
+func SaveGatewayState(ctx context.Context, r SaveGateway) GatewayState {
+	result := GatewayState{Gateway: r.Name, Status: string(Skipped)}
+	if !slices.ContainsFunc(r.Places, there) {
+		result.Reason = "nothing of it is on this host"
+		return result
+	}
+	b, err := r.save(ctx)
+	if err != nil {
+		result.Status, result.Reason = string(Failed), err.Error()
+		return result
+	}
+	result.Status, result.Backup, result.Omitted = string(BackedUp), saved(b, len(b.Manifest.Exclusions)), b.Manifest.Exclusions
+	for _, x := range result.Omitted {
+		if x.Path == databaseName {
+			result.Status, result.Reason = string(Failed), "its database is not saved: "+x.Reason
+		}
+	}
+	return result
+}
+
+// databaseName is where the database is in a gateway's state.
+const databaseName = "database/openshell.db"
+
+func there(p gateway.Place) bool {
+	_, err := os.Lstat(p.Path)
+	return err == nil
+}
+
+func (r SaveGateway) save(ctx context.Context) (b Backup, err error) {
+	store := r.Store.Gateways()
+	lock, err := store.Lock("backup-all")
+	if err != nil {
+		return Backup{}, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	policy := r.Secrets
+	if len(r.Recipients) > 0 {
+		policy = SecretsInclude
+	}
+	m := Manifest{
+		Sandbox: r.Name, Gateway: r.Name, Inventory: GatewayInventory, Home: r.Home, Label: r.Label, Versions: r.Versions,
+		Consistency: ConsistencyLive, ConsistencyReason: "the database is one committed state; the other files are read as they are", SkippedChecks: r.Skipped,
+	}
+	b, err = store.Create(ctx, NewBackup{Manifest: m, Secrets: policy, Recipients: r.Recipients}, func(ctx context.Context, a *Archive) error {
+		return stateWriter{SaveGateway: r, ctx: ctx, archive: a, plain: policy != SecretsInclude, scratch: store.root}.write()
+	})
+	if err != nil {
+		return b, err
+	}
+	return b, store.Verify(ctx, b, true)
+}
+
+// stateWriter adds a gateway's state to an archive.
+type stateWriter struct {
+	SaveGateway
+	ctx     context.Context
+	archive *Archive
+	plain   bool   // credentials are left out
+	scratch string // a folder for the copy of the database
+}
+
+func (w stateWriter) write() error {
+	layout := map[string]string{}
+	for _, p := range w.Places {
+		if !there(p) {
+			continue
+		}
+		layout[p.Name] = p.Path
+		if err := w.place(p); err != nil {
+			return err
+		}
+	}
+	for _, name := range sortedKeys(w.Extra) {
+		if err := w.file(name, w.Extra[name]); err != nil {
+			return err
+		}
+	}
+	content, err := json.MarshalIndent(layout, "", "  ")
+	if err != nil {
+		return err
+	}
+	return w.file("layout.json", append(content, '\n'))
+}
+
+func (w stateWriter) place(p gateway.Place) error {
+	switch {
+	case p.Database:
+		return w.database(p)
+	case p.Tree:
+		return w.tree(p)
+	}
+	return w.path(p.Name, p.Path)
+}
+
+// path adds one file. One that cannot be read costs only itself; without the key of the credentials, or a token, it is listed.
+func (w stateWriter) path(name, at string) error {
+	if w.plain && gateway.SecretFile(name) {
+		w.archive.exclusions = append(w.archive.exclusions,
+			*leftOut(name, LeftOutCredential, "a credential of the gateway; --encrypt-to saves it, encrypted"))
+		return nil
+	}
+	content, err := homefile.Read(w.Home, at, maxStateFile)
+	if err != nil {
+		w.archive.Omit(name, err.Error())
+		return nil
+	}
+	return w.file(name, content)
+}
+
+func (w stateWriter) file(name string, content []byte) error {
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Size: int64(len(content)), ModTime: time.Unix(0, 0)}
+	return w.archive.Add(h, strings.NewReader(string(content)))
+}
+
+func (w stateWriter) tree(p gateway.Place) error {
+	count := 0
+	return filepath.WalkDir(p.Path, func(at string, e fs.DirEntry, err error) error {
+		rel, relErr := filepath.Rel(p.Path, at)
+		name := path.Join(p.Name, filepath.ToSlash(rel))
+		switch {
+		case err != nil || relErr != nil:
+			w.archive.Omit(name, errors.Join(err, relErr).Error())
+			return nil
+		case e.IsDir():
+			return nil
+		case !e.Type().IsRegular():
+			w.archive.Omit(name, "not a regular file")
+			return nil
+		}
+		if count++; count > maxStateFiles {
+			w.archive.Omit(name, fmt.Sprintf("%s has more than %d files", p.Path, maxStateFiles))
+			return fs.SkipAll
+		}
+		return w.path(name, at)
+	})
+}
+
+// database adds a consistent copy of a database that may be in use. The copy has no name while it exists.
+func (w stateWriter) database(p gateway.Place) error {
+	scratch, err := os.CreateTemp(w.scratch, ".database-*")
+	if err != nil {
+		return fmt.Errorf("copy %s: %w", p.Path, err)
+	}
+	defer scratch.Close()
+	if err := os.Remove(scratch.Name()); err != nil {
+		return fmt.Errorf("copy %s: %w", p.Path, err)
+	}
+	if err := sqlitefile.Copy(w.ctx, p.Path, scratch); err != nil {
+		if context.Cause(w.ctx) != nil {
+			return err
+		}
+		w.archive.Omit(p.Name, err.Error())
+		return nil
+	}
+	info, err := scratch.Stat()
+	if err != nil {
+		return err
+	}
+	if _, err := scratch.Seek(0, 0); err != nil {
+		return err
+	}
+	return w.archive.Add(&tar.Header{Typeflag: tar.TypeReg, Name: p.Name, Mode: 0o600, Size: info.Size(), ModTime: time.Unix(0, 0)}, scratch)
+}
+
+func sortedKeys(m map[string][]byte) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,91 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Place is one file, or one folder of files, of what a gateway and its CLI keep on this host. Name is where it goes in a backup.
+type Place struct {
+	Name     string
+	Path     string
+	Tree     bool // a folder
+	Database bool // an SQLite database that may be in use
+	Secret   bool // a credential as a whole
+}
+
+// StatePlaces are where the state of gateway t is, or would be, on this host: what it takes to build the gateway again (facts/openshell.md
+// 1.3 and 1.4). Whether a place exists is for the caller to see.
+func StatePlaces(o Options, t Target) []Place {
+	var places []Place
+	if paths, _ := o.databasePaths(t); len(paths) > 0 {
+		database := firstThere(paths)
+		places = append(places, Place{Name: "database/openshell.db", Path: database, Database: true})
+		keys := []string{filepath.Join(filepath.Dir(database), keyFile)}
+		if state := o.Env.StateHome(); state != "" {
+			keys = append(keys, filepath.Join(state, "openshell/gateway", keyFile))
+		}
+		places = append(places, Place{Name: keyFile, Path: firstThere(keys), Secret: true})
+	}
+	if config := o.Env.ConfigHome(); config != "" {
+		places = append(places, Place{Name: "config", Path: filepath.Join(config, "openshell"), Tree: true})
+	}
+	if path := o.Env.Get("OPENSHELL_GATEWAY_CONFIG"); filepath.IsAbs(path) {
+		places = append(places, Place{Name: "gateway-config/gateway.toml", Path: filepath.Clean(path)})
+	}
+	if dir := o.Env.Get("OPENSHELL_LOCAL_TLS_DIR"); filepath.IsAbs(dir) {
+		return append(places, Place{Name: "tls", Path: filepath.Clean(dir), Tree: true})
+	}
+	if state := o.Env.StateHome(); state != "" {
+		places = append(places, Place{Name: "tls", Path: filepath.Join(state, "openshell/tls"), Tree: true})
+	}
+	return places
+}
+
+// keyFile is the key that encrypts the credentials in the database, since 0.0.100; without it they are lost.
+const keyFile = "credentials/key-encryption-key.bin"
+
+func firstThere(paths []string) string {
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil {
+			return path
+		}
+	}
+	return paths[0]
+}
+
+// SecretFile reports whether a file of a gateway's state is a credential by its name: private keys, tokens.
+func SecretFile(name string) bool {
+	base := filepath.Base(name)
+	switch {
+	case strings.HasSuffix(base, ".key"), strings.HasSuffix(base, ".jwt"), strings.HasSuffix(name, keyFile):
+		return true
+	}
+	return base == "signing.pem" || base == "edge_token" || base == "oidc_token.json"
+}
+
+// CheckStopped gives an error unless gateway t does not run: no live process of it, and nothing accepts at its endpoint. What cannot
+// be seen is not taken for stopped.
+func CheckStopped(ctx context.Context, o Options, t Target) error {
+	o = o.filled()
+	if t.Err != nil {
+		return t.Err
+	}
+	if t.Remote {
+		return fmt.Errorf("gateway %q is on another host (%s)", t.Name, t.Endpoint)
+	}
+	_, found, err := o.findProcess(ctx, t, o.readMarker(t))
+	if err != nil {
+		return fmt.Errorf("whether gateway %q runs cannot be seen: %w", t.Name, err)
+	}
+	if found != nil {
+		return fmt.Errorf("gateway %q runs as process %d", t.Name, found.PID)
+	}
+	if knock(ctx, t) == nil {
+		return fmt.Errorf("something answers at %s, where gateway %q would", listensAt(t), t.Name)
+	}
+	return ctx.Err()
+}
