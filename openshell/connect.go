@@ -58,7 +58,7 @@ func Connect(ctx context.Context, e env.Env, name, served string) (*API, error) 
 func (a *API) settle(ctx context.Context, served string) error {
 	health, err := a.Health(ctx)
 	if err != nil {
-		return err
+		return a.notTheAPI(err)
 	}
 	known, said := wire.VersionOf(served), wire.VersionOf(health.Version)
 	switch {
@@ -75,6 +75,20 @@ func (a *API) settle(ctx context.Context, served string) error {
 		a.workspace = wire.DefaultWorkspace // there is no other
 	}
 	return nil
+}
+
+// notTheAPI is what a refused Health call means: every gateway answers it, to anybody that TLS lets in (facts/openshell.md 3.1).
+func (a *API) notTheAPI(err error) error {
+	refused, _ := errors.AsType[*CallError](err)
+	mismatch, _ := errors.AsType[*MismatchError](err)
+	kind := WrongEndpoint
+	switch {
+	case refused == nil && mismatch == nil:
+		return err
+	case refused != nil && refused.Code == "PermissionDenied":
+		kind = Unauthenticated
+	}
+	return &ConnectError{Gateway: a.Gateway, Endpoint: a.Endpoint, Kind: kind, Err: err}
 }
 
 // endpoint is where a gateway listens.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -240,6 +242,13 @@ func TestConnectToSomethingElse(t *testing.T) {
 
 	secure := serve(t, &gateway.Server{Version: "0.0.110", Backend: twoSandboxes()}, p.server(t, tls.NoClientCert))
 	refusal(t, knowing(t, strings.Replace(secure, "https:", "http:", 1), ""), "gw", WrongEndpoint)
+
+	web := httptest.NewServer(http.NotFoundHandler())
+	defer web.Close()
+	refusal(t, knowing(t, web.URL, ""), "gw", WrongEndpoint)
+	refusal(t, knowing(t, fake{}.serve(t, nil), ""), "gw", WrongEndpoint, "Unimplemented")
+	refusal(t, knowing(t, fake{"Health": func(context.Context, []byte) ([]byte, error) { return []byte("nonsense"), nil }}.serve(t, nil), ""), "gw", WrongEndpoint)
+	refusal(t, knowing(t, fake{"Health": refusing(codes.PermissionDenied, "403")}.serve(t, nil), ""), "gw", Unauthenticated)
 
 	l, closed := listen(t, nil)
 	l.Close()
