@@ -16,6 +16,9 @@ import (
 // DefaultDeleteLimit is how long a sandbox may take to be gone: the CLI's own limit (OPENSHELL_LIFECYCLE_TIMEOUT, facts/openshell.md 1.4).
 const DefaultDeleteLimit = 5 * time.Minute
 
+// lookLimit is how long we try to learn what became of a call whose answer was lost.
+const lookLimit = 20 * time.Second
+
 // APIDriver is the compute driver of one gateway: it creates, deletes, lists and watches sandboxes over the gateway's own API. It
 // trusts what it sees afterwards, not what it was answered.
 type APIDriver struct {
@@ -60,15 +63,16 @@ func answered(err error) bool {
 		errors.Is(err, openshell.ErrUnsupported)
 }
 
-// createdAnyway looks for a sandbox whose creation was not answered; the zero record when there is none, or nobody can say.
+// createdAnyway looks for a sandbox whose creation was not answered, for as long as the gateway does not answer that either; the zero
+// record when there is none, or nobody can say.
 func (d *APIDriver) createdAnyway(ctx context.Context, name string) lifecycle.Record {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
 	defer cancel()
-	seen, err := d.API.GetSandbox(ctx, name)
-	if err != nil {
+	seen, err := d.API.Wait(ctx, name, func(*openshell.RawSandbox) (bool, error) { return true, nil })
+	if err != nil || seen == nil {
 		return lifecycle.Record{}
 	}
-	return d.record(seen)
+	return d.record(*seen)
 }
 
 func (d *APIDriver) creation(ctx context.Context, request lifecycle.Request) (openshell.CreateRequest, error) {

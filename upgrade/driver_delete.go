@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"sandkeeper/lifecycle"
 	"sandkeeper/openshell"
@@ -65,16 +64,21 @@ func (d *APIDriver) findByID(ctx context.Context, id string) (*openshell.RawSand
 	return nil, nil
 }
 
-// afterFailedDelete looks whether a deletion whose answer was lost was made all the same. A refusal is final.
+// afterFailedDelete looks whether a deletion whose answer was lost was made, or begun, all the same. A refusal is final.
 func (d *APIDriver) afterFailedDelete(ctx context.Context, found openshell.RawSandbox, failure error) error {
 	if answered(failure) {
 		return failure
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
 	defer cancel()
-	left, err := d.find(ctx, lifecycle.Reference{ID: found.ID, Name: found.Name})
-	if err == nil && left == nil {
+	left, err := d.API.Wait(look, found.Name, func(*openshell.RawSandbox) (bool, error) { return true, nil })
+	switch {
+	case err != nil:
+		return errors.Join(failure, err)
+	case left == nil || left.ID != found.ID:
 		return nil
+	case left.Phase == "Deleting":
+		return d.awaitGone(ctx, found)
 	}
 	return failure
 }

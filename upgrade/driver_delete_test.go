@@ -69,6 +69,11 @@ func TestDeleteIsJudgedByLooking(t *testing.T) {
 			"the record was there, the container not": forget(false, nil),
 			"the answer was lost":                     forget(false, status.Error(codes.Unavailable, "connection reset")),
 			"somebody was faster":                     forget(false, status.Error(codes.NotFound, "sandbox not found")),
+			"the answer was lost and it takes a while": func(name string) (bool, error) {
+				_, _ = b.SetPhase(context.Background(), name, gateway.Deleting)
+				time.AfterFunc(30*time.Millisecond, func() { _, _ = b.Memory.Delete(context.Background(), name) })
+				return false, status.Error(codes.Internal, "stream was reset")
+			},
 			"it takes a while": func(name string) (bool, error) {
 				_, err := b.SetPhase(context.Background(), name, gateway.Deleting)
 				time.AfterFunc(30*time.Millisecond, func() { _, _ = b.Memory.Delete(context.Background(), name) })

@@ -228,6 +228,31 @@ func TestCreateWithoutAnswer(t *testing.T) {
 	}
 }
 
+// A gateway that dies while it creates is asked again when it is back.
+func TestCreateWhileTheGatewayRestarts(t *testing.T) {
+	b := oneSandbox(nil)
+	d := open(t, "0.0.110", b)
+	request, err := Recipe{Name: "beta"}.Request()
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := 0
+	b.create = func(s gateway.Sandbox) (gateway.Sandbox, error) {
+		_, err := b.Memory.Create(context.Background(), s)
+		down = 3
+		return gateway.Sandbox{}, errors.Join(err, status.Error(codes.Unavailable, "shutting down"))
+	}
+	b.list = func() error {
+		if down--; down >= 0 {
+			return status.Error(codes.Unavailable, "starting")
+		}
+		return nil
+	}
+	if record, err := d.CreateSandbox(t.Context(), request); err == nil || record.Name != "beta" {
+		t.Errorf("CreateSandbox = %+v, %v", record, err)
+	}
+}
+
 func TestListThatFailsIsNotEmpty(t *testing.T) {
 	b := oneSandbox(nil)
 	b.list = func() error { return status.Error(codes.Internal, "list sandboxes failed: database is locked") }
