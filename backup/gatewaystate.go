@@ -234,3 +234,23 @@ func sortedKeys(m map[string][]byte) []string {
 	slices.Sort(keys)
 	return keys
 }
+
+// GatewayStates is what became of the state of every gateway of a run: the one most in need of attention, and the others.
+type GatewayStates struct {
+	GatewayState
+	Others []GatewayState `json:"others,omitempty"`
+}
+
+// CollectGatewayStates puts failed ones first; nil for none.
+func CollectGatewayStates(states []GatewayState) *GatewayStates {
+	if len(states) == 0 {
+		return nil
+	}
+	sorted := slices.Clone(states)
+	slices.SortStableFunc(sorted, func(a, b GatewayState) int { return rank(a) - rank(b) })
+	return &GatewayStates{GatewayState: sorted[0], Others: sorted[1:]}
+}
+
+func rank(s GatewayState) int {
+	return slices.Index([]string{string(Failed), string(BackedUp), string(Skipped)}, s.Status)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,7 +65,7 @@ func (r *Run) All(ctx context.Context, inv sandbox.Inventory) (summary Summary, 
 			return summary, err
 		}
 		defer func() { err = errors.Join(err, lock.Unlock()) }()
-		if err := w.checkSpace(ctx, chosen); err != nil {
+		if err := w.checkSpace(ctx, chosen); err != nil && !slices.Contains(r.SkippedChecks, "disk-space") {
 			return summary, err
 		}
 	}

@@ -27,6 +27,9 @@ type Summary struct {
 	Totals    Totals    `json:"totals"`
 	Sandboxes []Outcome `json:"sandboxes"`
 	Warnings  []string  `json:"warnings,omitempty"`
+
+	// GatewayState is what became of saving the gateway's own state; nil when that was not tried.
+	GatewayState *GatewayStates `json:"gatewayState,omitempty"`
 }
 
 // Totals count sandboxes. BackedUp + Failed + Skipped + Orphaned is Total, always.

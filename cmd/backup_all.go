@@ -24,8 +24,10 @@ type backupAllOptions struct {
 	label           string
 	dryRun          bool
 	offline         bool
+	noGatewayState  bool
 	store           storeOptions
 	capture         captureOptions
+	skip            skipOptions
 }
 
 // captureOptions are shared by every command that makes backups.
@@ -66,8 +68,10 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 	f.StringVar(&o.label, "label", "", "a note kept in each manifest")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be backed up, and how; write nothing")
 	f.BoolVar(&o.offline, "offline", false, "contact no gateway: registry and containers are the inventory")
+	f.BoolVar(&o.noGatewayState, "no-gateway-state", false, "do not save the gateway's own database, keys and configuration")
 	o.store.addFlags(f)
 	o.capture.addFlags(f)
+	o.skip.addFlags(f)
 	return c
 }
 
@@ -115,7 +119,12 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 	if err != nil {
 		return found, err
 	}
-	return o.save(ctx, store, inventory, views, engine, found)
+	if !inventory.Empty {
+		if err := o.fit(ctx, store, registry, views, engine, found); err != nil {
+			return found, err
+		}
+	}
+	return o.save(ctx, store, registry, inventory, views, engine, found)
 }
 
 // check completes the options from NemoClaw's variables, which keep their meaning: exactly "1" counts (facts/nemoclaw.md 1.6).
@@ -128,6 +137,9 @@ func (o *backupAllOptions) check() error {
 	}
 	if o.jobs < 1 {
 		return usage("give 1 or more", "--jobs is %d", o.jobs)
+	}
+	if err := o.skip.check(); err != nil {
+		return err
 	}
 	return o.capture.check()
 }
@@ -175,13 +187,13 @@ func (a *app) nothingRegistered(ctx context.Context, registry sandbox.Registry) 
 	return err == nil && len(containers) == 0, nil
 }
 
-func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, inv sandbox.Inventory, views []view, engine *gateway.Engine, found *answer) (*answer, error) {
+func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, registry sandbox.Registry, inv sandbox.Inventory, views []view, engine *gateway.Engine, found *answer) (*answer, error) {
 	a := o.app
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
 	defer progress.Close()
 	run := a.backupRun(store, engine, views, o.capture, progress)
 	run.Jobs, run.Label, run.Only, run.Exclude = o.jobs, o.label, o.only, o.exclude
-	run.SkipUnreachable, run.DryRun = o.skipUnreachable, o.dryRun
+	run.SkipUnreachable, run.DryRun, run.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
 	if o.offline {
 		run.CLI = nil
 	}
@@ -192,6 +204,9 @@ func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, inv sa
 	progress.Close()
 	if summary.Sandboxes == nil {
 		summary.Sandboxes = []backup.Outcome{} // a list in JSON, also when it is empty
+	}
+	if !inv.Empty && ctx.Err() == nil {
+		summary.GatewayState = o.saveGatewayStates(ctx, store, registry, views)
 	}
 	found.result = summary
 	found.text = func(a *app) { renderBackupAll(a, summary, inv.Empty, err) }

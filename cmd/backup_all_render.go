@@ -30,6 +30,7 @@ func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 	}
 	renderOmitted(a, s)
 	renderOrphans(a, s)
+	renderGatewayStates(a, s.GatewayState)
 	t := s.Totals
 	if s.DryRun {
 		a.printf("Dry run: %d sandboxes would be backed up to %s. Nothing was written.", t.Planned, s.Root)

@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,12 +81,18 @@ func runBackupsList(ctx context.Context, o *backupsListOptions) (*answer, error)
 	for _, b := range backups {
 		list = append(list, newListed(b))
 	}
-	result := map[string]any{"root": store.Root(), "backups": list}
-	return &answer{result: result, text: func(a *app) { renderList(a, store.Root(), list) }}, nil
+	states := []listed{}
+	if o.name == "" {
+		if states, err = gatewayStates(store); err != nil {
+			return nil, err
+		}
+	}
+	result := map[string]any{"root": store.Root(), "backups": list, "gatewayStates": states}
+	return &answer{result: result, text: func(a *app) { renderList(a, store.Root(), list, states) }}, nil
 }
 
-func renderList(a *app, root string, list []listed) {
-	if len(list) == 0 {
+func renderList(a *app, root string, list, states []listed) {
+	if len(list) == 0 && len(states) == 0 {
 		a.printf("No backups in %s.", root)
 		return
 	}
@@ -93,10 +101,13 @@ func renderList(a *app, root string, list []listed) {
 	for _, l := range list {
 		table.Row(l.Sandbox, l.ID, ui.Age(time.Since(l.Started)), size.Text(l.Bytes), fmt.Sprint(l.Files), string(l.Consistency), l.verified(), l.Label)
 	}
+	for _, l := range states {
+		table.Row("(gateway "+l.Gateway+")", l.ID, ui.Age(time.Since(l.Started)), size.Text(l.Bytes), fmt.Sprint(l.Files), string(l.Consistency), l.verified(), l.Label)
+	}
 	table.Print(a.Out, nil)
-	for _, l := range list {
+	for _, l := range slices.Concat(list, states) {
 		if l.Damage != "" {
-			a.printf("damaged: %s %s: %s", l.Sandbox, l.ID, l.Damage)
+			a.printf("damaged: %s %s: %s", cmp.Or(l.Sandbox, "gateway "+l.Gateway), l.ID, l.Damage)
 		}
 	}
 	a.printf("Backups stored in: %s", root)

@@ -11,7 +11,9 @@ import (
 )
 
 type preflightOptions struct {
-	app *app
+	app   *app
+	store storeOptions
+	skip  skipOptions
 }
 
 const preflightLong = `Run every check and change nothing: are the openshell CLI and the running gateway of one version, and is the host fit for the
@@ -24,15 +26,21 @@ func newPreflight(a *app, run func(context.Context, *preflightOptions) (*answer,
 	if run == nil {
 		run = runPreflight
 	}
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use: "preflight", Short: "May this host be worked on now? Changes nothing", Long: preflightLong, Args: cobra.NoArgs,
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitUnreachable, ExitInterrupted),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
+	o.store.addFlags(c.Flags())
+	o.skip.addFlags(c.Flags())
+	return c
 }
 
 func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 	a := o.app
+	if err := o.skip.check(); err != nil {
+		return nil, err
+	}
 	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper preflight"}
 	registry, registryErr := a.readRegistry()
 	if registryErr != nil {
@@ -40,6 +48,9 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 	}
 	views := a.vet(ctx, action, a.bindings(registry))
 	decisive := worst(views)
+	if decisive.seen.Target.Err == nil {
+		a.addHostChecks(ctx, &decisive.report, a.hostInput(a.hostFactsOf(ctx, decisive, registry, o.store)), o.skip)
+	}
 	found := &answer{preflight: &decisive.report, text: func(a *app) { renderReport(a, decisive.report) }}
 	if decisive.report.Refused() {
 		return found, a.refusal(decisive.report, action)

@@ -25,14 +25,19 @@ type restoreOptions struct {
 	yes      bool
 	identity string
 	stall    time.Duration
-	store    storeOptions
+
+	gatewayState string // of this gateway, instead of a sandbox
+	store        storeOptions
 }
 
 const restoreLong = `Put a backup back into its sandbox, or into another one (--to). The backup is verified to its last byte first; a damaged one is
 refused before anything is touched. What is in the target now is kept as a backup of its own, and comes back by itself when the
 restore does not succeed. A running target is stopped for the exchange and started again.
 
---scope state puts back only the agent's state directories, --scope full the whole home.`
+--scope state puts back only the agent's state directories, --scope full the whole home.
+
+--gateway-state NAME puts back, instead of a sandbox, what backup-all saved of a gateway itself: its database, keys and configuration.
+It is refused while that gateway runs; what was there is kept aside.`
 
 func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, error)) *cobra.Command {
 	o := &restoreOptions{app: a}
@@ -40,7 +45,7 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 		run = runRestore
 	}
 	c := &cobra.Command{
-		Use: "restore NAME", Short: "Put a backup back into a sandbox", Long: restoreLong, Args: cobra.ExactArgs(1),
+		Use: "restore NAME", Short: "Put a backup back into a sandbox", Long: restoreLong,
 		Example:           "  sandkeeper restore alpha --dry-run\n  sandkeeper restore alpha --backup 20261121T101500Z-1f3a --to alpha2",
 		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted),
 		ValidArgsFunction: a.completeSandboxes,
@@ -53,15 +58,25 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 	f.BoolVarP(&o.yes, "yes", "y", false, "replace what is in the sandbox without asking")
 	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup")
 	f.DurationVar(&o.stall, "stall-limit", time.Minute, "give up when nothing moves for this long")
+	f.StringVar(&o.gatewayState, "gateway-state", "", "instead of a sandbox: put back the state of this stopped gateway")
 	o.store.addFlags(f)
+	c.Args = func(c *cobra.Command, args []string) error {
+		if o.gatewayState != "" {
+			return cobra.NoArgs(c, args)
+		}
+		return cobra.ExactArgs(1)(c, args)
+	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		o.name = args[0]
+		o.name = argument(args, 0)
 		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
 	}
 	return c
 }
 
 func runRestore(ctx context.Context, o *restoreOptions) (*answer, error) {
+	if o.gatewayState != "" {
+		return o.restoreGatewayState(ctx)
+	}
 	if o.scope != string(backup.ScopeFull) && o.scope != string(backup.ScopeState) {
 		return nil, usage("use --scope state or --scope full", "unknown scope %q", o.scope)
 	}

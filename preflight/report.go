@@ -72,6 +72,8 @@ type Report struct {
 	Recovery []string      `json:"recovery"` // one step a string, in order; empty on pass
 	Warnings []string      `json:"warnings"`
 	Doubt    string        `json:"doubt,omitempty"` // for unverified: why
+	// SkippedChecks are the checks whose failures the operator chose to take as warnings.
+	SkippedChecks []string `json:"skippedChecks,omitempty"`
 	// DataChanged is set by a caller that had already changed sandbox data when the issue showed: the block then does not claim
 	// otherwise.
 	DataChanged bool `json:"-"`

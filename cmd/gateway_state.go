@@ -1,0 +1,165 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sandkeeper/backup"
+	"sandkeeper/gateway"
+	"sandkeeper/internal/size"
+	"sandkeeper/sandbox"
+)
+
+// saveGatewayStates saves the state of every gateway of the run. It reads files only, so it is done under --offline as well, and
+// what goes wrong is a warning: it never makes the run of the sandboxes fail.
+func (o *backupAllOptions) saveGatewayStates(ctx context.Context, store *backup.Store, registry sandbox.Registry, views []view) *backup.GatewayStates {
+	if o.noGatewayState || o.dryRun {
+		return nil
+	}
+	a := o.app
+	var states []backup.GatewayState
+	var names []string
+	for _, binding := range a.bindings(registry) {
+		options := a.gatewayOptions(binding)
+		target := gateway.ChooseTarget(ctx, options)
+		if target.Err != nil || target.Remote || slices.Contains(names, target.Name) {
+			continue
+		}
+		names = append(names, target.Name)
+		state := backup.SaveGatewayState(ctx, backup.SaveGateway{
+			Store: store, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(options, target), Label: o.label,
+			Recipients: o.capture.encryptTo, Secrets: backup.SecretsPolicy(o.capture.secrets), Skipped: o.skip.codes,
+			Versions: versionsOf(views)(sandbox.Sandbox{Gateway: target.Name}),
+		})
+		if state.Status == string(backup.Failed) {
+			a.warn("the state of gateway %q is not saved: %s", target.Name, state.Reason)
+		}
+		states = append(states, state)
+	}
+	return backup.CollectGatewayStates(states)
+}
+
+// renderGatewayStates says what of the gateways is saved, and which keys are not.
+func renderGatewayStates(a *app, states *backup.GatewayStates) {
+	if states == nil {
+		return
+	}
+	for _, s := range append([]backup.GatewayState{states.GatewayState}, states.Others...) {
+		if s.Backup == nil {
+			continue
+		}
+		line := fmt.Sprintf("gateway state of %s: %d files, %s on disk, id %s", s.Gateway, s.Backup.Files, size.Text(s.Backup.Bytes), s.Backup.ID)
+		if n := len(s.Omitted); n > 0 {
+			line += fmt.Sprintf("; %d keys, tokens or other files are not in it (--json lists them; --encrypt-to saves them, encrypted)", n)
+		}
+		a.printf("%s", line)
+	}
+}
+
+// restoreGatewayState puts a gateway's state back while that gateway is stopped.
+func (o *restoreOptions) restoreGatewayState(ctx context.Context) (*answer, error) {
+	a := o.app
+	identities, err := readIdentities(o.identity)
+	if err != nil {
+		return nil, err
+	}
+	store, err := a.openStore(o.store)
+	if err != nil {
+		return nil, err
+	}
+	b, err := store.Gateways().Find(o.gatewayState, o.id)
+	if err != nil {
+		return nil, gatewayStateMissing(o.gatewayState, err)
+	}
+	options := a.gatewayOptions(sandbox.Binding{})
+	options.Gateway = o.gatewayState
+	target := gateway.ChooseTarget(ctx, options)
+	request := backup.RestoreGateway{
+		Store: store, Backup: b, Identities: identities, Places: gateway.StatePlaces(options, target), DryRun: o.dryRun,
+		Stopped: func(ctx context.Context) error { return gateway.CheckStopped(ctx, options, target) },
+	}
+	if err := o.agreeToState(ctx, request); err != nil {
+		return nil, err
+	}
+	lock, err := store.Gateways().Lock("restore --gateway-state " + o.gatewayState)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = lock.Unlock() }() // the kernel takes it back in any case
+	restored, err := backup.RestoreGatewayState(ctx, request)
+	found := &answer{result: restored, text: func(a *app) { renderGatewayRestored(a, restored) }}
+	if running, ok := errors.AsType[*backup.GatewayRunningError](err); ok {
+		return found, &Failure{Code: ExitRefused, Kind: "internal", Err: fmt.Errorf("gateway %q: %w", o.gatewayState, running), Hint: "stop the gateway, then run this command again"}
+	}
+	return found, err
+}
+
+// agreeToState refuses under a running gateway before it asks whether what is there may be replaced.
+func (o *restoreOptions) agreeToState(ctx context.Context, request backup.RestoreGateway) error {
+	a := o.app
+	if err := request.Stopped(ctx); err != nil || o.dryRun || o.yes {
+		return nil // the restore itself says so
+	}
+	if !a.CanAsk() || a.JSON {
+		return usage("add --yes, or --dry-run to look first", "gateway %q: its state would be replaced, and there is no terminal to ask on", o.gatewayState)
+	}
+	if !a.Confirm(fmt.Sprintf("The state of gateway %q is replaced by backup %s.\nWhat is there now is kept aside. Replace it?", o.gatewayState, request.Backup.ID)) {
+		return usage("nothing was changed", "not restored: the answer was no")
+	}
+	return nil
+}
+
+func gatewayStateMissing(name string, err error) error {
+	if _, ok := errors.AsType[*backup.NotFoundError](err); !ok {
+		return err
+	}
+	return &Failure{Code: ExitNotFound, Kind: "not_found", Err: fmt.Errorf("there is no such saved state of gateway %q", name), Hint: "sandkeeper backups list shows what there is"}
+}
+
+func renderGatewayRestored(a *app, r backup.GatewayRestored) {
+	verb := "put back"
+	if r.DryRun {
+		verb = "would put back"
+	}
+	for _, path := range r.Restored {
+		if r.Done || r.DryRun {
+			a.printf("%s: %s", verb, path)
+		}
+	}
+	for _, path := range r.Kept {
+		a.printf("kept: %s", path)
+	}
+	for _, x := range r.Missing {
+		a.printf("not in the backup: %s (%s)", x.Path, x.Reason)
+	}
+	if r.Done {
+		a.printf("The state of gateway %s is that of backup %s. Start it, then: sandkeeper gateway wait -g %s", r.Gateway, r.Backup, r.Gateway)
+	}
+	if r.DryRun {
+		a.printf("Dry run: nothing was changed.")
+	}
+}
+
+// gatewayStates lists the saved states of all gateways, newest first.
+func gatewayStates(store *backup.Store) ([]listed, error) {
+	states := []listed{}
+	inner := store.Gateways()
+	names, err := inner.Sandboxes()
+	if err != nil {
+		return states, err
+	}
+	for _, name := range names {
+		backups, err := inner.Backups(name)
+		if err != nil {
+			return states, err
+		}
+		for _, b := range backups {
+			l := newListed(b)
+			l.Sandbox, l.Gateway = "", name
+			states = append(states, l)
+		}
+	}
+	return states, nil
+}

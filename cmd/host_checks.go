@@ -1,0 +1,140 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sandkeeper/backup"
+	"sandkeeper/drift"
+	"sandkeeper/gateway"
+	"sandkeeper/preflight"
+	"sandkeeper/sandbox"
+)
+
+// hostFacts are what the host's checks are made of.
+type hostFacts struct {
+	seen     gateway.Observation
+	registry sandbox.Registry
+	root     string
+	rootErr  error
+	store    *backup.Store   // nil when rootErr
+	engine   *gateway.Engine // nil: none
+}
+
+// hostFactsOf gathers them for one view. A store that cannot be named is a finding, not an error.
+func (a *app) hostFactsOf(ctx context.Context, v *view, registry sandbox.Registry, o storeOptions) hostFacts {
+	f := hostFacts{seen: v.seen, registry: registry}
+	if f.root, f.rootErr = a.backupRoot(o.dir); f.rootErr == nil {
+		f.store, f.rootErr = a.openStore(o)
+	}
+	f.engine, _ = a.dial(ctx, a.bindings(registry))
+	return f
+}
+
+// hostInput is the input of the host's checks. Nothing in it changes anything.
+func (a *app) hostInput(f hostFacts) preflight.HostInput {
+	in := preflight.HostInput{
+		Seen: f.seen, Names: sandboxNames(f.registry, f.seen.Containers), Root: f.root, RootErr: f.rootErr, UID: a.UID,
+		Database: func(ctx context.Context) gateway.Database {
+			return gateway.ReadDatabase(ctx, a.gatewayOptions(sandbox.Binding{}), f.seen.Target)
+		},
+	}
+	if f.engine != nil {
+		ask := probes{app: a, engine: f.engine}
+		in.Supervisor = func(ctx context.Context, c gateway.Container) (string, error) {
+			return ask.supervisor(ctx, sandbox.Sandbox{Name: c.SandboxName, Container: &c})
+		}
+	}
+	if f.store != nil {
+		in.Free = f.store.Free
+		in.Need = func(ctx context.Context) preflight.Need { return needOf(ctx, f, in.Names) }
+		in.Holder = func() (string, bool) { return holder(f.store) }
+	}
+	return in
+}
+
+func holder(store *backup.Store) (string, bool) {
+	if held := store.Holder(); held != nil {
+		return held.Error(), true
+	}
+	return "", false
+}
+
+// sandboxNames are all names that the registry or a container has.
+func sandboxNames(registry sandbox.Registry, containers []gateway.Container) []string {
+	var names []string
+	for _, row := range registry.Rows {
+		names = append(names, row.Name)
+	}
+	for _, c := range containers {
+		if c.SandboxName != "" {
+			names = append(names, c.SandboxName)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// needOf estimates the next backups: as much as the last one took, or half of what the container has written.
+func needOf(ctx context.Context, f hostFacts, names []string) preflight.Need {
+	var need preflight.Need
+	for _, name := range names {
+		bytes, known := f.store.Expected(name)
+		for i := 0; !known && i < len(f.seen.Containers); i++ {
+			if c := f.seen.Containers[i]; c.SandboxName == name && f.engine != nil {
+				written, err := f.engine.Written(ctx, c.ID)
+				bytes, known = written/2, err == nil
+			}
+		}
+		if !known {
+			need.Unknown++
+			continue
+		}
+		need.Bytes += bytes
+		need.Sandboxes++
+	}
+	return need
+}
+
+// addHostChecks runs the checks and adds them to the report, with what is skipped demoted.
+func (a *app) addHostChecks(ctx context.Context, r *preflight.Report, in preflight.HostInput, skip skipOptions) []preflight.Result {
+	found := preflight.Demote(preflight.RunChecks(ctx, preflight.HostChecks(in), nil), skip.codes)
+	r.Checks = append(preflight.Demote(r.Checks, skip.codes), found...)
+	r.SkippedChecks = skip.codes
+	return found
+}
+
+// fit runs the host's checks for a run that writes backups: what would end it halfway ends it now, before anything is paused.
+func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registry sandbox.Registry, views []view, engine *gateway.Engine, found *answer) error {
+	a := o.app
+	facts := hostFacts{registry: registry, root: store.Root(), store: store, engine: engine}
+	report := &preflight.Report{}
+	if len(views) > 0 {
+		facts.seen, report = worst(views).seen, found.preflight
+	} else if engine != nil {
+		facts.seen.Engine.State = drift.Known
+		facts.seen.Containers, _ = engine.Sandboxes(ctx) // the inventory has said what cannot be listed
+	}
+	in := a.hostInput(facts)
+	in.Supervisor, in.Holder = nil, nil // upgrade-sandboxes --check asks the first, the lock the second
+	if len(views) == 0 {
+		in.Database = nil
+	}
+	var stop []error
+	for _, r := range a.addHostChecks(ctx, report, in, o.skip) {
+		decisive := r.Code == preflight.CodeRoot || r.Code == preflight.CodeSpace
+		switch {
+		case r.Status == preflight.Fail && decisive && !o.dryRun:
+			stop = append(stop, fmt.Errorf("%s: %s", r.Code, r.Detail))
+		case r.Status == preflight.Fail || r.Status == preflight.Warn:
+			a.warn("%s: %s", r.Code, r.Detail)
+		}
+	}
+	if len(stop) == 0 {
+		return nil
+	}
+	return &Failure{Code: ExitRefused, Kind: "internal", Err: errors.Join(stop...),
+		Hint: "nothing was paused or written; make room or choose another folder with --backup-dir, or go on with --skip-check CODE"}
+}
