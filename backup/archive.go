@@ -25,7 +25,6 @@ type Archive struct {
 	entries    []Entry
 	exclusions []Exclusion
 	content    Content
-	file       *blake3.Hasher
 	buffer     []byte
 	notes      []func(*Manifest)
 	err        error // the stream is broken; nothing more can be added
@@ -46,7 +45,7 @@ func (e *EntryError) Unwrap() error { return e.Err }
 func newArchive(ctx context.Context, frames *frameWriter, policy SecretsPolicy, bare bool) *Archive {
 	return &Archive{
 		ctx: ctx, tar: tar.NewWriter(frames), frames: frames, screen: screen{policy: policy}, bare: bare,
-		kinds: map[string]byte{}, lost: map[string]bool{}, file: blake3.New(), buffer: make([]byte, 256<<10),
+		kinds: map[string]byte{}, lost: map[string]bool{}, buffer: make([]byte, 256<<10),
 	}
 }
 
@@ -120,10 +119,9 @@ func (a *Archive) add(h *tar.Header, r io.Reader) error {
 
 // body copies a file's bytes and takes their digest.
 func (a *Archive) body(h *tar.Header, r io.Reader, e *Entry) error {
-	a.file.Reset()
+	a.frames.digest.beginFile(h.Size)
 	for left := h.Size; left > 0; {
 		n, err := r.Read(a.buffer[:min(left, int64(len(a.buffer)))])
-		_, _ = a.file.Write(a.buffer[:n]) // a hash never fails
 		if _, err := a.tar.Write(a.buffer[:n]); err != nil {
 			return err
 		}
@@ -136,7 +134,7 @@ func (a *Archive) body(h *tar.Header, r io.Reader, e *Entry) error {
 		}
 	}
 	if !a.bare {
-		e.Digest = hex.EncodeToString(a.file.Sum(a.buffer[:0])[:digestBytes])
+		e.Digest = a.frames.digest.endFile()
 	}
 	return nil
 }

@@ -2,10 +2,8 @@ package backup
 
 import (
 	"crypto/sha256"
-	"encoding"
 	"encoding/hex"
 	"hash"
-	"io"
 )
 
 // archiveSink is the archive's file while it is written: made at the first byte, with its SHA-256 and length taken in line.
@@ -37,22 +35,6 @@ func (a *archiveSink) Write(p []byte) (int, error) {
 	a.sum.Write(p[:n])
 	a.size += int64(n)
 	return n, err
-}
-
-// adopt appends size bytes from r, whose SHA-256 state, counted from the start of the file, is known. Only valid as the first write.
-func (a *archiveSink) adopt(r io.Reader, size int64, state []byte) error {
-	if err := a.open(); err != nil {
-		return err
-	}
-	n, err := io.Copy(a.file, r)
-	if err != nil {
-		return err
-	}
-	if n != size {
-		return io.ErrUnexpectedEOF
-	}
-	a.size += n
-	return a.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(state) // every hash of the standard library has it
 }
 
 // finish makes the bytes durable.

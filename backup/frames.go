@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"io"
 	"runtime"
@@ -10,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/zeebo/blake3"
 )
 
 const (
@@ -29,6 +27,7 @@ type frameWriter struct {
 	ctx     context.Context
 	sink    io.Writer
 	base    *baseReader // nil, or the previous backup while everything so far equals it
+	digest  *streamDigest
 	frames  []Frame
 	job     *packJob
 	free    chan *packJob
@@ -50,7 +49,7 @@ type packJob struct {
 func newFrameWriter(ctx context.Context, sink io.Writer, base *baseReader) *frameWriter {
 	workers := min(runtime.GOMAXPROCS(0), maxPackers)
 	w := &frameWriter{
-		ctx: ctx, sink: sink, base: base,
+		ctx: ctx, sink: sink, base: base, digest: newStreamDigest(),
 		free:    make(chan *packJob, workers+2),
 		pack:    make(chan *packJob, workers+2),
 		ordered: make(chan *packJob, workers+2),
@@ -71,6 +70,7 @@ func (w *frameWriter) Write(p []byte) (int, error) {
 		}
 		n := min(len(rest), frameRaw-len(w.job.raw))
 		w.job.raw = append(w.job.raw, rest[:n]...)
+		w.digest.pass(rest[:n])
 		rest = rest[n:]
 		if len(w.job.raw) == frameRaw {
 			if err := w.emit(); err != nil {
@@ -103,8 +103,9 @@ func (w *frameWriter) emit() error {
 	if err := context.Cause(w.ctx); err != nil {
 		return err
 	}
+	w.job.frame = Frame{Raw: int64(len(w.job.raw)), Digest: w.digest.endFrame()}
 	if w.base != nil {
-		if w.base.matches(len(w.frames), w.job.raw) {
+		if w.base.matches(len(w.frames), w.job.frame) {
 			w.frames = append(w.frames, w.base.frames[len(w.frames)])
 			w.free <- w.job
 			w.job = nil
@@ -147,7 +148,7 @@ func (w *frameWriter) packFrames() {
 	for job := range w.pack {
 		if w.failed.Load() == nil {
 			job.packed = enc.EncodeAll(job.raw, job.packed[:0])
-			job.frame = Frame{Raw: int64(len(job.raw)), Size: int64(len(job.packed)), Digest: digestOf(job.raw), Packed: digestOf(job.packed)}
+			job.frame.Size, job.frame.Packed = int64(len(job.packed)), digestOf(job.packed)
 		}
 		close(job.done)
 	}
@@ -201,10 +202,4 @@ func (w *frameWriter) flush() error {
 		return w.diverge()
 	}
 	return w.base.prove(w.ctx)
-}
-
-// digestOf is BLAKE3 cut to 128 bits, in hexadecimal: it finds damage and tells contents apart; archives as a whole have SHA-256.
-func digestOf(b []byte) string {
-	sum := blake3.Sum256(b)
-	return hex.EncodeToString(sum[:digestBytes])
 }

@@ -19,6 +19,8 @@ type frameReader struct {
 	free    chan *unpackJob
 	job     *unpackJob
 	left    []byte
+	digest  *streamDigest // proves the digests of frames, and takes those of files; nil: neither
+	file    string
 	stop    context.CancelFunc
 	group   sync.WaitGroup
 	err     error // sticky
@@ -37,7 +39,7 @@ type unpackJob struct {
 func readFrames(ctx context.Context, src io.Reader, frames []Frame, file string) *frameReader {
 	ctx, stop := context.WithCancel(ctx)
 	workers := min(runtime.GOMAXPROCS(0), maxPackers)
-	r := &frameReader{ordered: make(chan *unpackJob, workers+2), free: make(chan *unpackJob, workers+2), stop: stop}
+	r := &frameReader{ordered: make(chan *unpackJob, workers+2), free: make(chan *unpackJob, workers+2), file: file, stop: stop}
 	for range workers + 2 {
 		r.free <- &unpackJob{}
 	}
@@ -138,9 +140,6 @@ func (j *unpackJob) unpack(dec *zstd.Decoder) error {
 	if int64(len(raw)) != j.frame.Raw {
 		return fmt.Errorf("it unpacks to %d bytes, not %d", len(raw), j.frame.Raw)
 	}
-	if j.frame.Digest != "" && digestOf(raw) != j.frame.Digest {
-		return errors.New("its bytes have another digest")
-	}
 	return nil
 }
 
@@ -154,7 +153,19 @@ func (r *frameReader) Read(p []byte) (int, error) {
 	}
 	n := copy(p, r.left)
 	r.left = r.left[n:]
-	return n, nil
+	return n, r.prove(p[:n])
+}
+
+// prove takes in what was read, and compares at the end of a frame.
+func (r *frameReader) prove(p []byte) error {
+	if r.digest == nil {
+		return nil
+	}
+	r.digest.pass(p)
+	if len(r.left) == 0 && r.digest.endFrame() != r.job.frame.Digest {
+		r.err = damagef(DamageFrame, fmt.Sprintf("%s, frame %d", r.file, r.job.number), "its bytes have another digest")
+	}
+	return r.err
 }
 
 func (r *frameReader) next() {

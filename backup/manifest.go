@@ -117,8 +117,8 @@ type Index struct {
 	Entries []Entry `json:"entries"`
 }
 
-// Frame is one independent zstd frame: Raw bytes of the tar stream in Size bytes of the archive. The digests are BLAKE3,
-// 128 bits, of the raw and the packed bytes; both are empty in encrypted backups.
+// Frame is one independent zstd frame: Raw bytes of the tar stream in Size bytes of the archive. The digests are BLAKE3, 128 bits:
+// Packed of the bytes in the archive, Digest of the stream as streamDigest takes it. Both are empty in encrypted backups.
 type Frame struct {
 	Raw    int64  `json:"raw"`
 	Size   int64  `json:"size"`
