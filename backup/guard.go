@@ -76,13 +76,18 @@ func freeAll(ctx context.Context, open map[string]string, j *journal, dial DialF
 	return errors.Join(problems...)
 }
 
-// freeOne looks more than once: the parent may have died between sending its pause request and the engine carrying it out.
+// freeOne looks more than once: the parent may have died between sending its pause request and the engine carrying it out. It stops
+// when another run has journalled a pause of its own: that one is not to be taken back.
 func freeOne(ctx context.Context, id, host string, j *journal, dial DialFunc) error {
 	e, err := dial(ctx, host)
 	if err != nil {
 		return fmt.Errorf("container %s may still be paused: %w", id, err)
 	}
+	dead, _ := j.read(id) // no entry: the next run was here already
 	for range guardLooks {
+		if now, err := j.read(id); err == nil && !now.sameAs(dead) {
+			return nil
+		}
 		if err := thaw(ctx, e, id); err != nil { // no error when it was not paused
 			return fmt.Errorf("container %s may still be paused: %w", id, err)
 		}
@@ -92,5 +97,13 @@ func freeOne(ctx context.Context, id, host string, j *journal, dial DialFunc) er
 		case <-time.After(guardSecond):
 		}
 	}
+	if now, err := j.read(id); err == nil && !now.sameAs(dead) {
+		return nil
+	}
 	return j.remove(id)
+}
+
+// sameAs reports whether two entries are of one pause.
+func (e PausedEntry) sameAs(other PausedEntry) bool {
+	return e.PID == other.PID && e.Started == other.Started && e.At.Equal(other.At)
 }

@@ -100,7 +100,12 @@ func (w *work) create(ctx context.Context, manifest Manifest, m *meter, read *re
 			if err := read.into(ctx, a); err != nil {
 				return err
 			}
-			a.Note(func(m *Manifest) { omitted = m.Exclusions })
+			a.Note(func(m *Manifest) {
+				omitted = m.Exclusions
+				if read.moved != "" {
+					m.Consistency, m.ConsistencyReason = ConsistencyLive, read.moved
+				}
+			})
 			m.keep(StageCommitting)
 			return nil
 		})
@@ -122,6 +127,7 @@ type reading struct {
 	limit     time.Duration
 
 	thawErr  error
+	moved    string // why a read under pause may not be of one moment after all
 	warnings []string
 }
 
@@ -140,7 +146,23 @@ func (r *reading) into(ctx context.Context, a sink) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.limit, errPauseLimit)
 	defer cancel()
 	r.meter.enter(StageReading)
-	return r.capture(ctx, a)
+	if err := r.capture(ctx, a); err != nil {
+		return err
+	}
+	r.moved = r.stayed(ctx)
+	return nil
+}
+
+// stayed looks whether the container was paused to the end of the read, and says why not: others can unpause it as well.
+func (r *reading) stayed(ctx context.Context) string {
+	c, err := r.pauser.engine.Inspect(ctx, r.container.ID)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("it was paused, but whether it stayed so to the end could not be seen: %v", err)
+	case !c.Paused():
+		return "somebody else unpaused it while it was read"
+	}
+	return ""
 }
 
 func (r *reading) capture(ctx context.Context, a sink) error {
