@@ -39,6 +39,9 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer
 		return found, err
 	}
 	defer func() { err = errors.Join(err, u.close()) }()
+	if err := o.stillNothingUnfinished(u); err != nil { // another run may have begun, and ended early, meanwhile
+		return found, err
+	}
 	ready, refused, err := u.Preconditions(ctx, targets)
 	if err != nil {
 		return found, err
@@ -51,7 +54,7 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer
 		}
 		outcomes = append(outcomes, u.Execute(ctx, ready)...)
 	}
-	return o.answered(found, outcomes)
+	return o.ended(ctx, found, outcomes)
 }
 
 // nothingUnfinished refuses to begin while an earlier upgrade has neither ended nor been taken back.
@@ -60,6 +63,19 @@ func (o *upgradeOptions) nothingUnfinished() error {
 	if err != nil {
 		return journalFailure(err)
 	}
+	return refuseUnfinished(entries)
+}
+
+// stillNothingUnfinished looks again under the journal's lock.
+func (o *upgradeOptions) stillNothingUnfinished(u *upgrading) error {
+	entries, err := u.Journal.Unfinished()
+	if err != nil {
+		return err
+	}
+	return refuseUnfinished(entries)
+}
+
+func refuseUnfinished(entries []upgrade.Entry) error {
 	var open []string
 	for i := range entries {
 		if !entries[i].Untouched() {
@@ -139,9 +155,18 @@ func (o *upgradeOptions) finish(ctx context.Context, u *upgrading, chosen []*upg
 		return found, err
 	}
 	if o.rollback {
-		return o.answered(found, u.RollBack(ctx, chosen))
+		return o.ended(ctx, found, u.RollBack(ctx, chosen))
 	}
-	return o.answered(found, u.Execute(ctx, chosen))
+	return o.ended(ctx, found, u.Execute(ctx, chosen))
+}
+
+// ended is the answer of a run that may have been interrupted.
+func (o *upgradeOptions) ended(ctx context.Context, found *answer, outcomes []upgrade.Outcome) (*answer, error) {
+	answered, err := o.answered(found, outcomes)
+	if err == nil || ctx.Err() == nil {
+		return answered, err
+	}
+	return answered, &Failure{Code: ExitInterrupted, Kind: "interrupted", Err: fmt.Errorf("interrupted: %w", err), Hint: unfinishedHint(outcomes)}
 }
 
 // answered is the summary, and what its totals mean for a script.

@@ -21,16 +21,12 @@ type upgrading struct {
 	store    *backup.Store
 	gateways *upgrade.Gateways
 	states   *lifecycle.Store // of extensions; nil without any
-	progress *ui.Progress
 }
 
 func (u *upgrading) close() error {
 	var states error
 	if u.states != nil {
 		states = u.states.Close()
-	}
-	if u.progress != nil {
-		u.progress.Close()
 	}
 	return errors.Join(u.Journal.Close(), u.gateways.Close(), states)
 }
@@ -110,12 +106,11 @@ func (o *upgradeOptions) content(u *upgrading, seen survey) (*upgrade.Backups, e
 	if err != nil {
 		return nil, err
 	}
-	u.progress = ui.NewProgress(a.progressStreams(), time.Now)
 	content := &upgrade.Backups{
 		Store: u.store, Engine: seen.engine, Identities: identities, Stall: o.capture.stallLimit,
 		Run: func() *backup.Run {
-			run := a.backupRun(u.store, seen.engine, seen.views, o.capture, u.progress)
-			run.Label, run.Progress = "before an upgrade", nil
+			run := a.backupRun(u.store, seen.engine, seen.views, o.capture, nil)
+			run.Label, run.Progress = "before an upgrade", nil // the stage lines are the progress
 			return run
 		},
 	}

@@ -15,12 +15,13 @@ import (
 // firstNew is the container of the first sandbox that the world creates.
 var firstNew = fmt.Sprintf("ab%062x", 1)
 
-// times makes the first n calls of an operation fail.
-func (w *world) times(op string, n int) {
+// once makes the next call of an operation fail.
+func (w *world) once(op string) {
+	struck := false
 	w.hook = func(called string) {
 		delete(w.refuse, op)
-		if called == op && n > 0 {
-			n--
+		if called == op && !struck {
+			struck = true
 			w.refuse[op] = op + " refused"
 		}
 	}
@@ -43,8 +44,8 @@ func TestAFailureBringsTheOldOneBack(t *testing.T) {
 			w.engine.Break(dockertest.Fault{Call: "POST /commit", Status: 500, Body: `{"message":"no space"}`})
 		},
 			Failed, StepKeepingImage, "no space"},
-		{"delete refused", func(w *world) { w.times("delete", 1) }, Failed, StepDeleting, "delete refused; nothing was deleted"},
-		{"create refused", func(w *world) { w.times("create", 1) }, RolledBack, StepCreating, "create refused"},
+		{"delete refused", func(w *world) { w.once("delete") }, Failed, StepDeleting, "delete refused; nothing was deleted"},
+		{"create refused", func(w *world) { w.once("create") }, RolledBack, StepCreating, "create refused"},
 		{"never Ready", func(w *world) { w.phases = []string{"Provisioning"} }, RolledBack, StepWaiting, "not Ready within"},
 		{"Error instead of Ready", func(w *world) { w.phases = []string{"Provisioning", "Error"} }, RolledBack, StepWaiting, `"Error"`},
 		{"Ready, then Error", func(w *world) { w.phases = []string{"Ready", "Ready", "Error"} }, RolledBack, StepSettling, "did not stay so"},
@@ -89,10 +90,12 @@ func TestAFailureBringsTheOldOneBack(t *testing.T) {
 func TestASandboxThatWasRolledBackIsStaleStill(t *testing.T) {
 	w := startWorld(t, "running", "alpha")
 	f := w.fit(t)
-	w.times("create", 1)
-	if got, err := f.upgrade(t.Context(), "alpha"); err != nil || got[0].Outcome != RolledBack {
+	w.once("create")
+	got, err := f.upgrade(t.Context(), "alpha")
+	if err != nil || got[0].Outcome != RolledBack {
 		t.Fatalf("upgrade = %+v, %v", got, err)
 	}
+	first := got[0]
 	targets, err := f.targets(t.Context(), "alpha")
 	if err != nil {
 		t.Fatal(err)
@@ -109,12 +112,17 @@ func TestASandboxThatWasRolledBackIsStaleStill(t *testing.T) {
 	if w.settled(t, f, "alpha", "running").ImageID != newImg {
 		t.Error("the second upgrade did not take the new image")
 	}
+	for _, ref := range []string{first.RollbackImage, again[0].RollbackImage} {
+		if _, kept := w.engine.Committed(ref); kept {
+			t.Errorf("rollback image %q is left over", ref)
+		}
+	}
 }
 
 func TestOneFailureCostsOnlyItself(t *testing.T) {
 	w := startWorld(t, "running", "alpha", "beta", "gamma")
 	f := w.fit(t)
-	w.times("create", 1)
+	w.once("create")
 	got, err := f.upgrade(t.Context(), "alpha", "beta", "gamma")
 	if err != nil || len(got) != 3 {
 		t.Fatal(got, err)

@@ -62,7 +62,7 @@ func OpenJournal(dir string, now func() time.Time) (*Journal, error) {
 // PeekJournal returns what is unfinished without changing anything: no file is made or written. No journal means nothing.
 func PeekJournal(dir string) ([]Entry, error) {
 	path := filepath.Join(dir, JournalName)
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(path); dir == "" || errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	db, err := openBolt(path, bbolt.Options{Timeout: 100 * time.Millisecond, ReadOnly: true})

@@ -94,7 +94,7 @@ func (p *precheck) all(ctx context.Context) {
 	if err := p.Content.Check(ctx, sb); err != nil {
 		p.problem(NeedBackup, "", "%v", err)
 	}
-	p.entry.RollbackImage = "sandkeeper-rollback/" + sb.Name + ":" + p.entry.Run
+	p.entry.RollbackImage = rollbackPrefix + sb.Name + ":" + p.entry.Run
 }
 
 func (u *Upgrader) runID() string {

@@ -43,7 +43,6 @@ type world struct {
 type box struct {
 	lifecycle.Record
 	phases []string
-	mounts []dockertest.Mount
 }
 
 // home are the files of the old sandbox.
