@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -10,13 +11,14 @@ import (
 	"sandkeeper/gateway"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
+	"sandkeeper/sandbox"
 )
 
 type gatewayStatusOptions struct{ app *app }
 
 const gatewayStatusLong = `Show every piece of evidence about the gateway side by side: the CLI's version, the version that the running process really has,
-that of the file on disk, the cluster image, what the gateway itself reports, the runtime marker with its age and how it was judged,
-and the endpoint. Exit 0 when the gateway answered, 5 when it did not.`
+that of the file on disk, the cluster image, what the gateway itself reports, the generation of its database, the supervisors of the
+running sandboxes, the runtime marker with its age and how it was judged, and the endpoint. Exit 0 when the gateway answered, 5 when it did not.`
 
 func newGatewayStatus(a *app, run func(context.Context, *gatewayStatusOptions) (*answer, error)) *cobra.Command {
 	o := &gatewayStatusOptions{app: a}
@@ -48,6 +50,20 @@ type gatewayStatus struct {
 	Evidence []evidence        `json:"evidence"`
 	Marker   *preflight.Marker `json:"marker"`
 	PID      int               `json:"pid"`
+
+	Database    databaseStatus             `json:"database"`
+	MarkerAgeS  int64                      `json:"markerAgeSeconds"` // 0 without a marker
+	Supervisors []preflight.SupervisorSeen `json:"supervisors"`      // of the running sandboxes
+}
+
+// databaseStatus is the gateway's database as it lies there.
+type databaseStatus struct {
+	State      string `json:"state"` // known, absent, unknown
+	Path       string `json:"path"`
+	Generation int    `json:"generation"` // the newest migration; 0 when unknown
+	Migrations []int  `json:"migrations"`
+	Fit        string `json:"fit"` // for the gateway that runs, else the file that would be started: fits, migrates, newer, other-line, half-done, unknown
+	Why        string `json:"why"`
 }
 
 func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, error) {
@@ -62,6 +78,7 @@ func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, er
 		Gateway: seen.Target.Name, Endpoint: seen.Target.Endpoint, Source: seen.Target.Source, PID: seen.Process.PID,
 		Answered: seen.Served.Answered, Status: seen.Served.Status, Evidence: evidenceOf(seen), Marker: &decisive.report.Marker,
 	}
+	a.lookDeeper(ctx, &status, decisive, registry)
 	found := &answer{preflight: &decisive.report, result: status, text: func(a *app) { renderGatewayStatus(a, status, seen.Marker) }}
 	if !status.Answered {
 		return found, &Failure{
@@ -70,6 +87,25 @@ func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, er
 		}
 	}
 	return found, nil
+}
+
+// supervisorsLimit bounds the look at the supervisors of all running sandboxes.
+const supervisorsLimit = 10 * time.Second
+
+// lookDeeper adds what the observation does not see: the database, and the supervisors inside the sandboxes.
+func (a *app) lookDeeper(ctx context.Context, s *gatewayStatus, v *view, registry sandbox.Registry) {
+	ctx, cancel := context.WithTimeout(ctx, supervisorsLimit)
+	defer cancel()
+	facts := hostFacts{seen: v.seen, registry: registry}
+	facts.engine, _ = a.dial(ctx, a.bindings(registry))
+	in := a.hostInput(facts)
+	s.Supervisors = in.Supervisors(ctx)
+	if created := v.seen.Marker.CreatedAt; !created.IsZero() {
+		s.MarkerAgeS = int64(time.Since(created).Seconds())
+	}
+	d := in.Database(ctx)
+	fit, why := d.Fit(in.Next())
+	s.Database = databaseStatus{State: string(d.State), Path: d.Path, Generation: d.Generation(), Migrations: append([]int{}, d.Migrations...), Fit: string(fit), Why: cmp.Or(d.Why, why)}
 }
 
 func evidenceOf(o gateway.Observation) []evidence {
@@ -91,6 +127,18 @@ func renderGatewayStatus(a *app, s gatewayStatus, m gateway.Marker) {
 			where = e.Why
 		}
 		table.Row(e.Of, e.State, e.Version, where)
+	}
+	if d := s.Database; d.State == "known" {
+		table.Row("database", d.State, fmt.Sprintf("generation %d", d.Generation), d.Path+": "+d.Why)
+	} else {
+		table.Row("database", d.State, "", d.Why)
+	}
+	for _, seen := range s.Supervisors {
+		state := "known"
+		if seen.Version == "" {
+			state = "unknown"
+		}
+		table.Row("supervisor", state, seen.Version, cmp.Or(seen.Why, "sandbox "+seen.Sandbox))
 	}
 	table.Print(a.Out, nil)
 	a.printf("marker: %s%s", s.Marker.State, markerDetail(s.Marker, m))

@@ -23,7 +23,7 @@ func (in HostInput) database(ctx context.Context) Result {
 	case d.State != drift.Known:
 		return warning("", "the database could not be read: "+d.Why+". Do not delete it; keep a copy before anything is tried")
 	}
-	next := in.next()
+	next := in.Next()
 	if next == "" {
 		return warned("%s has generation %d (migrations %s); no gateway's version is known to compare it with", d.Path, d.Generation(), d)
 	}
@@ -31,8 +31,8 @@ func (in HostInput) database(ctx context.Context) Result {
 	return in.judgeFit(d, fit, why)
 }
 
-// next is the version of the gateway that would be started next, else of the one that runs.
-func (in HostInput) next() string {
+// Next is the version of the gateway that would be started next, else of the one that runs.
+func (in HostInput) Next() string {
 	if in.Seen.File.State == drift.Known && released(in.Seen.File.Version) {
 		return in.Seen.File.Version
 	}

@@ -100,8 +100,8 @@ func TestHostChecks(t *testing.T) {
 		}},
 		{CodeEngineAPI, "skip: no container engine on this host", "", func(in *HostInput) { in.Seen.Engine = gateway.EngineState{State: drift.Absent} }},
 
-		{CodeSpace, "pass: about 100.0 MB for 2 sandboxes, 1000.0 MB free", "", nil},
-		{CodeSpace, "fail: the next backups do not fit: about 2000.0 MB", "sandkeeper backups prune --keep 3", func(in *HostInput) {
+		{CodeSpace, "pass: about 100.0 MB for 2 sandboxes, 1.0 GB free", "", nil},
+		{CodeSpace, "fail: the next backups do not fit: about 2.0 GB", "sandkeeper backups prune --keep 3", func(in *HostInput) {
 			in.Need = func(context.Context) Need { return Need{Bytes: 2000e6, Sandboxes: 1, Unknown: 1} }
 		}},
 		{CodeSpace, "warn: the next backups may not fit", "sandkeeper backups prune --keep 3", func(in *HostInput) {

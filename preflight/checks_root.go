@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"sandkeeper/internal/size"
 )
 
 // root judges the folder of the backups without making anything in it.
@@ -86,7 +88,7 @@ func (in HostInput) space(ctx context.Context) Result {
 		return warned("the free space of %s is unknown: %v", in.Root, err)
 	}
 	need := in.Need(ctx)
-	estimate := fmt.Sprintf("about %s for %d sandboxes, %s free in %s", megabytes(need.Bytes), need.Sandboxes, megabytes(free), in.Root)
+	estimate := fmt.Sprintf("about %s for %d sandboxes, %s free in %s", size.Text(need.Bytes), need.Sandboxes, size.Text(free), in.Root)
 	if need.Unknown > 0 {
 		estimate += fmt.Sprintf("; the size of %d more is not known", need.Unknown)
 	}
@@ -97,13 +99,6 @@ func (in HostInput) space(ctx context.Context) Result {
 		return warning("sandkeeper backups prune --keep 3", "the next backups may not fit: "+estimate)
 	}
 	return passed("%s", estimate)
-}
-
-func megabytes(n int64) string {
-	if n < 10e9 {
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
 }
 
 func (in HostInput) otherRun(context.Context) Result {
