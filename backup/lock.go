@@ -27,14 +27,17 @@ type LockedError struct {
 	Host    string    `json:"host"`
 	Command string    `json:"command"`
 	Since   time.Time `json:"since"`
+
+	Age time.Duration `json:"-"` // for how long it had held the store when it was asked
 }
 
-// Error names the holder and since when it holds the store.
+// Error names the holder, and since when and for how long it holds the store.
 func (e *LockedError) Error() string {
 	if e.PID == 0 {
 		return fmt.Sprintf("%s is locked by another run", e.Path)
 	}
-	return fmt.Sprintf("%s is locked by process %d on %s (%q) since %s", e.Path, e.PID, e.Host, e.Command, e.Since.Format(time.RFC3339))
+	return fmt.Sprintf("%s is locked by process %d on %s (%q) since %s, for %s",
+		e.Path, e.PID, e.Host, e.Command, e.Since.Format(time.RFC3339), e.Age)
 }
 
 // Lock takes the store for command, without waiting, and sweeps what dead runs left. Errors: *LockedError, or what the disk says.
@@ -72,7 +75,7 @@ func (s *Store) holder() *LockedError {
 	if err != nil || json.Unmarshal(content, e) != nil {
 		e = &LockedError{}
 	}
-	e.Path = s.root
+	e.Path, e.Age = s.root, max(0, s.now().Sub(e.Since)).Round(time.Second)
 	return e
 }
 

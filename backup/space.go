@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"sandkeeper/internal/size"
 
@@ -52,4 +53,23 @@ func (s *Store) CheckSpace(sandbox string, need int64) error {
 		return &SpaceError{Sandbox: sandbox, Need: need, Free: free, Dir: s.root}
 	}
 	return nil
+}
+
+// needAndRoom completes the error of a full disk: how much a backup had written below dir by then, and how much room is left.
+func (s *Store) needAndRoom(err error, dir string) error {
+	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		return err
+	}
+	var written int64
+	files, _ := os.ReadDir(dir) // what cannot be seen is not counted: the error itself matters more
+	for _, file := range files {
+		if info, err := file.Info(); err == nil {
+			written += info.Size()
+		}
+	}
+	free, unknown := s.Free()
+	if unknown != nil {
+		return fmt.Errorf("%w: it needs more than the %s written so far; %w", err, size.Text(written), unknown)
+	}
+	return fmt.Errorf("%w: it needs more than the %s written so far, %s free in %s", err, size.Text(written), size.Text(free), s.root)
 }

@@ -56,7 +56,7 @@ func (s *Store) create(ctx context.Context, n NewBackup, fill func(context.Conte
 	if err != nil {
 		return Backup{}, err
 	}
-	defer func() { err = errors.Join(err, st.discard()) }() // also after a panic of fill
+	defer func() { err = errors.Join(s.needAndRoom(err, st.dir), st.discard()) }() // also after a panic of fill
 	m := n.Manifest
 	m.Schema, m.ID, m.Tool, m.Started, m.Secrets, m.Index = Schema, id, s.tool, started, n.Secrets, nil
 	if err := s.capture(ctx, st, n, &m, fill); err != nil {
