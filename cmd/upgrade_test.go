@@ -1,0 +1,144 @@
+package cmd
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sandkeeper/backup"
+	"sandkeeper/internal/ui"
+	"sandkeeper/upgrade"
+)
+
+// unfinished plants what a killed upgrade leaves in the journal.
+func (h *madeUpHost) unfinished(name string, step upgrade.Step) {
+	h.t.Helper()
+	j, err := upgrade.OpenJournal(filepath.Join(h.home, ".local/state/sandkeeper"), time.Now)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer j.Close()
+	if err := j.Enter(&upgrade.Entry{Name: name, Gateway: "gw"}, step); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func TestAPlainRunRefusesWhileSomethingIsUnfinished(t *testing.T) {
+	h := newHost(t)
+	h.unfinished("alpha", upgrade.StepCreating)
+	code, _, stderr := h.run("upgrade-sandboxes", "--yes")
+	if code != ExitRefused {
+		t.Errorf("exit %d, want %d", code, ExitRefused)
+	}
+	for _, want := range []string{`"alpha" at creating`, "sandkeeper upgrade-sandboxes --resume", "sandkeeper upgrade-sandboxes --rollback"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("stderr does not say %q:\n%s", want, stderr)
+		}
+	}
+	if calls := h.engine.Calls(); len(calls) != 0 {
+		t.Errorf("the engine was asked: %q", calls)
+	}
+}
+
+func TestWhatWasNeverTouchedIsNotUnfinished(t *testing.T) {
+	h := newHost(t)
+	h.unfinished("alpha", upgrade.StepPreconditions)
+	if _, _, stderr := h.run("upgrade-sandboxes", "--yes"); strings.Contains(stderr, "not finished") {
+		t.Errorf("stderr: %s", stderr)
+	}
+}
+
+func TestAnotherUpgradeIsALock(t *testing.T) {
+	h := newHost(t)
+	j, err := upgrade.OpenJournal(filepath.Join(h.home, ".local/state/sandkeeper"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	for _, args := range [][]string{{"upgrade-sandboxes", "--yes"}, {"upgrade-sandboxes", "--resume"}, {"upgrade-sandboxes", "--rollback"}} {
+		if code, _, stderr := h.run(args...); code != ExitLocked || !strings.Contains(stderr, "another upgrade is running") {
+			t.Errorf("%q: exit %d, %s, want %d", args, code, stderr, ExitLocked)
+		}
+	}
+}
+
+func TestWhatTheTotalsOfAnUpgradeMean(t *testing.T) {
+	up, failed, back := upgrade.Outcome{Outcome: upgrade.Upgraded}, upgrade.Outcome{Outcome: upgrade.Failed}, upgrade.Outcome{Outcome: upgrade.RolledBack}
+	skipped, current := upgrade.Outcome{Outcome: upgrade.Skipped}, upgrade.Outcome{Outcome: upgrade.UpToDate}
+	cases := []struct {
+		outcomes []upgrade.Outcome
+		rollback bool
+		want     ExitCode
+	}{
+		{nil, false, ExitOK}, {[]upgrade.Outcome{up, skipped, current}, false, ExitOK}, {[]upgrade.Outcome{current}, false, ExitOK},
+		{[]upgrade.Outcome{up, failed}, false, ExitPartial}, {[]upgrade.Outcome{up, back}, false, ExitPartial},
+		{[]upgrade.Outcome{failed, current}, false, ExitRefused}, {[]upgrade.Outcome{back}, false, ExitRefused},
+		{[]upgrade.Outcome{back}, true, ExitOK}, {[]upgrade.Outcome{back, failed}, true, ExitPartial}, {[]upgrade.Outcome{failed}, true, ExitRefused},
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range cases {
+		o := &upgradeOptions{app: &app{}, rollback: c.rollback}
+		if _, err := o.answered(&answer{}, c.outcomes); codeOf(err) != c.want {
+			t.Errorf("%+v (rollback %v): exit %d, want %d", c.outcomes, c.rollback, codeOf(err), c.want)
+		}
+		want := c.want
+		if want != ExitOK {
+			want = ExitInterrupted
+		}
+		if _, err := o.ended(ended, &answer{}, c.outcomes); codeOf(err) != want {
+			t.Errorf("%+v, interrupted: exit %d, want %d", c.outcomes, codeOf(err), want)
+		}
+	}
+}
+
+func codeOf(err error) ExitCode {
+	if f := failureOf(err); f != nil {
+		return f.Code
+	}
+	return ExitOK
+}
+
+func TestTheQuestionNamesWhatIsLost(t *testing.T) {
+	store, err := backup.OpenStore(t.TempDir(), backup.StoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &upgradeOptions{app: &app{}, capture: captureOptions{secrets: "exclude"}}
+	got := o.question(store, []*upgrade.Entry{
+		{Name: "alpha", Image: "img:2", Running: true, Warnings: []string{"whether x was not looked at"}}, {Name: "beta", Way: upgrade.ByNemoClaw}, {Name: "gamma"},
+	})
+	for _, want := range []string{
+		"3 sandbox(es)", "alpha: running; from img:2", "note: whether x", "beta: stopped, and left so; by nemoclaw beta rebuild --yes", "gateway's default image",
+		"outside of the sandbox home", "running processes end", "Credential files are left out",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the question does not say %q:\n%s", want, got)
+		}
+	}
+	unfinished := o.questionUnfinished([]*upgrade.Entry{{Name: "alpha", Step: upgrade.StepRestored}, {Name: "beta", Step: upgrade.StepProving}})
+	if !strings.Contains(unfinished, `"alpha" was left at restored: it will be finished`) || !strings.Contains(unfinished, `"beta" was left at proving: it will be taken back`) {
+		t.Errorf("the question about what is unfinished: %s", unfinished)
+	}
+}
+
+func TestNobodyToAskIsNeverYes(t *testing.T) {
+	h := newHost(t)
+	h.unfinished("alpha", upgrade.StepCreating)
+	before, _ := os.ReadFile(filepath.Join(h.home, ".local/state/sandkeeper", upgrade.JournalName))
+	code, stdout, stderr := h.run("upgrade-sandboxes", "--rollback", "--allow-unverified")
+	if code == ExitOK {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+	after, _ := os.ReadFile(filepath.Join(h.home, ".local/state/sandkeeper", upgrade.JournalName))
+	if len(before) == 0 || len(after) < len(before) {
+		t.Errorf("the journal had %d bytes, has %d", len(before), len(after))
+	}
+	o := &upgradeOptions{app: &app{Streams: &ui.Streams{}}}
+	if f := failureOf(o.confirm("Delete it?")); f == nil || f.Code != ExitUsage || !strings.Contains(f.Hint, "--yes") {
+		t.Errorf("confirm without a terminal = %+v, want exit 2 that names --yes", f)
+	}
+}
