@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -83,6 +84,9 @@ func (o *diagnoseOptions) read() (string, error) {
 		fmt.Fprintln(o.app.Err, "Paste the error text, then press Ctrl-D.")
 	}
 	text, err := tail(in, diagnoseLimit)
+	if errors.Is(err, syscall.EISDIR) {
+		err = usage("give a readable file, or - for standard input", "%w", err)
+	}
 	if err == nil && len(text) == 0 {
 		err = usage("paste the whole error, with the lines around it", "there is no text to diagnose")
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"sandkeeper/backup"
 	"sandkeeper/openshell"
+	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 )
 
@@ -73,7 +75,23 @@ func openshellFailure(err error) *Failure {
 			Hint: "sandkeeper gateway status shows what is there; " + offlineHint,
 		}
 	}
-	return &Failure{Code: ExitRefused, Kind: "listing_unreadable", Err: err, Hint: "sandkeeper preflight says whether versions differ; " + offlineHint}
+	return listingFailure(err, listing)
+}
+
+// listingFailure gives a listing that failed with words the class that these words have, and its remedy.
+func listingFailure(err error, listing *openshell.ListingError) *Failure {
+	f := &Failure{Code: ExitRefused, Kind: "listing_unreadable", Err: err, Hint: "sandkeeper preflight says whether versions differ; " + offlineHint}
+	if listing.Exit == 0 || listing.Output == "" {
+		return f
+	}
+	d := preflight.Diagnose("openshell "+listing.Op+": "+listing.Output, preflight.SourceStateCall)
+	switch d.Class {
+	case preflight.Auth, preflight.TLSTrust, preflight.TLSClientCert, preflight.WrongEndpoint, preflight.VersionSkew,
+		preflight.DBLocked, preflight.MigrationIncompatibleDB:
+		f.Kind = string(d.Class)
+		f.Hint = strings.Join(append(d.Actions, offlineHint), "\n")
+	}
+	return f
 }
 
 const offlineHint = "`sandkeeper backup-all --offline` saves labelled sandboxes without the gateway"

@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,8 +40,12 @@ func (a *app) only() (*sandbox.Binding, error) {
 	return &sandbox.Binding{Port: port}, nil
 }
 
-// dial connects to the container engine: where the gateway's marker says, else where docker would look.
+// dial connects to the container engine: where the gateway's marker says, else where docker would look. One that has let this run
+// wait already is not asked again.
 func (a *app) dial(ctx context.Context, bindings []sandbox.Binding) (*gateway.Engine, gateway.EngineState) {
+	if a.silent.State == "unknown" {
+		return nil, a.silent
+	}
 	dialing := gateway.Dialing{Env: a.Env, Timeout: a.global.probeTimeout}
 	for _, binding := range bindings {
 		if host := gateway.MarkerHost(ctx, a.gatewayOptions(binding)); host != "" {
@@ -47,7 +53,11 @@ func (a *app) dial(ctx context.Context, bindings []sandbox.Binding) (*gateway.En
 			break
 		}
 	}
-	return gateway.Dial(ctx, dialing)
+	engine, state := gateway.Dial(ctx, dialing)
+	if engine == nil {
+		a.silent = state
+	}
+	return engine, state
 }
 
 // openshellCLI is the command line that the observation resolved.
@@ -85,15 +95,37 @@ func (a *app) sources(registry sandbox.Registry, views []view, engine *gateway.E
 	if len(views) > 0 {
 		s.Gateway = views[0].seen.Target.Name
 	}
-	if cli := a.openshellCLI(views); cli != nil {
-		s.List = cli.Sandboxes
-	} else {
-		s.List = func(context.Context, string) ([]openshell.Sandbox, error) {
-			return nil, fmt.Errorf("list sandboxes: %w", openshell.ErrNotFound)
-		}
-	}
+	s.List = a.listing(views)
 	s.Containers = containersOf(engine, state)
 	return s
+}
+
+// listing asks a gateway for its sandboxes. A command line that is missing, may not be executed, or hung through the whole preflight
+// is not run: the answer is what is known about it.
+func (a *app) listing(views []view) func(context.Context, string) ([]openshell.Sandbox, error) {
+	cli := a.openshellCLI(views)
+	if cli != nil && !hung(views) {
+		return cli.Sandboxes
+	}
+	why, hint := "no openshell CLI was looked for", offlineHint
+	switch {
+	case cli != nil:
+		why = fmt.Sprintf("%s answered neither --version nor status in time", cli.Path)
+	case len(views) > 0:
+		why = views[0].seen.CLI.Why
+		hint = "install openshell where this user may execute it, or set NEMOCLAW_OPENSHELL_BIN; `sandkeeper backup-all --offline` needs no openshell"
+	}
+	return func(context.Context, string) ([]openshell.Sandbox, error) {
+		return nil, &Failure{Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("the sandboxes cannot be listed: %s", why), Hint: hint}
+	}
+}
+
+// hung reports whether the command line let every look of the preflight run into its time limit.
+func hung(views []view) bool {
+	return !slices.ContainsFunc(views, func(v view) bool {
+		status, ok := errors.AsType[*openshell.ListingError](v.seen.Served.Err)
+		return v.seen.CLI.State != "unknown" || !ok || !status.TimedOut
+	})
 }
 
 // containersOf lists containers through engine; without one it says whether there is none or whether it does not answer: from an

@@ -5,6 +5,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"io"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
+	"sandkeeper/gateway"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 )
@@ -46,6 +48,7 @@ type app struct {
 
 	started bool
 	answer  *answer
+	silent  gateway.EngineState // an engine that did not answer in this run: it is not waited for again
 }
 
 // answer is what a command has found out, before it is text or JSON.
@@ -81,8 +84,9 @@ func (a *app) finish(command string, f *Failure) ExitCode {
 	if a.JSON {
 		return a.finishJSON(command, code, f)
 	}
-	if a.answer != nil && a.answer.text != nil {
-		a.answer.text(a)
+	if err := a.printAnswer(); err != nil {
+		fmt.Fprintln(a.Err, "error: write the result:", err)
+		code = max(code, ExitRefused)
 	}
 	if f != nil && !f.Said {
 		fmt.Fprintln(a.Err, a.paintErr(color.FgRed, "error: ")+ui.CleanLines(f.Error()))
@@ -91,6 +95,34 @@ func (a *app) finish(command string, f *Failure) ExitCode {
 		}
 	}
 	return code
+}
+
+// printAnswer writes the text form. A result that could not be written was not given: the error is the writer's first one.
+func (a *app) printAnswer() error {
+	if a.answer == nil || a.answer.text == nil {
+		return nil
+	}
+	out := &faithful{to: a.Out}
+	streams := *a.Streams
+	streams.Out = out
+	told := *a
+	told.Streams = &streams
+	a.answer.text(&told)
+	return out.err
+}
+
+// faithful remembers the first error of the stream that it writes to.
+type faithful struct {
+	to  io.Writer
+	err error
+}
+
+func (f *faithful) Write(p []byte) (int, error) {
+	n, err := f.to.Write(p)
+	if f.err == nil {
+		f.err = err
+	}
+	return n, err
 }
 
 func (a *app) finishJSON(command string, code ExitCode, f *Failure) ExitCode {

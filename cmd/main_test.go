@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -153,6 +154,25 @@ func TestHelpNeedsNothing(t *testing.T) {
 		s := &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &out}
 		if code := run(t.Context(), args, &app{Streams: s}); code != ExitOK || out.Len() == 0 {
 			t.Errorf("%v: exit %d with %d bytes", args, code, out.Len())
+		}
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// A result that could not be written is a failure, in text as in JSON.
+func TestUnwrittenResultIsAFailure(t *testing.T) {
+	for _, form := range []string{"text", "json"} {
+		var problems bytes.Buffer
+		s := &ui.Streams{
+			In: strings.NewReader("Error: database is locked"), Out: fullDisk{}, Err: &problems,
+			Env: env.Parse([]string{"HOME=" + t.TempDir(), "PATH=/nowhere"}),
+		}
+		args := []string{"diagnose", "--no-host", "-o", form}
+		if code := run(t.Context(), args, &app{Streams: s, JSON: wantsJSON(args, s)}); code == ExitOK || !strings.Contains(problems.String(), "no space left") {
+			t.Errorf("%s: exit %d, %s", form, code, problems.String())
 		}
 	}
 }

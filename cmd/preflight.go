@@ -16,6 +16,8 @@ type preflightOptions struct {
 	skip  skipOptions
 }
 
+const preflightCommand = "sandkeeper preflight"
+
 const preflightLong = `Run every check and change nothing: are the openshell CLI and the running gateway of one version, and is the host fit for the
 work? Works with no sandboxes at all. The verdict is pass, refuse or unverified; unknown is never taken for equal.
 
@@ -41,7 +43,7 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 	if err := o.skip.check(); err != nil {
 		return nil, err
 	}
-	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper preflight"}
+	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: preflightCommand}
 	registry, registryErr := a.readRegistry()
 	if registryErr != nil {
 		a.warn("%v", registryErr) // the checks below say it too; the gateway can be judged without a registry

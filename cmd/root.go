@@ -80,6 +80,9 @@ func (a *app) prepare(c *cobra.Command) error {
 		return usage("give a duration such as 20s", "--probe-timeout must not be negative")
 	}
 	a.JSON = g.json || g.output == "json"
+	if err := noEmptyNames(c.Flags()); err != nil {
+		return err
+	}
 	_, err = a.extensionLinks()
 	return err
 }
@@ -106,6 +109,17 @@ func (a *app) complete(flags *pflag.FlagSet) error {
 		}
 	})
 	return problem
+}
+
+// noEmptyNames refuses --only "$NAME" with NAME unset: it would mean every sandbox.
+func noEmptyNames(flags *pflag.FlagSet) error {
+	for _, flag := range []string{"only", "exclude"} {
+		names, err := flags.GetStringSlice(flag)
+		if err == nil && flags.Changed(flag) && (len(names) == 0 || slices.Contains(names, "")) {
+			return usage("give names of sandboxes, or leave the flag out", "--%s names a sandbox without a name", flag)
+		}
+	}
+	return nil
 }
 
 // twin is the environment variable that stands for a flag.

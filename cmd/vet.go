@@ -32,6 +32,9 @@ func (a *app) vet(ctx context.Context, action preflight.Action, bindings []sandb
 		})
 	}
 	wg.Wait()
+	if !slices.ContainsFunc(views, func(v view) bool { return v.seen.Engine.State != "unknown" }) {
+		a.silent = views[0].seen.Engine
+	}
 	return views
 }
 
@@ -85,13 +88,21 @@ func (a *app) gate(views []view, action preflight.Action, allowUnverified bool) 
 	case decisive.report.Verdict == "unverified" && !allowUnverified:
 		return &Failure{
 			Code: ExitUnreachable, Kind: "unverified", Err: fmt.Errorf("gateway %q: CLI and gateway cannot be shown to agree: %s", decisive.report.Gateway, decisive.report.Doubt),
-			Hint: "sandkeeper preflight shows every check; --allow-unverified goes on all the same",
+			Hint: unverifiedHint(action),
 		}
 	}
 	for _, v := range views {
 		a.warnAbout(v.report)
 	}
 	return nil
+}
+
+// unverifiedHint names the flag only to a command that has it.
+func unverifiedHint(action preflight.Action) string {
+	if action.Command == preflightCommand {
+		return "the checks that warn or fail say what is in the way"
+	}
+	return "sandkeeper preflight shows every check; --allow-unverified goes on all the same"
 }
 
 func (a *app) warnAbout(r preflight.Report) {
@@ -133,9 +144,26 @@ func (a *app) reactive(err error, views []view, action preflight.Action) (*prefl
 	} else if unspecified, ok := errors.AsType[*sandbox.UnspecifiedError](err); ok {
 		report = preflight.JudgeUnspecified(viewOf(views, unspecified.Gateway).seen, action, unspecified.Count)
 	} else {
-		return nil, err
+		return nil, withOthers(err, views, action)
 	}
 	return &report, a.refusal(report, action)
+}
+
+// withOthers adds to the failure of one gateway of several how the others' sandboxes are reached all the same.
+func withOthers(err error, views []view, action preflight.Action) error {
+	listing, ok := errors.AsType[*openshell.ListingError](err)
+	f := failureOf(err)
+	if !ok || f.Code != ExitUnreachable || len(views) < 2 {
+		return err
+	}
+	others := []string{}
+	for _, v := range views {
+		if v.seen.Target.Name != listing.Gateway {
+			others = append(others, fmt.Sprintf("`%s -g %s`", action.Command, v.seen.Target.Name))
+		}
+	}
+	f.Hint += "; for the other gateways alone: " + strings.Join(others, ", ")
+	return f
 }
 
 func viewOf(views []view, name string) view {
