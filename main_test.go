@@ -28,6 +28,8 @@ func TestScript(t *testing.T) {
 			"docker": dockerCommand,
 			"same":   sameTree,
 			"json":   jsonCommand,
+
+			"gatewaydb": databaseCommand,
 		},
 	})
 }
