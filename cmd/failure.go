@@ -60,6 +60,9 @@ func openshellFailure(err error) *Failure {
 			Hint: "install openshell or set NEMOCLAW_OPENSHELL_BIN; `sandkeeper backup-all --offline` needs no openshell",
 		}
 	}
+	if connect, ok := errors.AsType[*openshell.ConnectError](err); ok {
+		return connectFailure(connect, err)
+	}
 	listing, ok := errors.AsType[*openshell.ListingError](err)
 	switch {
 	case !ok:
@@ -90,6 +93,16 @@ func listingFailure(err error, listing *openshell.ListingError) *Failure {
 		preflight.DBLocked, preflight.MigrationIncompatibleDB:
 		f.Kind = string(d.Class)
 		f.Hint = strings.Join(append(d.Actions, offlineHint), "\n")
+	}
+	return f
+}
+
+// connectFailure is for a gateway whose own API could not be used. The kinds are those of the JSON contract; an unsupported way of
+// authenticating is an "auth" for scripts.
+func connectFailure(connect *openshell.ConnectError, err error) *Failure {
+	f := &Failure{Code: ExitUnreachable, Kind: string(connect.Kind), Err: err, Hint: connect.Next()}
+	if connect.Kind == openshell.UnsupportedAuth {
+		f.Kind = "auth"
 	}
 	return f
 }
