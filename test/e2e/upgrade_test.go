@@ -21,6 +21,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"sandkeeper/test/e2e/gateway"
 )
@@ -35,6 +36,7 @@ type upgradeHost struct {
 	oldID  string // of the image that the sandbox was made from
 	newID  string // of the one that the reference names now
 	files  map[string]string
+	spec   []byte
 }
 
 func newUpgradeHost(t *testing.T, state string) *upgradeHost {
@@ -49,7 +51,9 @@ func newUpgradeHost(t *testing.T, state string) *upgradeHost {
 	t.Cleanup(func() { u.sweep() })
 	u.oldID = u.build("one")
 	spec := gateway.Sandbox{Image: u.image, Environment: map[string]string{"MODE": "careful"}}.NewSpec(version)
-	if _, err := u.driver.Create(t.Context(), gateway.Sandbox{Name: u.name, Spec: spec}); err != nil {
+	// A field that no generation has yet. Its tag is one byte of ASCII: the test gateway keeps specs in a label.
+	u.spec = protowire.AppendString(protowire.AppendTag(spec, 15, protowire.BytesType), "from the future")
+	if _, err := u.driver.Create(t.Context(), gateway.Sandbox{Name: u.name, Spec: u.spec}); err != nil {
 		t.Fatal(err)
 	}
 	c := u.only()
@@ -150,12 +154,17 @@ func (u *upgradeHost) read(id string) map[string]string {
 	}
 }
 
-// upgraded holds what there is now against what there was: one sandbox, one container, its state, its files, its environment.
+// holds compares what there is now with what there was: one sandbox, one container, its state, its files, its recipe.
 func (u *upgradeHost) holds(state, imageID string) {
 	u.t.Helper()
 	listed, err := u.driver.List(u.t.Context())
 	if err != nil || len(listed) != 1 || listed[0].Name != u.name {
 		u.t.Fatalf("the gateway lists %+v, %v, want the one sandbox", listed, err)
+	}
+	if forwards := imageID == u.newID; forwards && string(listed[0].Spec) != string(u.spec) {
+		u.t.Errorf("its spec is %q, want %q as it was", listed[0].Spec, u.spec)
+	} else if !strings.Contains(string(listed[0].Spec), "from the future") {
+		u.t.Errorf("its spec has lost the field from the future: %q", listed[0].Spec)
 	}
 	c := u.only()
 	if c.State != state || imageID != "" && c.ImageID != imageID {
@@ -218,6 +227,20 @@ func TestUpgradeOverRealContainers(t *testing.T) {
 	}
 }
 
+// TestUpgradeAsksFirst leaves the answer to a person: without a terminal nothing happens.
+func TestUpgradeAsksFirst(t *testing.T) {
+	u := newUpgradeHost(t, "running")
+	before := u.only().ID
+	p := run(t, u.env, filepath.Join(os.Getenv(programs), "sandkeeper"), "upgrade-sandboxes", "--only", u.name, "--allow-unverified")
+	if p.exit != 2 || !strings.Contains(p.stderr, "--yes") || !strings.Contains(p.stderr, u.name+": running; from "+u.image) {
+		t.Errorf("exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
+	}
+	if now := u.only().ID; now != before {
+		t.Errorf("container %s was replaced by %s", before, now)
+	}
+	u.holds("running", u.oldID)
+}
+
 // upgradeStages are the words at which a run is killed.
 func upgradeStages() []string {
 	return []string{
@@ -264,7 +287,8 @@ func (u *upgradeHost) killAt(stage string) {
 	ctx, cancel := context.WithTimeout(u.t.Context(), time.Minute)
 	defer cancel()
 	child := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	child.Env = u.env
+	var printed bytes.Buffer
+	child.Env, child.Stdout = u.env, &printed
 	said, err := child.StderrPipe()
 	if err != nil {
 		u.t.Fatal(err)
@@ -283,6 +307,6 @@ func (u *upgradeHost) killAt(stage string) {
 	err = child.Wait()
 	exited, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exited.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		u.t.Fatalf("it was not killed at %s: %v\n%s", stage, err, all.String())
+		u.t.Fatalf("it was not killed at %s: %v\n%s%s", stage, err, all.String(), printed.String())
 	}
 }
