@@ -99,7 +99,11 @@ func renderList(a *app, root string, list, states []listed) {
 	var table ui.Table
 	table.Row("SANDBOX", "ID", "AGE", "SIZE", "FILES", "CONSISTENCY", "VERIFIED", "LABEL")
 	for _, l := range list {
-		table.Row(l.Sandbox, l.ID, ui.Age(time.Since(l.Started)), size.Text(l.Bytes), fmt.Sprint(l.Files), string(l.Consistency), l.verified(), l.Label)
+		bytes, files := size.Text(l.Bytes), fmt.Sprint(l.Files)
+		if l.Damage != "" {
+			bytes, files = "-", "-" // its manifest, which says so, cannot be believed
+		}
+		table.Row(l.Sandbox, l.ID, ui.Age(time.Since(l.Started)), bytes, files, string(l.Consistency), l.verified(), l.Label)
 	}
 	for _, l := range states {
 		table.Row("(gateway "+l.Gateway+")", l.ID, ui.Age(time.Since(l.Started)), size.Text(l.Bytes), fmt.Sprint(l.Files), string(l.Consistency), l.verified(), l.Label)

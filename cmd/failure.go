@@ -126,9 +126,9 @@ func backupFailure(err error) *Failure {
 	if locked, ok := errors.AsType[*backup.LockedError](err); ok {
 		return &Failure{Code: ExitLocked, Kind: "locked", Err: locked, Hint: "wait for that run to end, then run this command again"}
 	}
-	if damage, ok := errors.AsType[*backup.DamageError](err); ok {
+	if _, ok := errors.AsType[*backup.DamageError](err); ok {
 		return &Failure{
-			Code: ExitDamaged, Kind: "verification_failed", Err: damage,
+			Code: ExitDamaged, Kind: "verification_failed", Err: err,
 			Hint: "do not delete it; sandkeeper backups list shows the other backups of this sandbox",
 		}
 	}

@@ -1,0 +1,68 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+
+	"sandkeeper/backup"
+	"sandkeeper/internal/ui"
+	"sandkeeper/openshell"
+	"sandkeeper/sandbox"
+)
+
+// Every typed error of the layers below has its code and kind, however deep it is wrapped, and where somebody can do something the
+// hint names the next command.
+func TestFailureOfEveryTypedError(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  error
+		code ExitCode
+		kind string
+		next string // what the hint must say
+	}{
+		"no openshell":           {openshell.ErrNotFound, ExitRefused, "gateway_not_registered", "backup-all --offline"},
+		"listing, no such":       {&openshell.ListingError{Gateway: "g", Op: "sandbox list", NotRegistered: true}, ExitUnreachable, "gateway_not_registered", "openshell gateway list"},
+		"listing, no answer":     {&openshell.ListingError{Gateway: "g", Op: "sandbox list", Unreachable: true}, ExitUnreachable, "gateway_unreachable", "sandkeeper gateway status"},
+		"listing, too slow":      {&openshell.ListingError{Gateway: "g", Op: "sandbox list", TimedOut: true}, ExitUnreachable, "gateway_unreachable", "--offline"},
+		"listing, gibberish":     {&openshell.ListingError{Gateway: "g", Op: "sandbox list", Output: "?"}, ExitRefused, "listing_unreadable", "sandkeeper preflight"},
+		"registry":               {&sandbox.RegistryError{Path: "/h/sandboxes.json", Err: errors.New("cut off")}, ExitRefused, "registry_invalid", "/h/sandboxes.json"},
+		"no such backup":         {&backup.NotFoundError{Sandbox: "alpha", ID: "x"}, ExitNotFound, "not_found", "sandkeeper backups list"},
+		"no such sandbox":        {&backup.UnknownSandboxError{Name: "alpha"}, ExitNotFound, "not_found", "sandkeeper backup-all --dry-run"},
+		"locked":                 {&backup.LockedError{PID: 42}, ExitLocked, "locked", "run this command again"},
+		"damage":                 {&backup.DamageError{Kind: backup.DamageDigest, Object: "a", Err: errors.New("b")}, ExitDamaged, "verification_failed", "do not delete it"},
+		"no room for one":        {&backup.SpaceError{Sandbox: "alpha"}, ExitRefused, "internal", "backups prune --keep"},
+		"no room for all":        {&backup.NoRoomError{Sandboxes: 2}, ExitRefused, "internal", "--backup-dir"},
+		"the disk is full":       {&fs.PathError{Op: "write", Path: "/b", Err: syscall.ENOSPC}, ExitRefused, "internal", "make room"},
+		"encrypted":              {backup.ErrNoIdentity, ExitUsage, "usage", "--identity FILE"},
+		"interrupted":            {context.Canceled, ExitInterrupted, "interrupted", "run the same command again"},
+		"a failure as it is":     {notFound("nothing is called %q", "x"), ExitNotFound, "not_found", "sandkeeper backups list"},
+		"interrupted in a list":  {&openshell.ListingError{Op: "sandbox list", Err: context.Canceled}, ExitInterrupted, "interrupted", "run the same command again"},
+		"what nobody thought of": {errors.New("moon"), ExitRefused, "internal", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for depth, err := range []error{tc.err, fmt.Errorf("sandbox %q: %w", "alpha", tc.err), errors.Join(errors.New("and more"), tc.err)} {
+				f := failureOf(err)
+				if f.Code != tc.code || f.Kind != tc.kind || !strings.Contains(f.Hint, tc.next) {
+					t.Errorf("wrapped %d times: %d %s %q, want %d %s and a hint with %q", depth, f.Code, f.Kind, f.Hint, tc.code, tc.kind, tc.next)
+				}
+				if f.Error() == "" || strings.Contains(f.Error(), "%!") {
+					t.Errorf("says %q", f.Error())
+				}
+			}
+		})
+	}
+	if failureOf(nil) != nil {
+		t.Error("no error is a failure")
+	}
+}
+
+// screen is an app whose output can be read.
+func screen() (*app, *bytes.Buffer) {
+	var out bytes.Buffer
+	return &app{Streams: &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &out}}, &out
+}
