@@ -1,0 +1,209 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sandkeeper/backup"
+	"sandkeeper/drift"
+	"sandkeeper/gateway"
+	"sandkeeper/preflight"
+	"sandkeeper/upgrade"
+)
+
+// The last lines are those that installers grep (DESIGN.md 4.3); names from outside cannot colour them or add to them.
+func TestRenderBackupAll(t *testing.T) {
+	mixed := backup.Summary{
+		Root: "/b", Totals: backup.Totals{Total: 3, Registered: 2, BackedUp: 1, Failed: 1, Orphaned: 1},
+		Sandboxes: []backup.Outcome{
+			{Name: "alpha", Status: backup.BackedUp, Backup: &backup.Saved{ID: "id1", Bytes: 1500, Files: 2, Content: 3_200_000, Consistency: "paused"}, Warnings: []string{"it grew"}},
+			{Name: "be\x1b[31mta", Status: backup.Failed, Reason: "no room\non the disk"},
+			{Name: "old", Status: backup.Orphaned, Reason: "in no list"},
+		},
+		Warnings: []string{"gateway \"g\" is unverified"},
+	}
+	for name, tc := range map[string]struct {
+		summary backup.Summary
+		empty   bool
+		err     error
+		want    string
+	}{
+		"nothing registered": {empty: true, want: "No sandboxes registered. Nothing to back up.\n"},
+		"refused before":     {err: fmt.Errorf("drift"), want: ""},
+		"mixed": {summary: mixed, err: fmt.Errorf("partial"), want: `  backed_up  alpha      paused, 2 files, 3.2 MB read, 1.5 kB on disk, id id1; it grew
+  failed     be�[31mta  no room on the disk
+  orphaned   old        in no list
+warning: gateway "g" is unverified
+1 recorded sandbox(es) were not found on their recorded gateway: old.
+Their gateway registration or container may have been removed; restore brings back what was saved of them: sandkeeper backups list
+Pre-upgrade backup: 1 backed up, 1 failed, 0 skipped
+Backups stored in: /b
+`},
+		"dry": {summary: backup.Summary{
+			Root: "/b", DryRun: true, Totals: backup.Totals{Total: 1, Skipped: 1, Planned: 1},
+			Sandboxes: []backup.Outcome{{Name: "a", Status: backup.Skipped, Reason: "dry run", Planned: true}},
+		}, want: "  skipped  a  dry run\nDry run: 1 sandboxes would be backed up to /b. Nothing was written.\n"},
+	} {
+		a, out := screen()
+		renderBackupAll(a, tc.summary, tc.empty, tc.err)
+		if diff := cmp.Diff(tc.want, out.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestRenderOmittedIsBounded(t *testing.T) {
+	for have, want := range map[int]int{0: 0, 1: 1, omittedShown: omittedShown, omittedShown + 5: omittedShown + 1} {
+		o := backup.Outcome{Name: "alpha"}
+		for n := range have {
+			o.Omitted = append(o.Omitted, backup.Exclusion{Path: fmt.Sprintf("key%d", n), Reason: "a credential"})
+		}
+		a, out := screen()
+		renderOmitted(a, backup.Summary{Sandboxes: []backup.Outcome{o}})
+		if got := strings.Count(out.String(), "\n"); got != want {
+			t.Errorf("%d left out: %d lines, want %d", have, got, want)
+		}
+		if have > omittedShown && !strings.Contains(out.String(), "5 more, see: sandkeeper backups show alpha") {
+			t.Errorf("the rest is not told:\n%s", out)
+		}
+	}
+}
+
+func TestRenderReportPutsTheVerdictLast(t *testing.T) {
+	a, out := screen()
+	renderReport(a, preflight.Report{
+		Gateway: "nemoclaw", Verdict: drift.Refuse,
+		Checks: []preflight.Result{
+			{Code: "cli-version", Status: preflight.Pass, Detail: "0.0.37"},
+			{Code: "schema", Status: preflight.Fail, Detail: "0.0.36 serves", Fix: "nemoclaw onboard --resume"},
+			{Code: "space", Status: preflight.Skip, Detail: "schema did not pass"},
+		},
+		Warnings: []string{"the file will drift on the next restart"},
+	})
+	const want = `  ok    cli-version  0.0.37
+  FAIL  schema       0.0.36 serves
+  skip  space        schema did not pass
+  fix schema: nemoclaw onboard --resume
+warning: the file will drift on the next restart
+verdict for gateway "nemoclaw": refuse
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// Worst first, whatever the order they were looked at in.
+func TestRenderCheckWorstFirst(t *testing.T) {
+	one := func(name string, state upgrade.CheckState, reasons ...upgrade.Reason) upgrade.Checked {
+		return upgrade.Checked{Name: name, State: state, Running: state == upgrade.Current, Reasons: reasons}
+	}
+	a, out := screen()
+	renderCheck(a, upgrade.CheckSummary{
+		Totals: upgrade.CheckTotals{Current: 1, Stale: 1, Unknown: 1, Orphaned: 1},
+		Sandboxes: []upgrade.Checked{
+			one("a", upgrade.Current),
+			one("b", upgrade.Stale, upgrade.Reason{Code: upgrade.CodeImage, Current: "sha256:1", Expected: "sha256:2"}, upgrade.Reason{Code: upgrade.CodeName, Detail: "too long"}),
+			one("c", upgrade.Unknown, upgrade.Reason{Code: upgrade.CodeSupervisor, Expected: "0.0.37", Detail: "it is stopped"}),
+			one("d", upgrade.Orphaned),
+		},
+	})
+	const want = `  orphaned  d  stopped
+  unknown   c  stopped  supervisor -, expected 0.0.37 (it is stopped)
+  stale     b  stopped  image sha256:1, expected sha256:2; name (too long)
+  current   a  running
+Upgrade check: 1 current, 1 stale, 1 unknown, 1 orphaned
+Nothing was changed. To rebuild the stale ones: sandkeeper upgrade-sandboxes
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	a, out = screen()
+	renderCheck(a, upgrade.CheckSummary{})
+	if got := out.String(); got != "No sandboxes found. Nothing to upgrade.\n" {
+		t.Errorf("nobody: %q", got)
+	}
+}
+
+func TestRenderRestoreClaimsOnlyWhatWasDone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		summary backup.RestoreSummary
+		want    string
+	}{
+		"done": {
+			backup.RestoreSummary{
+				Sandbox: "beta", From: "alpha", Backup: "id1", Done: true, Files: 2, Bytes: 1500, Previous: "id2",
+				Missing: []backup.Exclusion{{Path: ".env", Reason: "a credential"}},
+			},
+			"to be entered again: .env (a credential)\nRestored beta from backup id1: 2 files, 1.5 kB, read back and compared.\nWhat was there before is kept as backup id2.\n",
+		},
+		"dry": {
+			backup.RestoreSummary{Sandbox: "beta", From: "alpha", Backup: "id1", DryRun: true, Added: []string{"a"}, Changed: []string{"b"}, Removed: []string{"c", "d"}, Kept: []string{"e"}},
+			"would add: a\nwould change: b\nwould remove: c\nwould remove: d\nleft as it is, not in the backup: e\n" +
+				"Dry run: backup id1 of alpha into beta: 1 to add, 1 to change, 2 to remove. Nothing was changed.\n",
+		},
+		"broken off": {backup.RestoreSummary{Sandbox: "beta", Backup: "id1", Warnings: []string{"it stopped half way"}}, "warning: it stopped half way\n"},
+	} {
+		a, out := screen()
+		renderRestore(a, tc.summary)
+		if diff := cmp.Diff(tc.want, out.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	a, out := screen()
+	renderPaths(a, "would add", make([]string, pathsShown+3))
+	if got := strings.Count(out.String(), "\n"); got != pathsShown+1 || !strings.Contains(out.String(), "3 more (--json lists all)") {
+		t.Errorf("%d lines:\n%s", got, out)
+	}
+}
+
+func TestRenderReadinessSaysNothingOfAGatewayThatIsNotReady(t *testing.T) {
+	dead := gateway.Readiness{State: gateway.HasExited, Gateway: "g", Log: []string{"migration 12 was applied\x1b[0m but is missing"}, LogPath: "/l"}
+	a, out := screen()
+	renderReadiness(a, dead)
+	if got := out.String(); got != "log: migration 12 was applied�[0m but is missing\n" {
+		t.Errorf("%q", got)
+	}
+	if hint := waitHint(dead); !strings.Contains(hint, "sandkeeper diagnose /l") || !strings.Contains(hint, "do not delete") {
+		t.Errorf("hint %q", hint)
+	}
+	if hint := waitHint(gateway.Readiness{State: gateway.HasExited}); strings.Contains(hint, "diagnose") {
+		t.Errorf("without a log the hint names one: %q", hint)
+	}
+	a, out = screen()
+	renderReadiness(a, gateway.Readiness{Ready: true, Gateway: "g", Version: "0.0.37", JudgedBy: "its process and its answers", WaitedMs: 61_000})
+	if got := out.String(); got != "judged by its process and its answers\ngateway \"g\" at - is ready: version 0.0.37, after 1m\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestRenderVerifyAndVerified(t *testing.T) {
+	a, out := screen()
+	renderVerify(a, verifyResult{Root: "/b", Checked: 4, Damaged: 1, Backups: []verified{
+		{Sandbox: "a", ID: "1", OK: true},
+		{Sandbox: "a", ID: "2", OK: true, ReadData: true, Decrypted: true},
+		{Sandbox: "a", ID: "3", OK: true, ReadData: true},
+		{Sandbox: "b", ID: "4", Detail: "frame 3 is torn"},
+	}})
+	const want = `ok       a 1: structure; add --read-data to read every byte
+ok       a 2: every byte
+ok       a 3: every byte of the encrypted archive; its content was not decrypted
+damaged  b 4: frame 3 is torn
+4 backups verified, 1 damaged, in /b
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	yesterday := time.Now().Add(-25 * time.Hour)
+	for want, l := range map[string]listed{
+		"DAMAGED": {Damage: "torn", Verified: &backup.Verified{At: yesterday}}, "no": {},
+		"structure, 25h ago": {Verified: &backup.Verified{At: yesterday}}, "every byte, 25h ago": {Verified: &backup.Verified{At: yesterday, ReadData: true}},
+	} {
+		if got := l.verified(); got != want {
+			t.Errorf("verified() = %q, want %q", got, want)
+		}
+	}
+}
