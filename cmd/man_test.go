@@ -7,13 +7,13 @@ import (
 
 func TestRoffKeepsTextFromBeingRequests(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                       ".PP",
-		"plain":                  "plain",
-		".SH forged":             `\&.SH forged`,
-		"'quote first":           `\&'quote first`,
-		"a.b 'c'":                "a.b 'c'",
-		"--keep N":               `\-\-keep N`,
-		`C:\n`:                   `C:\en`,
+		"":                        ".PP",
+		"plain":                   "plain",
+		".SH forged":              `\&.SH forged`,
+		"'quote first":            `\&'quote first`,
+		"a.b 'c'":                 "a.b 'c'",
+		"--keep N":                `\-\-keep N`,
+		`C:\n`:                    `C:\en`,
 		"first\n\n.second\nthird": "first\n.PP\n\\&.second\nthird",
 	} {
 		if got := roff(text); got != want {
