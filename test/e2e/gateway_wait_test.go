@@ -1,0 +1,89 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// readiness is what `gateway wait --json` says.
+type readiness struct {
+	ExitCode int
+	Result   struct {
+		Ready                           bool
+		State, Version, Reason, LogPath string
+		PID                             int
+		Log                             []string
+	}
+}
+
+func (h *host) wait(args ...string) readiness {
+	h.t.Helper()
+	p := h.text(append([]string{"gateway", "wait", "--json"}, args...)...)
+	var r readiness
+	if err := json.Unmarshal([]byte(p.stdout), &r); err != nil {
+		h.t.Fatalf("%v\n%s%s", err, p.stdout, p.stderr)
+	}
+	return r
+}
+
+func TestGatewayWaitOnARealProcess(t *testing.T) {
+	h := newHost(t, "0.0.44")
+	h.installGateway("0.0.44")
+	gw, err := h.StartGateway(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = gw.Process.Kill(); _ = gw.Wait() })
+	r := h.wait("--timeout", "30s", "--settle", "1s")
+	if r.ExitCode != 0 || !r.Result.Ready || r.Result.Version != "0.0.44" || r.Result.PID != gw.Process.Pid {
+		t.Fatalf("a live gateway: %+v", r)
+	}
+	log := filepath.Join(filepath.Dir(h.Marker()), "openshell-gateway.log")
+	if err := os.WriteFile(log, []byte("starting\nError: migration 6 was previously applied but is missing\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		time.Sleep(1500 * time.Millisecond)
+		_ = gw.Process.Kill() // the openshell command line goes on saying that it is connected
+	}()
+	start := time.Now()
+	r = h.wait("--timeout", "60s", "--settle", "50s")
+	if r.ExitCode != 5 || r.Result.Ready || r.Result.State != "exited" || r.Result.LogPath != log || !strings.Contains(strings.Join(r.Result.Log, "\n"), "migration 6") {
+		t.Errorf("a gateway that was killed: %+v", r)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("noticed after %s only", took)
+	}
+}
+
+func TestGatewayStateIsNotRestoredUnderALiveGateway(t *testing.T) {
+	h := newHost(t, "0.0.44")
+	h.register("alpha")
+	h.installGateway("0.0.44")
+	gw, err := h.StartGateway(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = gw.Process.Kill(); _ = gw.Wait() })
+	h.text("backup-all", "--offline") // saves no sandbox: there is none
+	const toml = ".config/openshell/gateway.toml"
+	if err := h.Write(toml, "changed\n"); err != nil {
+		t.Fatal(err)
+	}
+	live := h.sandkeeper("restore", "--gateway-state", h.Gateway(), "--yes")
+	if live.ExitCode != 1 || live.Error == nil || !strings.Contains(live.Error.Message, "only while it is stopped") {
+		t.Errorf("under a live gateway: %+v", live)
+	}
+	_ = gw.Process.Kill()
+	_ = gw.Wait()
+	if stopped := h.sandkeeper("restore", "--gateway-state", h.Gateway(), "--yes"); !stopped.OK {
+		t.Errorf("under a stopped gateway: %+v", stopped.Error)
+	}
+	if content, err := os.ReadFile(filepath.Join(h.Home, toml)); err != nil || string(content) != "changed\n" {
+		t.Errorf("a file that the backup does not have was touched: %q, %v", content, err)
+	}
+}
