@@ -25,7 +25,7 @@ func newExtensions(a *app) *cobra.Command {
 			return usage("sandkeeper extensions list", "which one: list, reconcile or state?")
 		},
 	}
-	c.AddCommand(newExtensionsList(a, nil), newExtensionsState(a, nil))
+	c.AddCommand(newExtensionsList(a, nil), newExtensionsReconcile(a, nil), newExtensionsState(a, nil))
 	return c
 }
 

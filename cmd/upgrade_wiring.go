@@ -10,7 +10,6 @@ import (
 
 	"sandkeeper/backup"
 	"sandkeeper/internal/ui"
-	"sandkeeper/lifecycle"
 	"sandkeeper/openshell"
 	"sandkeeper/upgrade"
 )
@@ -18,17 +17,13 @@ import (
 // upgrading is an upgrader with what must be closed behind it.
 type upgrading struct {
 	*upgrade.Upgrader
-	store    *backup.Store
-	gateways *upgrade.Gateways
-	states   *lifecycle.Store // of extensions; nil without any
+	store      *backup.Store
+	gateways   *upgrade.Gateways
+	extensions *extensionChain // nil without any
 }
 
 func (u *upgrading) close() error {
-	var states error
-	if u.states != nil {
-		states = u.states.Close()
-	}
-	return errors.Join(u.Journal.Close(), u.gateways.Close(), states)
+	return errors.Join(u.Journal.Close(), u.gateways.Close(), u.extensions.close())
 }
 
 // upgrader wires everything that an upgrade works with.
@@ -135,49 +130,14 @@ func (o *upgradeOptions) nemoclaw(ctx context.Context, seen survey) upgrade.Rebu
 }
 
 // chain puts the configured extensions around every create and delete, after it has finished what an earlier run left of them.
-func (o *upgradeOptions) chain(ctx context.Context, u *upgrading, views []view) error {
-	links, err := o.app.extensionLinks()
-	if err != nil || len(links) == 0 {
+func (o *upgradeOptions) chain(ctx context.Context, u *upgrading, views []view) (err error) {
+	if u.extensions, err = o.app.openExtensionChain(); err != nil || u.extensions == nil {
 		return err
 	}
-	path, err := o.app.extensionStorePath()
-	if err != nil {
-		return err
-	}
-	if u.states, err = openExtensionStore(path); err != nil {
-		return err
-	}
-	if u.Chain, err = lifecycle.NewChain(lifecycle.Options{Links: links, Store: u.states, Warn: func(err error) { o.app.warn("%v", err) }}); err != nil {
-		return err
-	}
-	drivers := map[string]lifecycle.Driver{}
-	for _, v := range views {
-		driver, err := u.gateways.Driver(ctx, v.seen.Target.Name)
-		if err != nil {
-			o.app.warn("extensions are not reconciled on gateway %q: %v", v.seen.Target.Name, err)
-			continue
-		}
-		drivers[v.seen.Target.Name] = driver
-	}
-	reports, err := u.Chain.Reconcile(ctx, drivers)
+	u.Chain = u.extensions.Chain
+	reports, err := u.extensions.reconcile(ctx, o.app, u.gateways, views)
 	for _, r := range reports {
-		o.sayReconciled(r)
+		o.app.sayReconciled(r)
 	}
 	return err
-}
-
-func (o *upgradeOptions) sayReconciled(r lifecycle.ReconcileReport) {
-	about := fmt.Sprintf("sandbox %q", r.Sandbox.Name)
-	if r.Extension != "" {
-		about += fmt.Sprintf(", extension %q", r.Extension)
-	}
-	if r.Err != nil {
-		o.app.warn("%s: %v", about, r.Err)
-	}
-	for _, drift := range r.Drift {
-		o.app.warn("%s: %s", about, drift)
-	}
-	if r.Action != "" && r.Err == nil {
-		o.app.note("%s: %s", about, r.Action)
-	}
 }

@@ -1,0 +1,111 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/internal/ui"
+	"sandkeeper/lifecycle"
+	"sandkeeper/preflight"
+	"sandkeeper/upgrade"
+)
+
+type extensionsReconcileOptions struct{ app *app }
+
+const extensionsReconcileLong = `Finish or undo what a killed run left of the extensions' work, and ask each active extension whether its sandboxes are as its state
+says. What it finds is advisory: it is told, and changes nothing, unless the extension says that it has authority. Runs by itself at
+the start of every upgrade. The schema preflight comes first: no gateway is believed that does not agree with the CLI.`
+
+func newExtensionsReconcile(a *app, run func(context.Context, *extensionsReconcileOptions) (*answer, error)) *cobra.Command {
+	o := &extensionsReconcileOptions{app: a}
+	if run == nil {
+		run = runExtensionsReconcile
+	}
+	return &cobra.Command{
+		Use: "reconcile", Short: "Finish what was left, and look whether sandboxes are as extensions left them", Long: extensionsReconcileLong,
+		Args: cobra.NoArgs, Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitUnreachable, ExitLocked, ExitInterrupted),
+		RunE: a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+}
+
+func runExtensionsReconcile(ctx context.Context, o *extensionsReconcileOptions) (*answer, error) {
+	a := o.app
+	chain, err := a.openExtensionChain()
+	if err != nil {
+		return nil, err
+	}
+	if chain == nil {
+		return &answer{result: reconciled(nil), text: func(a *app) { a.printf("No extension is active: there is nothing to reconcile.") }}, nil
+	}
+	found, err := o.reconcile(ctx, chain)
+	return found, joined(err, chain.close())
+}
+
+func (o *extensionsReconcileOptions) reconcile(ctx context.Context, chain *extensionChain) (*answer, error) {
+	a := o.app
+	registry, err := a.readRegistry()
+	if err != nil {
+		return nil, err
+	}
+	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper extensions reconcile"}
+	views := a.vet(ctx, action, a.bindings(registry))
+	found := &answer{preflight: &worst(views).report}
+	if err := a.gate(views, action, false); err != nil {
+		return found, err
+	}
+	gateways := &upgrade.Gateways{Open: a.openAPI(views)}
+	reports, err := chain.reconcile(ctx, a, gateways, views)
+	found.result = reconciled(reports)
+	found.text = func(a *app) { renderReconciled(a, reports) }
+	return found, joined(joined(err, gateways.Close()), reconcileFailure(reports))
+}
+
+func reconciled(reports []lifecycle.ReconcileReport) map[string]any {
+	return map[string]any{"reports": append([]lifecycle.ReconcileReport{}, reports...)}
+}
+
+func reconcileFailure(reports []lifecycle.ReconcileReport) error {
+	var problems []error
+	for _, r := range reports {
+		if r.Err != nil {
+			problems = append(problems, fmt.Errorf("sandbox %q: %w", r.Sandbox.Name, r.Err))
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return &Failure{Code: ExitPartial, Kind: "partial", Err: errors.Join(problems...), Hint: "sandkeeper extensions state shows what is kept"}
+}
+
+func renderReconciled(a *app, reports []lifecycle.ReconcileReport) {
+	var table ui.Table
+	for _, r := range reports {
+		found := strings.Join(r.Drift, ", ")
+		switch {
+		case r.Err != nil:
+			found = r.Err.Error()
+		case found == "":
+			found = orDash(r.Action)
+		}
+		table.Row(r.Sandbox.Name, orDash(r.Extension), string(r.Status), found)
+	}
+	table.Print(a.Out, nil)
+	a.printf("%d looked at", len(reports))
+}
+
+// joined is err with what else went wrong, under the code and kind of the first.
+func joined(first, second error) error {
+	switch {
+	case second == nil:
+		return first
+	case first == nil:
+		return second
+	}
+	f := *failureOf(first)
+	f.Err = errors.Join(f.Err, second)
+	return &f
+}

@@ -1,0 +1,66 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestReconcileWithoutExtensionsMakesNothing(t *testing.T) {
+	h := newHost(t)
+	if out := h.mustRun("extensions", "reconcile"); !strings.Contains(out, "No extension is active") {
+		t.Errorf("stdout = %q", out)
+	}
+	if left, _ := os.ReadDir(h.home); len(left) > 0 {
+		t.Errorf("the home now holds %v", left)
+	}
+}
+
+// A host whose versions cannot be shown to agree is not asked about its sandboxes.
+func TestReconcileStopsAtThePreflight(t *testing.T) {
+	h := newHost(t)
+	h.write(t, ".config/sandkeeper/config.toml", "[compute]\nextensions = [\"fleet-labels\"]\n[compute.extension.\"fleet-labels\"]\nlabels = { fleet = \"prod\" }\n")
+	code, out, _ := h.run("extensions", "reconcile", "--json")
+	if code != ExitUnreachable || !strings.Contains(out, `"kind": "unverified"`) {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
+func TestExtensionsListSaysWhatIsActiveInOrder(t *testing.T) {
+	h := newHost(t)
+	h.write(t, ".config/sandkeeper/config.toml", "[compute]\nextensions = [\"fleet-labels\"]\n[compute.extension.\"fleet-labels\"]\nlabels = { fleet = \"prod\" }\ntimeout = \"45s\"\n")
+	out := h.mustRun("extensions", "list")
+	for _, want := range []string{"1      fleet-labels       yes     45s", "-      workload-identity  no"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no line %q in:\n%s", want, out)
+		}
+	}
+}
+
+func TestExtensionsStateOfNothing(t *testing.T) {
+	h := newHost(t)
+	if out := h.mustRun("extensions", "state"); !strings.Contains(out, "No extension keeps any state.") {
+		t.Errorf("stdout = %q", out)
+	}
+	for _, verb := range []string{"show", "clear"} {
+		if code, _, _ := h.run("extensions", "state", verb, "alpha", "fleet-labels"); code != ExitNotFound {
+			t.Errorf("state %s: exit %d, want %d", verb, code, ExitNotFound)
+		}
+	}
+	if left, _ := os.ReadDir(h.home); len(left) > 0 {
+		t.Errorf("looking made %v", left)
+	}
+}
+
+// write puts a file into the host's home.
+func (h *madeUpHost) write(t *testing.T, name, content string) {
+	t.Helper()
+	path := filepath.Join(h.home, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
