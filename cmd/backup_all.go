@@ -2,7 +2,11 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -181,10 +185,17 @@ func (a *app) nothingRegistered(ctx context.Context, registry sandbox.Registry) 
 	}
 	engine, state := a.dial(ctx, a.bindings(registry))
 	if engine == nil {
-		return state.State != "unknown", nil
+		return state.State != "unknown" || noSocket(state.Host), nil
 	}
 	containers, err := engine.Sandboxes(ctx)
 	return err == nil && len(containers) == 0, nil
+}
+
+// noSocket reports whether host is a socket that does not exist: an engine that is not there, wherever it was named, runs nothing.
+func noSocket(host string) bool {
+	path, unix := strings.CutPrefix(host, "unix://")
+	_, err := os.Stat(path)
+	return unix && errors.Is(err, fs.ErrNotExist)
 }
 
 func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, registry sandbox.Registry, inv sandbox.Inventory, views []view, engine *gateway.Engine, found *answer) (*answer, error) {

@@ -22,9 +22,13 @@ func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 	for _, o := range s.Sandboxes {
 		table.Row(string(o.Status), o.Name, outcomeDetail(o))
 	}
-	table.Print(a.Out, func(first, line string) string {
-		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
-	})
+	if table.Len() == 0 {
+		a.printf("No sandbox to back up.")
+	} else {
+		table.Print(a.Out, func(first, line string) string {
+			return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
+		})
+	}
 	for _, warning := range s.Warnings {
 		a.printf("warning: %s", warning)
 	}

@@ -149,3 +149,28 @@ func TestListingFailureHasItsClass(t *testing.T) {
 		}
 	}
 }
+
+// An empty registry on a host whose engine is not there is "nothing registered"; one that does not answer proves nothing.
+func TestEmptyRegistryWithoutAnEngine(t *testing.T) {
+	home, bin := t.TempDir(), t.TempDir()
+	registryAt(t, home, "")
+	script(t, filepath.Join(bin, "openshell"), "echo called >&2; exit 1")
+	code, stdout, _ := invoke(t, []string{"HOME=" + home, "PATH=" + bin}, "backup-all")
+	if code != ExitOK || stdout != "No sandboxes registered. Nothing to back up.\n" {
+		t.Errorf("no socket: exit %d, %s", code, stdout)
+	}
+	host, _ := silentEngine(t)
+	code, stdout, _ = invoke(t, []string{"HOME=" + home, "PATH=" + bin, "DOCKER_HOST=" + host}, "backup-all", "--probe-timeout", "200ms")
+	if code == ExitOK || strings.Contains(stdout, "Nothing to back up") {
+		t.Errorf("silent engine: exit %d, %s", code, stdout)
+	}
+}
+
+// Where nothing is left to do, the result says so in words, not with an empty line.
+func TestNothingLeftIsSaid(t *testing.T) {
+	h := newHost(t)
+	h.sandbox("alpha", "running", "x")
+	if out := h.mustRun("backup-all", "--offline", "--exclude", "alpha"); !strings.HasPrefix(out, "No sandbox to back up.\n") {
+		t.Errorf("got %q", out)
+	}
+}

@@ -30,6 +30,8 @@ type Observation struct {
 	File    drift.File
 	Served  Served
 	Host    Host
+	// Stranger is the user of the live gateway process, "user 1234", when we may not signal it; "" otherwise.
+	Stranger string
 	// Containers are the labelled sandbox containers of the engine, running or not; nil when the engine did not say.
 	Containers []Container
 	Probes     []Probe // in the order shown to people

@@ -59,7 +59,10 @@ func (l *look) lookProcess(ctx context.Context) finding {
 	seen := l.live()
 	switch {
 	case seen.found != nil:
-		return foundProcess(l.processEvidence(ctx, seen.marker, seen.found))
+		process := foundProcess(l.processEvidence(ctx, seen.marker, seen.found))
+		put := process.put
+		process.put = func(o *Observation) { put(o); o.Stranger = l.stranger(seen.found) }
+		return process
 	case seen.err != nil:
 		return foundProcess(drift.Process{Evidence: unknown("%w", seen.err)})
 	}
@@ -126,6 +129,14 @@ func foundProcess(p drift.Process) finding {
 		detail = fmt.Sprintf("process %d runs %s", p.PID, p.Version)
 	}
 	return finding{p.State, detail, func(o *Observation) { o.Process = p }}
+}
+
+// stranger names the user of a process that this user may not signal.
+func (o Options) stranger(r *running) string {
+	if o.UID == 0 || r.UID == o.UID {
+		return ""
+	}
+	return fmt.Sprintf("user %d", r.UID)
 }
 
 func foundFile(f drift.File) finding {

@@ -236,3 +236,17 @@ func TestAnotherUsersProcessIsObservedNotExecuted(t *testing.T) {
 		t.Errorf("marker %s (%s), process %+v; want live and unknown", marker.State, marker.Reason, got)
 	}
 }
+
+// Root may signal everybody; anybody else only himself.
+func TestStranger(t *testing.T) {
+	for _, c := range []struct {
+		us, them int
+		want     string
+	}{{0, 1000, ""}, {1000, 1000, ""}, {1000, 0, "user 0"}} {
+		r := &running{}
+		r.UID = c.them
+		if got := (Options{UID: c.us}).stranger(r); got != c.want {
+			t.Errorf("user %d, process of %d: %q, want %q", c.us, c.them, got, c.want)
+		}
+	}
+}

@@ -120,9 +120,20 @@ func TestExecTellsTransportFromCommand(t *testing.T) {
 			t.Errorf("%q, exit %s: got %+v, %v", c.stderr, c.exit, result, err)
 		}
 	}
-	_, err := real(t, `echo 'Error: status: Internal, message: "failed to decode Protobuf message: x"' >&2; exit 1`).Exec(t.Context(), ExecRequest{Name: "alpha"})
-	if _, ok := errors.AsType[*MismatchError](err); !ok {
-		t.Errorf("got %v, want a mismatch", err)
+}
+
+// A decode failure in the CLI's own words is a mismatch whatever the exit code; the same words of a command inside are its own.
+func TestExecMismatchWhateverTheExit(t *testing.T) {
+	for _, exit := range []string{"0", "1", "3", "137"} {
+		for words, want := range map[string]bool{
+			`Error: status: Internal, message: "failed to decode Protobuf message: x"`: true,
+			"tar: ./failed to decode Protobuf message: file changed as we read it":     false,
+		} {
+			_, err := real(t, "cat >&2 <<'END'\n"+words+"\nEND\nexit "+exit).Exec(t.Context(), ExecRequest{Name: "alpha"})
+			if _, got := errors.AsType[*MismatchError](err); got != want {
+				t.Errorf("exit %s, %s: got %v, want a mismatch: %v", exit, words, err, want)
+			}
+		}
 	}
 }
 

@@ -87,13 +87,16 @@ var own = regexp.MustCompile(`(?m)^Error: .*(?:status: [A-Z][A-Za-z]+, message: 
 
 func transportFailure(r ExecRequest, result command.Result) error {
 	message := own.FindString(Normalise(string(result.Stderr)))
-	if result.Exit != 1 || message == "" {
+	if message == "" {
 		return nil
 	}
 	text := Normalise(string(result.Stderr))
 	text = text[strings.LastIndex(text, message):]
-	if DecodeFailure(text) {
+	switch {
+	case DecodeFailure(text): // whatever the exit code, as for every state call
 		return &MismatchError{Gateway: r.Gateway, Op: "sandbox exec", Output: OneLine(text, 0)}
+	case result.Exit != 1:
+		return nil
 	}
 	failure := &ExecError{Gateway: r.Gateway, Name: r.Name, Output: OneLine(text, 0)}
 	squeezed := squeeze(text)

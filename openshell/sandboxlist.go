@@ -84,10 +84,10 @@ func (s jsonSandbox) sandbox() (Sandbox, error) {
 	}
 	created, _ := s.CreatedAt.(string)
 	row := Sandbox{ID: s.ID, Name: s.Name, Workspace: s.Workspace, Labels: s.Labels, Phase: phase(s.Phase), CreatedAt: moment(created)}
-	return qualified(row), nil
+	return row, nil // JSON keeps the workspace apart: a slash in a name is part of the name
 }
 
-// qualified splits "workspace/name", as listings over all workspaces print it.
+// qualified splits "workspace/name", as tables over all workspaces print it.
 func qualified(row Sandbox) Sandbox {
 	workspace, name, ok := strings.Cut(row.Name, "/")
 	if ok && workspace != "" && name != "" && (row.Workspace == "" || row.Workspace == workspace) {

@@ -88,3 +88,11 @@ func FuzzParseSandboxes(f *testing.F) {
 		}
 	})
 }
+
+// A slash in a JSON name is part of the name: nothing else may be backed up in its place.
+func TestJSONNamesAreNotSplit(t *testing.T) {
+	rows, err := ParseSandboxes(`[{"name": "a/b", "phase": "Ready"}, {"name": "../etc", "phase": "Ready", "workspace": ".."}]`)
+	if err != nil || len(rows) != 2 || rows[0].Name != "a/b" || rows[1].Name != "../etc" {
+		t.Errorf("got %+v, %v", rows, err)
+	}
+}

@@ -103,3 +103,15 @@ func TestRecoveryNamesTheVolumes(t *testing.T) {
 		t.Errorf("%q is not in:\n%s", want, steps)
 	}
 }
+
+// A process that this user may not signal is not to be killed by it, and a file that is gone is not to be started.
+func TestRestartIsPossible(t *testing.T) {
+	strange := Judge(with(oldProcess(), func(o *gateway.Observation) { o.Stranger = "user 0" }), BackingUp())
+	if steps := strings.Join(strange.Recovery, "\n"); strings.Contains(steps, "`kill ") || !strings.Contains(steps, "4242 belongs to user 0") {
+		t.Errorf("another user's process:\n%s", steps)
+	}
+	gone := Judge(with(oldProcess(), func(o *gateway.Observation) { o.File = drift.File{Evidence: drift.Evidence{State: drift.Absent}} }), BackingUp())
+	if steps := strings.Join(gone.Recovery, "\n"); strings.Contains(steps, "then start /home") || !strings.Contains(steps, "no longer on disk") {
+		t.Errorf("deleted file:\n%s", steps)
+	}
+}

@@ -108,6 +108,7 @@ func TestClassify(t *testing.T) {
 		"fingerprint missing":                           {claw(func(s *sandbox.Sandbox) { s.Row.NemoclawVersion = "" }), func(in *ClassifyInput) { in.NemoClaw = "9.9.9" }, Current, "", ""},
 		"unregistered, image agrees":                    {claw(func(s *sandbox.Sandbox) { s.Row, s.Registered = nil, false }), nil, Current, "", ""},
 		"unregistered, nothing to compare":              {claw(func(s *sandbox.Sandbox) { s.Row, s.Registered = nil, false }), none, Unknown, "inventory  ", "nothing about it can be compared"},
+		"no container to ask":                           {claw(func(s *sandbox.Sandbox) { s.Row, s.Container = nil, nil }), func(in *ClassifyInput) { none(in); supervisor("", fs.ErrNotExist)(in) }, Unknown, "supervisor  0.0.110", "no container of it was seen"},
 		"only what need not be known":                   {claw(func(s *sandbox.Sandbox) { s.Row = nil }), func(in *ClassifyInput) { none(in); image("", fs.ErrNotExist)(in) }, Unknown, "image sha256:aa ", "no longer on this host"},
 		"orphaned":                                      {claw(func(s *sandbox.Sandbox) { s.Standing, s.Container = sandbox.Orphaned, nil }), nil, Orphaned, "", ""},
 		"ambiguous":                                     {claw(func(s *sandbox.Sandbox) { s.Standing, s.Reason = sandbox.Ambiguous, "two claim it" }), nil, Unknown, "inventory  ", "two claim it"},

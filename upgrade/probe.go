@@ -107,6 +107,9 @@ func (in ClassifyInput) supervisorSignal(ctx context.Context, s sandbox.Sandbox)
 	}
 	version, err := in.bounded(ctx, func(ctx context.Context) (string, error) { return in.Supervisor(ctx, s) })
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && s.Container == nil:
+		sig.weight, sig.Detail = noted, "no container of it was seen on this host, so its supervisor could not be asked"
+		return sig
 	case errors.Is(err, fs.ErrNotExist) || (err != nil && !running(s)):
 		sig.weight, sig.Detail = noted, err.Error()
 		return sig
