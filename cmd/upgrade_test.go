@@ -73,10 +73,16 @@ func TestWhatTheTotalsOfAnUpgradeMean(t *testing.T) {
 		rollback bool
 		want     ExitCode
 	}{
-		{nil, false, ExitOK}, {[]upgrade.Outcome{up, skipped, current}, false, ExitOK}, {[]upgrade.Outcome{current}, false, ExitOK},
-		{[]upgrade.Outcome{up, failed}, false, ExitPartial}, {[]upgrade.Outcome{up, back}, false, ExitPartial},
-		{[]upgrade.Outcome{failed, current}, false, ExitRefused}, {[]upgrade.Outcome{back}, false, ExitRefused},
-		{[]upgrade.Outcome{back}, true, ExitOK}, {[]upgrade.Outcome{back, failed}, true, ExitPartial}, {[]upgrade.Outcome{failed}, true, ExitRefused},
+		{nil, false, ExitOK},
+		{[]upgrade.Outcome{up, skipped, current}, false, ExitOK},
+		{[]upgrade.Outcome{current}, false, ExitOK},
+		{[]upgrade.Outcome{up, failed}, false, ExitPartial},
+		{[]upgrade.Outcome{up, back}, false, ExitPartial},
+		{[]upgrade.Outcome{failed, current}, false, ExitRefused},
+		{[]upgrade.Outcome{back}, false, ExitRefused},
+		{[]upgrade.Outcome{back}, true, ExitOK},
+		{[]upgrade.Outcome{back, failed}, true, ExitPartial},
+		{[]upgrade.Outcome{failed}, true, ExitRefused},
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -1,10 +1,7 @@
 package upgrade
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +10,7 @@ import (
 )
 
 // firstNew is the container of the first sandbox that the world creates.
-var firstNew = fmt.Sprintf("ab%062x", 1)
+func firstNew() string { return fmt.Sprintf("ab%062x", 1) }
 
 // once makes the next call of an operation fail.
 func (w *world) once(op string) {
@@ -27,38 +24,52 @@ func (w *world) once(op string) {
 	}
 }
 
-// TestAFailureBringsTheOldOneBack makes each stretch of the way fail: the old sandbox is there, whole, and the outcome says so.
-func TestAFailureBringsTheOldOneBack(t *testing.T) {
-	cases := []struct {
-		name    string
-		arrange func(*world)
-		outcome OutcomeWord
-		at      Step
-		says    string
-	}{
-		{"backup fails", func(w *world) {
-			w.engine.Break(dockertest.Fault{Call: "GET /containers/0000000000000000000000000000000000000000000000000000000000000064/archive", Status: 500})
+// failure makes one stretch of the way fail.
+type failure struct {
+	name    string
+	arrange func(*world)
+	outcome OutcomeWord
+	at      Step
+	says    string
+}
+
+func failures() []failure {
+	return []failure{
+		{
+			"backup fails", func(w *world) {
+				w.engine.Break(dockertest.Fault{Call: "GET /containers/0000000000000000000000000000000000000000000000000000000000000064/archive", Status: 500})
+			},
+			Failed, StepBackingUp, "nothing was deleted",
 		},
-			Failed, StepBackingUp, "nothing was deleted"},
-		{"the image cannot be kept", func(w *world) {
-			w.engine.Break(dockertest.Fault{Call: "POST /commit", Status: 500, Body: `{"message":"no space"}`})
+		{
+			"the image cannot be kept", func(w *world) {
+				w.engine.Break(dockertest.Fault{Call: "POST /commit", Status: 500, Body: `{"message":"no space"}`})
+			},
+			Failed, StepKeepingImage, "no space",
 		},
-			Failed, StepKeepingImage, "no space"},
 		{"delete refused", func(w *world) { w.once("delete") }, Failed, StepDeleting, "delete refused; nothing was deleted"},
 		{"create refused", func(w *world) { w.once("create") }, RolledBack, StepCreating, "create refused"},
 		{"never Ready", func(w *world) { w.phases = []string{"Provisioning"} }, RolledBack, StepWaiting, "not Ready within"},
 		{"Error instead of Ready", func(w *world) { w.phases = []string{"Provisioning", "Error"} }, RolledBack, StepWaiting, `"Error"`},
 		{"Ready, then Error", func(w *world) { w.phases = []string{"Ready", "Ready", "Error"} }, RolledBack, StepSettling, "did not stay so"},
-		{"restore fails", func(w *world) {
-			w.engine.Break(dockertest.Fault{Call: "PUT /containers/" + firstNew + "/archive", Times: 1, Status: 500})
+		{
+			"restore fails", func(w *world) {
+				w.engine.Break(dockertest.Fault{Call: "PUT /containers/" + firstNew() + "/archive", Times: 1, Status: 500})
+			},
+			RolledBack, StepRestoring, "what was there before is in place again",
 		},
-			RolledBack, StepRestoring, "what was there before is in place again"},
-		{"the new one cannot be started again", func(w *world) {
-			w.engine.Break(dockertest.Fault{Call: "POST /containers/" + firstNew + "/start", Status: 500})
+		{
+			"the new one cannot be started again", func(w *world) {
+				w.engine.Break(dockertest.Fault{Call: "POST /containers/" + firstNew() + "/start", Status: 500})
+			},
+			RolledBack, StepStarting, "starting container",
 		},
-			RolledBack, StepStarting, "starting container"},
 	}
-	for _, c := range cases {
+}
+
+// TestAFailureBringsTheOldOneBack makes each stretch of the way fail: the old sandbox is there, whole, and the outcome says so.
+func TestAFailureBringsTheOldOneBack(t *testing.T) {
+	for _, c := range failures() {
 		for _, state := range []string{"running", "exited"} {
 			if c.at == StepStarting && state == "exited" {
 				continue // it is not started
@@ -134,130 +145,6 @@ func TestOneFailureCostsOnlyItself(t *testing.T) {
 	for _, name := range []string{"alpha", "beta", "gamma"} {
 		w.settled(t, f, name, "running")
 	}
-}
-
-// TestWhenTheWayBackFailsToo stops both ways: the outcome says what is where and which commands go on, and each of them does.
-func TestWhenTheWayBackFailsToo(t *testing.T) {
-	for _, then := range []string{"resume", "rollback"} {
-		t.Run(then, func(t *testing.T) {
-			w := startWorld(t, "running", "alpha")
-			f := w.fit(t)
-			w.fails("create", "quota exceeded")
-			got, err := f.upgrade(t.Context(), "alpha")
-			if err != nil || got[0].Outcome != Failed || !got[0].Unfinished || got[0].Step != StepRecreating {
-				t.Fatalf("upgrade = %+v, %v", got, err)
-			}
-			for _, want := range []string{
-				"quota exceeded", "Its gateway does not list it", "image " + got[0].RollbackImage + " holds its file system", "backup " + got[0].Backup + " holds its home",
-				"sandkeeper upgrade-sandboxes --resume --only alpha", "sandkeeper upgrade-sandboxes --rollback --only alpha",
-			} {
-				if !strings.Contains(got[0].Reason, want) {
-					t.Errorf("the reason does not say %q: %s", want, got[0].Reason)
-				}
-			}
-			if entries, _ := f.Journal.Unfinished(); len(entries) != 1 || entries[0].FailedAt != StepCreating {
-				t.Errorf("journal = %+v", entries)
-			}
-			w.fails("create", "")
-			again, err := f.task(t.Context(), then)
-			if err != nil || len(again) != 1 || again[0].Outcome != RolledBack {
-				t.Fatalf("%s = %+v, %v", then, again, err)
-			}
-			w.settled(t, f, "alpha", "running")
-		})
-	}
-}
-
-func TestGatewayThatDiesInTheMiddle(t *testing.T) {
-	for then, want := range map[string]OutcomeWord{"resume": Upgraded, "rollback": RolledBack} {
-		t.Run(then, func(t *testing.T) {
-			w := startWorld(t, "running", "alpha")
-			f := w.fit(t)
-			w.hook = func(op string) {
-				if op == "create" {
-					w.refuse["create"], w.refuse["list"], w.refuse["delete"] = "connection refused", "connection refused", "connection refused"
-				}
-			}
-			got, err := f.upgrade(t.Context(), "alpha")
-			if err != nil || !got[0].Unfinished || !strings.Contains(got[0].Reason, "Whether its gateway has it is not known") {
-				t.Fatalf("upgrade = %+v, %v", got, err)
-			}
-			w.hook = nil
-			clear(w.refuse)
-			again, err := f.task(t.Context(), then)
-			if err != nil || again[0].Outcome != want {
-				t.Fatalf("%s = %+v, %v, want %s", then, again, err, want)
-			}
-			w.settled(t, f, "alpha", "running")
-		})
-	}
-}
-
-func TestWithoutItsRollbackImageItComesBackFromImageAndBackup(t *testing.T) {
-	w := startWorld(t, "running", "alpha")
-	f := w.fit(t)
-	w.engine.AddImage("old:1", oldImage)
-	w.fails("create", "quota exceeded")
-	got, err := f.upgrade(t.Context(), "alpha")
-	if err != nil || !got[0].Unfinished {
-		t.Fatal(got, err)
-	}
-	if err := f.engine.RemoveImage(t.Context(), got[0].RollbackImage); err != nil {
-		t.Fatal(err)
-	}
-	w.fails("create", "")
-	again, err := f.task(t.Context(), "rollback")
-	if err != nil || again[0].Outcome != RolledBack || !slices.ContainsFunc(again[0].Warnings, func(s string) bool { return strings.Contains(s, "is gone: it is made from") }) {
-		t.Fatalf("rollback = %+v, %v", again, err)
-	}
-	if c := w.settled(t, f, "alpha", "running"); c.ImageID != oldImage {
-		t.Errorf("it runs from %s, want the image it came from", c.ImageID)
-	}
-}
-
-func TestASandboxThatSomebodyElseMadeIsLeftAlone(t *testing.T) {
-	w := startWorld(t, "running", "alpha")
-	f := w.fit(t)
-	w.fails("create", "quota exceeded")
-	if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
-		t.Fatal(got, err)
-	}
-	// The journal was at recreating when somebody made a sandbox by hand; then it was set back to rolling-back with a known new id.
-	entries, _ := f.Journal.Unfinished()
-	entries[0].NewID = "id-new-77"
-	if err := f.Journal.Enter(&entries[0], StepRollingBack); err != nil {
-		t.Fatal(err)
-	}
-	w.fails("create", "")
-	request, _ := withImage(entries[0].Request, "img:1")
-	if _, err := (&remote{socket: w.socket, point: nowhere}).CreateSandbox(t.Context(), request); err != nil {
-		t.Fatal(err)
-	}
-	got, err := f.task(t.Context(), "rollback")
-	if err != nil || !got[0].Unfinished || !strings.Contains(got[0].Reason, "left alone") || len(w.containers()) != 1 {
-		t.Errorf("rollback = %+v, %v", got, err)
-	}
-}
-
-func TestInterruptedAfterTheDeletionGoesBack(t *testing.T) {
-	w := startWorld(t, "running", "alpha", "beta")
-	f := w.fit(t)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	why := errors.New("the operator pressed Ctrl-C")
-	f.Progress = func(_ string, step Step, _ string) {
-		if step == StepDeleted {
-			cancel(why)
-		}
-	}
-	got, err := f.upgrade(ctx, "alpha", "beta")
-	if err != nil || got[0].Outcome != RolledBack || !strings.Contains(got[0].Reason, why.Error()) {
-		t.Fatalf("upgrade = %+v, %v", got, err)
-	}
-	if got[1].Outcome != Failed || got[1].Unfinished || !strings.Contains(got[1].Reason, "before its turn") {
-		t.Errorf("the second = %+v, want that its turn did not come", got[1])
-	}
-	w.settled(t, f, "alpha", "running")
-	w.settled(t, f, "beta", "running")
 }
 
 func TestAPanicIsOneSandboxesFailure(t *testing.T) {

@@ -55,34 +55,43 @@ func (w *world) replace(t *testing.T, files []dockertest.File) func(context.Cont
 	}
 }
 
-func TestNemoClawsRebuildIsJudgedByLooking(t *testing.T) {
-	without := func(files []dockertest.File, lost string) (kept []dockertest.File) {
-		for _, f := range files {
-			if f.Path != lost {
-				kept = append(kept, f)
-			}
+func without(files []dockertest.File, lost string) (kept []dockertest.File) {
+	for _, f := range files {
+		if f.Path != lost {
+			kept = append(kept, f)
 		}
-		return kept
 	}
-	cases := []struct {
-		name       string
-		exit       int
-		files      []dockertest.File // of the new sandbox; nil: there is none
-		idle       bool              // nothing is done at all
-		outcome    OutcomeWord
-		at         Step
-		says       string
-		unfinished bool
-	}{
+	return kept
+}
+
+// judgement is what NemoClaw did, and what is made of it.
+type judgement struct {
+	name       string
+	exit       int
+	files      []dockertest.File // of the new sandbox; nil: there is none
+	idle       bool              // nothing is done at all
+	outcome    OutcomeWord
+	at         Step
+	says       string
+	unfinished bool
+}
+
+func judgements() []judgement {
+	return []judgement{
 		{name: "well", files: home(), outcome: Upgraded, at: StepDone},
 		{name: "complains, and a new sandbox is there", exit: 1, files: home(), outcome: Upgraded, at: StepDone},
 		{name: "exit 0, and nothing was done", idle: true, outcome: Failed, at: StepRebuilding, says: "the sandbox is the old one still"},
 		{name: "fails before it deletes", exit: 1, idle: true, outcome: Failed, at: StepRebuilding, says: "nothing was deleted"},
 		{name: "fails after it deleted", exit: 1, outcome: RolledBack, at: StepRebuilding, says: "does not list the sandbox any more"},
-		{name: "exit 0, and state is missing", files: without(home(), "/sandbox/.openclaw/workspace/plan.md"), outcome: Failed, at: StepComparing,
-			says: "sandkeeper restore alpha --backup", unfinished: true},
+		{
+			name: "exit 0, and state is missing", files: without(home(), "/sandbox/.openclaw/workspace/plan.md"), outcome: Failed, at: StepComparing,
+			says: "sandkeeper restore alpha --backup", unfinished: true,
+		},
 	}
-	for _, c := range cases {
+}
+
+func TestNemoClawsRebuildIsJudgedByLooking(t *testing.T) {
+	for _, c := range judgements() {
 		t.Run(c.name, func(t *testing.T) {
 			w := startWorld(t, "running", "alpha")
 			f := w.fit(t)
@@ -122,6 +131,31 @@ func TestNemoClawsRebuildIsJudgedByLooking(t *testing.T) {
 			w.settled(t, again, "alpha", "running")
 		})
 	}
+}
+
+func TestARebuildByNemoClawThatWasCutOffIsNotRunTwice(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	replace := w.replace(t, home())
+	f.NemoClaw = &rebuilding{do: func(ctx context.Context) {
+		replace(ctx)
+		panic("killed")
+	}}
+	targets, _ := f.targets(t.Context(), "alpha")
+	targets[0].Way = ByNemoClaw
+	ready, _, err := f.Preconditions(t.Context(), targets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Execute(t.Context(), ready)[0]; !got.Unfinished || got.Step != StepRebuilding {
+		t.Fatalf("Execute = %+v", got)
+	}
+	f.NemoClaw = &rebuilding{do: func(context.Context) { t.Error("NemoClaw was run again") }}
+	again, err := f.task(t.Context(), "resume")
+	if err != nil || again[0].Outcome != Upgraded {
+		t.Fatalf("resume = %+v, %v", again, err)
+	}
+	w.settled(t, f, "alpha", "running")
 }
 
 func nemoclawScript(t *testing.T, body string) string {

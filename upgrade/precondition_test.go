@@ -21,24 +21,32 @@ func changing(calls []string) []string {
 	})
 }
 
-func TestEveryPreconditionThatFailsIsNamedAndNothingIsTouched(t *testing.T) {
-	other := "id-other"
-	cases := []struct {
-		name   string
-		change func(*world, *fitted, *Target)
-		codes  []string
-		says   string
-		fix    string
-	}{
+// unmet is a precondition that is made to fail.
+type unmet struct {
+	name   string
+	change func(*world, *fitted, *Target)
+	codes  []string
+	says   string
+	fix    string
+}
+
+func unmetPreconditions() []unmet {
+	return []unmet{
 		{"name", func(_ *world, _ *fitted, s *Target) { s.Sandbox.Name = "Alpha" }, []string{NeedName, NeedRecipe}, "lower-case letters", ""},
 		{"no container", func(_ *world, _ *fitted, s *Target) { s.Sandbox.Container = nil }, []string{NeedContainer}, "no container on this host", ""},
-		{"paused", func(w *world, f *fitted, s *Target) { _ = f.engine.Pause(context.Background(), s.Sandbox.Container.ID) },
-			[]string{NeedContainer}, "is paused", "docker unpause openshell-alpha-id-alpha"},
+		{
+			"paused", func(w *world, f *fitted, s *Target) { _ = f.engine.Pause(context.Background(), s.Sandbox.Container.ID) },
+			[]string{NeedContainer},
+			"is paused", "docker unpause openshell-alpha-id-alpha",
+		},
 		{"no recipe", func(w *world, _ *fitted, _ *Target) { w.fails("recipe", "unauthenticated") }, []string{NeedRecipe}, "unauthenticated", ""},
-		{"another sandbox's recipe", func(_ *world, _ *fitted, s *Target) { s.Sandbox.ID = other }, []string{NeedRecipe}, "id id-alpha, not id-other", ""},
+		{"another sandbox's recipe", func(_ *world, _ *fitted, s *Target) { s.Sandbox.ID = "id-other" }, []string{NeedRecipe}, "id id-alpha, not id-other", ""},
 		{"listing fails", func(w *world, _ *fitted, _ *Target) { w.fails("list", "connection refused") }, []string{NeedGateway}, "connection refused", ""},
-		{"no image", func(_ *world, f *fitted, _ *Target) { _ = f.engine.RemoveImage(context.Background(), "img:1") },
-			[]string{NeedImage}, `image "img:1" is not on this host`, "docker pull img:1"},
+		{
+			"no image", func(_ *world, f *fitted, _ *Target) { _ = f.engine.RemoveImage(context.Background(), "img:1") },
+			[]string{NeedImage},
+			`image "img:1" is not on this host`, "docker pull img:1",
+		},
 		{"providers gone", func(w *world, f *fitted, _ *Target) {
 			r := w.recipes["id-alpha"]
 			r.Providers = []string{"github", "slack"}
@@ -55,7 +63,10 @@ func TestEveryPreconditionThatFailsIsNamedAndNothingIsTouched(t *testing.T) {
 			f.Room = func(context.Context, string) error { return errors.New("no room") }
 		}, []string{NeedGateway, NeedImage, NeedRoom}, "nothing was touched", "docker pull img:1"},
 	}
-	for _, c := range cases {
+}
+
+func TestEveryPreconditionThatFailsIsNamedAndNothingIsTouched(t *testing.T) {
+	for _, c := range unmetPreconditions() {
 		t.Run(c.name, func(t *testing.T) {
 			w := startWorld(t, "running", "alpha")
 			f := w.fit(t)
@@ -124,9 +135,15 @@ func TestPlan(t *testing.T) {
 		nemoclaw bool
 		way      Way
 	}{
-		{CodeImage, false, false, ByRecipe}, {CodeImage, false, true, ByRecipe}, {CodeImage, true, false, ByRecipe}, {CodeImage, true, true, ByNemoClaw},
-		{CodeSupervisor, false, false, ByRecipe}, {CodeFingerprint, true, true, ByNemoClaw}, {CodeAgentVersion, true, true, ByNemoClaw},
-		{CodeAgentVersion, true, false, ""}, {CodeFingerprint, true, false, ""},
+		{CodeImage, false, false, ByRecipe},
+		{CodeImage, false, true, ByRecipe},
+		{CodeImage, true, false, ByRecipe},
+		{CodeImage, true, true, ByNemoClaw},
+		{CodeSupervisor, false, false, ByRecipe},
+		{CodeFingerprint, true, true, ByNemoClaw},
+		{CodeAgentVersion, true, true, ByNemoClaw},
+		{CodeAgentVersion, true, false, ""},
+		{CodeFingerprint, true, false, ""},
 	}
 	for _, c := range cases {
 		checked, sb := stale("alpha", c.code, c.managed)

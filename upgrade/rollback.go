@@ -81,6 +81,9 @@ func (j *job) stillWhole(ctx context.Context) (bool, error) {
 	if err != nil || !found || record.ID != j.OldID {
 		return false, err
 	}
+	if record.Phase == "Deleting" {
+		return false, fmt.Errorf("gateway %q is deleting sandbox %q still", j.Gateway, j.Name)
+	}
 	_, there, err := j.oldContainer(ctx)
 	return there, err
 }

@@ -1,0 +1,179 @@
+package e2e
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"sandkeeper/test/e2e/gateway"
+)
+
+// upgradeHost is a host with a real openshell, a gateway that speaks gRPC, and one sandbox in a real container whose image has moved on.
+type upgradeHost struct {
+	realHost
+	engine *engine
+	driver *gateway.Docker
+	name   string
+	image  string // reference
+	oldID  string // of the image that the sandbox was made from
+	newID  string // of the one that the reference names now
+	files  map[string]string
+	spec   []byte
+}
+
+func newUpgradeHost(t *testing.T, state string) *upgradeHost {
+	t.Helper()
+	const version = "0.0.110"
+	cli := realCLI(t, version)
+	e := newEngine(t)
+	u := &upgradeHost{engine: e, name: "up" + gateway.NewID()[:8], image: fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))}
+	u.driver = &gateway.Docker{
+		Client: e.client, Version: version, Namespace: "e2e-" + u.name,
+		Command: []string{"/bin/sh", "-c", "trap 'exit 0' TERM; /bin/sleep 600 & wait"},
+	}
+	u.realHost = newRealHost(t, cli, &gateway.Server{Version: version, Backend: u.driver})
+	t.Cleanup(func() { u.sweep() })
+	u.oldID = u.build("one")
+	spec := gateway.Sandbox{Image: u.image, Environment: map[string]string{"MODE": "careful"}}.NewSpec(version)
+	// A field that no generation has yet. Its tag is one byte of ASCII: the test gateway keeps specs in a label.
+	u.spec = protowire.AppendString(protowire.AppendTag(spec, 15, protowire.BytesType), "from the future")
+	if _, err := u.driver.Create(t.Context(), gateway.Sandbox{Name: u.name, Spec: u.spec}); err != nil {
+		t.Fatal(err)
+	}
+	c := u.only()
+	if err := e.client.CopyToContainer(t.Context(), c.ID, "/sandbox", archive(t, home()), container.CopyToContainerOptions{CopyUIDGID: true}); err != nil {
+		t.Fatal(err)
+	}
+	if state == "exited" {
+		e.stop(c.ID)
+	}
+	u.newID = u.build("two")
+	u.files = u.read(c.ID)
+	return u
+}
+
+// build makes the image under the reference, with a file that tells it apart.
+func (u *upgradeHost) build(mark string) (id string) {
+	u.t.Helper()
+	busybox, err := os.ReadFile("/bin/busybox")
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	rootfs := archive(u.t, []entry{
+		{name: "bin/busybox", mode: 0o755, content: string(busybox)},
+		{name: "bin/sh", link: "busybox"},
+		{name: "bin/sleep", link: "busybox"},
+		{name: "tmp", dir: true, mode: 0o1777},
+		{name: "sandbox", dir: true, mode: 0o755},
+		{name: "sandbox/of-the-image", content: mark, mode: 0o644},
+	})
+	out, err := u.engine.client.ImageImport(u.t.Context(), image.ImportSource{Source: rootfs, SourceName: "-"}, u.image, image.ImportOptions{})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := io.Copy(io.Discard, out); err != nil {
+		u.t.Fatal(err)
+	}
+	made, err := u.engine.client.ImageInspect(u.t.Context(), u.image)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return made.ID
+}
+
+// containers are those that pass for this sandbox.
+func (u *upgradeHost) containers() []container.Summary {
+	u.t.Helper()
+	found, err := u.engine.client.ContainerList(context.Background(), container.ListOptions{All: true, Filters: filters.NewArgs(
+		filters.Arg("label", "openshell.ai/managed-by=openshell"), filters.Arg("label", "openshell.ai/sandbox-name="+u.name))})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return found
+}
+
+func (u *upgradeHost) only() container.Summary {
+	u.t.Helper()
+	found := u.containers()
+	if len(found) != 1 {
+		u.t.Fatalf("%d containers pass for sandbox %q, want one", len(found), u.name)
+	}
+	return found[0]
+}
+
+// sweep removes what the test and the upgrade have made.
+func (u *upgradeHost) sweep() {
+	for _, c := range u.containers() {
+		_ = u.engine.client.ContainerRemove(context.Background(), c.ID, container.RemoveOptions{Force: true})
+	}
+	kept, _ := u.engine.client.ImageList(context.Background(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", "sandkeeper-rollback/"+u.name))})
+	ids := []string{u.oldID, u.newID}
+	for _, i := range kept {
+		ids = append([]string{i.ID}, ids...)
+	}
+	for _, id := range ids {
+		_, _ = u.engine.client.ImageRemove(context.Background(), id, image.RemoveOptions{Force: true})
+	}
+}
+
+// read is the home in a container: of every entry what a copy must not change.
+func (u *upgradeHost) read(id string) map[string]string {
+	u.t.Helper()
+	stream, _, err := u.engine.client.CopyFromContainer(u.t.Context(), id, "/sandbox")
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	defer stream.Close()
+	found := map[string]string{}
+	for archive := tar.NewReader(stream); ; {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		content, err := io.ReadAll(archive)
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		found[h.Name] = fmt.Sprintf("%c %o %d:%d %s %d %.40q", h.Typeflag, h.Mode&0o7777, h.Uid, h.Gid, h.Linkname, len(content), content)
+	}
+}
+
+// holds compares what there is now with what there was: one sandbox, one container, its state, its files, its recipe.
+func (u *upgradeHost) holds(state, imageID string) {
+	u.t.Helper()
+	listed, err := u.driver.List(u.t.Context())
+	if err != nil || len(listed) != 1 || listed[0].Name != u.name {
+		u.t.Fatalf("the gateway lists %+v, %v, want the one sandbox", listed, err)
+	}
+	if forwards := imageID == u.newID; forwards && string(listed[0].Spec) != string(u.spec) {
+		u.t.Errorf("its spec is %q, want %q as it was", listed[0].Spec, u.spec)
+	} else if !strings.Contains(string(listed[0].Spec), "from the future") {
+		u.t.Errorf("its spec has lost the field from the future: %q", listed[0].Spec)
+	}
+	c := u.only()
+	if c.State != state || imageID != "" && c.ImageID != imageID {
+		u.t.Errorf("the container is %s and runs from %s, want %s from %s", c.State, c.ImageID, state, imageID)
+	}
+	if diff := cmp.Diff(u.files, u.read(c.ID)); diff != "" {
+		u.t.Errorf("the home (-before +now):\n%s", diff)
+	}
+	inspected, err := u.engine.client.ContainerInspect(u.t.Context(), c.ID)
+	if err != nil || !strings.Contains(strings.Join(inspected.Config.Env, " "), "MODE=careful") {
+		u.t.Errorf("its environment is %v, %v", inspected.Config.Env, err)
+	}
+}
