@@ -3,7 +3,6 @@ package backup
 import (
 	"archive/tar"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -29,8 +28,16 @@ type trait struct {
 	digest string
 }
 
-// traitOf reads the content and takes it all in. A hard link is whatever it links to.
-func traitOf(h *header, content reader, known map[string]trait) (trait, error) {
+// taker takes traits of one entry after the other. Its hash and its buffer serve them all: a home may have very many files.
+type taker struct {
+	sum    *blake3.Hasher
+	buffer []byte
+}
+
+func newTaker() taker { return taker{sum: blake3.New(), buffer: make([]byte, 256<<10)} }
+
+// trait reads the content, hands it on to also, and takes it all in. A hard link is whatever it links to.
+func (k taker) trait(h *header, content reader, also io.Writer, known map[string]trait) (trait, error) {
 	t := trait{kind: h.Typeflag, mode: h.Mode & 0o7777, owner: [2]int{h.Uid, h.Gid}}
 	switch h.Typeflag {
 	case tar.TypeLink:
@@ -38,12 +45,12 @@ func traitOf(h *header, content reader, known map[string]trait) (trait, error) {
 	case tar.TypeSymlink:
 		t.link, t.mode = h.Linkname, 0
 	case tar.TypeReg:
-		sum := blake3.New()
-		n, err := io.Copy(sum, content)
+		k.sum.Reset()
+		n, err := io.CopyBuffer(io.MultiWriter(k.sum, also), content, k.buffer)
 		if err != nil {
 			return t, err
 		}
-		t.size, t.digest = n, hex.EncodeToString(sum.Sum(nil)[:digestBytes])
+		t.size, t.digest = n, shortDigest(k.sum)
 	}
 	return t, nil
 }
@@ -86,12 +93,12 @@ func eachEntry(stream reader, base string, visit func(name string, h *header, co
 
 // look takes in what of a home is selected.
 func (j *restoreJob) look(ctx context.Context, h home) (map[string]trait, error) {
-	found := map[string]trait{}
+	found, take := map[string]trait{}, newTaker()
 	err := j.each(ctx, h, func(name string, h *header, content reader) error {
 		if j.pick.root(name) == "" || j.apart != "" && (name == j.apart || strings.HasPrefix(name, j.apart+"/")) {
 			return nil
 		}
-		t, err := traitOf(h, content, found)
+		t, err := take.trait(h, content, io.Discard, found)
 		found[name] = t
 		return err
 	})
@@ -104,12 +111,12 @@ func (j *restoreJob) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	then := map[string]trait{}
+	then, take := map[string]trait{}, newTaker()
 	err = j.eachOfBackup(ctx, func(h *header, content reader) error {
 		if j.pick.root(h.Name) == "" {
 			return nil
 		}
-		t, err := traitOf(h, content, then)
+		t, err := take.trait(h, content, io.Discard, then)
 		then[h.Name] = t
 		j.count(h)
 		return err

@@ -21,11 +21,12 @@ type packer struct {
 	source owner // of the backup's home
 	plain  bool  // for a fresh folder: nothing is there that would have to go
 	tar    *tar.Writer
+	take   taker
 	then   map[string]trait
 }
 
 func newPacker(base string, pick *selection, target owner) *packer {
-	return &packer{base: base, pick: pick, owner: target, then: map[string]trait{}}
+	return &packer{base: base, pick: pick, owner: target, take: newTaker(), then: map[string]trait{}}
 }
 
 // writeStall is how long the engine may take no byte while a home is written: it may be busy removing the old one.
@@ -192,7 +193,7 @@ func (k *packer) entry(h *header, content reader) error {
 	if err := k.tar.WriteHeader(&out); err != nil {
 		return err
 	}
-	t, err := traitOf(h, io.TeeReader(content, k.tar), k.then)
+	t, err := k.take.trait(h, content, k.tar, k.then)
 	k.then[h.Name] = t
 	return err
 }
