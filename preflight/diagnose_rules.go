@@ -72,6 +72,7 @@ func decisive() []rule {
 func common() []rule {
 	return append(gatewayRules(),
 		rule{class: VersionSkew, is: pattern(tonicMissing), needs: native},
+		rule{class: VersionSkew, is: pattern(olderCLI)},
 		rule{class: VersionSkew, is: pattern(unimplemented), needs: ourOwn},
 		rule{class: Auth, is: pattern(rustAuth), needs: native},
 		rule{class: Auth, is: pattern(anyAuth), needs: ourOwn},

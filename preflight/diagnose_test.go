@@ -153,3 +153,27 @@ func BenchmarkDiagnose(b *testing.B) {
 		Diagnose(log, SourceUnknown)
 	}
 }
+
+// Wordings of the libraries around OpenShell (clap, sqlx, tonic, grpc-go, crypto/tls), and the same words where they are somebody else's.
+func TestWordingsOfLibraries(t *testing.T) {
+	for text, want := range map[string]Class{
+		"error: unrecognized subcommand 'stop'\n\nUsage: openshell sandbox [OPTIONS] <COMMAND>":                                      VersionSkew,
+		"error: unexpected argument '--foo' found\n\nUsage: rg [OPTIONS] PATTERN [PATH ...]":                                         Unrelated,
+		"migration 5 is partially applied; fix and remove row from `_sqlx_migrations` table":                                         MigrationIncompatibleDB,
+		"openshell-gateway: migration 20260601120000 is not present in the migration source":                                         MigrationIncompatibleDB,
+		"django: migration 0005 is partially applied; fix and remove row":                                                            Unrelated,
+		"connection error: desc = \"transport: Error while dialing: dial tcp 127.0.0.1:17670: connect: connection refused\"":         GatewayUnreachable,
+		"context deadline exceeded, dial tcp 127.0.0.1:2379: connect: connection refused":                                            Unrelated,
+		"code: 'Deadline expired before operation could complete', message: \"Timeout expired\"":                                     GatewayUnreachable,
+		"code: 'The operation was cancelled', message: \"Timeout expired\"":                                                          GatewayUnreachable,
+		"openshell: error reading server preface: http2: frame too large, note that the frame header looked like an HTTP/1.1 header": WrongEndpoint,
+		"openshell: tls: first record does not look like a TLS handshake":                                                            WrongEndpoint,
+		"docker push: http: server gave HTTP response to HTTPS client":                                                               Unrelated,
+		"openshell: x509: certificate is valid for localhost, not host.openshell.internal":                                           TLSTrust,
+		"kubectl: x509: certificate is valid for 10.96.0.1, not 127.0.0.1":                                                           Unrelated,
+	} {
+		if got := Diagnose(text, SourceUnknown); got.Class != want {
+			t.Errorf("%q: got %s, want %s", text, got.Class, want)
+		}
+	}
+}

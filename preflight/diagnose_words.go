@@ -14,6 +14,8 @@ const (
 	unimplemented = `(?:status: unimplemented|code: 'operation is not implemented or not supported'|code = unimplemented|code: unimplemented|` +
 		`12 unimplemented|statuscode\.unimplemented|unknown (?:method|service) [a-z]* (?:for service)? openshell\.)`
 	tonicMissing = `(?:status: unimplemented, message:|code: 'operation is not implemented or not supported'|is not supported by this gateway version)`
+	// A command line that lacks what was asked of it, in the words of clap.
+	olderCLI = `(?:unrecognized subcommand|unexpected argument|invalid subcommand) '[^']{1,60}'.{0,240}usage: openshell`
 	unauthentic  = `(?:status: unauthenticated|code: 'the request does not have valid authentication credentials')`
 	denied       = `(?:status: permissiondenied|code: 'the caller does not have permission to execute the specified operation')`
 	// A request that was understood and is about something else: a provider, a workspace, a bad argument.
@@ -51,7 +53,9 @@ const (
 
 // The gateway's database.
 const (
-	migration      = `migration \d{1,4} was previously applied but (?:is missing|has been modified)`
+	// sqlx's own texts (sqlx 0.8, MigrateError).
+	migration = `migration \d{1,14} (?:was previously applied but (?:is missing|has been modified)|is partially applied; fix and remove|` +
+		`is not present in the migration source|is (?:older|newer) than the latest applied)`
 	executionError = `execution error: migration error`
 	databaseNewer  = `(?:gateway|openshell)(?:'s)? (?:state)? (?:database|db).{0,60}(?:newer|incompatible|not compatible)|incompatible gateway database`
 	databaseLocked = `database is locked|database table is locked|sqlite_busy`
@@ -63,17 +67,21 @@ const (
 	clientCert = `certificate required|certificate_required|peer sent no certificates|no client cert|` +
 		`client cert(?:ificate)? (?:is|was)? (?:required|missing|not sent|not found)|(?:requires|missing|without) (?:a)? client (?:tls)? cert`
 	rustTrust = `invalid peer certificate|received fatal alert|bad signature|unknownissuer|notvalidforname|certnotvalid`
-	anyTrust  = `self-?signed certificate|certificate verify failed|certificate signed by unknown authority|certificate has expired|unknown ca`
+	anyTrust  = `self-?signed certificate|certificate verify failed|certificate signed by unknown authority|certificate has expired|unknown ca|certificate is (?:valid for|not valid)|` +
+		`cannot validate certificate|certificate is not trusted|unable to get (?:local )?issuer certificate`
 
 	rustProtocol = `grpc-status header missing|mapped from http status code|invalid http version parsed|received corrupt message|frame with invalid size|` +
 		`invalid compression flag|status: connected \(http\)|"status":"connected_http"`
-	anyProtocol = `wrong[_ ]version[_ ]number|invalid content-type|http/1\.[01]400|protocol_error|http2 error|not a grpc server|unexpected http status code`
+	anyProtocol = `wrong[_ ]version[_ ]number|invalid content-type|http/1\.[01]400|protocol_error|http2 error|not a grpc server|unexpected http status code|` +
+		`frame too large|looked like an http/1\.1 header|malformed http response|server gave http response to https client|` +
+		`unexpected content-type|does not look like a tls handshake|missing selected alpn property`
 
 	rustAuth = unauthentic + `|` + denied + `|missing authorization header|missing gateway auth token|expiredsignature|requires admin privileges`
 	anyAuth  = `code = unauthenticated|16 unauthenticated|unauthorized|forbidden|authentication failed|device identity required|(?:oidc|bearer|access|gateway|auth) token (?:has|is|was)? (?:expired|invalid|missing)|` +
 		`(?:invalid|expired|missing) (?:oidc|bearer|access|gateway|auth)? token|not authenticated|not logged in`
 
-	noAnswer = `client error \(connect\)|tcp connect error|transport error|error trying to connect|status: unavailable|` +
+	noAnswer = `(?:status: deadlineexceeded, message:|code: 'deadline expired before operation could complete', message:)|` +
+		`(?:status: cancelled|code: 'the operation was cancelled'), message: "timeout expired|client error \(connect\)|tcp connect error|transport error|error trying to connect|status: unavailable|` +
 		`code: 'the service is currently unavailable'|status: disconnected|"status":"disconnected"`
 	refusedToUs = `connection refused|econnrefused|connection reset|connection timed out|no route to host|broken pipe|deadline exceeded|` +
 		`deadline expired before|not reachable|unreachable|dns error|connection closed|operation timed out|code = unavailable|14 unavailable|` +
@@ -116,7 +124,7 @@ const (
 const openClaw = `\[openclaw\]|openclaw startup|openclaw gateway (?:run|status|is not|not)|wss?://[a-z0-9.\[\]:]*:18789|:18789`
 
 // ourWords name OpenShell, what is built on it, or what only its messages name.
-const ourWords = `openshell|nemoclaw|kaiden|` + ourField + `|list sandboxes|supervisor relay|docker-driver gateway|sandboxes\.json|sandbox state`
+const ourWords = `openshell|:17670|nemoclaw|kaiden|` + ourField + `|list sandboxes|supervisor relay|docker-driver gateway|sandboxes\.json|sandbox state`
 
 // foreignWords name products whose errors read like ours.
 const foreignWords = openClaw + `|atuin|mollysocket|npm err|sqlite3\.|sqlalchemy|django|postgres(?:ql)?:|psycopg|flyway|liquibase|alembic|prisma|` +
