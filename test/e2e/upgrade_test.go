@@ -117,6 +117,36 @@ func TestUpgradeKilledAtEveryStage(t *testing.T) {
 	}
 }
 
+// TestUpgradeAfterARollback takes an upgrade back, sees that the kept image passes for no sandbox, and upgrades again.
+func TestUpgradeAfterARollback(t *testing.T) {
+	u := newUpgradeHost(t, "running")
+	u.killAt("creating")
+	back := u.upgrade("--rollback")
+	if back.ExitCode != 0 || back.Result.Totals["rolledBack"] != 1 {
+		t.Fatalf("rollback: exit %d, error %+v, result %+v", back.ExitCode, back.Error, back.Result)
+	}
+	u.holds("running", "")
+	kept, err := u.engine.client.ImageInspect(t.Context(), back.Result.Sandboxes[0].RollbackImage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range kept.Config.Labels {
+		if strings.HasPrefix(key, "openshell.") && value != "" {
+			t.Errorf("the rollback image has label %s=%s", key, value)
+		}
+	}
+	if got := u.upgrade("--check"); got.ExitCode != 4 || got.Result.Totals["stale"] != 1 {
+		t.Errorf("check: exit %d, %+v, want it stale still", got.ExitCode, got.Result)
+	}
+	if got := u.upgrade(); got.ExitCode != 0 || got.Result.Totals["upgraded"] != 1 {
+		t.Fatalf("upgrade: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
+	}
+	u.holds("running", u.newID)
+	if _, err := u.engine.client.ImageInspect(t.Context(), back.Result.Sandboxes[0].RollbackImage); err == nil {
+		t.Error("the rollback image is left over")
+	}
+}
+
 // killAt starts an upgrade and kills it when it says that it is at a stage.
 func (u *upgradeHost) killAt(stage string) {
 	u.t.Helper()
