@@ -129,11 +129,18 @@ func (r RestoreRequest) prepare(ctx context.Context) (*restoreJob, error) {
 		return nil, orDamage(r.Backup)
 	}
 	v := VerifyOptions{ReadData: true, Identities: r.Identities}
-	if _, err := r.Store.VerifyWith(ctx, r.Backup, v); err != nil {
+	seen, err := r.Store.VerifyWith(ctx, r.Backup, v)
+	if err != nil {
 		return nil, err
+	}
+	if !seen.Decrypted {
+		return nil, ErrNoIdentity // what cannot be read must not cost what is there
 	}
 	manifest, err := r.Store.Load(r.Backup)
 	if err != nil {
+		return nil, err
+	}
+	if err := safeIndex(manifest.Index.Entries); err != nil {
 		return nil, err
 	}
 	pick, err := choose(manifest, r.Scope, agentOf(r.Target))

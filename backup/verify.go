@@ -127,6 +127,9 @@ func verifyEntries(ctx context.Context, r *Reader, m *Manifest) error {
 
 func verifyEntry(h *tar.Header, r *Reader, want Entry, buffer []byte) error {
 	object := fmt.Sprintf("entry %q", want.Path)
+	if _, why := storedType(h.Typeflag); why != "" {
+		return damagef(DamageEntry, object, "%s", why)
+	}
 	got := Entry{Path: printable(cleanName(h.Name)), Type: typeWord(h.Typeflag), Size: h.Size, Mode: h.Mode, Link: printable(h.Linkname)}
 	switch {
 	case cleanName(h.Name) != want.Name():
