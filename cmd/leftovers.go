@@ -40,7 +40,7 @@ func (a *app) tellRestores(ctx context.Context) {
 	for _, i := range found {
 		switch {
 		case i.Half:
-			a.warn("a restore of backup %s into sandbox %q was killed %s ago while it wrote: %s in container %s may be half old and half new%s",
+			a.warn("a restore of backup %s into sandbox %q, begun %s ago, did not end: %s in container %s may be half old and half new%s",
 				i.Backup, i.Sandbox, ui.Age(time.Since(i.At)), i.Home, i.Name, leftStopped(i))
 			if i.Previous != "" {
 				a.warn("to put back what was there before, credentials included: %s", a.restoreLine(i, i.Sandbox, i.Previous, backup.ScopeFull))
