@@ -1,0 +1,220 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
+
+	"sandkeeper/internal/dockertest"
+	"sandkeeper/test/e2e/gateway"
+)
+
+// privateEngine is a container engine of this test's own, which may be killed.
+type privateEngine struct {
+	*engine
+	host string
+	kill func()
+}
+
+func newPrivateEngine(t *testing.T) *privateEngine {
+	t.Helper()
+	program, err := exec.LookPath("dockerd")
+	if err != nil || os.Geteuid() != 0 {
+		lacks(t, "SANDKEEPER_REQUIRE_ROOT", "root and dockerd, to run a container engine that may be killed")
+	}
+	dir, err := os.MkdirTemp("", "skd") // short: a socket's path may have 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(name string) string { return filepath.Join(dir, name) }
+	log, err := os.Create(at("log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemon := exec.Command(program, "--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid"), "-H", "unix://"+at("sock"),
+		"--bridge=none", "--iptables=false", "--ip-masq=false")
+	daemon.Stdout, daemon.Stderr = log, log
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill := func() {
+		_ = daemon.Process.Signal(syscall.SIGKILL)
+		_ = daemon.Wait()
+	}
+	t.Cleanup(func() {
+		kill()
+		_, _ = waitFor(5*time.Second, func() bool { // its containerd follows it
+			_ = syscall.Unmount(at("data"), syscall.MNT_DETACH)
+			return os.RemoveAll(dir) == nil
+		})
+		log.Close()
+	})
+	c, err := client.NewClientWithOpts(client.WithHost("unix://"+at("sock")), client.WithAPIVersionNegotiation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	_, up := waitFor(30*time.Second, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := c.Ping(ctx)
+		return err == nil
+	})
+	if !up {
+		said, _ := os.ReadFile(at("log"))
+		lacks(t, "SANDKEEPER_REQUIRE_ROOT", fmt.Sprintf("the right to run a second dockerd:\n%s", said))
+	}
+	return &privateEngine{engine: &engine{t: t, client: c}, host: "unix://" + at("sock"), kill: kill}
+}
+
+// The container engine dies in the middle of a read: that is said, the run ends, and nothing half is visible.
+func TestEngineKilledInMidRead(t *testing.T) {
+	private := newPrivateEngine(t)
+	t.Setenv("DOCKER_HOST", private.host)
+	p := &patient{host: newHost(t, "0.0.110"), engine: private.engine}
+	p.name = fmt.Sprintf("orphan%d", p.Port)
+	private.bare(p.name, []entry{{name: "noise", content: noise(96), mode: 0o600}})
+	run := p.begin(p.save("--stall-limit", "10s")...)
+	if !run.reach(p.name + ": reading") {
+		t.Fatalf("it ended before it read:\n%s", run.text())
+	}
+	time.Sleep(50 * time.Millisecond)
+	run.signal(syscall.SIGSTOP) // so that the engine dies with the read under way
+	private.kill()
+	run.signal(syscall.SIGCONT)
+	out := run.end()
+	if out.exit != 1 || !strings.Contains(out.stdout, "0 backed up, 1 failed") || !strings.Contains(out.stdout, p.name) {
+		t.Errorf("exit %d\n%s%s", out.exit, out.stdout, out.stderr)
+	}
+	t.Logf("said: %s", strings.SplitN(out.stdout, "\n", 2)[0])
+	if left := p.litter(); len(left) > 0 || len(p.listed()) != 0 {
+		t.Errorf("litter %v, backups %v", left, p.listed())
+	}
+}
+
+// bare makes a sandbox that is not cleaned up after: this engine goes away with everything in it.
+func (e *privateEngine) bare(name string, home []entry) {
+	e.t.Helper()
+	rootfs := archive(e.t, append([]entry{{name: "bin/x", content: "x", mode: 0o755}}, below("sandbox", home)...))
+	out, err := e.client.ImageImport(e.t.Context(), image.ImportSource{Source: rootfs, SourceName: "-"}, "bare:1", image.ImportOptions{})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := io.Copy(io.Discard, out); err != nil {
+		e.t.Fatal(err)
+	}
+	_, err = e.client.ContainerCreate(e.t.Context(), &container.Config{Image: "bare:1", Cmd: []string{"/bin/x"}, Labels: map[string]string{
+		"openshell.ai/managed-by": "openshell", "openshell.ai/sandbox-id": gateway.NewID(), "openshell.ai/sandbox-name": name,
+		"openshell.ai/sandbox-namespace": "default",
+	}}, &container.HostConfig{NetworkMode: "none"}, nil, nil, "openshell-"+name)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+func below(folder string, entries []entry) []entry {
+	moved := []entry{{name: folder, dir: true, mode: 0o755}}
+	for _, e := range entries {
+		e.name = folder + "/" + e.name
+		moved = append(moved, e)
+	}
+	return moved
+}
+
+// pretend is a host whose engine is played, with two running sandboxes.
+func pretend(t *testing.T) (*patient, *dockertest.Daemon, string) {
+	t.Helper()
+	d := dockertest.Start(t)
+	t.Setenv("DOCKER_HOST", d.Host())
+	p := &patient{host: newHost(t, "0.0.110"), name: "alpha"}
+	var first string
+	for _, name := range []string{"alpha", "beta"} {
+		id := d.Add(dockertest.Container{Name: "openshell-" + name, Image: "sandbox:1", Labels: map[string]string{
+			"openshell.ai/managed-by": "openshell", "openshell.ai/sandbox-name": name, "openshell.ai/sandbox-id": "id-" + name, "openshell.ai/sandbox-namespace": "default",
+		}, Files: []dockertest.File{{Path: "/sandbox/notes.md", Data: []byte("memory\n")}, {Path: "/sandbox/noise", Data: []byte(noise(1))}}})
+		if first == "" {
+			first = id
+		}
+	}
+	return p, d, first
+}
+
+// The connection to the engine is cut after so many bytes, or falls silent: that sandbox has failed with a reason, the other one is
+// saved, nothing half is visible, and both go on.
+func TestEngineCutOrSilent(t *testing.T) {
+	for _, c := range []struct {
+		fault dockertest.Fault
+		says  string
+	}{
+		{dockertest.Fault{Cut: 1}, "broke off"}, {dockertest.Fault{Cut: 700}, "broke off"}, {dockertest.Fault{Cut: 4096}, "broke off"},
+		{dockertest.Fault{Cut: 500_000}, "broke off"}, {dockertest.Fault{Cut: 1<<20 + 2000}, "broke off"},
+		{dockertest.Fault{Hang: true}, "no byte came for 500ms"},
+	} {
+		p, d, id := pretend(t)
+		c.fault.Call = "GET /containers/" + id + "/archive"
+		d.Break(c.fault)
+		both := p.sandkeeper("backup-all", "--offline", "--stall-limit", "500ms")
+		if both.ExitCode != 3 || both.Result.Totals["backedUp"] != 1 || both.Result.Totals["failed"] != 1 {
+			t.Fatalf("%+v: exit %d, %v", c.fault, both.ExitCode, both.Result.Totals)
+		}
+		for _, s := range both.Result.Sandboxes {
+			if s.Name == "alpha" && !strings.Contains(s.Reason, c.says) || s.Name == "beta" && s.Status != "backed_up" {
+				t.Errorf("%+v: %s is %s: %s", c.fault, s.Name, s.Status, s.Reason)
+			}
+		}
+		if alone := p.sandkeeper(p.save("--stall-limit", "500ms")...); alone.ExitCode != 1 {
+			t.Errorf("%+v: alone: exit %d", c.fault, alone.ExitCode)
+		}
+		for _, name := range []string{"openshell-alpha", "openshell-beta"} {
+			if now, _ := d.Get(name); now.State != "running" {
+				t.Errorf("%+v: %s is %s", c.fault, name, now.State)
+			}
+		}
+		p.tidy()
+		p.sound()
+		d.Heal()
+		if again := p.sandkeeper("backup-all", "--offline"); again.ExitCode != 0 {
+			t.Errorf("%+v: healed: exit %d", c.fault, again.ExitCode)
+		}
+	}
+}
+
+// A write that breaks in the middle of a restore puts the old content back and brings the container up again.
+func TestRestoreWriteFails(t *testing.T) {
+	p, d, id := pretend(t)
+	if out := p.text(p.save()...); out.exit != 0 {
+		t.Fatalf("exit %d\n%s", out.exit, out.stderr)
+	}
+	before, _ := d.Get(id)
+	d.Break(dockertest.Fault{Call: "PUT /containers/" + id + "/archive", Times: 1, Status: 500, Body: `{"message":"no space left on device"}`})
+	out := p.text("restore", "alpha", "--yes")
+	if out.exit != 1 || !strings.Contains(out.stderr, "no space left on device") || !strings.Contains(out.stderr, "what was there before is in place again") {
+		t.Errorf("exit %d\n%s", out.exit, out.stderr)
+	}
+	after, _ := d.Get(id)
+	for _, f := range before.Files {
+		found := false
+		for _, g := range after.Files {
+			found = found || g.Path == f.Path && string(g.Data) == string(f.Data)
+		}
+		if !found {
+			t.Errorf("%s is not what it was", f.Path)
+		}
+	}
+	if after.State != "running" {
+		t.Errorf("the container is %s", after.State)
+	}
+	p.tidy()
+}

@@ -1,0 +1,169 @@
+package e2e
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"github.com/google/go-cmp/cmp"
+)
+
+// planted are credentials in every shape that DESIGN.md 6 knows, each with a value to look for.
+var planted = map[string]string{
+	".openclaw/agents/main/agent/auth-profiles.json": `{"profiles":{"p":{"key":"PLANTED-auth-profile-value"}}}`,
+	".netrc":                "machine x login y password PLANTED-netrc-value\n",
+	".ssh/id_ed25519":       "-----BEGIN OPENSSH PRIVATE KEY-----\nPLANTED-ssh-value\n-----END OPENSSH PRIVATE KEY-----\n",
+	"project/.env":          "API_TOKEN=PLANTED-dotenv-value\n",
+	"project/settings.json": `{"anthropic":{"apiKey":"sk-ant-api03-PLANTEDsettingsvaluePLANTEDsettingsvalue0123456789"}}`,
+	".aws/credentials":      "[default]\naws_secret_access_key = PLANTED-aws-value\n",
+	".docker/config.json":   `{"auths":{"x":{"auth":"PLANTED-docker-value"}}}`,
+	"deploy/server.key":     "-----BEGIN PRIVATE KEY-----\nPLANTED-pem-value\n-----END PRIVATE KEY-----\n",
+	".config/gh/hosts.yml":  "github.com:\n  oauth_token: ghp_PLANTEDghvaluePLANTEDghvalue0123456789\n",
+	".npmrc":                "//registry.npmjs.org/:_authToken=npm_PLANTEDnpmvaluePLANTEDnpmvalue012345\n",
+}
+
+func (p *patient) plant() {
+	p.t.Helper()
+	var entries []entry
+	made := map[string]bool{}
+	for name, content := range planted {
+		var above []string
+		for at := path.Dir(name); at != "." && !made[at]; at = path.Dir(at) {
+			made[at] = true
+			above = append([]string{at}, above...)
+		}
+		for _, dir := range above {
+			entries = append(entries, entry{name: dir, dir: true, mode: 0o700, uid: 1000})
+		}
+		entries = append(entries, entry{name: name, content: content, mode: 0o600, uid: 1000})
+	}
+	p.engine.put(p.container, entries...)
+}
+
+// names are the entries of a tar stream.
+func names(t *testing.T, stream io.Reader) []string {
+	t.Helper()
+	var found []string
+	for r := tar.NewReader(stream); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, h.Name)
+	}
+}
+
+// leaks reports whether a planted value is in a text.
+func leaks(t *testing.T, where string, text []byte) {
+	t.Helper()
+	if at := bytes.Index(text, []byte("PLANTED")); at >= 0 {
+		t.Errorf("%s holds a credential: %q", where, text[max(0, at-20):min(len(text), at+30)])
+	}
+}
+
+// leaksBelow looks into every file of a folder, archives unpacked.
+func leaksBelow(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(file)
+		leaks(t, file, content)
+		if strings.HasSuffix(file, ".tar.zst") {
+			leaksBelow(t, extract(t, file))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// By default no credential is in the archive, the manifest, or anything printed; each one that was left out is named.
+func TestCredentialsAreLeftOut(t *testing.T) {
+	p := newPatient(t, 1)
+	p.plant()
+	for _, args := range [][]string{p.save("-v"), p.save("--json", "-v"), {"backups", "show", p.name}, {"backups", "show", p.name, "--json"}, {"restore", p.name, "--yes", "-v"}} {
+		out := p.text(args...)
+		if out.exit != 0 {
+			t.Errorf("%q: exit %d\n%s%s", args, out.exit, out.stdout, out.stderr)
+		}
+		leaks(t, strings.Join(args, " ")+": stdout", []byte(out.stdout))
+		leaks(t, strings.Join(args, " ")+": stderr", []byte(out.stderr))
+	}
+	leaksBelow(t, p.backups())
+	manifest, err := os.ReadFile(filepath.Join(p.lastBackup().Path, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range planted {
+		if !bytes.Contains(manifest, []byte(name)) {
+			t.Errorf("the manifest does not list %s", name)
+		}
+	}
+	if home := p.engine.now(p.container); len(only(home, ".netrc", ".ssh/id_ed25519", "project/.env")) != 3 {
+		t.Error("a restore took away credentials that the backup does not hold")
+	}
+}
+
+// Credentials are kept only when that is asked for, and then encrypted, or in plain text by a flag that says so.
+func TestCredentialsCanBeKept(t *testing.T) {
+	p := newPatient(t, 1)
+	p.plant()
+	then := p.engine.now(p.container)
+	refused := p.text(p.save("--secrets", "include")...)
+	if refused.exit != 2 || !strings.Contains(refused.stderr, "--encrypt-to") || !strings.Contains(refused.stderr, "--allow-plaintext-secrets") || len(p.listed()) != 0 {
+		t.Errorf("in plain text, unasked: exit %d\n%s", refused.exit, refused.stderr)
+	}
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key.txt")
+	if err := os.WriteFile(file, []byte(key.String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range [][]string{{"--encrypt-to", key.Recipient().String()}, {"--allow-plaintext-secrets"}} {
+		if out := p.text(p.save(append(flags, "--secrets", "include")...)...); out.exit != 0 {
+			t.Fatalf("%q: exit %d\n%s", flags, out.exit, out.stderr)
+		}
+		saved := p.lastBackup()
+		encrypted := flags[0] == "--encrypt-to"
+		if encrypted {
+			leaksBelow(t, p.backups())
+			sealed, err := os.Open(filepath.Join(saved.Path, "archive.tar.zst.age"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := age.Decrypt(sealed, key); err != nil {
+				t.Errorf("age itself does not open it: %v", err)
+			}
+			sealed.Close()
+			if out := p.text("restore", p.name, "--backup", saved.ID, "--yes"); out.exit == 0 || strings.Contains(out.stderr, "stopping") {
+				t.Errorf("restored without the key: exit %d\n%s", out.exit, out.stderr)
+			}
+		}
+		p.engine.put(p.container, entry{name: ".netrc", content: "gone\n", mode: 0o600}, entry{name: "project/.env", content: "gone\n", mode: 0o600})
+		args := []string{"restore", p.name, "--backup", saved.ID, "--yes"}
+		if encrypted {
+			args = append(args, "--identity", file)
+		}
+		out := p.text(args...)
+		if diff := cmp.Diff(then, p.engine.now(p.container)); out.exit != 0 || diff != "" {
+			t.Errorf("%q: exit %d, home (-want +got):\n%s\n%s", flags, out.exit, diff, out.stderr)
+		}
+		leaks(t, "stdout", []byte(out.stdout+out.stderr))
+	}
+}
