@@ -131,8 +131,8 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 	if err != nil {
 		return none, err
 	}
-	if empty, err := a.nothingRegistered(ctx, registry); empty || err != nil {
-		return none, err
+	if a.nothingRegistered(ctx, registry) {
+		return none, nil
 	}
 	s := survey{views: a.vet(ctx, action, a.bindings(registry))}
 	found.preflight = &worst(s.views).report

@@ -105,7 +105,7 @@ func (w *wait) run(ctx context.Context) {
 	w.adopt(ctx)
 	for ctx.Err() == nil {
 		look := time.Now()
-		served, accepts, exit := w.look(ctx)
+		served, exit, accepts := w.look(ctx)
 		if w.probed != nil {
 			w.probed()
 		}

@@ -79,7 +79,7 @@ func (w *watched) until(ctx context.Context) string {
 }
 
 // look asks the gateway and knocks at its port, and gives up at once when its process ends meanwhile.
-func (w *wait) look(ctx context.Context) (served Served, accepts error, exit string) {
+func (w *wait) look(ctx context.Context) (served Served, exit string, accepts error) {
 	ctx, cancel := context.WithTimeout(ctx, w.ProbeTimeout)
 	defer cancel()
 	var watching, probing sync.WaitGroup
@@ -93,7 +93,7 @@ func (w *wait) look(ctx context.Context) (served Served, accepts error, exit str
 	probing.Wait()
 	cancel()
 	watching.Wait()
-	return served, accepts, exit
+	return served, exit, accepts
 }
 
 // asker asks the openshell CLI, which is resolved once.
