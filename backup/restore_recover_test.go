@@ -31,8 +31,10 @@ func TestRecoverRestores(t *testing.T) {
 		"ran already":                       {state: "running", ends: "running"},
 		"did not run before":                {state: "exited", change: func(e *RestoreEntry) { e.Running = false }, ends: "exited"},
 		"half done":                         {state: "exited", change: func(e *RestoreEntry) { e.Writing = true }, want: Interruption{Half: true}, ends: "exited", kept: true},
-		"half done, engine down": {state: "exited", change: func(e *RestoreEntry) { e.Writing = true }, want: Interruption{Half: true}, ends: "exited", kept: true,
-			broken: map[string]error{"inspect": errors.New("engine is down")}},
+		"half done, engine down": {
+			state: "exited", change: func(e *RestoreEntry) { e.Writing = true }, want: Interruption{Half: true}, ends: "exited", kept: true,
+			broken: map[string]error{"inspect": errors.New("engine is down")},
+		},
 		"engine down":       {state: "exited", ends: "exited", kept: true, broken: map[string]error{"inspect": errors.New("engine is down")}, problem: "engine is down"},
 		"cannot be started": {state: "exited", ends: "exited", kept: true, broken: map[string]error{"start": errors.New("no such image")}, problem: "no such image"},
 		"its owner lives": {state: "exited", ends: "exited", kept: true, change: func(e *RestoreEntry) {
