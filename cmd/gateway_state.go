@@ -29,7 +29,7 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, store *backup.
 		}
 		names = append(names, target.Name)
 		state := backup.SaveGatewayState(ctx, backup.SaveGateway{
-			Store: store, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(options, target), Label: o.label,
+			Store: store, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(options, target), Label: o.label, Extra: a.providerProfiles(ctx, views, target.Name),
 			Recipients: o.capture.encryptTo, Secrets: backup.SecretsPolicy(o.capture.secrets), Skipped: o.skip.codes,
 			Versions: versionsOf(views)(sandbox.Sandbox{Gateway: target.Name}),
 		})
@@ -39,6 +39,23 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, store *backup.
 		states = append(states, state)
 	}
 	return backup.CollectGatewayStates(states)
+}
+
+// providerProfiles are the profiles that the CLI can export; none where no gateway may be asked.
+func (a *app) providerProfiles(ctx context.Context, views []view, name string) map[string][]byte {
+	files := map[string][]byte{}
+	cli := a.openshellCLI(views)
+	if cli == nil {
+		return files
+	}
+	profiles, missing := cli.ProviderProfiles(ctx, name)
+	for id, content := range profiles {
+		files["provider-profiles/"+id+".yaml"] = content
+	}
+	for id, why := range missing {
+		a.note("provider profile %s of gateway %q is not saved: %s", id, name, why)
+	}
+	return files
 }
 
 // renderGatewayStates says what of the gateways is saved, and which keys are not.

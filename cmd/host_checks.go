@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"sandkeeper/backup"
-	"sandkeeper/drift"
 	"sandkeeper/gateway"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
@@ -114,7 +113,6 @@ func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registr
 	if len(views) > 0 {
 		facts.seen, report = worst(views).seen, found.preflight
 	} else if engine != nil {
-		facts.seen.Engine.State = drift.Known
 		facts.seen.Containers, _ = engine.Sandboxes(ctx) // the inventory has said what cannot be listed
 	}
 	in := a.hostInput(facts)

@@ -31,7 +31,7 @@ func TestCopyOfALiveDatabaseIsOneState(t *testing.T) {
 			stop := writing(t, db)
 			defer stop()
 			last := int64(-1)
-			for range 6 {
+			for range 4 {
 				n := copied(t, path)
 				if n < last {
 					t.Errorf("a copy has state %d, an earlier one %d", n, last)

@@ -59,11 +59,13 @@ func TestRowsAreThoseThatSQLiteWrote(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "t.db")
 			db := open(t, path, append(setup.before, "PRAGMA synchronous=OFF", "CREATE TABLE other (a)", "CREATE TABLE t (n INTEGER, s TEXT, f REAL, b BLOB)")...)
+			must(t, db, "BEGIN")
 			for i := range 500 {
 				if _, err := db.Exec("INSERT INTO t VALUES (?, ?, ?, ?)", (i-250)*i*i*i*i, strings.Repeat("s", i*7), float64(i)/3, bytes.Repeat([]byte{byte(i)}, i%300)); err != nil {
 					t.Fatal(err)
 				}
 			}
+			must(t, db, "COMMIT")
 			for _, statement := range append(setup.after, "DELETE FROM t WHERE rowid % 7 = 0", "INSERT INTO t VALUES (NULL, NULL, 0, 1)") {
 				if _, err := db.Exec(statement); err != nil {
 					t.Fatal(err)
@@ -74,6 +76,13 @@ func TestRowsAreThoseThatSQLiteWrote(t *testing.T) {
 				t.Errorf("a table that is not there: found %v, %v", found, err)
 			}
 		})
+	}
+}
+
+func must(t *testing.T, db *sql.DB, statement string) {
+	t.Helper()
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
 	}
 }
 
