@@ -157,8 +157,8 @@ func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Regis
 		inventory, err := sandbox.Take(ctx, sources)
 		return inventory, nil, engine, err
 	}
-	if empty, err := a.nothingRegistered(ctx, registry); empty || err != nil {
-		return sandbox.Inventory{Empty: true}, nil, nil, err
+	if a.nothingRegistered(ctx, registry) {
+		return sandbox.Inventory{Empty: true}, nil, nil, nil
 	}
 	action := preflight.BackingUp()
 	views := a.vet(ctx, action, a.bindings(registry))
@@ -179,16 +179,16 @@ func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Regis
 }
 
 // nothingRegistered reports a registry that is there and empty on a host without labelled containers: no gateway is contacted.
-func (a *app) nothingRegistered(ctx context.Context, registry sandbox.Registry) (bool, error) {
+func (a *app) nothingRegistered(ctx context.Context, registry sandbox.Registry) bool {
 	if !registry.Present || registry.Recorded() {
-		return false, nil
+		return false
 	}
 	engine, state := a.dial(ctx, a.bindings(registry))
 	if engine == nil {
-		return state.State != "unknown" || noSocket(state.Host), nil
+		return state.State != "unknown" || noSocket(state.Host)
 	}
 	containers, err := engine.Sandboxes(ctx)
-	return err == nil && len(containers) == 0, nil
+	return err == nil && len(containers) == 0
 }
 
 // noSocket reports whether host is a socket that does not exist: an engine that is not there, wherever it was named, runs nothing.
