@@ -127,6 +127,7 @@ type faithful struct {
 	err error
 }
 
+// Write writes on and remembers the first refusal.
 func (f *faithful) Write(p []byte) (int, error) {
 	n, err := f.to.Write(p)
 	if f.err == nil {

@@ -44,6 +44,7 @@ type silence struct {
 	limit time.Duration
 }
 
+// Error names the call and its limit.
 func (s *silence) Error() string { return fmt.Sprintf("%s: no answer within %v", s.op, s.limit) }
 
 // Is makes it the deadline that it is.
