@@ -22,7 +22,7 @@ type Archive struct {
 	bare       bool            // encrypted: the manifest gets no digests of content
 	kinds      map[string]byte // what each captured path is
 	lost       map[string]bool // left out paths that hard links may point to
-	entries    []Entry
+	entries    []Entry         // never nil: an empty list in the manifest
 	exclusions []Exclusion
 	content    Content
 	buffer     []byte
@@ -45,7 +45,7 @@ func (e *EntryError) Unwrap() error { return e.Err }
 func newArchive(ctx context.Context, frames *frameWriter, policy SecretsPolicy, bare bool) *Archive {
 	return &Archive{
 		ctx: ctx, tar: tar.NewWriter(frames), frames: frames, screen: screen{policy: policy}, bare: bare,
-		kinds: map[string]byte{}, lost: map[string]bool{}, buffer: make([]byte, 256<<10),
+		entries: []Entry{}, kinds: map[string]byte{}, lost: map[string]bool{}, buffer: make([]byte, 256<<10),
 	}
 }
 
@@ -171,7 +171,7 @@ func (a *Archive) finish() (unchanged bool, err error) {
 func (a *Archive) describe(m *Manifest) {
 	m.Content = a.content
 	m.Exclusions = append([]Exclusion{}, a.exclusions...)
-	m.Index = &Index{Frames: a.frames.frames, Entries: append([]Entry{}, a.entries...)}
+	m.Index = &Index{Frames: a.frames.frames, Entries: a.entries}
 	if a.bare {
 		for i := range m.Index.Frames {
 			m.Index.Frames[i].Digest, m.Index.Frames[i].Packed = "", ""

@@ -24,6 +24,7 @@ func (m *Manifest) encode() ([]byte, error) {
 		return nil, err
 	}
 	var out bytes.Buffer
+	out.Grow(m.roughSize())
 	out.WriteString("{\n")
 	for _, mem := range append(members, m.extra...) {
 		key, err := json.Marshal(mem.key)
@@ -42,6 +43,19 @@ func (m *Manifest) encode() ([]byte, error) {
 		}
 	}
 	return seal(out.Bytes()), nil
+}
+
+// roughSize is a little more than the manifest takes as text, so that a large one is not copied while it grows.
+func (m *Manifest) roughSize() int {
+	size := 16 << 10
+	if m.Index == nil {
+		return size
+	}
+	size += 160 * len(m.Index.Frames)
+	for i := range m.Index.Entries {
+		size += 128 + len(m.Index.Entries[i].Path) + len(m.Index.Entries[i].Link)
+	}
+	return size
 }
 
 // write renders the index element by element: it is nearly all of a manifest, and copies of it would be most of a run's memory.

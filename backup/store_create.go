@@ -125,5 +125,6 @@ func (s *Store) base(ctx context.Context, n NewBackup, sink *archiveSink) (Backu
 	if err != nil || full.Index == nil || len(full.Index.Frames) == 0 {
 		return Backup{}, nil
 	}
+	full.Index.Entries = nil // only its frames are compared
 	return previous, openBase(ctx, previous.archivePath(), full, sink)
 }
