@@ -133,6 +133,8 @@ func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registr
 	if len(stop) == 0 {
 		return nil
 	}
-	return &Failure{Code: ExitRefused, Kind: "internal", Err: errors.Join(stop...),
-		Hint: "nothing was paused or written; make room or choose another folder with --backup-dir, or go on with --skip-check CODE"}
+	return &Failure{
+		Code: ExitRefused, Kind: "internal", Err: errors.Join(stop...),
+		Hint: "nothing was paused or written; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
+	}
 }

@@ -15,9 +15,9 @@ const (
 		`12 unimplemented|statuscode\.unimplemented|unknown (?:method|service) [a-z]* (?:for service)? openshell\.)`
 	tonicMissing = `(?:status: unimplemented, message:|code: 'operation is not implemented or not supported'|is not supported by this gateway version)`
 	// A command line that lacks what was asked of it, in the words of clap.
-	olderCLI = `(?:unrecognized subcommand|unexpected argument|invalid subcommand) '[^']{1,60}'.{0,240}usage: openshell`
-	unauthentic  = `(?:status: unauthenticated|code: 'the request does not have valid authentication credentials')`
-	denied       = `(?:status: permissiondenied|code: 'the caller does not have permission to execute the specified operation')`
+	olderCLI    = `(?:unrecognized subcommand|unexpected argument|invalid subcommand) '[^']{1,60}'.{0,240}usage: openshell`
+	unauthentic = `(?:status: unauthenticated|code: 'the request does not have valid authentication credentials')`
+	denied      = `(?:status: permissiondenied|code: 'the caller does not have permission to execute the specified operation')`
 	// A request that was understood and is about something else: a provider, a workspace, a bad argument.
 	otherRequest = `(?:code: 'some requested entity was not found'|status: notfound|code: 'some entity that we attempted to create already exists'|` +
 		`status: alreadyexists|code: 'client specified an invalid argument'|status: invalidargument)`

@@ -158,8 +158,11 @@ func TestEngineCutOrSilent(t *testing.T) {
 		fault dockertest.Fault
 		says  string
 	}{
-		{dockertest.Fault{Cut: 1}, "broke off"}, {dockertest.Fault{Cut: 700}, "broke off"}, {dockertest.Fault{Cut: 4096}, "broke off"},
-		{dockertest.Fault{Cut: 500_000}, "broke off"}, {dockertest.Fault{Cut: 1<<20 + 2000}, "broke off"},
+		{dockertest.Fault{Cut: 1}, "broke off"},
+		{dockertest.Fault{Cut: 700}, "broke off"},
+		{dockertest.Fault{Cut: 4096}, "broke off"},
+		{dockertest.Fault{Cut: 500_000}, "broke off"},
+		{dockertest.Fault{Cut: 1<<20 + 2000}, "broke off"},
 		{dockertest.Fault{Hang: true}, "no byte came for 500ms"},
 	} {
 		p, d, id := pretend(t)
