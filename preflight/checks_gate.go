@@ -34,6 +34,8 @@ func checkAgreement(o gateway.Observation) Result {
 			Status: Fail, Fix: firstFix(o, found),
 			Detail: strings.TrimSpace(fmt.Sprintf("openshell CLI %s, %s. %s", found.Installed, lowerFirst(running(found)), found.Why)),
 		}
+	case undecoded(o) != "":
+		return Result{Status: Fail, Detail: "the gateway's status could not be decoded: " + undecoded(o)}
 	case assessed.Verdict == drift.Unverified:
 		return warned("%s", assessed.Doubt)
 	case len(assessed.Warnings) > 0:

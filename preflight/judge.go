@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"sandkeeper/drift"
@@ -15,15 +16,27 @@ const outputLimit = 260
 // fieldLimit bounds a foreign name, path, reference or reason in a report; longer ones are cut and end in "…".
 const fieldLimit = 1024
 
-// Judge assesses o and says, when it refuses, what to do about it on this host. Its checks are those of Checks; a caller with
-// checks of its own appends their results.
+// Judge assesses o and says, when it refuses, what to do about it on this host. A gateway whose status could not be decoded is refused
+// as one whose listing could not be. Its checks are those of Checks; a caller with checks of its own appends their results.
 func Judge(o gateway.Observation, a Action) Report {
 	assessed := drift.Assess(o.Evidence())
 	r := report(o, assessed)
 	if r.Refused() {
 		r.refuse(o, a, issue(o, assessed.Findings[0]))
+		return r
+	}
+	if output := undecoded(o); output != "" {
+		return JudgeMismatch(o, a, output)
 	}
 	return r
+}
+
+// undecoded is what the CLI printed when it could not decode the gateway's status, or "".
+func undecoded(o gateway.Observation) string {
+	if failed, ok := errors.AsType[*openshell.MismatchError](o.Served.Err); ok {
+		return failed.Output
+	}
+	return ""
 }
 
 // JudgeMismatch refuses because a state call answered with output, which could not be decoded, and attaches the drift that

@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 
 	"sandkeeper/drift"
 	"sandkeeper/gateway"
+	"sandkeeper/openshell"
 )
 
 func TestJudgeVerdicts(t *testing.T) {
@@ -108,5 +110,24 @@ func TestJudgeUnspecified(t *testing.T) {
 	r := JudgeUnspecified(healthy(), Checking(), 3)
 	if !r.Refused() || r.Issue.Kind != drift.ProtobufMismatch || r.Issue.Output != "all 3 sandboxes are in phase Unspecified" {
 		t.Errorf("without drift: got %+v", r.Issue)
+	}
+}
+
+// A status that cannot be decoded is a mismatch already, before any listing; a drift that was seen still outranks it.
+func TestUndecodedStatusIsRefused(t *testing.T) {
+	garbled := func(o *gateway.Observation) {
+		o.Served = gateway.Served{Err: fmt.Errorf("status: %w", &openshell.MismatchError{Op: "status", Output: decodeError})}
+	}
+	r := Judge(with(healthy(), garbled), BackingUp())
+	if !r.Refused() || r.Issue.Kind != drift.ProtobufMismatch || !strings.Contains(r.Issue.Output, "failed to decode Protobuf") {
+		t.Errorf("got %s, %+v", r.Verdict, r.Issue)
+	}
+	for _, check := range r.Checks {
+		if check.Code == "schema-agreement" && check.Status != Fail {
+			t.Errorf("schema-agreement is %s: %s", check.Status, check.Detail)
+		}
+	}
+	if r := Judge(with(oldProcess(), garbled), BackingUp()); r.Issue == nil || r.Issue.Kind != drift.HostProcessDrift {
+		t.Errorf("with a drift: %+v", r.Issue)
 	}
 }
