@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // Expected is how many bytes the last backup of a sandbox takes, which is what its next one will about take; false without one.
@@ -25,7 +26,7 @@ func (s *Store) Holder() *LockedError {
 	if err != nil || json.Unmarshal(content, e) != nil || e.PID <= 0 {
 		return nil
 	}
-	e.Path = s.root
+	e.Path, e.Age = s.root, max(0, s.now().Sub(e.Since)).Round(time.Second)
 	if host, err := os.Hostname(); err == nil && host != e.Host {
 		return e // a store that several hosts share: whether the process lives cannot be seen from here
 	}
