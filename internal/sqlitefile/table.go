@@ -29,7 +29,7 @@ func (d *Database) Rows(table string, row func(id int64, columns []any) error) (
 
 // walk visits the rows of the table whose tree begins at page root.
 func (d *Database) walk(root uint32, row func(int64, []any) error) error {
-	w := &walker{db: d, row: row, left: int64(d.pages) + 1}
+	w := &walker{db: d, row: row, left: int64(d.pages) + 1, bytes: int64(d.pages) * int64(d.pageSize)}
 	if err := w.tree(root, 0); err != nil && err != ErrStop {
 		return err
 	}
@@ -40,6 +40,8 @@ type walker struct {
 	db   *Database
 	row  func(int64, []any) error
 	left int64 // pages that a sound tree can still have
+
+	bytes int64 // that its rows can still have
 }
 
 // Kinds of pages of a table's tree, and the deepest tree that can be.
@@ -90,9 +92,10 @@ func (w *walker) cell(cell []byte, kind byte, depth int) error {
 	}
 	size, n := varint(cell)
 	id, m := varint(cell[n:])
-	if n == 0 || m == 0 || size > maxRow {
-		return fmt.Errorf("a row of %d bytes: %w", size, ErrTorn)
+	if n == 0 || m == 0 || size > uint64(w.bytes) {
+		return fmt.Errorf("a row of %d bytes, more than there can be: %w", size, ErrTorn)
 	}
+	w.bytes -= int64(size)
 	content, err := w.db.payload(cell[n+m:], int(size))
 	if err != nil {
 		return err
@@ -103,9 +106,6 @@ func (w *walker) cell(cell []byte, kind byte, depth int) error {
 	}
 	return w.row(int64(id), columns)
 }
-
-// maxRow bounds what is read of one row.
-const maxRow = 64 << 20
 
 // payload gathers a row's bytes: those in the page, then the chain of overflow pages.
 func (d *Database) payload(cell []byte, size int) ([]byte, error) {
