@@ -71,7 +71,8 @@ func fromTag(base string) identity {
 // fits reports whether nothing in the command line speaks for another gateway than t.
 func (i identity) fits(t Target) bool {
 	if i.shape == compat {
-		return i.name == compatName(t)
+		port, _ := nemoclawPort(t.Name) // the container listens where its name says; its parent never does, so nothing else can tell
+		return i.name == compatName(t) && (t.Port == 0 || t.Port == port)
 	}
 	return (i.name == "" || i.name == t.Name) && (i.port == 0 || t.Port == 0 || i.port == t.Port || i.shape == tagged)
 }

@@ -94,6 +94,8 @@ func TestFitsAndProves(t *testing.T) {
 		{"compat, default", eighty, identity{shape: compat, name: "nemoclaw-openshell-gateway"}, true, true},
 		{"compat, per port", ninety, identity{shape: compat, name: "nemoclaw-openshell-gateway-8091"}, true, true},
 		{"compat, other port", eighty, identity{shape: compat, name: "nemoclaw-openshell-gateway-8091"}, false, false},
+		{"compat, and the target is registered elsewhere", Target{Name: "nemoclaw", Port: 41000}, identity{shape: compat, name: "nemoclaw-openshell-gateway"}, false, false},
+		{"compat, port unknown", Target{Name: "nemoclaw"}, identity{shape: compat, name: "nemoclaw-openshell-gateway"}, true, true},
 		{"compat, unnamed", eighty, identity{shape: compat}, false, false},
 	}
 	for _, test := range tests {
