@@ -119,6 +119,9 @@ func (w *wait) run(ctx context.Context) {
 		if w.adopt(ctx) { // it may have come after the answers, or have died since: look again, with it watched
 			continue
 		}
+		if w.watched == nil && accepts == nil {
+			accepts = knock(ctx, w.target) // nobody's life is watched: what accepted before the scan must accept after it
+		}
 		if w.judge(served, accepts, look) {
 			return
 		}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -53,7 +54,12 @@ func sleeper(t *testing.T, name string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
-	return command
+	// The kernel tells the parent that the program runs before the new command line can be read.
+	for line := filepath.Join("/proc", strconv.Itoa(command.Process.Pid), "cmdline"); ; time.Sleep(time.Millisecond) {
+		if content, err := os.ReadFile(line); err != nil || len(content) > 0 {
+			return command
+		}
+	}
 }
 
 // end kills a process; without reap it stays a zombie.
@@ -182,5 +188,32 @@ func TestWaitWithoutAProcess(t *testing.T) {
 	cancel()
 	if r := Wait(ctx, w); r.Ready || r.State != Interrupted {
 		t.Errorf("interrupted: %+v", r)
+	}
+}
+
+// Where no process can be seen, a gateway that dies between its answer and the verdict is still not ready: its port is asked again.
+func TestWaitAsksThePortAgainWhenNobodyIsWatched(t *testing.T) {
+	w, _ := waiting(t)
+	door, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Gateway, w.Timeout = "far", 2*time.Second
+	register(t, w.Env, "far", "http://"+door.Addr().String())
+	w.probed = func() { _ = door.Close() }
+	if r := Wait(t.Context(), w); r.Ready || r.State != NotReady || !strings.Contains(r.Reason, "nothing accepts") {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func register(t *testing.T, e env.Env, name, endpoint string) {
+	t.Helper()
+	dir := filepath.Join(e.ConfigHome(), "openshell/gateways", name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	content := fmt.Sprintf(`{"name":%q,"gateway_endpoint":%q}`, name, endpoint)
+	if err := os.WriteFile(filepath.Join(dir, "metadata.json"), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
