@@ -8,7 +8,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/sandkeeper, a static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/sandkeeper .
+	CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -ldflags '-s -w' -o bin/sandkeeper .
 
 test: ## vet and test everything; what this machine lacks (Docker, a real openshell) is skipped by name
 	go vet ./... && go test ./... && .ci/lacks
@@ -34,5 +34,5 @@ demo: ## show agreement, a backup, and a refusal on a made-up host; cleans up af
 dist: ## cross-compile dist/sandkeeper-<os>-<arch> for every supported platform
 	.ci/dist
 
-soak: ## repeat the end-to-end tests for an hour, with the race detector
-	go test -race -count=1000 -timeout 1h ./test/e2e/...
+soak: ## the long rounds in full: every bit flip, every kill at every stage, minutes of fuzzing (hours; wants root and Docker)
+	SANDKEEPER_SOAK=1 SANDKEEPER_KILL_ROUNDS=all go test -count=1 -timeout 6h ./backup ./upgrade ./gateway ./test/e2e/... && .ci/fuzz 60s

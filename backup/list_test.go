@@ -6,9 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // at is a store whose clock and randomness are fixed.
@@ -145,5 +148,32 @@ func TestLatestPassesOverWhatARestoreReplaced(t *testing.T) {
 	}
 	if got, err := s.Find("alpha", Latest); err != nil || got.ID != replaced.ID {
 		t.Errorf("where there is nothing else, latest = %s, %v; want %s", got.ID, err, replaced.ID)
+	}
+}
+
+// Backups of one second, and those made after the clock was set back, still sort in the order in which they were made.
+func TestIDsSortInTheOrderOfMaking(t *testing.T) {
+	at := time.Date(2026, 11, 21, 10, 15, 0, 0, time.UTC)
+	s := testStore(t, StoreOptions{Now: func() time.Time { return at }})
+	var made []string
+	for i := range 12 {
+		if i == 8 {
+			at = at.Add(-time.Hour)
+		}
+		made = append([]string{create(t, s, newOf("alpha"), fileItem("a", strconv.Itoa(i))).ID}, made...)
+	}
+	listed, err := s.Backups("alpha")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, b := range listed {
+		got = append(got, b.ID)
+	}
+	if diff := cmp.Diff(made, got); diff != "" {
+		t.Errorf("newest first (-want +got):\n%s", diff)
+	}
+	if started := listed[0].Manifest.Started; !started.Equal(at) {
+		t.Errorf("the manifest says %s, want the true time %s", started, at)
 	}
 }

@@ -44,7 +44,7 @@ func (s *Store) create(ctx context.Context, n NewBackup, fill func(context.Conte
 		started = n.Taken
 	}
 	started = started.UTC().Truncate(time.Second)
-	id, err := newID(started, s.rand)
+	id, err := s.idAfter(n, started)
 	if err != nil {
 		return Backup{}, err
 	}

@@ -105,6 +105,13 @@ func (a *app) addHostChecks(ctx context.Context, r *preflight.Report, in preflig
 	return found
 }
 
+// chosen are the names that --only and --exclude leave: room is needed for those alone.
+func (o *backupAllOptions) chosen(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return len(o.only) > 0 && !slices.Contains(o.only, name) || slices.Contains(o.exclude, name)
+	})
+}
+
 // fit runs the host's checks for a run that writes backups: what would end it halfway ends it now, before anything is paused.
 func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registry sandbox.Registry, views []view, engine *gateway.Engine, found *answer) error {
 	a := o.app
@@ -116,6 +123,8 @@ func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registr
 		facts.seen.Containers, _ = engine.Sandboxes(ctx) // the inventory has said what cannot be listed
 	}
 	in := a.hostInput(facts)
+	in.Names = o.chosen(in.Names)
+	in.Need = func(ctx context.Context) preflight.Need { return needOf(ctx, facts, in.Names) }
 	in.Supervisor, in.Holder = nil, nil // upgrade-sandboxes --check asks the first, the lock the second
 	if len(views) == 0 {
 		in.Database = nil
