@@ -56,7 +56,7 @@ func (b *bench) backups(ctx context.Context, r *report) error {
 	} else {
 		r.lacks("restic (Debian: restic)", "it is not installed")
 	}
-	samples, err := rounds(ctx, b.rounds, steps, b.say)
+	samples, err := rounds(ctx, b.rounds, b.enough, steps, b.say)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (s *saving) ours() []step {
 	}
 	whole := backup(first)
 	whole.before = func(context.Context) error { return os.RemoveAll(root) }
-	toEmpty := s.sandkeeper(restoreEmpty, s.env, "restore", s.full.sandbox, "-y", "--to", "empty", "--backup-dir", root)
+	toEmpty := s.sandkeeper(restoreEmpty, s.env, "restore", s.full.sandbox, "-y", "--to", named("empty").sandbox, "--backup-dir", root)
 	toEmpty.before, toEmpty.after = s.newEmpty, s.dropEmpty
 	over := s.sandkeeper(restoreOver, s.env, "restore", s.full.sandbox, "-y", "--backup-dir", root)
 	return []step{
@@ -132,7 +132,7 @@ func (s *saving) dropEmpty(context.Context) error {
 
 // engines are the same work by tar, zstd and docker.
 func (s *saving) engines() []step {
-	in := shell(dockerIn, fmt.Sprintf("zstd -dcq %s | docker cp - openshell-default--empty-%d:/", s.copy, os.Getpid()))
+	in := shell(dockerIn, fmt.Sprintf("zstd -dcq %s | docker cp - %s:/", s.copy, named("empty").name))
 	in.before, in.after = s.newEmpty, s.dropEmpty
 	out := shell(tarExtract, fmt.Sprintf("zstd -dcq %s | tar -x --no-same-owner -f - -C %s; sync -f %s", s.copy, s.scratch, s.scratch))
 	out.before, out.after = s.newScratch, s.dropScratch

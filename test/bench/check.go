@@ -42,7 +42,7 @@ func (b *bench) check(ctx context.Context, r *report) error {
 		listing.env = env
 		steps = append(steps, check, listing)
 	}
-	samples, err := rounds(ctx, b.rounds, steps, b.say)
+	samples, err := rounds(ctx, b.rounds, b.enough, steps, b.say)
 	if err != nil {
 		return err
 	}

@@ -69,12 +69,18 @@ func rootfs(to io.Writer) error {
 	return w.Close()
 }
 
+// named is a sandbox of this process alone: two benchmarks on one engine must not claim each other's.
+func named(name string) container {
+	sandbox := fmt.Sprintf("bench-%s-%d", name, os.Getpid())
+	return container{name: "openshell-default--" + sandbox, sandbox: sandbox}
+}
+
 // sandbox makes a container. One that runs only sleeps, and dies at once when it is told to.
 func (b *bench) sandbox(ctx context.Context, image, name string, running bool) (container, error) {
-	c := container{name: fmt.Sprintf("openshell-default--%s-%d", name, os.Getpid()), sandbox: name}
+	c := named(name)
 	args := []string{
 		"create", "--name", c.name, "--network", "none", "--stop-signal", "KILL", "--label", "openshell.ai/managed-by=openshell",
-		"--label", fmt.Sprintf("openshell.ai/sandbox-id=bench-%s-%d", name, os.Getpid()), "--label", "openshell.ai/sandbox-name=" + name,
+		"--label", "openshell.ai/sandbox-id=" + c.sandbox, "--label", "openshell.ai/sandbox-name=" + c.sandbox,
 		"--label", "openshell.ai/sandbox-namespace=default", "--label", "openshell.ai/sandbox-workspace=default",
 		image, "/bin/busybox", "sleep", "86400",
 	}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -21,6 +22,7 @@ func main() {
 	defer stop()
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds; medians are shown")
+	flag.DurationVar(&o.enough, "enough", 15*time.Minute, "begin no further round of a group of steps after this time")
 	flag.IntVar(&o.part, "part", 1, "use only so much of the data set: 20 is a twentieth, for trying out")
 	flag.StringVar(&o.page, "page", "docs/benchmarks.md", "page whose results are replaced; \"\" for none")
 	flag.StringVar(&o.temp, "temp", "", "folder for the data, about 6 GB (default: the system's)")
@@ -33,6 +35,7 @@ func main() {
 
 type options struct {
 	rounds, part int
+	enough       time.Duration
 	page, temp   string
 }
 

@@ -31,10 +31,14 @@ func shell(name, script string) step {
 	return step{name: name, argv: []string{"bash", "-c", "set -eo pipefail; " + script}}
 }
 
-// rounds runs every step once per round, in order, and gives the samples of each by its name.
-func rounds(ctx context.Context, n int, steps []step, say func(string)) (map[string][]sample, error) {
-	samples := map[string][]sample{}
+// rounds runs every step once per round, in order, and gives the samples of each by its name. No round begins after enough.
+func rounds(ctx context.Context, n int, enough time.Duration, steps []step, say func(string)) (map[string][]sample, error) {
+	samples, began := map[string][]sample{}, time.Now()
 	for round := range n {
+		if round > 0 && time.Since(began) > enough {
+			say(fmt.Sprintf("no time is left for round %d", round+1))
+			break
+		}
 		for _, s := range steps {
 			taken, err := s.run(ctx)
 			if err != nil {

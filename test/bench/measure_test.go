@@ -28,12 +28,20 @@ func TestRoundsAreInterleaved(t *testing.T) {
 			return nil
 		}}
 	}
-	samples, err := rounds(t.Context(), 2, []step{note("a"), note("b")}, func(string) {})
+	samples, err := rounds(t.Context(), 2, time.Hour, []step{note("a"), note("b")}, func(string) {})
 	if err != nil || len(samples["a"]) != 2 || len(samples["b"]) != 2 {
 		t.Fatalf("%v, %v", samples, err)
 	}
 	if want := []string{"a", "b", "a", "b"}; !slices.Equal(order, want) {
 		t.Errorf("order %v", order)
+	}
+}
+
+func TestNoRoundBeginsWhenTimeIsUp(t *testing.T) {
+	steps := []step{{name: "a", argv: []string{"true"}}, {name: "b", argv: []string{"true"}}}
+	samples, err := rounds(t.Context(), 3, 0, steps, func(string) {})
+	if err != nil || len(samples["a"]) != 1 || len(samples["b"]) != 1 {
+		t.Errorf("%v, %v", samples, err)
 	}
 }
 

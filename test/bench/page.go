@@ -32,7 +32,7 @@ func (r *report) markdown() string {
 	for _, fact := range r.machine {
 		fmt.Fprintf(&out, "- %s\n", fact)
 	}
-	fmt.Fprintf(&out, "- median of %d rounds, least and greatest in brackets; rounds are interleaved\n", r.rounds)
+	fmt.Fprintf(&out, "- medians; in brackets the number of runs, the least and the greatest; steps are interleaved; load after the run: %s\n", load())
 	fmt.Fprint(&out, "\n| figure | target | here | met |\n|---|---|---|---|\n")
 	for _, t := range r.targets {
 		fmt.Fprintf(&out, "| %s | %s | %s | %s |\n", cell(t.what), cell(t.want), cell(t.got), t.word())

@@ -18,8 +18,9 @@ const (
 	nemoclawRSS  = 83 << 20
 )
 
-// preflight measures the finding of drift: the process that runs is older than the openshell that would talk to it. Once with an
-// openshell that takes 100 ms for every answer, as a slow one does, and once with one that answers at once.
+// preflight measures the finding of drift by the gate that every command passes: the process that runs is older than the openshell
+// that would talk to it. Once with an openshell that takes 100 ms for every answer, as a slow one does, and once with one that
+// answers at once. Beside it stands the command preflight, which goes on to check the host, and asks every sandbox on the engine.
 func (b *bench) preflight(ctx context.Context, r *report) error {
 	slow, err := b.drifted(ctx, "slow", probeDelay)
 	if err != nil {
@@ -32,11 +33,11 @@ func (b *bench) preflight(ctx context.Context, r *report) error {
 	steps := []step{{name: stepNothing, argv: []string{"true"}}, b.sandkeeper(stepVersion, nil, "version")}
 	for _, h := range []drifted{slow, fast} {
 		probe := step{name: h.probe(), argv: []string{h.openshell, "status", "-g", h.Gateway()}, env: append(h.env, "NO_GRAPHICS=1")}
-		found := b.sandkeeper(h.gate(), h.env, "preflight")
-		found.exits = []int{1}
-		steps = append(steps, probe, found)
+		refused, whole := b.sandkeeper(h.gate(), h.env, "backup-all"), b.sandkeeper(h.whole(), h.env, "preflight")
+		refused.exits, whole.exits = []int{1}, []int{1}
+		steps = append(steps, probe, refused, whole)
 	}
-	samples, err := rounds(ctx, 5*b.rounds, steps, func(string) {})
+	samples, err := rounds(ctx, 5*b.rounds, b.enough, steps, func(string) {})
 	if err != nil {
 		return err
 	}
@@ -57,11 +58,15 @@ type drifted struct {
 }
 
 func (d drifted) probe() string { return "openshell status, " + d.name }
-func (d drifted) gate() string  { return "sandkeeper preflight, " + d.name }
+func (d drifted) gate() string  { return "sandkeeper backup-all, refused, " + d.name }
+func (d drifted) whole() string { return "sandkeeper preflight with its checks of the host, " + d.name }
 
 func (b *bench) drifted(ctx context.Context, name string, delay time.Duration) (drifted, error) {
 	h, err := b.host(name, cliVersion)
 	if err != nil {
+		return drifted{}, err
+	}
+	if err := h.Register("alpha"); err != nil {
 		return drifted{}, err
 	}
 	h.Script.CallLog = ""

@@ -62,7 +62,7 @@ func (r *report) print(out io.Writer) {
 	for _, t := range r.tables {
 		fmt.Fprintf(out, "\n%s\n", t.title)
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "STEP\tWALL (MIN-MAX)\tCPU\tPEAK RSS\tRESULT")
+		fmt.Fprintln(w, "STEP\tWALL (RUNS: MIN-MAX)\tCPU\tPEAK RSS\tRESULT")
 		for _, row := range t.rows {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", row.name, row.wall(), seconds(row.middle().cpu), mebibytes(row.middle().rss), megabytes(row.size))
 		}
@@ -89,13 +89,13 @@ func (t target) word() string {
 
 func (r row) middle() sample { return median(r.took) }
 
-// wall is the median with the least and the greatest.
+// wall is the median of so many runs with the least and the greatest.
 func (r row) wall() string {
 	least, most := r.took[0].wall, r.took[0].wall
 	for _, s := range r.took {
 		least, most = min(least, s.wall), max(most, s.wall)
 	}
-	return fmt.Sprintf("%s (%s-%s)", seconds(r.middle().wall), seconds(least), seconds(most))
+	return fmt.Sprintf("%s (%d: %s-%s)", seconds(r.middle().wall), len(r.took), seconds(least), seconds(most))
 }
 
 func seconds(d time.Duration) string {

@@ -43,7 +43,7 @@ func TestPrintShowsFiguresAndVerdicts(t *testing.T) {
 	r.lacks("restic", "it is not installed")
 	var out bytes.Buffer
 	r.print(&out)
-	for _, want := range []string{"a machine", "4.00 s (4.00 s-4.00 s)", "60 MiB", "2.00 x (4.00 s beside 2.00 s); CPU 5.00 x", "SKIPPED: this machine lacks restic"} {
+	for _, want := range []string{"a machine", "4.00 s (1: 4.00 s-4.00 s)", "60 MiB", "2.00 x (4.00 s beside 2.00 s); CPU 5.00 x", "SKIPPED: this machine lacks restic"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
