@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -198,6 +199,9 @@ func (w *work) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *meter) (sa
 	m.expect = w.previousSize(sb.Name)
 	h := &execHome{cli: w.CLI, gateway: sb.Gateway, name: sb.Name, dir: agentHome(agentOf(sb))}
 	manifest := w.facts(sb)
+	if w.Recipe != nil {
+		manifest.Recipe = w.recipe(ctx, sb, &Recipe{})
+	}
 	manifest.Home, manifest.Consistency = h.dir, ConsistencyLive
 	manifest.ConsistencyReason = "it can only be read through its gateway, while it runs"
 	made, err := w.create(ctx, manifest, m, &reading{home: h, stall: stallLimit(w.Stall), meter: m})
@@ -225,8 +229,27 @@ func (w *work) manifest(ctx context.Context, sb sandbox.Sandbox, h containerHome
 	m := w.facts(sb)
 	m.Home, m.Container = h.dir, sb.Container.Name
 	m.Image = Image{Reference: facts.Image, Digest: facts.ImageID}
-	m.Recipe = &Recipe{Labels: publicLabels(facts.Labels), Env: facts.EnvNames}
+	m.Recipe = w.recipe(ctx, sb, &Recipe{Labels: publicLabels(facts.Labels), Env: facts.EnvNames})
 	return m, nil
+}
+
+// recipe adds what the gateway's API tells to what the container shows.
+func (w *work) recipe(ctx context.Context, sb sandbox.Sandbox, shown *Recipe) *Recipe {
+	if w.Recipe == nil {
+		return shown
+	}
+	told, err := w.Recipe(ctx, sb)
+	if err != nil {
+		w.warn("sandbox %q: its manifest has no providers and no policy, because its gateway did not tell them: %v", sb.Name, err)
+		return shown
+	}
+	shown.Providers, shown.Policy = told.Providers, told.Policy
+	for _, name := range told.Env {
+		if !slices.Contains(shown.Env, name) {
+			shown.Env = append(shown.Env, name)
+		}
+	}
+	return shown
 }
 
 // publicLabels leaves out labels that are named like a credential: a manifest holds no secrets.

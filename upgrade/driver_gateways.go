@@ -2,12 +2,15 @@ package upgrade
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
 
+	"sandkeeper/backup"
 	"sandkeeper/lifecycle"
 	"sandkeeper/openshell"
+	"sandkeeper/sandbox"
 )
 
 // Gateways opens the API of each gateway once, when it is first asked for. Its methods are what an Upgrader is wired with.
@@ -55,6 +58,19 @@ func (g *Gateways) Recipe(ctx context.Context, gateway, name string) (Recipe, er
 		return Recipe{}, err
 	}
 	return (&APIDriver{API: api}).Recipe(ctx, name)
+}
+
+// ManifestRecipe is the part of a recipe that a backup's manifest keeps: names and the policy, never values.
+func (g *Gateways) ManifestRecipe(ctx context.Context, sb sandbox.Sandbox) (backup.Recipe, error) {
+	r, err := g.Recipe(ctx, sb.Gateway, sb.Name)
+	if err != nil {
+		return backup.Recipe{}, err
+	}
+	kept := backup.Recipe{Env: r.EnvNames, Providers: r.Providers}
+	if len(r.Policy) > 0 {
+		kept.Policy, err = json.Marshal(map[string][]byte{"protobuf": r.Policy}) // as the gateway encodes it, in base64
+	}
+	return kept, err
 }
 
 // MissingProviders returns those of names that the gateway does not have.
