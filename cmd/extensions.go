@@ -32,7 +32,7 @@ func newExtensions(a *app) *cobra.Command {
 // extensionLinks are the active extensions in chain order; a mistake in their configuration is a start-up error.
 func (a *app) extensionLinks() ([]lifecycle.Link, error) {
 	override, overridden := a.Env.Lookup(lifecycle.OverrideVariable)
-	registry, err := builtin.Registry()
+	registry, err := builtin.Registry(a.linked...)
 	if err != nil {
 		return nil, err
 	}

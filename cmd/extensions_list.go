@@ -31,7 +31,7 @@ func runExtensionsList(_ context.Context, o *extensionsListOptions) (*answer, er
 	if err != nil {
 		return nil, err
 	}
-	registry, err := builtin.Registry()
+	registry, err := builtin.Registry(o.app.linked...)
 	if err != nil {
 		return nil, err
 	}

@@ -16,16 +16,18 @@ import (
 
 	"sandkeeper/gateway"
 	"sandkeeper/internal/ui"
+	"sandkeeper/lifecycle"
 	"sandkeeper/preflight"
 )
 
-// Main runs one command line and returns its exit code; it never ends the process itself.
-func Main(args []string, s *ui.Streams) ExitCode {
+// Main runs one command line and returns its exit code; it never ends the process itself. A downstream hands in the lifecycle
+// extensions that its build links beside the built-in ones.
+func Main(args []string, s *ui.Streams, extensions ...lifecycle.Definition) ExitCode {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once; the guard process then unpauses
 	collectOften(s)
-	return run(ctx, args, &app{Streams: s, JSON: wantsJSON(args, s)})
+	return run(ctx, args, &app{Streams: s, JSON: wantsJSON(args, s), linked: extensions})
 }
 
 // collectOften keeps a whole backup below 64 MiB: what lives while it runs is a few large buffers and the index, so that collecting at
@@ -55,6 +57,7 @@ type app struct {
 	JSON   bool
 	global globalOptions
 	config config
+	linked []lifecycle.Definition // extensions of a downstream, beside the built-in ones
 
 	started bool
 	answer  *answer
