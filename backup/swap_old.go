@@ -3,6 +3,7 @@ package backup
 import (
 	"archive/tar"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -41,19 +42,25 @@ func (s *Store) Interrupted() ([]string, error) {
 // keep copies the home as it is. The copy is proven to be a whole tar stream while it is made, and synced.
 func (j *restoreJob) keep(ctx context.Context, h home, mark *restoreMark) (old *oldHome, err error) {
 	j.meter.enter(StageSaving)
-	f, err := os.CreateTemp(j.Store.Root(), strings.Replace(oldPattern, "*", j.Target.Name+"-*", 1)) // 0600
+	var tail [4]byte
+	if _, err := io.ReadFull(j.Store.rand, tail[:]); err != nil {
+		return nil, err
+	}
+	name := strings.Replace(oldPattern, "*", j.Target.Name+"-"+hex.EncodeToString(tail[:]), 1)
+	old = &oldHome{file: filepath.Join(j.Store.Root(), name), roots: map[string]bool{}}
+	// The journal names the copy before it exists: whatever is left of it after a kill is found and removed.
+	if err := mark.copying(old.file); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(old.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	old = &oldHome{file: f.Name(), roots: map[string]bool{}}
 	defer func() {
 		if err = errors.Join(err, f.Close()); err != nil {
 			err = errors.Join(err, old.remove())
 		}
 	}()
-	if err := mark.copying(old.file); err != nil {
-		return old, err
-	}
 	packed, err := zstd.NewWriter(f, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return old, err
