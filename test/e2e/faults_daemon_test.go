@@ -33,6 +33,10 @@ func newPrivateEngine(t *testing.T) *privateEngine {
 	if err != nil || os.Geteuid() != 0 {
 		lacks(t, "SANDKEEPER_REQUIRE_ROOT", "root and dockerd, to run a container engine that may be killed")
 	}
+	apart, err := exec.LookPath("unshare")
+	if err != nil {
+		lacks(t, "SANDKEEPER_REQUIRE_ROOT", "unshare, to keep a private container engine's network apart")
+	}
 	dir, err := os.MkdirTemp("", "skd") // short: a socket's path may have 107 bytes
 	if err != nil {
 		t.Fatal(err)
@@ -42,8 +46,9 @@ func newPrivateEngine(t *testing.T) *privateEngine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	daemon := exec.Command(program, "--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid"), "-H", "unix://"+at("sock"),
-		"--bridge=none", "--iptables=false", "--ip-masq=false")
+	// In a network of its own: a daemon without a bridge removes docker0, which is the shared daemon's.
+	daemon := exec.Command(apart, "--net", "--", program, "--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid"),
+		"-H", "unix://"+at("sock"), "--bridge=none", "--iptables=false", "--ip-masq=false")
 	daemon.Stdout, daemon.Stderr = log, log
 	if err := daemon.Start(); err != nil {
 		t.Fatal(err)
