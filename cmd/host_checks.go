@@ -120,6 +120,7 @@ func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registr
 	if len(views) > 0 {
 		facts.seen, report = worst(views).seen, found.preflight
 	} else if engine != nil {
+		facts.seen.Engine = engine.State()
 		facts.seen.Containers, _ = engine.Sandboxes(ctx) // the inventory has said what cannot be listed
 	}
 	in := a.hostInput(facts)

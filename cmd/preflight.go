@@ -51,7 +51,11 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 	views := a.vet(ctx, action, a.bindings(registry))
 	decisive := worst(views)
 	if decisive.seen.Target.Err == nil {
-		a.addHostChecks(ctx, &decisive.report, a.hostInput(a.hostFactsOf(ctx, decisive, registry, o.store)), o.skip)
+		in := a.hostInput(a.hostFactsOf(ctx, decisive, registry, o.store))
+		if decisive.report.Refused() {
+			in.Supervisor, in.Need = nil, nil // a refusal does not wait for what looks into every sandbox
+		}
+		a.addHostChecks(ctx, &decisive.report, in, o.skip)
 	}
 	found := &answer{preflight: &decisive.report, text: func(a *app) { renderReport(a, decisive.report) }}
 	if decisive.report.Refused() {

@@ -123,8 +123,8 @@ func connect(ctx context.Context, d Dialing, a address) (*Engine, EngineState) {
 		state.Why = fmt.Sprintf("%s (from %s): %s", a.host, a.from, clean(err))
 		return nil, state
 	}
-	state.State, state.APIVersion = drift.Known, version
-	return engine, state
+	engine.api = version
+	return engine, engine.State()
 }
 
 func (e *Engine) greet(ctx context.Context) (version string, err error) {

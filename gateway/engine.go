@@ -15,6 +15,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/client"
+
+	"sandkeeper/drift"
 )
 
 // EngineTimeout is how long one request to the container engine may take unless a caller says otherwise.
@@ -26,6 +28,7 @@ type Engine struct {
 	client  *client.Client
 	host    string
 	timeout time.Duration
+	api     string // as greeted
 }
 
 // Client is the engine's own client, for the streams of backup/docker.go only.
@@ -33,6 +36,11 @@ func (e *Engine) Client() *client.Client { return e.client }
 
 // Host is the engine's address, "unix:///var/run/docker.sock".
 func (e *Engine) Host() string { return e.host }
+
+// State is what is known of the engine since it answered.
+func (e *Engine) State() EngineState {
+	return EngineState{State: drift.Known, Host: e.host, APIVersion: e.api}
+}
 
 // Close lets go of idle connections.
 func (e *Engine) Close() error { return e.client.Close() }
