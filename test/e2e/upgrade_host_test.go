@@ -46,7 +46,7 @@ func newUpgradeHost(t *testing.T, state string) *upgradeHost {
 	t.Cleanup(func() { u.sweep() })
 	u.oldID = u.build("one")
 	spec := gateway.Sandbox{Image: u.image, Environment: map[string]string{"MODE": "careful"}}.NewSpec(version)
-	// A field that no generation has yet. Its tag is one byte of ASCII: the test gateway keeps specs in a label.
+	// A field that no generation has yet.
 	u.spec = protowire.AppendString(protowire.AppendTag(spec, 15, protowire.BytesType), "from the future")
 	if _, err := u.driver.Create(t.Context(), gateway.Sandbox{Name: u.name, Spec: u.spec}); err != nil {
 		t.Fatal(err)

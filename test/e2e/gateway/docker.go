@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,7 +25,10 @@ const (
 	labelName      = "openshell.ai/sandbox-name"
 	labelNamespace = "openshell.ai/sandbox-namespace"
 	labelWorkspace = "openshell.ai/sandbox-workspace"
-	labelSpec      = "sandkeeper.test/spec" // ours: the spec as it was sent, to be answered verbatim
+
+	// Ours, in the place of the gateway's database: what a client sent, in base64, to be answered verbatim.
+	labelSpec   = "sandkeeper.test/spec"
+	labelLabels = "sandkeeper.test/labels" // of the sandbox's metadata, which the driver is not told (compute/mod.rs, driver_sandbox_from_public)
 )
 
 // Docker keeps sandboxes as real containers, named and labelled as the docker driver of Version does it. Only containers of its
@@ -50,7 +54,7 @@ func (d *Docker) List(ctx context.Context) ([]Sandbox, error) {
 	for _, c := range found {
 		all = append(all, Sandbox{
 			ID: c.Labels[labelID], Name: c.Labels[labelName], Workspace: c.Labels[labelWorkspace], Image: c.Image,
-			Phase: d.phase(c.State), Created: time.Unix(c.Created, 0), Spec: spec(c.Labels),
+			Phase: d.phase(c.State), Created: time.Unix(c.Created, 0), Spec: sent(c.Labels, labelSpec), Labels: labelsOf(c.Labels),
 		})
 	}
 	slices.SortFunc(all, older)
@@ -69,11 +73,31 @@ func (d *Docker) phase(state string) Phase {
 	}
 }
 
-func spec(labels map[string]string) []byte {
-	if sent, kept := labels[labelSpec]; kept {
-		return []byte(sent)
+// sent is what a client sent and a label keeps; nil where there is none.
+func sent(labels map[string]string, label string) []byte {
+	kept, there := labels[label]
+	if !there {
+		return nil
 	}
-	return nil
+	b, err := base64.StdEncoding.DecodeString(kept)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+func labelsOf(container map[string]string) map[string]string {
+	fields, err := decode(sent(container, labelLabels))
+	if err != nil {
+		return nil
+	}
+	var labels map[string]string
+	for _, f := range fields {
+		if toPair(&labels, f) != nil {
+			return nil
+		}
+	}
+	return labels
 }
 
 // containerName is the driver's: with the workspace since 0.0.88.
@@ -89,19 +113,22 @@ func (d *Docker) Create(ctx context.Context, s Sandbox) (Sandbox, error) {
 	if _, err := d.find(ctx, s.Name); err == nil {
 		return Sandbox{}, status.Error(codes.AlreadyExists, "sandbox already exists")
 	}
-	image, env, labels, err := recipe(s.Spec)
+	r, err := recipeOf(s.Spec)
 	if err != nil {
 		return Sandbox{}, status.Errorf(codes.InvalidArgument, "spec: %v", err)
 	}
-	s.ID, s.Image, s.Phase, s.Created = NewID(), image, Ready, time.Now()
-	maps.Copy(labels, map[string]string{
-		labelManagedBy: "openshell", labelNamespace: d.Namespace, labelID: s.ID, labelName: s.Name, labelSpec: string(s.Spec),
+	s.ID, s.Image, s.Phase, s.Created = NewID(), r.image, Ready, time.Now()
+	var metadata message
+	metadata.pairs(1, s.Labels)
+	maps.Copy(r.labels, map[string]string{
+		labelManagedBy: "openshell", labelNamespace: d.Namespace, labelID: s.ID, labelName: s.Name,
+		labelSpec: base64.StdEncoding.EncodeToString(s.Spec), labelLabels: base64.StdEncoding.EncodeToString(metadata),
 	})
 	if Since(d.Version, 88) {
-		labels[labelWorkspace] = s.workspace()
+		r.labels[labelWorkspace] = s.workspace()
 	}
-	made, err := d.Client.ContainerCreate(ctx, &container.Config{Image: image, Env: env, Labels: labels, Cmd: d.Command},
-		&container.HostConfig{NetworkMode: "none"}, nil, nil, d.containerName(s))
+	made, err := d.Client.ContainerCreate(ctx, &container.Config{Image: r.image, Env: r.env, Labels: r.labels, Cmd: d.Command},
+		&container.HostConfig{NetworkMode: "none", Mounts: r.mounts}, nil, nil, d.containerName(s))
 	if err != nil {
 		return Sandbox{}, status.Errorf(codes.Internal, "create sandbox failed: %v", err)
 	}
@@ -109,45 +136,6 @@ func (d *Docker) Create(ctx context.Context, s Sandbox) (Sandbox, error) {
 		return Sandbox{}, status.Errorf(codes.Internal, "create sandbox failed: %v", err)
 	}
 	return s, nil
-}
-
-// recipe reads from a SandboxSpec what a container needs: environment5, template6{ image1, labels4 }.
-func recipe(spec []byte) (image string, env []string, labels map[string]string, err error) {
-	labels = map[string]string{}
-	fields, err := decode(spec)
-	if err != nil {
-		return "", nil, labels, err
-	}
-	var values map[string]string
-	for _, f := range fields {
-		switch f.number {
-		case 5:
-			err = toPair(&values, f)
-		case 6:
-			image, err = template(f.bytes, &labels)
-		}
-		if err != nil {
-			return "", nil, labels, err
-		}
-	}
-	for name, value := range values {
-		env = append(env, name+"="+value)
-	}
-	slices.Sort(env)
-	return image, env, labels, nil
-}
-
-func template(b []byte, labels *map[string]string) (image string, err error) {
-	fields, err := decode(b)
-	for _, f := range fields {
-		switch f.number {
-		case 1:
-			image = string(f.bytes)
-		case 4:
-			err = toPair(labels, f)
-		}
-	}
-	return image, err
 }
 
 // Delete removes the container and all that was in it, as the driver does.

@@ -83,17 +83,6 @@ func TestSpecSurvives(t *testing.T) {
 	}
 }
 
-func TestRecipe(t *testing.T) {
-	want := Sandbox{Image: "img:1", Environment: map[string]string{"B": "2", "A": "1"}}
-	image, env, _, err := recipe(want.spec("0.0.110"))
-	if err != nil || image != "img:1" || strings.Join(env, " ") != "A=1 B=2" {
-		t.Errorf("image %q, env %q, %v", image, env, err)
-	}
-	if _, _, _, err := recipe([]byte{0x0f}); err == nil {
-		t.Error("a broken spec passes")
-	}
-}
-
 func TestRooted(t *testing.T) {
 	root := t.TempDir()
 	for in, want := range map[string]string{

@@ -1,0 +1,230 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	sandboxRole = "arn:aws:iam::123456789012:role/openshell-sandbox"
+	tokenTarget = "/run/identity"
+)
+
+// activate makes the token that workload-identity mounts, and a config.toml with the extensions in that order.
+func (u *upgradeHost) activate(names ...string) (tokens string) {
+	u.t.Helper()
+	tokens = u.t.TempDir()
+	write(u.t, filepath.Join(tokens, "token"), "made up")
+	list, err := json.Marshal(names)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	text := fmt.Sprintf("[compute]\nextensions = %s\n", list)
+	for _, name := range names {
+		text += map[string]string{
+			"fleet-labels":      "[compute.extension.\"fleet-labels\"]\nlabels = { fleet = \"prod\", region = \"us-west\" }\n",
+			"workload-identity": fmt.Sprintf("[compute.extension.\"workload-identity\"]\nprovider = \"aws\"\nrole_arn = %q\ntoken_source = %q\ntoken_target = %q\n", sandboxRole, tokens, tokenTarget),
+			"refuses-once":      fmt.Sprintf("[compute.extension.\"refuses-once\"]\nmarker = %q\n", filepath.Join(tokens, "refused")),
+		}[name]
+	}
+	dir := filepath.Join(u.config(), "sandkeeper")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		u.t.Fatal(err)
+	}
+	write(u.t, filepath.Join(dir, "config.toml"), text)
+	return tokens
+}
+
+// config is the XDG_CONFIG_HOME of the host.
+func (u *upgradeHost) config() string {
+	for _, pair := range u.env {
+		if home, ok := strings.CutPrefix(pair, "XDG_CONFIG_HOME="); ok {
+			return home
+		}
+	}
+	u.t.Fatal("the host has no XDG_CONFIG_HOME")
+	return ""
+}
+
+// downstream runs a command of the program that links more extensions.
+func (u *upgradeHost) downstream(args ...string) printed {
+	u.t.Helper()
+	return run(u.t, u.env, append([]string{filepath.Join(os.Getenv(programs), "sandkeeper-downstream")}, args...)...)
+}
+
+func (u *upgradeHost) upgradeDownstream(args ...string) upgradeDocument {
+	u.t.Helper()
+	p := u.downstream(u.arguments(args...)[1:]...)
+	var d upgradeDocument
+	if err := json.Unmarshal([]byte(p.stdout), &d); err != nil {
+		u.t.Fatalf("%v\n%s\n%s", err, p.stdout, p.stderr)
+	}
+	if d.ExitCode != p.exit {
+		u.t.Errorf("it exits %d and says %d", p.exit, d.ExitCode)
+	}
+	return d
+}
+
+// kept are the extensions that keep state for a sandbox, by its id.
+func (u *upgradeHost) kept() map[string][]string {
+	u.t.Helper()
+	p := u.downstream("extensions", "state", "--json")
+	var d struct {
+		Result struct {
+			States []struct {
+				Sandbox   struct{ ID string }
+				Extension string
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(p.stdout), &d); err != nil || p.exit != 0 {
+		u.t.Fatalf("extensions state: exit %d, %v\n%s\n%s", p.exit, err, p.stdout, p.stderr)
+	}
+	found := map[string][]string{}
+	for _, s := range d.Result.States {
+		found[s.Sandbox.ID] = append(found[s.Sandbox.ID], s.Extension)
+	}
+	return found
+}
+
+// audited are the events of the audit file: what happened to which sandbox, "!" before a failure, and whose fault it was.
+func (u *upgradeHost) audited() []string {
+	u.t.Helper()
+	file, err := os.ReadFile(filepath.Join(u.home, ".local/state/sandkeeper/extensions-audit.jsonl"))
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	var found []string
+	for line := range bytes.Lines(file) {
+		var e struct {
+			Message, Status string
+			ClassUID        int `json:"class_uid"`
+			App             struct{ Name string }
+			Unmapped        struct{ Extension string }
+		}
+		if err := json.Unmarshal(line, &e); err != nil || e.ClassUID != 6002 || e.App.Name != u.name {
+			u.t.Errorf("audit line %s is not an Application Lifecycle event of %q: %v", line, u.name, err)
+		}
+		text := strings.TrimSpace(e.Message + " " + e.Unmapped.Extension)
+		if e.Status == "Failure" {
+			text = "!" + text
+		}
+		found = append(found, text)
+	}
+	return found
+}
+
+// listedLabels are the sandbox's labels as its gateway answers them to a real openshell.
+func (u *upgradeHost) listedLabels() map[string]string {
+	u.t.Helper()
+	p := run(u.t, u.env, u.openshell, "sandbox", "list", "-o", "json")
+	var rows []struct {
+		Name   string
+		Labels map[string]string
+	}
+	if err := json.Unmarshal([]byte(p.stdout), &rows); err != nil || len(rows) != 1 || rows[0].Name != u.name {
+		u.t.Fatalf("sandbox list: exit %d, %v\n%s\n%s", p.exit, err, p.stdout, p.stderr)
+	}
+	return rows[0].Labels
+}
+
+// extended holds that both built-in extensions have worked on the one container: environment and mount are on it. The labels are
+// asked of the gateway: labels of a sandbox's metadata are not told to its compute driver, so that they are not on the container.
+func (u *upgradeHost) extended(tokens string) {
+	u.t.Helper()
+	made, err := u.engine.client.ContainerInspect(u.t.Context(), u.only().ID)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	for _, want := range []string{"MODE=careful", "AWS_ROLE_ARN=" + sandboxRole, "AWS_WEB_IDENTITY_TOKEN_FILE=" + tokenTarget + "/token"} {
+		if !slices.Contains(made.Config.Env, want) {
+			u.t.Errorf("the container's environment %q lacks %q", made.Config.Env, want)
+		}
+	}
+	if len(made.Mounts) != 1 || made.Mounts[0].Source != tokens || made.Mounts[0].Destination != tokenTarget || made.Mounts[0].RW {
+		u.t.Errorf("the container's mounts are %+v, want %s at %s, read-only", made.Mounts, tokens, tokenTarget)
+	}
+	if diff := cmp.Diff(map[string]string{"fleet": "prod", "region": "us-west"}, u.listedLabels()); diff != "" {
+		u.t.Errorf("the sandbox's labels (-want +listed):\n%s", diff)
+	}
+}
+
+// keeps holds that extensions keep state for the one sandbox that there is, and for nothing else.
+func (u *upgradeHost) keeps(extensions ...string) {
+	u.t.Helper()
+	want := map[string][]string{u.only().Labels["openshell.ai/sandbox-id"]: extensions}
+	if diff := cmp.Diff(want, u.kept()); diff != "" {
+		u.t.Errorf("extensions keep (-want +kept):\n%s", diff)
+	}
+}
+
+func TestUpgradeWithBothBuiltInExtensions(t *testing.T) {
+	u := newUpgradeHost(t, "running")
+	tokens := u.activate("fleet-labels", "workload-identity")
+	got := u.upgrade()
+	if got.ExitCode != 0 || got.Result == nil || got.Result.Totals["upgraded"] != 1 {
+		t.Fatalf("upgrade: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
+	}
+	c := u.only()
+	if c.State != "running" || c.ImageID != u.newID {
+		t.Errorf("the container is %s and runs from %s, want %s", c.State, c.ImageID, u.newID)
+	}
+	if diff := cmp.Diff(u.files, u.read(c.ID)); diff != "" {
+		t.Errorf("the home (-before +now):\n%s", diff)
+	}
+	u.extended(tokens)
+	u.keeps("fleet-labels", "workload-identity")
+	if diff := cmp.Diff([]string{"sandbox deleted", "sandbox created"}, u.audited()); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+}
+
+// TestUpgradeThatAThirdExtensionRefusesOnce brings the old sandbox home by itself, and the built-in ones keep nothing of the attempt.
+func TestUpgradeThatAThirdExtensionRefusesOnce(t *testing.T) {
+	u := newUpgradeHost(t, "running")
+	tokens := u.activate("fleet-labels", "workload-identity", "refuses-once")
+	got := u.upgradeDownstream()
+	if got.ExitCode != 1 || got.Result == nil || got.Result.Totals["rolledBack"] != 1 || !strings.Contains(got.Result.Sandboxes[0].Reason, `extension "refuses-once"`) {
+		t.Fatalf("upgrade: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
+	}
+	u.holds("running", "")
+	u.extended(tokens)
+	u.keeps("fleet-labels", "workload-identity")
+	want := []string{"sandbox deleted", "!lifecycle extension failed refuses-once", "!sandbox was not created", "sandbox created"}
+	if diff := cmp.Diff(want, u.audited()); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+}
+
+// TestUpgradeThatAThirdExtensionAlwaysRefuses holds what there is when the way back is refused as well: nothing is lost, nothing is
+// left with the built-in ones, and the old sandbox comes home once the operator has switched the extension off.
+func TestUpgradeThatAThirdExtensionAlwaysRefuses(t *testing.T) {
+	u := newUpgradeHost(t, "running")
+	u.activate("fleet-labels", "workload-identity", "always-refuses")
+	got := u.upgradeDownstream()
+	if got.ExitCode != 1 || got.Result == nil || len(got.Result.Sandboxes) != 1 || !got.Result.Sandboxes[0].Unfinished || !strings.Contains(got.Result.Sandboxes[0].Reason, `extension "always-refuses"`) {
+		t.Fatalf("upgrade: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
+	}
+	if kept := u.kept(); len(kept) != 0 {
+		t.Errorf("extensions keep %v", kept)
+	}
+	refused := []string{"!lifecycle extension failed always-refuses", "!sandbox was not created"}
+	if diff := cmp.Diff(slices.Concat([]string{"sandbox deleted"}, refused, refused), u.audited()); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+	tokens := u.activate("fleet-labels", "workload-identity")
+	if back := u.upgrade("--rollback"); back.ExitCode != 0 || back.Result == nil || back.Result.Totals["rolledBack"] != 1 {
+		t.Fatalf("rollback: exit %d, error %+v, result %+v", back.ExitCode, back.Error, back.Result)
+	}
+	u.holds("running", "")
+	u.extended(tokens)
+	u.keeps("fleet-labels", "workload-identity")
+}
