@@ -43,6 +43,9 @@ type Changes struct {
 	Image string // "" leaves the image
 	// Env is the whole environment of the new sandbox; nil leaves it.
 	Env map[string]string
+	// Labels are set on the backend object (the container), Unlabelled are taken off it. Labels of the metadata never get there.
+	Labels     map[string]string
+	Unlabelled []string
 	// Mounts are added to those of the spec; Driver is the compute driver that shall make them, "docker" or "podman".
 	Mounts []Mount
 	Driver string
@@ -61,8 +64,31 @@ func (c Changes) Apply(spec []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if spec, err = c.label(spec); err != nil {
+		return nil, err
+	}
 	if len(c.Mounts) == 0 {
 		return spec, nil
 	}
 	return withMounts(spec, c.Driver, c.Mounts)
+}
+
+// label leaves a spec alone whose template labels are right already.
+func (c Changes) label(spec []byte) ([]byte, error) {
+	read, err := wire.ReadSpec(spec)
+	if err != nil {
+		return nil, err
+	}
+	labels := maps.Clone(read.TemplateLabels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, c.Labels)
+	for _, name := range c.Unlabelled {
+		delete(labels, name)
+	}
+	if maps.Equal(labels, read.TemplateLabels) {
+		return spec, nil
+	}
+	return wire.WithTemplateLabels(spec, labels)
 }

@@ -81,6 +81,7 @@ func (d *APIDriver) creation(ctx context.Context, request lifecycle.Request) (op
 		return openshell.CreateRequest{}, err
 	}
 	changes := openshell.Changes{Env: request.Env}
+	changes.Labels, changes.Unlabelled = labelChanges(recipe.Labels, request.Labels)
 	if changes.Env == nil {
 		changes.Env = map[string]string{}
 	}
@@ -96,6 +97,24 @@ func (d *APIDriver) creation(ctx context.Context, request lifecycle.Request) (op
 	return openshell.CreateRequest{
 		Name: request.Name, Workspace: recipe.Workspace, Labels: request.Labels, Annotations: request.Annotations, Spec: spec,
 	}, err
+}
+
+// labelChanges are the labels that extensions have added since the recipe was read, and those that they gave up. A gateway hands the
+// labels of a sandbox's metadata to nobody, so what an extension adds goes to the container by the template as well; what the
+// operator gave the sandbox itself stays where it was.
+func labelChanges(before, wanted map[string]string) (added map[string]string, gone []string) {
+	added = map[string]string{}
+	for name, value := range wanted {
+		if had, known := before[name]; !known || had != value {
+			added[name] = value
+		}
+	}
+	for name := range before {
+		if _, stays := wanted[name]; !stays {
+			gone = append(gone, name)
+		}
+	}
+	return added, gone
 }
 
 // computeDriver names the gateway's compute driver, whose own words mounts are said in.

@@ -308,3 +308,15 @@ func TestGateways(t *testing.T) {
 		t.Error("the connection is still open")
 	}
 }
+
+// What an extension adds goes to the container by the template; what it gave up is taken off; what the operator set stays.
+func TestLabelChanges(t *testing.T) {
+	before := map[string]string{"team": "blue", "fleet": "old", "gone": "x"}
+	added, gone := labelChanges(before, map[string]string{"team": "blue", "fleet": "prod", "region": "us-west"})
+	if diff := cmp.Diff(map[string]string{"fleet": "prod", "region": "us-west"}, added); diff != "" {
+		t.Errorf("added (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"gone"}, gone); diff != "" {
+		t.Errorf("gone (-want +got):\n%s", diff)
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+
+	"sandkeeper/lifecycle"
 )
 
 // back are the moves from whatever an upgrade left to the old sandbox.
@@ -161,7 +163,27 @@ func (j *job) recreate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return j.createFrom(ctx, image)
+	return j.bringHome(ctx, image)
+}
+
+// bringHome creates the old sandbox again, with its extensions where they let it. One that refuses now must not keep the sandbox from
+// existing: it is then made without them, and that is said.
+func (j *job) bringHome(ctx context.Context, image string) error {
+	err := j.createFrom(ctx, image)
+	refused, ok := errors.AsType[*lifecycle.PhaseError](err)
+	if !ok || refused.Phase != lifecycle.BeforeCreate {
+		return err
+	}
+	chained := j.driver
+	defer func() { j.driver = chained }()
+	if j.driver, err = j.Driver(ctx, j.Gateway); err != nil {
+		return errors.Join(refused, err)
+	}
+	if err := j.createFrom(ctx, image); err != nil {
+		return errors.Join(refused, err)
+	}
+	j.warn(fmt.Sprintf("it was brought back without its extensions, because one refused: %v", refused))
+	return nil
 }
 
 // prove waits for the old sandbox to be back, and compares its home with the backup. Where that is not in the image (podman keeps it

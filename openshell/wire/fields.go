@@ -49,6 +49,7 @@ const (
 	resourcesGPU = 1
 
 	templateImage          = 1
+	templateLabels         = 4
 	templatePod            = 8
 	templateVolumeClaims   = 9
 	templateUserNamespaces = 10

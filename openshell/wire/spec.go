@@ -11,6 +11,7 @@ import (
 type Spec struct {
 	Image              string
 	Env                map[string]string
+	TemplateLabels     map[string]string // what the driver puts on the container; the metadata's labels do not get there
 	Providers, Command []string
 	Policy             []byte // a message, never taken apart
 	DriverConfig       []byte // google.protobuf.Struct
@@ -23,13 +24,14 @@ func ReadSpec(b []byte) (Spec, error) {
 		return Spec{}, err
 	}
 	var s Spec
-	var errs [6]error
+	var errs [7]error
 	s.Image, errs[0] = template.Text(templateImage)
 	s.Env, errs[1] = m.Pairs(specEnvironment)
 	s.Providers, errs[2] = m.Texts(specProviders)
 	s.Command, errs[3] = m.Texts(specCommand)
 	s.Policy, errs[4] = m.Content(specPolicy)
 	s.DriverConfig, errs[5] = template.Content(templateDriverConfig)
+	s.TemplateLabels, errs[6] = template.Pairs(templateLabels)
 	if err := errors.Join(errs[:]...); err != nil {
 		return Spec{}, fmt.Errorf("SandboxSpec: %w", err)
 	}
@@ -76,4 +78,16 @@ func WithEnv(spec []byte, env map[string]string) ([]byte, error) {
 		return nil, fmt.Errorf("SandboxSpec.environment: %w", err)
 	}
 	return m.Encode(), nil
+}
+
+// WithTemplateLabels is the spec whose template labels are exactly labels, and otherwise the same bytes.
+func WithTemplateLabels(spec []byte, labels map[string]string) ([]byte, error) {
+	m, template, err := openSpec(spec)
+	if err != nil {
+		return nil, err
+	}
+	if template, err = template.ReplacePairs(templateLabels, labels); err != nil {
+		return nil, fmt.Errorf("SandboxTemplate.labels: %w", err)
+	}
+	return m.Replace(specTemplate, template.Encode()).Encode(), nil
 }

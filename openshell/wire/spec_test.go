@@ -253,3 +253,23 @@ func FuzzEditSpec(f *testing.F) {
 		}
 	})
 }
+
+// Labels are set and taken off in the template; every other byte of the spec stays, the unknown ones included.
+func TestWithTemplateLabels(t *testing.T) {
+	var spec, template builder
+	template.text(templateImage, "img:1")
+	template.text(99, "from the future")
+	spec.embed(specTemplate, template)
+	labelled, err := WithTemplateLabels(spec, map[string]string{"fleet": "prod"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := ReadSpec(labelled)
+	if err != nil || read.Image != "img:1" || read.TemplateLabels["fleet"] != "prod" || !strings.Contains(string(labelled), "from the future") {
+		t.Errorf("labelled: %+v, %v", read, err)
+	}
+	bare, err := WithTemplateLabels(labelled, nil)
+	if err != nil || string(bare) != string(spec) {
+		t.Errorf("taken off again: %x, %v; want %x", bare, err, []byte(spec))
+	}
+}

@@ -40,7 +40,7 @@ func TestNumbersFollowTheProto(t *testing.T) {
 		"SandboxCondition.message": conditionMessage, "SandboxSpec.environment": specEnvironment, "SandboxSpec.template": specTemplate,
 		"SandboxSpec.policy": specPolicy, "SandboxSpec.providers": specProviders, "SandboxSpec.resource_requirements": specResources,
 		"SandboxSpec.gpu_device": specGPUDevice, "SandboxSpec.command": specCommand, "SandboxSpec.tty": specTTY,
-		"SandboxSpec.provider_attachment_epoch": specEpoch, "ResourceRequirements.gpu": resourcesGPU, "SandboxTemplate.image": templateImage,
+		"SandboxSpec.provider_attachment_epoch": specEpoch, "ResourceRequirements.gpu": resourcesGPU, "SandboxTemplate.image": templateImage, "SandboxTemplate.labels": templateLabels,
 		"SandboxTemplate.pod_template": templatePod, "SandboxTemplate.volume_claim_templates": templateVolumeClaims,
 		"SandboxTemplate.user_namespaces": templateUserNamespaces, "SandboxTemplate.driver_config": templateDriverConfig,
 		"OffsetListSandboxesRequest.limit": listLimit, "OffsetListSandboxesRequest.offset": listOffset,

@@ -136,8 +136,8 @@ func (u *upgradeHost) listedLabels() map[string]string {
 	return rows[0].Labels
 }
 
-// extended holds that both built-in extensions have worked on the one container: environment and mount are on it. The labels are
-// asked of the gateway: labels of a sandbox's metadata are not told to its compute driver, so that they are not on the container.
+// extended holds that both built-in extensions have worked on the one container: environment, labels and mount are on it, and the
+// gateway lists the labels as well.
 func (u *upgradeHost) extended(tokens string) {
 	u.t.Helper()
 	made, err := u.engine.client.ContainerInspect(u.t.Context(), u.only().ID)
@@ -151,6 +151,11 @@ func (u *upgradeHost) extended(tokens string) {
 	}
 	if len(made.Mounts) != 1 || made.Mounts[0].Source != tokens || made.Mounts[0].Destination != tokenTarget || made.Mounts[0].RW {
 		u.t.Errorf("the container's mounts are %+v, want %s at %s, read-only", made.Mounts, tokens, tokenTarget)
+	}
+	for name, want := range map[string]string{"fleet": "prod", "region": "us-west"} {
+		if got := made.Config.Labels[name]; got != want {
+			u.t.Errorf("the container's label %q is %q, want %q", name, got, want)
+		}
 	}
 	if diff := cmp.Diff(map[string]string{"fleet": "prod", "region": "us-west"}, u.listedLabels()); diff != "" {
 		u.t.Errorf("the sandbox's labels (-want +listed):\n%s", diff)
@@ -204,15 +209,15 @@ func TestUpgradeThatAThirdExtensionRefusesOnce(t *testing.T) {
 	}
 }
 
-// TestUpgradeThatAThirdExtensionAlwaysRefuses holds what there is when the way back is refused as well: nothing is lost, nothing is
-// left with the built-in ones, and the old sandbox comes home once the operator has switched the extension off.
+// TestUpgradeThatAThirdExtensionAlwaysRefuses brings the old sandbox home by itself all the same, without any extension, and says so.
 func TestUpgradeThatAThirdExtensionAlwaysRefuses(t *testing.T) {
 	u := newUpgradeHost(t, "running")
 	u.activate("fleet-labels", "workload-identity", "always-refuses")
 	got := u.upgradeDownstream()
-	if got.ExitCode != 1 || got.Result == nil || len(got.Result.Sandboxes) != 1 || !got.Result.Sandboxes[0].Unfinished || !strings.Contains(got.Result.Sandboxes[0].Reason, `extension "always-refuses"`) {
+	if got.ExitCode != 1 || got.Result == nil || got.Result.Totals["rolledBack"] != 1 || !strings.Contains(got.Result.Sandboxes[0].Reason, `extension "always-refuses"`) {
 		t.Fatalf("upgrade: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
 	}
+	u.holds("running", "")
 	if kept := u.kept(); len(kept) != 0 {
 		t.Errorf("extensions keep %v", kept)
 	}
@@ -220,11 +225,4 @@ func TestUpgradeThatAThirdExtensionAlwaysRefuses(t *testing.T) {
 	if diff := cmp.Diff(slices.Concat([]string{"sandbox deleted"}, refused, refused), u.audited()); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
 	}
-	tokens := u.activate("fleet-labels", "workload-identity")
-	if back := u.upgrade("--rollback"); back.ExitCode != 0 || back.Result == nil || back.Result.Totals["rolledBack"] != 1 {
-		t.Fatalf("rollback: exit %d, error %+v, result %+v", back.ExitCode, back.Error, back.Result)
-	}
-	u.holds("running", "")
-	u.extended(tokens)
-	u.keeps("fleet-labels", "workload-identity")
 }
