@@ -62,7 +62,10 @@ func (p *containerPlace) stop(ctx context.Context, c gateway.Container) error {
 	if !c.Running() { // stopped by a restore that was killed
 		return nil
 	}
-	return p.engine.Stop(ctx, p.id)
+	// A stop that was asked for comes about, whoever gives up waiting for it: starting the container again before that starts nothing.
+	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
+	defer cancel()
+	return errors.Join(p.engine.Stop(patient, p.id), context.Cause(ctx))
 }
 
 // before keeps what is there now, twice: a complete copy for the way back, and an ordinary backup for later.
