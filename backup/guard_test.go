@@ -95,6 +95,13 @@ func (f *freezer) Pause(_ context.Context, id string) error { return f.set("paus
 
 func (f *freezer) Unpause(_ context.Context, id string) error { return f.set("unpause", id, "running") }
 
+// now is the state of a container.
+func (f *freezer) now(id string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state[id]
+}
+
 func (f *freezer) set(call, id, state string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -20,8 +20,8 @@ func TestGuardLeavesTheNextRunsPauseAlone(t *testing.T) {
 		}
 		go func() {
 			time.Sleep(guardSecond + guardSecond/2)
-			if f.state[idA] != "running" {
-				t.Errorf("the container is %s after the guard's second look", f.state[idA])
+			if state := f.now(idA); state != "running" {
+				t.Errorf("the container is %s after the guard's second look", state)
 			}
 			if err := next.add(next.entry(gateway.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
 				t.Error(err)
@@ -33,8 +33,8 @@ func TestGuardLeavesTheNextRunsPauseAlone(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		left, err := dead.list()
-		if f.state[idA] != "paused" || err != nil || len(left) != 1 || left[0].PID != 2 {
-			t.Errorf("the container is %s, the journal holds %+v, %v", f.state[idA], left, err)
+		if state := f.now(idA); state != "paused" || err != nil || len(left) != 1 || left[0].PID != 2 {
+			t.Errorf("the container is %s, the journal holds %+v, %v", state, left, err)
 		}
 	})
 }

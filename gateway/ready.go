@@ -116,6 +116,9 @@ func (w *wait) run(ctx context.Context) {
 			w.exited(exit)
 			return
 		}
+		if ctx.Err() != nil && r.Reason != "" {
+			return // the limit has cut this look off: what the last whole one said counts
+		}
 		if w.adopt(ctx) { // it may have come after the answers, or have died since: look again, with it watched
 			continue
 		}
