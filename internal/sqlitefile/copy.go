@@ -35,47 +35,57 @@ func Copy(ctx context.Context, path string, to *os.File) error {
 	return problem
 }
 
-func copyOnce(ctx context.Context, path string, to *os.File, mayLock bool) (err error) {
+func copyOnce(ctx context.Context, path string, to *os.File, mayLock bool) error {
 	f, err := openPlain(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	before, err := stampOf(f, path)
+	s, err := stampOf(f, path)
 	if err != nil {
 		return err
-	}
-	h, err := parseHeader(before.head[:])
-	if err != nil {
-		return err
-	}
-	locked := mayLock && !h.inLog
-	if locked {
-		unlock, err := lockShared(f, before.journal)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		defer unlock()
-	} else if before.journal {
-		return unfinished(path)
 	}
 	if err := to.Truncate(0); err != nil {
 		return err
+	}
+	if mayLock && !s.inLog {
+		return copyLocked(ctx, f, path, to)
+	}
+	return copyStill(ctx, f, path, s, to)
+}
+
+// copyLocked copies a database without a log while no writer can change it. What was seen before the lock was taken counts for
+// nothing: a writer may have died in the middle since.
+func copyLocked(ctx context.Context, f *os.File, path string, to *os.File) error {
+	unlock, err := lockShared(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer unlock()
+	s, err := stampOf(f, path)
+	switch {
+	case err != nil:
+		return err
+	case s.inLog:
+		return beingWritten(path)
+	case s.journal && !reserved(f):
+		return unfinished(path)
+	}
+	_, err = digest(ctx, f, io.NewOffsetWriter(to, 0))
+	return err
+}
+
+// copyStill copies a database that nobody writes to, and finds out afterwards whether that was so.
+func copyStill(ctx context.Context, f *os.File, path string, before stamp, to *os.File) error {
+	if before.journal {
+		return unfinished(path)
 	}
 	first, err := digest(ctx, f, io.NewOffsetWriter(to, 0))
 	if err != nil {
 		return err
 	}
-	wal, err := openLog(path, before)
-	if err != nil {
+	if err := applyLog(path, before, to); err != nil {
 		return err
-	}
-	defer wal.Close()
-	if err := apply(wal, to, h); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if locked {
-		return nil
 	}
 	second, err := digest(ctx, f, io.Discard)
 	if err != nil {
@@ -83,10 +93,12 @@ func copyOnce(ctx context.Context, path string, to *os.File, mayLock bool) (err 
 	}
 	after, err := stampOf(f, path)
 	if err == nil && (first != second || !before.sameAs(after)) {
-		err = fmt.Errorf("%s is being written to: %w", path, ErrBusy)
+		err = beingWritten(path)
 	}
 	return err
 }
+
+func beingWritten(path string) error { return fmt.Errorf("%s is being written to: %w", path, ErrBusy) }
 
 // sameAs compares without the time: equal bytes prove more.
 func (s stamp) sameAs(other stamp) bool {
@@ -116,25 +128,37 @@ func digest(ctx context.Context, f *os.File, into io.Writer) (sum [sha256.Size]b
 	}
 }
 
-// apply puts the committed pages of the log where a checkpoint would.
-func apply(wal *writeLog, to *os.File, h header) error {
-	if wal == nil || wal.commits == 0 {
+// applyLog puts the committed pages of the log where a checkpoint would.
+func applyLog(path string, s stamp, to *os.File) error {
+	wal, err := openLog(path, s)
+	if err != nil || wal == nil {
+		return err
+	}
+	defer wal.Close()
+	if err := wal.apply(to, s.pageSize); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func (l *writeLog) apply(to *os.File, pageSize int) error {
+	if l.commits == 0 {
 		return nil
 	}
-	if wal.pageSize != h.pageSize {
-		return fmt.Errorf("its log has pages of %d bytes, not %d: %w", wal.pageSize, h.pageSize, ErrTorn)
+	if l.pageSize != pageSize {
+		return fmt.Errorf("its log has pages of %d bytes, not %d: %w", l.pageSize, pageSize, ErrTorn)
 	}
-	content := make([]byte, wal.pageSize)
-	for page, at := range wal.frames {
-		if page > wal.pages {
+	content := make([]byte, l.pageSize)
+	for page, at := range l.frames {
+		if page > l.pages {
 			continue
 		}
-		if _, err := wal.f.ReadAt(content, at); err != nil {
+		if _, err := l.f.ReadAt(content, at); err != nil {
 			return fmt.Errorf("its log cannot be read: %w", err)
 		}
-		if _, err := to.WriteAt(content, int64(page-1)*int64(wal.pageSize)); err != nil {
+		if _, err := to.WriteAt(content, int64(page-1)*int64(l.pageSize)); err != nil {
 			return err
 		}
 	}
-	return to.Truncate(int64(wal.pages) * int64(wal.pageSize))
+	return to.Truncate(int64(l.pages) * int64(l.pageSize))
 }

@@ -1,11 +1,14 @@
 package sqlitefile
 
 import (
-	"context"
-	"database/sql"
+	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,9 +31,13 @@ func TestCopyOfALiveDatabaseIsOneState(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			stop := writing(t, db)
+			_ = db.Close()
+			stop := writing(t, path, mode)
 			defer stop()
-			last := int64(-1)
+			last := int64(0)
+			for last == 0 {
+				last = copied(t, path) // until the writer has begun
+			}
 			for range 4 {
 				n := copied(t, path)
 				if n < last {
@@ -46,20 +53,61 @@ func TestCopyOfALiveDatabaseIsOneState(t *testing.T) {
 	}
 }
 
-// writing changes every row, again and again; stop says how many times.
-func writing(t *testing.T, db *sql.DB) (stop func() int64) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	var n int64
-	wg.Go(func() {
-		for ; ctx.Err() == nil; n++ {
-			if _, err := db.Exec("UPDATE t SET n = n + 1"); err != nil {
-				t.Errorf("the writer was disturbed: %v", err)
-				return
-			}
+// In the environment of this test run again: the database that it writes to until its input ends, and how.
+const (
+	writerFor = "SANDKEEPER_TEST_WRITE_TO"
+	writerHow = "SANDKEEPER_TEST_WRITE_HOW"
+)
+
+// TestWriter is no test: it is the program that writes to a database while it is copied, as a gateway does. It must be another
+// process, for SQLite's locks are those of a process: one that closes the database once has let go of all of them.
+func TestWriter(t *testing.T) {
+	path := os.Getenv(writerFor)
+	if path == "" {
+		t.Skip("the tests that need it run it")
+	}
+	over := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(over)
+	}()
+	db := open(t, path, append(strings.Split(os.Getenv(writerHow), ";"), "PRAGMA synchronous=OFF")...)
+	for n := 0; ; n++ {
+		select {
+		case <-over:
+			fmt.Println("transactions:", n)
+			return
+		default:
 		}
+		if _, err := db.Exec("UPDATE t SET n = n + 1"); err != nil {
+			t.Fatalf("the writer was disturbed: %v", err)
+		}
+	}
+}
+
+// writing has another process change every row of path, again and again, in a mode; stop says how many times.
+func writing(t *testing.T, path string, mode []string) (stop func() int) {
+	t.Helper()
+	writer := exec.Command(os.Args[0], "-test.run=^TestWriter$")
+	writer.Env = append(os.Environ(), writerFor+"="+path, writerHow+"="+strings.Join(mode, ";"))
+	var said bytes.Buffer
+	writer.Stdout, writer.Stderr = &said, &said
+	input, err := writer.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return sync.OnceValue(func() int {
+		_ = input.Close()
+		err := writer.Wait()
+		var n int
+		if _, scanErr := fmt.Sscanf(said.String(), "transactions: %d", &n); err != nil || scanErr != nil {
+			t.Errorf("the writer: %v, %v\n%s", err, scanErr, said.String())
+		}
+		return n
 	})
-	return func() int64 { cancel(); wg.Wait(); return n }
 }
 
 // copied copies path, has SQLite judge the copy, and gives the one value that all of its rows have.

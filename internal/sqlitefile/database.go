@@ -121,10 +121,7 @@ func parseHeader(head []byte) (header, error) {
 }
 
 func newDatabase(f *os.File, wal *writeLog, s stamp) (*Database, error) {
-	h, err := parseHeader(s.head[:])
-	if err != nil {
-		return nil, err
-	}
+	h := s.header
 	db := &Database{main: f, pageSize: h.pageSize, usable: h.usable, pages: uint32(min(s.size/int64(h.pageSize), 1<<31))}
 	if wal != nil && wal.commits > 0 {
 		if wal.pageSize != h.pageSize {
@@ -156,6 +153,7 @@ func (d *Database) page(n uint32) ([]byte, error) {
 
 // stamp tells one state of the files from another.
 type stamp struct {
+	header
 	head    [100]byte
 	size    int64
 	changed time.Time
@@ -173,7 +171,7 @@ func stampOf(f *os.File, path string) (stamp, error) {
 	if n, err := f.ReadAt(s.head[:], 0); err != nil {
 		return s, fmt.Errorf("%s has %d bytes: %w", path, n, ErrForeign)
 	}
-	if _, err := parseHeader(s.head[:]); err != nil {
+	if s.header, err = parseHeader(s.head[:]); err != nil {
 		return s, fmt.Errorf("%s: %w", path, err)
 	}
 	if s.log, err = beginning(path + "-wal"); err != nil {

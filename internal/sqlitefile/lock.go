@@ -14,9 +14,8 @@ const (
 	sharedSize   = 510
 )
 
-// lockShared takes a reader's lock on the database f, without waiting: as long as it is held no writer changes the file. A journal
-// that no writer holds any more was left by a crash; only SQLite itself may roll that back.
-func lockShared(f *os.File, journal bool) (unlock func(), err error) {
+// lockShared takes a reader's lock on the database f, without waiting: as long as it is held no writer changes the file.
+func lockShared(f *os.File) (unlock func(), err error) {
 	if err := setLock(f, syscall.F_RDLCK, pendingByte, 1); err != nil {
 		return nil, fmt.Errorf("a writer waits to write (%w): %w", err, ErrBusy)
 	}
@@ -25,20 +24,16 @@ func lockShared(f *os.File, journal bool) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("a writer writes (%w): %w", err, ErrBusy)
 	}
-	unlock = func() { _ = setLock(f, syscall.F_UNLCK, sharedFirst, sharedSize) }
-	if journal && !reserved(f) {
-		unlock()
-		return nil, unfinished(f.Name())
-	}
-	return unlock, nil
+	return func() { _ = setLock(f, syscall.F_UNLCK, sharedFirst, sharedSize) }, nil
 }
 
-// reserved reports whether a writer is preparing to write.
+// reserved reports whether a writer is preparing to write. A journal that no such writer holds was left by a crash; only SQLite
+// itself may roll that back.
 func reserved(f *os.File) bool {
 	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: reservedByte, Len: 1}
-	return syscall.FcntlFlock(f.Fd(), syscall.F_GETLK, &lock) == nil && lock.Type != syscall.F_UNLCK
+	return syscall.FcntlFlock(f.Fd(), getLock, &lock) == nil && lock.Type != syscall.F_UNLCK
 }
 
 func setLock(f *os.File, kind int16, start, length int64) error {
-	return syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &syscall.Flock_t{Type: kind, Start: start, Len: length})
+	return syscall.FcntlFlock(f.Fd(), putLock, &syscall.Flock_t{Type: kind, Start: start, Len: length})
 }

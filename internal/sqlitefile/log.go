@@ -19,9 +19,8 @@ type writeLog struct {
 
 // openLog reads the log beside the database at path; nil when there is none that counts.
 func openLog(path string, s stamp) (*writeLog, error) {
-	h, err := parseHeader(s.head[:])
-	if err != nil || !h.inLog {
-		return nil, err
+	if !s.inLog {
+		return nil, nil
 	}
 	f, err := openPlain(path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
