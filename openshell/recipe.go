@@ -46,9 +46,10 @@ type Changes struct {
 	// Labels are set on the backend object (the container), Unlabelled are taken off it. Labels of the metadata never get there.
 	Labels     map[string]string
 	Unlabelled []string
-	// Mounts are added to those of the spec; Driver is the compute driver that shall make them, "docker" or "podman".
-	Mounts []Mount
-	Driver string
+	// Mounts are added to those of the spec; Driver is the compute driver that shall make them, "docker" or "podman". Unmounted are
+	// taken out of the spec, for whichever driver they are.
+	Mounts, Unmounted []Mount
+	Driver            string
 }
 
 // Apply returns the spec with the changes. What the driver cannot be told is an *InexpressibleError.
@@ -66,6 +67,11 @@ func (c Changes) Apply(spec []byte) ([]byte, error) {
 	}
 	if spec, err = c.label(spec); err != nil {
 		return nil, err
+	}
+	if len(c.Unmounted) > 0 {
+		if spec, err = withoutMounts(spec, c.Unmounted); err != nil {
+			return nil, err
+		}
 	}
 	if len(c.Mounts) == 0 {
 		return spec, nil

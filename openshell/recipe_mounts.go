@@ -59,6 +59,45 @@ func withMounts(spec []byte, driver string, mounts []Mount) ([]byte, error) {
 	if driver != "docker" && driver != "podman" {
 		return nil, &InexpressibleError{What: "a mount", Version: "compute driver " + driver, Spoken: "docker and podman"}
 	}
+	return editConfig(spec, func(all *structpb.Struct) error {
+		list, err := mountList(all, driver)
+		if err != nil {
+			return err
+		}
+		for _, mount := range mounts {
+			if err := addMount(list, mount); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// withoutMounts takes mounts out of the spec's driver configuration, and what is empty without them.
+func withoutMounts(spec []byte, mounts []Mount) ([]byte, error) {
+	return editConfig(spec, func(all *structpb.Struct) error {
+		for driver, value := range all.GetFields() {
+			config := value.GetStructValue()
+			list := config.GetFields()[configMounts].GetListValue()
+			if list == nil {
+				continue
+			}
+			list.Values = slices.DeleteFunc(list.Values, func(v *structpb.Value) bool {
+				return slices.Contains(mounts, mountOf(v.GetStructValue().GetFields()))
+			})
+			if len(list.Values) == 0 {
+				delete(config.Fields, configMounts)
+			}
+			if len(config.Fields) == 0 {
+				delete(all.Fields, driver)
+			}
+		}
+		return nil
+	})
+}
+
+// editConfig is the spec with a changed driver configuration; without any when nothing is left in it.
+func editConfig(spec []byte, edit func(all *structpb.Struct) error) ([]byte, error) {
 	read, err := wire.ReadSpec(spec)
 	if err != nil {
 		return nil, err
@@ -67,14 +106,8 @@ func withMounts(spec []byte, driver string, mounts []Mount) ([]byte, error) {
 	if err := proto.Unmarshal(read.DriverConfig, &all); err != nil {
 		return nil, fmt.Errorf("SandboxTemplate.driver_config: %w", err)
 	}
-	list, err := mountList(&all, driver)
-	if err != nil {
+	if err := edit(&all); err != nil {
 		return nil, err
-	}
-	for _, mount := range mounts {
-		if err := addMount(list, mount); err != nil {
-			return nil, err
-		}
 	}
 	config, err := proto.MarshalOptions{Deterministic: true}.Marshal(&all)
 	if err != nil {

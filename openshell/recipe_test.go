@@ -82,10 +82,16 @@ func TestRecipeSurvivesARebuild(t *testing.T) {
 			if version <= "0.0.36" {
 				labels = nil
 			}
+			var annotations map[string]string
+			if gateway.Since(version, 84) {
+				annotations = map[string]string{"owner": "red team"}
+			}
 			backend := gateway.NewMemory(gateway.Sandbox{
-				ID: "id-a", Name: "alpha", Phase: gateway.Stopped, Created: start, Labels: labels, Spec: everything(t, version, "img:1"),
+				ID: "id-a", Name: "alpha", Phase: gateway.Stopped, Created: start, Labels: labels, Annotations: annotations,
+				Spec: everything(t, version, "img:1"), Later: said(nil, 990, "a future field of the metadata"),
 			})
-			api := connect(t, serve(t, &gateway.Server{Version: version, Backend: backend}, nil))
+			records := gateway.NewRecords(gateway.Provider{Name: "openai"}, gateway.Provider{Name: "github"})
+			api := connect(t, serve(t, &gateway.Server{Version: version, Backend: backend, Records: records}, nil))
 			before := mustGet(t, api)
 			checkRecipe(t, api, before)
 			spec, err := Changes{Image: "img:2"}.Apply(before.Spec)
@@ -95,7 +101,9 @@ func TestRecipeSurvivesARebuild(t *testing.T) {
 			if _, err := api.DeleteSandbox(t.Context(), "alpha"); err != nil {
 				t.Fatal(err)
 			}
-			created, err := api.CreateSandbox(t.Context(), CreateRequest{Name: "alpha", Workspace: before.Workspace, Labels: before.Labels, Spec: spec})
+			created, err := api.CreateSandbox(t.Context(), CreateRequest{
+				Name: "alpha", Workspace: before.Workspace, Labels: before.Labels, Annotations: before.Annotations, Spec: spec,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,6 +116,9 @@ func TestRecipeSurvivesARebuild(t *testing.T) {
 			}
 			if diff := cmp.Diff(before.Labels, after.Labels); diff != "" {
 				t.Errorf("labels (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(annotations, after.Annotations); diff != "" {
+				t.Errorf("annotations (-want +got):\n%s", diff)
 			}
 		})
 	}

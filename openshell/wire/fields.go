@@ -66,6 +66,15 @@ const (
 	nameName      = 1
 	nameWorkspace = 2 // workspace_scope since 0.1.0
 
+	policyVersion   = 2
+	policyWorkspace = 4 // workspace_scope since 0.1.0
+	policyRevision  = 1
+	policyActive    = 2
+
+	revisionVersion = 1
+	revisionStatus  = 3
+	revisionPolicy  = 7
+
 	createSpec        = 1
 	createName        = 2
 	createLabels      = 3

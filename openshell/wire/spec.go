@@ -55,9 +55,16 @@ func WithImage(spec []byte, image string) ([]byte, error) {
 	return editTemplate(spec, templateImage, []byte(image))
 }
 
-// WithDriverConfig is the spec with another driver_config and otherwise the same bytes.
+// WithDriverConfig is the spec with another driver_config, none when it is empty, and otherwise the same bytes.
 func WithDriverConfig(spec, config []byte) ([]byte, error) {
-	return editTemplate(spec, templateDriverConfig, config)
+	if len(config) > 0 {
+		return editTemplate(spec, templateDriverConfig, config)
+	}
+	m, template, err := openSpec(spec)
+	if err != nil {
+		return nil, err
+	}
+	return m.Replace(specTemplate, template.Without(templateDriverConfig).Encode()).Encode(), nil
 }
 
 func editTemplate(spec []byte, number protowire.Number, content []byte) ([]byte, error) {

@@ -32,8 +32,6 @@ func (s *Server) info(context.Context, message) (message, error) {
 	return m, nil
 }
 
-func (*Server) nothing(context.Context, message) (message, error) { return message{}, nil }
-
 func (s *Server) list(ctx context.Context, in message) (message, error) {
 	r, err := listSchema(s.Version).read("ListSandboxesRequest", in)
 	if err != nil {
@@ -46,11 +44,7 @@ func (s *Server) list(ctx context.Context, in message) (message, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit := min(max(r.limit, 0), 1000)
-	if limit == 0 {
-		limit = 100
-	}
-	start, end := min(r.offset, len(all)), min(r.offset+limit, len(all))
+	start, end := r.page(len(all))
 	var m message
 	for _, sandbox := range all[start:end] {
 		m.embed(1, sandbox.encode(s.Version))
@@ -75,7 +69,11 @@ func (s *Server) create(ctx context.Context, in message) (message, error) {
 	if err != nil {
 		return nil, err
 	}
-	sandbox, err := s.Backend.Create(ctx, Sandbox{Name: r.name, Workspace: r.workspace, Labels: r.labels, Spec: r.spec})
+	wanted := Sandbox{Name: r.name, Workspace: r.workspace, Labels: r.labels, Annotations: r.annotations, Spec: r.spec}
+	if err := s.providersExist(wanted); err != nil {
+		return nil, err
+	}
+	sandbox, err := s.Backend.Create(ctx, wanted)
 	return s.answer(sandbox, err)
 }
 

@@ -27,8 +27,8 @@ const (
 	labelWorkspace = "openshell.ai/sandbox-workspace"
 
 	// Ours, in the place of the gateway's database: what a client sent, in base64, to be answered verbatim.
-	labelSpec   = "sandkeeper.test/spec"
-	labelLabels = "sandkeeper.test/labels" // of the sandbox's metadata, which the driver is not told (compute/mod.rs, driver_sandbox_from_public)
+	labelSpec = "sandkeeper.test/spec"
+	labelMeta = "sandkeeper.test/metadata" // which the driver is not told (compute/mod.rs, driver_sandbox_from_public)
 )
 
 // Docker keeps sandboxes as real containers, named and labelled as the docker driver of Version does it. Only containers of its
@@ -52,10 +52,12 @@ func (d *Docker) List(ctx context.Context) ([]Sandbox, error) {
 	}
 	var all []Sandbox
 	for _, c := range found {
-		all = append(all, Sandbox{
+		s := Sandbox{
 			ID: c.Labels[labelID], Name: c.Labels[labelName], Workspace: c.Labels[labelWorkspace], Image: c.Image,
-			Phase: d.phase(c.State), Created: time.Unix(c.Created, 0), Spec: sent(c.Labels, labelSpec), Labels: labelsOf(c.Labels),
-		})
+			Phase: d.phase(c.State), Created: time.Unix(c.Created, 0), Spec: sent(c.Labels, labelSpec),
+		}
+		s.readMeta(sent(c.Labels, labelMeta))
+		all = append(all, s)
 	}
 	slices.SortFunc(all, older)
 	return all, nil
@@ -86,18 +88,30 @@ func sent(labels map[string]string, label string) []byte {
 	return b
 }
 
-func labelsOf(container map[string]string) map[string]string {
-	fields, err := decode(sent(container, labelLabels))
+// keptMeta is what a gateway's database keeps of the metadata: labels1, annotations2, and what is of the future as field 3.
+func (s *Sandbox) keptMeta() message {
+	var m message
+	m.pairs(1, s.Labels)
+	m.pairs(2, s.Annotations)
+	m.embed(3, s.Later)
+	return m
+}
+
+func (s *Sandbox) readMeta(kept []byte) {
+	fields, err := decode(kept)
 	if err != nil {
-		return nil
+		return
 	}
-	var labels map[string]string
 	for _, f := range fields {
-		if toPair(&labels, f) != nil {
-			return nil
+		switch f.number {
+		case 1:
+			_ = toPair(&s.Labels, f) // keptMeta wrote it
+		case 2:
+			_ = toPair(&s.Annotations, f)
+		case 3:
+			s.Later = f.bytes
 		}
 	}
-	return labels
 }
 
 // containerName is the driver's: with the workspace since 0.0.88.
@@ -118,11 +132,9 @@ func (d *Docker) Create(ctx context.Context, s Sandbox) (Sandbox, error) {
 		return Sandbox{}, status.Errorf(codes.InvalidArgument, "spec: %v", err)
 	}
 	s.ID, s.Image, s.Phase, s.Created = NewID(), r.image, Ready, time.Now()
-	var metadata message
-	metadata.pairs(1, s.Labels)
 	maps.Copy(r.labels, map[string]string{
 		labelManagedBy: "openshell", labelNamespace: d.Namespace, labelID: s.ID, labelName: s.Name,
-		labelSpec: base64.StdEncoding.EncodeToString(s.Spec), labelLabels: base64.StdEncoding.EncodeToString(metadata),
+		labelSpec: base64.StdEncoding.EncodeToString(s.Spec), labelMeta: base64.StdEncoding.EncodeToString(s.keptMeta()),
 	})
 	if Since(d.Version, 88) {
 		r.labels[labelWorkspace] = s.workspace()

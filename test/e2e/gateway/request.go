@@ -18,6 +18,20 @@ type request struct {
 	workdir   string
 	env       map[string]string
 	stdin     []byte
+
+	annotations  map[string]string
+	revision     uint64
+	global       bool
+	untilSettled bool
+}
+
+// page is the part of n things that is asked for: 100 where no size is named, never more than 1,000.
+func (r request) page(n int) (start, end int) {
+	limit := min(max(r.limit, 0), 1000)
+	if limit == 0 {
+		limit = 100
+	}
+	return min(r.offset, n), min(r.offset+limit, n)
 }
 
 // schema says where in a request message a generation looks for what, and which wire type it insists on.
@@ -68,6 +82,11 @@ func toWorkdir(r *request, f field) error   { r.workdir = string(f.bytes); retur
 func toStdin(r *request, f field) error     { r.stdin = f.bytes; return nil }
 func toLabels(r *request, f field) error    { return toPair(&r.labels, f) }
 func toEnv(r *request, f field) error       { return toPair(&r.env, f) }
+
+func toAnnotations(r *request, f field) error  { return toPair(&r.annotations, f) }
+func toRevision(r *request, f field) error     { r.revision = f.varint; return nil }
+func toGlobal(r *request, f field) error       { r.global = f.varint != 0; return nil }
+func toUntilSettled(r *request, f field) error { r.untilSettled = f.varint != 0; return nil }
 
 func toPair(into *map[string]string, f field) error {
 	parts, err := decode(f.bytes)

@@ -26,12 +26,15 @@ type Sandbox struct {
 	Image       string
 	Environment map[string]string
 	Providers   []string
+	Policy      []byte // SandboxPolicy in wire form
 	Labels      map[string]string
+	Annotations map[string]string
 	Command     []string
 	GPU         bool
 	Phase       Phase
 	Created     time.Time
 	Spec        []byte // the spec as a client sent it; it is answered verbatim
+	Later       []byte // fields of a future ObjectMeta, in wire form
 }
 
 // encode is s as a Sandbox message of the given version.
@@ -88,13 +91,16 @@ func (s Sandbox) meta(version string) message {
 	if Since(version, 44) {
 		m.number(5, 1)
 	}
+	if Since(version, 84) {
+		m.pairs(6, s.Annotations)
+	}
 	if Since(version, 88) {
 		m.text(7, s.workspace())
 	}
 	if GenerationOf(version) == Timestamps {
 		m.timestamp(103, s.Created)
 	}
-	return m
+	return append(m, s.Later...)
 }
 
 func (s Sandbox) workspace() string {
@@ -115,6 +121,9 @@ func (s Sandbox) spec(version string) message {
 	template.text(1, s.Image)
 	m.pairs(5, s.Environment)
 	m.embed(6, template)
+	if s.Policy != nil {
+		m.embed(7, s.Policy)
+	}
 	m.texts(8, s.Providers)
 	if s.GPU && Since(version, 69) {
 		var gpu, resources message

@@ -22,7 +22,7 @@ func listSchema(version string) schema {
 	return s
 }
 
-// nameSchema is the request of Get-, Delete-, Stop- and StartSandbox.
+// nameSchema is the request of Get-, Delete-, Stop- and StartSandbox, and of everything else that only names something.
 func nameSchema(version string) schema {
 	s := schema{1: {"name", lengthed, toName}}
 	switch {
@@ -39,6 +39,9 @@ func createSchema(version string) schema {
 	s := schema{1: {"spec", lengthed, toSpec}, 2: {"name", lengthed, toName}}
 	if GenerationOf(version) > Cluster {
 		s[3] = slot{"labels", lengthed, toLabels}
+	}
+	if Since(version, 84) {
+		s[4] = slot{"annotations", lengthed, toAnnotations}
 	}
 	switch {
 	case GenerationOf(version) == Timestamps:

@@ -5,13 +5,17 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"path"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
@@ -39,12 +43,28 @@ type Server struct {
 	Version string
 	Says    string // the version it reports, when that is another one ("0.0.0" is a build without a version)
 	Backend Backend
+	Records *Records            // nil: the gateway knows no provider
 	Calls   func(method string) // told of every RPC when set
+	Heard   func(Exchange)      // told of every unary RPC when it has been answered
+
+	TLS   *tls.Config // nil: plaintext
+	Token string      // the bearer token that every RPC but Health must bring; "" asks for none
 }
 
-// Serve answers on l, without TLS, until ctx ends.
+// Exchange is one unary RPC: what was asked and what was answered, in wire form.
+type Exchange struct {
+	Method          string // "CreateSandbox"
+	Request, Answer []byte
+	Err             error
+}
+
+// Serve answers on l until ctx ends.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	g := grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(s.handle))
+	options := []grpc.ServerOption{grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(s.handle)}
+	if s.TLS != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(s.TLS)))
+	}
+	g := grpc.NewServer(options...)
 	stop := context.AfterFunc(ctx, g.Stop)
 	defer stop()
 	return g.Serve(l)
@@ -84,18 +104,39 @@ func (s *Server) handle(_ any, stream grpc.ServerStream) error {
 	if err := stream.RecvMsg(&in); err != nil {
 		return err
 	}
-	if full == "/openshell.v1.OpenShell/ExecSandbox" {
+	if err := s.admits(stream.Context(), full); err != nil {
+		return err
+	}
+	switch full {
+	case "/openshell.v1.OpenShell/ExecSandbox":
 		return s.exec(stream, in)
+	case "/openshell.v1.OpenShell/WatchSandbox":
+		return s.watch(stream, in)
 	}
 	answer, known := s.unary()[path.Base(full)]
 	if !known || path.Dir(full) != "/openshell.v1.OpenShell" {
 		return status.Error(codes.Unimplemented, "")
 	}
 	out, err := answer(stream.Context(), in)
+	if s.Heard != nil {
+		s.Heard(Exchange{Method: path.Base(full), Request: in, Answer: out, Err: err})
+	}
 	if err != nil {
 		return err
 	}
 	return stream.SendMsg(out)
+}
+
+// admits asks for the token. Health needs none in any version (facts/openshell.md 3.1).
+func (s *Server) admits(ctx context.Context, method string) error {
+	if s.Token == "" || path.Base(method) == "Health" {
+		return nil
+	}
+	sent, _ := metadata.FromIncomingContext(ctx)
+	if slices.Contains(sent.Get("authorization"), "Bearer "+s.Token) {
+		return nil
+	}
+	return status.Error(codes.Unauthenticated, "invalid token")
 }
 
 type unary func(ctx context.Context, in message) (message, error)
@@ -104,8 +145,11 @@ type unary func(ctx context.Context, in message) (message, error)
 func (s *Server) unary() map[string]unary {
 	calls := map[string]unary{
 		"Health": s.health, "ListSandboxes": s.list, "GetSandbox": s.get, "CreateSandbox": s.create, "DeleteSandbox": s.delete,
-		"ListSandboxProviders": s.nothing, "ListProviders": s.nothing, "GetSandboxConfig": s.nothing,
-		"GetSandboxPolicyStatus": s.nothing,
+		"ListProviders": s.listProviders, "GetProvider": s.getProvider, "GetSandboxConfig": s.sandboxConfig,
+		"GetSandboxPolicyStatus": s.policyStatus, "ListSandboxPolicies": s.listPolicies, "GetGatewayConfig": s.gatewayConfig,
+	}
+	if Since(s.Version, 37) {
+		calls["ListSandboxProviders"] = s.sandboxProviders
 	}
 	if Since(s.Version, 85) {
 		calls["GetGatewayInfo"] = s.info

@@ -1,0 +1,152 @@
+package gateway
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// policySchema is GetSandboxPolicyStatusRequest of a version.
+func policySchema(version string) schema {
+	s := schema{1: {"name", lengthed, toName}, 2: {"version", varint, toRevision}, 3: {"global", varint, toGlobal}}
+	switch {
+	case GenerationOf(version) == Timestamps:
+		s[4] = slot{"workspace_scope", lengthed, toSelector}
+	case Since(version, 88):
+		s[4] = slot{"workspace", lengthed, toWorkspace}
+	}
+	return s
+}
+
+// policiesSchema is ListSandboxPoliciesRequest of a version.
+func policiesSchema(version string) schema {
+	s := schema{1: {"name", lengthed, toName}, 2: {"limit", varint, toLimit}, 3: {"offset", varint, toOffset}, 4: {"global", varint, toGlobal}}
+	switch {
+	case GenerationOf(version) == Timestamps:
+		s[3], s[5] = slot{"page_token", lengthed, toToken}, slot{"workspace_scope", lengthed, toSelector}
+	case Since(version, 88):
+		s[5] = slot{"workspace", lengthed, toWorkspace}
+	}
+	return s
+}
+
+// policyStatus answers one revision of a sandbox's policy, the latest for version 0.
+func (s *Server) policyStatus(ctx context.Context, in message) (message, error) {
+	r, err := policySchema(s.Version).read("GetSandboxPolicyStatusRequest", in)
+	if err != nil {
+		return nil, err
+	}
+	if r.global {
+		return nil, status.Error(codes.NotFound, "no global policy revision found")
+	}
+	sandbox, err := s.find(ctx, r.name)
+	if err != nil {
+		return nil, err
+	}
+	all := s.Records.revisions(sandbox)
+	wanted := r.revision
+	if wanted == 0 {
+		wanted = uint64(len(all))
+	}
+	i := slices.IndexFunc(all, func(p Policy) bool { return p.Version == wanted })
+	if i < 0 {
+		return nil, status.Error(codes.NotFound, "no policy revision found for this sandbox")
+	}
+	var m message
+	m.embed(1, all[i].encode(s.Version, true))
+	m.number(2, active(all))
+	return m, nil
+}
+
+func (s *Server) listPolicies(ctx context.Context, in message) (message, error) {
+	r, err := policiesSchema(s.Version).read("ListSandboxPoliciesRequest", in)
+	if err != nil || r.global {
+		return nil, err
+	}
+	sandbox, err := s.find(ctx, r.name)
+	if err != nil {
+		return nil, err
+	}
+	var m message
+	for _, p := range slices.Backward(s.Records.revisions(sandbox)) {
+		m.embed(1, p.encode(s.Version, false))
+	}
+	return m, nil
+}
+
+// encode is p as a SandboxPolicyRevision; only an answer about one revision has the policy itself in it.
+func (p Policy) encode(version string, whole bool) message {
+	var m message
+	m.number(1, p.Version)
+	m.text(2, p.hash())
+	m.number(3, uint64(p.Status))
+	if GenerationOf(version) == Timestamps {
+		m.timestamp(105, p.Created)
+	} else {
+		m.number(5, uint64(p.Created.UnixMilli()))
+	}
+	if whole {
+		m.embed(7, p.Content)
+	}
+	return m
+}
+
+// policySourceSandbox is POLICY_SOURCE_SANDBOX, settingScopeGlobal SETTING_SCOPE_GLOBAL.
+const (
+	policySourceSandbox = 1
+	settingScopeGlobal  = 2
+)
+
+// sandboxConfig answers what a sandbox's supervisor, and `policy get`, ask for: the policy in force and the settings.
+func (s *Server) sandboxConfig(ctx context.Context, in message) (message, error) {
+	r, err := schema{1: {"sandbox_id", lengthed, toName}}.read("GetSandboxConfigRequest", in)
+	if err != nil {
+		return nil, err
+	}
+	sandbox, err := s.find(ctx, r.name)
+	if err != nil {
+		return nil, err
+	}
+	var m message
+	if all := s.Records.revisions(sandbox); len(all) > 0 {
+		latest := all[len(all)-1]
+		m.embed(1, latest.Content)
+		m.number(2, latest.Version)
+		m.text(3, latest.hash())
+	}
+	settings := s.Records.allSettings()
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		var entry, effective message
+		effective.embed(1, stringValue(settings[name]))
+		effective.number(2, settingScopeGlobal)
+		entry.text(1, name)
+		entry.embed(2, effective)
+		m.embed(4, entry)
+	}
+	m.number(5, 1)
+	m.number(6, policySourceSandbox)
+	return m, nil
+}
+
+func (s *Server) gatewayConfig(context.Context, message) (message, error) {
+	var m message
+	settings := s.Records.allSettings()
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		var entry message
+		entry.text(1, name)
+		entry.embed(2, stringValue(settings[name]))
+		m.embed(1, entry)
+	}
+	m.number(2, uint64(len(settings)))
+	return m, nil
+}
+
+// stringValue is a SettingValue.
+func stringValue(text string) message {
+	var m message
+	m.text(1, text)
+	return m
+}
