@@ -68,7 +68,11 @@ func (j *job) forward(ctx context.Context) Outcome {
 			return j.outcome(Failed, StepPlanned, err.Error())
 		}
 	}
-	at, err := j.advance(ctx, from(j.way(), j.Step))
+	moves, err := j.ahead(ctx)
+	if err != nil {
+		return j.stuck(ctx, err)
+	}
+	at, err := j.advance(ctx, moves)
 	incomplete, kept := errors.AsType[*IncompleteError](err)
 	switch {
 	case err == nil:
@@ -83,6 +87,19 @@ func (j *job) forward(ctx context.Context) Outcome {
 		return j.stuck(ctx, incomplete)
 	}
 	return j.undo(ctx, at, err)
+}
+
+// ahead are the moves that are left to make. What a run that ended early has saved may be older than what the sandbox holds by now: as
+// long as the old one is whole, everything is made again.
+func (j *job) ahead(ctx context.Context) ([]move, error) {
+	whole, err := !j.reached(j.destroys(), j.Step), error(nil)
+	if j.Step == j.destroys() {
+		whole, err = j.stillWhole(ctx)
+	}
+	if err != nil || !whole {
+		return from(j.way(), j.Step), err
+	}
+	return j.way(), nil
 }
 
 // backward gives an unfinished upgrade up. One that has only its rollback image left to drop is finished instead: there the old

@@ -75,7 +75,8 @@ type Entry struct {
 	OldContainer  string `json:"oldContainer"` // full id
 	ContainerName string `json:"containerName"`
 	OldImageID    string `json:"oldImageId"`
-	Running       bool   `json:"running"` // whether it ran before; it is left as it was found
+	Doomed        bool   `json:"doomed,omitempty"` // its deletion was about to be asked for, so that only a look tells whether it is there
+	Running       bool   `json:"running"`          // whether it ran before; it is left as it was found
 
 	// Request is the recipe as the driver was to be asked at planning time, without what extensions had added.
 	Request lifecycle.Request `json:"request"`

@@ -76,6 +76,9 @@ func (j *job) rebuild(ctx context.Context) error {
 			return errors.New("there is no nemoclaw command to rebuild it")
 		}
 		j.Log = filepath.Join(j.Journal.Dir(), fmt.Sprintf("rebuild-%s-%s.log", j.Name, j.Run))
+		if err := j.doom(); err != nil {
+			return err
+		}
 		exit, err := j.NemoClaw.Rebuild(ctx, j.Name, j.Log)
 		if err := j.rebuilt(context.WithoutCancel(ctx), exit, err); err != nil {
 			return fmt.Errorf("%w; what it printed is in %s", err, j.Log)

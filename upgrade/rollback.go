@@ -70,56 +70,6 @@ func (j *job) enterAnyway(step Step, detail string) {
 	}
 }
 
-// stillWhole reports whether the old sandbox was never deleted. As long as the step that deletes was not entered, nobody need be
-// asked.
-func (j *job) stillWhole(ctx context.Context) (bool, error) {
-	if !j.reached(j.destroys(), j.FailedAt) {
-		return true, nil
-	}
-	if j.RollingBack() && j.Step != StepRollingBack {
-		return false, nil
-	}
-	record, found, err := j.listed(ctx)
-	if err != nil || !found || record.ID != j.OldID {
-		return false, err
-	}
-	if record.Phase == "Deleting" {
-		return false, fmt.Errorf("gateway %q is deleting sandbox %q still", j.Gateway, j.Name)
-	}
-	_, there, err := j.oldContainer(ctx)
-	return there, err
-}
-
-// withdraw leaves the old sandbox as it was found: nothing was deleted.
-func (j *job) withdraw(ctx context.Context) Outcome {
-	j.enterAnyway(StepRollingBack, "nothing was deleted")
-	if err := j.startOld(ctx); err != nil {
-		return j.stuck(ctx, err)
-	}
-	if err := j.Engine.RemoveImage(ctx, j.RollbackImage); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		j.warn(fmt.Sprintf("its rollback image %s could not be removed: %v", j.RollbackImage, err))
-	} else {
-		j.RollbackImage = ""
-	}
-	return j.forget(ctx, j.outcome(Failed, j.FailedAt, j.Reason+"; nothing was deleted, it is as it was"))
-}
-
-func (j *job) startOld(ctx context.Context) error {
-	if !j.Running {
-		return nil
-	}
-	c, there, err := j.oldContainer(ctx)
-	switch {
-	case err != nil:
-		return err
-	case !there:
-		return fmt.Errorf("container %q of sandbox %q is gone, and this upgrade has not removed it", j.ContainerName, j.Name)
-	case c.Running():
-		return nil
-	}
-	return j.Engine.Start(ctx, c.ID)
-}
-
 // clear removes what came in the place of the old sandbox, and nothing else.
 func (j *job) clear(ctx context.Context) error {
 	record, found, err := j.listed(ctx)
@@ -163,7 +113,28 @@ func (j *job) recreate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := j.notAnother(ctx, image); err != nil {
+		return err
+	}
 	return j.bringHome(ctx, image)
+}
+
+// notAnother refuses to take for the old sandbox what runs from another image: a creation that was given up and came about late, or
+// what somebody has made meanwhile.
+func (j *job) notAnother(ctx context.Context, image string) error {
+	record, found, err := j.listed(ctx)
+	if err != nil || !found {
+		return err
+	}
+	c, err := j.containerOf(ctx, record.ID)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	wanted, second := j.Engine.ImageID(ctx, image)
+	if err := errors.Join(err, second); err != nil || c.ImageID == wanted {
+		return err
+	}
+	return fmt.Errorf("a sandbox %q with id %s is there that does not run from %s: it is left alone; delete it first if it is not needed", j.Name, record.ID, image)
 }
 
 // bringHome creates the old sandbox again, with its extensions where they let it. One that refuses now must not keep the sandbox from
@@ -184,55 +155,6 @@ func (j *job) bringHome(ctx context.Context, image string) error {
 	}
 	j.warn(fmt.Sprintf("it was brought back without its extensions, because one refused: %v", refused))
 	return nil
-}
-
-// prove waits for the old sandbox to be back, and compares its home with the backup. Where that is not in the image (podman keeps it
-// in a volume, which goes with the sandbox), the backup is restored.
-func (j *job) prove(ctx context.Context) error {
-	// A run that was killed while it compared has left it stopped.
-	if c, err := j.newContainer(ctx); err == nil && c.State == "exited" {
-		if err := j.Engine.Start(ctx, c.ID); err != nil {
-			return err
-		}
-	}
-	if err := j.awaitReady(ctx, ""); err != nil {
-		return err
-	}
-	if j.Backup != "" {
-		if err := j.proveContent(ctx); err != nil {
-			return err
-		}
-	}
-	return j.leaveAsFound(ctx)
-}
-
-func (j *job) proveContent(ctx context.Context) error {
-	c, err := j.stopped(ctx)
-	if err != nil {
-		return err
-	}
-	found, err := j.Content.Compare(ctx, j.sandbox(j.NewID, c), j.Backup, false)
-	if err != nil {
-		return err
-	}
-	// Credentials that the backup has without their values are in the image with them.
-	found.Changed = slices.DeleteFunc(found.Changed, func(path string) bool { return slices.Contains(j.LeftOut, path) })
-	if len(found.Missing)+len(found.Changed) == 0 {
-		return nil
-	}
-	mounted := false
-	for _, mount := range c.Mounts {
-		mounted = mounted || mount.Destination == "/sandbox"
-	}
-	if j.Way == ByNemoClaw && j.RollbackImage != "" && !mounted {
-		// It ran between its backup and the making of the image: the image is the newer one.
-		j.warn(fmt.Sprintf("it differs from its backup %s, which is older than its rollback image: %s", j.Backup, found))
-		return nil
-	}
-	if err := j.restore(ctx); err != nil {
-		return err
-	}
-	return j.compare(ctx)
 }
 
 // forget strikes a finished upgrade off the journal.

@@ -2,7 +2,9 @@ package upgrade
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 )
 
@@ -52,7 +54,7 @@ func from(moves []move, step Step) []move {
 func (j *job) advance(ctx context.Context, moves []move) (Step, error) {
 	for _, m := range moves {
 		if ctx.Err() != nil {
-			return m.doing, context.Cause(ctx)
+			return j.Step, context.Cause(ctx)
 		}
 		if err := j.enter(m.doing, ""); err != nil {
 			return m.doing, err
@@ -106,7 +108,12 @@ func (j *job) stopOld(ctx context.Context) error {
 	if err != nil || !there || !c.Running() {
 		return err
 	}
-	return j.Engine.Stop(ctx, j.OldContainer)
+	return j.stop(ctx, j.OldContainer)
+}
+
+// stop waits for the stop also after Ctrl-C: one that was asked for comes about, and a start before that starts nothing.
+func (j *job) stop(ctx context.Context, container string) error {
+	return errors.Join(j.Engine.Stop(context.WithoutCancel(ctx), container), context.Cause(ctx))
 }
 
 func (j *job) save(ctx context.Context) error {
@@ -128,8 +135,13 @@ func (j *job) save(ctx context.Context) error {
 // originLabel is on a rollback image and on every container made from it: the image that the sandbox came from before.
 const originLabel = "io.sandkeeper.rollback-of"
 
-// keepImage makes the old container an image. The labels by which drivers find their sandboxes are blank in it.
+// keepImage makes the old container an image. The labels by which drivers find their sandboxes are blank in it. It is waited for also
+// after Ctrl-C: the engine makes the image either way, and one that came late would stay for good.
 func (j *job) keepImage(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := j.Engine.RemoveImage(ctx, j.RollbackImage); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err // of a run that was killed; it would lose its name, and stay
+	}
 	if _, err := j.Engine.Commit(ctx, j.OldContainer, j.RollbackImage, map[string]string{originLabel: j.Image}); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ func (j *job) stopped(ctx context.Context) (gateway.Container, error) {
 		return c, err
 	}
 	if c.Running() || c.Paused() {
-		if err := j.Engine.Stop(ctx, c.ID); err != nil {
+		if err := j.stop(ctx, c.ID); err != nil {
 			return c, err
 		}
 	}

@@ -26,6 +26,9 @@ func (j *job) deleteOld(ctx context.Context) error {
 	if found && record.ID != j.OldID {
 		return fmt.Errorf("sandbox %q has another id now (%s, not %s)", j.Name, record.ID, j.OldID)
 	}
+	if err := j.doom(); err != nil {
+		return err
+	}
 	if err := j.delete(ctx, j.OldID); err != nil {
 		return err
 	}
@@ -35,6 +38,12 @@ func (j *job) deleteOld(ctx context.Context) error {
 	return j.awaitGone(ctx)
 }
 
+// doom writes down that from here on only a look tells whether the old sandbox is there.
+func (j *job) doom() error {
+	j.Doomed = true
+	return j.Journal.Enter(j.Entry, j.Step)
+}
+
 func stillListed(name string, found bool) error {
 	if !found {
 		return nil
@@ -42,9 +51,10 @@ func stillListed(name string, found bool) error {
 	return fmt.Errorf("sandbox %q is still listed after it was deleted", name)
 }
 
-// delete goes through the chain also when the gateway has the sandbox no longer: extensions may still owe their part.
+// delete goes through the chain also when the gateway has the sandbox no longer: extensions may still owe their part. Ctrl-C does not
+// cut it short: a gateway may go on with a deletion that nobody waits for.
 func (j *job) delete(ctx context.Context, id string) error {
-	err := j.driver.DeleteSandbox(ctx, j.reference(id))
+	err := j.driver.DeleteSandbox(context.WithoutCancel(ctx), j.reference(id))
 	if released, ok := errors.AsType[*lifecycle.ReleaseError](err); ok {
 		j.warn(released.Error())
 		return nil
@@ -98,7 +108,7 @@ func (j *job) createFrom(ctx context.Context, image string) error {
 	if err != nil {
 		return err
 	}
-	record, err = j.driver.CreateSandbox(ctx, request)
+	record, err = j.driver.CreateSandbox(context.WithoutCancel(ctx), request) // or it would come about after the way back had begun
 	if record.ID != "" {
 		j.NewID = record.ID
 		if err != nil {

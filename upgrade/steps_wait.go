@@ -130,5 +130,5 @@ func (j *job) leaveStopped(ctx context.Context, c gateway.Container) error {
 	if err != nil || !now.Running() {
 		return err
 	}
-	return j.Engine.Stop(ctx, c.ID)
+	return j.stop(ctx, c.ID)
 }

@@ -1,0 +1,78 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+// stillWhole reports whether the old sandbox was never deleted. As long as nobody was about to ask for that, nobody need be asked.
+func (j *job) stillWhole(ctx context.Context) (bool, error) {
+	if !j.Doomed {
+		return true, nil
+	}
+	if j.RollingBack() && j.Step != StepRollingBack {
+		return false, nil
+	}
+	until := time.Now().Add(orDefault(j.Settle, DefaultSettle))
+	for {
+		whole, err := j.whole(ctx)
+		if err != nil || !whole || !time.Now().Before(until) { // a deletion whose answer was lost may come about late
+			return whole, err
+		}
+		if err := j.pause(ctx); err != nil {
+			return false, err
+		}
+	}
+}
+
+// whole looks once.
+func (j *job) whole(ctx context.Context) (bool, error) {
+	record, found, err := j.listed(ctx)
+	if err != nil || !found || record.ID != j.OldID {
+		return false, err
+	}
+	if record.Phase == "Deleting" {
+		return false, fmt.Errorf("gateway %q is deleting sandbox %q still", j.Gateway, j.Name)
+	}
+	_, there, err := j.oldContainer(ctx)
+	return there, err
+}
+
+// withdraw leaves the old sandbox as it was found: nothing was deleted.
+func (j *job) withdraw(ctx context.Context) Outcome {
+	j.enterAnyway(StepRollingBack, "nothing was deleted")
+	if err := j.startOld(ctx); err != nil {
+		return j.stuck(ctx, err)
+	}
+	if err := j.Engine.RemoveImage(ctx, j.RollbackImage); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		j.warn(fmt.Sprintf("its rollback image %s could not be removed: %v", j.RollbackImage, err))
+	} else {
+		j.RollbackImage = ""
+	}
+	return j.forget(ctx, j.outcome(Failed, j.FailedAt, j.Reason+"; nothing was deleted, it is as it was"))
+}
+
+// startOld starts the old sandbox, if it ran. A stop that was asked for and not waited for is waited for first: else it would come
+// after the start.
+func (j *job) startOld(ctx context.Context) error {
+	if !j.Running {
+		return nil
+	}
+	c, there, err := j.oldContainer(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !there:
+		return fmt.Errorf("container %q of sandbox %q is gone, and this upgrade has not removed it", j.ContainerName, j.Name)
+	case c.Running() && j.FailedAt != StepStopping:
+		return nil
+	case c.Running():
+		if err := j.Engine.Stop(ctx, c.ID); err != nil {
+			j.warn(fmt.Sprintf("whether it stays running is not known: %v", err))
+		}
+	}
+	return j.Engine.Start(ctx, c.ID)
+}
