@@ -27,7 +27,9 @@ type Archive struct {
 	content    Content
 	buffer     []byte
 	notes      []func(*Manifest)
-	err        error // the stream is broken; nothing more can be added
+	previous   *Manifest // nil, or that of the backup which the frames are compared with
+	adopted    bool      // all content is the previous backup's
+	err        error     // the stream is broken; nothing more can be added
 }
 
 // EntryError says at which entry the stream of a capture broke. The archive cannot be used after it.
@@ -157,7 +159,7 @@ func (a *Archive) Files() int { return a.content.Files }
 
 // finish ends the stream. unchanged means that it equals the previous backup's, and that nothing was written.
 func (a *Archive) finish() (unchanged bool, err error) {
-	if a.err == nil {
+	if a.err == nil && !a.adopted {
 		a.err = a.tar.Close()
 	}
 	unchanged, err = a.frames.Close(a.err != nil)

@@ -16,17 +16,18 @@ var errBaseDamaged = errors.New("the previous backup is damaged")
 // baseReader is the previous backup of a sandbox while a new one is compared with it. Its archive is proven at the same time, frame
 // by frame against its manifest; nothing of it is used that is not proven.
 type baseReader struct {
-	frames []Frame
-	path   string
-	sink   *archiveSink // what handOver writes to
-	whole  chan error   // one value: whether the archive is what its manifest says
-	stop   context.CancelFunc
+	manifest *Manifest
+	frames   []Frame
+	path     string
+	sink     *archiveSink // what handOver writes to
+	whole    chan error   // one value: whether the archive is what its manifest says
+	stop     context.CancelFunc
 }
 
 // openBase starts the proof of the archive at path.
 func openBase(ctx context.Context, path string, m *Manifest, sink *archiveSink) *baseReader {
 	ctx, stop := context.WithCancel(ctx)
-	b := &baseReader{frames: m.Index.Frames, path: path, sink: sink, whole: make(chan error, 1), stop: stop}
+	b := &baseReader{manifest: m, frames: m.Index.Frames, path: path, sink: sink, whole: make(chan error, 1), stop: stop}
 	go func() { b.whole <- b.copyProven(ctx, io.Discard, len(b.frames)) }()
 	return b
 }

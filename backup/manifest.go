@@ -47,6 +47,8 @@ type Manifest struct {
 	Archive           ArchiveFile   `json:"archive"`
 	Content           Content       `json:"content"`
 	Exclusions        []Exclusion   `json:"exclusions"`
+	Standing          *Standing     `json:"standing,omitempty"`  // of the home when it was read
+	ContentOf         string        `json:"contentOf,omitempty"` // the backup for which these files were read; "": this one
 
 	Index *Index `json:"index,omitempty"` // nil in listings, which read the rest only
 

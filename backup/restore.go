@@ -72,9 +72,9 @@ func (e *ConsentError) Error() string {
 // ErrPutBack is wrapped when a restore did not succeed and the content from before is in place again.
 var ErrPutBack = errors.New("what was there before is in place again")
 
-// Restore puts a backup into a sandbox: it verifies the whole backup first (*DamageError before anything is touched), keeps a copy
-// of what is there, replaces it, reads it back, and puts the copy back when anything of that goes wrong. The sandbox's own
-// processes are stopped meanwhile where it has a container, and started again.
+// Restore puts a backup into a sandbox: it verifies the backup first (*DamageError before anything is touched), keeps a copy of what
+// is there, replaces it, reads it back, and puts the copy back when anything of that goes wrong. The sandbox's own processes are
+// stopped meanwhile where it has a container, and started again.
 //
 // A target with content needs Consent, else *ConsentError. The store must be locked by the caller unless DryRun.
 func Restore(ctx context.Context, r RestoreRequest) (summary RestoreSummary, err error) {
@@ -111,6 +111,7 @@ type restoreJob struct {
 
 	omitted []Exclusion // what the backup of the old content left out
 
+	proven  bool   // every entry was read and compared with the index
 	apart   string // name in the home that is no part of it: the stage
 	roughly bool   // owners and special mode bits are the target's business
 }
@@ -125,22 +126,8 @@ type place interface {
 func (r RestoreRequest) prepare(ctx context.Context) (*restoreJob, error) {
 	m := newMeter(r.Target.Name, r.Progress)
 	m.enter(StageVerifying)
-	if !r.Backup.Whole() {
-		return nil, orDamage(r.Backup)
-	}
-	v := VerifyOptions{ReadData: true, Identities: r.Identities}
-	seen, err := r.Store.VerifyWith(ctx, r.Backup, v)
+	manifest, err := r.sound(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if !seen.Decrypted {
-		return nil, ErrNoIdentity // what cannot be read must not cost what is there
-	}
-	manifest, err := r.Store.Load(r.Backup)
-	if err != nil {
-		return nil, err
-	}
-	if err := safeIndex(manifest.Index.Entries); err != nil {
 		return nil, err
 	}
 	pick, err := choose(manifest, r.Scope, agentOf(r.Target))
@@ -155,13 +142,14 @@ func (r RestoreRequest) prepare(ctx context.Context) (*restoreJob, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &restoreJob{
+	j := &restoreJob{
 		RestoreRequest: r, manifest: manifest, pick: pick, place: where, meter: m,
 		summary: RestoreSummary{
 			Sandbox: r.Target.Name, From: manifest.Sandbox, Backup: r.Backup.ID, Scope: r.Scope, Home: dir, DryRun: r.DryRun,
 			Warnings: leftWarnings(left),
 		},
-	}, nil
+	}
+	return j, j.verify(ctx)
 }
 
 func orDamage(b Backup) error {

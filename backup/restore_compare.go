@@ -45,6 +45,14 @@ func (k taker) trait(h *header, content reader, also io.Writer, known map[string
 	case tar.TypeSymlink:
 		t.link, t.mode = h.Linkname, 0
 	case tar.TypeReg:
+		if proof, ok := content.(*entryProof); ok && proof.hashes() { // which hashes every byte already
+			n, err := io.CopyBuffer(onlyWriter{also}, proof, k.buffer)
+			if err == nil {
+				t.digest, err = proof.digest()
+			}
+			t.size = n
+			return t, err
+		}
 		k.sum.Reset()
 		n, err := io.CopyBuffer(io.MultiWriter(k.sum, also), content, k.buffer)
 		if err != nil {
@@ -146,17 +154,19 @@ func (j *restoreJob) compare(ctx context.Context) error {
 	return nil
 }
 
-// eachOfBackup walks the selected entries of the backup. Everything that could lead a write out of the home is refused here: odd
-// names, entries below something that is no folder, hard links to anything but a file that came before.
+// eachOfBackup walks the selected entries of the backup, and proves every entry on the way: the header before it is visited, the
+// bytes before the next one is. Everything that could lead a write out of the home is refused here: odd names, entries below
+// something that is no folder, hard links to anything but a file that came before.
 func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *header, content reader) error) (err error) {
-	r, err := j.Store.Open(ctx, j.Backup, OpenOptions{Identities: j.Identities})
+	r, err := openArchive(ctx, j.Backup, j.manifest, OpenOptions{Identities: j.Identities})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	kinds := map[string]byte{}
+	r.takeDigests(j.manifest)
+	kinds, proof := map[string]byte{}, newEntryProof(r, j.manifest)
 	for {
-		h, err := r.Next()
+		h, err := proof.next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -171,7 +181,7 @@ func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *header, con
 		if h.Name != "." && j.pick.root(h.Name) == "" && !j.pick.above[h.Name] {
 			continue
 		}
-		if err := visit(h, r); err != nil {
+		if err := visit(h, proof); err != nil {
 			return err
 		}
 	}

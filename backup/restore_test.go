@@ -159,7 +159,7 @@ func TestRestoreIsNotBelievedUntilItWasReadBack(t *testing.T) {
 	f, request := savedFake(t, "exited")
 	reads := 0
 	f.broken.read = func(string) error {
-		if reads++; reads == 2 { // the first read takes the copy, the second confirms
+		if reads++; reads == 3 { // the first looks whether there is content, the second takes the copy, the third confirms
 			e := f.files[idA]["sandbox/dir/b"]
 			e.body = "flip"
 			f.files[idA]["sandbox/dir/b"] = e

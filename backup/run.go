@@ -31,6 +31,7 @@ type Run struct {
 	Label           string
 	Only, Exclude   []string
 	SkipUnreachable bool
+	Reread          bool // read every home, also one that by its standing is what the last backup holds
 	DryRun          bool // plan only: nothing is written, paused or read
 
 	// Journal is the folder of the pause journal (PausedDir). Without it, or without GuardCommand, nothing is paused.

@@ -71,7 +71,7 @@ func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c gateway.Contai
 	if pause && limit > 0 {
 		p = w.pausing()
 	}
-	read := reading{home: h, container: c, stall: stallLimit(w.Stall), meter: m, pauser: p, limit: limit}
+	read := reading{home: h, container: c, stall: stallLimit(w.Stall), meter: m, pauser: p, limit: limit, reread: w.Reread}
 	if p != nil {
 		manifest.Consistency = ConsistencyPaused
 	} else if manifest.Consistency == ConsistencyLive {
@@ -104,7 +104,7 @@ func (w *work) create(ctx context.Context, manifest Manifest, m *meter, read *re
 			a.Note(func(m *Manifest) {
 				omitted = m.Exclusions
 				if read.moved != "" {
-					m.Consistency, m.ConsistencyReason = ConsistencyLive, read.moved
+					m.Consistency, m.ConsistencyReason, m.Standing = ConsistencyLive, read.moved, nil
 				}
 			})
 			m.keep(StageCommitting)
@@ -126,6 +126,7 @@ type reading struct {
 	meter     *meter
 	pauser    *pauser // nil: read as it is
 	limit     time.Duration
+	reread    bool
 
 	thawErr  error
 	moved    string // why a read under pause may not be of one moment after all
@@ -167,12 +168,17 @@ func (r *reading) stayed(ctx context.Context) string {
 }
 
 func (r *reading) capture(ctx context.Context, a sink) error {
+	same, keep := r.unchanged(ctx, a)
+	if same {
+		return nil
+	}
 	if err := capture(ctx, r.home, a, r.stall, r.meter); err != nil {
 		return err
 	}
 	if late, ok := r.home.(interface{ omitUnread(sink) }); ok {
 		late.omitUnread(a)
 	}
+	keep()
 	return nil
 }
 

@@ -86,10 +86,11 @@ func (s *Store) capture(ctx context.Context, st *staging, n NewBackup, m *Manife
 		return err
 	}
 	previous, base := s.base(ctx, n, sink)
+	a := newArchive(ctx, newFrameWriter(ctx, out, base), n.Secrets, sealed.on())
 	if base != nil {
 		defer base.stop()
+		a.previous = base.manifest
 	}
-	a := newArchive(ctx, newFrameWriter(ctx, out, base), n.Secrets, sealed.on())
 	defer func() { _, _ = a.frames.Close(true) }() // ends the packers, whatever happened; after finish there are none
 	if err := fill(ctx, a); err != nil {
 		return err
@@ -125,6 +126,11 @@ func (s *Store) base(ctx context.Context, n NewBackup, sink *archiveSink) (Backu
 	if err != nil || full.Index == nil || len(full.Index.Frames) == 0 {
 		return Backup{}, nil
 	}
-	full.Index.Entries = nil // only its frames are compared
+	if full.Tool != s.tool {
+		full.Standing = nil // what is kept of the same home may differ between versions
+	}
+	if full.Standing == nil {
+		full.Index.Entries = nil // only its frames are compared
+	}
 	return previous, openBase(ctx, previous.archivePath(), full, sink)
 }

@@ -72,13 +72,20 @@ func (p *containerPlace) stop(ctx context.Context, c gateway.Container) error {
 func (p *containerPlace) before(ctx context.Context, j *restoreJob, c gateway.Container, mark *restoreMark) (*oldHome, error) {
 	if mark.resumed {
 		j.summary.Previous = mark.entry.Previous
-		return j.reopen(ctx, mark.entry.Copy)
+		old, err := j.reopen(ctx, mark.entry.Copy)
+		if err == nil && old.entries > 0 {
+			err = j.verifyEntries(ctx)
+		}
+		return old, err
 	}
 	old, err := j.keep(ctx, p, mark)
 	if err != nil {
 		return nil, err
 	}
-	if old.entries > 0 {
+	if old.entries > 0 { // which it may not have had when the backup was verified
+		err = j.verifyEntries(ctx)
+	}
+	if err == nil && old.entries > 0 {
 		err = j.saveOld(ctx, old, c)
 	}
 	if err == nil {

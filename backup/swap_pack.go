@@ -103,8 +103,22 @@ func (k *packer) old(ctx context.Context, old *oldHome) error {
 func (k *packer) carry(ctx context.Context, j *restoreJob, old *oldHome) error {
 	wanted := j.leftAlone(k.then)
 	kept := map[string]bool{}
+	err := k.carryFrom(ctx, old, wanted, kept)
+	j.summary.Kept = slices.Sorted(maps.Keys(kept))
+	for _, x := range j.leftOut() {
+		if !kept[x.Path] {
+			j.summary.Missing = append(j.summary.Missing, x)
+		}
+	}
+	return err
+}
+
+func (k *packer) carryFrom(ctx context.Context, old *oldHome, wanted []string, kept map[string]bool) error {
+	if len(wanted) == 0 {
+		return nil
+	}
 	folders := map[string]*header{}
-	err := old.each(ctx, func(name string, h *header, content reader) error {
+	return old.each(ctx, func(name string, h *header, content reader) error {
 		h.Name = name
 		if h.Typeflag == tar.TypeDir {
 			folders[name] = h
@@ -119,13 +133,6 @@ func (k *packer) carry(ctx context.Context, j *restoreJob, old *oldHome) error {
 		kept[wanted[of]] = true
 		return k.entry(h, content)
 	})
-	j.summary.Kept = slices.Sorted(maps.Keys(kept))
-	for _, x := range j.leftOut() {
-		if !kept[x.Path] {
-			j.summary.Missing = append(j.summary.Missing, x)
-		}
-	}
-	return err
 }
 
 func (k *packer) linkable(h *header) bool {

@@ -1,12 +1,10 @@
 package backup
 
 import (
-	"archive/tar"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -55,9 +53,7 @@ func (s *Store) VerifyWith(ctx context.Context, b Backup, o VerifyOptions) (Veri
 	if err != nil {
 		return Verification{}, err
 	}
-	if m.Encryption == nil {
-		r.frames.digest = newStreamDigest()
-	}
+	r.takeDigests(m)
 	if err := errors.Join(verifyEntries(ctx, r, m), r.Close()); err != nil {
 		return Verification{}, err
 	}
@@ -101,65 +97,22 @@ func checkIndex(m *Manifest) error {
 
 // verifyEntries reads the archive to its end and compares every entry with the index.
 func verifyEntries(ctx context.Context, r *Reader, m *Manifest) error {
-	buffer := make([]byte, 256<<10)
-	for i := 0; ; i++ {
+	for proof := newEntryProof(r, m); ; {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			if i != len(m.Index.Entries) {
-				return damagef(DamageIndex, m.Archive.File, "it has %d entries, not %d", i, len(m.Index.Entries))
-			}
+		if _, err := proof.next(); errors.Is(err, io.EOF) {
 			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if i >= len(m.Index.Entries) {
-			return damagef(DamageIndex, m.Archive.File, "it has an entry %q that the index does not list", cleanName(h.Name))
-		}
-		if err := verifyEntry(h, r, m.Index.Entries[i], buffer); err != nil {
+		} else if err != nil {
 			return err
 		}
 	}
-}
-
-func verifyEntry(h *tar.Header, r *Reader, want Entry, buffer []byte) error {
-	object := fmt.Sprintf("entry %q", want.Path)
-	if _, why := storedType(h.Typeflag); why != "" {
-		return damagef(DamageEntry, object, "%s", why)
-	}
-	got := Entry{Path: printable(cleanName(h.Name)), Type: typeWord(h.Typeflag), Size: h.Size, Mode: h.Mode, Link: printable(h.Linkname)}
-	switch {
-	case cleanName(h.Name) != want.Name():
-		return damagef(DamageIndex, object, "the archive has %q in its place", got.Path)
-	case got.Type != want.Type || got.Size != want.Size || got.Mode != want.Mode || got.Link != want.Link:
-		return damagef(DamageEntry, object, "it is a %s of %d bytes, mode %o, not a %s of %d bytes, mode %o",
-			got.Type, got.Size, got.Mode, want.Type, want.Size, want.Mode)
-	case h.Typeflag != tar.TypeReg:
-		return nil
-	}
-	if r.frames.digest != nil {
-		r.frames.digest.beginFile(h.Size)
-	}
-	n, err := io.CopyBuffer(onlyWriter{io.Discard}, r, buffer)
-	if err != nil {
-		return err
-	}
-	if n != want.Size {
-		return damagef(DamageEntry, object, "it has %d bytes, not %d", n, want.Size)
-	}
-	if r.frames.digest != nil && r.frames.digest.endFile() != want.Digest {
-		return damagef(DamageEntry, object, "its bytes have another digest")
-	}
-	return nil
 }
 
 // onlyWriter hides what io.Discard would do with buffers of its own, which are small.
 type onlyWriter struct{ io.Writer }
 
-// verifyDigest proves the bytes of an encrypted archive without opening it.
+// verifyDigest proves the bytes of an archive without opening it.
 func verifyDigest(ctx context.Context, b Backup, m *Manifest) error {
 	f, err := openArchiveFile(b, m)
 	if err != nil {
@@ -167,7 +120,7 @@ func verifyDigest(ctx context.Context, b Backup, m *Manifest) error {
 	}
 	defer f.Close()
 	sum := sha256.New()
-	if _, err := io.Copy(sum, contextReader{ctx, f}); err != nil {
+	if _, err := io.CopyBuffer(onlyWriter{sum}, contextReader{ctx, f}, make([]byte, 256<<10)); err != nil {
 		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != m.Archive.SHA256 {

@@ -29,6 +29,7 @@ type backupAllOptions struct {
 	dryRun          bool
 	offline         bool
 	noGatewayState  bool
+	reread          bool
 	store           storeOptions
 	capture         captureOptions
 	skip            skipOptions
@@ -73,6 +74,7 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be backed up, and how; write nothing")
 	f.BoolVar(&o.offline, "offline", false, "contact no gateway: registry and containers are the inventory")
 	f.BoolVar(&o.noGatewayState, "no-gateway-state", false, "do not save the gateway's own database, keys and configuration")
+	f.BoolVar(&o.reread, "reread", false, "read every file again, also where the file system shows that nothing was written since the last backup")
 	o.store.addFlags(f)
 	o.capture.addFlags(f)
 	o.skip.addFlags(f)
@@ -205,6 +207,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, regist
 	run := a.backupRun(store, engine, views, o.capture, progress)
 	run.Jobs, run.Label, run.Only, run.Exclude = o.jobs, o.label, o.only, o.exclude
 	run.SkipUnreachable, run.DryRun, run.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
+	run.Reread = o.reread
 	if o.offline {
 		run.CLI = nil
 	}

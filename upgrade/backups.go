@@ -71,7 +71,9 @@ func (b *Backups) Hold(ctx context.Context) (release func() error, err error) {
 
 // Save backs sb up and reads the whole backup back.
 func (b *Backups) Save(ctx context.Context, sb sandbox.Sandbox) (Saved, error) {
-	summary, err := b.Run().All(ctx, sandbox.Inventory{Sandboxes: []sandbox.Sandbox{sb}, Source: "gateway+containers"})
+	run := b.Run()
+	run.Reread = true // what follows deletes the sandbox
+	summary, err := run.All(ctx, sandbox.Inventory{Sandboxes: []sandbox.Sandbox{sb}, Source: "gateway+containers"})
 	if err != nil {
 		return Saved{}, err
 	}

@@ -1,0 +1,155 @@
+//go:build linux
+
+package backup
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/google/go-cmp/cmp"
+
+	"sandkeeper/gateway"
+	"sandkeeper/sandbox"
+)
+
+// savedNow makes one backup and gives its manifest, with the content that it holds.
+func savedNow(t *testing.T, r *Run, sb sandbox.Sandbox) (*Manifest, []entry) {
+	t.Helper()
+	summary, err := r.All(t.Context(), inventoryOf(sb))
+	if err != nil || summary.Sandboxes[0].Status != BackedUp {
+		t.Fatalf("%v, %+v", err, summary.Sandboxes)
+	}
+	b, err := r.Store.Find(sb.Name, summary.Sandboxes[0].Backup.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Store.Verify(t.Context(), b, true); err != nil {
+		t.Error(err)
+	}
+	return b.Manifest, contentOf(t, r.Store, b)
+}
+
+// readable skips where the layers of containers cannot be looked into: then every home is read, and there is nothing to see.
+func readable(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox) {
+	t.Helper()
+	h := containerHome{engine: dockerEngine{e}, id: sb.Container.ID, dir: "/sandbox"}
+	if _, err := h.standing(t.Context()); err != nil {
+		if os.Getenv("SANDKEEPER_REQUIRE_DOCKER") == "1" && os.Getuid() == 0 {
+			t.Fatal(err)
+		}
+		t.Skipf("SKIPPED, needs to look into the layers of containers: %v", err)
+	}
+}
+
+// settle waits until a change that comes now cannot have the time of one that was before.
+func settle() { time.Sleep(tick + 100*time.Millisecond) }
+
+// TestUnchangedHomeIsNotReadAgain holds the promise of a second backup, and everything that must end it.
+func TestUnchangedHomeIsNotReadAgain(t *testing.T) {
+	e := realEngine(t)
+	for _, running := range []bool{true, false} {
+		sb := realSandbox(t, e, running, nil)
+		readable(t, e, sb)
+		fillHome(t, e, sb, oddHome()...)
+		r := realRun(t, e)
+		settle()
+		first, content := savedNow(t, r, sb)
+		if first.Standing == nil || first.ContentOf != "" {
+			t.Fatalf("running %t: the first backup has standing %v, content of %q", running, first.Standing, first.ContentOf)
+		}
+		second, again := savedNow(t, r, sb)
+		third, _ := savedNow(t, r, sb)
+		if second.ContentOf != first.ID || third.ContentOf != first.ID {
+			t.Errorf("running %t: the files are of %q and %q, want %q", running, second.ContentOf, third.ContentOf, first.ID)
+		}
+		if diff := cmp.Diff(content, again, cmp.AllowUnexported(entry{})); diff != "" {
+			t.Errorf("running %t: content differs (-first +second):\n%s", running, diff)
+		}
+		if diff := cmp.Diff(first.Exclusions, second.Exclusions); diff != "" || second.Consistency != first.Consistency || second.Archive != first.Archive {
+			t.Errorf("running %t: %q, %v, exclusions (-first +second):\n%s", running, second.Consistency, second.Archive, diff)
+		}
+		r.Reread = true
+		if m, _ := savedNow(t, r, sb); m.ContentOf != "" {
+			t.Errorf("running %t: asked to read again, it took the files of %q", running, m.ContentOf)
+		}
+		r.Reread = false
+		fillHome(t, e, sb, entry{name: "a", body: "HELLO", uid: 998}) // as long as before, and with the same time
+		changed, now := savedNow(t, r, sb)
+		if changed.ContentOf != "" || changed.Content.Digest == first.Content.Digest || len(now) != len(content) {
+			t.Errorf("running %t: after a change the files are of %q, digest %q", running, changed.ContentOf, changed.Content.Digest)
+		}
+		assertRunning(t, e, sb, running)
+		assertJournalEmpty(t, r)
+	}
+}
+
+// TestFreshChangeLeavesNoStanding: a change within the tick could be followed by one with the same time.
+func TestFreshChangeLeavesNoStanding(t *testing.T) {
+	e := realEngine(t)
+	sb := realSandbox(t, e, true, nil)
+	readable(t, e, sb)
+	r := realRun(t, e)
+	fillHome(t, e, sb, oddHome()...)
+	if m, _ := savedNow(t, r, sb); m.Standing != nil {
+		t.Errorf("a home that was written to just now has standing %+v", m.Standing)
+	}
+}
+
+// TestMountedHomeHasNoStanding: what lies in a mount is not in the layer.
+func TestMountedHomeHasNoStanding(t *testing.T) {
+	e := realEngine(t)
+	for _, target := range []string{"/sandbox", "/sandbox/cache"} {
+		sb := realSandbox(t, e, true, &container.HostConfig{Mounts: []mount.Mount{{Type: mount.TypeBind, Source: t.TempDir(), Target: target}}})
+		r := realRun(t, e)
+		settle()
+		if m, _ := savedNow(t, r, sb); m.Standing != nil {
+			t.Errorf("with %s mounted it has standing %+v", target, m.Standing)
+		}
+	}
+}
+
+// TestDamagedBackupIsNotTakenOver: the home is read again when the archive that would be taken over is not what it was.
+func TestDamagedBackupIsNotTakenOver(t *testing.T) {
+	e := realEngine(t)
+	sb := realSandbox(t, e, true, nil)
+	readable(t, e, sb)
+	fillHome(t, e, sb, oddHome()...)
+	r := realRun(t, e)
+	settle()
+	first, content := savedNow(t, r, sb)
+	b, err := r.Store.Find(sb.Name, first.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipByte(t, b.archivePath(), first.Archive.Bytes/2)
+	second, again := savedNow(t, r, sb)
+	if second.ContentOf != "" {
+		t.Errorf("the files of the damaged backup %q were taken over", second.ContentOf)
+	}
+	if diff := cmp.Diff(content, again, cmp.AllowUnexported(entry{})); diff != "" {
+		t.Errorf("content differs (-first +second):\n%s", diff)
+	}
+}
+
+func flipByte(t *testing.T, path string, at int64) {
+	t.Helper()
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, 1)
+	if _, err := f.ReadAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1
+	if _, err := f.WriteAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+}
