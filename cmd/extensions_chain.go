@@ -24,18 +24,15 @@ func (c *extensionChain) close() error {
 	return errors.Join(c.store.Close(), c.audit.Close())
 }
 
-// openExtensionChain makes the chain of the active extensions; nil when there are none: then nothing is opened or made.
+// openExtensionChain makes the chain of the active extensions; nil when there are none and none ever kept anything: then nothing is
+// opened or made. What extensions added that are active no longer can only be withdrawn with the store.
 func (a *app) openExtensionChain() (*extensionChain, error) {
 	links, err := a.extensionLinks()
-	if err != nil || len(links) == 0 {
-		return nil, err
-	}
-	path, err := a.extensionStorePath()
 	if err != nil {
 		return nil, err
 	}
 	c := &extensionChain{}
-	if c.store, err = openExtensionStore(path); err != nil {
+	if c.store, err = a.extensionStore(len(links) > 0); err != nil || c.store == nil {
 		return nil, err
 	}
 	if c.audit, err = lifecycle.OpenAuditFile(filepath.Join(a.stateDir(), "extensions-audit.jsonl")); err != nil {
@@ -48,6 +45,18 @@ func (a *app) openExtensionChain() (*extensionChain, error) {
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
+}
+
+// extensionStore is the store, made where it is needed; else nil when there is none.
+func (a *app) extensionStore(needed bool) (*lifecycle.Store, error) {
+	if !needed {
+		return a.readExtensionStore()
+	}
+	path, err := a.extensionStorePath()
+	if err != nil {
+		return nil, err
+	}
+	return openExtensionStore(path)
 }
 
 // reconcile finishes what an earlier run left of the extensions' work and asks each whether its sandboxes are as it left them. A

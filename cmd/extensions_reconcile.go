@@ -34,12 +34,16 @@ func newExtensionsReconcile(a *app, run func(context.Context, *extensionsReconci
 
 func runExtensionsReconcile(ctx context.Context, o *extensionsReconcileOptions) (*answer, error) {
 	a := o.app
-	chain, err := a.openExtensionChain()
+	links, err := a.extensionLinks()
 	if err != nil {
 		return nil, err
 	}
-	if chain == nil {
+	if len(links) == 0 {
 		return &answer{result: reconciled(nil), text: func(a *app) { a.printf("No extension is active: there is nothing to reconcile.") }}, nil
+	}
+	chain, err := a.openExtensionChain()
+	if err != nil {
+		return nil, err
 	}
 	found, err := o.reconcile(ctx, chain)
 	return found, joined(err, chain.close())

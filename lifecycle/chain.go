@@ -28,9 +28,10 @@ func (l Link) timeout() time.Duration {
 
 // Options are what a Chain is made of.
 type Options struct {
-	// Links are the active extensions in declared order. None: the chain has no behaviour and no cost.
+	// Links are the active extensions in declared order. None, and no store: the chain has no behaviour and no cost.
 	Links []Link
-	// Store keeps their state; required when there are links.
+	// Store keeps their state; required when there are links. Without links it serves to withdraw what extensions added that are
+	// active no longer.
 	Store *Store
 	// Audit takes the events; nil: none are written.
 	Audit Sink
@@ -81,9 +82,9 @@ func NewChain(o Options) (*Chain, error) {
 	return c, nil
 }
 
-// Wrap puts the chain around a driver. An empty chain returns the driver itself.
+// Wrap puts the chain around a driver. An empty chain without a store returns the driver itself.
 func (c *Chain) Wrap(d Driver) Driver {
-	if len(c.links) == 0 {
+	if len(c.links) == 0 && c.store == nil {
 		return d
 	}
 	return &wrapped{Driver: d, chain: c}

@@ -14,6 +14,9 @@ const provisional = "pending-"
 // for what ran. A record beside an error: the sandbox exists, but an extension, or the store, failed afterwards.
 func (w *wrapped) CreateSandbox(ctx context.Context, request Request) (Record, error) {
 	c := w.chain
+	if len(c.links) == 0 {
+		return w.Driver.CreateSandbox(ctx, request)
+	}
 	id := request.ID
 	if id == "" {
 		id = provisional + hexID(8)

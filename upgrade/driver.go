@@ -29,8 +29,8 @@ type APIDriver struct {
 
 var _ lifecycle.Driver = (*APIDriver)(nil)
 
-// CreateSandbox creates the sandbox of a request that Recipe.Request made. The request's labels, annotations and environment are the
-// whole truth; its mounts are added. When the answer is lost, the gateway is asked whether the sandbox is there: then its record comes
+// CreateSandbox creates the sandbox of a request that Recipe.Request made. The request's labels, annotations, environment and mounts
+// are the whole truth. When the answer is lost, the gateway is asked whether the sandbox is there: then its record comes
 // beside the error.
 func (d *APIDriver) CreateSandbox(ctx context.Context, request lifecycle.Request) (lifecycle.Record, error) {
 	creation, err := d.creation(ctx, request)
@@ -85,8 +85,8 @@ func (d *APIDriver) creation(ctx context.Context, request lifecycle.Request) (op
 	if changes.Env == nil {
 		changes.Env = map[string]string{}
 	}
-	for _, m := range request.Mounts {
-		changes.Mounts = append(changes.Mounts, openshell.Mount(m))
+	if changes.Mounts, changes.Unmounted, err = mountChanges(recipe, request.Mounts); err != nil {
+		return openshell.CreateRequest{}, err
 	}
 	if len(changes.Mounts) > 0 {
 		if changes.Driver, err = d.computeDriver(ctx); err != nil {
@@ -115,6 +115,29 @@ func labelChanges(before, wanted map[string]string) (added map[string]string, go
 		}
 	}
 	return added, gone
+}
+
+// mountChanges are the mounts that extensions have added since the recipe was read, and those that they gave up. A request that does
+// not speak of mounts, as one in the journal of an earlier build does not, leaves the recipe's alone.
+func mountChanges(recipe Recipe, wanted []lifecycle.Mount) (added, gone []openshell.Mount, err error) {
+	if wanted == nil {
+		return nil, nil, nil
+	}
+	before, err := recipe.Mounts()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, m := range wanted {
+		if !slices.Contains(before, m) {
+			added = append(added, openshell.Mount(m))
+		}
+	}
+	for _, m := range before {
+		if !slices.Contains(wanted, m) {
+			gone = append(gone, openshell.Mount(m))
+		}
+	}
+	return added, gone, nil
 }
 
 // computeDriver names the gateway's compute driver, whose own words mounts are said in.
@@ -152,6 +175,9 @@ func (d *APIDriver) record(s openshell.RawSandbox) lifecycle.Record {
 // Recipe reads the recipe of a sandbox; the error wraps fs.ErrNotExist when the gateway has no such sandbox.
 func (d *APIDriver) Recipe(ctx context.Context, name string) (Recipe, error) {
 	s, err := d.API.GetSandbox(ctx, name)
+	if err == nil {
+		s, err = d.API.CurrentPolicy(ctx, s)
+	}
 	if err != nil {
 		return Recipe{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"sandkeeper/lifecycle"
+	"sandkeeper/openshell"
 )
 
 // Recipe is what a gateway was told to make a sandbox from, as its own API gave it back. Only the named fields are read or changed;
@@ -72,11 +73,15 @@ func (r Recipe) With(image string) (Recipe, error) {
 	return r, nil
 }
 
-// Request is what a driver is asked to create. Its Labels, Annotations and Env are the whole truth: the driver writes them over what
-// the recipe says, so that extensions can add to them and take back what they added. All the rest is the recipe itself, encoded in
+// Request is what a driver is asked to create. Its Labels, Annotations, Env and Mounts are the whole truth: the driver writes them over
+// what the recipe says, so that extensions can add to them and take back what they added. All the rest is the recipe itself, encoded in
 // Spec; DecodeRecipe reads it there. The sandbox gets a new id from its gateway.
 func (r Recipe) Request() (lifecycle.Request, error) {
 	env, err := r.Environment()
+	if err != nil {
+		return lifecycle.Request{}, err
+	}
+	mounts, err := r.Mounts()
 	if err != nil {
 		return lifecycle.Request{}, err
 	}
@@ -85,8 +90,21 @@ func (r Recipe) Request() (lifecycle.Request, error) {
 		return lifecycle.Request{}, fmt.Errorf("recipe of sandbox %q: %w", r.Name, err)
 	}
 	return lifecycle.Request{
-		Name: r.Name, Gateway: r.Gateway, Labels: maps.Clone(r.Labels), Annotations: maps.Clone(r.Annotations), Env: env, Spec: spec,
+		Name: r.Name, Gateway: r.Gateway, Labels: maps.Clone(r.Labels), Annotations: maps.Clone(r.Annotations), Env: env, Mounts: mounts, Spec: spec,
 	}, nil
+}
+
+// Mounts are those of Spec's driver configuration, never nil.
+func (r Recipe) Mounts() ([]lifecycle.Mount, error) {
+	read, err := openshell.RawSandbox{Sandbox: openshell.Sandbox{Name: r.Name}, Spec: r.Spec}.Recipe()
+	if err != nil {
+		return nil, err
+	}
+	mounts := make([]lifecycle.Mount, 0, len(read.Mounts))
+	for _, m := range read.Mounts {
+		mounts = append(mounts, lifecycle.Mount(m))
+	}
+	return mounts, nil
 }
 
 // DecodeRecipe reads the recipe that a Request carries in its Spec.
