@@ -46,7 +46,7 @@ func (a *app) dial(ctx context.Context, bindings []sandbox.Binding) (*gateway.En
 	if a.silent.State == "unknown" {
 		return nil, a.silent
 	}
-	dialing := gateway.Dialing{Env: a.Env, Timeout: a.global.probeTimeout}
+	dialing := gateway.Dialing{Env: a.Env, Timeout: a.global.probeTimeout, UID: a.UID}
 	for _, binding := range bindings {
 		if host := gateway.MarkerHost(ctx, a.gatewayOptions(binding)); host != "" {
 			dialing.MarkerHost = host

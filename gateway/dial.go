@@ -24,6 +24,7 @@ type Dialing struct {
 	MarkerHost string        // dockerHost of the gateway's runtime marker, or ""
 	Timeout    time.Duration // of one request; 0 is EngineTimeout
 	Root       string        // put before absolute system paths; "" is "/"
+	UID        int           // whose credential helpers may be run beside root's
 }
 
 // address is where an engine may be, and who says so.
@@ -123,7 +124,7 @@ func connect(ctx context.Context, d Dialing, a address) (*Engine, EngineState) {
 		state.Why = fmt.Sprintf("%s (from %s): %s", a.host, a.from, clean(err))
 		return nil, state
 	}
-	engine.api = version
+	engine.api, engine.logins = version, logins{env: d.Env, uid: d.UID, dir: d.configDir()}
 	return engine, engine.State()
 }
 

@@ -105,7 +105,7 @@ func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 
 func stream(path string) bool {
-	for _, suffix := range []string{"/archive", "/export", "/logs", "/attach", "/events", "/get"} {
+	for _, suffix := range []string{"/archive", "/export", "/logs", "/attach", "/events", "/get", "/images/create"} {
 		if strings.HasSuffix(path, suffix) {
 			return true
 		}

@@ -29,6 +29,7 @@ type Engine struct {
 	host    string
 	timeout time.Duration
 	api     string // as greeted
+	logins  logins // for registries
 }
 
 // Client is the engine's own client, for the streams of backup/docker.go only.

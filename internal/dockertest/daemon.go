@@ -31,6 +31,8 @@ type Daemon struct {
 	containers map[string]*Container // by id
 	images     map[string]string     // reference → id
 	kept       map[string]Image      // by id: what was committed
+	published  map[string]Published  // reference → what its registry has
+	login      string                // "user:password" that the registry asks for, or ""
 	execs      map[string]*exec
 	calls      []string
 	faults     []*Fault
@@ -63,6 +65,7 @@ func New(dir string) (*Daemon, error) {
 	d := &Daemon{
 		Socket: filepath.Join(dir, "docker.sock"), done: make(chan struct{}),
 		containers: map[string]*Container{}, images: map[string]string{}, kept: map[string]Image{}, execs: map[string]*exec{},
+		published: map[string]Published{},
 	}
 	listener, err := net.Listen("unix", d.Socket)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -135,10 +134,7 @@ func (d *Daemon) removeImage(w http.ResponseWriter, r *http.Request) {
 
 // image finds a reference, with :latest when it has no tag, or an id.
 func (d *Daemon) image(ref string) (name, id string) {
-	ref = familiar(ref)
-	if !strings.Contains(path.Base(ref), ":") {
-		ref += ":latest"
-	}
+	ref = tagged(ref)
 	if id := d.images[ref]; id != "" {
 		return ref, id
 	}

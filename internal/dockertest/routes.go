@@ -23,6 +23,8 @@ func (d *Daemon) routes() http.Handler {
 	mux.HandleFunc("POST /exec/{id}/start", d.startExec)
 	mux.HandleFunc("GET /exec/{id}/json", d.inspectExec)
 	mux.HandleFunc("POST /commit", d.commit)
+	mux.HandleFunc("GET /distribution/{ref...}", d.distribution)
+	mux.HandleFunc("POST /images/create", d.pull)
 	mux.HandleFunc("GET /images/{ref...}", d.inspectImage)
 	mux.HandleFunc("DELETE /images/{ref...}", d.removeImage)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusNotFound, "page not found") })

@@ -85,6 +85,17 @@ func (e Env) Child(extra ...string) []string {
 	return entries
 }
 
+// All is every variable as it was, "NAME=value", sorted: for a program of the operator's own choice that may need what no list knows,
+// such as a credential helper.
+func (e Env) All() []string {
+	entries := make([]string, 0, len(e.vars))
+	for name, value := range e.vars {
+		entries = append(entries, name+"="+value)
+	}
+	slices.Sort(entries)
+	return entries
+}
+
 // With returns a copy in which the given "NAME=value" entries are set.
 func (e Env) With(entries ...string) Env {
 	vars := make(map[string]string, len(e.vars)+len(entries))

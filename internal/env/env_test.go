@@ -65,3 +65,10 @@ func TestWithAndWithoutLeaveTheOriginal(t *testing.T) {
 		t.Errorf("the original became %q", got)
 	}
 }
+
+func TestAllLeavesNothingOut(t *testing.T) {
+	e := Parse([]string{"PATH=/bin", "AWS_PROFILE=prod", "EMPTY="})
+	if diff := cmp.Diff([]string{"AWS_PROFILE=prod", "EMPTY=", "PATH=/bin"}, e.All()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
