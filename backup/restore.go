@@ -42,6 +42,8 @@ type RestoreSummary struct {
 	DryRun  bool   `json:"dryRun"`
 	Done    bool   `json:"done"` // the content is in place and was read back
 
+	ReadBack string `json:"readBack,omitempty"` // how: ReadBackLayer or ReadBackEngine
+
 	Files   int   `json:"files"`
 	Entries int   `json:"entries"`
 	Bytes   int64 `json:"bytes"`
@@ -56,6 +58,12 @@ type RestoreSummary struct {
 	Warnings []string    `json:"warnings,omitempty"`
 	TookMs   int64       `json:"tookMs"`
 }
+
+// Ways to read back what a restore wrote. Either way every entry's kind, mode, owner, size, link and content are compared.
+const (
+	ReadBackLayer  = "layer"  // from the files that the container engine keeps on this host
+	ReadBackEngine = "engine" // through the engine or the gateway
+)
 
 // ConsentError means that the target has content of its own, and that nobody agreed to replace it.
 type ConsentError struct {

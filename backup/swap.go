@@ -134,7 +134,7 @@ func (p *containerPlace) replace(ctx context.Context, j *restoreJob, old *oldHom
 		return err
 	}
 	j.meter.enter(StageVerifying)
-	return j.confirm(ctx, p, pack.then)
+	return p.confirmNew(ctx, j, pack.then)
 }
 
 // undo puts the old content back, also after ctx has ended.

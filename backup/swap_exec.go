@@ -69,6 +69,7 @@ func (p *execPlace) run(ctx context.Context, j *restoreJob) (err error) {
 	err = p.shell(ctx, swap, stage, nil, names...)
 	if err == nil {
 		j.meter.enter(StageVerifying)
+		j.summary.ReadBack = ReadBackEngine
 		err = j.confirm(ctx, p, pack.then)
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ type Layer struct {
 	Container string // full id
 	ImageID   string
 	Dir       string   // the upper folder
+	Lower     []string // the folders of what lies under it, the topmost first
 	Mounts    []string // where in the container something else lies over both
 }
 
@@ -30,7 +31,7 @@ func (e *Engine) Layer(ctx context.Context, id string) (Layer, error) {
 	if driver.Name != "overlay2" && driver.Name != "overlay" || dir == "" {
 		return Layer{}, fmt.Errorf("the storage driver %q does not keep it in a folder", driver.Name)
 	}
-	l := Layer{Container: inspected.ID, ImageID: inspected.Image, Dir: dir}
+	l := Layer{Container: inspected.ID, ImageID: inspected.Image, Dir: dir, Lower: strings.FieldsFunc(driver.Data["LowerDir"], func(r rune) bool { return r == ':' })}
 	for _, m := range inspected.Mounts {
 		l.Mounts = append(l.Mounts, m.Destination)
 	}

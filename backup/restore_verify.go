@@ -1,0 +1,74 @@
+package backup
+
+import (
+	"context"
+	"errors"
+)
+
+// sound is the manifest of a backup that may be restored, as far as its manifest alone can tell.
+func (r RestoreRequest) sound(_ context.Context) (*Manifest, error) {
+	if !r.Backup.Whole() {
+		return nil, orDamage(r.Backup)
+	}
+	manifest, err := r.Store.Load(r.Backup)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkIndex(manifest); err != nil {
+		return nil, err
+	}
+	return manifest, safeIndex(manifest.Index.Entries)
+}
+
+// verify proves the backup before anything is touched. Over content of any kind every entry is read and compared with the index. A
+// container's home with nothing in it has nothing to lose: there it is proven that every byte of the archive is as it was written
+// (SHA-256), and the entries are proven one by one on their way in, each header before it is written.
+func (j *restoreJob) verify(ctx context.Context) error {
+	if _, direct := j.place.(*containerPlace); direct && !j.DryRun {
+		vacant, err := j.vacant(ctx)
+		if err != nil {
+			return err
+		}
+		if vacant {
+			return j.verifyBytes(ctx)
+		}
+	}
+	return j.verifyEntries(ctx)
+}
+
+func (j *restoreJob) verifyBytes(ctx context.Context) error {
+	r, err := openArchive(ctx, j.Backup, j.manifest, OpenOptions{Identities: j.Identities})
+	if err != nil {
+		return err // also ErrNoIdentity: what cannot be read must not cost what is there
+	}
+	return errors.Join(verifyDigest(ctx, j.Backup, j.manifest), r.Close())
+}
+
+func (j *restoreJob) verifyEntries(ctx context.Context) error {
+	if j.proven {
+		return nil
+	}
+	seen, err := j.Store.VerifyWith(ctx, j.Backup, VerifyOptions{ReadData: true, Identities: j.Identities})
+	if err == nil && !seen.Decrypted {
+		err = ErrNoIdentity
+	}
+	j.proven = err == nil
+	return err
+}
+
+// errOccupied ends a look at a home at its first entry.
+var errOccupied = errors.New("the home has content")
+
+// vacant reports whether the home has nothing in it.
+func (j *restoreJob) vacant(ctx context.Context) (bool, error) {
+	err := j.each(ctx, j.place, func(name string, _ *header, _ reader) error {
+		if name != "." {
+			return errOccupied
+		}
+		return nil
+	})
+	if errors.Is(err, errOccupied) {
+		return false, nil
+	}
+	return err == nil, err
+}
