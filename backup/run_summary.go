@@ -73,6 +73,7 @@ type Saved struct {
 	Consistency Consistency `json:"consistency"`
 	Content     int64       `json:"contentBytes"`
 	Exclusions  int         `json:"exclusions"`
+	ContentOf   string      `json:"contentOf,omitempty"` // the backup for which the files were read; "": this one
 }
 
 func count(outcomes []Outcome) Totals {

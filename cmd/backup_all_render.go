@@ -50,8 +50,12 @@ func outcomeDetail(o backup.Outcome) string {
 	if o.Backup == nil {
 		return o.Reason
 	}
-	detail := fmt.Sprintf("%s, %d files, %s read, %s on disk, id %s", o.Backup.Consistency, o.Backup.Files,
-		size.Text(o.Backup.Content), size.Text(o.Backup.Bytes), o.Backup.ID)
+	read := size.Text(o.Backup.Content) + " read"
+	if o.Backup.ContentOf != "" {
+		read = size.Text(o.Backup.Content) + " unchanged since backup " + o.Backup.ContentOf
+	}
+	detail := fmt.Sprintf("%s, %d files, %s, %s on disk, id %s", o.Backup.Consistency, o.Backup.Files,
+		read, size.Text(o.Backup.Bytes), o.Backup.ID)
 	for _, extra := range append([]string{o.Reason}, o.Warnings...) {
 		if extra != "" {
 			detail += "; " + extra

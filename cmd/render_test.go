@@ -43,6 +43,10 @@ Their gateway registration or container may have been removed; restore brings ba
 Pre-upgrade backup: 1 backed up, 1 failed, 0 skipped
 Backups stored in: /b
 `},
+		"unchanged": {summary: backup.Summary{
+			Root: "/b", Totals: backup.Totals{Total: 1, BackedUp: 1},
+			Sandboxes: []backup.Outcome{{Name: "a", Status: backup.BackedUp, Backup: &backup.Saved{ID: "id2", ContentOf: "id1", Bytes: 1500, Files: 2, Content: 3_200_000, Consistency: "stopped"}}},
+		}, want: "  backed_up  a  stopped, 2 files, 3.2 MB unchanged since backup id1, 1.5 kB on disk, id id2\nPre-upgrade backup: 1 backed up, 0 failed, 0 skipped\nBackups stored in: /b\n"},
 		"dry": {summary: backup.Summary{
 			Root: "/b", DryRun: true, Totals: backup.Totals{Total: 1, Skipped: 1, Planned: 1},
 			Sandboxes: []backup.Outcome{{Name: "a", Status: backup.Skipped, Reason: "dry run", Planned: true}},
