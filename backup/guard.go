@@ -83,9 +83,9 @@ func freeOne(ctx context.Context, id, host string, j *journal, dial DialFunc) er
 	if err != nil {
 		return fmt.Errorf("container %s may still be paused: %w", id, err)
 	}
-	dead, _ := j.read(id) // no entry: the next run was here already
+	dead, _, _ := j.records().get(id) // no entry: the next run was here already
 	for range guardLooks {
-		if now, err := j.read(id); err == nil && !now.sameAs(dead) {
+		if now, found, _ := j.records().get(id); found && !now.sameAs(dead) {
 			return nil
 		}
 		if err := thaw(ctx, e, id); err != nil { // no error when it was not paused
@@ -97,7 +97,7 @@ func freeOne(ctx context.Context, id, host string, j *journal, dial DialFunc) er
 		case <-time.After(guardSecond):
 		}
 	}
-	if now, err := j.read(id); err == nil && !now.sameAs(dead) {
+	if now, found, _ := j.records().get(id); found && !now.sameAs(dead) {
 		return nil
 	}
 	return j.remove(id)

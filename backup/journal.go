@@ -2,19 +2,15 @@ package backup
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/shirou/gopsutil/v3/process"
 
 	"sandkeeper/gateway"
-	"sandkeeper/internal/homefile"
 )
 
 // PausedEntry is the journal's word on one container that we pause: enough to unpause it without us.
@@ -38,13 +34,6 @@ type journal struct {
 	started int64
 }
 
-const (
-	journalSuffix = ".json"
-	journalLimit  = 64 << 10
-)
-
-var containerID = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
-
 func newJournal(dir string) (*journal, error) {
 	pid := os.Getpid()
 	started, err := startOf(pid)
@@ -58,71 +47,15 @@ func (j *journal) entry(c gateway.Container, host string, now time.Time) PausedE
 	return PausedEntry{Container: c.ID, Name: c.Name, Host: host, PID: j.pid, Started: j.started, At: now.UTC()}
 }
 
-// add makes the entry durable: written aside, synced, renamed, and the folder synced.
-func (j *journal) add(e PausedEntry) error {
-	if !containerID.MatchString(e.Container) {
-		return fmt.Errorf("%q is not a container id", e.Container)
-	}
-	text, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(j.dir, 0o700); err != nil {
-		return err
-	}
-	aside := j.path(e.Container) + ".part"
-	if err := writeSynced(aside, append(text, '\n')); err != nil {
-		return errors.Join(err, ignoreMissing(os.Remove(aside)))
-	}
-	if err := os.Rename(aside, j.path(e.Container)); err != nil {
-		return errors.Join(err, ignoreMissing(os.Remove(aside)))
-	}
-	return realDisk{}.SyncDir(j.dir)
+func (j *journal) records() records[PausedEntry] {
+	return records[PausedEntry]{dir: j.dir, decode: decodePaused}
 }
 
-func writeSynced(name string, text []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
-}
+func (j *journal) add(e PausedEntry) error { return j.records().put(e.Container, e) }
 
-func (j *journal) remove(id string) error { return ignoreMissing(os.Remove(j.path(id))) }
+func (j *journal) remove(id string) error { return j.records().remove(id) }
 
-func (j *journal) path(id string) string { return filepath.Join(j.dir, id+journalSuffix) }
-
-// list reads all entries. A file that is none is an error of its own and does not hide the others; no folder is no entry.
-func (j *journal) list() ([]PausedEntry, error) {
-	files, err := os.ReadDir(j.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var entries []PausedEntry
-	problems := []error{err}
-	for _, file := range files {
-		id, ok := strings.CutSuffix(file.Name(), journalSuffix)
-		if !ok || !containerID.MatchString(id) {
-			continue
-		}
-		entry, err := j.read(id)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		entries = append(entries, entry)
-	}
-	return entries, errors.Join(problems...)
-}
-
-func (j *journal) read(id string) (PausedEntry, error) {
-	text, err := homefile.Read(j.dir, j.path(id), journalLimit)
-	if err != nil {
-		return PausedEntry{}, err
-	}
-	return decodePaused(id, text)
-}
+func (j *journal) list() ([]PausedEntry, error) { return j.records().list() }
 
 // decodePaused reads one entry; the file's name is the container's id, whatever the text says.
 func decodePaused(id string, text []byte) (PausedEntry, error) {
@@ -139,13 +72,16 @@ func decodePaused(id string, text []byte) (PausedEntry, error) {
 func isSpace(r rune) bool { return r <= ' ' || r == 0x7f }
 
 // ownerLives reports whether the process that wrote e still runs.
-func (e PausedEntry) ownerLives() bool {
-	started, err := startOf(e.PID)
+func (e PausedEntry) ownerLives() bool { return lives(e.PID, e.Started) }
+
+// lives reports whether the process pid that started then still runs.
+func lives(pid int, then int64) bool {
+	started, err := startOf(pid)
 	if err != nil {
 		return false
 	}
-	gap := started - e.Started
-	return max(gap, -gap) <= startTolerance && !isZombie(e.PID)
+	gap := started - then
+	return max(gap, -gap) <= startTolerance && !isZombie(pid)
 }
 
 // startTolerance in ms: the start of a process is counted from the time of boot, which moves when the clock is set.

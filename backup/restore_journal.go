@@ -2,14 +2,9 @@ package backup
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
-
-	"sandkeeper/internal/homefile"
 )
 
 // RestoreEntry is the journal's word on one container whose home a restore replaces: enough to say what became of it, and to bring
@@ -38,36 +33,17 @@ func RestoringDir(stateHome string) string {
 // the home is being written before it is, and goes after the container is back.
 type restoreJournal struct{ dir string }
 
-func (j restoreJournal) put(e RestoreEntry) error {
-	if !containerID.MatchString(e.Container) {
-		return fmt.Errorf("%q is not a container id", e.Container)
-	}
-	text, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(j.dir, 0o700); err != nil {
-		return err
-	}
-	return replaceFile(realDisk{}, j.dir, e.Container+journalSuffix, append(text, '\n'))
+func (j restoreJournal) records() records[RestoreEntry] {
+	return records[RestoreEntry]{dir: j.dir, decode: decodeRestore}
 }
 
-func (j restoreJournal) remove(id string) error {
-	return ignoreMissing(os.Remove(filepath.Join(j.dir, id+journalSuffix)))
-}
+func (j restoreJournal) put(e RestoreEntry) error { return j.records().put(e.Container, e) }
 
-// get reads one entry; found is false when there is none.
-func (j restoreJournal) get(id string) (e RestoreEntry, found bool, err error) {
-	text, err := homefile.Read(j.dir, filepath.Join(j.dir, id+journalSuffix), journalLimit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return RestoreEntry{}, false, nil
-	}
-	if err != nil {
-		return RestoreEntry{}, false, err
-	}
-	e, err = decodeRestore(id, text)
-	return e, err == nil, err
-}
+func (j restoreJournal) remove(id string) error { return j.records().remove(id) }
+
+func (j restoreJournal) get(id string) (RestoreEntry, bool, error) { return j.records().get(id) }
+
+func (j restoreJournal) list() ([]RestoreEntry, error) { return j.records().list() }
 
 // decodeRestore reads one entry; the file's name is the container's id, whatever the text says.
 func decodeRestore(id string, text []byte) (RestoreEntry, error) {
@@ -84,26 +60,4 @@ func decodeRestore(id string, text []byte) (RestoreEntry, error) {
 		}
 	}
 	return e, nil
-}
-
-// list reads all entries. A file that is none is an error of its own and does not hide the others; no folder is no entry.
-func (j restoreJournal) list() ([]RestoreEntry, error) {
-	files, err := os.ReadDir(j.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var entries []RestoreEntry
-	problems := []error{err}
-	for _, file := range files {
-		id, ok := strings.CutSuffix(file.Name(), journalSuffix)
-		if !ok || !containerID.MatchString(id) {
-			continue
-		}
-		entry, found, err := j.get(id)
-		if found {
-			entries = append(entries, entry)
-		}
-		problems = append(problems, err)
-	}
-	return entries, errors.Join(problems...)
 }
