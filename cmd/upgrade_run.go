@@ -175,17 +175,29 @@ func (o *upgradeOptions) answered(found *answer, outcomes []upgrade.Outcome) (*a
 	found.result = summary
 	found.text = func(a *app) { renderUpgrade(a, summary, o.rollback) }
 	t := summary.Totals
-	done, missed := t.Upgraded, t.Failed+t.RolledBack
+	done, missed, what := t.Upgraded, t.Failed+t.RolledBack, "upgraded: "+missedText(t)
 	if o.rollback {
-		done, missed = t.Upgraded+t.RolledBack, t.Failed
+		done, missed, what = t.Upgraded+t.RolledBack, t.Failed, fmt.Sprintf("rolled back: %d failed", t.Failed)
 	}
 	switch {
 	case missed == 0:
 		return found, nil
 	case done > 0:
-		return found, &Failure{Code: ExitPartial, Kind: "partial", Said: true, Err: fmt.Errorf("%d of %d sandboxes were not upgraded", missed, done+missed), Hint: unfinishedHint(outcomes)}
+		return found, &Failure{Code: ExitPartial, Kind: "partial", Said: true, Err: fmt.Errorf("%d of %d sandboxes were not %s", missed, done+missed, what), Hint: unfinishedHint(outcomes)}
 	}
-	return found, &Failure{Code: ExitRefused, Kind: "partial", Said: true, Err: fmt.Errorf("no sandbox was upgraded: %d failed", missed), Hint: unfinishedHint(outcomes)}
+	return found, &Failure{Code: ExitRefused, Kind: "partial", Said: true, Err: fmt.Errorf("no sandbox was %s", what), Hint: unfinishedHint(outcomes)}
+}
+
+// missedText counts what was not upgraded; an old sandbox that is back is no failed one.
+func missedText(t upgrade.UpgradeTotals) string {
+	var parts []string
+	if t.Failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", t.Failed))
+	}
+	if t.RolledBack > 0 {
+		parts = append(parts, fmt.Sprintf("%d rolled back", t.RolledBack))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func unfinishedHint(outcomes []upgrade.Outcome) string {

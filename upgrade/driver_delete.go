@@ -69,7 +69,7 @@ func (d *APIDriver) afterFailedDelete(ctx context.Context, found openshell.RawSa
 	if answered(failure) {
 		return failure
 	}
-	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
+	look, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), lookLimit, fmt.Errorf("nobody said within %s what became of it", lookLimit))
 	defer cancel()
 	left, err := d.API.Wait(look, found.Name, func(*openshell.RawSandbox) (bool, error) { return true, nil })
 	switch {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
+	"time"
 
 	"sandkeeper/lifecycle"
 )
@@ -41,7 +43,7 @@ func (j *job) undo(ctx context.Context, at Step, cause error) Outcome {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoLimit)
 	defer cancel()
 	if !j.RollingBack() {
-		j.FailedAt, j.Reason = at, cause.Error()
+		j.FailedAt, j.Reason = at, inOneLine(cause)
 	}
 	whole, err := j.stillWhole(ctx)
 	switch {
@@ -70,14 +72,34 @@ func (j *job) enterAnyway(step Step, detail string) {
 	}
 }
 
+// clearLimit is how long a gateway is asked again to delete what came in the place of the old sandbox: its engine may be at work on the
+// container still.
+const clearLimit = 10 * time.Second
+
+// errForeign is a sandbox that this upgrade did not make.
+var errForeign = errors.New("it is left alone")
+
 // clear removes what came in the place of the old sandbox, and nothing else.
 func (j *job) clear(ctx context.Context) error {
+	until := time.Now().Add(min(clearLimit, orDefault(j.ReadyLimit, DefaultReadyLimit)))
+	for {
+		err := j.clearOnce(ctx)
+		if err == nil || errors.Is(err, errForeign) || time.Now().After(until) {
+			return err
+		}
+		if err := j.pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (j *job) clearOnce(ctx context.Context) error {
 	record, found, err := j.listed(ctx)
 	if err != nil {
 		return err
 	}
 	if found && !j.ours(record.ID) {
-		return fmt.Errorf("a sandbox %q with id %s is there that this upgrade did not make: it is left alone", j.Name, record.ID)
+		return fmt.Errorf("a sandbox %q with id %s is there that this upgrade did not make: %w", j.Name, record.ID, errForeign)
 	}
 	if found {
 		if err := j.delete(ctx, record.ID); err != nil {
@@ -134,7 +156,7 @@ func (j *job) notAnother(ctx context.Context, image string) error {
 	if err := errors.Join(err, second); err != nil || c.ImageID == wanted {
 		return err
 	}
-	return fmt.Errorf("a sandbox %q with id %s is there that does not run from %s: it is left alone; delete it first if it is not needed", j.Name, record.ID, image)
+	return fmt.Errorf("a sandbox %q with id %s is there that does not run from %s: %w; delete it first if it is not needed", j.Name, record.ID, image, errForeign)
 }
 
 // bringHome creates the old sandbox again, with its extensions where they let it. One that refuses now must not keep the sandbox from
@@ -167,26 +189,37 @@ func (j *job) forget(_ context.Context, o Outcome) Outcome {
 
 // stuck is the outcome of an upgrade that could neither be finished nor undone. It says what is where.
 func (j *job) stuck(ctx context.Context, err error) Outcome {
-	reason := err.Error()
-	if j.Reason != "" && j.Reason != reason {
+	reason := inOneLine(err)
+	switch {
+	case strings.Contains(j.Reason, reason): // the same again
+		reason = j.Reason
+	case j.RollingBack():
 		reason = fmt.Sprintf("%s; then, on the way back at %s: %s", j.Reason, j.Step, reason)
+	case j.Reason != "":
+		reason = fmt.Sprintf("%s; then, on the way back: %s", j.Reason, reason)
 	}
 	stopped := j.Step
 	if err := j.Journal.Enter(j.Entry, stopped); err != nil {
 		j.warn(err.Error())
 	}
-	o := j.outcome(Failed, stopped, reason+". "+j.where(ctx))
+	o := j.outcome(Failed, stopped, reason+". "+j.where(ctx, reason))
 	o.Unfinished = true
 	return o
 }
 
-// where says what of the sandbox can be seen now, and which commands go on.
-func (j *job) where(ctx context.Context) string {
+// inOneLine joins errors that errors.Join has put below each other.
+func inOneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// where says what of the sandbox can be seen now, and which commands go on; said is what need not be said again.
+func (j *job) where(ctx context.Context, said string) string {
 	text := "Its gateway does not list it"
 	record, found, err := j.listed(ctx)
 	switch {
 	case err != nil:
-		text = fmt.Sprintf("Whether its gateway has it is not known (%v)", err)
+		text = "Whether its gateway has it is not known"
+		if why := inOneLine(err); !strings.Contains(said, why) {
+			text += " (" + why + ")"
+		}
 	case found:
 		text = fmt.Sprintf("Its gateway lists it as %s, in phase %q", record.ID, record.Phase)
 	}
