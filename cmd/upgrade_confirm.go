@@ -41,6 +41,9 @@ func planText(e *upgrade.Entry) string {
 	if image == "" {
 		image = "the gateway's default image"
 	}
+	if e.Pull != "" {
+		image += ", which is not on this host and is pulled first (" + e.Pull + ")"
+	}
 	return fmt.Sprintf("%s; from %s", state, ui.Clean(image))
 }
 

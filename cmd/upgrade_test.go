@@ -116,9 +116,10 @@ func TestTheQuestionNamesWhatIsLost(t *testing.T) {
 	o := &upgradeOptions{app: &app{}, capture: captureOptions{secrets: "exclude"}}
 	got := o.question(store, []*upgrade.Entry{
 		{Name: "alpha", Image: "img:2", Running: true, Warnings: []string{"whether x was not looked at"}}, {Name: "beta", Way: upgrade.ByNemoClaw}, {Name: "gamma"},
+		{Name: "delta", Image: "r.example/img:3", Pull: "sha256:aa"},
 	})
 	for _, want := range []string{
-		"3 sandbox(es)", "alpha: running; from img:2", "note: whether x", "beta: stopped, and left so; by nemoclaw beta rebuild --yes", "gateway's default image",
+		"4 sandbox(es)", "delta: stopped, and left so; from r.example/img:3, which is not on this host and is pulled first (sha256:aa)", "alpha: running; from img:2", "note: whether x", "beta: stopped, and left so; by nemoclaw beta rebuild --yes", "gateway's default image",
 		"outside of the sandbox home", "running processes end", "Credential files are left out",
 	} {
 		if !strings.Contains(got, want) {

@@ -50,7 +50,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen survey, rebuilder up
 	u.Upgrader = &upgrade.Upgrader{
 		Journal: journal, Engine: seen.engine, Content: content, Recipes: u.gateways, Driver: u.gateways.Driver, NemoClaw: rebuilder,
 		Providers: u.gateways.MissingProviders, Room: seen.engine.RoomToCommit, StopSandbox: u.gateways.StopSandbox,
-		Settle: o.settleTime(), ReadyLimit: o.readyLimit, RunID: func() string { return newRunID(time.Now(), fourHex()) }, Progress: o.say,
+		Settle: o.settleTime(), ReadyLimit: o.readyLimit, PullStall: o.capture.stallLimit, RunID: func() string { return newRunID(time.Now(), fourHex()) }, Progress: o.say,
 	}
 	if err := o.chain(ctx, u, seen.views); err != nil {
 		return nil, errors.Join(err, u.close())

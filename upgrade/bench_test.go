@@ -36,6 +36,12 @@ func (c counted) RemoveImage(ctx context.Context, ref string) error {
 	return c.Engine.RemoveImage(ctx, ref)
 }
 
+func (c counted) Pull(ctx context.Context, ref string, o gateway.PullOptions) (gateway.Pulled, error) {
+	c.point("before pull")
+	defer c.point("after pull")
+	return c.Engine.Pull(ctx, ref, o)
+}
+
 func (c counted) Start(ctx context.Context, id string) error {
 	c.point("before start")
 	defer c.point("after start")

@@ -17,7 +17,9 @@ type Step string
 const (
 	StepPlanned       Step = "planned"       // every precondition of every sandbox held; nothing is touched yet
 	StepPreconditions Step = "preconditions" // its own are looked at once more
-	StepStopping      Step = "stopping"      // so that nothing is written after the backup
+	StepPulling       Step = "pulling"       // only where the new image was not on this host; nothing of the sandbox is touched
+	StepPulled        Step = "pulled"
+	StepStopping      Step = "stopping" // so that nothing is written after the backup
 	StepStopped       Step = "stopped"
 	StepBackingUp     Step = "backing-up"
 	StepBackedUp      Step = "backed-up" // and every byte of the backup was read back
@@ -81,6 +83,8 @@ type Entry struct {
 	// Request is the recipe as the driver was to be asked at planning time, without what extensions had added.
 	Request lifecycle.Request `json:"request"`
 	Image   string            `json:"image"` // of the new sandbox
+	// Pull is the digest that Image had in its registry at planning time, when it was not on this host and had to be pulled; else "".
+	Pull string `json:"pull,omitempty"`
 
 	Backup        string   `json:"backup,omitempty"`
 	LeftOut       []string `json:"leftOut,omitempty"` // credentials that the backup does not hold

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"sandkeeper/gateway"
@@ -32,8 +31,9 @@ type Problem struct {
 // Preconditions looks at everything that the upgrade of each target will need, and changes nothing. Targets for which all of it is
 // there become entries; of the others every problem is in their outcome.
 func (u *Upgrader) Preconditions(ctx context.Context, targets []Target) (ready []*Entry, refused []Outcome, err error) {
+	asked := asked{}
 	for _, t := range targets {
-		check := &precheck{Upgrader: u, target: t}
+		check := &precheck{Upgrader: u, target: t, asked: asked}
 		check.all(ctx)
 		if err := context.Cause(ctx); err != nil {
 			return nil, nil, err
@@ -57,6 +57,7 @@ type precheck struct {
 	entry    Entry
 	recipe   Recipe
 	problems []Problem
+	asked    asked
 }
 
 func (p *precheck) problem(code, fix, format string, args ...any) {
@@ -169,23 +170,6 @@ func (p *precheck) gateway(ctx context.Context) {
 		p.problem(NeedGateway, "", "%v", err)
 	case !found || record.ID != p.entry.OldID:
 		p.problem(NeedGateway, "", "gateway %q does not list it under its id %s", p.entry.Gateway, p.entry.OldID)
-	}
-}
-
-func (p *precheck) image(ctx context.Context) {
-	if p.entry.Way == ByNemoClaw {
-		return // NemoClaw builds it
-	}
-	if p.entry.Image == "" {
-		p.entry.warn("its recipe names no image: the gateway takes its default, which cannot be looked at beforehand")
-		return
-	}
-	_, err := p.Engine.ImageID(ctx, p.entry.Image)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		p.problem(NeedImage, "docker pull "+p.entry.Image, "image %q is not on this host", p.entry.Image)
-	case err != nil:
-		p.problem(NeedImage, "", "%v", err)
 	}
 }
 

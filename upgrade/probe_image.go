@@ -37,7 +37,8 @@ func (m *images) id(ctx context.Context, ref string) (string, error) {
 }
 
 // signal compares the image that the container was made from with the one its tag names now. An image pinned by id or digest has
-// no tag to move; a tag that is gone has not moved either.
+// no tag to move; a tag that is gone has not moved either. No registry is asked what it has under the tag: a check is read-only, works
+// without a network, and tells nobody which images are used here.
 func (m *images) signal(ctx context.Context, s sandbox.Sandbox) signal {
 	sig := signal{Reason: Reason{Code: CodeImage}}
 	if s.Container == nil || m.in.ImageID == nil {

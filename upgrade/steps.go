@@ -17,7 +17,7 @@ type move struct {
 
 // way are the moves from an old sandbox to a new one.
 func (e *Entry) way() []move {
-	begin := move{doing: StepPreconditions, work: (*job).lookAgain}
+	begin := []move{{doing: StepPreconditions, work: (*job).lookAgain}}
 	saving := []move{
 		{StepBackingUp, StepBackedUp, (*job).save},
 		{StepKeepingImage, StepImageKept, (*job).keepImage},
@@ -28,10 +28,13 @@ func (e *Entry) way() []move {
 	}
 	finish := move{StepFinishing, StepDone, (*job).finish}
 	if e.Way == ByNemoClaw {
-		return slices.Concat([]move{begin}, saving, []move{{StepRebuilding, StepRebuilt, (*job).rebuild}}, proving,
+		return slices.Concat(begin, saving, []move{{StepRebuilding, StepRebuilt, (*job).rebuild}}, proving,
 			[]move{{StepComparing, StepCompared, (*job).compareState}, {StepStarting, StepStarted, (*job).leaveAsFound}, finish})
 	}
-	return slices.Concat([]move{begin, {StepStopping, StepStopped, (*job).stopOld}}, saving,
+	if e.Pull != "" {
+		begin = append(begin, move{StepPulling, StepPulled, (*job).pull})
+	}
+	return slices.Concat(begin, []move{{StepStopping, StepStopped, (*job).stopOld}}, saving,
 		[]move{{StepDeleting, StepDeleted, (*job).deleteOld}, {StepCreating, StepCreated, (*job).create}}, proving,
 		[]move{{StepRestoring, StepRestored, (*job).restore}, {StepComparing, StepCompared, (*job).compare}},
 		[]move{{StepStarting, StepStarted, (*job).leaveAsFound}, finish})
@@ -91,15 +94,6 @@ func (j *job) lookAgain(ctx context.Context) error {
 		return fmt.Errorf("container %q is paused; run `docker unpause %s` first", c.Name, c.Name)
 	}
 	return j.imagePresent(ctx)
-}
-
-// imagePresent looks for the image of the new sandbox. One that only the gateway knows cannot be looked for.
-func (j *job) imagePresent(ctx context.Context) error {
-	if j.Image == "" || j.Way == ByNemoClaw {
-		return nil
-	}
-	_, err := j.Engine.ImageID(ctx, j.Image)
-	return err
 }
 
 // stopOld stops the old sandbox: what it would write after its backup would be lost.

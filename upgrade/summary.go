@@ -23,6 +23,7 @@ type Outcome struct {
 	Gateway       string      `json:"gateway,omitempty"`
 	Unfinished    bool        `json:"unfinished,omitempty"` // --resume or --rollback is needed
 	Problems      []Problem   `json:"problems,omitempty"`   // preconditions that do not hold
+	Pull          string      `json:"pull,omitempty"`       // digest of the new image in its registry, when it was not on this host
 	LeftOut       []string    `json:"leftOut,omitempty"`    // credentials that were not in its backup, to be entered again
 	Log           string      `json:"log,omitempty"`
 	Warnings      []string    `json:"warnings,omitempty"`
@@ -70,7 +71,7 @@ func Summarise(outcomes []Outcome) Summary {
 func (j *job) outcome(word OutcomeWord, at Step, reason string) Outcome {
 	o := Outcome{
 		Name: j.Name, Gateway: j.Gateway, Outcome: word, Step: at, Reason: reason, Backup: j.Backup, RollbackImage: j.RollbackImage,
-		Log: j.Log, Warnings: j.Warnings,
+		Pull: j.Pull, Log: j.Log, Warnings: j.Warnings,
 	}
 	if word == Upgraded {
 		o.LeftOut = j.LeftOut

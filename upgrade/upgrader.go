@@ -18,6 +18,8 @@ type Engine interface {
 	Inspect(ctx context.Context, id string) (gateway.Container, error)
 	Commit(ctx context.Context, id, ref string, labels map[string]string) (imageID string, err error)
 	ImageID(ctx context.Context, ref string) (string, error)
+	Pullable(ctx context.Context, ref string) (digest string, err error)
+	Pull(ctx context.Context, ref string, o gateway.PullOptions) (gateway.Pulled, error)
 	RemoveImage(ctx context.Context, ref string) error
 	Start(ctx context.Context, id string) error
 	Stop(ctx context.Context, id string) error
@@ -86,6 +88,7 @@ type Upgrader struct {
 	Settle     time.Duration // how long a sandbox must stay Ready; 0 is DefaultSettle, negative none
 	ReadyLimit time.Duration // 0 is DefaultReadyLimit
 	Poll       time.Duration // between two looks; 0 is half a second
+	PullStall  time.Duration // how long a pull may say nothing; 0 is the engine's default
 	Now        func() time.Time
 	RunID      func() string // names rollback images and logs: lower-case letters, digits, dashes
 
