@@ -54,6 +54,9 @@ func (r *Registry) blob(w http.ResponseWriter, q *http.Request, digest string) {
 	r.mu.Lock()
 	content, there := r.blobs[digest]
 	held := r.held
+	if len(content) < r.heldSize {
+		held = nil
+	}
 	r.mu.Unlock()
 	if !there {
 		fail(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry")

@@ -5,6 +5,7 @@ package registrytest
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -29,6 +30,8 @@ type Registry struct {
 	user      string
 	password  string
 	held      chan struct{} // nil: blobs are sent at once
+	heldSize  int
+	before    func(call string)
 	calls     []string
 }
 
@@ -75,12 +78,24 @@ func (r *Registry) Forget(repository, tag string) {
 	delete(r.tags, repository+":"+tag)
 }
 
-// Hold makes every blob from now on stop after its first half until release is called.
-func (r *Registry) Hold() (release func()) {
+// Tag makes a tag name a manifest that the registry has.
+func (r *Registry) Tag(repository, tag, digest string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, there := r.manifests[repository+"@"+digest]; !there {
+		return fmt.Errorf("repository %q has no manifest %s", repository, digest)
+	}
+	r.tags[repository+":"+tag] = digest
+	return nil
+}
+
+// Hold makes every blob of that size or more stop after its first half, from now on until release is called. An image's configuration
+// is a blob of about 1 kB.
+func (r *Registry) Hold(size int) (release func()) {
 	held := make(chan struct{})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.held = held
+	r.held, r.heldSize = held, size
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -89,6 +104,13 @@ func (r *Registry) Hold() (release func()) {
 			close(held)
 		}
 	}
+}
+
+// Before has do called with every call from now on, in the form of Calls, before it is answered.
+func (r *Registry) Before(do func(call string)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.before = do
 }
 
 // Digest is what a tag names now, "" when there is none.

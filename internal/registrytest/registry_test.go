@@ -95,7 +95,11 @@ func TestARegistryThatAsksHoldsAndDies(t *testing.T) {
 		t.Errorf("without, with a wrong, with the right password: %d, %d, %d", none, wrong, right)
 	}
 	r.Demand("", "")
-	release := r.Hold()
+	r.Hold(6)
+	if _, said := r.ask(t, "GET", "/v2/a/box/blobs/"+blob, ""); said != "layer" {
+		t.Errorf("a blob that is too small to be held: %q", said)
+	}
+	release := r.Hold(5)
 	came := make(chan string, 1)
 	go func() {
 		_, said := r.ask(t, "GET", "/v2/a/box/blobs/"+blob, "")
@@ -110,7 +114,14 @@ func TestARegistryThatAsksHoldsAndDies(t *testing.T) {
 	if said := <-came; said != "layer" {
 		t.Errorf("after the release: %q", said)
 	}
-	r.Close()
+	r.Before(func(call string) {
+		if call == "GET /v2/a/box/manifests/2" {
+			r.Close()
+		}
+	})
+	if got, said := r.ask(t, "GET", "/v2/a/box/manifests/2", ""); got != 0 {
+		t.Errorf("a registry that dies before it answers: %d %q", got, said)
+	}
 	if got, said := r.ask(t, "GET", "/v2/", ""); got != 0 || !strings.Contains(said, "refused") {
 		t.Errorf("a dead registry answers %d %q", got, said)
 	}

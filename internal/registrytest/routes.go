@@ -27,9 +27,16 @@ func (r *Registry) routes() http.Handler {
 
 // admit logs a call and reports whether its credentials are the ones that are asked for.
 func (r *Registry) admit(q *http.Request) bool {
+	call := q.Method + " " + q.URL.Path
+	r.mu.Lock()
+	r.calls = append(r.calls, call)
+	before := r.before
+	r.mu.Unlock()
+	if before != nil {
+		before(call)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.calls = append(r.calls, q.Method+" "+q.URL.Path)
 	user, password, _ := q.BasicAuth()
 	return r.user == "" || user == r.user && password == r.password
 }
