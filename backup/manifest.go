@@ -75,6 +75,9 @@ type Recipe struct {
 	Env       []string          `json:"env,omitempty"`
 	Providers []string          `json:"providers,omitempty"`
 	Policy    json.RawMessage   `json:"policy,omitempty"`
+	// Untold says why what only a gateway can tell, providers and policy, is not in it; "" when the gateway told it, or was not to be
+	// asked.
+	Untold string `json:"untold,omitempty"`
 }
 
 // Encryption names the public keys (age recipients) that the archive is encrypted to.

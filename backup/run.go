@@ -43,8 +43,10 @@ type Run struct {
 	// Versions are the versions in play for one sandbox, for its manifest; nil when nothing is known.
 	Versions func(sandbox.Sandbox) Versions
 	// Recipe is what the sandbox's gateway was told to make it from, by its own API: names of environment variables and providers, and
-	// the policy; never values. nil where no API is asked. An error costs only this part of the manifest, and is a warning.
-	Recipe func(context.Context, sandbox.Sandbox) (Recipe, error)
+	// the policy; never values. nil where no API is asked. It is called while the home is read, and not waited for longer than
+	// RecipeLimit. An error costs only this part of the manifest, and is a warning.
+	Recipe      func(context.Context, sandbox.Sandbox) (Recipe, error)
+	RecipeLimit time.Duration // 0 is ten seconds
 	// SkippedChecks goes into every manifest: what the operator chose not to have checked.
 	SkippedChecks []string
 	Progress      func(Event) // called from one goroutine at a time
@@ -104,13 +106,7 @@ type work struct {
 	start     sync.Once
 	pauser    *pauser // nil after start: nothing is paused
 	warnings  []string
-}
-
-// warn keeps what the summary says beside the outcomes; workers call it together.
-func (w *work) warn(format string, args ...any) {
-	w.reporting.Lock()
-	defer w.reporting.Unlock()
-	w.warnings = append(w.warnings, fmt.Sprintf(format, args...))
+	mute      map[string]error // gateways that did not tell a recipe, and why
 }
 
 // all runs the workers. Outcomes keep the order of chosen; every sandbox has one, whatever happens to its worker.

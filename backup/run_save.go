@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"sandkeeper/gateway"
@@ -25,12 +22,14 @@ func (w *work) save(ctx context.Context, sb sandbox.Sandbox, m *meter) (saving, 
 	if sb.Route == sandbox.ByExec {
 		return w.saveByExec(ctx, sb, m)
 	}
-	return w.saveContainer(ctx, sb, m)
+	told := w.ask(ctx, sb)
+	defer told.end()
+	return w.saveContainer(ctx, sb, m, told)
 }
 
 // saveContainer reads the home from the container, frozen if it runs and may be, and live if that does not come about. Every
 // attempt is a whole new backup: what was read before the pause limit passed may not be mixed with what is read after it.
-func (w *work) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *meter) (saving, error) {
+func (w *work) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *meter, told *asking) (saving, error) {
 	m.expect = w.previousSize(sb.Name)
 	var why error
 	for attempt := range 2 {
@@ -41,7 +40,7 @@ func (w *work) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *meter) 
 		if err != nil {
 			return saving{}, err
 		}
-		made, err := w.attempt(ctx, sb, c, m, attempt == 0, why)
+		made, err := w.attempt(ctx, sb, c, m, try{mayPause: attempt == 0, why: why, told: told})
 		if attempt > 0 || !errors.Is(err, errPauseLimit) && !errors.Is(err, errNotPaused) || errors.Is(err, errThaw) {
 			return made, err
 		}
@@ -50,8 +49,15 @@ func (w *work) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *meter) 
 	return saving{}, why
 }
 
+// try is one of the attempts at a sandbox.
+type try struct {
+	mayPause bool
+	why      error // of the attempt before
+	told     *asking
+}
+
 // attempt makes one backup of the home in container c.
-func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c gateway.Container, m *meter, mayPause bool, why error) (saving, error) {
+func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c gateway.Container, m *meter, t try) (saving, error) {
 	sb.Container = &c
 	h, err := homeOf(ctx, w.engine, sb)
 	if err != nil {
@@ -61,9 +67,9 @@ func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c gateway.Contai
 	if err != nil {
 		return saving{}, err
 	}
-	limit := w.pauseLimit()
+	limit, why := w.pauseLimit(), t.why
 	manifest.Consistency, manifest.ConsistencyReason = consistencyOf(c)
-	pause := manifest.Consistency == ConsistencyLive && mayPause
+	pause := manifest.Consistency == ConsistencyLive && t.mayPause
 	if pause && float64(m.expect) > limit.Seconds()*hopelessRate {
 		pause, why = false, fmt.Errorf("%w: %s cannot be read within %s", errPauseLimit, size.Text(m.expect), limit)
 	}
@@ -71,7 +77,7 @@ func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c gateway.Contai
 	if pause && limit > 0 {
 		p = w.pausing()
 	}
-	read := reading{home: h, container: c, stall: stallLimit(w.Stall), meter: m, pauser: p, limit: limit, reread: w.Reread}
+	read := reading{home: h, container: c, stall: stallLimit(w.Stall), meter: m, pauser: p, limit: limit, reread: w.Reread, told: t.told}
 	if p != nil {
 		manifest.Consistency = ConsistencyPaused
 	} else if manifest.Consistency == ConsistencyLive {
@@ -103,6 +109,7 @@ func (w *work) create(ctx context.Context, manifest Manifest, m *meter, read *re
 			}
 			a.Note(func(m *Manifest) {
 				omitted = m.Exclusions
+				read.told.complete(m)
 				if read.moved != "" {
 					m.Consistency, m.ConsistencyReason, m.Standing = ConsistencyLive, read.moved, nil
 				}
@@ -127,6 +134,7 @@ type reading struct {
 	pauser    *pauser // nil: read as it is
 	limit     time.Duration
 	reread    bool
+	told      *asking
 
 	thawErr  error
 	moved    string // why a read under pause may not be of one moment after all
@@ -204,13 +212,12 @@ func (w *work) pauseLimit() time.Duration {
 func (w *work) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *meter) (saving, error) {
 	m.expect = w.previousSize(sb.Name)
 	h := &execHome{cli: w.CLI, gateway: sb.Gateway, name: sb.Name, dir: agentHome(agentOf(sb))}
+	told := w.ask(ctx, sb)
+	defer told.end()
 	manifest := w.facts(sb)
-	if w.Recipe != nil {
-		manifest.Recipe = w.recipe(ctx, sb, &Recipe{})
-	}
 	manifest.Home, manifest.Consistency = h.dir, ConsistencyLive
 	manifest.ConsistencyReason = "it can only be read through its gateway, while it runs"
-	made, err := w.create(ctx, manifest, m, &reading{home: h, stall: stallLimit(w.Stall), meter: m})
+	made, err := w.create(ctx, manifest, m, &reading{home: h, stall: stallLimit(w.Stall), meter: m, told: told})
 	made.warnings = append(made.warnings, h.warnings...)
 	return made, err
 }
@@ -235,40 +242,6 @@ func (w *work) manifest(ctx context.Context, sb sandbox.Sandbox, h containerHome
 	m := w.facts(sb)
 	m.Home, m.Container = h.dir, sb.Container.Name
 	m.Image = Image{Reference: facts.Image, Digest: facts.ImageID}
-	m.Recipe = w.recipe(ctx, sb, &Recipe{Labels: publicLabels(facts.Labels), Env: facts.EnvNames})
+	m.Recipe = &Recipe{Labels: publicLabels(facts.Labels), Env: facts.EnvNames}
 	return m, nil
-}
-
-// recipe adds what the gateway's API tells to what the container shows.
-func (w *work) recipe(ctx context.Context, sb sandbox.Sandbox, shown *Recipe) *Recipe {
-	if w.Recipe == nil {
-		return shown
-	}
-	told, err := w.Recipe(ctx, sb)
-	if err != nil {
-		w.warn("sandbox %q: its manifest has no providers and no policy, because its gateway did not tell them: %v", sb.Name, err)
-		return shown
-	}
-	shown.Providers, shown.Policy = told.Providers, told.Policy
-	for _, name := range told.Env {
-		if !slices.Contains(shown.Env, name) {
-			shown.Env = append(shown.Env, name)
-		}
-	}
-	return shown
-}
-
-// publicLabels leaves out labels that are named like a credential: a manifest holds no secrets.
-func publicLabels(labels map[string]string) map[string]string {
-	kept := maps.Clone(labels)
-	maps.DeleteFunc(kept, func(name, _ string) bool {
-		name = strings.ToLower(name)
-		for _, word := range []string{"token", "secret", "password", "credential", "apikey", "api-key", "api_key"} {
-			if strings.Contains(name, word) {
-				return true
-			}
-		}
-		return false
-	})
-	return kept
 }

@@ -279,35 +279,3 @@ func TestSameNameOnTwoGatewaysIsSaidAndSavedTwice(t *testing.T) {
 		t.Errorf("%d backups, %v", len(found), err)
 	}
 }
-
-// What a gateway tells of a sandbox's making goes into its manifest; a gateway that tells nothing costs only that.
-func TestManifestHasTheRecipeThatTheGatewayTells(t *testing.T) {
-	for _, tc := range []struct {
-		name      string
-		told      Recipe
-		err       error
-		providers []string
-		warnings  int
-	}{
-		{"told", Recipe{Env: []string{"API_KEY"}, Providers: []string{"nvidia-prod"}, Policy: []byte(`{"protobuf":"CgA="}`)}, nil, []string{"nvidia-prod"}, 0},
-		{"not told", Recipe{}, errors.New("permission denied"), nil, 1},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			f := newFakeEngine()
-			r := fakeRun(t, f)
-			r.Recipe = func(context.Context, sandbox.Sandbox) (Recipe, error) { return tc.told, tc.err }
-			sb := f.add(idA, "exited")
-			summary, err := r.All(t.Context(), inventoryOf(sb))
-			if err != nil || summary.Totals.BackedUp != 1 || len(summary.Warnings) != tc.warnings {
-				t.Fatalf("%+v, %v", summary, err)
-			}
-			b, err := r.Store.Find(sb.Name, Latest)
-			if err != nil || !slices.Equal(b.Manifest.Recipe.Providers, tc.providers) || string(b.Manifest.Recipe.Policy) != string(tc.told.Policy) {
-				t.Errorf("recipe %+v, %v", b.Manifest.Recipe, err)
-			}
-			if tc.err == nil && !slices.Contains(b.Manifest.Recipe.Env, "API_KEY") {
-				t.Errorf("environment names %q", b.Manifest.Recipe.Env)
-			}
-		})
-	}
-}

@@ -17,6 +17,7 @@ import (
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
+	"sandkeeper/upgrade"
 )
 
 type backupAllOptions struct {
@@ -210,6 +211,10 @@ func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, regist
 	run.Reread = o.reread
 	if o.offline {
 		run.CLI = nil
+	} else {
+		gateways := &upgrade.Gateways{Open: a.openAPI(views)}
+		defer func() { _ = gateways.Close() }() // nothing was written over them
+		run.Recipe = gateways.ManifestRecipe
 	}
 	for _, warning := range inv.Warnings {
 		a.warn("%s", warning)

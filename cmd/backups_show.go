@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,6 +57,10 @@ func runBackupsShow(ctx context.Context, o *backupsShowOptions) (*answer, error)
 
 func renderBackup(a *app, b backup.Backup) {
 	m := b.Manifest
+	var recipe backup.Recipe
+	if m.Recipe != nil {
+		recipe = *m.Recipe
+	}
 	var table ui.Table
 	for _, row := range [][2]string{
 		{"sandbox", m.Sandbox},
@@ -73,6 +78,10 @@ func renderBackup(a *app, b backup.Backup) {
 		{"content", fmt.Sprintf("%d files, %s", m.Content.Files, size.Text(m.Content.Bytes))},
 		{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, size.Text(m.Archive.Bytes), m.Archive.SHA256)},
 		{"secrets", string(m.Secrets)},
+		{"environment", strings.Join(recipe.Env, ", ")},
+		{"providers", strings.Join(recipe.Providers, ", ")},
+		{"policy", policyText(recipe)},
+		{"not told", recipe.Untold},
 		{"verified", newListed(b).verified()},
 	} {
 		if row[1] != "" && row[1] != " " {
@@ -86,6 +95,14 @@ func renderBackup(a *app, b backup.Backup) {
 	for _, e := range m.Exclusions {
 		a.printf("not in it: %s (%s)", e.Path, e.Reason)
 	}
+}
+
+// policyText says that there is a policy: what is in it only its gateway's own commands can show.
+func policyText(r backup.Recipe) string {
+	if len(r.Policy) == 0 {
+		return ""
+	}
+	return "kept, as its gateway encodes it"
 }
 
 func because(reason string) string {

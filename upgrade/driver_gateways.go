@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -18,28 +19,41 @@ type Gateways struct {
 	// Open connects to a gateway, as openshell.Connect does.
 	Open func(ctx context.Context, gateway string) (*openshell.API, error)
 
-	mu   sync.Mutex
-	apis map[string]*openshell.API
+	mu    sync.Mutex
+	doors map[string]*door
+}
+
+// door is the way to one gateway: who waits for one does not keep others from theirs.
+type door struct {
+	mu  sync.Mutex
+	api *openshell.API
+}
+
+func (g *Gateways) door(gateway string) *door {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.doors == nil {
+		g.doors = map[string]*door{}
+	}
+	if g.doors[gateway] == nil {
+		g.doors[gateway] = &door{}
+	}
+	return g.doors[gateway]
 }
 
 var _ Recipes = (*Gateways)(nil)
 
 // API is the open API of a gateway. A connection that could not be made is tried again when it is next asked for.
 func (g *Gateways) API(ctx context.Context, gateway string) (*openshell.API, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if api := g.apis[gateway]; api != nil {
-		return api, nil
+	d := g.door(gateway)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.api != nil {
+		return d.api, nil
 	}
 	api, err := g.Open(ctx, gateway)
-	if err != nil {
-		return nil, err
-	}
-	if g.apis == nil {
-		g.apis = map[string]*openshell.API{}
-	}
-	g.apis[gateway] = api
-	return api, nil
+	d.api = api
+	return api, err
 }
 
 // Driver is the compute driver of a gateway.
@@ -60,13 +74,16 @@ func (g *Gateways) Recipe(ctx context.Context, gateway, name string) (Recipe, er
 	return (&APIDriver{API: api}).Recipe(ctx, name)
 }
 
-// ManifestRecipe is the part of a recipe that a backup's manifest keeps: names and the policy, never values.
+// ManifestRecipe is the part of a recipe that a backup's manifest keeps: labels, names and the policy, never values of the environment.
 func (g *Gateways) ManifestRecipe(ctx context.Context, sb sandbox.Sandbox) (backup.Recipe, error) {
 	r, err := g.Recipe(ctx, sb.Gateway, sb.Name)
 	if err != nil {
 		return backup.Recipe{}, err
 	}
-	kept := backup.Recipe{Env: r.EnvNames, Providers: r.Providers}
+	if sb.ID != "" && r.SandboxID != sb.ID {
+		return backup.Recipe{}, fmt.Errorf("gateway %q has another sandbox under the name %q: id %s, not %s", sb.Gateway, sb.Name, r.SandboxID, sb.ID)
+	}
+	kept := backup.Recipe{Labels: r.Labels, Env: r.EnvNames, Providers: r.Providers}
 	if len(r.Policy) > 0 {
 		kept.Policy, err = json.Marshal(map[string][]byte{"protobuf": r.Policy}) // as the gateway encodes it, in base64
 	}
@@ -100,9 +117,13 @@ func (g *Gateways) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var errs []error
-	for gateway, api := range g.apis {
-		errs = append(errs, api.Close())
-		delete(g.apis, gateway)
+	for gateway, d := range g.doors {
+		d.mu.Lock()
+		if d.api != nil {
+			errs = append(errs, d.api.Close())
+		}
+		d.mu.Unlock()
+		delete(g.doors, gateway)
 	}
 	return errors.Join(errs...)
 }

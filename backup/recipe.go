@@ -1,0 +1,155 @@
+package backup
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"sandkeeper/internal/crash"
+	"sandkeeper/openshell"
+	"sandkeeper/sandbox"
+)
+
+// recipeLimit is how long a gateway may take to tell a recipe.
+const recipeLimit = 10 * time.Second
+
+// errNoAnswer is a gateway that took longer than that.
+var errNoAnswer = errors.New("no answer")
+
+// asking is a recipe that a gateway is being asked for while the home is read. A nil one asks nobody.
+type asking struct {
+	work    *work
+	gateway string
+	limit   time.Duration
+	cancel  context.CancelFunc
+	over    <-chan struct{} // nobody waits for the answer any more
+	answer  chan answer
+}
+
+type answer struct {
+	recipe Recipe
+	err    error
+}
+
+// ask begins to ask the sandbox's gateway. One that did not answer for another sandbox of the run is not asked again.
+func (w *work) ask(ctx context.Context, sb sandbox.Sandbox) *asking {
+	if w.Recipe == nil {
+		return nil
+	}
+	a := &asking{work: w, gateway: sb.Gateway, limit: cmp.Or(w.RecipeLimit, recipeLimit), answer: make(chan answer, 1)}
+	ctx, a.cancel = context.WithTimeout(ctx, a.limit)
+	a.over = ctx.Done()
+	if err := w.unasked(sb); err != nil {
+		a.answer <- answer{err: err}
+		return a
+	}
+	go func() {
+		var got answer
+		defer func() {
+			if p := recover(); p != nil {
+				got.err = fmt.Errorf("internal error: %v (%s)", p, crash.Site(debug.Stack()))
+			}
+			a.answer <- got
+		}()
+		got.recipe, got.err = w.Recipe(ctx, sb)
+	}()
+	return a
+}
+
+// unasked is why a sandbox's gateway is not asked.
+func (w *work) unasked(sb sandbox.Sandbox) error {
+	if sb.Gateway == "" {
+		return errors.New("it is not known which gateway made it")
+	}
+	w.reporting.Lock()
+	defer w.reporting.Unlock()
+	return w.mute[sb.Gateway]
+}
+
+// end lets go of a question whose answer is not waited for any more.
+func (a *asking) end() {
+	if a != nil {
+		a.cancel()
+	}
+}
+
+// wait is the answer, or that there was none in time.
+func (a *asking) wait() (Recipe, error) {
+	select {
+	case got := <-a.answer:
+		return got.recipe, got.err
+	case <-a.over:
+		return Recipe{}, fmt.Errorf("%w within %v", errNoAnswer, a.limit)
+	}
+}
+
+// complete adds what the gateway told to what the container showed, or says why that is not there.
+func (a *asking) complete(m *Manifest) {
+	if a == nil {
+		return
+	}
+	if m.Recipe == nil {
+		m.Recipe = &Recipe{}
+	}
+	told, err := a.wait()
+	if err != nil {
+		m.Recipe.Untold = openshell.OneLine(err.Error(), 260)
+		a.work.untold(a.gateway, err)
+		return
+	}
+	told.addTo(m.Recipe)
+}
+
+func (r Recipe) addTo(shown *Recipe) {
+	shown.Providers, shown.Policy = r.Providers, r.Policy
+	for _, name := range r.Env {
+		if !slices.Contains(shown.Env, name) {
+			shown.Env = append(shown.Env, name)
+		}
+	}
+	labels := publicLabels(r.Labels)
+	if labels != nil {
+		maps.Copy(labels, shown.Labels) // what is on the container itself counts
+		shown.Labels = labels
+	}
+}
+
+// untold warns once for each gateway, and remembers one that could not be reached or did not answer.
+func (w *work) untold(gateway string, why error) {
+	w.reporting.Lock()
+	defer w.reporting.Unlock()
+	if w.mute == nil {
+		w.mute = map[string]error{}
+	}
+	before, said := w.mute[gateway]
+	if !said && gateway != "" {
+		w.warnings = append(w.warnings, fmt.Sprintf(
+			"gateway %q did not tell what its sandboxes were made from, so that their manifests may lack providers and policy: %v", gateway, why))
+	}
+	_, gone := errors.AsType[*openshell.ConnectError](why)
+	if before == nil && (gone || errors.Is(why, errNoAnswer) || errors.Is(why, context.DeadlineExceeded)) {
+		before = why
+	}
+	w.mute[gateway] = before
+}
+
+// publicLabels leaves out labels that are named like a credential: a manifest holds no secrets.
+func publicLabels(labels map[string]string) map[string]string {
+	kept := maps.Clone(labels)
+	maps.DeleteFunc(kept, func(name, _ string) bool {
+		name = strings.ToLower(name)
+		for _, word := range []string{"token", "secret", "password", "credential", "apikey", "api-key", "api_key"} {
+			if strings.Contains(name, word) {
+				return true
+			}
+		}
+		return false
+	})
+	return kept
+}

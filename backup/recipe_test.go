@@ -1,0 +1,122 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sandkeeper/openshell"
+	"sandkeeper/sandbox"
+)
+
+// manifests backs up sandboxes of the gateways named and returns the recipes in their manifests.
+func manifests(t *testing.T, ask func(context.Context, sandbox.Sandbox) (Recipe, error), gateways ...string) ([]Recipe, Summary) {
+	t.Helper()
+	f := newFakeEngine()
+	r := fakeRun(t, f)
+	r.Recipe, r.RecipeLimit, r.Jobs = ask, 50*time.Millisecond, 1
+	var all []sandbox.Sandbox
+	for i, gateway := range gateways {
+		sb := f.add(strings.Repeat(string(rune('a'+i)), 64), "exited")
+		sb.Gateway = gateway
+		all = append(all, sb)
+	}
+	summary, err := r.All(t.Context(), inventoryOf(all...))
+	if err != nil || summary.Totals.BackedUp != len(gateways) {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	var recipes []Recipe
+	for _, sb := range all {
+		b, err := r.Store.Find(sb.Name, Latest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		recipes = append(recipes, *b.Manifest.Recipe)
+	}
+	return recipes, summary
+}
+
+func TestRecipeIsCompletedByItsGateway(t *testing.T) {
+	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (Recipe, error) {
+		return Recipe{
+			Labels: map[string]string{"team": "red", "a": "of the metadata", "api-token": "s3cret"}, Env: []string{"TOKEN", "MODE"},
+			Providers: []string{"github"}, Policy: []byte(`{"protobuf":"CgA="}`),
+		}, nil
+	}, "gw")
+	want := []Recipe{{
+		Labels: map[string]string{"team": "red", "a": "b"}, Env: []string{"TOKEN", "MODE"}, Providers: []string{"github"},
+		Policy: []byte(`{"protobuf":"CgA="}`),
+	}}
+	if diff := cmp.Diff(want, got); diff != "" || len(summary.Warnings) != 0 {
+		t.Errorf("%v (-want +got):\n%s", summary.Warnings, diff)
+	}
+}
+
+// TestGatewayThatDoesNotTell costs the manifest its part and nothing else; it is said once for each gateway, and a gateway that cannot
+// be reached, or is silent, is asked once.
+func TestGatewayThatDoesNotTell(t *testing.T) {
+	for name, c := range map[string]struct {
+		ask   func(context.Context) (Recipe, error)
+		says  string
+		asked int32
+	}{
+		"refuses": {func(context.Context) (Recipe, error) { return Recipe{}, errors.New("permission denied") }, "permission denied", 3},
+		"is down": {func(context.Context) (Recipe, error) {
+			return Recipe{}, &openshell.ConnectError{Kind: openshell.Unreachable, Gateway: "gw"}
+		}, `gateway "gw"`, 1},
+		"is silent": {func(ctx context.Context) (Recipe, error) {
+			<-ctx.Done()
+			time.Sleep(20 * time.Millisecond)
+			return Recipe{}, ctx.Err()
+		}, "no answer within 50ms", 1},
+		"never comes": {func(context.Context) (Recipe, error) { time.Sleep(time.Second); return Recipe{}, nil }, "no answer within 50ms", 1},
+		"panics":      {func(context.Context) (Recipe, error) { panic("at the disco") }, "internal error: at the disco (recipe_test.go:", 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked atomic.Int32
+			got, summary := manifests(t, func(ctx context.Context, sb sandbox.Sandbox) (Recipe, error) {
+				if sb.Gateway == "other" {
+					return Recipe{Providers: []string{"p"}}, nil
+				}
+				asked.Add(1)
+				return c.ask(ctx)
+			}, "gw", "gw", "other", "gw")
+			for i, r := range got {
+				if tells := i == 2; tells != slices.Equal(r.Providers, []string{"p"}) || tells != (r.Untold == "") || !tells && !strings.Contains(r.Untold, c.says) {
+					t.Errorf("recipe %d is %+v", i, r)
+				}
+				if !slices.Contains(r.Env, "TOKEN") {
+					t.Errorf("recipe %d lacks what the container shows: %+v", i, r)
+				}
+			}
+			if len(summary.Warnings) != 1 || !strings.Contains(summary.Warnings[0], `gateway "gw" did not tell`) || !strings.Contains(summary.Warnings[0], c.says) {
+				t.Errorf("warnings %q", summary.Warnings)
+			}
+			if asked.Load() != c.asked {
+				t.Errorf("asked %d times, want %d", asked.Load(), c.asked)
+			}
+		})
+	}
+}
+
+func TestSandboxWithoutGatewayIsNotAskedAbout(t *testing.T) {
+	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (Recipe, error) { return Recipe{}, errors.New("asked") }, "")
+	if got[0].Untold != "it is not known which gateway made it" || len(summary.Warnings) != 0 {
+		t.Errorf("%+v, warnings %q", got[0], summary.Warnings)
+	}
+}
+
+// TestNobodyIsAsked is --offline: what the container shows is the recipe, and nothing is missing from it that could have been had.
+func TestNobodyIsAsked(t *testing.T) {
+	got, summary := manifests(t, nil, "gw")
+	want := []Recipe{{Labels: map[string]string{"a": "b"}, Env: []string{"TOKEN"}}}
+	if diff := cmp.Diff(want, got); diff != "" || len(summary.Warnings) != 0 {
+		t.Errorf("%v (-want +got):\n%s", summary.Warnings, diff)
+	}
+}
