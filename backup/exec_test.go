@@ -23,6 +23,7 @@ type folder struct {
 	calls  []openshell.ExecRequest
 	before func(r openshell.ExecRequest, script string) error // may fail a command, or change the folder before it
 	after  func(r openshell.ExecRequest, script string) error // may lose a command that was carried out
+	env    []string                                           // beside our own
 }
 
 func (f *folder) Exec(ctx context.Context, r openshell.ExecRequest) (openshell.ExecResult, error) {
@@ -41,7 +42,7 @@ func (f *folder) Exec(ctx context.Context, r openshell.ExecRequest) (openshell.E
 	}
 	var stderr bytes.Buffer
 	child := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	child.Stdin, child.Stdout, child.Stderr = r.Stdin, r.Stdout, &stderr
+	child.Stdin, child.Stdout, child.Stderr, child.Env = r.Stdin, r.Stdout, &stderr, append(os.Environ(), f.env...)
 	err := child.Run()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		return openshell.ExecResult{}, err

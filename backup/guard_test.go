@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	case len(os.Args) == 6 && os.Args[1] == "victim":
 		os.Exit(victim(os.Args[2], os.Args[3], os.Args[4], Stage(os.Args[5])))
+	case len(os.Args) == 3 && os.Args[1] == "exec-restore":
+		os.Exit(execVictim(os.Args[2]))
 	}
 	os.Exit(m.Run())
 }

@@ -21,80 +21,102 @@ const chunkSize = 900_000
 // inside the home, so that both swaps are renames; the old content lies beside it until the new one is confirmed.
 type execPlace struct{ execHome }
 
-// The scripts get the home as $1 and the stage as $2. Only names come after that, never commands.
-const (
-	scriptStage  = `set -e; umask 077; mkdir "$2" "$2/new" "$2/old" "$2/failed"`
-	scriptAppend = `cat >> "$2/archive.tar"`
-	scriptUnpack = `set -e; cd "$2/new"; tar -xpf ../archive.tar; rm ../archive.tar`
-	scriptDrop   = `[ -d "$2" ] || exit 0; chmod -R u+rwX "$2"; rm -rf "$2"`
-
-	// move TO FROM: everything in FROM but the stage. The file "emptied" says that what is in the home now is not the old content.
-	scriptMove = `home="$1"; stage="$2"; move() { for f in "$2"/* "$2"/.[!.]* "$2"/..?*; do
-		if [ "$f" != "$stage" ] && { [ -e "$f" ] || [ -L "$f" ]; }; then mv "$f" "$1"/ || return 1; fi; done; }
-		`
-	scriptSwapAll = scriptMove + `move "$stage/old" "$home" && : > "$stage/emptied" && move "$home" "$stage/new"`
-	scriptBackAll = scriptMove + `if [ -e "$stage/emptied" ]; then move "$stage/failed" "$home" && rm "$stage/emptied" || exit 1; fi
-		move "$home" "$stage/old"`
-
-	// take FROM TO NAME: one name, with the folders above it. A name that is still in new was not swapped.
-	scriptTake = `home="$1"; stage="$2"; shift 2; there() { [ -e "$1" ] || [ -L "$1" ]; }
-		take() { if there "$1/$3"; then mkdir -p "$(dirname "$2/$3")" && mv "$1/$3" "$2/$3"; fi; }
-		`
-	scriptSwapSome = scriptTake + `for n in "$@"; do take "$home" "$stage/old" "$n" && take "$stage/new" "$home" "$n" || exit 1; done`
-	scriptBackSome = scriptTake + `for n in "$@"; do there "$stage/new/$n" || take "$home" "$stage/failed" "$n" || exit 1
-		take "$stage/old" "$home" "$n" || exit 1; done`
-	scriptCarry = scriptTake + `! there "$home/$1" && there "$stage/old/$1" && take "$stage/old" "$home" "$1"`
-)
-
-func (p *execPlace) run(ctx context.Context, j *restoreJob) (err error) {
-	stage := path.Join(p.dir, ".sandkeeper-restore-"+j.Backup.ID)
-	j.apart, j.roughly = path.Base(stage), true
+func (p *execPlace) run(ctx context.Context, j *restoreJob) error {
+	if err := p.takeOver(ctx, j); err != nil {
+		return err
+	}
+	tail, err := j.tail()
+	if err != nil {
+		return err
+	}
+	mark, err := j.execMark(p, tail)
+	if err != nil {
+		return err
+	}
+	j.apart, j.roughly = path.Base(mark.entry.Stage), true
 	j.meter.enter(StageSaving)
 	if err := j.saveOld(ctx, &p.execHome, gateway.Container{}); err != nil {
 		return err
 	}
+	mark.entry.Previous = j.summary.Previous
 	j.meter.enter(StageWriting)
-	if err := p.shell(ctx, scriptStage, stage, nil); err != nil {
-		return errors.Join(err, p.after(ctx, scriptDrop, stage))
-	}
 	pack := newPacker(".", j.pick, owner{})
 	pack.plain = true
-	if err := p.send(ctx, j, pack, stage); err != nil {
-		return errors.Join(err, p.after(ctx, scriptDrop, stage))
+	if err := p.stage(ctx, j, pack, mark); err != nil {
+		return errors.Join(err, p.drop(ctx, mark))
 	}
-	swap, back, names := scriptSwapSome, scriptBackSome, j.pick.roots
-	if j.pick.whole() {
-		swap, back, names = scriptSwapAll, scriptBackAll, nil
+	if err := p.swap(ctx, j, pack, mark); err != nil {
+		return p.undo(ctx, j, err, mark)
 	}
-	err = p.shell(ctx, swap, stage, nil, names...)
+	j.summary.Done = true
+	if err := p.carry(ctx, j, mark); err != nil {
+		return err
+	}
+	return p.drop(ctx, mark)
+}
+
+// stage puts the new content beside the old one. The journal knows of it before the sandbox does.
+func (p *execPlace) stage(ctx context.Context, j *restoreJob, pack *packer, mark *execMark) error {
+	err := mark.reach(ExecStaging)
+	if err == nil {
+		err = p.shell(ctx, scriptStage, mark.entry.Stage, nil)
+	}
+	if err == nil {
+		err = p.send(ctx, j, pack, mark.entry.Stage)
+	}
+	if err == nil {
+		mark.entry.Carry = j.leftAlone(pack.then)
+		err = mark.reach(ExecSwapping)
+	}
+	return err
+}
+
+// swap exchanges the contents and confirms the new one.
+func (p *execPlace) swap(ctx context.Context, j *restoreJob, pack *packer, mark *execMark) error {
+	script := scriptSwapAll
+	if len(mark.entry.Names) > 0 {
+		script = scriptSwapSome
+	}
+	err := p.shell(ctx, script, mark.entry.Stage, nil, mark.entry.Names...)
 	if err == nil {
 		j.meter.enter(StageVerifying)
 		j.summary.ReadBack = ReadBackEngine
 		err = j.confirm(ctx, p, pack.then)
 	}
-	if err != nil {
-		return p.undo(ctx, j, err, back, stage, names)
+	if err == nil {
+		err = mark.reach(ExecConfirmed)
 	}
-	j.summary.Done = true
-	p.carry(ctx, j, pack, stage)
-	return p.after(ctx, scriptDrop, stage)
+	return err
+}
+
+// drop takes the stage away, also when ctx has ended, and then the journal's entry.
+func (p *execPlace) drop(ctx context.Context, mark *execMark) error {
+	if err := p.after(ctx, func(ctx context.Context) error { return p.shell(ctx, scriptDrop, mark.entry.Stage, nil) }); err != nil {
+		return err
+	}
+	return mark.end()
 }
 
 // undo puts the old content back, also after ctx has ended.
-func (p *execPlace) undo(ctx context.Context, j *restoreJob, err error, back, stage string, names []string) error {
+func (p *execPlace) undo(ctx context.Context, j *restoreJob, err error, mark *execMark) error {
 	j.meter.enter(StageUndoing)
-	if undone := p.after(ctx, back, stage, names...); undone != nil {
-		return fmt.Errorf("%w; what was there before is in %s/old and %s: %w", err, stage, p.dir, undone)
+	if undone := p.after(ctx, func(ctx context.Context) error { return p.back(ctx, mark.entry) }); undone != nil {
+		return fmt.Errorf("%w; what was there before is in %s/old and %s: %w", err, mark.entry.Stage, p.dir, undone)
 	}
-	return errors.Join(fmt.Errorf("%w; %w", err, ErrPutBack), p.after(ctx, scriptDrop, stage))
+	return errors.Join(fmt.Errorf("%w; %w", err, ErrPutBack), p.drop(ctx, mark))
 }
 
-// carry moves back what the backup deliberately lacks.
-func (p *execPlace) carry(ctx context.Context, j *restoreJob, pack *packer, stage string) {
-	for _, name := range j.leftAlone(pack.then) {
-		if p.shell(ctx, scriptCarry, stage, nil, name) == nil {
+// carry moves back what the backup deliberately lacks. What a command did not answer for may still be in the stage: that is an error,
+// and the stage stays.
+func (p *execPlace) carry(ctx context.Context, j *restoreJob, mark *execMark) error {
+	for _, name := range mark.entry.Carry {
+		err := p.shell(ctx, scriptCarry, mark.entry.Stage, nil, name)
+		if err == nil {
 			j.summary.Kept = append(j.summary.Kept, name)
 			continue
+		}
+		if _, answered := errors.AsType[*scriptError](err); !answered {
+			return fmt.Errorf("the content is restored, but not all that is in no backup was put back from %s: %w", mark.entry.Stage, err)
 		}
 		for _, x := range j.leftOut() {
 			if x.Path == name {
@@ -102,6 +124,19 @@ func (p *execPlace) carry(ctx context.Context, j *restoreJob, pack *packer, stag
 			}
 		}
 	}
+	return nil
+}
+
+// scriptError means that a script was run and did not succeed.
+type scriptError struct {
+	Sandbox string
+	Exit    int
+	Stderr  string
+}
+
+// Error says how the script ended.
+func (e *scriptError) Error() string {
+	return fmt.Sprintf("a command in sandbox %q ended with exit status %d: %s", e.Sandbox, e.Exit, openshell.OneLine(e.Stderr, 260))
 }
 
 // send stages the selected content: a tar stream, piece by piece.
@@ -137,16 +172,16 @@ func (p *execPlace) shell(ctx context.Context, script, stage string, in io.Reade
 		return err
 	}
 	if r.Exit != 0 {
-		return fmt.Errorf("a command in sandbox %q ended with exit status %d: %s", p.name, r.Exit, openshell.OneLine(r.Stderr, 260))
+		return &scriptError{Sandbox: p.name, Exit: r.Exit, Stderr: r.Stderr}
 	}
 	return nil
 }
 
-// after runs a script also when ctx has ended.
-func (p *execPlace) after(ctx context.Context, script, stage string, names ...string) error {
+// after does something in the sandbox also when ctx has ended.
+func (p *execPlace) after(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
 	defer cancel()
-	return p.shell(ctx, script, stage, nil, names...)
+	return do(ctx)
 }
 
 // chunkWriter sends what is written in pieces of at most chunkSize.

@@ -42,11 +42,11 @@ func (s *Store) Interrupted() ([]string, error) {
 // keep copies the home as it is. The copy is proven to be a whole tar stream while it is made, and synced.
 func (j *restoreJob) keep(ctx context.Context, h home, mark *restoreMark) (old *oldHome, err error) {
 	j.meter.enter(StageSaving)
-	var tail [4]byte
-	if _, err := io.ReadFull(j.Store.rand, tail[:]); err != nil {
+	tail, err := j.tail()
+	if err != nil {
 		return nil, err
 	}
-	name := strings.Replace(oldPattern, "*", j.Target.Name+"-"+hex.EncodeToString(tail[:]), 1)
+	name := strings.Replace(oldPattern, "*", j.Target.Name+"-"+tail, 1)
 	old = &oldHome{file: filepath.Join(j.Store.Root(), name), roots: map[string]bool{}}
 	// The journal names the copy before it exists: whatever is left of it after a kill is found and removed.
 	if err := mark.copying(old.file); err != nil {
@@ -69,6 +69,13 @@ func (j *restoreJob) keep(ctx context.Context, h home, mark *restoreMark) (old *
 		return old, errors.Join(err, packed.Close())
 	}
 	return old, errors.Join(packed.Close(), f.Sync())
+}
+
+// tail makes a name that no other restore has.
+func (j *restoreJob) tail() (string, error) {
+	var tail [4]byte
+	_, err := io.ReadFull(j.Store.rand, tail[:])
+	return hex.EncodeToString(tail[:]), err
 }
 
 func (j *restoreJob) copyOld(ctx context.Context, h home, old *oldHome, packed io.Writer) error {

@@ -1,0 +1,81 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// ExecInterruption is a restore through a gateway that was killed, and what became of it.
+type ExecInterruption struct {
+	ExecEntry
+	Err error // it could not be finished; the entry stays, and the next run tries again
+}
+
+// Kept reports which content the sandbox has once the restore is finished: the restored one, or that from before.
+func (e ExecEntry) Kept() string {
+	if e.Step == ExecConfirmed {
+		return "restored"
+	}
+	return "before"
+}
+
+// InterruptedExecRestores are the restores through a gateway, by the journal in dir (see RestoringDir), whose process is dead. It
+// asks no gateway.
+func InterruptedExecRestores(dir string) ([]ExecEntry, error) {
+	entries, err := execJournalIn(dir).records().list()
+	return slices.DeleteFunc(entries, ExecEntry.ownerLives), err
+}
+
+// FinishExecRestore makes the sandbox of a killed restore whole: with the content from before where the new one was not confirmed,
+// with the new one where it was. Nothing of the restore is left in it then. It may be repeated, also after it was killed itself.
+func FinishExecRestore(ctx context.Context, dir string, entry ExecEntry, cli Execer) error {
+	p := &execPlace{execHome{cli: cli, gateway: entry.Gateway, name: entry.Sandbox, dir: entry.Home}}
+	if err := p.finish(ctx, entry); err != nil {
+		return fmt.Errorf("sandbox %q, in which a restore was killed, is not whole: %w", entry.Sandbox, err)
+	}
+	return execJournalIn(dir).remove(entry)
+}
+
+func (p *execPlace) finish(ctx context.Context, e ExecEntry) error {
+	if err := p.shell(ctx, scriptSettled, e.Stage, nil); err != nil {
+		return err
+	}
+	switch e.Step {
+	case ExecSwapping:
+		if err := p.back(ctx, e); err != nil {
+			return err
+		}
+	case ExecConfirmed:
+		for names := range slices.Chunk(e.Carry, namesAtOnce) {
+			if err := p.shell(ctx, scriptCarryAll, e.Stage, nil, names...); err != nil {
+				return err
+			}
+		}
+	}
+	return p.shell(ctx, scriptDrop, e.Stage, nil)
+}
+
+// back puts the old content back.
+func (p *execPlace) back(ctx context.Context, e ExecEntry) error {
+	if len(e.Names) == 0 {
+		return p.shell(ctx, scriptBackAll, e.Stage, nil)
+	}
+	return p.shell(ctx, scriptBackSome, e.Stage, nil, e.Names...)
+}
+
+// takeOver finishes what a killed restore left in the sandbox before another one begins.
+func (p *execPlace) takeOver(ctx context.Context, j *restoreJob) error {
+	if j.Journal == "" {
+		return nil
+	}
+	journal := execJournalIn(j.Journal)
+	left, found, err := journal.records().get(execKey(p.gateway, p.name))
+	if err != nil || !found {
+		return err
+	}
+	if left.ownerLives() {
+		return fmt.Errorf("sandbox %q is being restored by process %d", left.Sandbox, left.PID)
+	}
+	return FinishExecRestore(ctx, j.Journal, left, p.cli)
+}
