@@ -105,10 +105,24 @@ func (p *containerPlace) swap(ctx context.Context, j *restoreJob, old *oldHome, 
 		return errors.Join(mark.whole(), old.remove())
 	}
 	if undone := p.undo(ctx, j, old); undone != nil {
-		return fmt.Errorf("%w; what was there before could not be put back and is in %s: %w", err, old.file, undone)
+		return &NotPutBackError{File: old.file, Err: err, Undone: undone}
 	}
 	return errors.Join(fmt.Errorf("%w; %w", err, ErrPutBack), mark.whole(), old.remove())
 }
+
+// NotPutBackError is a restore that did not succeed, and could not be undone either: what was there before is in File.
+type NotPutBackError struct {
+	File        string
+	Err, Undone error // why the restore failed, and why putting the old content back did
+}
+
+// Error names the file.
+func (e *NotPutBackError) Error() string {
+	return fmt.Sprintf("%v; what was there before could not be put back and is in %s: %v", e.Err, e.File, e.Undone)
+}
+
+// Unwrap gives both causes.
+func (e *NotPutBackError) Unwrap() []error { return []error{e.Err, e.Undone} }
 
 // start brings the container back, unless its home is half done: an agent that starts on that makes it worse.
 func (p *containerPlace) start(ctx context.Context, j *restoreJob, c gateway.Container, mark *restoreMark) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"sandkeeper/backup"
@@ -121,6 +122,10 @@ func (b *Backups) Restore(ctx context.Context, sb sandbox.Sandbox, id string) er
 		return err
 	}
 	summary, err := backup.Restore(ctx, request)
+	if left, ok := errors.AsType[*backup.NotPutBackError](err); ok {
+		// The sandbox was just made: what was there came with its image, and goes with it.
+		err = errors.Join(left.Err, os.Remove(left.File))
+	}
 	if err == nil && !summary.Done {
 		err = fmt.Errorf("backup %s was not restored to the end", id)
 	}
