@@ -93,9 +93,15 @@ type realHost struct {
 
 func newRealHost(t *testing.T, openshell string, g *gateway.Server) realHost {
 	t.Helper()
+	return newRealHostAt(t, openshell, serveGateway(t, g))
+}
+
+// newRealHostAt is for a gateway that serves already.
+func newRealHostAt(t *testing.T, openshell, endpoint string) realHost {
+	t.Helper()
 	home := t.TempDir()
 	return realHost{t: t, home: home, openshell: openshell, env: append(engineEnv(), []string{
-		"HOME=" + home, "XDG_CONFIG_HOME=" + configHome(t, serveGateway(t, g)), "LANG=C.UTF-8", "NO_GRAPHICS=1",
+		"HOME=" + home, "XDG_CONFIG_HOME=" + configHome(t, endpoint), "LANG=C.UTF-8", "NO_GRAPHICS=1",
 		"PATH=" + filepath.Dir(openshell) + ":/usr/bin:/bin",
 	}...)}
 }

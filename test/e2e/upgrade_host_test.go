@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -22,27 +25,63 @@ import (
 // upgradeHost is a host with a real openshell, a gateway that speaks gRPC, and one sandbox in a real container whose image has moved on.
 type upgradeHost struct {
 	realHost
-	engine *engine
-	driver *gateway.Docker
-	name   string
-	image  string // reference
-	oldID  string // of the image that the sandbox was made from
-	newID  string // of the one that the reference names now
-	files  map[string]string
-	spec   []byte
+	engine  *engine
+	driver  *gateway.Docker
+	backend *unruly // in front of the driver
+	power   *power  // of the gateway in front of that
+	name    string
+	image   string // reference
+	oldID   string // of the image that the sandbox was made from
+	newID   string // of the one that the reference names now
+	files   map[string]string
+	spec    []byte
+	calls   calls // of its gateway
 }
 
-func newUpgradeHost(t *testing.T, state string) *upgradeHost {
+// calls are the RPCs that a gateway was asked for.
+type calls struct {
+	mu   sync.Mutex
+	made []string
+}
+
+func (c *calls) add(method string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.made = append(c.made, path.Base(method))
+}
+
+func (c *calls) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.made = nil
+}
+
+// since are the calls since the last begin.
+func (c *calls) since() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.made)
+}
+
+// The command is of its main process; by default one that ends when it is told to.
+func newUpgradeHost(t *testing.T, state string, command ...string) *upgradeHost {
 	t.Helper()
+	if command == nil {
+		command = listening()
+	}
 	const version = "0.0.110"
 	cli := realCLI(t, version)
 	e := newEngine(t)
 	u := &upgradeHost{engine: e, name: "up" + gateway.NewID()[:8], image: fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))}
 	u.driver = &gateway.Docker{
 		Client: e.client, Version: version, Namespace: "e2e-" + u.name,
-		Command: []string{"/bin/sh", "-c", "trap 'exit 0' TERM; /bin/sleep 600 & wait"},
+		Command: command,
 	}
-	u.realHost = newRealHost(t, cli, &gateway.Server{Version: version, Backend: u.driver})
+	u.backend = &unruly{Docker: u.driver}
+	u.power = &power{t: t, server: &gateway.Server{Version: version, Backend: u.backend, Calls: u.calls.add}, address: "127.0.0.1:0"}
+	u.power.on()
+	t.Cleanup(u.power.off)
+	u.realHost = newRealHostAt(t, cli, "http://"+u.power.address)
 	t.Cleanup(func() { u.sweep() })
 	u.oldID = u.build("one")
 	spec := gateway.Sandbox{Image: u.image, Environment: map[string]string{"MODE": "careful"}}.NewSpec(version)
@@ -51,16 +90,25 @@ func newUpgradeHost(t *testing.T, state string) *upgradeHost {
 	if _, err := u.driver.Create(t.Context(), gateway.Sandbox{Name: u.name, Spec: u.spec}); err != nil {
 		t.Fatal(err)
 	}
-	c := u.only()
-	if err := e.client.CopyToContainer(t.Context(), c.ID, "/sandbox", archive(t, home()), container.CopyToContainerOptions{CopyUIDGID: true}); err != nil {
-		t.Fatal(err)
-	}
+	u.fill()
 	if state == "exited" {
-		e.stop(c.ID)
+		e.stop(u.only().ID)
 	}
 	u.newID = u.build("two")
-	u.files = u.read(c.ID)
 	return u
+}
+
+// fill gives the sandbox its home.
+func (u *upgradeHost) fill() {
+	u.t.Helper()
+	c := u.only()
+	u.engine.put(c.ID, home()...)
+	u.files = u.read(c.ID)
+}
+
+// listening is a main process that ends when it is told to.
+func listening() []string {
+	return []string{"/bin/sh", "-c", "trap 'exit 0' TERM; /bin/sleep 600 & wait"}
 }
 
 // build makes the image under the reference, with a file that tells it apart.
@@ -157,7 +205,8 @@ func (u *upgradeHost) read(id string) map[string]string {
 func (u *upgradeHost) holds(state, imageID string) {
 	u.t.Helper()
 	listed, err := u.driver.List(u.t.Context())
-	if err != nil || len(listed) != 1 || listed[0].Name != u.name {
+	listed = slices.DeleteFunc(listed, func(s gateway.Sandbox) bool { return s.Name != u.name })
+	if err != nil || len(listed) != 1 {
 		u.t.Fatalf("the gateway lists %+v, %v, want the one sandbox", listed, err)
 	}
 	if forwards := imageID == u.newID; forwards && string(listed[0].Spec) != string(u.spec) {

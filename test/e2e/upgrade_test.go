@@ -22,12 +22,15 @@ type upgradeDocument struct {
 	Error    *struct{ Kind, Message, Hint string }
 	Result   *struct {
 		Totals    map[string]int
-		Sandboxes []struct {
-			Name, Outcome, Step, Reason, Backup, RollbackImage string
-			Unfinished                                         bool
-			Warnings                                           []string
-		}
+		Sandboxes []upgradedSandbox
 	}
+}
+
+// upgradedSandbox is what it says of one sandbox.
+type upgradedSandbox struct {
+	Name, Outcome, Step, Reason, Backup, RollbackImage string
+	Unfinished                                         bool
+	Warnings                                           []string
 }
 
 func (u *upgradeHost) arguments(args ...string) []string {
@@ -150,30 +153,52 @@ func TestUpgradeAfterARollback(t *testing.T) {
 // killAt starts an upgrade and kills it when it says that it is at a stage.
 func (u *upgradeHost) killAt(stage string) {
 	u.t.Helper()
-	argv := u.arguments()
-	ctx, cancel := context.WithTimeout(u.t.Context(), time.Minute)
+	p := u.during(stage, func(child *os.Process) { _ = child.Kill() })
+	if p.signal != syscall.SIGKILL || !strings.Contains(p.stderr, u.name+": "+stage+"\n") {
+		u.t.Fatalf("it was not killed at %s but ended with exit %d, signal %v\nstdout: %s\nstderr: %s\nits gateway was asked: %q",
+			stage, p.exit, p.signal, p.stdout, p.stderr, u.calls.since())
+	}
+}
+
+// ending is how a run ended, and what it had said by then.
+type ending struct {
+	printed
+	signal syscall.Signal
+}
+
+// during starts an upgrade, calls do as soon as it says that it is at a stage, and waits for its end.
+func (u *upgradeHost) during(stage string, do func(*os.Process), args ...string) ending {
+	u.t.Helper()
+	argv := u.arguments(args...)
+	ctx, cancel := context.WithTimeout(u.t.Context(), 2*time.Minute)
 	defer cancel()
 	child := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	var printed bytes.Buffer
-	child.Env, child.Stdout = u.env, &printed
+	var stdout, stderr bytes.Buffer
+	child.Env, child.Stdout = u.env, &stdout
 	said, err := child.StderrPipe()
 	if err != nil {
 		u.t.Fatal(err)
 	}
+	u.calls.begin()
 	if err := child.Start(); err != nil {
 		u.t.Fatal(err)
 	}
-	var all bytes.Buffer
-	for lines := bufio.NewScanner(io.TeeReader(said, &all)); lines.Scan(); {
-		if lines.Text() == u.name+": "+stage {
-			_ = child.Process.Kill()
-			break
+	reached := false
+	for lines := bufio.NewScanner(io.TeeReader(said, &stderr)); lines.Scan(); {
+		if !reached && lines.Text() == u.name+": "+stage {
+			reached = true
+			do(child.Process)
 		}
 	}
-	_, _ = io.Copy(io.Discard, said)
 	err = child.Wait()
-	exited, ok := errors.AsType[*exec.ExitError](err)
-	if !ok || exited.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		u.t.Fatalf("it was not killed at %s: %v\n%s%s", stage, err, all.String(), printed.String())
+	exited, _ := errors.AsType[*exec.ExitError](err)
+	if err != nil && exited == nil {
+		u.t.Fatalf("%q: %v", argv, err)
 	}
+	status, _ := child.ProcessState.Sys().(syscall.WaitStatus)
+	end := ending{printed: printed{stdout.String(), stderr.String(), child.ProcessState.ExitCode()}}
+	if status.Signaled() {
+		end.signal = status.Signal()
+	}
+	return end
 }

@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"sandkeeper/test/e2e/gateway"
+)
+
+// unruly is a backend that does as a test says. Creations and deletions are counted from 1, looks from the last creation.
+type unruly struct {
+	*gateway.Docker
+	beforeCreate, afterCreate func(n int, s gateway.Sandbox) error
+	beforeDelete, afterDelete func(n int) error
+	phase                     func(look int, s gateway.Sandbox) gateway.Phase
+
+	mu                      sync.Mutex
+	creates, deletes, looks int
+}
+
+func (u *unruly) count(what *int) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	*what++
+	return *what
+}
+
+// List says of each sandbox what the test wants to be said.
+func (u *unruly) List(ctx context.Context) ([]gateway.Sandbox, error) {
+	all, err := u.Docker.List(ctx)
+	look := u.count(&u.looks)
+	for i := range all {
+		if u.phase != nil {
+			all[i].Phase = u.phase(look, all[i])
+		}
+	}
+	return all, err
+}
+
+// Create may refuse, or fail when it is done.
+func (u *unruly) Create(ctx context.Context, s gateway.Sandbox) (gateway.Sandbox, error) {
+	n := u.count(&u.creates)
+	if u.beforeCreate != nil {
+		if err := u.beforeCreate(n, s); err != nil {
+			return gateway.Sandbox{}, err
+		}
+	}
+	made, err := u.Docker.Create(ctx, s)
+	u.mu.Lock()
+	u.looks = 0
+	u.mu.Unlock()
+	if err == nil && u.afterCreate != nil {
+		err = u.afterCreate(n, made)
+	}
+	return made, err
+}
+
+// Delete may refuse, or fail when it is done.
+func (u *unruly) Delete(ctx context.Context, name string) (bool, error) {
+	n := u.count(&u.deletes)
+	if u.beforeDelete != nil {
+		if err := u.beforeDelete(n); err != nil {
+			return false, err
+		}
+	}
+	deleted, err := u.Docker.Delete(ctx, name)
+	if err == nil && u.afterDelete != nil {
+		err = u.afterDelete(n)
+	}
+	return deleted, err
+}
+
+// obedient lets the backend do its work again.
+func (u *unruly) obedient() {
+	u.beforeCreate, u.afterCreate, u.beforeDelete, u.afterDelete, u.phase = nil, nil, nil, nil, nil
+}
+
+// power is what a gateway hangs on: it is killed, and comes back at the same address.
+type power struct {
+	t       *testing.T
+	server  *gateway.Server
+	address string
+
+	mu     sync.Mutex
+	cancel context.CancelFunc
+	done   chan error
+}
+
+func (p *power) on() {
+	p.off()
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", p.address)
+	if err != nil {
+		p.t.Errorf("the gateway does not come back: %v", err)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.address = l.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	p.cancel, p.done = cancel, done
+	go func() { done <- p.server.Serve(ctx, l) }()
+}
+
+// off ends it, as a kill does: connections break, calls under way are not answered.
+func (p *power) off() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cancel == nil {
+		return
+	}
+	p.cancel()
+	if err := <-p.done; err != nil {
+		p.t.Errorf("gateway %s: %v", p.server.Version, err)
+	}
+	p.cancel = nil
+}
+
+// cut is off from within a call of the gateway itself, which therefore is not answered.
+func (p *power) cut() error {
+	go p.off()
+	time.Sleep(500 * time.Millisecond) // by now the caller's connection is gone
+	return errors.New("nobody hears this")
+}
+
+// remake makes the container of a sandbox again with another host configuration.
+func (u *upgradeHost) remake(change func(*container.HostConfig)) {
+	u.t.Helper()
+	ctx := context.Background()
+	c := u.only()
+	seen, err := u.engine.client.ContainerInspect(ctx, c.ID)
+	if err != nil {
+		u.t.Error(err)
+		return
+	}
+	change(seen.HostConfig)
+	if err := u.engine.client.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}); err != nil {
+		u.t.Error(err)
+	}
+	made, err := u.engine.client.ContainerCreate(ctx, seen.Config, seen.HostConfig, nil, nil, seen.Name)
+	if err == nil {
+		err = u.engine.client.ContainerStart(ctx, made.ID, container.StartOptions{})
+	}
+	if err != nil {
+		u.t.Error(err)
+	}
+}
