@@ -39,6 +39,9 @@ type Run struct {
 	// GuardCommand is the arguments with which this program, run again, calls Guard.
 	GuardCommand []string
 	Env          env.Env
+	// Restoring is the folder of the journal of restores (RestoringDir): a home that one left half done is not backed up, for the
+	// newest backup would be of neither. Without it nobody looks.
+	Restoring string
 
 	// Versions are the versions in play for one sandbox, for its manifest; nil when nothing is known.
 	Versions func(sandbox.Sandbox) Versions

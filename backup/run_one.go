@@ -31,6 +31,9 @@ func (w *work) one(ctx context.Context, sb sandbox.Sandbox) (o Outcome) {
 		o.Status, o.Planned, o.Reason = Skipped, true, dryRunReason(sb)
 		return o
 	}
+	if err := unfinishedRestore(w.Restoring, sb); err != nil {
+		return failed(o, err)
+	}
 	m := newMeter(sb.Name, w.report)
 	made, err := w.save(ctx, sb, m)
 	m.done(err)

@@ -41,6 +41,7 @@ func (a *app) backupRun(store *backup.Store, engine *gateway.Engine, views []vie
 	}
 	if a.Env.StateHome() != "" {
 		run.Journal = backup.PausedDir(a.Env.StateHome())
+		run.Restoring = backup.RestoringDir(a.Env.StateHome())
 		run.GuardCommand = []string{guardName}
 	}
 	return run
