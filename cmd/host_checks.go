@@ -2,8 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"sandkeeper/backup"
@@ -112,39 +110,18 @@ func (o *backupAllOptions) chosen(names []string) []string {
 	})
 }
 
-// fit runs the host's checks for a run that writes backups: what would end it halfway ends it now, before anything is paused.
+// fit runs the host's checks before anything is paused.
 func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registry sandbox.Registry, views []view, engine *gateway.Engine, found *answer) error {
-	a := o.app
-	facts := hostFacts{registry: registry, root: store.Root(), store: store, engine: engine}
-	report := &preflight.Report{}
+	f := fitting{
+		facts: hostFacts{registry: registry, root: store.Root(), store: store, engine: engine}, chosen: o.chosen, report: &preflight.Report{}, skip: o.skip,
+		noGateway: len(views) == 0, harmless: o.dryRun,
+		hint: "nothing was paused or written; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
+	}
 	if len(views) > 0 {
-		facts.seen, report = worst(views).seen, found.preflight
+		f.facts.seen, f.report = worst(views).seen, found.preflight
 	} else if engine != nil {
-		facts.seen.Engine = engine.State()
-		facts.seen.Containers, _ = engine.Sandboxes(ctx) // the inventory has said what cannot be listed
+		f.facts.seen.Engine = engine.State()
+		f.facts.seen.Containers, _ = engine.Sandboxes(ctx) // the inventory has said what cannot be listed
 	}
-	in := a.hostInput(facts)
-	in.Names = o.chosen(in.Names)
-	in.Need = func(ctx context.Context) preflight.Need { return needOf(ctx, facts, in.Names) }
-	in.Supervisor, in.Holder = nil, nil // upgrade-sandboxes --check asks the first, the lock the second
-	if len(views) == 0 {
-		in.Database = nil
-	}
-	var stop []error
-	for _, r := range a.addHostChecks(ctx, report, in, o.skip) {
-		decisive := r.Code == preflight.CodeRoot || r.Code == preflight.CodeSpace
-		switch {
-		case r.Status == preflight.Fail && decisive && !o.dryRun:
-			stop = append(stop, fmt.Errorf("%s: %s", r.Code, r.Detail))
-		case r.Status == preflight.Fail || r.Status == preflight.Warn:
-			a.warn("%s: %s", r.Code, r.Detail)
-		}
-	}
-	if len(stop) == 0 {
-		return nil
-	}
-	return &Failure{
-		Code: ExitRefused, Kind: "internal", Err: errors.Join(stop...),
-		Hint: "nothing was paused or written; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
-	}
+	return o.app.fit(ctx, f)
 }

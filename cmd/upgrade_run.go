@@ -42,6 +42,9 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer
 	if err := o.stillNothingUnfinished(u); err != nil { // another run may have begun, and ended early, meanwhile
 		return found, err
 	}
+	if err := o.fit(ctx, seen, u.store, targets, found); err != nil {
+		return found, err
+	}
 	ready, refused, err := u.Preconditions(ctx, targets)
 	if err != nil {
 		return found, err
@@ -127,6 +130,7 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 	seen := survey{views: o.app.vet(ctx, action, o.app.bindings(registry))}
 	found.preflight = &worst(seen.views).report
 	found.preflight.DataChanged = true
+	o.skipped(found.preflight)
 	if err := o.app.gate(seen.views, action, o.allowUnverified); err != nil {
 		return found, err
 	}

@@ -26,6 +26,7 @@ type upgradeOptions struct {
 	identity        string
 	store           storeOptions
 	capture         captureOptions
+	skip            skipOptions
 }
 
 const upgradeLong = `Run the schema preflight, say which sandboxes are behind, and rebuild the stale ones: each is stopped, backed up and read back, kept as
@@ -63,6 +64,8 @@ func newUpgradeSandboxes(a *app, run func(context.Context, *upgradeOptions) (*an
 	f.StringVar(&o.identity, "identity", "", "age key file that opens the backup again, with --encrypt-to")
 	o.store.addFlags(f)
 	o.capture.addFlags(f)
+	f.Lookup("stall-limit").Usage = "give up on a sandbox, or on the pull of an image, that sends nothing for this long"
+	o.skip.addFlags(f)
 	return c
 }
 
@@ -89,6 +92,9 @@ func (o *upgradeOptions) valid() error {
 		return usage("give durations such as 10s and 5m", "--settle must not be negative, and --ready-limit must be positive")
 	case len(o.capture.encryptTo) > 0 && o.identity == "" && !o.check:
 		return usage("add --identity FILE, or leave --encrypt-to out", "an encrypted backup must be opened again for the restore")
+	}
+	if err := o.skip.check(); err != nil {
+		return err
 	}
 	return o.capture.check()
 }
@@ -136,6 +142,7 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 	}
 	s := survey{views: a.vet(ctx, action, a.bindings(registry))}
 	found.preflight = &worst(s.views).report
+	o.skipped(found.preflight)
 	if err := a.gate(s.views, action, allowUnverified); err != nil {
 		return none, err
 	}

@@ -115,7 +115,9 @@ func TestTheQuestionNamesWhatIsLost(t *testing.T) {
 	}
 	o := &upgradeOptions{app: &app{}, capture: captureOptions{secrets: "exclude"}}
 	got := o.question(store, []*upgrade.Entry{
-		{Name: "alpha", Image: "img:2", Running: true, Warnings: []string{"whether x was not looked at"}}, {Name: "beta", Way: upgrade.ByNemoClaw}, {Name: "gamma"},
+		{Name: "alpha", Image: "img:2", Running: true, Warnings: []string{"whether x was not looked at"}},
+		{Name: "beta", Way: upgrade.ByNemoClaw},
+		{Name: "gamma"},
 		{Name: "delta", Image: "r.example/img:3", Pull: "sha256:aa"},
 	})
 	for _, want := range []string{

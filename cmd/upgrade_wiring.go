@@ -106,7 +106,7 @@ func (o *upgradeOptions) content(u *upgrading, seen survey) (*upgrade.Backups, e
 		Run: func() *backup.Run {
 			run := a.backupRun(u.store, seen.engine, seen.views, o.capture, nil)
 			run.Label, run.Progress = "before an upgrade", nil // the stage lines are the progress
-			run.Recipe = u.gateways.ManifestRecipe
+			run.Recipe, run.SkippedChecks = u.gateways.ManifestRecipe, o.skip.codes
 			return run
 		},
 	}

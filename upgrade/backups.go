@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"sandkeeper/backup"
 	"sandkeeper/gateway"
+	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 )
 
@@ -29,7 +31,8 @@ type Backups struct {
 // lockName is what other runs are told about who holds the store.
 const lockName = "upgrade-sandboxes"
 
-// Check tries the lock, which also proves that the store can be written, and looks for room: as much as the last backup took.
+// Check tries the lock, which also proves that the store can be written, and looks for room, unless that check is skipped: as much as
+// the last backup took.
 func (b *Backups) Check(_ context.Context, sb sandbox.Sandbox) error {
 	lock, err := b.Store.Lock(lockName)
 	if err != nil {
@@ -37,6 +40,9 @@ func (b *Backups) Check(_ context.Context, sb sandbox.Sandbox) error {
 	}
 	if err := lock.Unlock(); err != nil {
 		return err
+	}
+	if slices.Contains(b.Run().SkippedChecks, preflight.CodeSpace) {
+		return nil
 	}
 	last, err := b.Store.Find(sb.Name, backup.Latest)
 	if err != nil || last.Manifest == nil {

@@ -1,0 +1,45 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sandkeeper/preflight"
+)
+
+// fitting is a run that writes backups, as the host's checks need to know it.
+type fitting struct {
+	facts     hostFacts
+	chosen    func(all []string) []string // the sandboxes that will be saved
+	report    *preflight.Report           // gets the results
+	skip      skipOptions
+	noGateway bool // nobody asks a gateway, so its database does not matter
+	harmless  bool // nothing is written, so nothing need stop it
+	hint      string
+}
+
+// fit runs the host's checks for a run that writes backups: what would end it halfway ends it now.
+func (a *app) fit(ctx context.Context, f fitting) error {
+	in := a.hostInput(f.facts)
+	in.Names = f.chosen(in.Names)
+	in.Need = func(ctx context.Context) preflight.Need { return needOf(ctx, f.facts, in.Names) }
+	in.Supervisor, in.Holder = nil, nil // upgrade-sandboxes asks the first, the lock the second
+	if f.noGateway {
+		in.Database = nil
+	}
+	var stop []error
+	for _, r := range a.addHostChecks(ctx, f.report, in, f.skip) {
+		decisive := r.Code == preflight.CodeRoot || r.Code == preflight.CodeSpace
+		switch {
+		case r.Status == preflight.Fail && decisive && !f.harmless:
+			stop = append(stop, fmt.Errorf("%s: %s", r.Code, r.Detail))
+		case r.Status == preflight.Fail || r.Status == preflight.Warn:
+			a.warn("%s: %s", r.Code, r.Detail)
+		}
+	}
+	if len(stop) == 0 {
+		return nil
+	}
+	return &Failure{Code: ExitRefused, Kind: "internal", Err: errors.Join(stop...), Hint: f.hint}
+}

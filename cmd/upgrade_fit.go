@@ -1,0 +1,28 @@
+package cmd
+
+import (
+	"context"
+
+	"sandkeeper/backup"
+	"sandkeeper/preflight"
+	"sandkeeper/upgrade"
+)
+
+// fit runs the host's checks for the sandboxes that are to be rebuilt: each is backed up first.
+func (o *upgradeOptions) fit(ctx context.Context, seen survey, store *backup.Store, targets []upgrade.Target, found *answer) error {
+	names := make([]string, 0, len(targets))
+	for _, t := range targets {
+		names = append(names, t.Sandbox.Name)
+	}
+	return o.app.fit(ctx, fitting{
+		facts:  hostFacts{seen: worst(seen.views).seen, root: store.Root(), store: store, engine: seen.engine},
+		chosen: func([]string) []string { return names }, report: found.preflight, skip: o.skip,
+		hint: "nothing was touched; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
+	})
+}
+
+// skipped takes down, for every way of the command, which failures are warnings only.
+func (o *upgradeOptions) skipped(r *preflight.Report) {
+	r.Checks = preflight.Demote(r.Checks, o.skip.codes)
+	r.SkippedChecks = o.skip.codes
+}
