@@ -6,20 +6,6 @@ import (
 	"slices"
 )
 
-// ExecInterruption is a restore through a gateway that was killed, and what became of it.
-type ExecInterruption struct {
-	ExecEntry
-	Err error // it could not be finished; the entry stays, and the next run tries again
-}
-
-// Kept reports which content the sandbox has once the restore is finished: the restored one, or that from before.
-func (e ExecEntry) Kept() string {
-	if e.Step == ExecConfirmed {
-		return "restored"
-	}
-	return "before"
-}
-
 // InterruptedExecRestores are the restores through a gateway, by the journal in dir (see RestoringDir), whose process is dead. It
 // asks no gateway.
 func InterruptedExecRestores(dir string) ([]ExecEntry, error) {
