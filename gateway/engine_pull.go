@@ -24,7 +24,7 @@ type Pulled struct {
 }
 
 // Pull brings an image to the engine, with the docker command's credentials. It ends with ctx, and the engine's work with it. An error
-// of the registry wraps one of those of Pullable. Without an error the image is there: it was inspected.
+// of the registry wraps one of the first three of Pullable. Without an error the image is there: it was inspected.
 func (e *Engine) Pull(ctx context.Context, ref string, o PullOptions) (Pulled, error) {
 	header, trouble := e.logins.header(ctx, ref)
 	stall := o.Stall
@@ -46,7 +46,7 @@ func (e *Engine) Pull(ctx context.Context, ref string, o PullOptions) (Pulled, e
 	case err != nil && bounded.Err() != nil:
 		return Pulled{}, fmt.Errorf("pulling image %q: %w", ref, context.Cause(bounded))
 	case err != nil:
-		return Pulled{}, fmt.Errorf("pulling image %q: %w", ref, registryError(err, trouble))
+		return Pulled{}, fmt.Errorf("pulling image %q: %w", ref, pullError(err, trouble))
 	}
 	id, err := e.ImageID(ctx, ref)
 	if err != nil {

@@ -20,13 +20,27 @@ var (
 // fromDaemon is what the client puts before every error of a daemon.
 const fromDaemon = "Error response from daemon: "
 
-// registryError says what went wrong between engine and registry; the caller names the image. trouble is why no credentials could be had, or nil.
+// registryError says what went wrong between engine and registry; the caller names the image. trouble is why no credentials could be
+// had, or nil.
 func registryError(err, trouble error) error {
-	text := fmt.Errorf("%w: %s", registryCause(err), strings.TrimPrefix(clean(err), fromDaemon))
-	if trouble != nil {
-		return fmt.Errorf("%w; asked without credentials, because %w", text, trouble)
+	return withTrouble(fmt.Errorf("%w: %s", registryCause(err), spoken(err)), trouble)
+}
+
+// pullError is registryError for a pull: that can also fail for what is no matter of a registry, such as a full disk.
+func pullError(err, trouble error) error {
+	if registryCause(err) == ErrRegistryUnknown {
+		return withTrouble(errors.New(spoken(err)), trouble)
 	}
-	return text
+	return registryError(err, trouble)
+}
+
+func spoken(err error) string { return strings.TrimPrefix(clean(err), fromDaemon) }
+
+func withTrouble(err, trouble error) error {
+	if trouble == nil {
+		return err
+	}
+	return fmt.Errorf("%w; asked without credentials, because %w", err, trouble)
 }
 
 // registryCause goes by the engine's words before its status: Docker 20.10 answers 500 to most of what a registry has refused, and
@@ -37,7 +51,7 @@ func registryCause(err error) error {
 		return slices.ContainsFunc(any, func(s string) bool { return strings.Contains(words, s) })
 	}
 	switch {
-	case says("manifest unknown", "name unknown", "name not known to registry"):
+	case says("manifest unknown", "name unknown", "name not known to registry", "no matching manifest"):
 		return ErrNotInRegistry
 	case says("no basic auth credentials", "unauthorized", "denied", "authentication required", "authorization failed"),
 		errdefs.IsUnauthorized(err), errdefs.IsPermissionDenied(err):

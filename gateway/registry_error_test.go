@@ -22,6 +22,7 @@ func TestWhatARegistryRefusedIsToldApart(t *testing.T) {
 		{"manifest for busybox:none not found: manifest unknown: manifest unknown", errdefs.ErrNotFound, ErrNotInRegistry},
 		{"name unknown: Requested repository not found", errdefs.ErrNotFound, ErrNotInRegistry},
 		{"repository name not known to registry", errdefs.ErrNotFound, ErrNotInRegistry},
+		{"no matching manifest for linux/arm64/v8 in the manifest list entries", errdefs.ErrInternal, ErrNotInRegistry},
 		{"Requested image not found", errdefs.ErrNotFound, ErrNotInRegistry},
 		{`Head "http://127.0.0.1:5000/v2/box/manifests/2": no basic auth credentials`, errdefs.ErrInternal, ErrRegistryDenied},
 		{"unauthorized", errdefs.ErrUnauthenticated, ErrRegistryDenied},
@@ -61,5 +62,14 @@ func TestWhyThereWereNoCredentialsIsSaidWithTheRefusal(t *testing.T) {
 	got := registryError(errors.New("Error response from daemon: unauthorized"), trouble)
 	if !errors.Is(got, ErrRegistryDenied) || !errors.Is(got, trouble) {
 		t.Errorf("registryError = %v, want the refusal and the trouble", got)
+	}
+}
+
+func TestAPullThatFailsForAnotherReasonBlamesNoRegistry(t *testing.T) {
+	if got := pullError(errors.New("Error response from daemon: no space left on device"), nil); got.Error() != "no space left on device" {
+		t.Errorf("pullError = %v, want the reason alone", got)
+	}
+	if got := pullError(errors.New("Error response from daemon: manifest unknown"), nil); !errors.Is(got, ErrNotInRegistry) {
+		t.Errorf("pullError = %v, want ErrNotInRegistry", got)
 	}
 }

@@ -36,6 +36,14 @@ type failure struct {
 func failures() []failure {
 	return []failure{
 		{
+			"the pull fails", func(w *world) {
+				w.engine.AddImage("img:1", "") // it is not here
+				w.engine.Publish("img:1", dockertest.Published{Digest: publishedDigest, ID: newImg})
+				w.engine.Break(dockertest.Fault{Call: "POST /images/create", Status: 500, Body: `{"message":"no space left"}`})
+			},
+			Failed, StepPulling, "no space left",
+		},
+		{
 			"backup fails", func(w *world) {
 				w.engine.Break(dockertest.Fault{Call: "GET /containers/0000000000000000000000000000000000000000000000000000000000000064/archive", Status: 500})
 			},

@@ -275,29 +275,34 @@ func (p *pullHost) died() {
 
 func TestPullKilled(t *testing.T) {
 	for then, want := range map[string]string{"--resume": "upgraded", "--rollback": "rolled_back"} {
-		t.Run(then, func(t *testing.T) {
-			p := newPullHost(t)
-			release := p.registry.Hold(1 << 20)
-			p.killAt("pulling")
-			p.untouched()
-			if p.here() {
-				t.Fatal("the image is here: it was not killed while it was pulled")
-			}
-			if refused := p.upgrade(); refused.ExitCode != 1 || refused.Error == nil || !strings.Contains(refused.Error.Message, "at pulling") || !strings.Contains(refused.Error.Hint, "--rollback") {
-				t.Errorf("a plain run over an unfinished one: exit %d, %+v", refused.ExitCode, refused.Error)
-			}
-			release()
-			got := p.upgrade(then)
-			if got.ExitCode != 0 || len(got.Result.Sandboxes) != 1 || got.Result.Sandboxes[0].Outcome != want {
-				t.Fatalf("%s: exit %d, error %+v, result %+v", then, got.ExitCode, got.Error, got.Result)
-			}
-			if then == "--rollback" {
-				p.untouched()
-				return
-			}
-			p.holds("running", p.newID)
-		})
+		for _, stage := range []string{"pulling", "pulled"} {
+			t.Run(stage+", then "+then, func(t *testing.T) { newPullHost(t).killed(stage, then, want) })
+		}
 	}
+}
+
+func (p *pullHost) killed(stage, then, want string) {
+	p.t.Helper()
+	release := func() {}
+	if stage == "pulling" {
+		release = p.registry.Hold(1 << 20)
+	}
+	p.killAt(stage)
+	if stage == "pulling" {
+		p.untouched()
+	}
+	if p.here() != (stage == "pulled") {
+		p.t.Fatalf("killed at %s, the image is here: %v", stage, p.here())
+	}
+	if refused := p.upgrade(); refused.ExitCode != 1 || refused.Error == nil || !strings.Contains(refused.Error.Message, "not finished") || !strings.Contains(refused.Error.Hint, "--rollback") {
+		p.t.Errorf("a plain run over an unfinished one: exit %d, %+v", refused.ExitCode, refused.Error)
+	}
+	release()
+	got := p.upgrade(then)
+	if got.ExitCode != 0 || len(got.Result.Sandboxes) != 1 || got.Result.Sandboxes[0].Outcome != want {
+		p.t.Fatalf("%s: exit %d, error %+v, result %+v", then, got.ExitCode, got.Error, got.Result)
+	}
+	p.holds("running", map[string]string{"upgraded": p.newID, "rolled_back": p.oldID}[want])
 }
 
 // TestPulledImageThatIsPrunedMeanwhile takes the image away again before the sandbox is created from it.
