@@ -1,0 +1,126 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"sandkeeper/lifecycle"
+)
+
+// lateBy is how long the engine and the gateway of these tests take for what they were asked, whether anybody waits for it or not.
+const lateBy = 60 * time.Millisecond
+
+// comesAbout does it late; a caller who gives up does not stop it.
+func comesAbout(ctx context.Context, do func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() {
+		time.Sleep(lateBy)
+		done <- do(context.WithoutCancel(ctx))
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+type lateEngine struct {
+	Engine
+	asked func(string)
+}
+
+func (e lateEngine) Stop(ctx context.Context, id string) error {
+	e.asked("stop")
+	return comesAbout(ctx, func(ctx context.Context) error { return e.Engine.Stop(ctx, id) })
+}
+
+func (e lateEngine) Commit(ctx context.Context, id, ref string, labels map[string]string) (made string, err error) {
+	e.asked("commit")
+	err = comesAbout(ctx, func(ctx context.Context) (err error) {
+		made, err = e.Engine.Commit(ctx, id, ref, labels)
+		return err
+	})
+	return made, err
+}
+
+type lateDriver struct {
+	lifecycle.Driver
+	asked func(string)
+}
+
+func (d lateDriver) CreateSandbox(ctx context.Context, r lifecycle.Request) (record lifecycle.Record, err error) {
+	d.asked("create")
+	err = comesAbout(ctx, func(ctx context.Context) (err error) {
+		record, err = d.Driver.CreateSandbox(ctx, r)
+		return err
+	})
+	return record, err
+}
+
+func (d lateDriver) DeleteSandbox(ctx context.Context, r lifecycle.Reference) error {
+	d.asked("delete")
+	return comesAbout(ctx, func(ctx context.Context) error { return d.Driver.DeleteSandbox(ctx, r) })
+}
+
+// TestNothingComesAfterTheWayBack presses Ctrl-C while the engine or the gateway is at work on what it was asked: that comes about
+// all the same, and must not do so after the sandbox was called as it was.
+func TestNothingComesAfterTheWayBack(t *testing.T) {
+	for asked, want := range map[string]OutcomeWord{"stop": Failed, "commit": Failed, "delete": RolledBack, "create": RolledBack} {
+		t.Run(asked, func(t *testing.T) {
+			w := startWorld(t, "running", "alpha")
+			f := w.fit(t)
+			f.RunID = func() string { return "run1" }
+			ctx, cancel := context.WithCancelCause(t.Context())
+			strike := func(what string) {
+				if what == asked {
+					time.AfterFunc(lateBy/3, func() { cancel(errors.New("the operator pressed Ctrl-C")) })
+				}
+			}
+			f.Engine = lateEngine{f.Engine, strike}
+			plain := f.Driver
+			f.Driver = func(ctx context.Context, gateway string) (lifecycle.Driver, error) {
+				d, err := plain(ctx, gateway)
+				return lateDriver{d, strike}, err
+			}
+			got, err := f.upgrade(ctx, "alpha")
+			if err != nil || got[0].Outcome != want || got[0].Unfinished || !strings.Contains(got[0].Reason, "the operator pressed Ctrl-C") {
+				t.Fatalf("upgrade = %+v, %v, want %s", got, err, want)
+			}
+			time.Sleep(3 * lateBy)
+			w.settled(t, f, "alpha", "running")
+			if _, kept := w.engine.Committed("sandkeeper-rollback/alpha:run1"); kept != (want == RolledBack) {
+				t.Errorf("the rollback image is there: %v", kept)
+			}
+		})
+	}
+}
+
+// TestAStopOfARunThatWasKilledIsWaitedFor goes back while the engine is still about to stop the sandbox.
+func TestAStopOfARunThatWasKilledIsWaitedFor(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	f.Progress = func(_ string, step Step, _ string) {
+		if step == StepStopping {
+			panic("killed")
+		}
+	}
+	if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
+		t.Fatalf("upgrade = %+v, %v", got, err)
+	}
+	f.Progress = nil
+	late := lateEngine{f.Engine, func(string) {}}
+	abandoned, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = late.Stop(abandoned, w.containers()[0].ID) // it comes about, and nobody waits
+	f.Engine = late
+	got, err := f.task(t.Context(), "rollback")
+	if err != nil || got[0].Outcome != RolledBack {
+		t.Fatalf("rollback = %+v, %v", got, err)
+	}
+	time.Sleep(3 * lateBy)
+	w.settled(t, f, "alpha", "running")
+}

@@ -1,0 +1,138 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"sandkeeper/backup"
+	"sandkeeper/internal/dockertest"
+	"sandkeeper/sandbox"
+)
+
+// diesAt makes a run end at a step as if it were killed: its journal stays.
+func diesAt(f *fitted, at Step) {
+	f.Progress = func(_ string, step Step, _ string) {
+		if step == at {
+			panic("killed")
+		}
+	}
+}
+
+// TestResumeTakesWhatCameSince has somebody work in the old sandbox after a run was killed: what was saved before is too old.
+func TestResumeTakesWhatCameSince(t *testing.T) {
+	for _, at := range []Step{StepStopped, StepBackedUp, StepImageKept, StepDeleting} {
+		t.Run(string(at), func(t *testing.T) {
+			w := startWorld(t, "running", "alpha")
+			f := w.fit(t)
+			f.RunID = func() string { return "run1" }
+			diesAt(f, at)
+			if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
+				t.Fatalf("upgrade = %+v, %v", got, err)
+			}
+			f.Progress = nil
+			old := w.containers()[0].ID
+			if err := f.engine.Start(t.Context(), old); err != nil {
+				t.Fatal(err)
+			}
+			w.put(t, old, []dockertest.File{{Path: "/sandbox/since", Data: []byte("a day's work"), Mode: 0o644}})
+			got, err := f.task(t.Context(), "resume")
+			if err != nil || got[0].Outcome != Upgraded {
+				t.Fatalf("resume = %+v, %v", got, err)
+			}
+			now := w.containers()
+			if len(now) != 1 || now[0].ImageID != newImg || homeOf(now[0].Files)["/sandbox/since"] != "0a day's work" {
+				t.Errorf("what came since is lost: %+v", now)
+			}
+			if _, kept := w.engine.Committed("sandkeeper-rollback/alpha:run1"); kept {
+				t.Error("the rollback image is left over")
+			}
+		})
+	}
+}
+
+// unreadable is content whose backups cannot be used any more.
+type unreadable struct {
+	Content
+	why error
+}
+
+func (d unreadable) Restore(context.Context, sandbox.Sandbox, string) error { return d.why }
+
+func (d unreadable) Compare(context.Context, sandbox.Sandbox, string, bool) (Differences, error) {
+	return Differences{}, d.why
+}
+
+// TestADamagedBackupKeepsNobodyFromComingHome: the rollback image has the home as well.
+func TestADamagedBackupKeepsNobodyFromComingHome(t *testing.T) {
+	for _, why := range []error{&backup.DamageError{Object: "archive.tar.zst", Err: errors.New("another digest")}, &backup.NotFoundError{Sandbox: "alpha"}} {
+		w := startWorld(t, "running", "alpha")
+		f := w.fit(t)
+		f.Content = unreadable{f.Content, why}
+		got, err := f.upgrade(t.Context(), "alpha")
+		if err != nil || got[0].Outcome != RolledBack || got[0].Step != StepRestoring {
+			t.Fatalf("upgrade = %+v, %v", got, err)
+		}
+		if said := strings.Join(got[0].Warnings, "\n"); !strings.Contains(said, "could not be compared with its backup "+got[0].Backup) {
+			t.Errorf("warnings = %q", said)
+		}
+		w.settled(t, f, "alpha", "running")
+	}
+}
+
+// TestTheWayBackAsksAgain has a gateway that refuses once to delete what came in the old one's place.
+func TestTheWayBackAsksAgain(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	w.phases = []string{"Error"}
+	deletions := 0
+	w.hook = func(op string) {
+		delete(w.refuse, "delete")
+		if op == "delete" {
+			if deletions++; deletions == 2 {
+				w.refuse["delete"] = "removal is in progress"
+			}
+		}
+	}
+	got, err := f.upgrade(t.Context(), "alpha")
+	if err != nil || got[0].Outcome != RolledBack || deletions != 3 {
+		t.Fatalf("upgrade = %+v, %v after %d deletions", got, err, deletions)
+	}
+	w.settled(t, f, "alpha", "running")
+}
+
+// TestWhatRunsFromAnotherImageIsNotTheOldOne goes back where a creation that was given up has come about late.
+func TestWhatRunsFromAnotherImageIsNotTheOldOne(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	w.fails("create", "quota exceeded")
+	if got, err := f.upgrade(t.Context(), "alpha"); err != nil || got[0].Step != StepRecreating {
+		t.Fatal(got, err)
+	}
+	w.fails("create", "")
+	entries, err := f.Journal.Unfinished()
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := withImage(entries[0].Request, "img:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway := &remote{socket: w.socket, point: nowhere}
+	late, err := gateway.CreateSandbox(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.task(t.Context(), "rollback")
+	if err != nil || !got[0].Unfinished || !strings.Contains(got[0].Reason, "does not run from "+got[0].RollbackImage) {
+		t.Fatalf("rollback = %+v, %v", got, err)
+	}
+	if err := gateway.DeleteSandbox(t.Context(), ref(late.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = f.task(t.Context(), "rollback"); err != nil || got[0].Outcome != RolledBack {
+		t.Fatalf("rollback = %+v, %v", got, err)
+	}
+	w.settled(t, f, "alpha", "running")
+}
