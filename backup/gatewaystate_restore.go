@@ -4,10 +4,7 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -22,6 +19,11 @@ type RestoreGateway struct {
 	Places     []gateway.Place             // where the state belongs on this host
 	Stopped    func(context.Context) error // why the gateway may be running; asked again just before anything is put in place
 	DryRun     bool
+
+	// Journal is the folder of the journal of restores (RestoringDir). Without it a restore that is killed is not taken back.
+	Journal string
+
+	step func() // tests: called before every change of a file
 }
 
 // GatewayRestored is what became of it.
@@ -38,7 +40,7 @@ type GatewayRestored struct {
 
 // RestoreGatewayState puts a gateway's state back while that gateway is stopped. The backup is verified to its last byte first. All
 // files are written beside their places, then put in place one after the other; what was there is kept aside, and comes back when
-// one of them cannot be put in place.
+// one of them cannot be put in place, or, by the journal and RecoverGatewayStates, when this process is killed meanwhile.
 func RestoreGatewayState(ctx context.Context, r RestoreGateway) (GatewayRestored, error) {
 	result := GatewayRestored{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, DryRun: r.DryRun, Restored: []string{}, Kept: []string{}, Missing: []Exclusion{}, Ignored: []string{}}
 	store := r.Store.Gateways()
@@ -53,19 +55,26 @@ func RestoreGatewayState(ctx context.Context, r RestoreGateway) (GatewayRestored
 		return result, ErrNoIdentity
 	}
 	result.Missing = append(result.Missing, r.Backup.Manifest.Exclusions...)
-	put := &placing{id: r.Backup.ID, result: &result, dry: r.DryRun}
-	defer put.discard()
-	if err := r.stage(ctx, store, put); err != nil || r.DryRun {
+	put, err := r.placing(&result)
+	if err != nil {
 		return result, err
+	}
+	if err := r.place(ctx, store, put); err != nil {
+		return result, errors.Join(err, put.discard())
+	}
+	result.Done = !r.DryRun
+	return result, put.end()
+}
+
+// place stages every file and puts all of them in place, or none.
+func (r RestoreGateway) place(ctx context.Context, store *Store, put *placing) error {
+	if err := r.stage(ctx, store, put); err != nil || r.DryRun {
+		return err
 	}
 	if err := r.Stopped(ctx); err != nil { // it may have been started while the backup was read
-		return result, &GatewayRunningError{Err: err}
+		return &GatewayRunningError{Err: err}
 	}
-	if err := put.commit(); err != nil {
-		return result, err
-	}
-	result.Done = true
-	return result, nil
+	return put.commit()
 }
 
 // GatewayRunningError says that a gateway's state cannot be put back under it.
@@ -83,6 +92,9 @@ func (e *GatewayRunningError) Unwrap() error { return e.Err }
 func (r RestoreGateway) stage(ctx context.Context, store *Store, put *placing) error {
 	m, err := store.Load(r.Backup)
 	if err != nil {
+		return err
+	}
+	if err := put.plan(m, r.Places); err != nil {
 		return err
 	}
 	reader, err := openArchive(ctx, r.Backup, m, OpenOptions{Identities: r.Identities})
@@ -122,103 +134,4 @@ func placeOf(places []gateway.Place, name string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// placing is files on their way into place.
-type placing struct {
-	id     string
-	dry    bool
-	result *GatewayRestored
-	files  []string // their places; what is new lies beside them
-	moved  []string // what was moved aside, in order
-	placed []string
-}
-
-func (p *placing) fresh(path string) string { return path + ".sandkeeper-" + p.id + ".new" }
-
-func (p *placing) aside(path string) string { return path + ".before-" + p.id }
-
-func (p *placing) stage(path string, content io.Reader) error {
-	p.result.Restored = append(p.result.Restored, path)
-	if p.dry {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("put back %s: %w", path, err)
-	}
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("put back %s: something that is not a file is in its place", path)
-	}
-	if _, err := os.Lstat(p.aside(path)); err == nil {
-		return fmt.Errorf("put back %s: an earlier restore of this backup has kept %s; move it away first", path, p.aside(path))
-	}
-	fresh := p.fresh(path)
-	if err := ignoreMissing(os.Remove(fresh)); err != nil {
-		return err
-	}
-	f, err := realDisk{}.Create(fresh)
-	if err != nil {
-		return fmt.Errorf("put back %s: %w", path, err)
-	}
-	p.files = append(p.files, path)
-	_, err = io.Copy(f, content)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-// commit moves what is there aside and what is new in place; what a database has beside it goes with it. On an error all of it is
-// taken back.
-func (p *placing) commit() (err error) {
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, p.takeBack())
-		}
-	}()
-	for _, path := range p.files {
-		for _, old := range []string{path, path + "-wal", path + "-shm", path + "-journal"} {
-			if err := p.moveAside(old); err != nil {
-				return err
-			}
-		}
-		if err := os.Rename(p.fresh(path), path); err != nil {
-			return fmt.Errorf("put back %s: %w", path, err)
-		}
-		p.placed = append(p.placed, path)
-		if err := (realDisk{}).SyncDir(filepath.Dir(path)); err != nil {
-			return err
-		}
-	}
-	for _, old := range p.moved {
-		p.result.Kept = append(p.result.Kept, p.aside(old))
-	}
-	return nil
-}
-
-func (p *placing) moveAside(old string) error {
-	err := os.Rename(old, p.aside(old))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("keep %s aside: %w", old, err)
-	}
-	p.moved = append(p.moved, old)
-	return nil
-}
-
-func (p *placing) takeBack() error {
-	var problems []error
-	for _, path := range p.placed {
-		problems = append(problems, ignoreMissing(os.Remove(path)))
-	}
-	for _, old := range p.moved {
-		problems = append(problems, os.Rename(p.aside(old), old))
-	}
-	return errors.Join(problems...)
-}
-
-// discard takes away what was staged and not put in place.
-func (p *placing) discard() {
-	for _, path := range p.files {
-		_ = os.Remove(p.fresh(path))
-	}
 }

@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 		os.Exit(victim(os.Args[2], os.Args[3], os.Args[4], Stage(os.Args[5])))
 	case len(os.Args) == 3 && os.Args[1] == "exec-restore":
 		os.Exit(execVictim(os.Args[2]))
+	case len(os.Args) == 3 && os.Args[1] == "gateway-restore":
+		os.Exit(gatewayVictim(os.Args[2]))
 	}
 	os.Exit(m.Run())
 }

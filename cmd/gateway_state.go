@@ -97,6 +97,9 @@ func (o *restoreOptions) restoreGatewayState(ctx context.Context) (*answer, erro
 		Store: store, Backup: b, Identities: identities, Places: gateway.StatePlaces(options, target), DryRun: o.dryRun,
 		Stopped: func(ctx context.Context) error { return gateway.CheckStopped(ctx, options, target) },
 	}
+	if a.Env.StateHome() != "" {
+		request.Journal = backup.RestoringDir(a.Env.StateHome())
+	}
 	if err := o.agreeToState(ctx, request); err != nil {
 		return nil, err
 	}
