@@ -137,6 +137,9 @@ func (p *patient) heal(said string, now map[string]string) {
 	if state := p.engine.state(p.container); !strings.Contains(said, "the container was left stopped") || state != "exited" {
 		p.t.Errorf("the container is %s, and this was said:\n%s", state, said)
 	}
+	if out := p.text(p.save()...); out.exit == 0 || !strings.Contains(out.stdout+out.stderr, "its home may be half old and half new") {
+		p.t.Errorf("a home that is half done was backed up, exit %d:\n%s%s", out.exit, out.stdout, out.stderr)
+	}
 	line := remedy.FindStringSubmatch(said)
 	if line == nil {
 		p.t.Fatalf("the home is neither old nor new, and the next run does not say how to make it whole:\n%s", said)
