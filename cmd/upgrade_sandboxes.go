@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -159,11 +160,12 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 	if s.inventory.Sandboxes, err = onlyThese(s.inventory.Sandboxes, o.only); err != nil {
 		return none, err
 	}
-	s.summary, err = upgrade.Classify(ctx, a.classifyInput(ctx, s.inventory, s.views, engine))
-	return s, err
+	look := probes{app: a, cli: a.openshellCLI(s.views), engine: engine, gateways: &upgrade.Gateways{Open: a.openAPI(s.views)}}
+	s.summary, err = upgrade.Classify(ctx, a.classifyInput(ctx, s.inventory, s.views, look))
+	return s, errors.Join(err, look.gateways.Close())
 }
 
-func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, views []view, engine *gateway.Engine) upgrade.ClassifyInput {
+func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, views []view, look probes) upgrade.ClassifyInput {
 	in := upgrade.ClassifyInput{Inventory: inventory, Gateways: map[string]string{}, Timeout: a.commandTimeout()}
 	for _, v := range views {
 		in.Gateways[v.seen.Target.Name] = servingVersion(v.seen)
@@ -177,10 +179,9 @@ func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, vi
 		}
 		in.NemoClaw = version
 	}
-	probes := probes{app: a, cli: a.openshellCLI(views), engine: engine}
-	in.Probe, in.Supervisor = probes.agent, probes.supervisor
-	if engine != nil {
-		in.ImageID, in.Inspect = engine.ImageID, engine.Inspect
+	in.Probe, in.Supervisor = look.agent, look.supervisor
+	if look.engine != nil {
+		in.ImageID, in.Inspect = look.engine.ImageID, look.engine.Inspect
 	}
 	return in
 }

@@ -132,7 +132,7 @@ func dial(e env.Env, r Registration, target endpoint) (conn *grpc.ClientConn, co
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			return (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, "tcp", address)
 		}),
-		grpc.WithUnaryInterceptor(authorize(token)),
+		grpc.WithUnaryInterceptor(authorize(token)), grpc.WithStreamInterceptor(authorizeStream(token)),
 		grpc.WithDefaultCallOptions(grpc.ForceCodec(raw{}), grpc.MaxCallRecvMsgSize(answerLimit)),
 	)
 	if err != nil {

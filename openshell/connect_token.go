@@ -83,9 +83,20 @@ func tokenIn(file string, content []byte, now time.Time) (string, error) {
 // authorize adds the token to every call.
 func authorize(token string) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, in, out any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
-		if token != "" {
-			ctx = headers.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
-		}
-		return invoke(ctx, method, in, out, conn, o...)
+		return invoke(withToken(ctx, token), method, in, out, conn, o...)
 	}
+}
+
+// authorizeStream is authorize for calls that stream.
+func authorizeStream(token string) grpc.StreamClientInterceptor {
+	return func(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
+		return open(withToken(ctx, token), desc, conn, method, o...)
+	}
+}
+
+func withToken(ctx context.Context, token string) context.Context {
+	if token == "" {
+		return ctx
+	}
+	return headers.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 }

@@ -87,5 +87,15 @@ const (
 	deletedFlag    = 1
 	deletedOutcome = 2
 
+	execSandbox = 1 // its id; its name since 0.1.0
+	execCommand = 2
+	execScope   = 12 // 0.1.0
+
+	eventStdout = 1
+	eventStderr = 2
+	eventExit   = 3
+	eventData   = 1
+	exitCode    = 1
+
 	selectorWorkspace = 1
 )

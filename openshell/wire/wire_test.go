@@ -66,6 +66,10 @@ func TestNumbersFollowTheProto(t *testing.T) {
 		"SandboxResponse.sandbox": responseSandbox, "DeleteSandboxResponse.deleted": deletedFlag,
 		"DeleteSandboxResponse.outcome": deletedOutcome, "WorkspaceSelector.workspace": selectorWorkspace,
 		"GpuResourceRequirements.count": 1,
+		"ExecSandboxRequest.sandbox_id": execSandbox, "ExecSandboxRequest.command": execCommand,
+		"ScopedExecSandboxRequest.sandbox": execSandbox, "ScopedExecSandboxRequest.command": execCommand,
+		"ScopedExecSandboxRequest.workspace_scope": execScope, "ExecSandboxEvent.stdout": eventStdout, "ExecSandboxEvent.stderr": eventStderr,
+		"ExecSandboxEvent.exit": eventExit, "ExecSandboxOutput.data": eventData, "ExecSandboxExit.exit_code": exitCode,
 	} {
 		if schema[name] != number {
 			t.Errorf("%s is %d here and %d in openshell.proto", name, number, schema[name])
