@@ -64,8 +64,11 @@ func homeInLayer(l gateway.Layer, dir string) (*os.Root, error) {
 	return home, nil
 }
 
-// isBelow reports whether a layer of the image may have name.
+// isBelow reports whether a layer of the image may have name; where the layers are not known, it may.
 func isBelow(lower []string, name string) bool {
+	if len(lower) == 0 {
+		return true
+	}
 	for _, dir := range lower {
 		root, err := os.OpenRoot(dir)
 		if err != nil {

@@ -46,6 +46,9 @@ func layerOf(inspected container.InspectResponse) (Layer, error) {
 		return Layer{}, fmt.Errorf("the runtime %q may keep what is written for itself", host.Runtime)
 	}
 	l := Layer{Container: inspected.ID, ImageID: inspected.Image, Dir: dir}
+	if lower := inspected.GraphDriver.Data["LowerDir"]; lower != "" {
+		l.Lower = strings.Split(lower, ":")
+	}
 	for _, m := range inspected.Mounts {
 		l.Mounts = append(l.Mounts, m.Destination)
 	}

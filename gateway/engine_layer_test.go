@@ -14,7 +14,7 @@ import (
 func inspectedWith(change func(*container.InspectResponse)) container.InspectResponse {
 	answer := container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{
 		ID: "c1", Image: "sha256:1", HostConfig: &container.HostConfig{Runtime: "runc", Tmpfs: map[string]string{"/sandbox/tmp": ""}},
-		GraphDriver: storage.DriverData{Name: "overlay2", Data: map[string]string{"UpperDir": "/l", "MergedDir": "/m"}},
+		GraphDriver: storage.DriverData{Name: "overlay2", Data: map[string]string{"UpperDir": "/l", "MergedDir": "/m", "LowerDir": "/i-init:/i"}},
 	}, Mounts: []container.MountPoint{{Destination: "/sandbox/cache"}}}
 	change(&answer)
 	return answer
@@ -22,7 +22,7 @@ func inspectedWith(change func(*container.InspectResponse)) container.InspectRes
 
 func TestLayerIsWhereTheEngineKeepsIt(t *testing.T) {
 	got, err := layerOf(inspectedWith(func(*container.InspectResponse) {}))
-	want := Layer{Container: "c1", ImageID: "sha256:1", Dir: "/l", Mounts: []string{"/sandbox/cache", "/sandbox/tmp"}}
+	want := Layer{Container: "c1", ImageID: "sha256:1", Dir: "/l", Lower: []string{"/i-init", "/i"}, Mounts: []string{"/sandbox/cache", "/sandbox/tmp"}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}

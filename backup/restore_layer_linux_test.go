@@ -1,0 +1,149 @@
+package backup
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"sandkeeper/gateway"
+)
+
+func asRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("SKIPPED, needs root: owners and trusted attributes are set")
+	}
+}
+
+// layeredFake is an engine in memory that also keeps its files in a folder, as the overlay driver does.
+type layeredFake struct {
+	*fakeEngine
+	t     *testing.T
+	alter func(layer gateway.Layer) // what the folder has beside, or instead
+	looks int
+}
+
+func (f *layeredFake) Layer(_ context.Context, id string) (gateway.Layer, error) {
+	f.looks++
+	l := gateway.Layer{Container: id, Dir: f.t.TempDir(), Lower: []string{f.t.TempDir()}}
+	for _, full := range slices.Sorted(maps.Keys(f.files[id])) { // folders before what is in them
+		e, at := f.files[id][full], filepath.Join(l.Dir, full)
+		var err error
+		switch e.kind {
+		case tar.TypeDir:
+			err = os.Mkdir(at, 0o700)
+		case tar.TypeSymlink:
+			err = os.Symlink(e.link, at)
+		default:
+			err = os.WriteFile(at, []byte(e.body), 0o600)
+		}
+		if err == nil && e.kind != tar.TypeSymlink {
+			err = os.Chmod(at, os.FileMode(e.mode))
+		}
+		must(f.t, errors.Join(err, os.Lchown(at, e.uid, e.uid)))
+	}
+	if f.alter != nil {
+		f.alter(l)
+	}
+	return l, nil
+}
+
+// What the engine's own files say is believed only when it is, to the last entry, what was written. Anything else is for the engine
+// to tell: a restore neither succeeds nor fails by a folder that may be read wrongly.
+func TestRestoreIsReadBackFromTheLayer(t *testing.T) {
+	asRoot(t)
+	for name, tt := range map[string]struct {
+		alter func(gateway.Layer) error
+		want  string
+	}{
+		"as written": {nil, ReadBackLayer},
+		"a byte differs": {func(l gateway.Layer) error {
+			return os.WriteFile(filepath.Join(l.Dir, "sandbox/a"), []byte("thee"), 0o644)
+		}, ReadBackEngine},
+		"a mode differs":             {func(l gateway.Layer) error { return unix.Chmod(filepath.Join(l.Dir, "sandbox/a"), 0o4644) }, ReadBackEngine},
+		"an owner differs":           {func(l gateway.Layer) error { return os.Lchown(filepath.Join(l.Dir, "sandbox/a"), 1, 0) }, ReadBackEngine},
+		"one is missing":             {func(l gateway.Layer) error { return os.Remove(filepath.Join(l.Dir, "sandbox/a")) }, ReadBackEngine},
+		"one too many":               {func(l gateway.Layer) error { return os.WriteFile(filepath.Join(l.Dir, "sandbox/x"), nil, 0o644) }, ReadBackEngine},
+		"a device":                   {func(l gateway.Layer) error { return unix.Mknod(filepath.Join(l.Dir, "sandbox/x"), unix.S_IFCHR, 0) }, ReadBackEngine},
+		"the image has the home too": {func(l gateway.Layer) error { return os.Mkdir(filepath.Join(l.Lower[0], "sandbox"), 0o755) }, ReadBackEngine},
+		"but nothing shows through": {func(l gateway.Layer) error {
+			return errors.Join(os.Mkdir(filepath.Join(l.Lower[0], "sandbox"), 0o755), unix.Setxattr(filepath.Join(l.Dir, "sandbox"), overlayOpaque, []byte("y"), 0))
+		}, ReadBackLayer},
+		"a folder taken from elsewhere": {func(l gateway.Layer) error {
+			return unix.Setxattr(filepath.Join(l.Dir, "sandbox/dir"), overlayRedirect, []byte("/other"), 0)
+		}, ReadBackEngine},
+		"a layer below is gone": {func(l gateway.Layer) error { return os.Remove(l.Lower[0]) }, ReadBackEngine},
+		"the home is a link": {func(l gateway.Layer) error {
+			at := filepath.Join(l.Dir, "sandbox")
+			return errors.Join(os.Rename(at, at+"2"), os.Symlink("sandbox2", at))
+		}, ReadBackEngine},
+		"no layer": {func(l gateway.Layer) error { return os.RemoveAll(l.Dir) }, ReadBackEngine},
+	} {
+		f, request := savedFake(t, "exited")
+		engine := &layeredFake{fakeEngine: f, t: t}
+		if tt.alter != nil {
+			engine.alter = func(l gateway.Layer) { must(t, tt.alter(l)) }
+		}
+		request.containers, request.Target = engine, f.add(idB, "exited")
+		summary, err := Restore(t.Context(), request)
+		if err != nil || !summary.Done || summary.ReadBack != tt.want || engine.looks != 1 {
+			t.Errorf("%s: read back by %q (%d looks), want %q; %v", name, summary.ReadBack, engine.looks, tt.want, err)
+		}
+	}
+}
+
+// A write that went wrong is found whichever way it is read back.
+func TestRestoreFindsAWrongWriteInTheLayer(t *testing.T) {
+	asRoot(t)
+	f, request := savedFake(t, "exited")
+	engine := &layeredFake{fakeEngine: f, t: t}
+	engine.alter = func(l gateway.Layer) {
+		e := f.files[idB]["sandbox/dir/b"]
+		e.body = "flip"
+		f.files[idB]["sandbox/dir/b"] = e // the engine's own reading, which comes after, sees it too
+		must(t, os.WriteFile(filepath.Join(l.Dir, "sandbox/dir/b"), []byte("flip"), 0o644))
+	}
+	request.containers, request.Target = engine, f.add(idB, "exited")
+	_, err := Restore(t.Context(), request)
+	if !errors.Is(err, ErrPutBack) || !strings.Contains(err.Error(), `the first is "dir/b"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The layer of a real container says what its engine says, entry by entry.
+func TestLayerAgreesWithTheEngine(t *testing.T) {
+	asRoot(t)
+	e := realEngine(t)
+	sb := realSandbox(t, e, false, nil)
+	fillHome(t, e, sb, oddHome()...)
+	r := realRun(t, e)
+	b := backedUp(t, r, sb)
+	summary, err := Restore(t.Context(), RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb, Consent: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Layer(t.Context(), sb.Container.ID); err != nil {
+		t.Skipf("SKIPPED, needs an engine with an overlay driver on this host: %v", err)
+	}
+	if summary.ReadBack != ReadBackLayer {
+		t.Errorf("read back by %q", summary.ReadBack)
+	}
+	p := &containerPlace{containerHome{engine: dockerEngine{e}, id: sb.Container.ID, dir: "/sandbox"}}
+	j := &restoreJob{pick: &selection{roots: []string{"."}}, meter: newMeter("x", nil), place: p}
+	want, err := j.look(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, p.lookAtLayer(t.Context(), j), cmp.AllowUnexported(trait{})); diff != "" || len(want) < 10 {
+		t.Errorf("%d entries (-engine +layer):\n%s", len(want), diff)
+	}
+}
