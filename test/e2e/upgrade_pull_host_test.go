@@ -1,0 +1,166 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"sandkeeper/internal/registrytest"
+	"sandkeeper/test/e2e/gateway"
+)
+
+// pullHost is an upgradeHost whose sandbox has an old supervisor, and whose new image is in a registry only.
+type pullHost struct {
+	*upgradeHost
+	registry *registrytest.Registry
+	digest   string // of the new image's manifest
+	before   container.Summary
+}
+
+const pullRepository = "e2e/box"
+
+func newPullHost(t *testing.T) *pullHost {
+	t.Helper()
+	const version = "0.0.110"
+	cli, e := realCLI(t, version), newEngine(t)
+	p := &pullHost{registry: registrytest.Start(t)}
+	u := &upgradeHost{engine: e, name: "pull" + gateway.NewID()[:8], image: p.registry.Address + "/" + pullRepository + ":2"}
+	u.driver = &gateway.Docker{
+		Client: e.client, Version: version, Namespace: "e2e-" + u.name,
+		Command: []string{"/bin/sh", "-c", "trap 'exit 0' TERM; /bin/sleep 600 & wait"},
+	}
+	u.realHost = newRealHost(t, cli, &gateway.Server{Version: version, Backend: u.driver})
+	p.upgradeHost = u
+	t.Cleanup(func() { u.sweep() })
+	u.oldID = p.build("0.0.100")
+	spec := gateway.Sandbox{Image: u.image, Environment: map[string]string{"MODE": "careful"}}.NewSpec(version)
+	u.spec = protowire.AppendString(protowire.AppendTag(spec, 15, protowire.BytesType), "from the future")
+	if _, err := u.driver.Create(t.Context(), gateway.Sandbox{Name: u.name, Spec: u.spec}); err != nil {
+		t.Fatal(err)
+	}
+	c := u.only()
+	if err := e.client.CopyToContainer(t.Context(), c.ID, "/sandbox", archive(t, home()), container.CopyToContainerOptions{CopyUIDGID: true}); err != nil {
+		t.Fatal(err)
+	}
+	u.newID = p.build(version)
+	p.push()
+	u.files, p.before = u.read(c.ID), u.only()
+	return p
+}
+
+// build makes the image under the reference, with a supervisor of that version. The noise makes its layer worth downloading.
+func (p *pullHost) build(supervisor string) (id string) {
+	p.t.Helper()
+	busybox, err := os.ReadFile("/bin/busybox")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	rootfs := archive(p.t, []entry{
+		{name: "bin/busybox", mode: 0o755, content: string(busybox)},
+		{name: "bin/sh", link: "busybox"},
+		{name: "bin/sleep", link: "busybox"},
+		{name: "tmp", dir: true, mode: 0o1777},
+		{name: "sandbox", dir: true, mode: 0o755},
+		{name: "noise", content: noise(2), mode: 0o644},
+		{name: "of", content: p.name + supervisor, mode: 0o644},
+		{name: "opt/openshell/bin/openshell-sandbox", content: "#!/bin/sh\necho openshell-sandbox " + supervisor + "\n", mode: 0o755},
+	})
+	out, err := p.engine.client.ImageImport(p.t.Context(), image.ImportSource{Source: rootfs, SourceName: "-"}, p.image, image.ImportOptions{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := io.Copy(io.Discard, out); err != nil {
+		p.t.Fatal(err)
+	}
+	made, err := p.engine.client.ImageInspect(p.t.Context(), p.image)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return made.ID
+}
+
+// push moves the image from the engine to the registry.
+func (p *pullHost) push() {
+	p.t.Helper()
+	push := func(ctx context.Context, ref string) (io.ReadCloser, error) {
+		return p.engine.client.ImagePush(ctx, ref, image.PushOptions{RegistryAuth: "e30="})
+	}
+	if err := registrytest.Push(p.t.Context(), push, p.image); err != nil {
+		p.t.Fatal(err)
+	}
+	p.digest = p.registry.Digest(pullRepository, "2")
+	p.forget()
+	if p.here() {
+		p.t.Fatal("the image is on this host still")
+	}
+}
+
+func (p *pullHost) forget() {
+	if _, err := p.engine.client.ImageRemove(context.Background(), p.image, image.RemoveOptions{Force: true}); err != nil {
+		p.t.Error(err)
+	}
+}
+
+func (p *pullHost) here() bool {
+	_, err := p.engine.client.ImageInspect(context.Background(), p.image)
+	return err == nil
+}
+
+// untouched asserts that the sandbox is the one that was there, and has run on.
+func (p *pullHost) untouched() {
+	p.t.Helper()
+	p.holds("running", p.oldID)
+	now := p.only()
+	seen, err := p.engine.client.ContainerInspect(p.t.Context(), now.ID)
+	if err != nil || now.ID != p.before.ID || seen.RestartCount != 0 || !seen.State.Running || seen.State.FinishedAt != "0001-01-01T00:00:00Z" {
+		p.t.Errorf("container %s became %s, state %+v, %v; want it untouched", p.before.ID, now.ID, seen.State, err)
+	}
+	if backups, _ := filepath.Glob(filepath.Join(p.home, ".local/share/sandkeeper/backups/*/*")); len(backups) > 0 {
+		p.t.Errorf("it was backed up: %q", backups)
+	}
+}
+
+// during runs an upgrade and does something at the moment when it says a stage.
+func (p *pullHost) during(stage string, do func()) (upgradeDocument, string) {
+	p.t.Helper()
+	argv := p.arguments()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
+	defer cancel()
+	child := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	var stdout strings.Builder
+	child.Env, child.Stdout = p.env, &stdout
+	said, err := child.StderrPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	var all strings.Builder
+	for lines := bufio.NewScanner(io.TeeReader(said, &all)); lines.Scan(); {
+		if lines.Text() == p.name+": "+stage {
+			do()
+		}
+	}
+	_ = child.Wait()
+	var d upgradeDocument
+	if err := json.Unmarshal([]byte(stdout.String()), &d); err != nil || d.Result == nil || len(d.Result.Sandboxes) != 1 {
+		p.t.Fatalf("%v\n%s\n%s", err, stdout.String(), all.String())
+	}
+	if want := `"pull": "` + p.digest + `"`; !strings.Contains(stdout.String(), want) {
+		p.t.Errorf("the result does not say %s:\n%s", want, stdout.String())
+	}
+	return d, all.String()
+}
