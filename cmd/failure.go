@@ -73,12 +73,22 @@ func openshellFailure(err error) *Failure {
 			Hint: "openshell gateway list shows what is registered; " + offlineHint,
 		}
 	case listing.Unreachable || listing.TimedOut:
-		return &Failure{
-			Code: ExitUnreachable, Kind: "gateway_unreachable", Err: err,
-			Hint: "sandkeeper gateway status shows what is there; " + offlineHint,
-		}
+		return unreachableFailure(err, listing)
 	}
 	return listingFailure(err, listing)
+}
+
+// unreachableFailure is for a gateway that did not answer. One that was there and did not let us in, or was not believed, has a class of
+// its own.
+func unreachableFailure(err error, listing *openshell.ListingError) *Failure {
+	f := &Failure{
+		Code: ExitUnreachable, Kind: "gateway_unreachable", Err: err, Hint: "sandkeeper gateway status shows what is there; " + offlineHint,
+	}
+	d := preflight.Diagnose("openshell "+listing.Op+": "+listing.Output, preflight.SourceStateCall)
+	if d.Class == preflight.TLSTrust || d.Class == preflight.TLSClientCert {
+		f.Kind, f.Hint = string(d.Class), strings.Join(append(d.Actions, offlineHint), "\n")
+	}
+	return f
 }
 
 // listingFailure gives a listing that failed with words the class that these words have, and its remedy.

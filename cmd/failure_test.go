@@ -25,9 +25,21 @@ func TestFailureOfEveryTypedError(t *testing.T) {
 		kind string
 		next string // what the hint must say
 	}{
-		"no openshell":           {openshell.ErrNotFound, ExitRefused, "gateway_not_registered", "backup-all --offline"},
-		"listing, no such":       {&openshell.ListingError{Gateway: "g", Op: "sandbox list", NotRegistered: true}, ExitUnreachable, "gateway_not_registered", "openshell gateway list"},
-		"listing, no answer":     {&openshell.ListingError{Gateway: "g", Op: "sandbox list", Unreachable: true}, ExitUnreachable, "gateway_unreachable", "sandkeeper gateway status"},
+		"no openshell":       {openshell.ErrNotFound, ExitRefused, "gateway_not_registered", "backup-all --offline"},
+		"listing, no such":   {&openshell.ListingError{Gateway: "g", Op: "sandbox list", NotRegistered: true}, ExitUnreachable, "gateway_not_registered", "openshell gateway list"},
+		"listing, no answer": {&openshell.ListingError{Gateway: "g", Op: "sandbox list", Unreachable: true}, ExitUnreachable, "gateway_unreachable", "sandkeeper gateway status"},
+		"listing, not let in": {
+			&openshell.ListingError{Gateway: "g", Op: "sandbox list", Unreachable: true, Exit: 1, Output: `Error: code: 'Unknown error', message: "transport error", source: tonic::transport::Error(Transport, hyper::Error(Io, Custom { kind: InvalidData, error: "received fatal alert: UnknownCA" }))`},
+			ExitUnreachable, "tls_client_cert", "openshell gateway list",
+		},
+		"listing, not believed": {
+			&openshell.ListingError{Gateway: "g", Op: "sandbox list", Unreachable: true, Exit: 1, Output: "Error: transport error Diagnostic severity: error Caused by: invalid peer certificate: UnknownIssuer"},
+			ExitUnreachable, "tls_trust", "openshell status",
+		},
+		"listing, no certificate": {
+			&openshell.ListingError{Gateway: "g", Op: "sandbox list", Exit: 1, Output: "Error: failed to read TLS cert from /h/.config/openshell/gateways/g/mtls/tls.crt Diagnostic severity: error Caused by: No such file or directory (os error 2)"},
+			ExitRefused, "tls_client_cert", "openshell gateway list",
+		},
 		"listing, too slow":      {&openshell.ListingError{Gateway: "g", Op: "sandbox list", TimedOut: true}, ExitUnreachable, "gateway_unreachable", "--offline"},
 		"listing, gibberish":     {&openshell.ListingError{Gateway: "g", Op: "sandbox list", Output: "?"}, ExitRefused, "listing_unreadable", "sandkeeper preflight"},
 		"registry":               {&sandbox.RegistryError{Path: "/h/sandboxes.json", Err: errors.New("cut off")}, ExitRefused, "registry_invalid", "/h/sandboxes.json"},

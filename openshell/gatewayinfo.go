@@ -36,7 +36,7 @@ func (c *CLI) GatewayInfo(ctx context.Context, gateway string) (Registration, er
 
 // ParseGatewayInfo reads what `openshell gateway info` prints, JSON or text of any generation.
 func ParseGatewayInfo(output string) (Registration, error) {
-	text := strings.TrimSpace(stripANSI(output))
+	text := answerIn(output)
 	if strings.HasPrefix(text, "{") {
 		var answer struct{ Gateway, Server, Auth, Version string }
 		if err := json.Unmarshal([]byte(text), &answer); err != nil {

@@ -41,7 +41,7 @@ var columns = regexp.MustCompile(` {2,}`)
 
 // ParseGateways reads what `openshell gateway list` prints, JSON or a table.
 func ParseGateways(output string) ([]Registration, error) {
-	text := strings.TrimSpace(stripANSI(output))
+	text := answerIn(output)
 	if strings.HasPrefix(text, "[") {
 		return gatewaysOfJSON(text)
 	}

@@ -24,7 +24,7 @@ func ParseSandboxes(output string) ([]Sandbox, error) {
 }
 
 func parseSandboxes(output string) (listing, error) {
-	text := strings.TrimSpace(stripANSI(output))
+	text := answerIn(output)
 	switch {
 	case text == "":
 		return listing{}, errors.New("the answer is empty")

@@ -96,3 +96,23 @@ func TestJSONNamesAreNotSplit(t *testing.T) {
 		t.Errorf("got %+v, %v", rows, err)
 	}
 }
+
+// TestListingAfterALog reads an answer that the CLI's own log stands before, as 0.0.110 prints it when a token cannot be refreshed. Log
+// lines alone are no listing, and what only looks like one is none.
+func TestListingAfterALog(t *testing.T) {
+	const warning = "2026-11-22T00:32:04.922015Z  WARN openshell: OIDC token refresh failed: no refresh token available\n"
+	for name, answer := range map[string]string{
+		"JSON":  `[{"id": "id-a", "name": "alpha", "phase": "Ready"}]`,
+		"table": "NAME   CREATED              PHASE\nalpha  2026-08-21 14:15:56  Ready\n",
+	} {
+		rows, err := ParseSandboxes(warning + "\x1b[2m" + warning + answer)
+		if err != nil || len(rows) != 1 || rows[0].Name != "alpha" || rows[0].Phase != "Ready" {
+			t.Errorf("%s: %+v, %v", name, rows, err)
+		}
+	}
+	for _, output := range []string{warning, "2026-11-22T00:32:04Z something\n[]", "WARN openshell: x\n[]"} {
+		if rows, err := ParseSandboxes(output); err == nil {
+			t.Errorf("%q passes for a listing: %+v", output, rows)
+		}
+	}
+}

@@ -44,7 +44,7 @@ var errNoStatus = errors.New("the answer has no status line")
 
 // ParseStatus reads what `openshell status` prints on standard output, JSON (0.0.92 and newer) or text of any generation.
 func ParseStatus(output string) (Status, error) {
-	if text := strings.TrimSpace(stripANSI(output)); strings.HasPrefix(text, "{") {
+	if text := answerIn(output); strings.HasPrefix(text, "{") {
 		return statusOfJSON(text)
 	}
 	status := Status{}

@@ -64,7 +64,8 @@ const (
 // TLS, credentials and the other end of the line. Those that begin with rust are worded as OpenShell's own libraries do (rustls, hyper,
 // h2, tonic).
 const (
-	clientCert = `certificate required|certificate_required|peer sent no certificates|no client cert|` +
+	clientCert = `received fatal alert: (?:unknownca|badcertificate|certificaterequired|certificateexpired|certificateunknown|certificaterevoked)|` +
+		`failed to read tls (?:cert|key|ca) from|certificate required|certificate_required|peer sent no certificates|no client cert|` +
 		`client cert(?:ificate)? (?:is|was)? (?:required|missing|not sent|not found)|(?:requires|missing|without) (?:a)? client (?:tls)? cert`
 	rustTrust = `invalid peer certificate|received fatal alert|bad signature|unknownissuer|notvalidforname|certnotvalid`
 	anyTrust  = `self-?signed certificate|certificate verify failed|certificate signed by unknown authority|certificate has expired|unknown ca|certificate is (?:valid for|not valid)|` +

@@ -33,7 +33,7 @@ type recipeHost struct {
 // withRealCLI reports whether a real openshell of that version can be had; else a stand-in speaks for it.
 func withRealCLI(version string) bool { return slices.Contains(realVersions(), version) }
 
-func newRecipeHost(t *testing.T, version string) *recipeHost {
+func newRecipeHost(t *testing.T, version string, secured ...func(*gateway.Server)) *recipeHost {
 	t.Helper()
 	e := newEngine(t)
 	h := &recipeHost{version: version, mounted: t.TempDir(), records: gateway.NewRecords(
@@ -61,6 +61,9 @@ func newRecipeHost(t *testing.T, version string) *recipeHost {
 	}
 	h.newID = h.build("two")
 	server := &gateway.Server{Version: version, Backend: h.driver, Records: h.records, Heard: h.hear}
+	for _, secure := range secured {
+		secure(server)
+	}
 	if withRealCLI(version) {
 		h.realHost = newRealHost(t, realCLI(t, version), server)
 	} else {
