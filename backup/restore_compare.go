@@ -158,7 +158,7 @@ func (j *restoreJob) compare(ctx context.Context) error {
 // bytes before the next one is. Everything that could lead a write out of the home is refused here: odd names, entries below
 // something that is no folder, hard links to anything but a file that came before.
 func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *header, content reader) error) (err error) {
-	r, err := openArchive(ctx, j.Backup, j.manifest, OpenOptions{Identities: j.Identities})
+	r, err := openArchive(ctx, j.Backup, j.manifest, OpenOptions{Identities: j.Identities, proven: true})
 	if err != nil {
 		return err
 	}

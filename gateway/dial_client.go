@@ -19,6 +19,10 @@ import (
 // answerLimit is how much of one JSON answer is read; 1,000 containers take about 4 MiB.
 const answerLimit = 64 << 20
 
+// writeBuffer holds a whole piece of a stream (32 KiB, of net/http) with what HTTP puts around it: an engine that a home is written to
+// is then woken once for each piece, not twice.
+const writeBuffer = 64 << 10
+
 // tlsFiles are the certificates for an engine behind TLS; the zero value means plain.
 type tlsFiles struct {
 	ca, cert, key string
@@ -48,7 +52,7 @@ func newEngine(a address, timeout time.Duration) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := &http.Transport{MaxIdleConns: 6, IdleConnTimeout: 30 * time.Second}
+	transport := &http.Transport{MaxIdleConns: 6, IdleConnTimeout: 30 * time.Second, WriteBufferSize: writeBuffer}
 	if err := sockets.ConfigureTransport(transport, host.Scheme, host.Host); err != nil {
 		return nil, err
 	}
