@@ -129,7 +129,7 @@ func protoPair(number protowire.Number, name, value string) []byte {
 // with fields of the future in it, in its template and in its policy.
 func (h *recipeHost) everything() []byte {
 	template := [][]byte{
-		protoText(977, "of the future"), protoText(1, h.image), protoPair(4, "rack", "7"), protoPair(4, "fleet", "prod"),
+		protoText(977, "of the future"), protoText(1, h.image), protoPair(4, "rack", "7"), protoPair(4, "row", "3"),
 		protoPair(5, "note", "kept"), protoPair(6, "TEMPLATE_ONLY", "1"),
 	}
 	if gateway.Since(h.version, 58) {
