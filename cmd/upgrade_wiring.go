@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"sandkeeper/backup"
@@ -103,6 +104,7 @@ func (o *upgradeOptions) content(u *upgrading, seen survey) (*upgrade.Backups, e
 	}
 	content := &upgrade.Backups{
 		Store: u.store, Engine: seen.engine, Identities: identities, Stall: o.capture.stallLimit,
+		Restoring: filepath.Join(a.stateDir(), "upgrade-restoring"),
 		Run: func() *backup.Run {
 			run := a.backupRun(u.store, seen.engine, seen.views, o.capture, nil)
 			run.Label, run.Progress = "before an upgrade", nil // the stage lines are the progress

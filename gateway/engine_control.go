@@ -18,6 +18,7 @@ import (
 const (
 	stopGrace     = 10 * time.Second // what the engine gives a container's main process before it kills it
 	commitTimeout = 30 * time.Minute
+	untagTimeout  = 5 * time.Minute // removing an image is the removal of its layers, and the engine does that for one image at a time
 )
 
 // Pause freezes every process of a container. A container that is frozen already is no error.
@@ -105,7 +106,7 @@ func (e *Engine) ImageID(ctx context.Context, ref string) (string, error) {
 // RemoveImage removes an image reference, and the image with its last reference. The error wraps fs.ErrNotExist when the engine
 // has no such image.
 func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
-	ctx, cancel := e.within(ctx, e.timeout+stopGrace)
+	ctx, cancel := e.within(ctx, untagTimeout)
 	defer cancel()
 	if _, err := e.client.ImageRemove(ctx, ref, image.RemoveOptions{}); err != nil {
 		return fmt.Errorf("removing image %q: %w", ref, e.explain(ctx, err))

@@ -24,6 +24,9 @@ type Backups struct {
 	Identities backup.Identities // for stores that encrypt
 	Stall      time.Duration
 	Progress   func(backup.Event)
+	// Restoring is a folder for the journal of restores, apart from that of the restore command: what is put into sandboxes that were
+	// just made is the upgrade's own matter. "": what a run that was killed has left of a restore stays.
+	Restoring string
 	// LockWait is how long another run may take to let go of the store; 0 is two minutes.
 	LockWait time.Duration
 }
@@ -117,7 +120,7 @@ func (b *Backups) request(sb sandbox.Sandbox, id string) (backup.RestoreRequest,
 	saved, err := b.Store.Find(sb.Name, id)
 	return backup.RestoreRequest{
 		Store: b.Store, Backup: saved, Identities: b.Identities, Target: sb, Engine: b.Engine, CLI: b.CLI,
-		Scope: backup.ScopeFull, Consent: true, Stall: b.Stall, Progress: b.Progress,
+		Scope: backup.ScopeFull, Consent: true, Stall: b.Stall, Progress: b.Progress, Journal: b.Restoring,
 	}, err
 }
 
@@ -125,6 +128,9 @@ func (b *Backups) request(sb sandbox.Sandbox, id string) (backup.RestoreRequest,
 func (b *Backups) Restore(ctx context.Context, sb sandbox.Sandbox, id string) error {
 	request, err := b.request(sb, id)
 	if err != nil {
+		return err
+	}
+	if err := b.recover(ctx); err != nil {
 		return err
 	}
 	summary, err := backup.Restore(ctx, request)
@@ -136,6 +142,23 @@ func (b *Backups) Restore(ctx context.Context, sb sandbox.Sandbox, id string) er
 		err = fmt.Errorf("backup %s was not restored to the end", id)
 	}
 	return err
+}
+
+// recover clears up after restores whose process died before they wrote; one that died later is taken over from.
+func (b *Backups) recover(ctx context.Context) error {
+	if b.Restoring == "" {
+		return nil
+	}
+	_, err := backup.RecoverRestores(ctx, b.Restoring, func(context.Context, string) (backup.Restarter, error) { return b.Engine, nil })
+	return err
+}
+
+// Sweep removes the copies that restores have kept of what was in the sandboxes of that name when they had just been made.
+func (b *Backups) Sweep(name string) error {
+	if b.Restoring == "" {
+		return nil
+	}
+	return backup.DropRestores(b.Restoring, name)
 }
 
 // Compare reads the home and the backup, and holds every entry and every byte against each other.

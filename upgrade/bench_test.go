@@ -86,7 +86,7 @@ func fit(ctx context.Context, folder, engineHost, socket string, point func(stri
 	}
 	f := &fitted{engine: engine}
 	f.backups = &Backups{
-		Store: store, Engine: engine, LockWait: 5 * time.Second,
+		Store: store, Engine: engine, LockWait: 5 * time.Second, Restoring: filepath.Join(folder, "restoring"),
 		Run: func() *backup.Run { return &backup.Run{Store: store, Engine: engine, PauseLimit: -1} },
 	}
 	driver := &remote{socket: socket, point: point}
@@ -169,6 +169,9 @@ func (w *world) settled(t *testing.T, f *fitted, name, state string) dockertest.
 	}
 	if entries, err := f.Journal.Entries(); err != nil || len(entries) != 0 {
 		t.Errorf("the journal still has %+v, %v", entries, err)
+	}
+	if left, err := f.backups.Store.Interrupted(); err != nil || len(left) != 0 {
+		t.Errorf("its restores have left %q, %v", left, err)
 	}
 	return of[0]
 }

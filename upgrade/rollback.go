@@ -181,6 +181,9 @@ func (j *job) bringHome(ctx context.Context, image string) error {
 
 // forget strikes a finished upgrade off the journal.
 func (j *job) forget(_ context.Context, o Outcome) Outcome {
+	if err := j.Content.Sweep(j.Name); err != nil {
+		o.Warnings = append(o.Warnings, fmt.Sprintf("what its restore has left could not be removed: %v", err))
+	}
 	if err := j.Journal.Forget(j.Entry); err != nil {
 		o.Warnings = append(o.Warnings, fmt.Sprintf("it is finished, but the journal still names it: %v; `%s` strikes it off", err, invocation("--resume", j.Name)))
 	}

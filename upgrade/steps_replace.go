@@ -144,12 +144,13 @@ func withImage(request lifecycle.Request, image string) (lifecycle.Request, erro
 
 // finish drops the rollback image: the new sandbox has everything.
 func (j *job) finish(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx) // the engine removes it either way
 	err := j.Engine.RemoveImage(ctx, j.RollbackImage)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		j.warn(fmt.Sprintf("its rollback image %s could not be removed: %v", j.RollbackImage, err))
-		return nil
+	} else {
+		j.RollbackImage = ""
 	}
-	j.RollbackImage = ""
 	return j.dropEarlier(ctx)
 }
 

@@ -38,6 +38,8 @@ type Content interface {
 	Restore(ctx context.Context, sb sandbox.Sandbox, id string) error
 	// Compare says how the home of sb differs from a backup: the whole of it, or what the agent's state is.
 	Compare(ctx context.Context, sb sandbox.Sandbox, id string, stateOnly bool) (Differences, error)
+	// Sweep removes what restores into the sandbox have left, also those of runs that were killed: its upgrade has ended.
+	Sweep(name string) error
 }
 
 // Saved is a verified backup. LeftOut are the paths of credentials that it does not hold.
