@@ -90,8 +90,8 @@ func upgradeFaults() []upgradeFault {
 		},
 		{
 			name: "Ready, then Error", arrange: func(u *upgradeHost) {
-				u.backend.phase = func(look int, s gateway.Sandbox) gateway.Phase {
-					if u.backend.creates == 1 && look > 2 {
+				u.backend.phase = func(creates, look int, s gateway.Sandbox) gateway.Phase {
+					if creates == 1 && look > 2 {
 						return gateway.Failed
 					}
 					return s.Phase
@@ -108,8 +108,8 @@ func upgradeFaults() []upgradeFault {
 		},
 		{
 			name: "it never comes up", arrange: func(u *upgradeHost) {
-				u.backend.phase = func(_ int, s gateway.Sandbox) gateway.Phase {
-					if u.backend.creates == 1 {
+				u.backend.phase = func(creates, _ int, s gateway.Sandbox) gateway.Phase {
+					if creates == 1 {
 						return gateway.Provisioning
 					}
 					return s.Phase
@@ -193,6 +193,7 @@ func (u *upgradeHost) damageBackup() {
 func TestUpgradeFaultsBringTheOldOneBack(t *testing.T) {
 	for _, f := range upgradeFaults() {
 		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
 			u := newUpgradeHost(t, "running")
 			if f.arrange != nil {
 				f.arrange(u)
@@ -268,7 +269,7 @@ func (u *upgradeHost) tidy(rollbackImage string) {
 	if got := strings.Join(tags, " "); got != rollbackImage {
 		u.t.Errorf("rollback images %q are there, want %q", got, rollbackImage)
 	}
-	for _, pattern := range []string{".local/state/sandkeeper/paused/*", ".local/state/sandkeeper/restoring/*", ".local/share/sandkeeper/backups/*/.*", ".local/share/sandkeeper/backups/.before-restore-*"} {
+	for _, pattern := range []string{".local/state/sandkeeper/paused/*", ".local/state/sandkeeper/restoring/*", ".local/state/sandkeeper/upgrade-restoring/*", ".local/share/sandkeeper/backups/*/.*", ".local/share/sandkeeper/backups/.before-restore-*"} {
 		if left, _ := filepath.Glob(filepath.Join(u.home, pattern)); len(left) > 0 {
 			u.t.Errorf("left over: %q", left)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,12 +17,13 @@ import (
 // that is stopped with nobody to start it. SANDKEEPER_KILL_ROUNDS=all does it at every stage with both signals; else at a few.
 func TestUpgradeInterruptedAtEveryStage(t *testing.T) {
 	stages, signals := []string{"stopping", "keeping-image", "deleting", "creating", "restoring", "starting"}, []syscall.Signal{syscall.SIGINT}
-	if os.Getenv("SANDKEEPER_KILL_ROUNDS") == "all" {
+	if allRounds() {
 		stages, signals = upgradeStages(), []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}
 	}
 	for _, stage := range stages {
 		for _, signal := range signals {
 			t.Run(stage+", "+signal.String(), func(t *testing.T) {
+				t.Parallel()
 				u := newUpgradeHost(t, "running")
 				before := u.only().ID
 				s := u.interrupted(stage, signal)
@@ -101,6 +103,7 @@ func TestUpgradeCutOffWhileTheSandboxStops(t *testing.T) {
 func TestUpgradeResumedAfterTheSandboxWasUsed(t *testing.T) {
 	for _, stage := range []string{"backed-up", "image-kept", "deleting"} {
 		t.Run(stage, func(t *testing.T) {
+			t.Parallel()
 			u := newUpgradeHost(t, "running")
 			killed := make(chan struct{})
 			u.backend.beforeDelete = func(int) error {
@@ -115,6 +118,30 @@ func TestUpgradeResumedAfterTheSandboxWasUsed(t *testing.T) {
 			u.engine.put(c.ID, entry{name: "made-since", content: "a day's work", mode: 0o600})
 			u.files = u.read(c.ID)
 			u.settledAs(u.outcome(u.upgrade("--resume"), 0, "upgraded"))
+		})
+	}
+}
+
+// TestUpgradeKilledInTheMiddleOfTheRestore kills a run that has written half of a home: either way leaves neither the half home nor the
+// copy of what the image had there.
+func TestUpgradeKilledInTheMiddleOfTheRestore(t *testing.T) {
+	for then, want := range map[string]string{"--resume": "upgraded", "--rollback": "rolled_back"} {
+		t.Run(then, func(t *testing.T) {
+			t.Parallel()
+			u := newUpgradeHost(t, "running")
+			u.engine.put(u.only().ID, entry{name: "noise", content: noise(64), mode: 0o600})
+			u.files = u.read(u.only().ID)
+			var copies []string
+			p := u.during("restoring", func(child *os.Process) {
+				for until := time.Now().Add(20 * time.Second); len(copies) == 0 && time.Now().Before(until); time.Sleep(time.Millisecond) {
+					copies, _ = filepath.Glob(filepath.Join(u.backups(), ".before-restore-*"))
+				}
+				u.must(child.Kill())
+			})
+			if p.signal != syscall.SIGKILL || len(copies) != 1 {
+				t.Fatalf("it ended with exit %d, signal %v, and had kept %q\n%s\n%s", p.exit, p.signal, copies, p.stdout, p.stderr)
+			}
+			u.settledAs(u.outcome(u.upgrade(then), 0, want))
 		})
 	}
 }

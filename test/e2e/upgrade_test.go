@@ -89,11 +89,14 @@ func upgradeStages() []string {
 	}
 }
 
+// allRounds reports whether every stage is to be tried, as the soak does.
+func allRounds() bool { return os.Getenv("SANDKEEPER_KILL_ROUNDS") == "all" }
+
 // TestUpgradeKilledAtEveryStage kills real runs with kill -9 as soon as they say a stage, and finishes or takes back what is left.
 // SANDKEEPER_KILL_ROUNDS=all kills at every stage, both ways; else at a few.
 func TestUpgradeKilledAtEveryStage(t *testing.T) {
 	chosen := []string{"backed-up", "deleting", "creating", "restoring", "starting"}
-	if os.Getenv("SANDKEEPER_KILL_ROUNDS") == "all" {
+	if allRounds() {
 		chosen = upgradeStages()
 	}
 	for _, stage := range chosen {

@@ -18,7 +18,7 @@ type unruly struct {
 	*gateway.Docker
 	beforeCreate, afterCreate func(n int, s gateway.Sandbox) error
 	beforeDelete, afterDelete func(n int) error
-	phase                     func(look int, s gateway.Sandbox) gateway.Phase
+	phase                     func(creates, look int, s gateway.Sandbox) gateway.Phase
 
 	mu                      sync.Mutex
 	creates, deletes, looks int
@@ -31,13 +31,19 @@ func (u *unruly) count(what *int) int {
 	return *what
 }
 
+func (u *unruly) created() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.creates
+}
+
 // List says of each sandbox what the test wants to be said.
 func (u *unruly) List(ctx context.Context) ([]gateway.Sandbox, error) {
 	all, err := u.Docker.List(ctx)
-	look := u.count(&u.looks)
+	look, creates := u.count(&u.looks), u.created()
 	for i := range all {
 		if u.phase != nil {
-			all[i].Phase = u.phase(look, all[i])
+			all[i].Phase = u.phase(creates, look, all[i])
 		}
 	}
 	return all, err
