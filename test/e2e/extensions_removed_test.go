@@ -3,6 +3,7 @@ package e2e
 import (
 	"testing"
 
+	"github.com/docker/docker/api/types/image"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -20,9 +21,13 @@ func TestRemovedExtensionLeavesTheContainer(t *testing.T) {
 		{[]string{}, []string{"/data"}, map[string]string{}},
 	} {
 		h.activate(step.active...)
+		replaced := h.newID
 		h.newID = h.build("with " + t.Name() + " and " + string(rune('a'+len(step.active))))
 		if got := h.upgrade(); got.ExitCode != 0 || got.Result == nil || got.Result.Totals["upgraded"] != 1 {
 			t.Fatalf("%v: exit %d, error %+v, result %+v", step.active, got.ExitCode, got.Error, got.Result)
+		}
+		if _, err := h.engine.client.ImageRemove(t.Context(), replaced, image.RemoveOptions{Force: true}); err != nil {
+			t.Errorf("image %s is left behind: %v", replaced, err)
 		}
 		c, err := h.engine.client.ContainerInspect(t.Context(), h.only().ID)
 		if err != nil {
