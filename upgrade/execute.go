@@ -30,7 +30,7 @@ func (u *Upgrader) each(ctx context.Context, entries []*Entry, do func(*job) Out
 
 // one is a single sandbox's turn. A panic in it is that sandbox's failure, and its journal stays.
 func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job) Outcome) (o Outcome) {
-	j := &job{Upgrader: u, Entry: e}
+	j := &job{Upgrader: u, Entry: e, resumed: !e.Updated.IsZero()}
 	defer func() {
 		if trouble := recover(); trouble != nil {
 			o = j.outcome(Failed, e.Step, fmt.Sprintf("internal error: %v (%s); %s", trouble, crash.Site(debug.Stack()), j.commands()))

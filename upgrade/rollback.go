@@ -102,6 +102,9 @@ func (j *job) clearOnce(ctx context.Context) error {
 		return fmt.Errorf("a sandbox %q with id %s is there that this upgrade did not make: %w", j.Name, record.ID, errForeign)
 	}
 	if found {
+		if err := j.keepNew(ctx, record.ID); err != nil {
+			return err
+		}
 		if err := j.delete(ctx, record.ID); err != nil {
 			return err
 		}

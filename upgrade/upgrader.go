@@ -136,6 +136,7 @@ type job struct {
 	*Entry
 	driver  lifecycle.Driver
 	release func() error // of the store; nil while it is not held
+	resumed bool         // an earlier run began it, and nobody knows what was done in the sandbox since
 }
 
 func (u *Upgrader) job(ctx context.Context, e *Entry) (*job, error) {
