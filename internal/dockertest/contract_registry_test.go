@@ -64,7 +64,8 @@ func (s shop) as(user, password string) string {
 	return encoded
 }
 
-// pull is the error of a pull, wherever it is said, and whether the report names the digest.
+// pull is the error of a pull, wherever it is said, and whether the report names the digest. How far it is a daemon says when it likes:
+// of a small layer that arrives at once, never.
 func (s shop) pull(t *testing.T, ref, auth string) string {
 	t.Helper()
 	body, err := s.ImagePull(t.Context(), ref, image.PullOptions{RegistryAuth: auth})
@@ -77,7 +78,7 @@ func (s shop) pull(t *testing.T, ref, auth string) string {
 		t.Fatal(err)
 	}
 	_, failed, _ := strings.Cut(string(report), `"error":`)
-	return fmt.Sprint(failed, strings.Contains(string(report), `"Digest: `+s.digest+`"`), strings.Contains(string(report), `"Downloading"`))
+	return fmt.Sprint(failed, strings.Contains(string(report), `"Digest: `+s.digest+`"`))
 }
 
 func TestRegistryContract(t *testing.T) {
@@ -113,7 +114,7 @@ var registryPromises = []struct {
 		said := s.pull(t, s.ref, "")
 		_, here := s.ImageInspect(t.Context(), s.ref)
 		return fmt.Sprint(said, here)
-	}, "true true<nil>"},
+	}, "true<nil>"},
 	{"a tag that is not there", func(t *testing.T, s shop) string {
 		_, err := s.DistributionInspect(t.Context(), s.ref+"9", "")
 		return fmt.Sprint(errdefs.IsNotFound(err), " ", err, "; ", s.pull(t, s.ref+"9", ""))
@@ -132,7 +133,7 @@ var registryPromises = []struct {
 		s.demand("ann", "secret")
 		asked, err := s.DistributionInspect(t.Context(), s.ref, s.as("ann", "secret"))
 		return fmt.Sprint(asked.Descriptor.Digest.String() == s.digest, err, s.pull(t, s.ref, s.as("ann", "secret")))
-	}, "true <nil>true true"},
+	}, "true <nil>true"},
 }
 
 func after(text, mark string) string {
