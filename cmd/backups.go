@@ -2,14 +2,17 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sandkeeper/backup"
 )
 
-const backupsLong = `Look after what backup-all has stored: list, show, verify, prune, export and import backups. Reading takes no lock.`
+const backupsLong = `Look after what backup-all has stored: list, show, verify, prune, export and import backups. Reading takes no lock. What it has saved of
+the gateways themselves is listed and verified as well; --gateway-state NAME shows, verifies or prunes that of one.`
 
 func newBackups(a *app) *cobra.Command {
 	c := &cobra.Command{
@@ -26,9 +29,36 @@ func newBackups(a *app) *cobra.Command {
 
 // selection is which backups a command is about: those of every sandbox, of one, or one by its id.
 type selection struct {
-	store *backup.Store
-	name  string // a sandbox, or the id of a backup; "" is everything
-	id    string // narrows a sandbox to one backup: an id, the beginning of one, or "latest"
+	store   *backup.Store
+	name    string // a sandbox, or the id of a backup; "" is everything
+	id      string // narrows a sandbox to one backup: an id, the beginning of one, or "latest"
+	gateway string // not sandboxes, but the saved state of this gateway
+}
+
+func (s *selection) addFlag(f *pflag.FlagSet) {
+	f.StringVar(&s.gateway, "gateway-state", "", "not of sandboxes: the saved state of this gateway")
+}
+
+// in is the selection in a store.
+func (s selection) in(store *backup.Store) selection {
+	s.store = store
+	if s.gateway != "" {
+		s.store, s.name = store.Gateways(), s.gateway
+	}
+	return s
+}
+
+// single refuses a sandbox beside a gateway.
+func (s selection) single() error {
+	if s.gateway != "" && s.name != "" {
+		return usage("leave one of them out", "--gateway-state %q is about a gateway, %q about sandboxes", s.gateway, s.name)
+	}
+	return nil
+}
+
+// of says what b is a backup of.
+func (s selection) of(b backup.Backup) string {
+	return fmt.Sprintf("backup %s of %s %q", b.ID, s.noun(), b.Sandbox)
 }
 
 // backups are the selected ones, grouped by sandbox, newest first.
@@ -57,9 +87,16 @@ func (s selection) backups(ctx context.Context) ([]backup.Backup, error) {
 		}
 	}
 	if len(selected) == 0 && s.name != "" {
-		return nil, notFound("no sandbox with backups, and no backup, is called %q in %s", s.name, s.store.Root())
+		return nil, notFound("no %s with backups, and no backup, is called %q in %s", s.noun(), s.name, s.store.Root())
 	}
 	return selected, nil
+}
+
+func (s selection) noun() string {
+	if s.gateway != "" {
+		return "gateway"
+	}
+	return "sandbox"
 }
 
 // one is the single selected backup; for a sandbox without an id, its newest whole one.

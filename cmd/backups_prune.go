@@ -41,6 +41,7 @@ func newBackupsPrune(a *app, run func(context.Context, *backupsPruneOptions) (*a
 	f.BoolVarP(&o.yes, "yes", "y", false, "carry the plan out without asking")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan only")
 	o.store.addFlags(f)
+	o.which.addFlag(f)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o.which.name = argument(args, 0)
 		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
@@ -70,12 +71,17 @@ func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, erro
 	if _, err := backup.PlanPrune(nil, o.keep); err != nil {
 		return nil, usage("sandkeeper backups prune --keep 3", "%w", err)
 	}
+	if err := o.which.single(); err != nil {
+		return nil, err
+	}
 	store, err := a.openStore(o.store)
 	if err != nil {
 		return nil, err
 	}
+	o.which = o.which.in(store)
+	store = o.which.store
 	if o.dryRun {
-		plan, _, err := o.plan(ctx, store)
+		plan, _, err := o.plan(ctx)
 		return pruneAnswer(plan), err
 	}
 	// The lock comes before the plan: what is planned must still be so when it is done.
@@ -84,7 +90,7 @@ func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, erro
 		return nil, err
 	}
 	defer func() { _ = lock.Unlock() }()
-	plan, remove, err := o.plan(ctx, store)
+	plan, remove, err := o.plan(ctx)
 	if err != nil || len(remove) == 0 {
 		return pruneAnswer(plan), err
 	}
@@ -103,13 +109,12 @@ func pruneAnswer(r *pruneResult) *answer {
 }
 
 // plan decides for each sandbox; remove are the backups that would go.
-func (o *backupsPruneOptions) plan(ctx context.Context, store *backup.Store) (*pruneResult, []backup.Backup, error) {
-	o.which.store = store
+func (o *backupsPruneOptions) plan(ctx context.Context) (*pruneResult, []backup.Backup, error) {
 	backups, err := o.which.backups(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	result := &pruneResult{Root: store.Root(), DryRun: o.dryRun, Plan: []pruned{}}
+	result := &pruneResult{Root: o.which.store.Root(), DryRun: o.dryRun, Plan: []pruned{}}
 	var remove []backup.Backup
 	for _, group := range bySandbox(backups) {
 		plan, err := backup.PlanPrune(group, o.keep)

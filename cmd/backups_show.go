@@ -14,6 +14,7 @@ import (
 
 type backupsShowOptions struct {
 	app   *app
+	args  []string
 	which selection
 	store storeOptions
 }
@@ -24,35 +25,55 @@ func newBackupsShow(a *app, run func(context.Context, *backupsShowOptions) (*ans
 		run = runBackupsShow
 	}
 	c := &cobra.Command{
-		Use: "show NAME [ID]", Short: "Show what one backup holds and what it leaves out", Args: cobra.RangeArgs(1, 2),
+		Use: "show NAME [ID]", Short: "Show what one backup holds and what it leaves out", Args: cobra.RangeArgs(0, 2),
 		Long: `Show one backup's manifest: where it came from, what it holds, what was left out and why. NAME is a sandbox (then its latest
-backup, or the one whose id, or the beginning of it, is given) or the id of a backup.`,
+backup, or the one whose id, or the beginning of it, is given) or the id of a backup. With --gateway-state NAME, only an ID may follow.`,
 		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged),
 		ValidArgsFunction: a.completeSandboxes,
 	}
 	o.store.addFlags(c.Flags())
+	o.which.addFlag(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
-		o.which.name, o.which.id = args[0], argument(args, 1)
+		o.args = args
 		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
 	}
 	return c
 }
 
 func runBackupsShow(ctx context.Context, o *backupsShowOptions) (*answer, error) {
+	if err := o.choose(); err != nil {
+		return nil, err
+	}
 	store, err := o.app.openStore(o.store)
 	if err != nil {
 		return nil, err
 	}
-	o.which.store = store
-	b, err := o.which.one(ctx)
+	which := o.which.in(store)
+	b, err := which.one(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if b.Damage != nil {
-		return nil, fmt.Errorf("backup %s of sandbox %q: %w", b.ID, b.Sandbox, b.Damage)
+		return nil, fmt.Errorf("%s: %w", which.of(b), b.Damage)
 	}
 	result := map[string]any{"backup": newListed(b), "manifest": b.Manifest}
 	return &answer{result: result, text: func(a *app) { renderBackup(a, b) }}, nil
+}
+
+// choose reads the arguments: a name comes first, unless a gateway was named.
+func (o *backupsShowOptions) choose() error {
+	named := 1
+	if o.which.gateway != "" {
+		named = 0
+	}
+	if len(o.args) < named || len(o.args) > named+1 {
+		return usage("sandkeeper backups show NAME [ID], or --gateway-state NAME [ID]", "%d arguments", len(o.args))
+	}
+	if named == 1 {
+		o.which.name = o.args[0]
+	}
+	o.which.id = argument(o.args, named)
+	return nil
 }
 
 func renderBackup(a *app, b backup.Backup) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,8 @@ type backupsVerifyOptions struct {
 }
 
 const backupsVerifyLong = `Prove that backups are what their manifests promise: the manifest's seal, the files and their sizes; with --read-data every byte of
-every archive and every entry. NAME is a sandbox or the id of a backup; without it, everything is verified. Damage exits 12 and
+every archive and every entry. NAME is a sandbox or the id of a backup; without it, everything is verified, what was saved of the
+gateways themselves too. Damage exits 12 and
 names the kind and the object. An encrypted archive is read to its last byte; its content is judged only with --identity.`
 
 func newBackupsVerify(a *app, run func(context.Context, *backupsVerifyOptions) (*answer, error)) *cobra.Command {
@@ -33,6 +35,7 @@ func newBackupsVerify(a *app, run func(context.Context, *backupsVerifyOptions) (
 		ValidArgsFunction: a.completeSandboxes,
 	}
 	o.store.addFlags(c.Flags())
+	o.which.addFlag(c.Flags())
 	c.Flags().BoolVar(&o.readData, "read-data", false, "read every byte, not only the structure")
 	c.Flags().StringVar(&o.identity, "identity", "", "age identity file that opens encrypted archives")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -45,6 +48,7 @@ func newBackupsVerify(a *app, run func(context.Context, *backupsVerifyOptions) (
 // verified is how one backup came out.
 type verified struct {
 	Sandbox   string `json:"sandbox"`
+	Gateway   string `json:"gateway,omitempty"` // whose own state it is; then there is no sandbox
 	ID        string `json:"id"`
 	OK        bool   `json:"ok"`
 	ReadData  bool   `json:"readData"`
@@ -59,9 +63,13 @@ type verifyResult struct {
 	Checked int        `json:"checked"`
 	Damaged int        `json:"damaged"`
 	Backups []verified `json:"backups"`
+	States  []verified `json:"gatewayStates"` // of gateways; counted above as well
 }
 
 func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (*answer, error) {
+	if err := o.which.single(); err != nil {
+		return nil, err
+	}
 	store, err := o.app.openStore(o.store)
 	if err != nil {
 		return nil, err
@@ -70,27 +78,53 @@ func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (*answer, er
 	if err != nil {
 		return nil, err
 	}
-	o.which.store = store
-	backups, err := o.which.backups(ctx)
+	result := verifyResult{Root: store.Root(), Backups: []verified{}, States: []verified{}}
+	damage, err := o.verify(ctx, o.which.in(store), identities, &result)
+	if err == nil && o.which.name == "" && o.which.gateway == "" {
+		var more error
+		more, err = o.verifyStates(ctx, store, identities, &result)
+		damage = errors.Join(damage, more)
+	}
 	if err != nil {
 		return nil, err
 	}
-	result := verifyResult{Root: store.Root(), Backups: []verified{}}
-	found := &answer{text: func(a *app) { renderVerify(a, result) }}
-	var damage error
+	found := &answer{result: result, text: func(a *app) { renderVerify(a, result) }}
+	if damage == nil {
+		return found, nil
+	}
+	return found, verifyFailure(result, damage)
+}
+
+// verify goes through one selection; damage is what was found, err why it could not go on.
+func (o *backupsVerifyOptions) verify(ctx context.Context, which selection, keys backup.Identities, result *verifyResult) (damage, err error) {
+	backups, err := which.backups(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, b := range backups {
-		v, err := verifyOne(ctx, store, b, backup.VerifyOptions{ReadData: o.readData, Identities: identities})
+		v, err := verifyOne(ctx, which, b, backup.VerifyOptions{ReadData: o.readData, Identities: keys})
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		result.add(v)
 		damage = errors.Join(damage, err)
 	}
-	found.result = result
-	if damage == nil {
-		return found, nil
+	return damage, nil
+}
+
+func (o *backupsVerifyOptions) verifyStates(ctx context.Context, store *backup.Store, keys backup.Identities, result *verifyResult) (damage, err error) {
+	names, err := store.Gateways().Sandboxes()
+	if err != nil {
+		return nil, err
 	}
-	return found, verifyFailure(result, damage)
+	for _, name := range names {
+		more, err := o.verify(ctx, selection{gateway: name}.in(store), keys, result)
+		if err != nil {
+			return nil, err
+		}
+		damage = errors.Join(damage, more)
+	}
+	return damage, nil
 }
 
 func (r *verifyResult) add(v verified) {
@@ -98,16 +132,23 @@ func (r *verifyResult) add(v verified) {
 	if !v.OK {
 		r.Damaged++
 	}
+	if v.Gateway != "" {
+		r.States = append(r.States, v)
+		return
+	}
 	r.Backups = append(r.Backups, v)
 }
 
-func verifyOne(ctx context.Context, store *backup.Store, b backup.Backup, o backup.VerifyOptions) (verified, error) {
+func verifyOne(ctx context.Context, which selection, b backup.Backup, o backup.VerifyOptions) (verified, error) {
 	v := verified{Sandbox: b.Sandbox, ID: b.ID, ReadData: o.ReadData}
-	seen, err := store.VerifyWith(ctx, b, o)
+	if which.gateway != "" {
+		v.Sandbox, v.Gateway = "", which.gateway
+	}
+	seen, err := which.store.VerifyWith(ctx, b, o)
 	v.OK, v.Decrypted = err == nil, seen.Decrypted
 	if err == nil && o.ReadData {
 		// A note for listings and prune; a store that cannot be written to can still be verified.
-		_ = store.MarkVerified(b, true)
+		_ = which.store.MarkVerified(b, true)
 	}
 	if err == nil {
 		return v, nil
@@ -116,7 +157,7 @@ func verifyOne(ctx context.Context, store *backup.Store, b backup.Backup, o back
 	if damage, ok := errors.AsType[*backup.DamageError](err); ok {
 		v.Kind, v.Object = string(damage.Kind), damage.Object
 	}
-	return v, fmt.Errorf("backup %s of sandbox %q: %w", b.ID, b.Sandbox, err)
+	return v, fmt.Errorf("%s: %w", which.of(b), err)
 }
 
 // verifyFailure is exit 12 when something is damaged; what could not be read at all is a failure of another kind.
@@ -131,16 +172,20 @@ func verifyFailure(r verifyResult, err error) error {
 }
 
 func renderVerify(a *app, r verifyResult) {
-	for _, v := range r.Backups {
+	for _, v := range slices.Concat(r.Backups, r.States) {
+		name := v.Sandbox
+		if v.Gateway != "" {
+			name = "(gateway " + v.Gateway + ")"
+		}
 		switch {
 		case !v.OK:
-			a.printf("damaged  %s %s: %s", v.Sandbox, v.ID, v.Detail)
+			a.printf("damaged  %s %s: %s", name, v.ID, v.Detail)
 		case v.ReadData && v.Decrypted:
-			a.printf("ok       %s %s: every byte", v.Sandbox, v.ID)
+			a.printf("ok       %s %s: every byte", name, v.ID)
 		case v.ReadData:
-			a.printf("ok       %s %s: every byte of the encrypted archive; its content was not decrypted", v.Sandbox, v.ID)
+			a.printf("ok       %s %s: every byte of the encrypted archive; its content was not decrypted", name, v.ID)
 		default:
-			a.printf("ok       %s %s: structure; add --read-data to read every byte", v.Sandbox, v.ID)
+			a.printf("ok       %s %s: structure; add --read-data to read every byte", name, v.ID)
 		}
 	}
 	a.printf("%d backups verified, %d damaged, in %s", r.Checked, r.Damaged, r.Root)
