@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,8 +104,9 @@ func TestSecuredGatewaysThatDoNotLetUsIn(t *testing.T) {
 		prepare func(*secureHost)
 		kind    string
 	}{
-		"no certificate":        {"mtls", func(*secureHost) {}, "tls_client_cert"},
-		"another's certificate": {"mtls", func(h *secureHost) { h.trust(h.ours); h.certify(h.theirs) }, "tls_client_cert"},
+		"no certificate": {"mtls", func(*secureHost) {}, "tls_client_cert"},
+		// TLS 1.3 refuses a certificate after the handshake: now and then the connection is gone before the reason was read.
+		"another's certificate": {"mtls", func(h *secureHost) { h.trust(h.ours); h.certify(h.theirs) }, "tls_client_cert or gateway_unreachable"},
 		"another's authority":   {"mtls", func(h *secureHost) { h.trust(h.theirs); h.certify(h.ours) }, "tls_trust"},
 		"expired token":         {"oidc", func(h *secureHost) { h.trust(h.ours); h.login("s3cret-of-last-week", time.Now().Add(-time.Hour)) }, "auth"},
 		"refused token":         {"oidc", func(h *secureHost) { h.trust(h.ours); h.login("s3cret-of-yesterday", time.Now().Add(time.Hour)) }, "auth"},
@@ -118,7 +120,7 @@ func TestSecuredGatewaysThatDoNotLetUsIn(t *testing.T) {
 			engine, files := h.engineState(), tree(t, h.home)
 			for _, args := range [][]string{{"backup-all", "--backup-dir", root}, {"upgrade-sandboxes", "--yes", "--allow-unverified", "--backup-dir", root}} {
 				got := h.document(args...)
-				if got.OK || got.Error == nil || got.Error.Kind != c.kind {
+				if got.OK || got.Error == nil || !slices.Contains(strings.Split(c.kind, " or "), got.Error.Kind) {
 					t.Errorf("%v: exit %d, error %+v, want %s", args[0], got.ExitCode, got.Error, c.kind)
 				}
 				if got.Error != nil && strings.Contains(fmt.Sprint(got.Error), "s3cret") {

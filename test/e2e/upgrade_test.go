@@ -102,6 +102,7 @@ func TestUpgradeKilledAtEveryStage(t *testing.T) {
 	for _, stage := range chosen {
 		for _, then := range []string{"--resume", "--rollback"} {
 			t.Run(stage+", then "+then, func(t *testing.T) {
+				t.Parallel()
 				u := newUpgradeHost(t, "running")
 				u.killAt(stage)
 				touched := stage != "planned" && stage != "preconditions"
