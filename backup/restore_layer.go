@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 
@@ -32,7 +31,7 @@ func (p *containerPlace) lookAtLayer(ctx context.Context, j *restoreJob) (found 
 		return nil
 	}
 	layer, err := e.Layer(ctx, p.id)
-	if err != nil || slices.ContainsFunc(layer.Mounts, func(target string) bool { return within(target, p.dir) || within(p.dir, target) }) {
+	if err != nil || p.unmounted(ctx, layer.Mounts) != nil {
 		return nil
 	}
 	home, err := homeInLayer(layer, p.dir)

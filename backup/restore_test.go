@@ -193,6 +193,10 @@ func TestRestoreRefusals(t *testing.T) {
 		"a mount inside": {func(f *fakeEngine, _ *RestoreRequest) {
 			f.mounts = []gateway.Mount{{Source: "/host", Destination: "/sandbox/dir/deep"}}
 		}, "/sandbox/dir/deep mounted"},
+		"a mount inside, by another name": {func(f *fakeEngine, _ *RestoreRequest) {
+			f.files[idA]["alias"] = entry{kind: tar.TypeSymlink, link: "/sandbox"}
+			f.mounts = []gateway.Mount{{Source: "/host", Destination: "/alias/dir/deep"}}
+		}, "/sandbox/dir/deep mounted"},
 	} {
 		f, request := savedFake(t, "exited")
 		tt.change(f, &request)

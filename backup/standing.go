@@ -3,7 +3,6 @@ package backup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path"
 	"strings"
 	"time"
@@ -56,10 +55,8 @@ func (h containerHome) standing(ctx context.Context) (look, error) {
 	if err != nil {
 		return look{}, err
 	}
-	for _, target := range layer.Mounts {
-		if within(h.dir, target) || within(target, h.dir) {
-			return look{}, fmt.Errorf("%s is mounted", target)
-		}
+	if err := h.unmounted(ctx, layer.Mounts); err != nil {
+		return look{}, err
 	}
 	begun := time.Now() // by the clock that gives files their times
 	scan, err := scanLayer(ctx, layer.Dir, h.dir)

@@ -32,7 +32,11 @@ func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
 	if c.Paused() {
 		return fmt.Errorf("container %q is paused; run \"docker unpause %s\" first", c.Name, c.Name)
 	}
-	if err := j.pick.avoidMounts(c, p.dir, j.manifest); err != nil {
+	mounts, err := p.located(ctx, c.Mounts)
+	if err != nil {
+		return err
+	}
+	if err := j.pick.avoidMounts(c.Name, mounts, p.dir, j.manifest); err != nil {
 		return err
 	}
 	if err := p.parents(ctx, j.pick); err != nil {
@@ -170,20 +174,20 @@ func (p *containerPlace) undo(ctx context.Context, j *restoreJob, old *oldHome) 
 
 // avoidMounts keeps mounts out of what is removed: they may be folders of the host. A home that is itself a mount (the podman
 // driver's volume) cannot be replaced as a whole, but entry by entry.
-func (s *selection) avoidMounts(c gateway.Container, home string, m *Manifest) error {
-	for _, mount := range c.Mounts {
+func (s *selection) avoidMounts(container string, mounts []gateway.Mount, home string, m *Manifest) error {
+	for _, mount := range mounts {
 		if mount.Destination == home && s.whole() {
 			s.roots = topLevel(m)
 		}
 	}
-	for _, mount := range c.Mounts {
+	for _, mount := range mounts {
 		below, ok := strings.CutPrefix(mount.Destination, home+"/")
 		if !ok {
 			continue
 		}
 		for _, root := range s.roots {
 			if root == "." || root == below || strings.HasPrefix(below, root+"/") {
-				return fmt.Errorf("container %q has %s mounted from %q: a restore would empty it", c.Name, mount.Destination, mount.Source)
+				return fmt.Errorf("container %q has %s mounted from %q: a restore would empty it", container, mount.Destination, mount.Source)
 			}
 		}
 	}
