@@ -45,8 +45,10 @@ type look struct {
 	settled bool   // no change after it can have the time of one before it
 }
 
-// standing looks at the home. The error says why its state cannot be known without reading it.
-func (h containerHome) standing(ctx context.Context) (look, error) {
+// standing looks at the home. It is settled when nothing was changed since a tick before the time since: that is now, or when the flush
+// began after which is looked; a page that was written to while that went on may be written to again without a new ctime. The error says
+// why the home's state cannot be known without reading it.
+func (h containerHome) standing(ctx context.Context, since time.Time) (look, error) {
 	engine, ok := h.engine.(layered)
 	if !ok {
 		return look{}, errors.New("the container engine does not say where it keeps the layer")
@@ -58,14 +60,13 @@ func (h containerHome) standing(ctx context.Context) (look, error) {
 	if err := h.unmounted(ctx, layer.Mounts); err != nil {
 		return look{}, err
 	}
-	begun := time.Now() // by the clock that gives files their times
 	scan, err := scanLayer(ctx, layer.Dir, h.dir)
 	if err != nil {
 		return look{}, err
 	}
 	return look{
 		Standing: Standing{Container: layer.Container, Image: layer.ImageID, Home: h.dir, Entries: scan.entries, Digest: scan.digest},
-		layer:    layer.Dir, settled: scan.newest.Before(begun.Add(-tick)),
+		layer:    layer.Dir, settled: scan.newest.Before(since.Add(-tick)),
 	}, nil
 }
 

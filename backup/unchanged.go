@@ -18,7 +18,7 @@ func (r *reading) unchanged(ctx context.Context, a sink) (same bool, keep func()
 	if !ofContainer || !ok {
 		return false, keep
 	}
-	seen, err := h.standing(ctx)
+	seen, err := h.standing(ctx, time.Now())
 	if err != nil {
 		return false, keep // there is no standing: nothing is lost but time
 	}
@@ -42,6 +42,7 @@ func (r *reading) flush(ctx context.Context, h containerHome, seen *look) (writt
 	if !frozen && !r.container.Running() {
 		return func() bool { return true } // no process, no mapping
 	}
+	begun := time.Now()
 	flushed := flushing(seen.layer)
 	written = func() bool {
 		select {
@@ -59,7 +60,7 @@ func (r *reading) flush(ctx context.Context, h containerHome, seen *look) (writt
 	case <-time.After(flushLimit):
 	case <-ctx.Done():
 	}
-	again, err := h.standing(ctx)
+	again, err := h.standing(ctx, begun)
 	if err != nil {
 		return func() bool { return false }
 	}

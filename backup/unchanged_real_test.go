@@ -36,7 +36,7 @@ func savedNow(t *testing.T, r *Run, sb sandbox.Sandbox) (*Manifest, []entry) {
 func readable(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox) {
 	t.Helper()
 	h := containerHome{engine: dockerEngine{e}, id: sb.Container.ID, dir: "/sandbox"}
-	if _, err := h.standing(t.Context()); err != nil {
+	if _, err := h.standing(t.Context(), time.Now()); err != nil {
 		if os.Getenv("SANDKEEPER_REQUIRE_DOCKER") == "1" && os.Getuid() == 0 {
 			t.Fatal(err)
 		}
@@ -95,6 +95,23 @@ func TestFreshChangeLeavesNoStanding(t *testing.T) {
 	fillHome(t, e, sb, oddHome()...)
 	if m, _ := savedNow(t, r, sb); m.Standing != nil {
 		t.Errorf("a home that was written to just now has standing %+v", m.Standing)
+	}
+}
+
+// TestChangeDuringFlushIsNotSettled: a page that was written to while the disk was slow stays writable, without a new ctime.
+func TestChangeDuringFlushIsNotSettled(t *testing.T) {
+	e := realEngine(t)
+	sb := realSandbox(t, e, true, nil)
+	readable(t, e, sb)
+	h := containerHome{engine: dockerEngine{e}, id: sb.Container.ID, dir: "/sandbox"}
+	begun := time.Now()
+	fillHome(t, e, sb, oddHome()...)
+	settle()
+	if seen, err := h.standing(t.Context(), begun); err != nil || seen.settled {
+		t.Errorf("changed after the flush began: settled %t, %v", seen.settled, err)
+	}
+	if seen, err := h.standing(t.Context(), time.Now()); err != nil || !seen.settled {
+		t.Errorf("changed long ago: settled %t, %v", seen.settled, err)
 	}
 }
 
