@@ -34,7 +34,7 @@ const (
 // Gateways is the store of gateways' state inside s: <root>/_gateway/<name>/<id>. It has a lock of its own.
 func (s *Store) Gateways() *Store {
 	inner := *s
-	inner.root = filepath.Join(s.root, gatewayFolder)
+	inner.root, inner.gateways = filepath.Join(s.root, gatewayFolder), true
 	return &inner
 }
 

@@ -44,21 +44,26 @@ func (b Backup) archivePath() string { return filepath.Join(b.Dir, b.Manifest.Ar
 // NotFoundError says that a sandbox has no such backup.
 type NotFoundError struct {
 	Sandbox, ID string
+	Gateway     bool     // Sandbox is the name of a gateway, whose own state was saved
 	Matches     []string // ids that an ambiguous ID could mean
 	Damaged     int      // damaged backups that Latest passed over
 }
 
 // Error names sandbox and backup.
 func (e *NotFoundError) Error() string {
+	of := "sandbox"
+	if e.Gateway {
+		of = "gateway"
+	}
 	switch {
 	case len(e.Matches) > 0:
-		return fmt.Sprintf("sandbox %q: %q could be %s", e.Sandbox, e.ID, strings.Join(e.Matches, " or "))
+		return fmt.Sprintf("%s %q: %q could be %s", of, e.Sandbox, e.ID, strings.Join(e.Matches, " or "))
 	case e.ID == Latest && e.Damaged > 0:
-		return fmt.Sprintf("sandbox %q has no whole backup; %d damaged", e.Sandbox, e.Damaged)
+		return fmt.Sprintf("%s %q has no whole backup; %d damaged", of, e.Sandbox, e.Damaged)
 	case e.ID == Latest:
-		return fmt.Sprintf("sandbox %q has no backup", e.Sandbox)
+		return fmt.Sprintf("%s %q has no backup", of, e.Sandbox)
 	}
-	return fmt.Sprintf("sandbox %q has no backup %q", e.Sandbox, e.ID)
+	return fmt.Sprintf("%s %q has no backup %q", of, e.Sandbox, e.ID)
 }
 
 // Is makes errors.Is(err, fs.ErrNotExist) true.
@@ -202,17 +207,17 @@ func (s *Store) Find(sandbox, id string) (Backup, error) {
 	}
 	matches := slices.DeleteFunc(ids, func(have string) bool { return !strings.HasPrefix(have, id) })
 	if len(matches) != 1 {
-		return Backup{}, &NotFoundError{Sandbox: sandbox, ID: id, Matches: matches}
+		return Backup{}, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: id, Matches: matches}
 	}
 	b, err := s.look(sandbox, matches[0])
 	if err != nil {
-		return Backup{}, &NotFoundError{Sandbox: sandbox, ID: id}
+		return Backup{}, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: id}
 	}
 	return b, nil
 }
 
 func (s *Store) latest(sandbox string, ids []string) (Backup, error) {
-	missing := &NotFoundError{Sandbox: sandbox, ID: Latest}
+	missing := &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: Latest}
 	var replaced *Backup
 	for _, id := range ids {
 		b, err := s.look(sandbox, id)

@@ -36,7 +36,7 @@ var ErrKeepNothing = errors.New("a pruning needs at least one of --keep, --keep-
 // The newest whole backup and the newest verified one are always kept.
 func PlanPrune(backups []Backup, keep Keep) (PrunePlan, error) {
 	if keep.Last < 0 || keep.Daily < 0 || keep.Weekly < 0 {
-		return PrunePlan{}, fmt.Errorf("a number of backups to keep is below 0: %+v", keep)
+		return PrunePlan{}, fmt.Errorf("a number of backups to keep is below 0: %d", min(keep.Last, keep.Daily, keep.Weekly))
 	}
 	if keep == (Keep{}) {
 		return PrunePlan{}, ErrKeepNothing

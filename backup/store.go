@@ -32,6 +32,8 @@ type Store struct {
 	now  func() time.Time
 	rand io.Reader
 	free func(dir string) (int64, error)
+
+	gateways bool // what is saved in it is of gateways, not of sandboxes
 }
 
 // StoreOptions are what a store needs to know beside its folder. The zero value serves.

@@ -62,7 +62,7 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 	o.store.addFlags(f)
 	c.Args = func(c *cobra.Command, args []string) error {
 		if o.gatewayState != "" {
-			return cobra.NoArgs(c, args)
+			return selection{gateway: o.gatewayState, name: argument(args, 0)}.single()
 		}
 		return cobra.ExactArgs(1)(c, args)
 	}
