@@ -20,7 +20,8 @@ const copyTries = 40
 // Copy writes one consistent state of the database at path into the empty file to, with the committed part of the write-ahead log
 // put in place, as a checkpoint would. The database may be in use: the file is read twice, and only if both times it was the
 // same, no journal was there and the log was not begun again, is the copy taken. A database that is never still for that long
-// is read once under the lock that any reader takes; its writers wait as long as the file takes to read.
+// is read under a lock: without a log the one that any reader takes, for which writers wait as long as the file takes to read; with
+// a log the one that keeps it from being put into the file, for which no writer waits.
 func Copy(ctx context.Context, path string, to *os.File) error {
 	var problem error
 	for try := range copyTries {
@@ -48,8 +49,25 @@ func copyOnce(ctx context.Context, path string, to *os.File, mayLock bool) error
 	if err := to.Truncate(0); err != nil {
 		return err
 	}
-	if mayLock && !s.inLog {
+	switch {
+	case mayLock && s.inLog:
+		return copyLogged(ctx, f, path, to)
+	case mayLock:
 		return copyLocked(ctx, f, path, to)
+	}
+	return copyStill(ctx, f, path, s, to)
+}
+
+// copyLogged copies a database with a log while nobody puts the log into its file. Writers go on; the log grows meanwhile.
+func copyLogged(ctx context.Context, f *os.File, path string, to *os.File) error {
+	release, err := holdCheckpoints(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer release()
+	s, err := stampOf(f, path)
+	if err != nil {
+		return err
 	}
 	return copyStill(ctx, f, path, s, to)
 }

@@ -1,7 +1,9 @@
 package sqlitefile
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -13,6 +15,27 @@ const (
 	sharedFirst  = pendingByte + 2
 	sharedSize   = 510
 )
+
+// checkpointByte is the lock, in the file that processes with a log share, of who puts the log into the database: WAL_CKPT_LOCK
+// (https://www.sqlite.org/walformat.html, "WAL locks"; os_unix.c, UNIX_SHM_BASE).
+const checkpointByte = 121
+
+// holdCheckpoints keeps the log of the database at path from being put into its file, without waiting for who does that now. Where
+// there is no shared file nobody has the database open with a log.
+func holdCheckpoints(path string) (release func(), err error) {
+	f, err := openPlain(path + "-shm")
+	if errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := setLock(f, syscall.F_RDLCK, checkpointByte, 1); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("its log is being put into it (%w): %w", err, ErrBusy)
+	}
+	return func() { _ = f.Close() }, nil
+}
 
 // lockShared takes a reader's lock on the database f, without waiting: as long as it is held no writer changes the file.
 func lockShared(f *os.File) (unlock func(), err error) {

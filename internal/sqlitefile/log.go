@@ -50,7 +50,7 @@ const (
 )
 
 // read goes through the frames as recovery would: each must carry the log's salt and continue its checksum; what follows the
-// last commit does not count.
+// last commit, or comes after the start, does not count.
 func (l *writeLog) read() error {
 	var head [logHeader]byte
 	if _, err := l.f.ReadAt(head[:], 0); err != nil {
@@ -71,7 +71,11 @@ func (l *writeLog) read() error {
 	}
 	open := map[uint32]int64{} // of the transaction that is not committed yet
 	frame := make([]byte, frameHeader+l.pageSize)
-	source := io.NewSectionReader(l.f, logHeader, 1<<62)
+	info, err := l.f.Stat()
+	if err != nil {
+		return err
+	}
+	source := io.NewSectionReader(l.f, logHeader, info.Size()-logHeader) // writers may append faster than this reads
 	for at := int64(logHeader); ; at += int64(len(frame)) {
 		if _, err := io.ReadFull(source, frame); err != nil {
 			return notAtEnd(err)
