@@ -100,12 +100,24 @@ func Restore(ctx context.Context, r RestoreRequest) (summary RestoreSummary, err
 		job.meter.done(err)
 	}()
 	if r.DryRun {
+		job.foretell(ctx)
 		return job.summary, job.compare(ctx)
 	}
 	if err := job.consent(ctx); err != nil {
 		return job.summary, err
 	}
 	return job.summary, job.place.run(ctx, job)
+}
+
+// foretell says in a dry run that the restore would be refused. What would change is shown all the same.
+func (j *restoreJob) foretell(ctx context.Context) {
+	p, direct := j.place.(*containerPlace)
+	if !direct {
+		return
+	}
+	if _, err := p.ready(ctx, j); err != nil {
+		j.summary.Warnings = append(j.summary.Warnings, fmt.Sprintf("this restore would be refused: %v", err))
+	}
 }
 
 // restoreJob is one restore under way.

@@ -128,6 +128,24 @@ func TestRestoreDryRunChangesNothing(t *testing.T) {
 	}
 }
 
+// TestRestoreDryRunSaysThatItWouldBeRefused: what is mounted in the home would be emptied with it.
+func TestRestoreDryRunSaysThatItWouldBeRefused(t *testing.T) {
+	e := realEngine(t)
+	sb := realSandbox(t, e, false, nil)
+	fillHome(t, e, sb, entry{name: "a", body: "1"})
+	r := realRun(t, e)
+	b := backedUp(t, r, sb)
+	folder := t.TempDir()
+	other := realSandbox(t, e, false, &container.HostConfig{Binds: []string{folder + ":/sandbox/m"}})
+	summary, err := Restore(t.Context(), RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: other, DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := strings.Join(summary.Warnings, "\n"); !strings.Contains(said, "this restore would be refused: ") || !strings.Contains(said, folder) {
+		t.Errorf("warnings = %q", said)
+	}
+}
+
 func TestRestoreGivesOwnersOfTheTarget(t *testing.T) {
 	e := realEngine(t)
 	from := realSandbox(t, e, false, nil)

@@ -102,7 +102,10 @@ func liveReason(why error, limit time.Duration) string {
 // not take away the backup.
 func (w *work) create(ctx context.Context, manifest Manifest, m *meter, read *reading) (saving, error) {
 	var omitted []Exclusion
-	b, err := w.Store.Create(ctx, NewBackup{Manifest: manifest, Secrets: w.Secrets, Recipients: w.Recipients},
+	damaged := func(err error) {
+		read.warnings = append(read.warnings, fmt.Sprintf("%v; it was not relied on; \"sandkeeper backups verify %s --read-data\" says which others are", err, manifest.Sandbox))
+	}
+	b, err := w.Store.Create(ctx, NewBackup{Manifest: manifest, Secrets: w.Secrets, Recipients: w.Recipients, Damaged: damaged},
 		func(ctx context.Context, a *Archive) error {
 			if err := read.into(ctx, a); err != nil {
 				return err

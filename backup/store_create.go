@@ -17,6 +17,7 @@ type NewBackup struct {
 	Recipients []string      // age public keys; none: not encrypted
 	Fresh      bool          // do not build on the previous backup
 	Taken      time.Time     // when the content was read, for content that was read before; zero: now
+	Damaged    func(error)   // told when the newest backup turns out to be damaged; nil: nobody is
 }
 
 // Create makes a backup: fill adds the content to the archive, and the backup becomes visible whole or not at all.
@@ -32,6 +33,9 @@ func (s *Store) Create(ctx context.Context, n NewBackup, fill func(context.Conte
 	}
 	b, err := s.create(ctx, n, fill)
 	if errors.Is(err, errBaseDamaged) && ctx.Err() == nil {
+		if n.Damaged != nil {
+			n.Damaged(err)
+		}
 		n.Fresh = true
 		return s.create(ctx, n, fill)
 	}

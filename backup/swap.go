@@ -25,18 +25,8 @@ const bringBackLimit = 10 * time.Minute
 type containerPlace struct{ containerHome }
 
 func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
-	c, err := p.engine.Inspect(ctx, p.id)
+	c, err := p.ready(ctx, j)
 	if err != nil {
-		return err
-	}
-	if c.Paused() {
-		return fmt.Errorf("container %q is paused; run \"docker unpause %s\" first", c.Name, c.Name)
-	}
-	mounts, err := p.located(ctx, c.Mounts)
-	if err != nil {
-		return err
-	}
-	if err := j.pick.avoidMounts(c.Name, mounts, p.dir, j.manifest); err != nil {
 		return err
 	}
 	if err := p.parents(ctx, j.pick); err != nil {
@@ -60,6 +50,22 @@ func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
 		return err
 	}
 	return p.swap(ctx, j, old, mark)
+}
+
+// ready refuses containers that a restore would harm.
+func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (gateway.Container, error) {
+	c, err := p.engine.Inspect(ctx, p.id)
+	if err != nil {
+		return c, err
+	}
+	if c.Paused() {
+		return c, fmt.Errorf("container %q is paused; run \"docker unpause %s\" first", c.Name, c.Name)
+	}
+	mounts, err := p.located(ctx, c.Mounts)
+	if err != nil {
+		return c, err
+	}
+	return c, j.pick.avoidMounts(c.Name, mounts, p.dir, j.manifest)
 }
 
 func (p *containerPlace) stop(ctx context.Context, c gateway.Container) error {

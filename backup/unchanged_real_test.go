@@ -4,6 +4,7 @@ package backup
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,11 +143,22 @@ func TestDamagedBackupIsNotTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	flipByte(t, b.archivePath(), first.Archive.Bytes/2)
-	second, again := savedNow(t, r, sb)
-	if second.ContentOf != "" {
-		t.Errorf("the files of the damaged backup %q were taken over", second.ContentOf)
+	summary, err := r.All(t.Context(), inventoryOf(sb))
+	if err != nil || summary.Sandboxes[0].Status != BackedUp {
+		t.Fatalf("%v, %+v", err, summary.Sandboxes)
 	}
-	if diff := cmp.Diff(content, again, cmp.AllowUnexported(entry{})); diff != "" {
+	o := summary.Sandboxes[0]
+	if o.Backup.ContentOf != "" {
+		t.Errorf("the files of the damaged backup %q were taken over", o.Backup.ContentOf)
+	}
+	if said := strings.Join(o.Warnings, "\n"); !strings.Contains(said, first.ID+"/archive.tar.zst: the previous backup is damaged") || !strings.Contains(said, "backups verify") {
+		t.Errorf("warnings = %q", said)
+	}
+	second, err := r.Store.Find(sb.Name, o.Backup.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(content, contentOf(t, r.Store, second), cmp.AllowUnexported(entry{})); diff != "" {
 		t.Errorf("content differs (-first +second):\n%s", diff)
 	}
 }
