@@ -21,7 +21,7 @@ func (e *UnfinishedRestoreError) Error() string {
 	if e.PID != 0 {
 		return fmt.Sprintf("process %d is restoring backup %s into it", e.PID, e.Backup)
 	}
-	return fmt.Sprintf("a restore of backup %s into it, begun %s, did not end: its home may be half old and half new; finish it first, as the warning of this run says",
+	return fmt.Sprintf("a restore of backup %s into it, begun %s, did not end: its home may be half old and half new; finish it first: the warnings on standard error name the commands",
 		e.Backup, e.Since.UTC().Format(time.RFC3339))
 }
 
