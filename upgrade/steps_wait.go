@@ -83,11 +83,12 @@ func (j *job) awaitReady(ctx context.Context, hopeless string) error {
 func (j *job) settle(ctx context.Context) error {
 	until := time.Now().Add(orDefault(j.Settle, DefaultSettle))
 	for {
+		last := !time.Now().Before(until) // a look that took long says how it was at its beginning
 		err := j.condition(ctx)
 		if not, ok := errors.AsType[*NotReadyError](err); ok {
 			return fmt.Errorf("it was Ready and did not stay so: %w", not)
 		}
-		if !time.Now().Before(until) {
+		if last {
 			return err
 		}
 		if err := j.pause(ctx); err != nil {
