@@ -23,7 +23,7 @@ race: ## the same tests with the race detector
 	go test -race -timeout 20m $(PACKAGES)
 
 lint: ## formatting, static analysis, layers; tools are built from tools/go.mod
-	go build -C tools -o ../.cache/tools/ tool && test -z "$$(.cache/tools/gofumpt -l . | tee /dev/stderr)" && .cache/tools/golangci-lint run ./...
+	go build -C tools -o ../.cache/tools/ tool && .cache/tools/gofumpt -l . | awk '{ print; unformatted = 1 } END { exit unformatted }' >&2 && .cache/tools/golangci-lint run ./...
 
 fuzz: ## run every fuzz target over its seeds, or for FUZZTIME each (make fuzz FUZZTIME=60s)
 	.ci/fuzz $(FUZZTIME)
