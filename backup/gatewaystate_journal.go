@@ -22,7 +22,7 @@ type PlacingEntry struct {
 	Placing bool      `json:"placing"`       // false: nothing was moved yet
 	PID     int       `json:"pid"`
 	Started int64     `json:"started"` // when that process started, ms since 1970
-	At      time.Time `json:"at"`      // before the first file was moved
+	At      time.Time `json:"at"`      // when the restore began, in whole seconds; what is new was last changed then, by its own word
 }
 
 func (e PlacingEntry) ownerLives() bool { return lives(e.PID, e.Started) }
@@ -78,13 +78,13 @@ func decodePlacing(key string, text []byte) (PlacingEntry, error) {
 }
 
 // rollBack puts back what was there before and takes away what is new. It may be cut short and repeated. What was written since, by
-// a gateway that was started on the half, is kept beside.
+// a gateway that was started on the half, is kept beside. A file goes back after what SQLite keeps beside it.
 func (e PlacingEntry) rollBack(step func()) error {
 	var problems []error
 	for _, path := range e.Files {
 		if e.Placing {
-			for _, old := range withJournals(path) {
-				problems = append(problems, e.setBack(old, step))
+			for _, old := range slices.Backward(withJournals(path)) {
+				problems = append(problems, e.setBack(path, old, step))
 			}
 		}
 		step()
@@ -94,13 +94,14 @@ func (e PlacingEntry) rollBack(step func()) error {
 	return errors.Join(problems...)
 }
 
-func (e PlacingEntry) setBack(old string, step func()) error {
+// setBack puts old back, which is path or lies beside it.
+func (e PlacingEntry) setBack(path, old string, step func()) error {
 	had := slices.Contains(e.Had, old)
-	moved, err := e.moved(old, had)
+	moved, err := e.moved(path, old)
 	if err != nil || !moved {
 		return err
 	}
-	if info, err := os.Lstat(old); err == nil && info.ModTime().After(e.At) {
+	if info, err := os.Lstat(old); err == nil && !info.ModTime().Equal(e.At) {
 		step()
 		if err := os.Rename(old, e.later(old)); err != nil {
 			return err
@@ -113,12 +114,16 @@ func (e PlacingEntry) setBack(old string, step func()) error {
 	return ignoreMissing(os.Remove(old))
 }
 
-// moved reports whether something else than before is in the place of old, or nothing.
-func (e PlacingEntry) moved(old string, had bool) (bool, error) {
-	if had {
+// moved reports whether something else than before is in the place of old, or nothing. What was not there before may lie beside a
+// file that was not moved yet: then it is that file's.
+func (e PlacingEntry) moved(path, old string) (bool, error) {
+	if slices.Contains(e.Had, old) {
 		return exists(e.aside(old))
 	}
-	waits, err := exists(e.fresh(old))
+	if slices.Contains(e.Had, path) {
+		return exists(e.aside(path))
+	}
+	waits, err := exists(e.fresh(path))
 	if err != nil || waits {
 		return false, err
 	}

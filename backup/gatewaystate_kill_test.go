@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -163,6 +164,8 @@ func TestKilledGatewayRestoreUnderARunningGateway(t *testing.T) {
 		}
 	}
 	must(t, os.WriteFile(moved, []byte("written by the gateway"), 0o600))
+	coarse := entry.At.Add(-4 * time.Millisecond) // a file system's clock may be behind
+	must(t, os.Chtimes(moved, coarse, coarse))
 	found, err = RecoverGatewayStates(t.Context(), order.Journal, func(context.Context, string) error { return nil })
 	if err != nil || len(found) != 1 || found[0].Err != nil {
 		t.Fatalf("%+v, %v", found, err)
@@ -173,6 +176,32 @@ func TestKilledGatewayRestoreUnderARunningGateway(t *testing.T) {
 	if diff := cmp.Diff(before, h.files(t)); diff != "" {
 		t.Errorf("home (-want +got):\n%s", diff)
 	}
+}
+
+// What a gateway wrote beside its old database, whose turn had not come, is that database's.
+func TestKilledGatewayRestoreLeavesTheLogOfAnOldDatabase(t *testing.T) {
+	for step := 1; step < 20; step++ {
+		h, order := changedGateway(t)
+		order.Step = step
+		if !runVictim(t, order) {
+			t.Fatalf("step %d: the restore was not killed", step)
+		}
+		entries, err := placingJournalIn(order.Journal).records().list()
+		must(t, err)
+		db, log := dbFolder+"/openshell.db", dbFolder+"/openshell.db-wal"
+		if len(entries) != 1 || !entries[0].Placing || h.read(t, db) != "another database" {
+			continue
+		}
+		h.put(t, log, "committed since")
+		if _, err := RecoverGatewayStates(t.Context(), order.Journal, func(context.Context, string) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if h.read(t, db) != "another database" || h.read(t, log) != "committed since" {
+			t.Fatalf("step %d: %q", step, h.files(t))
+		}
+		return
+	}
+	t.Fatal("no kill hit the files between the first and the database")
 }
 
 func FuzzDecodePlacing(f *testing.F) {

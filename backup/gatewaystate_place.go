@@ -22,7 +22,7 @@ type placing struct {
 }
 
 func (r RestoreGateway) placing(result *GatewayRestored) (*placing, error) {
-	p := &placing{result: result, dry: r.DryRun, step: r.step, entry: PlacingEntry{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, PID: os.Getpid(), At: time.Now().UTC()}}
+	p := &placing{result: result, dry: r.DryRun, step: r.step, entry: PlacingEntry{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, PID: os.Getpid(), At: time.Now().UTC().Truncate(time.Second)}}
 	if p.step == nil {
 		p.step = func() {}
 	}
@@ -67,7 +67,8 @@ func (p *placing) write() error {
 	return nil
 }
 
-// stage writes one file beside its place.
+// stage writes one file beside its place. Its time of last change is the entry's, by which it is known from what is written later:
+// what a clock says is not enough, for a file system's is coarse.
 func (p *placing) stage(path string, content io.Reader) error {
 	p.result.Restored = append(p.result.Restored, path)
 	if p.dry {
@@ -92,7 +93,7 @@ func (p *placing) stage(path string, content io.Reader) error {
 		return fmt.Errorf("put back %s: %w", path, err)
 	}
 	_, err = io.Copy(f, content)
-	return errors.Join(err, f.Sync(), f.Close())
+	return errors.Join(err, os.Chtimes(fresh, p.entry.At, p.entry.At), f.Sync(), f.Close())
 }
 
 // commit moves what is there aside and what is new in place; what a database has beside it goes with it. Before the first of these
@@ -101,7 +102,7 @@ func (p *placing) commit() error {
 	if err := p.noteOld(); err != nil {
 		return err
 	}
-	p.entry.Placing, p.entry.At = true, time.Now().UTC()
+	p.entry.Placing = true
 	if err := p.write(); err != nil {
 		return err
 	}
