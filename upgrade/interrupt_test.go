@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,11 +14,25 @@ import (
 // lateBy is how long the engine and the gateway of these tests take for what they were asked, whether anybody waits for it or not.
 const lateBy = 60 * time.Millisecond
 
+// queue is what was asked of an engine or a gateway: it comes about in that order, for a container is locked while it is worked on.
+type queue struct {
+	mu   sync.Mutex
+	last chan struct{} // closed when what was asked last has come about
+}
+
 // comesAbout does it late; a caller who gives up does not stop it.
-func comesAbout(ctx context.Context, do func(context.Context) error) error {
+func (q *queue) comesAbout(ctx context.Context, do func(context.Context) error) error {
+	q.mu.Lock()
+	before, mine := q.last, make(chan struct{})
+	q.last = mine
+	q.mu.Unlock()
 	done := make(chan error, 1)
 	go func() {
+		defer close(mine)
 		time.Sleep(lateBy)
+		if before != nil {
+			<-before
+		}
 		done <- do(context.WithoutCancel(ctx))
 	}()
 	select {
@@ -29,18 +44,19 @@ func comesAbout(ctx context.Context, do func(context.Context) error) error {
 }
 
 type lateEngine struct {
+	*queue
 	Engine
 	asked func(string)
 }
 
 func (e lateEngine) Stop(ctx context.Context, id string) error {
 	e.asked("stop")
-	return comesAbout(ctx, func(ctx context.Context) error { return e.Engine.Stop(ctx, id) })
+	return e.comesAbout(ctx, func(ctx context.Context) error { return e.Engine.Stop(ctx, id) })
 }
 
 func (e lateEngine) Commit(ctx context.Context, id, ref string, labels map[string]string) (made string, err error) {
 	e.asked("commit")
-	err = comesAbout(ctx, func(ctx context.Context) (err error) {
+	err = e.comesAbout(ctx, func(ctx context.Context) (err error) {
 		made, err = e.Engine.Commit(ctx, id, ref, labels)
 		return err
 	})
@@ -48,13 +64,14 @@ func (e lateEngine) Commit(ctx context.Context, id, ref string, labels map[strin
 }
 
 type lateDriver struct {
+	*queue
 	lifecycle.Driver
 	asked func(string)
 }
 
 func (d lateDriver) CreateSandbox(ctx context.Context, r lifecycle.Request) (record lifecycle.Record, err error) {
 	d.asked("create")
-	err = comesAbout(ctx, func(ctx context.Context) (err error) {
+	err = d.comesAbout(ctx, func(ctx context.Context) (err error) {
 		record, err = d.Driver.CreateSandbox(ctx, r)
 		return err
 	})
@@ -63,7 +80,7 @@ func (d lateDriver) CreateSandbox(ctx context.Context, r lifecycle.Request) (rec
 
 func (d lateDriver) DeleteSandbox(ctx context.Context, r lifecycle.Reference) error {
 	d.asked("delete")
-	return comesAbout(ctx, func(ctx context.Context) error { return d.Driver.DeleteSandbox(ctx, r) })
+	return d.comesAbout(ctx, func(ctx context.Context) error { return d.Driver.DeleteSandbox(ctx, r) })
 }
 
 // TestNothingComesAfterTheWayBack presses Ctrl-C while the engine or the gateway is at work on what it was asked: that comes about
@@ -80,11 +97,11 @@ func TestNothingComesAfterTheWayBack(t *testing.T) {
 					time.AfterFunc(lateBy/3, func() { cancel(errors.New("the operator pressed Ctrl-C")) })
 				}
 			}
-			f.Engine = lateEngine{f.Engine, strike}
-			plain := f.Driver
+			f.Engine = lateEngine{&queue{}, f.Engine, strike}
+			plain, asking := f.Driver, &queue{}
 			f.Driver = func(ctx context.Context, gateway string) (lifecycle.Driver, error) {
 				d, err := plain(ctx, gateway)
-				return lateDriver{d, strike}, err
+				return lateDriver{asking, d, strike}, err
 			}
 			got, err := f.upgrade(ctx, "alpha")
 			if err != nil || got[0].Outcome != want || got[0].Unfinished || !strings.Contains(got[0].Reason, "the operator pressed Ctrl-C") {
@@ -112,7 +129,7 @@ func TestAStopOfARunThatWasKilledIsWaitedFor(t *testing.T) {
 		t.Fatalf("upgrade = %+v, %v", got, err)
 	}
 	f.Progress = nil
-	late := lateEngine{f.Engine, func(string) {}}
+	late := lateEngine{&queue{}, f.Engine, func(string) {}}
 	abandoned, cancel := context.WithCancel(t.Context())
 	cancel()
 	_ = late.Stop(abandoned, w.containers()[0].ID) // it comes about, and nobody waits
