@@ -36,12 +36,14 @@ func (p probes) agent(ctx context.Context, sb sandbox.Sandbox, argv []string) (s
 }
 
 // throughGateway asks the gateway's own API, which leaves no trace here. The command line makes the sandbox the one that its later
-// calls without a name mean; it is only run where nothing else reaches the gateway.
+// calls without a name mean; it is only run where nothing else reaches the gateway, or what answers has no such call or sandbox.
 func (p probes) throughGateway(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
 	api, err := p.gateways.API(ctx, sb.Gateway)
 	if err == nil && api.Generation() != wire.Unknown {
 		out, exit, err := api.ExecSandbox(ctx, sb.ID, sb.Name, argv)
-		return exited(string(out), exit, argv, err)
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, openshell.ErrUnsupported) {
+			return exited(string(out), exit, argv, err)
+		}
 	}
 	var out bytes.Buffer
 	result, err := p.cli.Exec(ctx, openshell.ExecRequest{Gateway: sb.Gateway, Name: sb.Name, Argv: argv, Stdout: &out, Timeout: p.app.commandTimeout()})

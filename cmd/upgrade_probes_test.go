@@ -1,0 +1,91 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sandkeeper/internal/command"
+	"sandkeeper/internal/env"
+	"sandkeeper/internal/ui"
+	"sandkeeper/openshell"
+	"sandkeeper/sandbox"
+	"sandkeeper/test/e2e/gateway"
+	"sandkeeper/upgrade"
+)
+
+// answering is a gateway whose sandboxes run one command only.
+type answering struct{ *gateway.Memory }
+
+func (answering) Exec(_ context.Context, _ gateway.Sandbox, e gateway.Exec) (int, error) {
+	_, err := io.WriteString(e.Stdout, "from the gateway")
+	return 0, err
+}
+
+// probesAt are probes of a host whose gateway is served, and whose openshell says so of itself.
+func probesAt(t *testing.T, served gateway.Backend, asked *[]string) probes {
+	t.Helper()
+	home := t.TempDir()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- (&gateway.Server{Version: "0.0.110", Backend: served}).Serve(ctx, l) }()
+	t.Cleanup(func() { stop(); <-done })
+	registration, err := json.Marshal(map[string]string{"name": "gw", "gateway_endpoint": "http://" + l.Addr().String(), "auth_mode": "plaintext"})
+	folder := filepath.Join(home, ".config/openshell/gateways/gw")
+	if err := errors.Join(err, os.MkdirAll(folder, 0o700), os.WriteFile(filepath.Join(folder, "metadata.json"), registration, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	e := env.Parse([]string{"HOME=" + home})
+	cli := &openshell.CLI{Path: "/nowhere/openshell", Env: e, Run: func(_ context.Context, c command.Command) (command.Result, error) {
+		*asked = append(*asked, c.Args...)
+		_, err := io.WriteString(c.Stdout, "from the command line")
+		return command.Result{}, err
+	}}
+	return probes{app: &app{Streams: &ui.Streams{Env: e}}, cli: cli, gateways: &upgrade.Gateways{
+		Open: func(ctx context.Context, name string) (*openshell.API, error) {
+			return openshell.Connect(ctx, e, name, "0.0.110")
+		},
+	}}
+}
+
+// The command line leaves a trace in its configuration, so it is asked only where the gateway's API says nothing of the sandbox.
+func TestTheVersionProbeAsksTheGatewayBeforeTheCommandLine(t *testing.T) {
+	alpha := gateway.Sandbox{ID: "id-a", Name: "alpha", Phase: gateway.Ready, Created: time.Unix(1782000000, 0)}
+	for want, served := range map[string]gateway.Backend{
+		"from the gateway":      answering{gateway.NewMemory(alpha)},
+		"from the command line": answering{gateway.NewMemory()},
+	} {
+		t.Run(want, func(t *testing.T) {
+			var asked []string
+			p := probesAt(t, served, &asked)
+			sb := sandbox.Sandbox{Name: "alpha", ID: "id-a", Gateway: "gw", Listed: true, Phase: "Ready"}
+			got, err := p.agent(t.Context(), sb, []string{"openclaw", "--version"})
+			if err != nil || got != want {
+				t.Errorf("agent = %q, %v", got, err)
+			}
+			if (len(asked) > 0) != (want == "from the command line") {
+				t.Errorf("the command line was asked: %q", asked)
+			}
+		})
+	}
+}
+
+// A command that the gateway ran and that failed is an answer.
+func TestTheVersionProbeDoesNotAskTwice(t *testing.T) {
+	var asked []string
+	p := probesAt(t, gateway.NewMemory(gateway.Sandbox{ID: "id-a", Name: "alpha", Phase: gateway.Ready}), &asked)
+	sb := sandbox.Sandbox{Name: "alpha", ID: "id-a", Gateway: "gw", Listed: true, Phase: "Ready"}
+	if got, err := p.agent(t.Context(), sb, []string{"openclaw", "--version"}); err == nil || len(asked) > 0 {
+		t.Errorf("agent = %q, %v; the command line was asked: %q", got, err, asked)
+	}
+}
