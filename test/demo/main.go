@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"strings"
 	"syscall"
 
+	"sandkeeper/test/e2e/gateway"
 	"sandkeeper/test/standin"
 	"sandkeeper/test/standin/openshell"
 )
@@ -186,9 +188,12 @@ func (d *demo) rows(ids map[string]string) error {
 		if err := os.MkdirAll(filepath.Join(d.Home, root, "sandbox"), 0o700); err != nil {
 			return err
 		}
-		d.Script.Sandboxes = append(d.Script.Sandboxes, openshell.Sandbox{Name: name, ID: ids[name], Root: filepath.Join(d.Home, root)})
+		d.Script.Sandboxes = append(d.Script.Sandboxes, openshell.Sandbox{Name: name, ID: cmp.Or(ids[name], gateway.NewID()), Image: d.image(name), Root: filepath.Join(d.Home, root)})
 	}
 	return nil
 }
+
+// image is what a sandbox was made from.
+func (d *demo) image(name string) string { return fmt.Sprintf("sandkeeper-demo-%d:%s", d.Port, name) }
 
 func names() []string { return []string{"notes-bot", "reviewer"} }

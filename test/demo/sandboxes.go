@@ -77,7 +77,7 @@ func (c *containers) make(ctx context.Context) error {
 	}
 	ids := map[string]string{}
 	for i, name := range names() {
-		reference, supervisor := fmt.Sprintf("sandkeeper-demo-%d:%s", c.Port, name), []string{before, old}[i]
+		reference, supervisor := c.image(name), []string{before, old}[i]
 		if err := c.importImage(ctx, reference, supervisor); err != nil {
 			return err
 		}

@@ -11,14 +11,15 @@ import (
 	"strings"
 
 	"sandkeeper/test/e2e/gateway"
+	"sandkeeper/test/standin/openshell"
 )
 
 // trailer is what stands before the version at the very end of a stand-in's executable. The version is in the file itself and not
 // beside it or in the environment, because a running process must keep its own when its file is replaced or deleted.
 const trailer = "\nstand-in gateway version "
 
-// Gateway runs the stand-in gateway and returns its exit status.
-func Gateway(ctx context.Context, args []string, port string, stdout, stderr io.Writer) int {
+// Gateway runs the stand-in gateway and returns its exit status. It has the sandboxes of a script (see openshell.Backend).
+func Gateway(ctx context.Context, args []string, port, script string, stdout, stderr io.Writer) int {
 	version, err := OwnVersion()
 	if err != nil {
 		fmt.Fprintln(stderr, "openshell-gateway stand-in:", err)
@@ -28,13 +29,18 @@ func Gateway(ctx context.Context, args []string, port string, stdout, stderr io.
 		fmt.Fprintf(stdout, "openshell-gateway %s\n", version)
 		return 0
 	}
+	sandboxes, err := openshell.Backend(script)
+	if err != nil {
+		fmt.Fprintln(stderr, "openshell-gateway stand-in: OPENSHELL_STANDIN:", err)
+		return 70
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:"+cmp.Or(port, "17670"))
 	if err != nil {
 		fmt.Fprintln(stderr, "Error:", err)
 		return 1
 	}
 	fmt.Fprintf(stdout, "openshell-gateway %s listens on %s\n", version, l.Addr())
-	if err := (&gateway.Server{Version: version, Backend: gateway.NewMemory()}).Serve(ctx, l); err != nil {
+	if err := (&gateway.Server{Version: version, Backend: sandboxes}).Serve(ctx, l); err != nil {
 		fmt.Fprintln(stderr, "Error:", err)
 		return 1
 	}

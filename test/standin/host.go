@@ -101,9 +101,13 @@ func (h *Host) InstallGateway(version string) error {
 // StartGateway runs the installed gateway the way NemoClaw does, under its tagged name, waits until it answers, and writes its
 // marker. The caller ends the process.
 func (h *Host) StartGateway(ctx context.Context) (*exec.Cmd, error) {
+	env, err := h.Environment()
+	if err != nil {
+		return nil, err
+	}
 	gw := &exec.Cmd{
 		Path: h.GatewayBinary(), Args: []string{fmt.Sprintf("openshell-gateway[nemoclaw=%s;port=%d]", h.Gateway(), h.Port)},
-		Env: []string{"OPENSHELL_SERVER_PORT=" + strconv.Itoa(h.Port)},
+		Env: append(env, "OPENSHELL_SERVER_PORT="+strconv.Itoa(h.Port)),
 	}
 	if err := gw.Start(); err != nil {
 		return nil, err

@@ -42,6 +42,7 @@ type Sandbox struct {
 	Phase     string            `json:"phase"`   // "" is Ready
 	Workspace string            `json:"workspace"`
 	Created   time.Time         `json:"created"`
+	Image     string            `json:"image"`
 	Labels    map[string]string `json:"labels"`
 	Root      string            `json:"root"` // "" makes exec fail as without a supervisor
 }
