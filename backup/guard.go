@@ -50,7 +50,7 @@ func listenTo(in io.Reader, out io.Writer) map[string]string {
 	for lines.Scan() {
 		word, rest, _ := strings.Cut(lines.Text(), " ")
 		id, host, _ := strings.Cut(rest, " ")
-		if !containerID.MatchString(id) {
+		if !containerID().MatchString(id) {
 			continue
 		}
 		switch word {

@@ -4,17 +4,18 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"sandkeeper/internal/pattern"
 )
 
 // idLayout is the time part of a backup's id: UTC, and sorting by name is sorting by time.
 const idLayout = "20060102T150405Z"
 
-var idPattern = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}$`)
+var idPattern = pattern.Of(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}$`)
 
 // newID names a backup that starts at now: 20261121T101500Z-1f3a. The random part keeps two that start in the same second apart.
 func newID(now time.Time, random io.Reader) (string, error) {
@@ -49,7 +50,7 @@ func ValidID(id string) bool {
 
 // idTime is the moment that id names.
 func idTime(id string) (time.Time, bool) {
-	if !idPattern.MatchString(id) {
+	if !idPattern().MatchString(id) {
 		return time.Time{}, false
 	}
 	at, err := time.Parse(idLayout, id[:len(id)-5])

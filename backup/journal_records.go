@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"sandkeeper/internal/homefile"
+	"sandkeeper/internal/pattern"
 )
 
 // records is a journal: a folder with one small JSON file for everything that is under way, named for its key. A file is durable
@@ -25,10 +25,10 @@ const (
 	journalLimit  = 4 << 20
 )
 
-var containerID = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
+var containerID = pattern.Of(`^[0-9a-f]{12,64}$`)
 
 func (r records[E]) put(key string, e E) error {
-	if !containerID.MatchString(key) {
+	if !containerID().MatchString(key) {
 		return fmt.Errorf("%q is not a container id", key)
 	}
 	text, err := json.Marshal(e)
@@ -71,7 +71,7 @@ func (r records[E]) list() ([]E, error) {
 	problems := []error{err}
 	for _, file := range files {
 		key, ok := strings.CutSuffix(file.Name(), journalSuffix)
-		if !ok || !containerID.MatchString(key) {
+		if !ok || !containerID().MatchString(key) {
 			continue
 		}
 		entry, found, err := r.get(key)

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	"sandkeeper/internal/pattern"
 )
 
 // find is one credential in a JSON text: where its literal stands, and what it is, without its value.
@@ -95,7 +96,7 @@ func (s *jsonScan) judge(in *nesting, value string) string {
 	switch {
 	case placeholder(value):
 		return ""
-	case tokenValue(value) || discordShape.MatchString(value):
+	case tokenValue(value) || discordShape().MatchString(value):
 		return "a token in " + keyForPeople(in.key)
 	case s.valuesOnly:
 		return ""
@@ -126,7 +127,7 @@ func redact(content []byte, finds []find) []byte {
 
 var (
 	keyHints = []string{"key", "token", "secret", "pass", "credential", "authorization", "cookie"}
-	pairs    = regexp.MustCompile(`["']?([A-Za-z0-9_.-]+)["']?[ \t]*[:=][ \t]*("[^"\n]*"|'[^'\n]*'|[^\s"',;}#]+)`)
+	pairs    = pattern.Of(`["']?([A-Za-z0-9_.-]+)["']?[ \t]*[:=][ \t]*("[^"\n]*"|'[^'\n]*'|[^\s"',;}#]+)`)
 )
 
 // findInText says what credential a text of settings (YAML, TOML, INI, environment, broken JSON) holds; "" when none is seen.
@@ -140,7 +141,7 @@ func findInText(content []byte, valuesOnly bool) string {
 	if valuesOnly || !hinted {
 		return ""
 	}
-	for _, pair := range pairs.FindAllStringSubmatch(text, -1) {
+	for _, pair := range pairs().FindAllStringSubmatch(text, -1) {
 		key := pair[1][strings.LastIndexByte(pair[1], '.')+1:]
 		if credentialKey(key) && !placeholder(strings.Trim(pair[2], `"'`)) {
 			return "a value of " + keyForPeople(key)

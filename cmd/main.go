@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -26,16 +25,7 @@ func Main(args []string, s *ui.Streams, extensions ...lifecycle.Definition) Exit
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once; the guard process then unpauses
-	collectOften(s)
 	return run(ctx, args, &app{Streams: s, JSON: wantsJSON(args, s), linked: extensions})
-}
-
-// collectOften keeps a whole backup below 64 MiB: what lives while it runs is a few large buffers and the index, so that collecting at
-// half as much garbage as is usual costs next to nothing (docs/benchmarks.md). GOGC keeps its meaning.
-func collectOften(s *ui.Streams) {
-	if s.Env.Get("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
 }
 
 func run(ctx context.Context, args []string, a *app) ExitCode {

@@ -2,10 +2,11 @@ package gateway
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"sandkeeper/internal/pattern"
 )
 
 // compatBinary is where a compat container finds the gateway binary that is mounted from the host (facts/nemoclaw.md 3.6).
@@ -30,7 +31,7 @@ type identity struct {
 	source string // compat: the binary on this host
 }
 
-var tag = regexp.MustCompile(`^openshell-gateway\[nemoclaw=([^;\]]+);port=([0-9]{1,5})\]$`)
+var tag = pattern.Of(`^openshell-gateway\[nemoclaw=([^;\]]+);port=([0-9]{1,5})\]$`)
 
 // identify reads a command line (facts/nemoclaw.md 3.4). The program's own name decides; a gateway's path further back, as an
 // editor's or another engine's argument, does not. gatewayBin is the path that the marker names, or "".
@@ -58,7 +59,7 @@ func identify(args []string, gatewayBin string) identity {
 
 // fromTag accepts a canonical pair only: the name that NemoClaw gives to that port.
 func fromTag(base string) identity {
-	m := tag.FindStringSubmatch(base)
+	m := tag().FindStringSubmatch(base)
 	if m == nil {
 		return identity{}
 	}

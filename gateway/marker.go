@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"sandkeeper/internal/homefile"
+	"sandkeeper/internal/pattern"
 )
 
 // markerLimit is far above any marker (about 700 bytes).
@@ -63,7 +63,7 @@ func (o Options) readMarker(t Target) Marker {
 }
 
 // driverName is what newer NemoClaw accepts; T-Aug wrote "docker" only.
-var driverName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
+var driverName = pattern.Of(`^[a-z][a-z0-9-]{0,63}$`)
 
 // ParseMarker reads a runtime.json (facts/nemoclaw.md 3.1). Every key that NemoClaw requires is required, with its type; keys that we
 // do not know are tolerated. The marker is MarkerStale: only its process can make it live.
@@ -99,7 +99,7 @@ func (m Marker) check(driver string) error {
 	switch {
 	case m.PID < 1 || m.PID > 1<<31-1:
 		return fmt.Errorf("its pid %d cannot be a process", m.PID)
-	case !driverName.MatchString(driver):
+	case !driverName().MatchString(driver):
 		return fmt.Errorf("its driver %q cannot be one", driver)
 	case m.GatewayBin != "" && !filepath.IsAbs(m.GatewayBin):
 		return fmt.Errorf("its gatewayBin %q is not an absolute path", m.GatewayBin)

@@ -7,18 +7,18 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"sandkeeper/internal/command"
+	"sandkeeper/internal/pattern"
 	"sandkeeper/internal/trust"
 )
 
 // helperTimeout is how long a credential helper may take: some ask a service on the network.
 const helperTimeout = 15 * time.Second
 
-var helperName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+var helperName = pattern.Of(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // ask runs `docker-credential-NAME get`, which takes the server on standard input (docker/docker-credential-helpers). What it prints
 // is never repeated: also its errors could hold a secret.
@@ -47,7 +47,7 @@ func (l logins) ask(ctx context.Context, name, server string) (savedLogin, bool,
 
 // helper is the first program of that name in PATH, if it may be executed.
 func (l logins) helper(name string) (string, error) {
-	if !helperName.MatchString(name) {
+	if !helperName().MatchString(name) {
 		return "", fmt.Errorf("%q is not the name of a credential helper", name)
 	}
 	for _, dir := range filepath.SplitList(l.env.Get("PATH")) {

@@ -3,9 +3,10 @@ package lifecycle
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 	"sync"
+
+	"sandkeeper/internal/pattern"
 )
 
 // gatewayOwner is the owner of everything that was in the request before the first extension, as refusals name it.
@@ -15,7 +16,7 @@ const gatewayOwner = "the gateway"
 // label added there could make one sandbox pass for another.
 const reservedPrefix = "openshell.ai/"
 
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var envName = pattern.Of(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Addition is one thing that an extension added to a request.
 type Addition struct {
@@ -56,7 +57,7 @@ func (b *Builder) Request() Request {
 
 // AddEnv sets an environment variable of the sandbox.
 func (b *Builder) AddEnv(name, value string) error {
-	if !envName.MatchString(name) || strings.ContainsRune(value, 0) {
+	if !envName().MatchString(name) || strings.ContainsRune(value, 0) {
 		return fmt.Errorf("extension %q: env %q is not a variable name with a value that a process can have", b.owner, name)
 	}
 	return b.add(Addition{Extension: b.owner, Kind: "env", Key: name, Value: value})

@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
+
+	"sandkeeper/internal/pattern"
 )
 
-var extensionName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+var extensionName = pattern.Of(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
 // Definition is an extension that is linked into the program: its name, and how it is made from its configuration table.
 type Definition struct {
@@ -78,7 +79,7 @@ type Registry struct {
 // NewRegistry checks the definitions and returns the set.
 func NewRegistry(definitions ...Definition) (Registry, error) {
 	for i, d := range definitions {
-		if !extensionName.MatchString(d.Name) {
+		if !extensionName().MatchString(d.Name) {
 			return Registry{}, fmt.Errorf("extension name %q is not lower-case words joined by %q", d.Name, "-")
 		}
 		if d.build == nil {

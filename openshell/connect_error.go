@@ -2,8 +2,9 @@ package openshell
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+
+	"sandkeeper/internal/pattern"
 )
 
 // ConnectKind says why a gateway's API cannot be used; its values are error kinds of the JSON output.
@@ -86,11 +87,11 @@ func (e *ConnectError) Next() string {
 	return "openshell status -g " + name
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@][A-Za-z0-9_./:@-]*$`)
+var plainWord = pattern.Of(`^[A-Za-z0-9_./:@][A-Za-z0-9_./:@-]*$`)
 
 // shellWord makes a name safe to paste into a shell.
 func shellWord(word string) string {
-	if plainWord.MatchString(word) {
+	if plainWord().MatchString(word) {
 		return word
 	}
 	return "'" + strings.ReplaceAll(OneLine(word, 0), "'", `'\''`) + "'"

@@ -1,9 +1,10 @@
 package openshell
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
+
+	"sandkeeper/internal/pattern"
 )
 
 // decodeWordings are the texts of protobuf decoders, squeezed as squeeze does. prost (OpenShell's own, facts/openshell.md 4.2) puts
@@ -21,10 +22,10 @@ var decodeWordings = []string{
 }
 
 // loose is the pattern by which NemoClaw itself recognises a mismatch (src/lib/runtime-recovery.ts).
-var loose = regexp.MustCompile(`(?i)\bproto(?:buf)? (?:decode|schema|wire)`)
+var loose = pattern.Of(`(?i)\bproto(?:buf)? (?:decode|schema|wire)`)
 
 // goProto is how both Go protobuf runtimes begin their decode errors.
-var goProto = regexp.MustCompile(`(?i)\bproto:[ \x{a0}]*(?:cannot parse|illegal|wrong|bad|invalid|can't skip|unexpected|field|\(line|[a-z0-9_.]+: (?:illegal|wrong|invalid))`)
+var goProto = pattern.Of(`(?i)\bproto:[ \x{a0}]*(?:cannot parse|illegal|wrong|bad|invalid|can't skip|unexpected|field|\(line|[a-z0-9_.]+: (?:illegal|wrong|invalid))`)
 
 // DecodeFailure reports whether text, the whole output of a call of ours, says that a protobuf message could not be decoded: in every
 // wording of OpenShell's decoder, in both spellings of a gRPC status, wrapped or not. It asks nothing about whose message it was;
@@ -40,7 +41,7 @@ func DecodeFailure(text string) bool {
 		return false
 	}
 	flat := strings.Join(strings.Fields(stripANSI(text)), " ")
-	return loose.MatchString(flat) || goProto.MatchString(flat)
+	return loose().MatchString(flat) || goProto().MatchString(flat)
 }
 
 // squeeze is text in lower case without spaces and gutters: wrapping, also inside words, cannot hide a wording in it.

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"sandkeeper/internal/command"
+	"sandkeeper/internal/pattern"
 )
 
 // ExecRequest is one command to run inside a sandbox.
@@ -83,10 +83,10 @@ func (c *CLI) Exec(ctx context.Context, r ExecRequest) (ExecResult, error) {
 
 // own is the CLI's own last word: an "Error:" line in its wording for gRPC, transport and phase errors. The command inside the sandbox
 // writes to the same stream, so that an "Error:" alone is not enough.
-var own = regexp.MustCompile(`(?m)^Error: .*(?:status: [A-Z][A-Za-z]+, message: |code: '|transport error|client error \(|is not ready \(phase: |[Uu]nknown gateway|No active gateway|not found)`)
+var own = pattern.Of(`(?m)^Error: .*(?:status: [A-Z][A-Za-z]+, message: |code: '|transport error|client error \(|is not ready \(phase: |[Uu]nknown gateway|No active gateway|not found)`)
 
 func transportFailure(r ExecRequest, result command.Result) error {
-	message := own.FindString(Normalise(string(result.Stderr)))
+	message := own().FindString(Normalise(string(result.Stderr)))
 	if message == "" {
 		return nil
 	}

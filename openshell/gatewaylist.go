@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"sandkeeper/internal/command"
+	"sandkeeper/internal/pattern"
 )
 
 // Gateways lists the gateways that the CLI knows. A *ListingError, never an empty list, stands for an answer that cannot be read.
@@ -37,7 +37,7 @@ func readGateways(op string, result command.Result) ([]Registration, error) {
 }
 
 // columns are parted by two or more spaces (facts/openshell.md 2.1).
-var columns = regexp.MustCompile(` {2,}`)
+var columns = pattern.Of(` {2,}`)
 
 // ParseGateways reads what `openshell gateway list` prints, JSON or a table.
 func ParseGateways(output string) ([]Registration, error) {
@@ -75,7 +75,7 @@ func ParseGateways(output string) ([]Registration, error) {
 // gatewayRow reads "* name  https://…  local  user  mtls"; the star marks the active gateway.
 func gatewayRow(header []string, line string) (Registration, bool) {
 	row := Registration{Active: strings.HasPrefix(line, "*")}
-	cells := columns.Split(strings.TrimSpace(strings.TrimPrefix(line, "*")), -1)
+	cells := columns().Split(strings.TrimSpace(strings.TrimPrefix(line, "*")), -1)
 	for i, cell := range cells[:min(len(cells), len(header))] {
 		switch header[i] {
 		case "NAME":

@@ -1,31 +1,32 @@
 package openshell
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"sandkeeper/internal/pattern"
 )
 
 // escape sequences: CSI (colours, cursor), OSC (titles, links) and the two-character rest (ECMA-48).
-var ansi = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]|\x{9b}[0-?]*[ -/]*[@-~]`)
+var ansi = pattern.Of(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]|\x{9b}[0-?]*[ -/]*[@-~]`)
 
 var (
 	// cause starts a line of a miette chain: "├─▶ tcp connect error", "╰─▶ …", in a non-UTF-8 locale "|-> …", "`-> …".
-	cause = regexp.MustCompile("^[ \t]*(?:[├╰]─+▶|[|`+]-+>)[ \t]*")
+	cause = pattern.Of("^[ \t]*(?:[├╰]─+▶|[|`+]-+>)[ \t]*")
 	// gutter starts a line that continues the one before it: "  │ is missing", in a non-UTF-8 locale "  | is missing".
-	gutter = regexp.MustCompile(`^[ \t]*(?:│|\|)(?:[ \t]+|$)`)
+	gutter = pattern.Of(`^[ \t]*(?:│|\|)(?:[ \t]+|$)`)
 	// cross is the mark between "Error:" and the message.
-	cross = regexp.MustCompile(`^([ \t]*(?:[Ee]rror:)?)[ \t]*×[ \t]*|^([ \t]*[Ee]rror:)[ \t]+x[ \t]+`)
+	cross = pattern.Of(`^([ \t]*(?:[Ee]rror:)?)[ \t]*×[ \t]*|^([ \t]*[Ee]rror:)[ \t]+x[ \t]+`)
 	// inline marks are what a caller leaves when it flattens such a text into one line.
-	inlineHyphen = regexp.MustCompile(`-[ \t]*│[ \t]*`)
-	inlineMark   = regexp.MustCompile(`[ \t]*(?:[├╰]─+▶|│)[ \t]*`)
-	blanks       = regexp.MustCompile(`[ \t]+`)
+	inlineHyphen = pattern.Of(`-[ \t]*│[ \t]*`)
+	inlineMark   = pattern.Of(`[ \t]*(?:[├╰]─+▶|│)[ \t]*`)
+	blanks       = pattern.Of(`[ \t]+`)
 )
 
 // stripANSI removes escape sequences and carriage returns and makes every kind of space a plain one; lines stay lines.
 func stripANSI(text string) string {
-	text = strings.ToValidUTF8(ansi.ReplaceAllString(text, ""), "\uFFFD")
+	text = strings.ToValidUTF8(ansi().ReplaceAllString(text, ""), "\uFFFD")
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -51,10 +52,10 @@ func Normalise(text string) string {
 	for line := range strings.Lines(stripANSI(text)) {
 		line = strings.TrimRight(line, "\n ")
 		raw := utf8.RuneCountInString(line)
-		if mark := gutter.FindString(line); mark != "" && out.Len() > 0 && !cause.MatchString(line) {
+		if mark := gutter().FindString(line); mark != "" && out.Len() > 0 && !cause().MatchString(line) {
 			rest := tidy(line[len(mark):])
 			out.WriteString(seam(out.String(), rest, width) + rest)
-		} else if line = tidy(cause.ReplaceAllString(cross.ReplaceAllString(line, "$1$2 "), "")); line != "" {
+		} else if line = tidy(cause().ReplaceAllString(cross().ReplaceAllString(line, "$1$2 "), "")); line != "" {
 			if out.Len() > 0 {
 				out.WriteByte('\n')
 			}
@@ -66,9 +67,9 @@ func Normalise(text string) string {
 }
 
 func tidy(line string) string {
-	line = inlineHyphen.ReplaceAllString(line, "-")
-	line = inlineMark.ReplaceAllString(line, " ")
-	return strings.TrimSpace(blanks.ReplaceAllString(line, " "))
+	line = inlineHyphen().ReplaceAllString(line, "-")
+	line = inlineMark().ReplaceAllString(line, " ")
+	return strings.TrimSpace(blanks().ReplaceAllString(line, " "))
 }
 
 // wrapColumn is where miette wraps when it does not write to a terminal.
@@ -112,7 +113,7 @@ func OneLine(text string, limit int) string {
 		}
 		return r
 	}, Normalise(clip(text)))
-	printable = strings.TrimSpace(blanks.ReplaceAllString(printable, " "))
+	printable = strings.TrimSpace(blanks().ReplaceAllString(printable, " "))
 	if limit < 1 || utf8.RuneCountInString(printable) <= limit {
 		return printable
 	}
@@ -122,9 +123,9 @@ func OneLine(text string, limit int) string {
 
 // logLine is a line of the CLI's own log, which it writes to standard output before its answer:
 // "2026-11-22T00:32:04.922015Z  WARN openshell: OIDC token refresh failed: …" (seen of 0.0.110).
-var logLine = regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\dT[0-9:.]+Z +(?:TRACE|DEBUG|INFO|WARN|ERROR) .*(?:\n|$)`)
+var logLine = pattern.Of(`(?m)^\d{4}-\d\d-\d\dT[0-9:.]+Z +(?:TRACE|DEBUG|INFO|WARN|ERROR) .*(?:\n|$)`)
 
 // answerIn is what the CLI answers on standard output, without its log and without escape sequences.
 func answerIn(output string) string {
-	return strings.TrimSpace(logLine.ReplaceAllString(stripANSI(output), ""))
+	return strings.TrimSpace(logLine().ReplaceAllString(stripANSI(output), ""))
 }

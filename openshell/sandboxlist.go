@@ -4,10 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"sandkeeper/internal/pattern"
 )
 
 // listing is one page.
@@ -150,15 +151,15 @@ func isHeader(line string) bool {
 }
 
 // timestamp is the only cell with a space in it.
-var timestamp = regexp.MustCompile(`^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)$`)
+var timestamp = pattern.Of(`^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)$`)
 
-var phaseWord = regexp.MustCompile(`^[A-Za-z]+$`)
+var phaseWord = pattern.Of(`^[A-Za-z]+$`)
 
 func tableRow(header []string, line string) (Sandbox, bool) {
 	if header == nil {
 		return Sandbox{}, false
 	}
-	cells := columns.Split(line, -1)
+	cells := columns().Split(line, -1)
 	if len(cells) != len(header) {
 		cells = words(line)
 	}
@@ -181,7 +182,7 @@ func tableRow(header []string, line string) (Sandbox, bool) {
 			row.Phase = phase(cells[i])
 		}
 	}
-	return qualified(row), dated && phaseWord.MatchString(row.Phase) && !strings.Contains(row.Name, " ")
+	return qualified(row), dated && phaseWord().MatchString(row.Phase) && !strings.Contains(row.Name, " ")
 }
 
 // words are the cells of a row whose columns are parted by single spaces; date and time stay together.
@@ -189,7 +190,7 @@ func words(line string) []string {
 	var cells []string
 	for _, word := range strings.Fields(line) {
 		last := len(cells) - 1
-		if last >= 0 && timestamp.MatchString(cells[last]+" "+word) {
+		if last >= 0 && timestamp().MatchString(cells[last]+" "+word) {
 			cells[last] += " " + word
 			continue
 		}

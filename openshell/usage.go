@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sandkeeper/internal/command"
+	"sandkeeper/internal/pattern"
 )
 
 // errRefused means that this generation of the CLI does not know an argument.
@@ -15,28 +16,28 @@ var errRefused = fmt.Errorf("the openshell CLI does not know an argument: %w", E
 func refused(r command.Result) bool { return refusedArgument(r) != "" }
 
 var (
-	quoted = regexp.MustCompile("(?:[Uu]nexpected argument|[Ff]ound argument) ['\"`]?(--?[A-Za-z-]+)")
-	value  = regexp.MustCompile("invalid value .* for ['\"`]?(--?[A-Za-z-]+)")
-	format = regexp.MustCompile(`(?i)unsupported output format`)
-	other  = regexp.MustCompile(`(?i)unrecognized subcommand|unexpected argument|wasn't expected`)
+	quoted      = pattern.Of("(?:[Uu]nexpected argument|[Ff]ound argument) ['\"`]?(--?[A-Za-z-]+)")
+	badValue    = pattern.Of("invalid value .* for ['\"`]?(--?[A-Za-z-]+)")
+	format      = pattern.Of(`(?i)unsupported output format`)
+	unknownWord = pattern.Of(`(?i)unrecognized subcommand|unexpected argument|wasn't expected`)
 )
 
 // refusedArgument is the argument that the CLI does not know, as it was given ("--limit"); "?" when it refused something else, and ""
-// when this is no refusal.
+// when this is no unknownWord.
 func refusedArgument(r command.Result) string {
 	text := Normalise(r.Combined())
-	if r.Exit != 0 && format.MatchString(text) {
+	if r.Exit != 0 && format().MatchString(text) {
 		return "-o"
 	}
 	if r.Exit != 2 {
 		return ""
 	}
-	for _, pattern := range []*regexp.Regexp{quoted, value} {
-		if found := pattern.FindStringSubmatch(text); found != nil {
+	for _, said := range []*regexp.Regexp{quoted(), badValue()} {
+		if found := said.FindStringSubmatch(text); found != nil {
 			return strings.TrimSpace(found[1])
 		}
 	}
-	if other.MatchString(text) {
+	if unknownWord().MatchString(text) {
 		return "?"
 	}
 	return ""

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 
 	"sandkeeper/drift"
 	"sandkeeper/gateway"
+	"sandkeeper/internal/pattern"
 )
 
 // listed is how many objects one line names.
@@ -98,7 +98,7 @@ func (in HostInput) supervisors(ctx context.Context) Result {
 }
 
 // canonicalName is what NemoClaw accepts of new sandboxes, and OpenShell 0.0.106 and later of all (facts/nemoclaw.md 2, demand.md A2).
-var canonicalName = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
+var canonicalName = pattern.Of(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 
 const longestName = 19
 
@@ -108,7 +108,7 @@ func (in HostInput) names(context.Context) Result {
 		switch {
 		case len(name) > longestName:
 			long = append(long, fmt.Sprintf("%q (%d characters)", name, len(name)))
-		case !canonicalName.MatchString(name) || strings.Contains(name, "--"):
+		case !canonicalName().MatchString(name) || strings.Contains(name, "--"):
 			odd = append(odd, fmt.Sprintf("%q", name))
 		}
 	}

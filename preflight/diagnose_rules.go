@@ -40,8 +40,8 @@ func (r rule) matches(t reading) bool {
 	})
 }
 
-// pattern compiles words that are written with spaces for texts that are squeezed.
-func pattern(words string) *regexp.Regexp {
+// compiled takes words that are written with spaces for texts that are squeezed.
+func compiled(words string) *regexp.Regexp {
 	return regexp.MustCompile(strings.ReplaceAll(words, " ", ""))
 }
 
@@ -53,54 +53,54 @@ var rules = sync.OnceValue(func() []rule {
 
 func decisive() []rule {
 	return []rule{
-		{class: SchemaMismatchSupervisor, is: pattern(supervisorMismatch), unless: pattern(supervisorAuth)},
-		{class: SchemaMismatch, is: pattern(ourDecode), sure: true},
-		{class: SchemaMismatch, is: pattern(storedDecode), sure: true},
-		{class: SchemaMismatch, is: pattern(silentDrift)},
-		{class: Unrelated, is: pattern(foreignPath)},
-		{class: SchemaMismatch, is: pattern(tonicDecode), needs: native},
-		{class: SchemaMismatch, is: pattern(decoding), needs: ourOwn},
-		{class: Unrelated, is: pattern(decoding)},
-		{class: DBLocked, is: pattern(databaseLocked), needs: native},
-		{class: MigrationIncompatibleDB, is: pattern(executionError)},
-		{class: MigrationIncompatibleDB, is: pattern(migration), needs: native},
-		{class: MigrationIncompatibleDB, is: pattern(databaseNewer), needs: native},
-		{class: Unrelated, is: pattern(openClaw)},
+		{class: SchemaMismatchSupervisor, is: compiled(supervisorMismatch), unless: compiled(supervisorAuth)},
+		{class: SchemaMismatch, is: compiled(ourDecode), sure: true},
+		{class: SchemaMismatch, is: compiled(storedDecode), sure: true},
+		{class: SchemaMismatch, is: compiled(silentDrift)},
+		{class: Unrelated, is: compiled(foreignPath)},
+		{class: SchemaMismatch, is: compiled(tonicDecode), needs: native},
+		{class: SchemaMismatch, is: compiled(decoding), needs: ourOwn},
+		{class: Unrelated, is: compiled(decoding)},
+		{class: DBLocked, is: compiled(databaseLocked), needs: native},
+		{class: MigrationIncompatibleDB, is: compiled(executionError)},
+		{class: MigrationIncompatibleDB, is: compiled(migration), needs: native},
+		{class: MigrationIncompatibleDB, is: compiled(databaseNewer), needs: native},
+		{class: Unrelated, is: compiled(openClaw)},
 	}
 }
 
 func common() []rule {
 	return append(gatewayRules(),
-		rule{class: VersionSkew, is: pattern(tonicMissing), needs: native},
-		rule{class: VersionSkew, is: pattern(olderCLI)},
-		rule{class: VersionSkew, is: pattern(unimplemented), needs: ourOwn},
-		rule{class: Auth, is: pattern(rustAuth), needs: native},
-		rule{class: Auth, is: pattern(anyAuth), needs: ourOwn},
-		rule{class: WrongEndpoint, is: pattern(anyProtocol), needs: ourOwn},
-		rule{class: TLSTrust, is: pattern(anyTrust), needs: ourOwn},
-		rule{class: GatewayUnreachable, is: pattern(noAnswer), needs: native},
-		rule{class: GatewayUnreachable, is: pattern(refusedToUs), needs: ourOwn},
-		rule{class: UnknownClass, is: pattern(tonicInternal), needs: native},
-		rule{class: Unrelated, is: pattern(otherRequest)},
+		rule{class: VersionSkew, is: compiled(tonicMissing), needs: native},
+		rule{class: VersionSkew, is: compiled(olderCLI)},
+		rule{class: VersionSkew, is: compiled(unimplemented), needs: ourOwn},
+		rule{class: Auth, is: compiled(rustAuth), needs: native},
+		rule{class: Auth, is: compiled(anyAuth), needs: ourOwn},
+		rule{class: WrongEndpoint, is: compiled(anyProtocol), needs: ourOwn},
+		rule{class: TLSTrust, is: compiled(anyTrust), needs: ourOwn},
+		rule{class: GatewayUnreachable, is: compiled(noAnswer), needs: native},
+		rule{class: GatewayUnreachable, is: compiled(refusedToUs), needs: ourOwn},
+		rule{class: UnknownClass, is: compiled(tonicInternal), needs: native},
+		rule{class: Unrelated, is: compiled(otherRequest)},
 	)
 }
 
 func gatewayRules() []rule {
 	return []rule{
-		{class: LockContention, is: pattern(ourLock), unless: pattern(sandboxGone), needs: native},
-		{class: LockContention, is: pattern(lockHeld), needs: ourOwn},
-		{class: SandboxAuth, is: pattern(supervisorAuth)},
-		{class: TLSClientCert, is: pattern(clientCert), needs: native},
-		{class: TLSTrust, is: pattern(rustTrust), needs: native},
-		{class: WrongEndpoint, is: pattern(rustProtocol), needs: native},
-		{class: GatewayNotRegistered, is: pattern(notRegisteredSurely), needs: native, sure: true},
-		{class: GatewayNotRegistered, is: pattern(notRegistered), needs: native},
-		{class: GatewayStartFailed, is: pattern(startFailed), needs: native},
-		{class: GatewayStartFailed, is: pattern(libraryMissing), needs: ourOwn},
-		{class: SandboxUnreachable, is: pattern(relayFailed), needs: native},
-		{class: SandboxNotReady, is: pattern(notReady), needs: native},
-		{class: SandboxNotFound, is: pattern(sandboxGone), needs: native},
-		{class: BackupContentError, is: pattern(sandboxBackup), needs: native},
-		{class: BackupContentError, is: pattern(anyBackup), needs: ourOwn},
+		{class: LockContention, is: compiled(ourLock), unless: compiled(sandboxGone), needs: native},
+		{class: LockContention, is: compiled(lockHeld), needs: ourOwn},
+		{class: SandboxAuth, is: compiled(supervisorAuth)},
+		{class: TLSClientCert, is: compiled(clientCert), needs: native},
+		{class: TLSTrust, is: compiled(rustTrust), needs: native},
+		{class: WrongEndpoint, is: compiled(rustProtocol), needs: native},
+		{class: GatewayNotRegistered, is: compiled(notRegisteredSurely), needs: native, sure: true},
+		{class: GatewayNotRegistered, is: compiled(notRegistered), needs: native},
+		{class: GatewayStartFailed, is: compiled(startFailed), needs: native},
+		{class: GatewayStartFailed, is: compiled(libraryMissing), needs: ourOwn},
+		{class: SandboxUnreachable, is: compiled(relayFailed), needs: native},
+		{class: SandboxNotReady, is: compiled(notReady), needs: native},
+		{class: SandboxNotFound, is: compiled(sandboxGone), needs: native},
+		{class: BackupContentError, is: compiled(sandboxBackup), needs: native},
+		{class: BackupContentError, is: compiled(anyBackup), needs: ourOwn},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"unicode"
 
+	"sandkeeper/internal/pattern"
 	"sandkeeper/openshell"
 )
 
@@ -53,22 +54,22 @@ func withoutDigits(r rune) rune {
 func (r reading) empty() bool { return r.whole == "" }
 
 var (
-	escapedQuote = regexp.MustCompile(`\\+(["'/])`)
-	escapedBreak = regexp.MustCompile(`\\+r\\+n|\\+n`)
-	escapedSpace = regexp.MustCompile(`\\+t|\\+u00a0|\\+u202f`)
-	escapedESC   = regexp.MustCompile(`\\+(?:u001[bB]|x1[bB]|033|e)(\[[0-9;]*[A-Za-z])`)
-	htmlQuote    = regexp.MustCompile(`&(?:quot|#34|#39|apos|nbsp|gt|lt|amp);`)
+	escapedQuote = pattern.Of(`\\+(["'/])`)
+	escapedBreak = pattern.Of(`\\+r\\+n|\\+n`)
+	escapedSpace = pattern.Of(`\\+t|\\+u00a0|\\+u202f`)
+	escapedESC   = pattern.Of(`\\+(?:u001[bB]|x1[bB]|033|e)(\[[0-9;]*[A-Za-z])`)
+	htmlQuote    = pattern.Of(`&(?:quot|#34|#39|apos|nbsp|gt|lt|amp);`)
 )
 
 // unescape undoes JSON and HTML escapes, however often they were applied, in the texts that show signs of them.
 func unescape(text string) string {
 	if strings.Contains(text, `\`) {
-		text = escapedESC.ReplaceAllString(text, "")
-		text = escapedQuote.ReplaceAllString(text, "$1")
-		text = escapedBreak.ReplaceAllString(text, "\n")
-		text = escapedSpace.ReplaceAllString(text, " ")
+		text = escapedESC().ReplaceAllString(text, "")
+		text = escapedQuote().ReplaceAllString(text, "$1")
+		text = escapedBreak().ReplaceAllString(text, "\n")
+		text = escapedSpace().ReplaceAllString(text, " ")
 	}
-	return htmlQuote.ReplaceAllStringFunc(text, func(entity string) string {
+	return htmlQuote().ReplaceAllStringFunc(text, func(entity string) string {
 		switch entity {
 		case "&quot;", "&#34;":
 			return `"`
@@ -101,6 +102,6 @@ func squeeze(text string) string {
 }
 
 var (
-	names = sync.OnceValue(func() *regexp.Regexp { return pattern(ourWords) })
-	alike = sync.OnceValue(func() *regexp.Regexp { return pattern(foreignWords) })
+	names = sync.OnceValue(func() *regexp.Regexp { return compiled(ourWords) })
+	alike = sync.OnceValue(func() *regexp.Regexp { return compiled(foreignWords) })
 )

@@ -1,6 +1,6 @@
 package preflight
 
-// The words of the rules, for squeezed lower-case text; the spaces are for the reader and taken out (see pattern). A span of
+// The words of the rules, for squeezed lower-case text; the spaces are for the reader and taken out (see compiled). A span of
 // unrelated words is bounded, so that two lines of a long log do not make one message.
 
 // Texts of decoders (facts/openshell.md 4.2, facts/demand.md B), and gRPC statuses in the spellings of tonic (Rust, OpenShell's CLI),

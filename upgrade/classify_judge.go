@@ -1,8 +1,9 @@
 package upgrade
 
 import (
-	"regexp"
 	"strings"
+
+	"sandkeeper/internal/pattern"
 )
 
 // weight is what one signal says.
@@ -48,14 +49,14 @@ func (c *Checked) judge(signals []signal) {
 
 // canonicalName is what NemoClaw and newer OpenShell accept for a new sandbox (facts/nemoclaw.md 2), beside the two rules that
 // refusedName checks itself.
-var canonicalName = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
+var canonicalName = pattern.Of(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 
 // refusedName says which rule for new names name breaks; "" when none.
 func refusedName(name string) string {
 	switch {
 	case len(name) > 19:
 		return "at most 19 characters"
-	case !canonicalName.MatchString(name):
+	case !canonicalName().MatchString(name):
 		return "lower-case letters, digits and dashes, a letter first and no dash last"
 	case strings.Contains(name, "--"):
 		return "no two dashes in a row"

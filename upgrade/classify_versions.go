@@ -2,13 +2,14 @@ package upgrade
 
 import (
 	"cmp"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"sandkeeper/internal/pattern"
 )
 
 // versionRun finds runs of digits and dots; a version is a run that is exactly X.Y.Z (facts/nemoclaw.md 4.3).
-var versionRun = regexp.MustCompile(`[0-9][0-9.]*`)
+var versionRun = pattern.Of(`[0-9][0-9.]*`)
 
 // probeTextLimit is how much of a version command's output is looked at.
 const probeTextLimit = 64 << 10
@@ -35,7 +36,7 @@ func versionIn(output, name string) string {
 }
 
 func firstVersion(text string) string {
-	for _, at := range versionRun.FindAllStringIndex(text, -1) {
+	for _, at := range versionRun().FindAllStringIndex(text, -1) {
 		run := text[at[0]:at[1]]
 		if run = strings.TrimSuffix(run, "."); strings.Count(run, ".") != 2 || strings.Contains(run, "..") {
 			continue
@@ -98,11 +99,11 @@ func at(numbers []uint64, i int) uint64 {
 }
 
 // calendarVersion is the shape of versions named by date (src/lib/sandbox/version-scheme.ts).
-var calendarVersion = regexp.MustCompile(`^v?(20[2-9]\d|[3-9]\d{3})\.\d+\.\d+`)
+var calendarVersion = pattern.Of(`^v?(20[2-9]\d|[3-9]\d{3})\.\d+\.\d+`)
 
 // scheme is "calendar" or "semver", by shape.
 func scheme(version string) string {
-	if calendarVersion.MatchString(version) {
+	if calendarVersion().MatchString(version) {
 		return "calendar"
 	}
 	return "semver"

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"strings"
 	"sync"
 
+	"sandkeeper/internal/pattern"
 	"sandkeeper/sandbox"
 )
 
@@ -95,11 +95,11 @@ func (m *images) reference(ctx context.Context, s sandbox.Sandbox) (string, erro
 	return s.Row.ImageTag, nil
 }
 
-var hexID = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
+var hexID = pattern.Of(`^[0-9a-f]{12,64}$`)
 
 // pinned reports a reference that names one image for ever: an id or a digest.
 func pinned(ref string) bool {
-	return ref == "" || strings.HasPrefix(ref, "sha256:") || strings.Contains(ref, "@sha256:") || hexID.MatchString(ref)
+	return ref == "" || strings.HasPrefix(ref, "sha256:") || strings.Contains(ref, "@sha256:") || hexID().MatchString(ref)
 }
 
 func bare(id string) string { return strings.TrimPrefix(id, "sha256:") }

@@ -87,7 +87,7 @@ func constant(s source, name string, value ast.Expr, all []source) bool {
 			return private
 		}
 		return slices.Contains([]string{"regexp.MustCompile", "errors.New", "strings.NewReplacer", "fmt.Errorf"}, callee(v)) ||
-			callee(v) == "sync.OnceValue" && private
+			(callee(v) == "sync.OnceValue" || callee(v) == "pattern.Of") && private
 	case *ast.CompositeLit:
 		switch v.Type.(type) {
 		case *ast.ArrayType, *ast.MapType:

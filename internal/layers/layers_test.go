@@ -63,6 +63,8 @@ func TestChecker(t *testing.T) {
 		"key":                 {files("cmd/a.go", `var key = []byte("a")`), ""},
 		"public key":          {files("cmd/a.go", `var Key = []byte("a")`), "package variable Key can change"},
 		"on first use":        {files("cmd/a.go", `var x = sync.OnceValue(f)`), ""},
+		"expression later":    {files("cmd/a.go", `var x = pattern.Of("a" + "b")`), ""},
+		"expression replaced": {files("cmd/a.go", `var x = pattern.Of("a"); func g() { x = nil }`), "package variable x can change"},
 		"replaced later":      {files("cmd/a.go", `var x = sync.OnceValue(f); func g() { x = nil }`), "package variable x can change"},
 		"embedded":            {files("cmd/a.go", "//go:embed x.txt\nvar x string"), ""},
 		"private table":       {files("cmd/a.go", `var words = []string{"a"}; func f() string { return words[0] }`), ""},

@@ -168,7 +168,7 @@ func TestRoleARN(t *testing.T) {
 		"arn:gcp:iam::123456789012:role/r":                          false,
 		"arn:aws:iam::123456789012:role/" + strings.Repeat("r", 65): false,
 	} {
-		if got := roleARN.MatchString(arn); got != want {
+		if got := roleARN().MatchString(arn); got != want {
 			t.Errorf("%q: %v, want %v", arn, got, want)
 		}
 	}

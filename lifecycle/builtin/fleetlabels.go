@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
+	"sandkeeper/internal/pattern"
 	"sandkeeper/lifecycle"
 )
 
@@ -18,8 +18,8 @@ const fleetSchema = 1
 // (kubernetes.io/docs/concepts/overview/working-with-objects/labels). The lengths are not in the patterns: counting ones cost every
 // start of the program half a millisecond.
 var (
-	labelName   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$`)
-	labelPrefix = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+	labelName   = pattern.Of(`^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$`)
+	labelPrefix = pattern.Of(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 )
 
 const (
@@ -27,10 +27,10 @@ const (
 	maxLabelPrefix = 253
 )
 
-func validLabel(text string) bool { return len(text) <= maxLabelName && labelName.MatchString(text) }
+func validLabel(text string) bool { return len(text) <= maxLabelName && labelName().MatchString(text) }
 
 func validPrefix(text string) bool {
-	return len(text) <= maxLabelPrefix && labelPrefix.MatchString(text)
+	return len(text) <= maxLabelPrefix && labelPrefix().MatchString(text)
 }
 
 // FleetLabels sets the configured labels on every sandbox:

@@ -8,8 +8,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 
+	"sandkeeper/internal/pattern"
 	"sandkeeper/lifecycle"
 )
 
@@ -28,7 +28,7 @@ const maxARN = 2048
 
 // An IAM role ARN: partition, no region, twelve digits, an optional path, a name of at most 64 of IAM's characters
 // (docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html).
-var roleARN = regexp.MustCompile(`^arn:aws(-[a-z]+){0,3}:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9+=,.@_-]{1,64}$`)
+var roleARN = pattern.Of(`^arn:aws(-[a-z]+){0,3}:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9+=,.@_-]{1,64}$`)
 
 // WorkloadIdentity lets what runs in a sandbox act as a cloud role without a stored key. For AWS, by web identity:
 //
@@ -63,7 +63,7 @@ func newIdentity(config identityConfig) (lifecycle.Extension, error) {
 	if config.Provider != "aws" {
 		return nil, lifecycle.BadValue("provider", "%q is not a provider; known: aws", config.Provider)
 	}
-	if len(config.RoleARN) > maxARN || !roleARN.MatchString(config.RoleARN) {
+	if len(config.RoleARN) > maxARN || !roleARN().MatchString(config.RoleARN) {
 		return nil, lifecycle.BadValue("role_arn", "%q is not the ARN of an IAM role, such as arn:aws:iam::123456789012:role/NAME", config.RoleARN)
 	}
 	source, err := folder("token_source", config.TokenSource)
