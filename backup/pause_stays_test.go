@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,6 +38,41 @@ func TestGuardLeavesTheNextRunsPauseAlone(t *testing.T) {
 			t.Errorf("the container is %s, the journal holds %+v, %v", state, left, err)
 		}
 	})
+}
+
+// Nor is one called paused or stopped whom others had paused or stopped, and have unpaused or started in the middle.
+func TestReadOfWhatOthersHaveMovedIsLive(t *testing.T) {
+	for before, want := range map[string]struct {
+		stays  Consistency
+		reason string
+	}{
+		"paused": {ConsistencyPaused, "unpaused it while it was read"},
+		"exited": {ConsistencyStopped, "started it while it was read"},
+	} {
+		for _, moves := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, moves %v", before, moves), func(t *testing.T) {
+				f := newFakeEngine()
+				sb := f.add(idA, before, entry{name: "a", body: "1"})
+				if moves {
+					f.broken.read = func(id string) error { f.state[id] = "running"; return nil }
+				}
+				consistency, why := consistencyOf(*sb.Container)
+				read := &reading{home: containerHome{engine: f, id: idA, dir: "/sandbox"}, container: *sb.Container, stall: stallLimit(time.Minute), meter: newMeter(sb.Name, nil)}
+				w := &work{Run: fakeRun(t, f), engine: f}
+				made, err := w.create(t.Context(), Manifest{Sandbox: sb.Name, Consistency: consistency, ConsistencyReason: why}, read.meter, read)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := made.backup.Manifest
+				if !moves && (got.Consistency != want.stays || got.ConsistencyReason != why) {
+					t.Errorf("left alone: %q, %q", got.Consistency, got.ConsistencyReason)
+				}
+				if moves && (got.Consistency != ConsistencyLive || !strings.Contains(got.ConsistencyReason, want.reason)) {
+					t.Errorf("moved: %q, %q", got.Consistency, got.ConsistencyReason)
+				}
+			})
+		}
+	}
 }
 
 // A sandbox that somebody unpaused while it was read is not called paused.

@@ -140,7 +140,7 @@ type reading struct {
 	told      *asking
 
 	thawErr  error
-	moved    string // why a read under pause may not be of one moment after all
+	moved    string // why what was read while nothing ran may not be of one moment after all
 	warnings []string
 }
 
@@ -148,7 +148,9 @@ type reading struct {
 func (r *reading) into(ctx context.Context, a sink) (err error) {
 	if r.pauser == nil {
 		r.meter.enter(StageReading)
-		return r.capture(ctx, a)
+		err := r.capture(ctx, a)
+		r.moved = r.stayed(ctx)
+		return err
 	}
 	r.meter.enter(StagePausing)
 	release, err := r.pauser.hold(ctx, r.container)
@@ -166,14 +168,24 @@ func (r *reading) into(ctx context.Context, a sink) (err error) {
 	return nil
 }
 
-// stayed looks whether the container was paused to the end of the read, and says why not: others can unpause it as well.
+// stayed looks whether a container that was paused or stopped was so to the end of the read, and says why not: others can unpause and
+// start it as well.
 func (r *reading) stayed(ctx context.Context) string {
-	c, err := r.pauser.engine.Inspect(ctx, r.container.ID)
+	h, ofContainer := r.home.(containerHome)
+	if !ofContainer || r.pauser == nil && r.container.Running() {
+		return ""
+	}
+	c, err := h.engine.Inspect(ctx, r.container.ID)
+	paused := r.pauser != nil || r.container.Paused()
 	switch {
-	case err != nil:
+	case err != nil && paused:
 		return fmt.Sprintf("it was paused, but whether it stayed so to the end could not be seen: %v", err)
-	case !c.Paused():
+	case err != nil:
+		return fmt.Sprintf("it was stopped, but whether it stayed so to the end could not be seen: %v", err)
+	case paused && !c.Paused():
 		return "somebody else unpaused it while it was read"
+	case !paused && (c.Running() || c.Paused()):
+		return "somebody else started it while it was read"
 	}
 	return ""
 }
