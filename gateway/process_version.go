@@ -33,7 +33,7 @@ func (o Options) runningVersion(ctx context.Context, r *running) (drift.Evidence
 		return unknown("process %d: %w", r.PID, err), path
 	}
 	// The number may have gone to another process while we looked.
-	if again, err := o.Processes.Look(ctx, r.PID); err != nil || again.Zombie || !again.Started.Equal(r.Started) {
+	if again, err := o.Processes.Look(ctx, r.PID); err != nil || again.Zombie || again.Born != r.Born {
 		return unknown("process %d ended while it was looked at", r.PID), path
 	}
 	return o.ask(ctx, fmt.Sprintf("/proc/self/fd/%d", image.Fd()), fmt.Sprintf("the image of process %d", r.PID)), path

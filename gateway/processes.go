@@ -35,6 +35,7 @@ type Process struct {
 	Args    []string
 	Zombie  bool // ended, and only its entry is left
 	Started time.Time
+	Born    uint64 // when it started as the system keeps it: unlike Started it does not move with the clock
 }
 
 // ErrNoImage means that this system does not hand out the executable of a running process.
@@ -73,7 +74,7 @@ func (h hostProcesses) Look(ctx context.Context, pid int) (Process, error) {
 	seen.Args, problems[0] = h.Args(ctx, pid)
 	seen.Zombie, problems[1] = ended(ctx, pid)
 	seen.UID, problems[2] = owner(ctx, pid)
-	seen.Started, problems[3] = started(ctx, pid)
+	seen.Started, seen.Born, problems[3] = started(ctx, pid)
 	if err := errors.Join(problems[:]...); err != nil {
 		// It may have ended meanwhile; each system has its own words for that.
 		return Process{}, cmp.Or(there(ctx, pid), fmt.Errorf("process %d: %w", pid, err))
@@ -123,9 +124,4 @@ func owner(ctx context.Context, pid int) (int, error) {
 		return 0, err
 	}
 	return int(uids[min(1, len(uids)-1)]), nil // real, effective, …
-}
-
-func started(ctx context.Context, pid int) (time.Time, error) {
-	ms, err := entry(pid).CreateTimeWithContext(ctx)
-	return time.UnixMilli(ms), err
 }

@@ -3,10 +3,14 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // threadLimit is how many threads of a process are looked at for one that still runs.
@@ -67,4 +71,34 @@ func threads(pid int) []string {
 		}
 	}
 	return found
+}
+
+// tickLength is what the kernel counts times in for programs: USER_HZ is 100 on every architecture that this is built for (proc(5)).
+const tickLength = time.Second / 100
+
+// started says when a process started: born is in ticks since the machine was booted, which is what the kernel keeps. gopsutil makes
+// a time of it with the age of the machine rounded down to a second, which comes out differently from one call to the next.
+func started(_ context.Context, pid int) (at time.Time, born uint64, err error) {
+	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return time.Time{}, 0, err
+	}
+	if born, err = bornIn(string(content)); err != nil {
+		return time.Time{}, 0, err
+	}
+	now := time.Now() // before the age is taken: what passes in between makes the start earlier, never later
+	var age unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &age); err != nil {
+		return time.Time{}, 0, err
+	}
+	return now.Round(0).Add(time.Duration(born)*tickLength - time.Duration(age.Nano())), born, nil
+}
+
+// bornIn reads the 22nd field of /proc/PID/stat; the second, the program's name, may hold anything.
+func bornIn(stat string) (uint64, error) {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 20 {
+		return 0, fmt.Errorf("%.80q does not say when the process started", stat)
+	}
+	return strconv.ParseUint(fields[19], 10, 64)
 }

@@ -5,6 +5,7 @@ package gateway
 import (
 	"context"
 	"os"
+	"time"
 )
 
 // Image is Processes.
@@ -14,3 +15,8 @@ func (hostProcesses) Image(context.Context, int) (*os.File, string, error) {
 
 // threadArgs is nothing here: only Linux shows threads as folders.
 func threadArgs(int) []string { return nil }
+
+func started(ctx context.Context, pid int) (at time.Time, born uint64, err error) {
+	ms, err := entry(pid).CreateTimeWithContext(ctx)
+	return time.UnixMilli(ms), uint64(ms), err
+}

@@ -56,7 +56,7 @@ func (w *watched) exit(ctx context.Context) string {
 		return fmt.Sprintf("process %d cannot be looked at any more: %s", w.PID, clean(err))
 	case now.Zombie:
 		return fmt.Sprintf("process %d has ended (zombie)", w.PID)
-	case !now.Started.Equal(w.Started):
+	case now.Born != w.Born:
 		return fmt.Sprintf("process %d has ended, and its number was used again", w.PID)
 	}
 	return ""
