@@ -67,7 +67,7 @@ func ReadRegistry(e env.Env, only *Binding) (Registry, error) {
 	}
 	var r Registry
 	for _, place := range places {
-		found, err := readPlace(home, place)
+		found, err := readPlace(home, place, func() { time.Sleep(tornPause) })
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // gone since it was seen
 		}
@@ -84,13 +84,13 @@ func ReadRegistry(e env.Env, only *Binding) (Registry, error) {
 	return r, nil
 }
 
-// readPlace reads one file; what does not parse is read once more, because a writer may have been at work.
-func readPlace(home string, p place) (document, error) {
+// readPlace reads one file; what does not parse is read once more after a pause, because a writer may have been at work.
+func readPlace(home string, p place, pause func()) (document, error) {
 	found, err := readOnce(home, p)
 	if err == nil || errors.Is(err, fs.ErrNotExist) || !errors.Is(err, errNotRegistry) {
 		return found, err
 	}
-	time.Sleep(tornPause)
+	pause()
 	return readOnce(home, p)
 }
 

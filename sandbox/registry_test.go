@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -173,16 +172,22 @@ func TestReadRegistryRefusesTooManyRoots(t *testing.T) {
 	}
 }
 
-func TestReadRegistryReadsATornFileAgain(t *testing.T) {
-	home, e := newHome(t, map[string]string{"sandboxes.json": `{"sandboxes":{"al`})
-	done := make(chan error, 1)
-	go func() {
-		time.Sleep(tornPause / 5)
-		done <- os.WriteFile(filepath.Join(home, ".nemoclaw/sandboxes.json"), []byte(`{"sandboxes":{"alpha":{"name":"alpha"}}}`), 0o600)
-	}()
-	r, err := ReadRegistry(e, nil)
-	if werr := <-done; werr != nil || err != nil || len(r.Rows) != 1 {
-		t.Errorf("got %+v, %v (write: %v)", r, err, werr)
+func TestReadPlaceReadsATornFileAgain(t *testing.T) {
+	home, _ := newHome(t, map[string]string{"sandboxes.json": `{"sandboxes":{"al`})
+	at := place{path: filepath.Join(home, ".nemoclaw/sandboxes.json")}
+	var written error
+	found, err := readPlace(home, at, func() {
+		written = os.WriteFile(at.path, []byte(`{"sandboxes":{"alpha":{"name":"alpha"}}}`), 0o600)
+	})
+	if written != nil || err != nil || len(found.rows) != 1 {
+		t.Errorf("got %+v, %v (write: %v)", found, err, written)
+	}
+	pauses := 0
+	if err := os.WriteFile(at.path, []byte(`{"sandboxes":{"al`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := readPlace(home, at, func() { pauses++ }); !errors.Is(err, errNotRegistry) || pauses != 1 {
+		t.Errorf("a file that stays torn: %+v, %v after %d pauses", found, err, pauses)
 	}
 }
 
