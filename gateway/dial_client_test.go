@@ -46,7 +46,7 @@ func TestDialThroughTLS(t *testing.T) {
 			if test.tls {
 				entries = append(entries, "DOCKER_TLS_VERIFY=1")
 			}
-			engine, got := Dial(t.Context(), Dialing{Env: env.Parse(entries), Timeout: 2 * time.Second})
+			engine, got := Dial(t.Context(), Dialing{Env: env.Parse(entries), Timeout: 20 * time.Second})
 			if got.State != test.state {
 				t.Errorf("Dial = %+v, want %s", got, test.state)
 			}
@@ -69,7 +69,7 @@ func TestDialThroughAContextWithTLS(t *testing.T) {
 	if err != nil || len(meta) != 1 {
 		t.Fatalf("contexts %v, %v", meta, err)
 	}
-	d := Dialing{Env: env.Parse([]string{"HOME=" + p.home}), Timeout: 2 * time.Second}
+	d := Dialing{Env: env.Parse([]string{"HOME=" + p.home}), Timeout: 20 * time.Second}
 	if _, got := Dial(t.Context(), d); got.State != drift.Unknown {
 		t.Errorf("Dial without the certificates = %+v, want unknown", got)
 	}

@@ -155,7 +155,7 @@ func TestDial(t *testing.T) {
 			p := newPlace(t)
 			d := test.arrange(t, p)
 			d.Env = d.Env.With("HOME="+p.home, "XDG_RUNTIME_DIR="+p.runtime)
-			d.Root, d.Timeout = p.root, 2*time.Second
+			d.Root, d.Timeout = p.root, 20*time.Second
 			engine, got := Dial(t.Context(), d)
 			host := strings.NewReplacer("daemon", p.daemon.Host(), "%h", p.home, "%r", p.runtime, "%s", p.root).Replace(test.host)
 			if got.State != test.state || got.Host != host || !strings.Contains(got.Why, test.why) || (engine != nil) != (test.state == drift.Known) {
@@ -190,7 +190,11 @@ func TestDialForeign(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			daemon := dockertest.Start(t)
 			daemon.Break(test.fault)
-			engine, got := Dial(t.Context(), Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + daemon.Host()}), Timeout: 200 * time.Millisecond})
+			limit := 20 * time.Second
+			if test.fault.Hang {
+				limit = 200 * time.Millisecond
+			}
+			engine, got := Dial(t.Context(), Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + daemon.Host()}), Timeout: limit})
 			if engine != nil || got.State != drift.Unknown || !strings.Contains(got.Why, test.why) || !strings.Contains(got.Why, daemon.Host()) {
 				t.Errorf("Dial = %+v, want unknown with the host and %q", got, test.why)
 			}

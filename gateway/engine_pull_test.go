@@ -58,7 +58,7 @@ func TestTheDockerCommandsPasswordOpensTheRegistry(t *testing.T) {
 	d, _ := shelf(t)
 	d.Demand("ann", "s3:cret")
 	home := t.TempDir()
-	engine, state := Dial(t.Context(), Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + d.Host(), "HOME=" + home}), Timeout: time.Second})
+	engine, state := Dial(t.Context(), Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + d.Host(), "HOME=" + home}), Timeout: 20 * time.Second})
 	if engine == nil {
 		t.Fatal(state)
 	}

@@ -18,7 +18,7 @@ import (
 
 func dial(t testing.TB, daemon *dockertest.Daemon) *Engine {
 	t.Helper()
-	engine, state := Dial(t.Context(), Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + daemon.Host()}), Timeout: time.Second})
+	engine, state := Dial(t.Context(), Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + daemon.Host()}), Timeout: 20 * time.Second})
 	if engine == nil {
 		t.Fatalf("Dial = %+v", state)
 	}
