@@ -16,18 +16,17 @@ var errBaseDamaged = errors.New("the previous backup is damaged")
 // baseReader is the previous backup of a sandbox while a new one is compared with it. Its archive is proven at the same time, frame
 // by frame against its manifest; nothing of it is used that is not proven.
 type baseReader struct {
-	manifest *Manifest
-	frames   []Frame
-	path     string
-	sink     *archiveSink // what handOver writes to
-	whole    chan error   // one value: whether the archive is what its manifest says
-	stop     context.CancelFunc
+	frames []Frame
+	path   string
+	sink   *archiveSink // what handOver writes to
+	whole  chan error   // one value: whether the archive is what its manifest says
+	stop   context.CancelFunc
 }
 
-// openBase starts the proof of the archive at path.
-func openBase(ctx context.Context, path string, m *Manifest, sink *archiveSink) *baseReader {
+// openBase starts the proof that the archive at path is these frames.
+func openBase(ctx context.Context, path string, frames []Frame, sink *archiveSink) *baseReader {
 	ctx, stop := context.WithCancel(ctx)
-	b := &baseReader{manifest: m, frames: m.Index.Frames, path: path, sink: sink, whole: make(chan error, 1), stop: stop}
+	b := &baseReader{frames: frames, path: path, sink: sink, whole: make(chan error, 1), stop: stop}
 	go func() { b.whole <- b.copyProven(ctx, io.Discard, len(b.frames)) }()
 	return b
 }

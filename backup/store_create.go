@@ -89,12 +89,14 @@ func (s *Store) capture(ctx context.Context, st *staging, n NewBackup, m *Manife
 	if err != nil {
 		return err
 	}
-	previous, base := s.base(ctx, n, sink)
-	a := newArchive(ctx, newFrameWriter(ctx, out, base), n.Secrets, sealed.on())
-	if base != nil {
+	previous, full := s.previous(n)
+	var base *baseReader
+	if full != nil {
+		base = openBase(ctx, previous.archivePath(), full.Index.Frames, sink)
 		defer base.stop()
-		a.previous = base.manifest
 	}
+	a := newArchive(ctx, newFrameWriter(ctx, out, base), n.Secrets, sealed.on())
+	a.previous = full
 	defer func() { _, _ = a.frames.Close(true) }() // ends the packers, whatever happened; after finish there are none
 	if err := fill(ctx, a); err != nil {
 		return err
@@ -117,8 +119,8 @@ func (s *Store) capture(ctx context.Context, st *staging, n NewBackup, m *Manife
 	return nil
 }
 
-// base finds the backup that the new one may turn out to equal, and starts to prove it.
-func (s *Store) base(ctx context.Context, n NewBackup, sink *archiveSink) (Backup, *baseReader) {
+// previous is the backup that the new one may turn out to equal, and its full manifest; nil for none.
+func (s *Store) previous(n NewBackup) (Backup, *Manifest) {
 	if n.Fresh || len(n.Recipients) > 0 {
 		return Backup{}, nil
 	}
@@ -136,5 +138,5 @@ func (s *Store) base(ctx context.Context, n NewBackup, sink *archiveSink) (Backu
 	if full.Standing == nil {
 		full.Index.Entries = nil // only its frames are compared
 	}
-	return previous, openBase(ctx, previous.archivePath(), full, sink)
+	return previous, full
 }

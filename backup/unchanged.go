@@ -25,7 +25,7 @@ func (r *reading) unchanged(ctx context.Context, a sink) (same bool, keep func()
 	if !r.reread && archive.adopt(seen.Standing) {
 		return true, keep
 	}
-	archive.previous = nil
+	archive.previous = nil // its index is as large as the new one's
 	written := r.flush(ctx, h, &seen)
 	return false, func() {
 		if seen.settled && written() {
@@ -72,12 +72,12 @@ func (r *reading) flush(ctx context.Context, h containerHome, seen *look) (writt
 // previous archive is proven before the backup is made.
 func (a *Archive) adopt(s Standing) bool {
 	m := a.previous
-	if m == nil || m.Standing == nil || *m.Standing != s || a.frames.base == nil {
+	if m == nil || m.Standing == nil || *m.Standing != s {
 		return false
 	}
 	a.adopted = true
 	a.entries, a.exclusions, a.content = m.Index.Entries, m.Exclusions, m.Content
-	a.frames.frames = a.frames.base.frames
+	a.frames.frames = m.Index.Frames
 	a.Note(func(into *Manifest) {
 		into.Standing, into.ContentOf = m.Standing, cmp.Or(m.ContentOf, m.ID)
 	})
