@@ -146,7 +146,7 @@ type place interface {
 func (r RestoreRequest) prepare(ctx context.Context) (*restoreJob, error) {
 	m := newMeter(r.Target.Name, r.Progress)
 	m.enter(StageVerifying)
-	manifest, err := r.sound(ctx)
+	manifest, err := r.sound()
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // sound is the manifest of a backup that may be restored, as far as its manifest alone can tell.
-func (r RestoreRequest) sound(_ context.Context) (*Manifest, error) {
+func (r RestoreRequest) sound() (*Manifest, error) {
 	if !r.Backup.Whole() {
 		return nil, orDamage(r.Backup)
 	}
