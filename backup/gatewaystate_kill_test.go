@@ -2,14 +2,10 @@ package backup
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -26,58 +22,25 @@ type gatewayOrder struct {
 	Step                  int // the change before which it kills itself; 0: none
 }
 
-func gatewayVictim(order string) int {
-	var o gatewayOrder
-	if err := json.Unmarshal([]byte(order), &o); err != nil {
-		fmt.Println(err)
-		return 2
-	}
-	steps := 0
-	step := func() {
-		if steps++; steps == o.Step {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
-		}
-	}
+func gatewayVictim(o gatewayOrder) error {
+	step := dieAt(o.Step)
 	if o.Recover {
 		entries, err := placingJournalIn(o.Journal).records().list()
 		for _, e := range entries {
 			err = errors.Join(err, e.rollBack(step))
 		}
-		if err != nil {
-			fmt.Println(err)
-			return 1
-		}
-		return 0
+		return err
 	}
 	store, err := OpenStore(o.Root, StoreOptions{UID: os.Getuid()})
 	if err != nil {
-		fmt.Println(err)
-		return 2
+		return err
 	}
 	b, err := store.Gateways().Find("nemoclaw", o.Backup)
-	if err == nil {
-		_, err = RestoreGatewayState(context.Background(), RestoreGateway{Store: store, Backup: b, Places: o.Places, Stopped: stopped, Journal: o.Journal, step: step})
-	}
 	if err != nil {
-		fmt.Println(err)
-		return 1
+		return err
 	}
-	return 0
-}
-
-// runVictim reports whether the process was killed.
-func runVictim(t *testing.T, o gatewayOrder) bool {
-	t.Helper()
-	order, err := json.Marshal(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("/proc/self/exe", "gateway-restore", string(order)).CombinedOutput()
-	if err != nil && !strings.Contains(err.Error(), "signal: killed") {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return err != nil
+	_, err = RestoreGatewayState(context.Background(), RestoreGateway{Store: store, Backup: b, Places: o.Places, Stopped: stopped, Journal: o.Journal, step: step})
+	return err
 }
 
 // changedGateway is a host whose gateway's state was saved and changed since: some files differ, one is gone.
@@ -115,9 +78,9 @@ func TestKillGatewayRestoreAtEveryStep(t *testing.T) {
 		h, order := changedGateway(t)
 		before := h.files(t)
 		order.Step = step
-		died := runVictim(t, order)
+		died := killed(t, "gateway-restore", order)
 		order.Recover = true
-		for order.Step = 1; died && runVictim(t, order); order.Step++ { // each is killed one step later than the one before
+		for order.Step = 1; died && killed(t, "gateway-restore", order); order.Step++ { // each is killed one step later than the one before
 		}
 		found, err := RecoverGatewayStates(t.Context(), order.Journal, func(context.Context, string) error { return nil })
 		if err != nil || len(found) > 1 || len(found) == 1 && found[0].Err != nil {
@@ -147,7 +110,7 @@ func TestKilledGatewayRestoreUnderARunningGateway(t *testing.T) {
 	h, order := changedGateway(t)
 	before := h.files(t)
 	order.Step = 12 // some files are in place
-	if !runVictim(t, order) {
+	if !killed(t, "gateway-restore", order) {
 		t.Fatal("the restore was not killed")
 	}
 	running := func(context.Context, string) error { return errors.New("it runs as process 7") }
@@ -183,7 +146,7 @@ func TestKilledGatewayRestoreLeavesTheLogOfAnOldDatabase(t *testing.T) {
 	for step := 1; step < 20; step++ {
 		h, order := changedGateway(t)
 		order.Step = step
-		if !runVictim(t, order) {
+		if !killed(t, "gateway-restore", order) {
 			t.Fatalf("step %d: the restore was not killed", step)
 		}
 		entries, err := placingJournalIn(order.Journal).records().list()

@@ -34,9 +34,9 @@ func TestMain(m *testing.M) {
 	case len(os.Args) == 6 && os.Args[1] == "victim":
 		os.Exit(victim(os.Args[2], os.Args[3], os.Args[4], Stage(os.Args[5])))
 	case len(os.Args) == 3 && os.Args[1] == "exec-restore":
-		os.Exit(execVictim(os.Args[2]))
+		os.Exit(obey(os.Args[2], execVictim))
 	case len(os.Args) == 3 && os.Args[1] == "gateway-restore":
-		os.Exit(gatewayVictim(os.Args[2]))
+		os.Exit(obey(os.Args[2], gatewayVictim))
 	}
 	os.Exit(m.Run())
 }

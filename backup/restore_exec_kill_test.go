@@ -2,13 +2,10 @@ package backup
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,43 +22,26 @@ type execOrder struct {
 	Env                         []string
 }
 
-// execVictim restores as it was told. It ends with status 0 when it was not killed.
-func execVictim(order string) int {
-	var o execOrder
-	if err := json.Unmarshal([]byte(order), &o); err != nil {
-		fmt.Println(err)
-		return 2
-	}
+// execVictim restores as it was told.
+func execVictim(o execOrder) error {
 	store, err := OpenStore(o.Root, StoreOptions{UID: os.Getuid()})
 	if err != nil {
-		fmt.Println(err)
-		return 2
+		return err
 	}
 	b, err := store.Find("alpha", o.Backup)
 	if err != nil {
-		fmt.Println(err)
-		return 2
+		return err
 	}
-	calls := 0
-	die := func(openshell.ExecRequest, string) error {
-		if calls++; calls == o.Call {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
-		}
-		return nil
-	}
+	die := dieAt(o.Call)
+	called := func(openshell.ExecRequest, string) error { die(); return nil }
 	f := &folder{dir: o.Home, env: append(o.Env, fmt.Sprintf("VICTIM=%d", os.Getpid()))}
-	if f.before = die; o.CarriedOut {
-		f.before, f.after = nil, die
+	if f.before = called; o.CarriedOut {
+		f.before, f.after = nil, called
 	}
 	_, err = Restore(context.Background(), RestoreRequest{
 		Store: store, Backup: b, CLI: f, Target: byExec("alpha"), Scope: o.Scope, Consent: true, Journal: o.Journal,
 	})
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return err
 }
 
 // cutter is a folder with a "mv" that counts, and at the n-th time kills the process VICTIM and, when CUT is "shell", its script.
@@ -86,15 +66,15 @@ func cutAt(t *testing.T, shim, cut string, at int) []string {
 	return []string{"PATH=" + shim + ":" + os.Getenv("PATH"), "COUNT=" + count, "CUT=" + cut, fmt.Sprintf("AT=%d", at), "VICTIM=none"}
 }
 
-// killed is a sandbox reached through its gateway, with a backup and content of its own since.
-type killed struct {
+// halfway is a sandbox reached through its gateway, with a backup and content of its own since, into which a restore is killed.
+type halfway struct {
 	dir, journal string
 	store        *Store
 	order        execOrder
 	old, restore map[string]string
 }
 
-func newKilled(t *testing.T, scope Scope) *killed {
+func newHalfway(t *testing.T, scope Scope) *halfway {
 	t.Helper()
 	f := &folder{dir: t.TempDir()}
 	write(t, f.dir, map[string]string{
@@ -108,7 +88,7 @@ func newKilled(t *testing.T, scope Scope) *killed {
 		".openclaw/workspace/a": "now", ".openclaw/workspace/only-now": "1", ".openclaw/cron/job": "now", "top": "now", "service.env": "TOKEN=x", "l": "->/etc",
 		".openclaw/workspace/deep.env": "TOKEN=y",
 	})
-	k := &killed{dir: f.dir, journal: filepath.Join(t.TempDir(), "restoring"), store: s, old: contents(t, f.dir)}
+	k := &halfway{dir: f.dir, journal: filepath.Join(t.TempDir(), "restoring"), store: s, old: contents(t, f.dir)}
 	k.restore = map[string]string{
 		".openclaw/": "", ".openclaw/workspace/": "", ".openclaw/workspace/a": "then", ".openclaw/workspace/deep.env": "TOKEN=y", ".openclaw/skills/": "",
 		".openclaw/skills/only-then": "1", ".openclaw/cron/": "", ".openclaw/cron/job": "then", "top": "then", "-odd \n name": "then", "service.env": "TOKEN=x",
@@ -121,21 +101,13 @@ func newKilled(t *testing.T, scope Scope) *killed {
 }
 
 // run restores in a process of its own and reports whether it was killed.
-func (k *killed) run(t *testing.T) bool {
+func (k *halfway) run(t *testing.T) bool {
 	t.Helper()
-	order, err := json.Marshal(k.order)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("/proc/self/exe", "exec-restore", string(order)).CombinedOutput()
-	if err != nil && !strings.Contains(err.Error(), "signal: killed") {
-		t.Fatalf("the restore ended with %v: %s", err, out)
-	}
-	return err != nil
+	return killed(t, "exec-restore", k.order)
 }
 
 // settle does what the next run of any command does, as often as it takes, and says what the home is.
-func (k *killed) settle(t *testing.T, env func(n int) []string) string {
+func (k *halfway) settle(t *testing.T, env func(n int) []string) string {
 	t.Helper()
 	var err error
 	for n := 1; n < 40; n++ {
@@ -159,7 +131,7 @@ func (k *killed) settle(t *testing.T, env func(n int) []string) string {
 	return ""
 }
 
-func (k *killed) state(t *testing.T) string {
+func (k *halfway) state(t *testing.T) string {
 	t.Helper()
 	switch now := contents(t, k.dir); {
 	case cmp.Equal(now, k.old):
@@ -179,7 +151,7 @@ func TestKillExecRestoreAtEveryCommand(t *testing.T) {
 		for _, carriedOut := range []bool{false, true} {
 			seen := map[string]int{}
 			for n := 1; ; n++ {
-				k := newKilled(t, scope)
+				k := newHalfway(t, scope)
 				k.order.Call, k.order.CarriedOut = n, carriedOut
 				died := k.run(t)
 				seen[k.settle(t, nil)]++
@@ -203,7 +175,7 @@ func TestCutExecRestoreAtEveryRename(t *testing.T) {
 	for _, scope := range []Scope{ScopeFull, ScopeState} {
 		renames := 0
 		for at := 1; ; at++ {
-			k := newKilled(t, scope)
+			k := newHalfway(t, scope)
 			k.order.Env = cutAt(t, shim, "shell", at)
 			died := k.run(t)
 			k.settle(t, func(n int) []string { return cutAt(t, shim, "shell", n) })
@@ -225,7 +197,7 @@ func TestCutExecRestoreAtEveryRename(t *testing.T) {
 func TestExecRestoreOutlivedByItsScript(t *testing.T) {
 	shim := cutter(t)
 	for at := 1; ; at++ {
-		k := newKilled(t, ScopeFull)
+		k := newHalfway(t, ScopeFull)
 		k.order.Env = cutAt(t, shim, "none", at)
 		died := k.run(t)
 		k.settle(t, nil)
@@ -240,7 +212,7 @@ func TestExecRestoreOutlivedByItsScript(t *testing.T) {
 
 // The next restore into the same sandbox finishes what a killed one left before it begins.
 func TestExecRestoreTakesOver(t *testing.T) {
-	k := newKilled(t, ScopeFull)
+	k := newHalfway(t, ScopeFull)
 	k.order.Env = cutAt(t, cutter(t), "shell", 3)
 	if !k.run(t) {
 		t.Fatal("the restore was not killed")
