@@ -10,14 +10,23 @@ import (
 	"sandkeeper/internal/ui"
 )
 
-// unpauseLeftovers is the first thing that every command does: containers that a killed run left paused go on. It costs one
-// failed open when there is nothing, and it never stops the command that the operator asked for.
-func (a *app) unpauseLeftovers(ctx context.Context) {
-	if a.Env.StateHome() == "" {
+// clearUp is the first thing that every command does: what killed runs have left is put right, or told. It costs a few failed opens
+// when there is nothing, and it never stops the command that the operator asked for. mayAsk is false for one that asks no gateway.
+func (a *app) clearUp(ctx context.Context, mayAsk bool) {
+	state := a.Env.StateHome()
+	if state == "" {
 		return
 	}
-	defer a.tellRestores(ctx)
-	found, err := backup.Recover(ctx, backup.PausedDir(a.Env.StateHome()), backup.Dialer(a.Env))
+	restoring := backup.RestoringDir(state)
+	a.unpauseLeftovers(ctx, backup.PausedDir(state))
+	a.tellRestores(ctx, restoring)
+	a.finishExecRestores(ctx, restoring, mayAsk)
+	a.takeBackGatewayStates(ctx, restoring)
+}
+
+// unpauseLeftovers lets containers go on that a killed run left paused.
+func (a *app) unpauseLeftovers(ctx context.Context, dir string) {
+	found, err := backup.Recover(ctx, dir, backup.Dialer(a.Env))
 	if err != nil {
 		a.warn("journal of paused containers: %v", err)
 	}
@@ -32,8 +41,8 @@ func (a *app) unpauseLeftovers(ctx context.Context) {
 }
 
 // tellRestores brings back the containers of restores that were killed, and says which homes are half done and how they become whole.
-func (a *app) tellRestores(ctx context.Context) {
-	found, err := backup.RecoverRestores(ctx, backup.RestoringDir(a.Env.StateHome()), backup.RestartDialer(a.Env))
+func (a *app) tellRestores(ctx context.Context, dir string) {
+	found, err := backup.RecoverRestores(ctx, dir, backup.RestartDialer(a.Env))
 	if err != nil {
 		a.warn("journal of restores: %v", err)
 	}

@@ -12,12 +12,8 @@ import (
 )
 
 // finishExecRestores makes the sandboxes whole in which a restore through their gateway was killed. What cannot be done now is told,
-// and done by the next run; mayAsk is false for a command that asks no gateway.
-func (a *app) finishExecRestores(ctx context.Context, mayAsk bool) {
-	if a.Env.StateHome() == "" {
-		return
-	}
-	dir := backup.RestoringDir(a.Env.StateHome())
+// and done by the next run.
+func (a *app) finishExecRestores(ctx context.Context, dir string, mayAsk bool) {
 	left, err := backup.InterruptedExecRestores(dir)
 	if err != nil {
 		a.warn("journal of restores through gateways: %v", err)

@@ -13,11 +13,8 @@ import (
 
 // takeBackGatewayStates undoes restores of gateways' state that were killed, so that no gateway is started on half of one. Under a
 // gateway that runs nothing is moved.
-func (a *app) takeBackGatewayStates(ctx context.Context) {
-	if a.Env.StateHome() == "" {
-		return
-	}
-	found, err := backup.RecoverGatewayStates(ctx, backup.RestoringDir(a.Env.StateHome()), a.stopped)
+func (a *app) takeBackGatewayStates(ctx context.Context, dir string) {
+	found, err := backup.RecoverGatewayStates(ctx, dir, a.stopped)
 	if err != nil {
 		a.warn("journal of restores of gateways' state: %v", err)
 	}

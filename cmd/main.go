@@ -69,9 +69,7 @@ func (a *app) do(run func(context.Context) (*answer, error)) func(*cobra.Command
 		}
 		a.started = true
 		offline, err := c.Flags().GetBool("offline")
-		a.unpauseLeftovers(c.Context())
-		a.finishExecRestores(c.Context(), err != nil || !offline)
-		a.takeBackGatewayStates(c.Context())
+		a.clearUp(c.Context(), err != nil || !offline)
 		found, err := run(c.Context())
 		a.answer = found
 		if err == nil && c.Context().Err() != nil {
