@@ -33,7 +33,7 @@ func (s *Server) info(context.Context, message) (message, error) {
 }
 
 func (s *Server) list(ctx context.Context, in message) (message, error) {
-	r, err := listSchema(s.Version).read("ListSandboxesRequest", in)
+	r, err := listSchema(s.Version, 4).read("ListSandboxesRequest", in)
 	if err != nil {
 		return nil, err
 	}

@@ -11,26 +11,16 @@ import (
 
 // policySchema is GetSandboxPolicyStatusRequest of a version.
 func policySchema(version string) schema {
-	s := schema{1: {"name", lengthed, toName}, 2: {"version", varint, toRevision}, 3: {"global", varint, toGlobal}}
-	switch {
-	case GenerationOf(version) == Timestamps:
-		s[4] = slot{"workspace_scope", lengthed, toSelector}
-	case Since(version, 88):
-		s[4] = slot{"workspace", lengthed, toWorkspace}
-	}
-	return s
+	return schema{1: {"name", lengthed, toName}, 2: {"version", varint, toRevision}, 3: {"global", varint, toGlobal}}.scoped(version, 4)
 }
 
 // policiesSchema is ListSandboxPoliciesRequest of a version.
 func policiesSchema(version string) schema {
 	s := schema{1: {"name", lengthed, toName}, 2: {"limit", varint, toLimit}, 3: {"offset", varint, toOffset}, 4: {"global", varint, toGlobal}}
-	switch {
-	case GenerationOf(version) == Timestamps:
-		s[3], s[5] = slot{"page_token", lengthed, toToken}, slot{"workspace_scope", lengthed, toSelector}
-	case Since(version, 88):
-		s[5] = slot{"workspace", lengthed, toWorkspace}
+	if GenerationOf(version) == Timestamps {
+		s[3] = slot{"page_token", lengthed, toToken}
 	}
-	return s
+	return s.scoped(version, 5)
 }
 
 // policyStatus answers one revision of a sandbox's policy, the latest for version 0.

@@ -48,7 +48,7 @@ func TestRequestsOfOtherGenerations(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := listSchema(c.version).read("ListSandboxesRequest", c.in)
+			_, err := listSchema(c.version, 4).read("ListSandboxesRequest", c.in)
 			if c.want == "" {
 				if err != nil {
 					t.Error(err)

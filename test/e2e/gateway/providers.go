@@ -44,23 +44,8 @@ func (p Provider) encode(version string) message {
 	return m
 }
 
-// providersSchema is ListProvidersRequest of a version.
-func providersSchema(version string) schema {
-	s := schema{1: {"limit", varint, toLimit}, 2: {"offset", varint, toOffset}}
-	if GenerationOf(version) == Timestamps {
-		return schema{
-			1: {"page_size", varint, toLimit}, 2: {"page_token", lengthed, toToken},
-			3: {"workspace_scope", lengthed, toSelector},
-		}
-	}
-	if Since(version, 88) {
-		s[3] = slot{"workspace", lengthed, toWorkspace}
-	}
-	return s
-}
-
 func (s *Server) listProviders(_ context.Context, in message) (message, error) {
-	r, err := providersSchema(s.Version).read("ListProvidersRequest", in)
+	r, err := listSchema(s.Version, 3).read("ListProvidersRequest", in)
 	if err != nil {
 		return nil, err
 	}

@@ -7,31 +7,29 @@ const (
 	lengthed = protowire.BytesType
 )
 
-// listSchema is ListSandboxesRequest of a version.
-func listSchema(version string) schema {
-	s := schema{1: {"limit", varint, toLimit}, 2: {"offset", varint, toOffset}}
-	if GenerationOf(version) == Timestamps {
-		return schema{
-			1: {"page_size", varint, toLimit}, 2: {"page_token", lengthed, toToken},
-			4: {"workspace_scope", lengthed, toSelector},
-		}
-	}
-	if Since(version, 88) {
-		s[4] = slot{"workspace", lengthed, toWorkspace}
+// scoped adds the workspace, in the field of that number: a name since 0.0.88, a selector since 0.1.0.
+func (s schema) scoped(version string, number protowire.Number) schema {
+	switch {
+	case GenerationOf(version) == Timestamps:
+		s[number] = slot{"workspace_scope", lengthed, toSelector}
+	case Since(version, 88):
+		s[number] = slot{"workspace", lengthed, toWorkspace}
 	}
 	return s
 }
 
+// listSchema is ListSandboxesRequest of a version, with workspace 4, and ListProvidersRequest, with workspace 3.
+func listSchema(version string, workspace protowire.Number) schema {
+	s := schema{1: {"limit", varint, toLimit}, 2: {"offset", varint, toOffset}}
+	if GenerationOf(version) == Timestamps {
+		s = schema{1: {"page_size", varint, toLimit}, 2: {"page_token", lengthed, toToken}}
+	}
+	return s.scoped(version, workspace)
+}
+
 // nameSchema is the request of Get-, Delete-, Stop- and StartSandbox, and of everything else that only names something.
 func nameSchema(version string) schema {
-	s := schema{1: {"name", lengthed, toName}}
-	switch {
-	case GenerationOf(version) == Timestamps:
-		s[2] = slot{"workspace_scope", lengthed, toSelector}
-	case Since(version, 88):
-		s[2] = slot{"workspace", lengthed, toWorkspace}
-	}
-	return s
+	return schema{1: {"name", lengthed, toName}}.scoped(version, 2)
 }
 
 // createSchema is CreateSandboxRequest of a version.
@@ -43,13 +41,10 @@ func createSchema(version string) schema {
 	if Since(version, 84) {
 		s[4] = slot{"annotations", lengthed, toAnnotations}
 	}
-	switch {
-	case GenerationOf(version) == Timestamps:
-		s[7] = slot{"workspace_scope", lengthed, toSelector}
-	case Since(version, 88):
-		s[5] = slot{"workspace", lengthed, toWorkspace}
+	if GenerationOf(version) == Timestamps {
+		return s.scoped(version, 7)
 	}
-	return s
+	return s.scoped(version, 5)
 }
 
 // execSchema is ExecSandboxRequest: field 1 holds the sandbox id, since 0.1.0 its name; both end up in request.name.
