@@ -55,7 +55,6 @@ type Server struct {
 type Exchange struct {
 	Method          string // "CreateSandbox"
 	Request, Answer []byte
-	Err             error
 }
 
 // Serve answers on l until ctx ends.
@@ -119,7 +118,7 @@ func (s *Server) handle(_ any, stream grpc.ServerStream) error {
 	}
 	out, err := answer(stream.Context(), in)
 	if s.Heard != nil {
-		s.Heard(Exchange{Method: path.Base(full), Request: in, Answer: out, Err: err})
+		s.Heard(Exchange{Method: path.Base(full), Request: in, Answer: out})
 	}
 	if err != nil {
 		return err
