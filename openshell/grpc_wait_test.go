@@ -57,9 +57,8 @@ func TestWaitEnds(t *testing.T) {
 	if !errors.Is(err, enough) {
 		t.Errorf("the caller's own error: %v", err)
 	}
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, enough)
-	defer cancel()
-	last, err := api.Wait(ctx, "alpha", func(*RawSandbox) (bool, error) { return false, nil })
+	ctx, cancel := context.WithCancelCause(t.Context())
+	last, err := api.Wait(ctx, "alpha", func(*RawSandbox) (bool, error) { cancel(enough); return false, nil })
 	if last == nil || last.Phase != "Ready" || err == nil {
 		t.Errorf("the last sight: %+v, %v", last, err)
 	}
