@@ -57,7 +57,9 @@ func (w *work) ask(ctx context.Context, sb sandbox.Sandbox) *asking {
 			}
 			a.answer <- got
 		}()
-		got.recipe, got.err = w.Recipe(ctx, sb)
+		if got.recipe, got.err = w.Recipe(ctx, sb); got.err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			got.err = a.silence()
+		}
 	}()
 	return a
 }
@@ -79,15 +81,23 @@ func (a *asking) end() {
 	}
 }
 
-// wait is the answer, or that there was none in time.
+// wait is the answer, or that there was none in time. One that came in time counts also when the time is up by now, because the home
+// took longer to read.
 func (a *asking) wait() (Recipe, error) {
 	select {
 	case got := <-a.answer:
 		return got.recipe, got.err
+	default:
+	}
+	select {
+	case got := <-a.answer:
+		return got.recipe, got.err
 	case <-a.over:
-		return Recipe{}, fmt.Errorf("%w within %v", errNoAnswer, a.limit)
+		return Recipe{}, a.silence()
 	}
 }
+
+func (a *asking) silence() error { return fmt.Errorf("%w within %v", errNoAnswer, a.limit) }
 
 // complete adds what the gateway told to what the container showed, or says why that is not there.
 func (a *asking) complete(m *Manifest) {

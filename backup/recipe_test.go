@@ -20,7 +20,7 @@ func manifests(t *testing.T, ask func(context.Context, sandbox.Sandbox) (Recipe,
 	t.Helper()
 	f := newFakeEngine()
 	r := fakeRun(t, f)
-	r.Recipe, r.RecipeLimit, r.Jobs = ask, 50*time.Millisecond, 1
+	r.Recipe, r.RecipeLimit, r.Jobs = ask, 500*time.Millisecond, 1
 	var all []sandbox.Sandbox
 	for i, gateway := range gateways {
 		sb := f.add(strings.Repeat(string(rune('a'+i)), 64), "exited")
@@ -74,8 +74,8 @@ func TestGatewayThatDoesNotTell(t *testing.T) {
 			<-ctx.Done()
 			time.Sleep(20 * time.Millisecond)
 			return Recipe{}, ctx.Err()
-		}, "no answer within 50ms", 1},
-		"never comes": {func(context.Context) (Recipe, error) { time.Sleep(time.Second); return Recipe{}, nil }, "no answer within 50ms", 1},
+		}, "no answer within 500ms", 1},
+		"never comes": {func(context.Context) (Recipe, error) { time.Sleep(10 * time.Second); return Recipe{}, nil }, "no answer within 500ms", 1},
 		"panics":      {func(context.Context) (Recipe, error) { panic("at the disco") }, "internal error: at the disco (recipe_test.go:", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,6 +102,22 @@ func TestGatewayThatDoesNotTell(t *testing.T) {
 				t.Errorf("asked %d times, want %d", asked.Load(), c.asked)
 			}
 		})
+	}
+}
+
+// An answer that came in time counts, however long the home took to read after that.
+func TestAnswerOutlivesItsLimit(t *testing.T) {
+	for range 20 {
+		over, cancel := context.WithTimeout(t.Context(), 0)
+		a := &asking{answer: make(chan answer, 1), over: over.Done(), limit: time.Second, cancel: cancel}
+		a.answer <- answer{recipe: Recipe{Providers: []string{"p"}}}
+		if got, err := a.wait(); err != nil || !slices.Equal(got.Providers, []string{"p"}) {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if _, err := a.wait(); !errors.Is(err, errNoAnswer) {
+			t.Fatalf("without an answer: %v", err)
+		}
+		a.end()
 	}
 }
 
