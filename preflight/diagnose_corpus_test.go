@@ -49,6 +49,7 @@ func TestCorpusIsClassified(t *testing.T) {
 	}{
 		{"corpus_rpc_errors.jsonl", 0.9},
 		{"corpus_own.jsonl", 0.95},
+		{"corpus_field.jsonl", 0.97},
 	} {
 		t.Run(corpus.name, func(t *testing.T) { judgeCorpus(t, readCorpus(t, corpus.name), corpus.exact) })
 	}

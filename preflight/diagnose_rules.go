@@ -54,7 +54,7 @@ var rules = sync.OnceValue(func() []rule {
 func decisive() []rule {
 	return []rule{
 		{class: SchemaMismatchSupervisor, is: compiled(supervisorMismatch), unless: compiled(supervisorAuth)},
-		{class: SchemaMismatch, is: compiled(ourDecode), sure: true},
+		{class: SchemaMismatch, is: compiled(ourDecode), unless: compiled(podSandbox), sure: true},
 		{class: SchemaMismatch, is: compiled(storedDecode), sure: true},
 		{class: SchemaMismatch, is: compiled(silentDrift)},
 		{class: Unrelated, is: compiled(foreignPath)},
@@ -64,6 +64,7 @@ func decisive() []rule {
 		{class: DBLocked, is: compiled(databaseLocked), needs: native},
 		{class: MigrationIncompatibleDB, is: compiled(executionError)},
 		{class: MigrationIncompatibleDB, is: compiled(migration), needs: native},
+		{class: MigrationIncompatibleDB, is: compiled(datedMigration), needs: ourOwn},
 		{class: MigrationIncompatibleDB, is: compiled(databaseNewer), needs: native},
 		{class: Unrelated, is: compiled(openClaw)},
 	}
@@ -76,7 +77,7 @@ func common() []rule {
 		rule{class: VersionSkew, is: compiled(unimplemented), needs: ourOwn},
 		rule{class: Auth, is: compiled(rustAuth), needs: native},
 		rule{class: Auth, is: compiled(anyAuth), needs: ourOwn},
-		rule{class: WrongEndpoint, is: compiled(anyProtocol), needs: ourOwn},
+		rule{class: WrongEndpoint, is: compiled(anyProtocol), unless: compiled(keptAlive), needs: ourOwn},
 		rule{class: TLSTrust, is: compiled(anyTrust), needs: ourOwn},
 		rule{class: GatewayUnreachable, is: compiled(noAnswer), needs: native},
 		rule{class: GatewayUnreachable, is: compiled(refusedToUs), needs: ourOwn},

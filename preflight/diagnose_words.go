@@ -9,7 +9,8 @@ const (
 	prostReason = `(?:invalid wire type|invalid tag value|invalid varint|unexpected end group tag|delimited length exceeded|buffer underflow|` +
 		`invalid string value|recursion limit reached)`
 	decoding = `(?:failed to decode protobuf|protobuf decode|proto decode|` + prostReason + `|failed to unmarshal the received message|` +
-		`cannot parse invalid wire-format data|error unmarshalling request|(?:wrong|illegal) wire type)`
+		`cannot parse invalid wire-format data|error unmarshalling request|(?:wrong|illegal) wire type|illegal tag \d|exception deserializing response|` +
+		`response message parsing error|error parsing message|while parsing a protocol message|protocol message contained an invalid tag)`
 	tonicInternal = `(?:status: internal, message:|code: 'internal error', message:)`
 	unimplemented = `(?:status: unimplemented|code: 'operation is not implemented or not supported'|code = unimplemented|code: unimplemented|` +
 		`12 unimplemented|statuscode\.unimplemented|unknown (?:method|service) [a-z]* (?:for service)? openshell\.)`
@@ -27,15 +28,18 @@ const (
 const (
 	// ourField is a field in the path that prost prints before its reason, outermost message last.
 	ourField = `(?:sandbox|sandboxspec|sandboxtemplate|sandboxstatus|sandboxcondition|sandboxpolicy|objectmeta|sandboxresponse|` +
-		`(?:list|get|create|delete|stop|start|exec|attach|watch)sandbox[a-z]*(?:request|response|event)|` +
-		`[a-z]*sshsession[a-z]*|(?:list|get|create|update)provider[a-z]*(?:request|response)|providerresponse|inferenceroute|workspaceselector)` +
+		`(?:list|get|create|delete|stop|start|exec|attach|detach|watch|update|refresh|report)sandbox[a-z]*(?:request|response|event)|` +
+		`[a-z]*sshsession[a-z]*|(?:list|get|create|update)(?:provider|workspace)[a-z]*(?:request|response)|providerresponse|inferenceroute|` +
+		`workspaceselector|getgatewayinfo(?:request|response)|healthresponse)` +
 		`\.[a-z_]+:`
 	ourDecode = ourField + `.{0,160}?` + prostReason
+	// Kubernetes' own sandboxes (CRI).
+	podSandbox = `podsandbox`
 	// A listing that breaks on one stored row: the versions may agree, and the answer cannot be trusted all the same.
 	storedDecode = `(?:list|get|decode) sandbox(?:es)? failed: .{0,80}` + decoding + `|openshell gateway/schema mismatch|` +
 		`openshell gateway schema preflight failed|protobuf/schema mismatch output from openshell`
 	// A 0.1 client against a 0.0 gateway: the selector message is read as a name (facts/openshell.md 4.3); and a phase that moved.
-	silentDrift = `workspace'(?:\\n|\\u\{?0*7\}?|\\x07|\\a|[^a-z0-9'])+default' not found|is not ready \(phase: unspecified\)`
+	silentDrift = `workspace'(?:\\u\{?[0-9a-f]{1,4}\}?|\\x[0-9a-f]{2}|\\[abefnrtv]|[^a-z0-9'])+[a-z0-9][a-z0-9._-]*' not found|is not ready \(phase: unspecified\)`
 	tonicDecode = tonicInternal + `.{0,60}` + decoding
 	foreignPath = `failed to decode protobuf message: [a-z0-9_]+\.[a-z0-9_]+:`
 
@@ -47,17 +51,20 @@ const (
 		`(?:` + decoding + `|` + unimplemented + `).{0,200}(?:connectsupervisor|relaystream|pushsandboxlogs|log push|openshell_sandbox)|` +
 		`(?:supervisormessage|gatewaymessage|relayframe|pushsandboxlogsrequest)\.[a-z_]+:.{0,160}` + prostReason
 	supervisorAuth = supervisor + `.{0,200}(?:` + unauthentic + `|expiredsignature|invalid token)|handshake verification failed|` +
+		`(?:refresh|issue)sandboxtoken.{0,80}(?:unauthenticated|rejected|expired|denied|failed)|` +
 		`sandbox (?:jwt|token) (?:is|has)? (?:expired|invalid|rejected)|(?:invalid|expired|missing|unknown) sandbox (?:jwt|token|credential|secret)|` +
 		`sandbox\.jwt|handshake secret`
 )
 
 // The gateway's database.
 const (
-	// sqlx's own texts (sqlx 0.8, MigrateError).
-	migration = `migration \d{1,14} (?:was previously applied but (?:is missing|has been modified)|is partially applied; fix and remove|` +
+	// sqlx's own texts (sqlx 0.8, MigrateError). OpenShell numbers its migrations 1, 2, 3; who dates them is somebody else.
+	misfit = `(?:was previously applied but (?:is missing|has been modified)|is partially applied; fix and remove|` +
 		`is not present in the migration source|is (?:older|newer) than the latest applied)`
+	migration      = `migration \d{1,3} ` + misfit + `|(?:versionmissing|versionmismatch)\(\d{1,3}\)`
+	datedMigration = `migration \d{4,14} ` + misfit
 	executionError = `execution error: migration error`
-	databaseNewer  = `(?:gateway|openshell)(?:'s)? (?:state)? (?:database|db).{0,60}(?:newer|incompatible|not compatible)|incompatible gateway database`
+	databaseNewer  = `(?:gateway|openshell)(?:'s)? (?:state)? (?:database|db).{0,160}(?:newer|incompatible|not compatible)|incompatible gateway database`
 	databaseLocked = `database is locked|database table is locked|sqlite_busy`
 )
 
@@ -66,7 +73,9 @@ const (
 const (
 	clientCert = `received fatal alert: (?:unknownca|badcertificate|certificaterequired|certificateexpired|certificateunknown|certificaterevoked)|` +
 		`failed to read tls (?:cert|key|ca) from|certificate required|certificate_required|peer sent no certificates|no client cert|` +
-		`client cert(?:ificate)? (?:is|was)? (?:required|missing|not sent|not found)|(?:requires|missing|without) (?:a)? client (?:tls)? cert`
+		`client cert(?:ificate)? (?:is|was)? (?:required|missing|not sent|not found)|(?:requires|missing|without) (?:a)? client (?:tls)? cert|` +
+		`no cert/sigscheme available|did(?: not|n't) (?:send|present|provide) a (?:client)? cert|mtls/tls\.(?:crt|key).{0,60}(?:no such file|permission denied)|` +
+		`(?:read|load|open|parse|find) (?:the)? (?:tls)? client (?:tls)? (?:cert|key|identity)`
 	rustTrust = `invalid peer certificate|received fatal alert|bad signature|unknownissuer|notvalidforname|certnotvalid`
 	anyTrust  = `self-?signed certificate|certificate verify failed|certificate signed by unknown authority|certificate has expired|unknown ca|certificate is (?:valid for|not valid)|` +
 		`cannot validate certificate|certificate is not trusted|unable to get (?:local )?issuer certificate`
@@ -76,10 +85,13 @@ const (
 	anyProtocol = `wrong[_ ]version[_ ]number|invalid content-type|http/1\.[01]400|protocol_error|http2 error|not a grpc server|unexpected http status code|` +
 		`frame too large|looked like an http/1\.1 header|malformed http response|server gave http response to https client|` +
 		`unexpected content-type|does not look like a tls handshake|missing selected alpn property`
+	// http2's word for a peer that is gone.
+	keptAlive = `keep-?alive timed out`
 
 	rustAuth = unauthentic + `|` + denied + `|missing authorization header|missing gateway auth token|expiredsignature|requires admin privileges`
 	anyAuth  = `code = unauthenticated|16 unauthenticated|unauthorized|forbidden|authentication failed|device identity required|(?:oidc|bearer|access|gateway|auth) token (?:has|is|was)? (?:expired|invalid|missing)|` +
-		`(?:invalid|expired|missing) (?:oidc|bearer|access|gateway|auth)? token|not authenticated|not logged in`
+		`(?:invalid|expired|missing) (?:oidc|bearer|access|gateway|auth)? token|not authenticated|not logged in|token refresh failed|token expired|invalid_grant|` +
+		`access_denied|device authorization (?:failed|expired|denied)`
 
 	noAnswer = `(?:status: deadlineexceeded, message:|code: 'deadline expired before operation could complete', message:)|` +
 		`(?:status: cancelled|code: 'the operation was cancelled'), message: "timeout expired|client error \(connect\)|tcp connect error|transport error|error trying to connect|status: unavailable|` +
@@ -92,32 +104,38 @@ const (
 // Gateways, sandboxes and what is kept of them.
 const (
 	notRegisteredSurely = `no active gateway|no gateway metadata found`
-	notRegistered       = `unknown gateway '|no gateway configured|no gateways found|gateway (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,30}) (?:is|was)? not (?:found|registered)|` +
+	notRegistered       = `unknown gateway '|no gateway configured|"status":"not_configured"|no gateways found|gateway (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,30}) (?:is|was)? not (?:found|registered)|` +
 		`gateway registration (?:is|was)? (?:missing|gone|lost|removed)`
 	startFailed = `gateway failed to start|gateway process exited|exited before becoming ready|failed to start (?:the)? (?:openshell|docker-driver)? gateway|` +
 		`openshell-gateway: .{0,80}(?:glibc|error while loading|libc\.)|require gateway jwt auth|gateway did not become (?:healthy|ready)|` +
 		`openshell-gateway (?:\.service)? :? (?:main process)? (?:exited|failed|crashed)|gateway.{0,60}address already in use|` +
-		`address already in use.{0,60}gateway|timed out waiting for (?:the)? gateway|gateway start failed|could not start (?:the)? gateway`
-	libraryMissing = `glibc_|libc\.so|error while loading shared libraries`
-	relayFailed    = `supervisor relay failed|supervisor session (?:is)? not connected|no supervisor session|supervisor is (?:not |dis)connected|relay (?:open)? timed out|` +
+		`address already in use.{0,60}gateway|timed out waiting for (?:the)? gateway|gateway start failed|could not start (?:the)? gateway|` +
+		`openshell-gateway\.service.{0,400}(?:active: failed|failed with result|start request repeated|entered failed state)|` +
+		`openshell(?:-|_)(?:gateway|server).{0,120}(?:failed to bind|address already in use|unknown field|configuration error|toml parse error|panicked at)|` +
+		`(?:failed to bind|address already in use).{0,80}openshell(?:-|_)|gateway exited with (?:code|status)|gateway\.toml.{0,120}(?:unknown field|missing field|parse error|unsupported version)`
+	libraryMissing = `glibc_|libc\.so|error while loading shared libraries|dyld.{0,40}library not loaded`
+	relayFailed    = `supervisor relay failed|relay (?:channel|stream|session) (?:was)? (?:dropped|closed|lost|reset)|supervisor session: (?:stream error|ended)|ssh: connect to host openshell-|supervisor session (?:is)? not connected|no supervisor session|supervisor is (?:not |dis)connected|relay (?:open)? timed out|` +
 		`ssh exited with status|ssh-?unreachable|timed out during banner exchange|connection to unknown port 65535|sandbox.{0,80}(?:banner exchange|kex_exchange_identification)|openshell-[a-z0-9.-]+.{0,40}kex_exchange|` +
 		`ssh (?:connection)? to sandbox.{0,60}(?:failed|timed out|refused)|sandbox.{0,40}unreachable|ssh tunnel.{0,60}(?:fail|timed out)|` +
 		`supervisor.{0,60}(?:timed out|unavailable)`
 	notReady = `skipping '[^']*' \(not running|sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,40}) is not (?:yet)? ready|is not ready \(phase:|supervisornotconnected|` +
 		`sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,40}) did not become ready|wait for it to reach ready|dependenciesnotready|` +
 		`stuck in '?(?:error|provisioning)'?|timed out waiting for (?:the)? sandbox|(?:mainprocess|controlsupervisor) exited|` +
-		`sandbox.{0,60}(?:provisioning timed out|not become ready)`
+		`sandbox.{0,60}(?:provisioning timed out|not become ready)|sandbox must be [a-z]{4,12} to [a-z]+|\(current phase:|` +
+		`sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,40}) is not running`
 	sandboxGone = `sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{1,40})? (?:was|is)? (?:not |n't )found|no such sandbox|unknown sandbox|` +
 		`sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{1,40})? does not exist`
 	sandboxBackup = `failed to back up sandbox|incomplete snapshot retained|failed files:|backup failed \(|backup cleanup failed|restore failed\.|` +
-		`state restore was incomplete|state backup failed|to prevent data loss|rebuild-manifest|sandbox.{0,60}snapshot.{0,40}(?:rejected|unsafe|invalid|corrupt)`
-	anyBackup = `(?:unsafe|absolute|escaping|dangling) sym(?:bolic)? link|hard ?links?|tar: .{0,120}(?:permission denied|file changed as we read it|cannot)|` +
+		`state restore was incomplete|state backup failed|to prevent data loss|rebuild-manifest|pre-?backup audit|credential sanitization failed|` +
+		`snapshot (?:authority|provider failed)|partial restore:|snapshot path '[^']*' already exists|sandbox.{0,60}snapshot.{0,40}(?:rejected|unsafe|invalid|corrupt)`
+	anyBackup = `(?:unsafe|absolute|escaping|dangling) sym(?:bolic)? link|hard ?links?|` +
+		`tar: .{0,120}(?:permission denied|file changed as we read it|file shrank|file removed before|unexpected eof|cannot)|` +
 		`(?:backup|back up|backed up|snapshot|restore|archive).{0,120}(?:checksum|digest|corrupt|damaged|truncated|permission denied|exceed|maxbuffer|enobufs|` +
 		`symlink|manifest|sanitiz|rejected|unsafe|failed|incomplete)`
 	ourLock = `sandboxes\.json\.lock|lock.{0,60}sandboxes\.json|mutation lock|mcp-lifecycle-lock|lifecycle lock|onboard\.lock|registry lock|` +
 		`mutation containment|another (?:nemoclaw|onboard|sandkeeper)|locked by another run`
 	lockHeld = `failed to acquire (?:the)? lock|could not acquire|unable to acquire|lock changed ownership|lock is held|held by (?:pid|process)|lock timed out|` +
-		`timed out waiting for.{0,40}lock|locked by another|stale lock|waiting for.{0,40}lock`
+		`timed out waiting for.{0,40}lock|locked by (?:another|pid|process)|stale lock|waiting for.{0,40}lock`
 )
 
 // The OpenClaw agent gateway (port 18789) runs inside the sandboxes and has its own "gateway", "version mismatch" and "startup
@@ -125,7 +143,7 @@ const (
 const openClaw = `\[openclaw\]|openclaw startup|openclaw gateway (?:run|status|is not|not)|wss?://[a-z0-9.\[\]:]*:18789|:18789`
 
 // ourWords name OpenShell, what is built on it, or what only its messages name.
-const ourWords = `openshell|:17670|nemoclaw|kaiden|` + ourField + `|list sandboxes|supervisor relay|docker-driver gateway|sandboxes\.json|sandbox state`
+const ourWords = `openshell|:17670|port 17670|nemoclaw|sandkeeper|kaiden|` + ourDecode + `|list sandboxes|supervisor relay|docker-driver gateway|sandboxes\.json|sandbox state`
 
 // foreignWords name products whose errors read like ours.
 const foreignWords = openClaw + `|atuin|mollysocket|npm err|sqlite3\.|sqlalchemy|django|postgres(?:ql)?:|psycopg|flyway|liquibase|alembic|prisma|` +
