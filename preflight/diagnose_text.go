@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -26,7 +27,7 @@ func readText(text string) reading {
 	r := reading{}
 	seen := map[string]bool{}
 	var whole strings.Builder
-	for line := range strings.Lines(openshell.Normalise(unescape(text))) {
+	for line := range strings.Lines(openshell.Normalise(unprefix(unescape(text)))) {
 		line = squeeze(line)
 		// A log says the same thing again and again; only its times and numbers differ.
 		key := strings.Map(withoutDigits, line)
@@ -40,8 +41,19 @@ func readText(text string) reading {
 	}
 	r.whole = whole.String()
 	r.ours = names().MatchString(r.whole)
-	r.foreign = alike().MatchString(r.whole)
+	r.foreign = alike().MatchString(r.whole) || logsOfOthers(r.whole)
 	return r
+}
+
+// logsOfOthers reports a line that a Rust program which is not OpenShell's, and no library of its, has logged:
+// "WARN mollysocket::ws: …".
+func logsOfOthers(whole string) bool {
+	for _, m := range logTarget().FindAllStringSubmatch(whole, -1) {
+		if !ourCrates().MatchString(m[1]) {
+			return true
+		}
+	}
+	return false
 }
 
 func withoutDigits(r rune) rune {
@@ -58,8 +70,24 @@ var (
 	escapedBreak = pattern.Of(`\\+r\\+n|\\+n`)
 	escapedSpace = pattern.Of(`\\+t|\\+u00a0|\\+u202f`)
 	escapedESC   = pattern.Of(`\\+(?:u001[bB]|x1[bB]|033|e)(\[[0-9;]*[A-Za-z])`)
+	logTarget    = pattern.Of(`(?:trace|debug|info|warn|error)\]?([a-z_][a-z0-9_]*)::[a-z_]`)
+	ourCrates    = pattern.Of(`^(?:openshell|nemoclaw|tonic|prost|hyper|h2|http|rustls|tokio|tower|reqwest|sqlx|axum|bollard|russh|miette|anyhow|std|core|alloc)`)
+	escapedBox   = pattern.Of(`\\+u(25[0-9a-fA-F]{2}|00[dD]7)`)
 	htmlQuote    = pattern.Of(`&(?:quot|#34|#39|apos|nbsp|gt|lt|amp);`)
 )
+
+var (
+	// quoted is a citation in a mail or an issue.
+	quoted = pattern.Of(`(?m)^[ \t]*(?:> ?)+`)
+	// carried is what a log, a pod or compose puts before a line that continues the one before it ("│", "╰─▶").
+	carried = pattern.Of(`(?m)^(?:\w{3} [ \d]\d [\d:]{8} \S+ \S+: |[\w.-]+ +\| |\[[^\]\n]{5,40}\] |` +
+		`\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?(?: (?:stdout|stderr) [FP])?(?: \S+ \S+\[\d+\]:)? )[ \t\r]*([│|├╰])`)
+)
+
+// unprefix lets quoted lines begin at their beginning, and continuing ones with their mark.
+func unprefix(text string) string {
+	return carried().ReplaceAllString(quoted().ReplaceAllString(text, ""), "  $1")
+}
 
 // unescape undoes JSON and HTML escapes, however often they were applied, in the texts that show signs of them.
 func unescape(text string) string {
@@ -68,6 +96,10 @@ func unescape(text string) string {
 		text = escapedQuote().ReplaceAllString(text, "$1")
 		text = escapedBreak().ReplaceAllString(text, "\n")
 		text = escapedSpace().ReplaceAllString(text, " ")
+		text = escapedBox().ReplaceAllStringFunc(text, func(escaped string) string {
+			point, _ := strconv.ParseUint(escaped[len(escaped)-4:], 16, 32)
+			return string(rune(point))
+		})
 	}
 	return htmlQuote().ReplaceAllStringFunc(text, func(entity string) string {
 		switch entity {
