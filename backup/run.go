@@ -55,7 +55,8 @@ type Run struct {
 	Progress      func(Event) // called from one goroutine at a time
 	Now           func() time.Time
 
-	containers engine // tests; else made from Engine
+	containers engine                           // tests; else made from Engine
+	flushing   func(dir string) <-chan struct{} // tests; else flushing
 }
 
 // All backs up every sandbox of inv and returns what became of each, in the order of their names. One bad sandbox costs only

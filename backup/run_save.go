@@ -77,7 +77,7 @@ func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c gateway.Contai
 	if pause && limit > 0 {
 		p = w.pausing()
 	}
-	read := reading{home: h, container: c, stall: stallLimit(w.Stall), meter: m, pauser: p, limit: limit, reread: w.Reread, told: t.told}
+	read := reading{home: h, container: c, stall: stallLimit(w.Stall), meter: m, pauser: p, limit: limit, reread: w.Reread, flushing: w.flushing, told: t.told}
 	if p != nil {
 		manifest.Consistency = ConsistencyPaused
 	} else if manifest.Consistency == ConsistencyLive {
@@ -137,6 +137,7 @@ type reading struct {
 	pauser    *pauser // nil: read as it is
 	limit     time.Duration
 	reread    bool
+	flushing  func(dir string) <-chan struct{} // nil: flushing
 	told      *asking
 
 	thawErr  error

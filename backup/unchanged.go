@@ -43,7 +43,11 @@ func (r *reading) flush(ctx context.Context, h containerHome, seen *look) (writt
 		return func() bool { return true } // no process, no mapping
 	}
 	begun := time.Now()
-	flushed := flushing(seen.layer)
+	begin := flushing
+	if r.flushing != nil {
+		begin = r.flushing
+	}
+	flushed := begin(seen.layer)
 	written = func() bool {
 		select {
 		case <-flushed:
