@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 )
 
 // errBaseDamaged means that the previous backup, which the new one so far equals, turned out to be damaged: the content has to be
@@ -58,7 +57,7 @@ func (b *baseReader) handOver(ctx context.Context, n int) error {
 
 // copyProven copies the first n frames; all of them must be the whole file.
 func (b *baseReader) copyProven(ctx context.Context, to io.Writer, n int) error {
-	f, err := os.Open(b.path)
+	f, err := openPlain(b.path)
 	if err != nil {
 		return b.damaged(err)
 	}

@@ -127,6 +127,22 @@ func TestDamagedPreviousBackupIsNeverBuiltOn(t *testing.T) {
 	}
 }
 
+// A link to a link is none: an archive that was moved away, with a symbolic link in its place, is not linked.
+func TestArchiveBehindASymbolicLinkIsNeverBuiltOn(t *testing.T) {
+	items := []item{folderItem("."), fileItem("bulk", bulk(1, 12))}
+	s := testStore(t, StoreOptions{})
+	first := create(t, s, newOf("alpha"), items...)
+	elsewhere := filepath.Join(t.TempDir(), "archive")
+	if err := errors.Join(os.Rename(first.archivePath(), elsewhere), os.Symlink(elsewhere, first.archivePath())); err != nil {
+		t.Fatal(err)
+	}
+	second := create(t, s, newOf("alpha"), items...)
+	assertContent(t, s, second, items)
+	if err := s.Verify(t.Context(), second, true); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCreateLeavesNothingWhenTheFillFails(t *testing.T) {
 	s := testStore(t, StoreOptions{})
 	broken := errors.New("engine went away")
