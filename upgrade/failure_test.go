@@ -86,8 +86,8 @@ func TestAFailureBringsTheOldOneBack(t *testing.T) {
 				w := startWorld(t, state, "alpha")
 				f := w.fit(t)
 				c.arrange(w)
-				if c.at == StepWaiting {
-					f.ReadyLimit = 300 * time.Millisecond
+				if strings.Contains(c.says, "not Ready within") {
+					f.ReadyLimit = 1500 * time.Millisecond // also for the way back
 				}
 				got, err := f.upgrade(t.Context(), "alpha")
 				if err != nil || got[0].Outcome != c.outcome || got[0].Step != c.at || !strings.Contains(got[0].Reason, c.says) || got[0].Unfinished {

@@ -37,10 +37,12 @@ func (q *queue) comesAbout(ctx context.Context, do func(context.Context) error) 
 	}()
 	select {
 	case err := <-done:
-		return err
+		if ctx.Err() == nil {
+			return err
+		}
 	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	return context.Cause(ctx) // also when it has come about by now: whoever gave up does not hear of it
 }
 
 type lateEngine struct {
@@ -94,7 +96,7 @@ func TestNothingComesAfterTheWayBack(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			strike := func(what string) {
 				if what == asked {
-					time.AfterFunc(lateBy/3, func() { cancel(errors.New("the operator pressed Ctrl-C")) })
+					cancel(errors.New("the operator pressed Ctrl-C"))
 				}
 			}
 			f.Engine = lateEngine{&queue{}, f.Engine, strike}

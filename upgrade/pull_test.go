@@ -127,7 +127,9 @@ func TestAPullThatFailsTouchesNothing(t *testing.T) {
 			w := startWorld(t, "running", "alpha", "beta")
 			w.elsewhere(t)
 			f := w.fit(t)
-			f.PullStall = 200 * time.Millisecond
+			if c.fault.Hang {
+				f.PullStall = 200 * time.Millisecond
+			}
 			c.fault.Times = 1
 			w.engine.Break(c.fault)
 			before := len(changing(w.engine.Calls()))
@@ -142,6 +144,7 @@ func TestAPullThatFailsTouchesNothing(t *testing.T) {
 				t.Errorf("the engine was asked %q, the gateway %q", touched, w.log)
 			}
 			w.settled(t, f, "alpha", "running")
+			f.PullStall = 0
 			if got, err := f.upgrade(t.Context(), "beta"); err != nil || got[0].Outcome != Upgraded {
 				t.Errorf("the next one = %+v, %v, want it upgraded", got, err)
 			}
