@@ -3,10 +3,12 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -63,9 +65,12 @@ type answer struct {
 
 // do marks the line between "could not understand you" (exit 2) and "tried".
 func (a *app) do(run func(context.Context) (*answer, error)) func(*cobra.Command, []string) error {
-	return func(c *cobra.Command, _ []string) error {
+	return func(c *cobra.Command, args []string) error {
 		if err := a.prepare(c); err != nil {
 			return err
+		}
+		if slices.Contains(args, "") {
+			return usage("give a name, or leave the argument out", "an argument is empty")
 		}
 		a.started = true
 		offline, err := c.Flags().GetBool("offline")
@@ -166,19 +171,38 @@ func commandName(c *cobra.Command) string {
 
 // wantsJSON looks for the wish for JSON before cobra parses, so that usage errors obey it too.
 func wantsJSON(args []string, s *ui.Streams) bool {
-	json := s.Env.Get("SANDKEEPER_OUTPUT") == "json" || isTrue(s.Env.Get("SANDKEEPER_JSON"))
+	json, output := isTrue(s.Env.Get("SANDKEEPER_JSON")), s.Env.Get("SANDKEEPER_OUTPUT")
 	for i, arg := range args {
-		value, isOutput := strings.CutPrefix(arg, "--output=")
+		next := ""
+		if i+1 < len(args) {
+			next = args[i+1]
+		}
+		name, value, given := strings.Cut(arg, "=")
 		switch {
 		case arg == "--":
-			return json
-		case arg == "--json" || arg == "-ojson" || arg == "-o=json":
-			json = true
-		case isOutput:
-			json = value == "json"
-		case (arg == "-o" || arg == "--output") && i+1 < len(args):
-			json = args[i+1] == "json"
+			return json || output == "json"
+		case name == "--json":
+			json = !given || isTrue(value)
+		case arg == "--output":
+			output = next
+		case name == "--output":
+			output = value
+		case !strings.HasPrefix(arg, "--"):
+			if form, said := shortOutput(arg, next); said {
+				output = form
+			}
 		}
 	}
-	return json
+	return json || output == "json"
+}
+
+// shortOutput is the value of -o in arg, which may stand among other short flags ("-qojson"), or be followed by it.
+func shortOutput(arg, next string) (form string, said bool) {
+	flags, isFlags := strings.CutPrefix(arg, "-")
+	at := strings.IndexAny(flags, "ogj") // the short flags that take a value: what follows the first of them belongs to it
+	if !isFlags || at < 0 || flags[at] != 'o' {
+		return "", false
+	}
+	form = strings.TrimPrefix(flags[at+1:], "=")
+	return cmp.Or(form, next), true
 }

@@ -38,15 +38,35 @@ func TestWantsJSONBeforeParsing(t *testing.T) {
 		{"", "preflight --output json", true},
 		{"", "preflight -o text", false},
 		{"", "preflight -o", false},
+		{"", "preflight --json=true", true},
+		{"", "preflight -qojson", true},
+		{"", "preflight -vo json", true},
+		{"", "preflight -gojson", false},
 		{"", "diagnose -- --json", false},
 		{"SANDKEEPER_OUTPUT=json", "preflight", true},
 		{"SANDKEEPER_OUTPUT=json", "preflight -o text", false},
 		{"SANDKEEPER_JSON=1", "preflight", true},
 		{"SANDKEEPER_JSON=0", "preflight", false},
+		{"SANDKEEPER_JSON=t", "preflight", true},
+		{"SANDKEEPER_JSON=1", "preflight --json=false", false},
 	} {
 		s := &ui.Streams{Env: env.Parse([]string{tc.environ})}
 		if got := wantsJSON(strings.Fields(tc.args), s); got != tc.want {
 			t.Errorf("%s sandkeeper %s: %v, want %v", tc.environ, tc.args, got, tc.want)
+		}
+	}
+}
+
+// A variable that is not set in a script must not turn one into all, another into the same, or sealed into plain.
+func TestEmptyValuesAreRefused(t *testing.T) {
+	for _, args := range [][]string{
+		{"backup-all", "--only", ""}, {"backup-all", "--encrypt-to", ""}, {"backup-all", "-g", ""}, {"backup-all", "--backup-dir="},
+		{"restore", ""}, {"restore", "alpha", "--to", ""}, {"restore", "alpha", "--backup", ""}, {"restore", "--gateway-state", "", "alpha"},
+		{"backups", "prune", "", "--keep", "1", "-y"}, {"backups", "prune", "--gateway-state", "", "--keep", "1", "-y"}, {"backups", "verify", ""},
+	} {
+		code, out, _ := invoke(t, []string{"HOME=" + t.TempDir()}, append(args, "--json")...)
+		if code != ExitUsage || !strings.Contains(out, "empty") {
+			t.Errorf("%q: exit %d: %s", args, code, out)
 		}
 	}
 }

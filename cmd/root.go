@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,7 +81,7 @@ func (a *app) prepare(c *cobra.Command) error {
 		return usage("give a duration such as 20s", "--probe-timeout must not be negative")
 	}
 	a.JSON = g.json || g.output == "json"
-	if err := noEmptyNames(c.Flags()); err != nil {
+	if err := noEmptyValues(c.Flags()); err != nil {
 		return err
 	}
 	_, err = a.extensionLinks()
@@ -111,12 +112,19 @@ func (a *app) complete(flags *pflag.FlagSet) error {
 	return problem
 }
 
-// noEmptyNames refuses --only "$NAME" with NAME unset: it would mean every sandbox.
-func noEmptyNames(flags *pflag.FlagSet) error {
-	for _, flag := range []string{"only", "exclude"} {
-		names, err := flags.GetStringSlice(flag)
-		if err == nil && flags.Changed(flag) && (len(names) == 0 || slices.Contains(names, "")) {
-			return usage("give names of sandboxes, or leave the flag out", "--%s names a sandbox without a name", flag)
+// noEmptyValues refuses --only "$NAME" with NAME unset: it would mean every sandbox, --to "" the sandbox itself, --encrypt-to "" a
+// plain archive.
+func noEmptyValues(flags *pflag.FlagSet) error {
+	for _, flag := range []string{"only", "exclude", "encrypt-to"} {
+		values, err := flags.GetStringSlice(flag)
+		if err == nil && flags.Changed(flag) && (len(values) == 0 || slices.Contains(values, "")) {
+			return usage("give values, or leave the flag out", "--%s has an empty value", flag)
+		}
+	}
+	for _, flag := range []string{"gateway", "backup-dir", "backup", "to", "identity", "gateway-state"} {
+		value, err := flags.GetString(flag)
+		if err == nil && flags.Changed(flag) && value == "" {
+			return usage("give a value, or leave the flag out", "--%s is empty", flag)
 		}
 	}
 	return nil
@@ -127,7 +135,11 @@ func twin(flag string) string {
 	return "SANDKEEPER_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-func isTrue(value string) bool { return value == "1" || strings.EqualFold(value, "true") }
+// isTrue reads a switch as the flags do.
+func isTrue(value string) bool {
+	on, err := strconv.ParseBool(value)
+	return err == nil && on
+}
 
 func allCommands(c *cobra.Command) []*cobra.Command {
 	all := []*cobra.Command{c}
