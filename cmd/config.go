@@ -64,6 +64,9 @@ func parseConfig(path string, text []byte) (config, error) {
 		row, column := broken.Position()
 		return config{}, invalidConfig(path, fmt.Errorf("line %d, column %d: %s", row, column, broken.Error()))
 	}
+	if err == nil && c.BackupDir != "" && !filepath.IsAbs(c.BackupDir) {
+		err = fmt.Errorf("backup_dir %q is not an absolute path: it would be another folder wherever sandkeeper is run", c.BackupDir)
+	}
 	if err != nil {
 		return config{}, invalidConfig(path, err)
 	}

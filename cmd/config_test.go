@@ -30,6 +30,7 @@ func TestConfigFaultsNameFileAndLine(t *testing.T) {
 		{"unknown key", "jobs = 2\nbackup_dri = \"/b\"\n", "line 2"},
 		{"wrong type", "jobs = \"two\"\n", "line 1"},
 		{"torn", "jobs = \n", "line 1"},
+		{"a folder that moves with the reader", "backup_dir = \"~/backups\"\n", "absolute"},
 		{"binary", "\x00\x01\x02", "config.toml"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
