@@ -38,7 +38,7 @@ func (a *app) extensionLinks() ([]lifecycle.Link, error) {
 	}
 	links, err := lifecycle.Configure(registry, lifecycle.Source{File: a.config.path, Data: a.config.text, Override: override, Overridden: overridden})
 	if err != nil {
-		return nil, &Failure{Code: ExitUsage, Kind: "config_invalid", Err: err, Hint: "sandkeeper extensions list shows what there is; docs/extensions.md has the keys"}
+		return nil, &Failure{Code: ExitUsage, Kind: "config_invalid", Err: err, Hint: "correct it where it is set; docs/extensions.md has the keys"}
 	}
 	return links, nil
 }
