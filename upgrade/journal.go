@@ -59,10 +59,12 @@ func OpenJournal(dir string, now func() time.Time) (*Journal, error) {
 	return j, nil
 }
 
-// PeekJournal returns what is unfinished without changing anything: no file is made or written. No journal means nothing.
+// PeekJournal returns what is unfinished without changing anything: no file is made or written. No journal means nothing, and so does
+// an empty file, which is what a disk without room leaves of a journal that was to be made.
 func PeekJournal(dir string) ([]Entry, error) {
 	path := filepath.Join(dir, JournalName)
-	if _, err := os.Lstat(path); dir == "" || errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Lstat(path)
+	if dir == "" || errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 		return nil, nil
 	}
 	db, err := openBolt(path, bbolt.Options{Timeout: 100 * time.Millisecond, ReadOnly: true})
@@ -87,10 +89,11 @@ func openBolt(path string, o bbolt.Options) (db *bbolt.DB, err error) {
 		return db, err
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("upgrade journal %s: %w", path, ErrJournalBusy)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, damagedJournal(path, err)
 	}
-	return nil, fmt.Errorf("upgrade journal %s: %w", path, err)
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, fmt.Errorf("upgrade journal %s: %w", path, err)
+	}
+	return nil, damagedJournal(path, err) // bbolt has no name for some of it: "file size too small"
 }
 
 // intact runs do, and makes an error of a file so damaged that bbolt would panic, or touch memory that is not there.
@@ -114,11 +117,19 @@ func prepareJournal(tx *bbolt.Tx) error {
 			return err
 		}
 	}
+	if err := known(tx); err != nil {
+		return err
+	}
+	return tx.Bucket([]byte(journalMeta)).Put([]byte(journalKey), []byte(journalFormat))
+}
+
+// known refuses a journal of another build: what it holds must not be taken for nothing, nor for what it looks like.
+func known(tx *bbolt.Tx) error {
 	meta := tx.Bucket([]byte(journalMeta))
-	switch format := meta.Get([]byte(journalKey)); {
-	case format == nil:
-		return meta.Put([]byte(journalKey), []byte(journalFormat))
-	case string(format) != journalFormat:
+	if meta == nil {
+		return nil
+	}
+	if format := meta.Get([]byte(journalKey)); format != nil && string(format) != journalFormat {
 		return fmt.Errorf("its format is %q, this build knows %q; use the sandkeeper that wrote it", format, journalFormat)
 	}
 	return nil
@@ -134,6 +145,9 @@ func (j *Journal) Dir() string { return filepath.Dir(j.db.Path()) }
 func (j *Journal) Entries() (entries []Entry, err error) {
 	err = intact(j.db.Path(), func() error {
 		return j.db.View(func(tx *bbolt.Tx) error {
+			if err := known(tx); err != nil {
+				return fmt.Errorf("upgrade journal %s: %w", j.db.Path(), err)
+			}
 			bucket := tx.Bucket([]byte(journalEntries))
 			if bucket == nil {
 				return nil
@@ -141,7 +155,7 @@ func (j *Journal) Entries() (entries []Entry, err error) {
 			return bucket.ForEach(func(key, data []byte) error {
 				var e Entry
 				if err := json.Unmarshal(data, &e); err != nil {
-					return fmt.Errorf("upgrade journal %s: record %q: %w", j.db.Path(), key, err)
+					return damagedJournal(j.db.Path(), fmt.Errorf("record %q: %w", key, err))
 				}
 				entries = append(entries, e)
 				return nil

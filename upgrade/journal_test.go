@@ -146,6 +146,44 @@ func TestAJournalOfAnotherFormatIsLeftAlone(t *testing.T) {
 	if _, err := OpenJournal(dir, time.Now); err == nil || !strings.Contains(err.Error(), `format is "9"`) {
 		t.Errorf("OpenJournal = %v", err)
 	}
+	if got, err := PeekJournal(dir); err == nil || !strings.Contains(err.Error(), `format is "9"`) {
+		t.Errorf("PeekJournal = %+v, %v: nobody knows what is unfinished there", got, err)
+	}
+}
+
+// TestAJournalForWhichThereWasNoRoomIsNone: it never held anything, and is made again once there is room.
+func TestAJournalForWhichThereWasNoRoomIsNone(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, JournalName), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := PeekJournal(dir); got != nil || err != nil {
+		t.Errorf("PeekJournal = %+v, %v", got, err)
+	}
+	if got, err := journalIn(t, dir).Unfinished(); got != nil || err != nil {
+		t.Errorf("Unfinished = %+v, %v", got, err)
+	}
+}
+
+// TestADamagedJournalSaysWhatToDo, whatever the damage is.
+func TestADamagedJournalSaysWhatToDo(t *testing.T) {
+	record := filepath.Join(t.TempDir(), "record")
+	j := journalIn(t, record)
+	err := j.db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(journalEntries)).Put([]byte("gw\x00alpha"), []byte("{nonsense"))
+	})
+	if err := errors.Join(err, j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	short := t.TempDir()
+	if err := os.WriteFile(filepath.Join(short, JournalName), make([]byte, 4096), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{record, short} {
+		if got, err := PeekJournal(dir); !errors.Is(err, ErrJournalDamaged) || !strings.Contains(err.Error(), "move the file away") {
+			t.Errorf("PeekJournal = %+v, %v", got, err)
+		}
+	}
 }
 
 func TestChosen(t *testing.T) {
