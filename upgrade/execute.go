@@ -107,16 +107,17 @@ func (j *job) ahead(ctx context.Context) ([]move, error) {
 func (j *job) backward(ctx context.Context) Outcome {
 	switch {
 	case j.RollingBack():
-		return j.undo(ctx, j.FailedAt, errors.New(j.Reason))
+		return j.asAsked(ctx, j.undo(ctx, j.FailedAt, errors.New(j.Reason)))
 	case j.reached(StepFinishing, j.Step):
 		return j.forward(ctx)
 	}
-	return j.asAsked(j.undo(ctx, j.Step, errors.New("rolled back as asked")))
+	return j.asAsked(ctx, j.undo(ctx, j.Step, errors.New("rolled back as asked")))
 }
 
-// asAsked makes the outcome of a withdrawal what it was meant to be: going back was the task.
-func (j *job) asAsked(o Outcome) Outcome {
-	if o.Outcome == Failed && !o.Unfinished {
+// asAsked makes the outcome of a withdrawal what it was meant to be: going back was the task. Where the old sandbox is gone it is no
+// success.
+func (j *job) asAsked(ctx context.Context, o Outcome) Outcome {
+	if _, there, err := j.oldContainer(ctx); o.Outcome == Failed && !o.Unfinished && there && err == nil {
 		o.Outcome = RolledBack
 	}
 	return o

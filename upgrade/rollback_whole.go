@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 )
 
@@ -43,8 +44,16 @@ func (j *job) whole(ctx context.Context) (bool, error) {
 
 // withdraw leaves the old sandbox as it was found: nothing was deleted.
 func (j *job) withdraw(ctx context.Context) Outcome {
+	if !j.resumed && slices.Contains([]Step{StepPlanned, StepPreconditions}, j.FailedAt) {
+		j.RollbackImage = "" // there never was one
+		return j.forget(ctx, j.outcome(Failed, j.FailedAt, j.Reason+"; nothing was touched"))
+	}
 	j.enterAnyway(StepRollingBack, "nothing was deleted")
-	if err := j.startOld(ctx); err != nil {
+	err := j.startOld(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return j.lost(ctx, err)
+	}
+	if err != nil {
 		return j.stuck(ctx, err)
 	}
 	if err := j.Engine.RemoveImage(ctx, j.RollbackImage); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -58,15 +67,14 @@ func (j *job) withdraw(ctx context.Context) Outcome {
 // startOld starts the old sandbox, if it ran. A stop that was asked for and not waited for is waited for first: else it would come
 // after the start.
 func (j *job) startOld(ctx context.Context) error {
-	if !j.Running {
-		return nil
-	}
 	c, there, err := j.oldContainer(ctx)
 	switch {
 	case err != nil:
 		return err
 	case !there:
-		return fmt.Errorf("container %q of sandbox %q is gone, and this upgrade has not removed it", j.ContainerName, j.Name)
+		return fmt.Errorf("container %q of sandbox %q is gone, and this upgrade has not removed it: %w", j.ContainerName, j.Name, fs.ErrNotExist)
+	case !j.Running:
+		return nil
 	case c.Running() && j.FailedAt != StepStopping:
 		return nil
 	case c.Running():
