@@ -160,12 +160,12 @@ func TestEngineGoneInTheMiddleIsMadeGoodByTheNextRun(t *testing.T) {
 	e := w.engine(t)
 	j := testJournal(t)
 	p := &pauser{engine: e, host: e.Host(), journal: j, guard: obedientGuard(t), now: time.Now}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	if _, err := p.hold(ctx, *sb.Container); err != nil {
+	if _, err := p.hold(t.Context(), *sb.Container); err != nil {
 		t.Fatal(err)
 	}
 	w.arm(0, true)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
 	if err := thaw(ctx, e, sb.Container.ID); err == nil {
 		t.Fatal("unpaused through a dead wire")
 	}

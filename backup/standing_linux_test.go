@@ -123,7 +123,7 @@ func TestStandingOfAMappingThatStaysOpen(t *testing.T) {
 	m[0] = 'x'
 	select {
 	case <-flushing(layer):
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Fatal("the disk did not take what was written")
 	}
 	first := scanned(t, layer)
