@@ -117,10 +117,11 @@ func journalFailure(err error) error {
 // runUnfinished goes on with, or takes back, what the journal names.
 func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, err error) {
 	found := &answer{}
-	if entries, err := upgrade.PeekJournal(o.app.stateDir()); err != nil || len(entries) == 0 {
-		found.text = func(a *app) { a.printf("Nothing is unfinished.") }
-		found.result = upgrade.Summarise(nil)
+	switch entries, err := upgrade.PeekJournal(o.app.stateDir()); {
+	case err != nil:
 		return found, journalFailure(err)
+	case len(entries) == 0:
+		return found.nothingLeft(), nil
 	}
 	registry, err := o.app.readRegistry()
 	if err != nil {
@@ -146,14 +147,23 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 	}
 	chosen, unknown := upgrade.Chosen(entries, o.only)
 	if unknown != "" {
-		return found, notFound("no upgrade of a sandbox %q is unfinished", unknown)
+		f := notFound("no upgrade of a sandbox %q is unfinished", unknown)
+		f.Hint = "sandkeeper upgrade-sandboxes --check names what is unfinished"
+		return found, f
 	}
 	return o.finish(ctx, u, chosen, found)
 }
 
+// nothingLeft is the answer to --resume and --rollback where no upgrade has been left.
+func (found *answer) nothingLeft() *answer {
+	found.result = upgrade.Summarise(nil)
+	found.text = func(a *app) { a.printf("Nothing is unfinished.") }
+	return found
+}
+
 func (o *upgradeOptions) finish(ctx context.Context, u *upgrading, chosen []*upgrade.Entry, found *answer) (*answer, error) {
 	if len(chosen) == 0 {
-		return o.answered(found, nil)
+		return found.nothingLeft(), nil
 	}
 	if err := o.confirm(o.questionUnfinished(chosen)); err != nil {
 		return found, err

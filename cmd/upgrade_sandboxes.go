@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,9 +75,10 @@ func runUpgrade(ctx context.Context, o *upgradeOptions) (*answer, error) {
 	if err := o.valid(); err != nil {
 		return nil, err
 	}
-	switch {
-	case o.check:
+	if o.check {
 		return o.runCheck(ctx)
+	}
+	switch {
 	case o.resume, o.rollback:
 		return o.runUnfinished(ctx)
 	}
@@ -206,12 +208,16 @@ func servingVersion(o gateway.Observation) string {
 	return o.Process.Version
 }
 
+// onlyThese are the sandboxes of these names, each once, however often it is named.
 func onlyThese(all []sandbox.Sandbox, names []string) ([]sandbox.Sandbox, error) {
 	if len(names) == 0 {
 		return all, nil
 	}
 	var chosen []sandbox.Sandbox
-	for _, name := range names {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			continue
+		}
 		before := len(chosen)
 		for _, sb := range all {
 			if sb.Name == name {
@@ -219,7 +225,9 @@ func onlyThese(all []sandbox.Sandbox, names []string) ([]sandbox.Sandbox, error)
 			}
 		}
 		if len(chosen) == before {
-			return nil, notFound("there is no sandbox %q", name)
+			f := notFound("there is no sandbox %q", name)
+			f.Hint = "sandkeeper upgrade-sandboxes --check shows the sandboxes"
+			return nil, f
 		}
 	}
 	return chosen, nil

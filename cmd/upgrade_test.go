@@ -8,8 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"sandkeeper/backup"
 	"sandkeeper/internal/ui"
+	"sandkeeper/sandbox"
 	"sandkeeper/upgrade"
 )
 
@@ -51,6 +54,44 @@ func TestWhatWasNeverTouchedIsNotUnfinished(t *testing.T) {
 	}
 }
 
+// TestASandboxThatIsNamedTwiceIsOne: its second turn would find another sandbox than was planned for.
+func TestASandboxThatIsNamedTwiceIsOne(t *testing.T) {
+	all := []sandbox.Sandbox{{Name: "alpha", Gateway: "a"}, {Name: "alpha", Gateway: "b"}, {Name: "beta", Gateway: "a"}}
+	got, err := onlyThese(all, []string{"alpha", "beta", "alpha"})
+	if diff := cmp.Diff(all, got); err != nil || diff != "" {
+		t.Errorf("onlyThese: %v (-want +got)\n%s", err, diff)
+	}
+	if _, err := onlyThese(all, []string{"gamma"}); codeOf(err) != ExitNotFound || !strings.Contains(failureOf(err).Hint, "--check") {
+		t.Errorf("onlyThese of an unknown name = %+v", failureOf(err))
+	}
+}
+
+// TestNothingLeftIsSaidOnlyWhereItIsSo, with an empty journal, and with one that names only what was never touched.
+func TestNothingLeftIsSaidOnlyWhereItIsSo(t *testing.T) {
+	for _, flag := range []string{"--resume", "--rollback"} {
+		h := newHost(t)
+		if code, stdout, _ := h.run("upgrade-sandboxes", flag); code != ExitOK || stdout != "Nothing is unfinished.\n" {
+			t.Errorf("%s without a journal: exit %d, %q", flag, code, stdout)
+		}
+		o := &upgradeOptions{}
+		if found, err := o.finish(t.Context(), nil, nil, &answer{}); err != nil || found.text == nil || found.result == nil {
+			t.Errorf("nothing that was touched: %+v, %v", found, err)
+		} else if diff := cmp.Diff(found.result, (&answer{}).nothingLeft().result); diff != "" {
+			t.Error(diff)
+		}
+		h.unfinished("alpha", upgrade.StepPlanned)
+		if err := os.WriteFile(filepath.Join(h.home, ".local/state/sandkeeper", upgrade.JournalName), []byte("not a journal"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, stdout, stderr := h.run("upgrade-sandboxes", flag); code != ExitRefused || stdout != "" || !strings.Contains(stderr, "damaged") {
+			t.Errorf("%s over a damaged journal: exit %d, %q, %s", flag, code, stdout, stderr)
+		}
+		if code, stdout, _ := h.run("upgrade-sandboxes", flag, "--json"); code != ExitRefused || !strings.Contains(stdout, `"result": null`) {
+			t.Errorf("%s --json over a damaged journal: exit %d, %s", flag, code, stdout)
+		}
+	}
+}
+
 func TestAnotherUpgradeIsALock(t *testing.T) {
 	h := newHost(t)
 	j, err := upgrade.OpenJournal(filepath.Join(h.home, ".local/state/sandkeeper"), time.Now)
@@ -59,8 +100,8 @@ func TestAnotherUpgradeIsALock(t *testing.T) {
 	}
 	defer j.Close()
 	for _, args := range [][]string{{"upgrade-sandboxes", "--yes"}, {"upgrade-sandboxes", "--resume"}, {"upgrade-sandboxes", "--rollback"}} {
-		if code, _, stderr := h.run(args...); code != ExitLocked || !strings.Contains(stderr, "another upgrade is running") {
-			t.Errorf("%q: exit %d, %s, want %d", args, code, stderr, ExitLocked)
+		if code, stdout, stderr := h.run(args...); code != ExitLocked || stdout != "" || !strings.Contains(stderr, "another upgrade is running") {
+			t.Errorf("%q: exit %d, %s%s, want %d", args, code, stdout, stderr, ExitLocked)
 		}
 	}
 }
