@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"sandkeeper/preflight"
@@ -59,6 +62,10 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer
 	}
 	return o.ended(ctx, found, outcomes)
 }
+
+// surviveReaders lets a run go on whose standard error nobody reads any more (`2>&1 | head`): the sandbox that it has in hand comes
+// first, and a result that cannot be written is told by the exit status. Unlike an ignored signal, a caught one is no matter of children.
+func surviveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // nothingUnfinished refuses to begin while an earlier upgrade has neither ended nor been taken back.
 func (o *upgradeOptions) nothingUnfinished() error {

@@ -78,6 +78,7 @@ func runUpgrade(ctx context.Context, o *upgradeOptions) (*answer, error) {
 	if o.check {
 		return o.runCheck(ctx)
 	}
+	surviveReaders()
 	switch {
 	case o.resume, o.rollback:
 		return o.runUnfinished(ctx)

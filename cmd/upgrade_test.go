@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -89,6 +90,40 @@ func TestNothingLeftIsSaidOnlyWhereItIsSo(t *testing.T) {
 		if code, stdout, _ := h.run("upgrade-sandboxes", flag, "--json"); code != ExitRefused || !strings.Contains(stdout, `"result": null`) {
 			t.Errorf("%s --json over a damaged journal: exit %d, %s", flag, code, stdout)
 		}
+	}
+}
+
+// unread is the variable that makes this test binary the run whose standard error nobody reads.
+const unread = "SANDKEEPER_TEST_UNREAD"
+
+// TestARunOutlivesItsReaders: `2>&1 | head` must not end a run that has a sandbox in hand. The looks of --check may end like any filter.
+func TestARunOutlivesItsReaders(t *testing.T) {
+	if os.Getenv(unread) != "" {
+		o := &upgradeOptions{app: &app{Streams: &ui.Streams{}}, resume: true, readyLimit: 1, capture: captureOptions{secrets: "exclude", stallLimit: 1}}
+		_, err := runUpgrade(t.Context(), o)
+		for range 3 {
+			_, _ = os.Stderr.WriteString("alpha: deleting\n")
+		}
+		if err != nil {
+			os.Exit(8)
+		}
+		os.Exit(7)
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestARunOutlivesItsReaders$")
+	child.Env = append(os.Environ(), unread+"=1")
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child.Stderr = write
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = read.Close()
+	_ = write.Close()
+	_ = child.Wait()
+	if child.ProcessState.ExitCode() != 7 {
+		t.Errorf("it ended with %v, want exit status 7", child.ProcessState)
 	}
 }
 
