@@ -112,7 +112,7 @@ func (h *Host) StartGateway(ctx context.Context) (*exec.Cmd, error) {
 	if err := gw.Start(); err != nil {
 		return nil, err
 	}
-	for range 200 {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); {
 		if _, err := gateway.Health(ctx, fmt.Sprintf("127.0.0.1:%d", h.Port)); err == nil {
 			return gw, h.Mark(gw.Process.Pid)
 		}
