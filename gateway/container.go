@@ -27,6 +27,7 @@ type Container struct {
 	Labels      map[string]string
 	Mounts      []Mount
 	Created     time.Time
+	Started     time.Time // the last time; zero when it never was, or when only a listing was read
 }
 
 // Mount is one mount of a container.

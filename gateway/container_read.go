@@ -25,6 +25,9 @@ func fromInspect(i container.InspectResponse) Container {
 	if created, err := time.Parse(time.RFC3339Nano, i.Created); err == nil {
 		c.Created = created.UTC()
 	}
+	if started, err := time.Parse(time.RFC3339Nano, i.State.StartedAt); err == nil {
+		c.Started = started.UTC()
+	}
 	return c.claimed()
 }
 

@@ -5,28 +5,55 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"sandkeeper/gateway"
 )
 
-// keepNew backs up the new sandbox before the way back deletes it, when somebody may have worked in it: an earlier run had brought its
-// home back, and ended. What cannot be saved is not deleted.
+// keepNew backs up the new sandbox before the way back deletes it, when somebody may have worked in it: its home had come back, and
+// the run that brought it has ended, or it was started since. It is stopped for that. What cannot be saved is not deleted.
 func (j *job) keepNew(ctx context.Context, id string) error {
-	if !j.resumed || id == j.OldID || !j.reached(j.lives(), j.FailedAt) {
+	if id == j.OldID || !j.reached(j.lives(), j.FailedAt) {
 		return nil
 	}
 	c, err := j.containerOf(ctx, id)
+	if err == nil {
+		c, err = j.Engine.Inspect(ctx, c.ID) // a listing does not say when it was started
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	saved, err := j.Content.Save(ctx, j.sandbox(id, c))
+	if !j.resumed && (j.filled.IsZero() || c.Started.Equal(j.filled)) {
+		return nil
+	}
+	saved, err := j.saveNew(ctx, id, c)
 	if err != nil {
 		return fmt.Errorf("what was done in the new sandbox since could not be saved, so it is not deleted: %w", err)
 	}
-	j.resumed = false
+	j.resumed, j.filled = false, c.Started
 	j.warn(fmt.Sprintf("the home of the new sandbox, as it was when it was deleted, is in backup %s", saved.ID))
 	return nil
+}
+
+// saveNew has it run again when it could not be saved. A backup takes the store itself.
+func (j *job) saveNew(ctx context.Context, id string, c gateway.Container) (Saved, error) {
+	if err := j.close(); err != nil {
+		return Saved{}, err
+	}
+	ran := c.Running()
+	if ran {
+		if err := j.stop(ctx, c.ID); err != nil {
+			return Saved{}, err
+		}
+		c.State = "exited"
+	}
+	saved, err := j.Content.Save(ctx, j.sandbox(id, c))
+	if err != nil && ran {
+		err = errors.Join(err, j.Engine.Start(context.WithoutCancel(ctx), c.ID))
+	}
+	return saved, err
 }
 
 // lives is the step of e's way from which on the new sandbox has the old one's home.

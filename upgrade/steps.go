@@ -122,7 +122,19 @@ func (j *job) save(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j.Backup, j.LeftOut = saved.ID, saved.LeftOut
+	j.Backup, j.LeftOut, j.SavedSince = saved.ID, saved.LeftOut, c.Started
+	return nil
+}
+
+// untouched makes sure that the old sandbox was not started since its backup began: what it has written would go with it.
+func (j *job) untouched(ctx context.Context) error {
+	c, there, err := j.oldContainer(ctx)
+	if err != nil || !there {
+		return err
+	}
+	if c.Running() || c.Paused() || !c.Started.Equal(j.SavedSince) {
+		return fmt.Errorf("container %q was started again while it was being saved, so backup %s may not hold all that is in it", c.Name, j.Backup)
+	}
 	return nil
 }
 

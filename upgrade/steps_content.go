@@ -30,7 +30,7 @@ func (j *job) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j.resumed = false // what is in the home now was there before this run
+	j.resumed, j.filled = false, c.Started // what is in the home now was there before this run
 	return j.Content.Restore(ctx, j.sandbox(j.NewID, c), j.Backup)
 }
 

@@ -26,6 +26,11 @@ func (j *job) deleteOld(ctx context.Context) error {
 	if found && record.ID != j.OldID {
 		return fmt.Errorf("sandbox %q has another id now (%s, not %s)", j.Name, record.ID, j.OldID)
 	}
+	if found {
+		if err := j.untouched(ctx); err != nil {
+			return err
+		}
+	}
 	if err := j.doom(); err != nil {
 		return err
 	}

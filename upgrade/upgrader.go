@@ -137,6 +137,7 @@ type job struct {
 	driver  lifecycle.Driver
 	release func() error // of the store; nil while it is not held
 	resumed bool         // an earlier run began it, and nobody knows what was done in the sandbox since
+	filled  time.Time    // when the new container had last been started when its home came back; zero before
 }
 
 func (u *Upgrader) job(ctx context.Context, e *Entry) (*job, error) {

@@ -31,6 +31,7 @@ func (c *Container) details() map[string]any {
 		"Id": c.ID, "Name": "/" + c.Name, "Image": c.ImageID, "Created": c.Created.Format(time.RFC3339Nano),
 		"State": map[string]any{
 			"Status": c.State, "Running": c.State == "running" || c.State == "paused", "Paused": c.State == "paused",
+			"StartedAt": c.Started.Format(time.RFC3339Nano),
 		},
 		"Config":          map[string]any{"Image": c.Image, "Labels": c.labels()},
 		"Mounts":          c.mounts(),

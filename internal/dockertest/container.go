@@ -17,6 +17,7 @@ type Container struct {
 	ImageID string
 	State   string // "running", "paused", "exited", "created", …
 	Created time.Time
+	Started time.Time // the last time; zero is never
 	Mounts  []Mount
 	Ports   map[string][]string // "8080/tcp" → host ports
 	Files   []File
@@ -54,6 +55,9 @@ func (c *Container) fill(n int) {
 	}
 	if c.Created.IsZero() {
 		c.Created = time.Date(2026, 11, 1, 12, 0, n%60, 0, time.UTC)
+	}
+	if c.Started.IsZero() && c.State != "created" {
+		c.Started = c.Created
 	}
 	if c.ImageID == "" {
 		c.ImageID = "sha256:" + hexID("1", n)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 func (d *Daemon) routes() http.Handler {
@@ -125,7 +126,7 @@ func (c *Container) act(action string) (status int, message string) {
 	case action == "start" && c.State == "paused":
 		return conflict("paused, cannot start: try unpause")
 	case action == "start":
-		c.State = "running"
+		c.State, c.Started = "running", time.Now().UTC()
 	case action == "stop" && c.State != "running" && c.State != "paused":
 		return http.StatusNotModified, ""
 	case action == "stop":
