@@ -14,7 +14,7 @@ build: ## build bin/sandkeeper, a static binary
 	CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -ldflags '-s -w' -o bin/sandkeeper .
 
 test: ## vet everything and test all but the whole program (make e2e); what this machine lacks (Docker, a real openshell) is skipped by name
-	go vet ./... && go test $(PACKAGES) && .ci/lacks
+	go vet ./... && go test -timeout 20m $(PACKAGES) && .ci/lacks
 
 e2e: ## whole-program tests against real Docker, stand-in gateways and real openshell command lines
 	go test -count=1 -timeout 30m -parallel 5 -v ./test/e2e/...
