@@ -4,12 +4,16 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"sandkeeper/openshell"
 )
 
 // hostFacts looks for what this host has to act on the gateway t with. It only looks; nothing is run.
 func (o Options) hostFacts(t Target) Host {
+	nemoclaw, active := o.program("nemoclaw"), openshell.ActiveGateway(o.Env)
 	return Host{
-		NemoClaw: o.program("nemoclaw"), Managed: o.managed(t), SystemdUser: o.userUnit(), Brew: o.brew(),
+		CallNemoClaw: o.called("nemoclaw", nemoclaw), OtherActive: active != t.Name && (active != "" || t.Endpoint != ""),
+		NemoClaw: nemoclaw, Managed: o.managed(t), SystemdUser: o.userUnit(), Brew: o.brew(),
 		Snap: exists(o.system("/snap/openshell/current")) || exists(o.system("/var/lib/snapd/snap/openshell/current")),
 	}
 }
@@ -25,12 +29,30 @@ func (o Options) program(name string) string {
 	}
 	for _, dir := range dirs {
 		path := filepath.Join(dir, name)
-		info, err := os.Stat(path)
-		if filepath.IsAbs(dir) && err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0 {
+		if filepath.IsAbs(dir) && executable(path) {
 			return path
 		}
 	}
 	return ""
+}
+
+// called is what a person types to run the program of that name that is at path: the name, where PATH leads to it.
+func (o Options) called(name, path string) string {
+	for _, dir := range filepath.SplitList(o.Env.Get("PATH")) {
+		first := filepath.Join(dir, name)
+		if filepath.IsAbs(dir) && executable(first) {
+			if first == filepath.Clean(path) {
+				return name
+			}
+			break
+		}
+	}
+	return path
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
 }
 
 // managed reports whether NemoClaw has state of this gateway: its folder, or its registry (facts/nemoclaw.md 1.1 and 1.2).

@@ -30,7 +30,7 @@ type Observation struct {
 	File    drift.File
 	Served  Served
 	Host    Host
-	// Stranger is the user of the live gateway process, "user 1234", when we may not signal it; "" otherwise.
+	// Stranger is the user of the live gateway process, "user 1234", when that is not ours: its service manager is not ours either.
 	Stranger string
 	// Containers are the labelled sandbox containers of the engine, running or not; nil when the engine did not say.
 	Containers []Container
@@ -105,6 +105,10 @@ type Host struct {
 	SystemdUser bool   // the package's user unit openshell-gateway.service is installed
 	Brew        string // absolute path of brew, when the openshell formula is installed with it
 	Snap        bool   // the openshell snap is installed
+
+	// How a person calls the programs that were found: by name where PATH leads to them, else by path; "" when there is none.
+	CallOpenShell, CallNemoClaw string
+	OtherActive                 bool // openshell without -g means another gateway than this one, or none
 }
 
 // Probe is how one look at the host went. Code is stable and documented in docs/checks.md.

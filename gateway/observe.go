@@ -39,6 +39,7 @@ func Observe(ctx context.Context, o Options) Observation {
 	}
 	seen.Host = o.hostFacts(l.target)
 	runProbes(ctx, l.probes(), &seen)
+	seen.Host.CallOpenShell = o.called("openshell", seen.CLI.Path)
 	return seen
 }
 

@@ -131,9 +131,9 @@ func foundProcess(p drift.Process) finding {
 	return finding{p.State, detail, func(o *Observation) { o.Process = p }}
 }
 
-// stranger names the user of a process that this user may not signal.
+// stranger names the user of another user's process.
 func (o Options) stranger(r *running) string {
-	if o.UID == 0 || r.UID == o.UID {
+	if r.UID == o.UID {
 		return ""
 	}
 	return fmt.Sprintf("user %d", r.UID)

@@ -267,11 +267,48 @@ func TestHostFacts(t *testing.T) {
 	} {
 		script(t, path, "")
 	}
-	want := Host{NemoClaw: home + "/tools/nemoclaw", Managed: true, SystemdUser: true, Brew: root + "/opt/homebrew/bin/brew", Snap: true}
+	want := Host{CallNemoClaw: "nemoclaw", NemoClaw: home + "/tools/nemoclaw", Managed: true, SystemdUser: true, Brew: root + "/opt/homebrew/bin/brew", Snap: true}
 	if got := o.hostFacts(target); got != want {
 		t.Errorf("facts %+v, want %+v", got, want)
 	}
 	if got := o.hostFacts(Target{Name: "nemoclaw"}); got.Managed {
 		t.Error("another port's registry makes this gateway managed")
+	}
+}
+
+// A command that is advised must be found by the shell that it is pasted into, and be the one that was looked at.
+func TestProgramsAreCalledAsTheyAreFound(t *testing.T) {
+	home := t.TempDir()
+	first, second, aside := home+"/first", home+"/second", home+"/aside"
+	for _, dir := range []string{second, aside} {
+		script(t, dir+"/openshell", "")
+	}
+	script(t, first+"/other", "")
+	o := Options{Env: env.Parse([]string{"PATH=" + first + ":relative:" + second})}
+	for path, want := range map[string]string{second + "/openshell": "openshell", aside + "/openshell": aside + "/openshell", "": ""} {
+		if got := o.called("openshell", path); got != want {
+			t.Errorf("%s is called as %q, want %q", path, got, want)
+		}
+	}
+	script(t, first+"/openshell", "")
+	if got := o.called("openshell", second+"/openshell"); got != second+"/openshell" {
+		t.Errorf("behind another one it is called as %q", got)
+	}
+}
+
+func TestAPlainCallMayMeanAnotherGateway(t *testing.T) {
+	for active, want := range map[string]bool{"nemoclaw": false, "edge": true, "": true} {
+		home := t.TempDir()
+		script(t, home+"/.config/openshell/active_gateway", "")
+		if err := os.WriteFile(home+"/.config/openshell/active_gateway", []byte(active), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Env: env.Parse([]string{"HOME=" + home})}
+		if got := o.hostFacts(Target{Name: "nemoclaw", Endpoint: "http://127.0.0.1:8080"}).OtherActive; got != want {
+			t.Errorf("active gateway %q: %v", active, got)
+		}
+		if got := o.hostFacts(Target{Name: "nemoclaw"}).OtherActive; got != (active == "edge") {
+			t.Errorf("active gateway %q, nothing registered: %v", active, got)
+		}
 	}
 }

@@ -237,12 +237,12 @@ func TestAnotherUsersProcessIsObservedNotExecuted(t *testing.T) {
 	}
 }
 
-// Root may signal everybody; anybody else only himself.
+// Root may signal everybody, and his service manager is not theirs all the same.
 func TestStranger(t *testing.T) {
 	for _, c := range []struct {
 		us, them int
 		want     string
-	}{{0, 1000, ""}, {1000, 1000, ""}, {1000, 0, "user 0"}} {
+	}{{0, 1000, "user 1000"}, {1000, 1000, ""}, {1000, 0, "user 0"}} {
 		r := &running{}
 		r.UID = c.them
 		if got := (Options{UID: c.us}).stranger(r); got != c.want {

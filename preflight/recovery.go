@@ -53,7 +53,7 @@ func (g guidance) repair() []string {
 	case g.managed():
 		return []string{fmt.Sprintf("Run `%s` to repair or recreate the gateway with the installed OpenShell version%s.", g.onboard(), g.alternative())}
 	case kind == "":
-		return []string{fmt.Sprintf("Bring the openshell CLI and the gateway to the same version: compare `openshell --version` with what `%s` says.", g.status())}
+		return []string{fmt.Sprintf("Bring the openshell CLI and the gateway to the same version: compare `%s --version` with what `%s` says.", g.openshell(), g.status())}
 	case kind == drift.ImageDrift:
 		return []string{fmt.Sprintf("Bring both to one version: %s.%s", g.align(), g.clusterBreak())}
 	case kind == drift.ServedDrift && g.o.Cluster.Active:
@@ -106,12 +106,16 @@ func (g guidance) rerun() string {
 
 // status names the gateway unless it is one that the CLI takes by itself.
 func (g guidance) status() string {
-	name := g.o.Target.Name
-	if g.o.Target.Source != "-g" && slices.Contains([]string{"", "nemoclaw", "openshell"}, name) {
-		return "openshell status"
+	name, status := g.o.Target.Name, g.openshell()+" status"
+	plain := name == "" || !g.o.Host.OtherActive && slices.Contains([]string{"nemoclaw", "openshell"}, name)
+	if g.o.Target.Source != "-g" && plain {
+		return status
 	}
-	return "openshell status -g " + shellWord(name)
+	return status + " -g " + shellWord(name)
 }
+
+// openshell is how the CLI that was looked at is called on this host.
+func (g guidance) openshell() string { return shellWord(or(g.o.Host.CallOpenShell, "openshell")) }
 
 // shellWord is text as one word for a shell, quoted where it would not be one by itself.
 func shellWord(text string) string {

@@ -115,3 +115,25 @@ func TestRestartIsPossible(t *testing.T) {
 		t.Errorf("deleted file:\n%s", steps)
 	}
 }
+
+// What is advised acts on the gateway that is meant, with the programs that were looked at, under the user whose gateway it is.
+func TestAdviceFitsTheHost(t *testing.T) {
+	for name, test := range map[string]struct {
+		change    func(*gateway.Observation)
+		want, not string
+	}{
+		"another gateway is active": {func(o *gateway.Observation) { o.Host.OtherActive = true }, "`openshell status -g nemoclaw`", "`openshell status`"},
+		"the CLI is not on PATH":    {func(o *gateway.Observation) { o.Host.CallOpenShell = "/opt/new cli/openshell" }, "`'/opt/new cli/openshell' status`", "`openshell status`"},
+		"nemoclaw is not on PATH": {func(o *gateway.Observation) {
+			o.Host = gateway.Host{NemoClaw: "/u/bin/nemoclaw", CallNemoClaw: "/u/bin/nemoclaw", Managed: true}
+		}, "`/u/bin/nemoclaw onboard --resume`", "`nemoclaw"},
+		"the gateway is another user's": {func(o *gateway.Observation) {
+			o.Host.SystemdUser, o.Stranger, o.Process.Binary = true, "user 1000", "/usr/bin/openshell-gateway"
+		}, "belongs to user 1000", "systemctl --user"},
+	} {
+		steps := strings.Join(Judge(with(oldProcess(), test.change), BackingUp()).Recovery, "\n")
+		if !strings.Contains(steps, test.want) || strings.Contains(steps, test.not) {
+			t.Errorf("%s: want %s and not %s in:\n%s", name, test.want, test.not, steps)
+		}
+	}
+}

@@ -13,7 +13,7 @@ func (g guidance) managed() bool { return g.o.Host.Managed && g.o.Host.NemoClaw 
 
 // onboard is NemoClaw's repair; it picks its gateway by the port in the environment (facts/nemoclaw.md 1.6).
 func (g guidance) onboard() string {
-	const command = "nemoclaw onboard --resume"
+	command := shellWord(or(g.o.Host.CallNemoClaw, "nemoclaw")) + " onboard --resume"
 	port, ok := strings.CutPrefix(g.o.Target.Name, "nemoclaw-")
 	if !ok || strings.Trim(port, "0123456789") != "" {
 		return command
@@ -96,9 +96,9 @@ func serviceCommand(o gateway.Observation) string {
 	switch {
 	case o.Target.Remote:
 		return ""
-	case o.Host.SystemdUser && from("/usr/bin/", "/usr/libexec/", "/bin/"):
+	case o.Stranger == "" && o.Host.SystemdUser && from("/usr/bin/", "/usr/libexec/", "/bin/"):
 		return "systemctl --user restart openshell-gateway"
-	case o.Host.Brew != "" && from("/opt/homebrew/", "/home/linuxbrew/", "/usr/local/"):
+	case o.Stranger == "" && o.Host.Brew != "" && from("/opt/homebrew/", "/home/linuxbrew/", "/usr/local/"):
 		return "brew services restart openshell"
 	case o.Host.Snap && from("/snap/"):
 		return "sudo snap restart openshell.gateway"
