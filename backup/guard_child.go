@@ -18,7 +18,7 @@ import (
 )
 
 // guardAnswer is how long the guard may take to start, and to acknowledge a pause.
-const guardAnswer = 5 * time.Second
+const guardAnswer = 20 * time.Second
 
 // guardian is our end of the guard process. Its pipe closes when we end, whatever ends us; the guard acts on that.
 type guardian struct {

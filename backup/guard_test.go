@@ -209,7 +209,7 @@ func TestGuardianSaysThatTheGuardIsGoneOrSilent(t *testing.T) {
 			<-stop
 		})
 		err := silent.watch(PausedEntry{Container: idA})
-		if err == nil || !strings.Contains(err.Error(), "did not answer within 5s") {
+		if err == nil || !strings.Contains(err.Error(), "did not answer within 20s") {
 			t.Errorf("got %v", err)
 		}
 		close(stop)
