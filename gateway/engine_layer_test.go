@@ -50,7 +50,8 @@ func TestLayerOfAnotherHostIsUnknown(t *testing.T) {
 	daemon := dockertest.Start(t)
 	engine := dial(t, daemon)
 	engine.host = "tcp://10.0.0.1:2376"
-	if layer, err := engine.Layer(t.Context(), daemon.Add(dockertest.Container{Name: "c"})); err == nil {
-		t.Errorf("%+v", layer)
+	layer, err := engine.Layer(t.Context(), daemon.Add(dockertest.Container{Name: "c"}))
+	if err == nil || err.Error() != "tcp://10.0.0.1:2376 may be another host" {
+		t.Errorf("%+v, %v", layer, err)
 	}
 }
