@@ -10,10 +10,7 @@ import (
 )
 
 // pki is a certificate authority with a certificate for each side of a gateway.
-type pki struct {
-	*gateway.PKI
-	caPEM []byte
-}
+type pki struct{ *gateway.PKI }
 
 func newPKI(t *testing.T) *pki {
 	t.Helper()
@@ -21,7 +18,7 @@ func newPKI(t *testing.T) *pki {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &pki{PKI: made, caPEM: made.CA}
+	return &pki{made}
 }
 
 // server is the gateway's side.

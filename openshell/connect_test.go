@@ -215,7 +215,7 @@ func TestTokenOverTLSNeedsNoClientCertificate(t *testing.T) {
 	e := knowing(t, fake{"Health": healthy("0.1.2")}.serve(t, p.server(t, tls.NoClientCert)), "oidc")
 	put(t, gatewayFile(e, "oidc_token.json"), `{"access_token":"s3cret"}`)
 	refusal(t, e, "gw", UntrustedGateway)
-	put(t, gatewayFile(e, "mtls/ca.crt"), string(p.caPEM))
+	put(t, gatewayFile(e, "mtls/ca.crt"), string(p.CA))
 	api, err := Connect(t.Context(), e, "gw", "")
 	if err != nil {
 		t.Fatal(err)

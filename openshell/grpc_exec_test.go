@@ -50,7 +50,7 @@ func TestExecSandbox(t *testing.T) {
 			server := &gateway.Server{Version: version, Backend: backend, Token: "s3cret"}
 			p := newPKI(t)
 			e := knowing(t, serve(t, server, p.server(t, tls.NoClientCert)), "oidc")
-			put(t, gatewayFile(e, "mtls/ca.crt"), string(p.caPEM))
+			put(t, gatewayFile(e, "mtls/ca.crt"), string(p.CA))
 			put(t, gatewayFile(e, "oidc_token.json"), `{"access_token":"s3cret"}`)
 			api, err := Connect(t.Context(), e, "gw", "")
 			if err != nil {
