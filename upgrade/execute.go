@@ -51,6 +51,9 @@ func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job) Outcome) (o 
 		o.Unfinished = !e.Updated.IsZero()
 		return o
 	}
+	if err := j.atWork(); err != nil {
+		return j.stuck(ctx, err)
+	}
 	return do(j)
 }
 

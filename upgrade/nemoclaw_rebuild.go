@@ -38,11 +38,11 @@ func FindRebuild(ctx context.Context, e env.Env, uid int, path string) (*NemoCla
 	return n, nil
 }
 
-func (n *NemoClawCommand) run(ctx context.Context, c command.Command) (command.Result, error) {
+func (n *NemoClawCommand) run(ctx context.Context, c command.Command, environment ...string) (command.Result, error) {
 	if err := trust.Executable(n.path, n.uid); err != nil {
 		return command.Result{}, err
 	}
-	c.Path, c.Env = n.path, n.env.Child("NO_COLOR=1", "NEMOCLAW_NON_INTERACTIVE=1")
+	c.Path, c.Env = n.path, n.env.Child(append(environment, "NO_COLOR=1", "NEMOCLAW_NON_INTERACTIVE=1")...)
 	return command.Run(ctx, c)
 }
 
@@ -57,7 +57,8 @@ func (n *NemoClawCommand) Rebuild(ctx context.Context, name, log string) (exit i
 		return -1, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	result, err := n.run(context.WithoutCancel(ctx), command.Command{Args: []string{name, "rebuild", "--yes"}, Stdout: file, Timeout: rebuildLimit})
+	rebuild := command.Command{Args: []string{name, "rebuild", "--yes"}, Stdout: file, Timeout: rebuildLimit}
+	result, err := n.run(context.WithoutCancel(ctx), rebuild, rebuildMark+log)
 	if len(result.Stderr) > 0 {
 		_, writeErr := fmt.Fprintf(file, "\n--- standard error ---\n%s", result.Stderr)
 		err = errors.Join(err, writeErr)
