@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -148,20 +149,23 @@ func (*labeller) BeforeCreate(_ context.Context, _ lifecycle.Sandbox, add *lifec
 
 // TestRequestThatDoesNotSpeakOfMounts leaves them as the recipe has them: a journal of an earlier build holds such requests.
 func TestRequestThatDoesNotSpeakOfMounts(t *testing.T) {
-	theirs := lifecycle.Mount{Source: "/srv", Target: "/data"}
-	spec, err := openshell.Changes{Driver: "docker", Mounts: []openshell.Mount{openshell.Mount(theirs)}}.Apply(specOf("img:1"))
+	theirs := openshell.Mount{Source: "/srv", Target: "/data"}
+	spec, err := openshell.Changes{Driver: "docker", Mounts: []openshell.Mount{theirs}}.Apply(specOf("img:1"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	recipe := Recipe{Name: "alpha", Spec: spec}
-	for name, c := range map[string]struct{ wanted, added, gone []lifecycle.Mount }{
+	for name, c := range map[string]struct {
+		wanted      []lifecycle.Mount
+		added, gone []openshell.Mount
+	}{
 		"does not say": {},
-		"as it was":    {wanted: []lifecycle.Mount{theirs}},
-		"none":         {wanted: []lifecycle.Mount{}, gone: []lifecycle.Mount{theirs}},
-		"another":      {wanted: []lifecycle.Mount{{Source: "v", Target: "/data"}}, added: []lifecycle.Mount{{Source: "v", Target: "/data"}}, gone: []lifecycle.Mount{theirs}},
+		"as it was":    {wanted: []lifecycle.Mount{lifecycle.Mount(theirs)}},
+		"none":         {wanted: []lifecycle.Mount{}, gone: []openshell.Mount{theirs}},
+		"another":      {wanted: []lifecycle.Mount{{Source: "v", Target: "/data"}}, added: []openshell.Mount{{Source: "v", Target: "/data"}}, gone: []openshell.Mount{theirs}},
 	} {
 		added, gone, err := mountChanges(recipe, c.wanted)
-		if err != nil || len(added) != len(c.added) || len(gone) != len(c.gone) {
+		if err != nil || !slices.Equal(added, c.added) || !slices.Equal(gone, c.gone) {
 			t.Errorf("%s: added %v, gone %v, %v", name, added, gone, err)
 		}
 	}
