@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"sandkeeper/backup"
-	"sandkeeper/internal/dockertest"
 	"sandkeeper/sandbox"
 )
 
@@ -24,25 +23,13 @@ func diesAt(f *fitted, at Step) {
 func TestResumeTakesWhatCameSince(t *testing.T) {
 	for _, at := range []Step{StepStopped, StepBackedUp, StepImageKept, StepDeleting} {
 		t.Run(string(at), func(t *testing.T) {
-			w := startWorld(t, "running", "alpha")
-			f := w.fit(t)
-			f.RunID = func() string { return "run1" }
-			diesAt(f, at)
-			if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
-				t.Fatalf("upgrade = %+v, %v", got, err)
-			}
-			f.Progress = nil
-			old := w.containers()[0].ID
-			if err := f.engine.Start(t.Context(), old); err != nil {
-				t.Fatal(err)
-			}
-			w.put(t, old, []dockertest.File{{Path: "/sandbox/since", Data: []byte("a day's work"), Mode: 0o644}})
+			w, f := workedIn(t, at)
 			got, err := f.task(t.Context(), "resume")
 			if err != nil || got[0].Outcome != Upgraded {
 				t.Fatalf("resume = %+v, %v", got, err)
 			}
 			now := w.containers()
-			if len(now) != 1 || now[0].ImageID != newImg || homeOf(now[0].Files)["/sandbox/since"] != "0a day's work" {
+			if len(now) != 1 || now[0].ImageID != newImg || homeOf(now[0].Files)["/sandbox/notes.md"] != "0a day's work" {
 				t.Errorf("what came since is lost: %+v", now)
 			}
 			if _, kept := w.engine.Committed("sandkeeper-rollback/alpha:run1"); kept {

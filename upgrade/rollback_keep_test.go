@@ -13,11 +13,12 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// workedIn is a world in which an upgrade was killed at a step, and somebody has worked in the new sandbox since.
+// workedIn is a world in which run1 of an upgrade was killed at a step, and somebody has worked in the sandbox since, the old or the new.
 func workedIn(t *testing.T, at Step) (*world, *fitted) {
 	t.Helper()
 	w := startWorld(t, "running", "alpha")
 	f := w.fit(t)
+	f.RunID = func() string { return "run1" }
 	diesAt(f, at)
 	if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
 		t.Fatalf("upgrade = %+v, %v", got, err)
