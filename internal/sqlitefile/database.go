@@ -75,6 +75,7 @@ func read(path string, look func(*Database) error) (stable bool, err error) {
 	if before.journal {
 		return false, unfinished(path)
 	}
+	settled := before.settled(time.Now())
 	wal, err := openLog(path, before)
 	if err != nil {
 		return false, err
@@ -85,7 +86,7 @@ func read(path string, look func(*Database) error) (stable bool, err error) {
 		err = look(db)
 	}
 	after, stampErr := stampOf(f, path)
-	return stampErr == nil && after == before, err
+	return settled && stampErr == nil && after == before, err
 }
 
 func unfinished(path string) error {
@@ -159,6 +160,15 @@ type stamp struct {
 	changed time.Time
 	log     [32]byte // the header of the write-ahead log; zero without one
 	journal bool     // a rollback journal holds something
+}
+
+// tick is how long after a change a second one may have got the same time: file systems go by a coarse clock.
+const tick = 20 * time.Millisecond
+
+// settled reports whether a change that comes after now makes another stamp. Without a log each one does, by the counter in the head;
+// what is put into the file from a log may change its time only.
+func (s stamp) settled(now time.Time) bool {
+	return !s.inLog || now.Sub(s.changed).Abs() > tick
 }
 
 func stampOf(f *os.File, path string) (stamp, error) {

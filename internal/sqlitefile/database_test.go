@@ -102,6 +102,7 @@ func compareWithSQLite(t *testing.T, db *sql.DB, path string) {
 		want = append(want, columns)
 	}
 	err = Read(t.Context(), path, func(d *Database) error {
+		got = nil
 		_, err := d.Rows("t", func(_ int64, columns []any) error {
 			if n, ok := columns[2].(int64); ok {
 				columns[2] = float64(n) // a whole REAL is stored as an integer
@@ -187,6 +188,22 @@ func TestReadDisturbsNobody(t *testing.T) {
 		}
 		if got, _, err := rows(t, path, "t"); err != nil || len(got) != 2 {
 			t.Errorf("%s, after the commit: %v, %v", mode, got, err)
+		}
+	}
+}
+
+// The time of a change that was just made says nothing of a second one: it may be the same. One that is ahead of the clock does not
+// come again soon.
+func TestWhatWasJustChangedIsNotSettled(t *testing.T) {
+	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		inLog bool
+		age   time.Duration
+		want  bool
+	}{{false, 0, true}, {true, 0, false}, {true, tick, false}, {true, -tick, false}, {true, tick + 1, true}, {true, time.Hour, true}, {true, -time.Hour, true}} {
+		s := stamp{header: header{inLog: test.inLog}, changed: at.Add(-test.age)}
+		if got := s.settled(at); got != test.want {
+			t.Errorf("with a log %v, changed %v ago: settled %v", test.inLog, test.age, got)
 		}
 	}
 }
