@@ -125,9 +125,13 @@ func (o *upgradeOptions) nemoclaw(ctx context.Context, seen survey) upgrade.Rebu
 		return nil
 	}
 	command, err := upgrade.FindRebuild(ctx, o.app.Env, o.app.UID, path)
-	if err != nil {
+	switch {
+	case errors.Is(err, upgrade.ErrNoRebuild):
 		o.app.warn("nemoclaw is not used: %v", err)
 		return nil
+	case err != nil:
+		o.app.warn("nemoclaw cannot be used: %v", err)
+		return upgrade.SilentNemoClaw{Err: err}
 	}
 	return command
 }

@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -111,4 +112,17 @@ while [ ! -e `+dir+`/end ]; do /bin/sleep 0.02; done`)
 	}
 	content, _ := os.ReadFile(left)
 	_ = exec.Command("kill", strings.TrimSpace(string(content))).Run()
+}
+
+// TestASilentNemoClawIsNotPassedBy: what it manages is rebuilt by nobody else.
+func TestASilentNemoClawIsNotPassedBy(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	ready, refused := f.byNemoClaw(t, SilentNemoClaw{Err: errors.New("no answer within 15s")})
+	if len(ready) != 0 || len(refused) != 1 || refused[0].Problems[0].Code != NeedNemoClaw || !strings.Contains(refused[0].Reason, "no answer within 15s") {
+		t.Errorf("Preconditions = %+v, %+v", ready, refused)
+	}
+	if exit, err := (SilentNemoClaw{Err: errors.New("no answer")}).Rebuild(t.Context(), "alpha", ""); exit != -1 || err == nil {
+		t.Errorf("Rebuild = %d, %v", exit, err)
+	}
 }

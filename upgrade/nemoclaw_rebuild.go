@@ -33,9 +33,21 @@ func FindRebuild(ctx context.Context, e env.Env, uid int, path string) (*NemoCla
 		return nil, err
 	}
 	if !strings.Contains(result.Combined(), "rebuild") {
-		return nil, fmt.Errorf("%s has no command to rebuild a sandbox", path)
+		return nil, fmt.Errorf("%s: %w", path, ErrNoRebuild)
 	}
 	return n, nil
+}
+
+// ErrNoRebuild is said of a NemoClaw whose help was read, and has no rebuild.
+var ErrNoRebuild = errors.New("it has no command to rebuild a sandbox")
+
+// SilentNemoClaw stands for a nemoclaw command that is there and did not say whether it rebuilds. What it manages is not rebuilt behind
+// its back, on a guess. It is a Rebuilder.
+type SilentNemoClaw struct{ Err error }
+
+// Rebuild says why there is none.
+func (n SilentNemoClaw) Rebuild(context.Context, string, string) (exit int, err error) {
+	return -1, n.Err
 }
 
 func (n *NemoClawCommand) run(ctx context.Context, c command.Command, environment ...string) (command.Result, error) {

@@ -19,6 +19,7 @@ const (
 	NeedProviders = "providers"
 	NeedBackup    = "backup"
 	NeedRoom      = "room"
+	NeedNemoClaw  = "nemoclaw"
 )
 
 // Problem is a precondition that does not hold, and where there is one, the command that helps.
@@ -82,6 +83,9 @@ func (p *precheck) all(ctx context.Context) {
 	}
 	if rule := refusedName(sb.Name); rule != "" {
 		p.problem(NeedName, "", "OpenShell would not create %q again: %s", sb.Name, rule)
+	}
+	if silent, ok := p.NemoClaw.(SilentNemoClaw); ok && p.target.Way == ByNemoClaw {
+		p.problem(NeedNemoClaw, "nemoclaw --help", "it is NemoClaw's, and whether nemoclaw rebuilds it could not be learnt: %v", silent.Err)
 	}
 	container := p.container(ctx)
 	if p.readRecipe(ctx) {
