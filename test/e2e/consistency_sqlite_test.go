@@ -108,7 +108,7 @@ func newWriter(t *testing.T) *patient {
 	p.sqliteImage()
 	p.container = p.make(p.name, []string{"/bin/sh", "-c", sqliteWriter}, []entry{{name: "noise", content: noise(4), mode: 0o600}})
 	p.engine.start(p.container)
-	if _, ok := waitFor(20*time.Second, func() bool { return p.engine.now(p.container)["memory.db-wal"] != "" }); !ok {
+	if _, ok := waitFor(2*time.Minute, func() bool { return p.engine.now(p.container)["memory.db-wal"] != "" }); !ok {
 		t.Fatal("the writer does not write")
 	}
 	return p

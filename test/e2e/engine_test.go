@@ -32,7 +32,7 @@ func newEngine(t *testing.T) *engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := c.Ping(ctx); err != nil {
 		lacks(t, "SANDKEEPER_REQUIRE_DOCKER", fmt.Sprintf("a container engine (%v)", err))

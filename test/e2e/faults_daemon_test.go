@@ -70,7 +70,7 @@ func newPrivateEngine(t *testing.T) *privateEngine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	_, up := waitFor(30*time.Second, func() bool {
+	_, up := waitFor(2*time.Minute, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := c.Ping(ctx)
@@ -94,7 +94,7 @@ func TestEngineKilledInMidRead(t *testing.T) {
 	if !run.reach(p.name + ": reading") {
 		t.Fatalf("it ended before it read:\n%s", run.text())
 	}
-	time.Sleep(50 * time.Millisecond)
+	_, _ = waitFor(time.Minute, func() bool { return p.staged() > 0 })
 	run.signal(syscall.SIGSTOP) // so that the engine dies with the read under way
 	private.kill()
 	run.signal(syscall.SIGCONT)
@@ -106,6 +106,17 @@ func TestEngineKilledInMidRead(t *testing.T) {
 	if left := p.litter(); len(left) > 0 || len(p.listed()) != 0 {
 		t.Errorf("litter %v, backups %v", left, p.listed())
 	}
+}
+
+// staged is how many bytes there are of a backup that is being made.
+func (p *patient) staged() int64 {
+	archives, _ := filepath.Glob(filepath.Join(p.backups(), p.name, ".tmp-*", "archive*"))
+	for _, path := range archives {
+		if info, err := os.Stat(path); err == nil {
+			return info.Size()
+		}
+	}
+	return 0
 }
 
 // bare makes a sandbox that is not cleaned up after: this engine goes away with everything in it.
@@ -168,12 +179,16 @@ func TestEngineCutOrSilent(t *testing.T) {
 		{dockertest.Fault{Cut: 4096}, "broke off"},
 		{dockertest.Fault{Cut: 500_000}, "broke off"},
 		{dockertest.Fault{Cut: 1<<20 + 2000}, "broke off"},
-		{dockertest.Fault{Hang: true}, "no byte came for 500ms"},
+		{dockertest.Fault{Hang: true}, "no byte came for 2s"},
 	} {
 		p, d, id := pretend(t)
 		c.fault.Call = "GET /containers/" + id + "/archive"
 		d.Break(c.fault)
-		both := p.sandkeeper("backup-all", "--offline", "--stall-limit", "500ms")
+		limit := "1m"
+		if c.fault.Hang {
+			limit = "2s"
+		}
+		both := p.sandkeeper("backup-all", "--offline", "--stall-limit", limit)
 		if both.ExitCode != 3 || both.Result.Totals["backedUp"] != 1 || both.Result.Totals["failed"] != 1 {
 			t.Fatalf("%+v: exit %d, %v", c.fault, both.ExitCode, both.Result.Totals)
 		}
@@ -182,7 +197,7 @@ func TestEngineCutOrSilent(t *testing.T) {
 				t.Errorf("%+v: %s is %s: %s", c.fault, s.Name, s.Status, s.Reason)
 			}
 		}
-		if alone := p.sandkeeper(p.save("--stall-limit", "500ms")...); alone.ExitCode != 1 {
+		if alone := p.sandkeeper(p.save("--stall-limit", limit)...); alone.ExitCode != 1 {
 			t.Errorf("%+v: alone: exit %d", c.fault, alone.ExitCode)
 		}
 		for _, name := range []string{"openshell-alpha", "openshell-beta"} {

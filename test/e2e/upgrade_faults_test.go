@@ -99,8 +99,8 @@ func upgradeFaults() []upgradeFault {
 			}, args: []string{"--settle", "4s"}, step: "settling", says: []string{"did not stay so", `its gateway says "Error"`},
 		},
 		{
-			name: "its main process ends", arrange: func(u *upgradeHost) { u.runs("/bin/sleep", "2") },
-			args: []string{"--settle", "4s"}, step: "settling", says: []string{"did not stay so", `its gateway says "Stopped"`},
+			name: "its main process ends", arrange: func(u *upgradeHost) { u.runs("/bin/sleep", "5") }, // it is seen while it runs
+			args: []string{"--settle", "10s"}, step: "settling", says: []string{"did not stay so", `its gateway says "Stopped"`},
 		},
 		{
 			name: "its command cannot be started", arrange: func(u *upgradeHost) { u.runs("/bin/no-such-agent") },
@@ -255,18 +255,20 @@ func (u *upgradeHost) cameBack(state, rollbackImage string) {
 	u.holds(state, kept.ID)
 }
 
-// tidy holds that of the upgrade nothing is left but that image ("" for none): no other image, no journal entry, no staging folder.
-func (u *upgradeHost) tidy(rollbackImage string) {
-	u.t.Helper()
-	kept, err := u.engine.client.ImageList(u.t.Context(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", "sandkeeper-rollback/"+u.name))})
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	var tags []string
+// rollbackImages are the images of the old sandbox that are kept.
+func (u *upgradeHost) rollbackImages() (tags []string) {
+	kept, err := u.engine.client.ImageList(context.Background(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", "sandkeeper-rollback/"+u.name))})
+	u.must(err)
 	for _, i := range kept {
 		tags = append(tags, i.RepoTags...)
 	}
-	if got := strings.Join(tags, " "); got != rollbackImage {
+	return tags
+}
+
+// tidy holds that of the upgrade nothing is left but that image ("" for none): no other image, no journal entry, no staging folder.
+func (u *upgradeHost) tidy(rollbackImage string) {
+	u.t.Helper()
+	if got := strings.Join(u.rollbackImages(), " "); got != rollbackImage {
 		u.t.Errorf("rollback images %q are there, want %q", got, rollbackImage)
 	}
 	for _, pattern := range []string{".local/state/sandkeeper/paused/*", ".local/state/sandkeeper/restoring/*", ".local/state/sandkeeper/upgrade-restoring/*", ".local/share/sandkeeper/backups/*/.*", ".local/share/sandkeeper/backups/.before-restore-*"} {

@@ -22,7 +22,11 @@ func TestPullOfAnImageThatIsOnlyInItsRegistry(t *testing.T) {
 	}
 	p.untouched()
 
-	got, said := p.during("pulling", func() { p.untouched() })
+	release := p.registry.Hold(1 << 20)
+	got, said := p.during("pulling", func() {
+		p.untouched()
+		release()
+	})
 	if got.ExitCode != 0 || got.Result.Totals["upgraded"] != 1 || !strings.Contains(said, p.name+": pulled\n"+p.name+": stopping\n") {
 		t.Fatalf("exit %d, error %+v, result %+v\n%s", got.ExitCode, got.Error, got.Result, said)
 	}

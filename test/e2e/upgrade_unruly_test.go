@@ -6,7 +6,6 @@ import (
 	"net"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 
@@ -18,6 +17,7 @@ type unruly struct {
 	*gateway.Docker
 	beforeCreate, afterCreate func(n int, s gateway.Sandbox) error
 	beforeDelete, afterDelete func(n int) error
+	beforeList                func() error
 	phase                     func(creates, look int, s gateway.Sandbox) gateway.Phase
 
 	mu                      sync.Mutex
@@ -39,6 +39,11 @@ func (u *unruly) created() int {
 
 // List says of each sandbox what the test wants to be said.
 func (u *unruly) List(ctx context.Context) ([]gateway.Sandbox, error) {
+	if u.beforeList != nil {
+		if err := u.beforeList(); err != nil {
+			return nil, unheard(ctx, err)
+		}
+	}
 	all, err := u.Docker.List(ctx)
 	look, creates := u.count(&u.looks), u.created()
 	for i := range all {
@@ -54,7 +59,7 @@ func (u *unruly) Create(ctx context.Context, s gateway.Sandbox) (gateway.Sandbox
 	n := u.count(&u.creates)
 	if u.beforeCreate != nil {
 		if err := u.beforeCreate(n, s); err != nil {
-			return gateway.Sandbox{}, err
+			return gateway.Sandbox{}, unheard(ctx, err)
 		}
 	}
 	made, err := u.Docker.Create(ctx, s)
@@ -62,7 +67,7 @@ func (u *unruly) Create(ctx context.Context, s gateway.Sandbox) (gateway.Sandbox
 	u.looks = 0
 	u.mu.Unlock()
 	if err == nil && u.afterCreate != nil {
-		err = u.afterCreate(n, made)
+		err = unheard(ctx, u.afterCreate(n, made))
 	}
 	return made, err
 }
@@ -72,19 +77,19 @@ func (u *unruly) Delete(ctx context.Context, name string) (bool, error) {
 	n := u.count(&u.deletes)
 	if u.beforeDelete != nil {
 		if err := u.beforeDelete(n); err != nil {
-			return false, err
+			return false, unheard(ctx, err)
 		}
 	}
 	deleted, err := u.Docker.Delete(ctx, name)
 	if err == nil && u.afterDelete != nil {
-		err = u.afterDelete(n)
+		err = unheard(ctx, u.afterDelete(n))
 	}
 	return deleted, err
 }
 
 // obedient lets the backend do its work again.
 func (u *unruly) obedient() {
-	u.beforeCreate, u.afterCreate, u.beforeDelete, u.afterDelete, u.phase = nil, nil, nil, nil, nil
+	u.beforeCreate, u.afterCreate, u.beforeDelete, u.afterDelete, u.beforeList, u.phase = nil, nil, nil, nil, nil, nil
 }
 
 // power is what a gateway hangs on: it is killed, and comes back at the same address.
@@ -128,11 +133,20 @@ func (p *power) off() {
 	p.cancel = nil
 }
 
+var errUnheard = errors.New("nobody hears this")
+
 // cut is off from within a call of the gateway itself, which therefore is not answered.
 func (p *power) cut() error {
 	go p.off()
-	time.Sleep(500 * time.Millisecond) // by now the caller's connection is gone
-	return errors.New("nobody hears this")
+	return errUnheard
+}
+
+// unheard holds the error of a gateway that was cut back until the caller's connection is gone.
+func unheard(ctx context.Context, err error) error {
+	if errors.Is(err, errUnheard) {
+		<-ctx.Done()
+	}
+	return err
 }
 
 // remake makes the container of a sandbox again with another host configuration.
