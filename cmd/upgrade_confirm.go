@@ -35,7 +35,7 @@ func planText(e *upgrade.Entry) string {
 		state = "running"
 	}
 	if e.Way == upgrade.ByNemoClaw {
-		return fmt.Sprintf("%s; by nemoclaw %s rebuild --yes", state, e.Name)
+		return fmt.Sprintf("%s; by nemoclaw %s rebuild --yes, which carries over the agent's state alone: what else is in its home will be in the backup only", state, e.Name)
 	}
 	image := e.Image
 	if image == "" {

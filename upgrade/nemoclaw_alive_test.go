@@ -114,6 +114,23 @@ while [ ! -e `+dir+`/end ]; do /bin/sleep 0.02; done`)
 	_ = exec.Command("kill", strings.TrimSpace(string(content))).Run()
 }
 
+// TestWhatNemoClawLeavesBehindIsSaid: it carries over the agent's state alone.
+func TestWhatNemoClawLeavesBehindIsSaid(t *testing.T) {
+	for lost, want := range map[string]string{"/sandbox/notes.md": `"notes.md"`, "": ""} {
+		w := startWorld(t, "running", "alpha")
+		f := w.fit(t)
+		ready, _ := f.byNemoClaw(t, &rebuilding{do: w.replace(t, without(home(), lost))})
+		got := f.Execute(t.Context(), ready)[0]
+		said := strings.Join(got.Warnings, "\n")
+		if got.Outcome != Upgraded || strings.Contains(said, "carries over") != (want != "") || !strings.Contains(said, want) {
+			t.Errorf("without %q: %+v, want %q among the warnings", lost, got, want)
+		}
+		if want != "" && !strings.Contains(said, "in backup "+got.Backup) {
+			t.Errorf("warnings = %q", said)
+		}
+	}
+}
+
 // TestASilentNemoClawIsNotPassedBy: what it manages is rebuilt by nobody else.
 func TestASilentNemoClawIsNotPassedBy(t *testing.T) {
 	w := startWorld(t, "running", "alpha")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/gateway"
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/trust"
@@ -149,6 +150,7 @@ func (j *job) compareState(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	j.leftBehind(ctx, c)
 	found, err := j.Content.Compare(ctx, j.sandbox(j.NewID, c), j.Backup, true)
 	if err != nil {
 		j.warn(fmt.Sprintf("its state could not be compared with backup %s: %v", j.Backup, err))
@@ -158,4 +160,15 @@ func (j *job) compareState(ctx context.Context) error {
 		return &IncompleteError{Name: j.Name, Backup: j.Backup, Missing: found.Missing}
 	}
 	return nil
+}
+
+// leftBehind says what of the home outside of the agent's state NemoClaw has not carried over: it never does, and the backup has it.
+func (j *job) leftBehind(ctx context.Context, c gateway.Container) {
+	found, err := j.Content.Compare(ctx, j.sandbox(j.NewID, c), j.Backup, false)
+	switch {
+	case err != nil:
+		j.warn(fmt.Sprintf("its home could not be compared with backup %s: %v", j.Backup, err))
+	case len(found.Missing) > 0:
+		j.warn(fmt.Sprintf("nemoclaw carries over the agent's state alone; of the rest of the home there is missing, and in backup %s: %s", j.Backup, few(found.Missing)))
+	}
 }
