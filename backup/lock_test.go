@@ -43,8 +43,6 @@ func TestLockNamesItsHolder(t *testing.T) {
 
 // A process that dies without unlocking: the kernel frees the lock, the word it left does not block, its leftovers are swept.
 func TestLockOfADeadHolderDoesNotBlock(t *testing.T) {
-	s := testStore(t, StoreOptions{})
-	b := create(t, s, newOf("alpha"), folderItem("."))
 	if dir, inChild := os.LookupEnv("SANDKEEPER_TEST_LOCK"); inChild {
 		child, err := OpenStore(dir, StoreOptions{UID: os.Getuid()})
 		if err != nil {
@@ -58,6 +56,8 @@ func TestLockOfADeadHolderDoesNotBlock(t *testing.T) {
 		}
 		os.Exit(9)
 	}
+	s := testStore(t, StoreOptions{})
+	b := create(t, s, newOf("alpha"), folderItem("."))
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), "SANDKEEPER_TEST_LOCK="+s.Root())
 	if text, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 9 {
