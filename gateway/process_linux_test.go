@@ -110,7 +110,7 @@ func TestStaleMarkers(t *testing.T) {
 
 func untilZombie(t *testing.T, pid int) {
 	t.Helper()
-	for range 200 {
+	for range 3000 {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err == nil && strings.Contains(string(status), ") Z ") {
 			return
@@ -124,7 +124,7 @@ func untilZombie(t *testing.T, pid int) {
 func untilAllEnded(t *testing.T, pid int) {
 	t.Helper()
 	untilZombie(t, pid)
-	for range 200 {
+	for range 3000 {
 		if len(threads(pid)) == 0 {
 			return
 		}
