@@ -1,8 +1,12 @@
 package cmd
 
 import (
+	"archive/tar"
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -61,7 +65,7 @@ func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, er
 	defer func() { _ = lock.Unlock() }()
 	b, err := o.take(ctx, store, identities)
 	if err != nil {
-		return nil, existing(err)
+		return nil, o.refused(err)
 	}
 	result := newListed(b)
 	return &answer{result: result, text: func(a *app) {
@@ -88,4 +92,19 @@ func (o *backupsImportOptions) take(ctx context.Context, store *backup.Store, id
 	}
 	defer f.Close()
 	return store.Import(ctx, io.Reader(f), identities)
+}
+
+// refused gives the reason why a backup was not taken in its exit code: what is not whole is damaged, and nothing of it was kept.
+func (o *backupsImportOptions) refused(err error) error {
+	_, damaged := errors.AsType[*backup.DamageError](err)
+	switch {
+	case damaged, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, tar.ErrHeader):
+		return &Failure{
+			Code: ExitDamaged, Kind: "verification_failed", Err: fmt.Errorf("%s: %w", o.from, err),
+			Hint: "nothing was taken in; export it again where it comes from",
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		return usage("give a tar file that backups export wrote, or the folder of a NemoClaw snapshot", "%w", err)
+	}
+	return existing(err)
 }
