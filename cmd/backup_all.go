@@ -249,6 +249,12 @@ func (o *backupAllOptions) outcome(s backup.Summary) error {
 	switch {
 	case missing == 0:
 		return nil
+	case t.Planned > 0:
+		return &Failure{
+			Code: ExitPartial, Kind: "partial",
+			Err:  fmt.Errorf("%d of %d sandboxes would not be backed up", missing, t.Total-t.Orphaned),
+			Hint: "each is named above with its reason",
+		}
 	case t.BackedUp > 0:
 		return &Failure{
 			Code: ExitPartial, Kind: "partial",

@@ -211,3 +211,20 @@ damaged  b 4: frame 3 is torn
 		}
 	}
 }
+
+// A dry run that would save some and not others is partial, as the run would be.
+func TestOutcomeOfADryRun(t *testing.T) {
+	o := &backupAllOptions{strict: true}
+	some := backup.Summary{DryRun: true, Totals: backup.Totals{Total: 3, Planned: 2, Skipped: 2, Failed: 1}}
+	if f := failureOf(o.outcome(some)); f == nil || f.Code != ExitPartial || !strings.Contains(f.Error(), "1 of 3 sandboxes would not be") {
+		t.Errorf("one of three: %+v", f)
+	}
+	none := backup.Summary{DryRun: true, Totals: backup.Totals{Total: 1, Failed: 1}}
+	if f := failureOf(o.outcome(none)); f == nil || f.Code != ExitRefused {
+		t.Errorf("none: %+v", f)
+	}
+	all := backup.Summary{DryRun: true, Totals: backup.Totals{Total: 2, Planned: 2, Skipped: 2}}
+	if err := o.outcome(all); err != nil {
+		t.Errorf("all: %v", err)
+	}
+}
