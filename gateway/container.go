@@ -28,6 +28,7 @@ type Container struct {
 	Mounts      []Mount
 	Created     time.Time
 	Started     time.Time // the last time; zero when it never was, or when only a listing was read
+	AutoRemove  bool      // the engine removes it as soon as it stops (--rm); false when only a listing was read
 }
 
 // Mount is one mount of a container.

@@ -128,6 +128,9 @@ func (p *precheck) container(ctx context.Context) bool {
 		p.problem(NeedContainer, "docker unpause "+c.Name, "container %q is paused", c.Name)
 		return false
 	}
+	if c.AutoRemove {
+		p.problem(NeedContainer, "", "container %q was made with --rm: the engine removes it, and all that is in it, as soon as it stops", c.Name)
+	}
 	p.entry.OldContainer, p.entry.ContainerName, p.entry.OldImageID, p.entry.Running = c.ID, c.Name, c.ImageID, c.Running()
 	return true
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sandkeeper/gateway"
 	"sandkeeper/lifecycle"
 	"sandkeeper/sandbox"
 )
@@ -162,6 +163,27 @@ func TestPlan(t *testing.T) {
 			t.Errorf("Plan of a sandbox that is %s = %+v, %+v, want %s", state, targets, others, word)
 		}
 	}
+}
+
+// volatile is an engine whose containers were made with --rm.
+type volatile struct{ Engine }
+
+func (v volatile) Inspect(ctx context.Context, id string) (gateway.Container, error) {
+	c, err := v.Engine.Inspect(ctx, id)
+	c.AutoRemove = true
+	return c, err
+}
+
+// TestWhatAStopRemovesIsNotStopped: it would be gone before its backup.
+func TestWhatAStopRemovesIsNotStopped(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	f.Engine = volatile{f.Engine}
+	got, err := f.upgrade(t.Context(), "alpha")
+	if err != nil || len(got) != 1 || len(got[0].Problems) != 1 || got[0].Problems[0].Code != NeedContainer || !strings.Contains(got[0].Reason, "--rm") {
+		t.Errorf("upgrade = %+v, %v", got, err)
+	}
+	w.settled(t, f, "alpha", "running")
 }
 
 // added is an extension that adds a label and forgets nothing.
