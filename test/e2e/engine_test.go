@@ -49,17 +49,28 @@ func (e *engine) image(reference string) {
 	if _, err := e.client.ImageInspect(e.t.Context(), reference); err == nil {
 		return
 	}
+	e.build(reference)
+	e.t.Cleanup(func() {
+		if _, err := e.client.ImageRemove(context.Background(), reference, image.RemoveOptions{Force: true}); err != nil {
+			e.t.Errorf("image %s is left behind: %v", reference, err)
+		}
+	})
+}
+
+// build makes an image under a reference: busybox, an empty home, and more. The caller removes it.
+func (e *engine) build(reference string, more ...entry) (id string) {
+	e.t.Helper()
 	busybox, err := os.ReadFile("/bin/busybox")
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	rootfs := archive(e.t, []entry{
+	rootfs := archive(e.t, append([]entry{
 		{name: "bin/busybox", mode: 0o755, content: string(busybox)},
 		{name: "bin/sh", link: "busybox"},
 		{name: "bin/sleep", link: "busybox"},
 		{name: "tmp", dir: true, mode: 0o1777},
 		{name: "sandbox", dir: true, mode: 0o755},
-	})
+	}, more...))
 	out, err := e.client.ImageImport(e.t.Context(), image.ImportSource{Source: rootfs, SourceName: "-"}, reference, image.ImportOptions{})
 	if err != nil {
 		e.t.Fatal(err)
@@ -68,11 +79,11 @@ func (e *engine) image(reference string) {
 	if _, err := io.Copy(io.Discard, out); err != nil {
 		e.t.Fatal(err)
 	}
-	e.t.Cleanup(func() {
-		if _, err := e.client.ImageRemove(context.Background(), reference, image.RemoveOptions{Force: true}); err != nil {
-			e.t.Errorf("image %s is left behind: %v", reference, err)
-		}
-	})
+	made, err := e.client.ImageInspect(e.t.Context(), reference)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return made.ID
 }
 
 // create makes a container that sleeps once started.

@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 
 	"sandkeeper/internal/dockertest"
@@ -89,7 +87,7 @@ func TestEngineKilledInMidRead(t *testing.T) {
 	t.Setenv("DOCKER_HOST", private.host)
 	p := &patient{host: newHost(t, "0.0.110"), engine: private.engine}
 	p.name = fmt.Sprintf("orphan%d", p.Port)
-	private.bare(p.name, []entry{{name: "noise", content: noise(96), mode: 0o600}})
+	private.bare(p.name, entry{name: "sandbox/noise", content: noise(96), mode: 0o600})
 	run := p.begin(p.save("--stall-limit", "10s")...)
 	if !run.reach(p.name + ": reading") {
 		t.Fatalf("it ended before it read:\n%s", run.text())
@@ -120,33 +118,16 @@ func (p *patient) staged() int64 {
 }
 
 // bare makes a sandbox that is not cleaned up after: this engine goes away with everything in it.
-func (e *privateEngine) bare(name string, home []entry) {
+func (e *privateEngine) bare(name string, files ...entry) {
 	e.t.Helper()
-	rootfs := archive(e.t, append([]entry{{name: "bin/x", content: "x", mode: 0o755}}, below("sandbox", home)...))
-	out, err := e.client.ImageImport(e.t.Context(), image.ImportSource{Source: rootfs, SourceName: "-"}, "bare:1", image.ImportOptions{})
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	defer out.Close()
-	if _, err := io.Copy(io.Discard, out); err != nil {
-		e.t.Fatal(err)
-	}
-	_, err = e.client.ContainerCreate(e.t.Context(), &container.Config{Image: "bare:1", Cmd: []string{"/bin/x"}, Labels: map[string]string{
+	e.build("bare:1", files...)
+	_, err := e.client.ContainerCreate(e.t.Context(), &container.Config{Image: "bare:1", Cmd: []string{"/bin/sh"}, Labels: map[string]string{
 		"openshell.ai/managed-by": "openshell", "openshell.ai/sandbox-id": gateway.NewID(), "openshell.ai/sandbox-name": name,
 		"openshell.ai/sandbox-namespace": "default",
 	}}, &container.HostConfig{NetworkMode: "none"}, nil, nil, "openshell-"+name)
 	if err != nil {
 		e.t.Fatal(err)
 	}
-}
-
-func below(folder string, entries []entry) []entry {
-	moved := []entry{{name: folder, dir: true, mode: 0o755}}
-	for _, e := range entries {
-		e.name = folder + "/" + e.name
-		moved = append(moved, e)
-	}
-	return moved
 }
 
 // pretend is a host whose engine is played, with two running sandboxes.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -114,31 +113,7 @@ func listening() []string {
 // build makes the image under the reference, with a file that tells it apart.
 func (u *upgradeHost) build(mark string) (id string) {
 	u.t.Helper()
-	busybox, err := os.ReadFile("/bin/busybox")
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	rootfs := archive(u.t, []entry{
-		{name: "bin/busybox", mode: 0o755, content: string(busybox)},
-		{name: "bin/sh", link: "busybox"},
-		{name: "bin/sleep", link: "busybox"},
-		{name: "tmp", dir: true, mode: 0o1777},
-		{name: "sandbox", dir: true, mode: 0o755},
-		{name: "sandbox/of-the-image", content: mark, mode: 0o644},
-	})
-	out, err := u.engine.client.ImageImport(u.t.Context(), image.ImportSource{Source: rootfs, SourceName: "-"}, u.image, image.ImportOptions{})
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	defer out.Close()
-	if _, err := io.Copy(io.Discard, out); err != nil {
-		u.t.Fatal(err)
-	}
-	made, err := u.engine.client.ImageInspect(u.t.Context(), u.image)
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	return made.ID
+	return u.engine.build(u.image, entry{name: "sandbox/of-the-image", content: mark, mode: 0o644})
 }
 
 // containers are those that pass for this sandbox.

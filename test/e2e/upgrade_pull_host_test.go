@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -62,33 +61,10 @@ func newPullHost(t *testing.T) *pullHost {
 // build makes the image under the reference, with a supervisor of that version. The noise makes its layer worth downloading.
 func (p *pullHost) build(supervisor string) (id string) {
 	p.t.Helper()
-	busybox, err := os.ReadFile("/bin/busybox")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	rootfs := archive(p.t, []entry{
-		{name: "bin/busybox", mode: 0o755, content: string(busybox)},
-		{name: "bin/sh", link: "busybox"},
-		{name: "bin/sleep", link: "busybox"},
-		{name: "tmp", dir: true, mode: 0o1777},
-		{name: "sandbox", dir: true, mode: 0o755},
-		{name: "noise", content: noise(2), mode: 0o644},
-		{name: "of", content: p.name + supervisor, mode: 0o644},
-		{name: "opt/openshell/bin/openshell-sandbox", content: "#!/bin/sh\necho openshell-sandbox " + supervisor + "\n", mode: 0o755},
-	})
-	out, err := p.engine.client.ImageImport(p.t.Context(), image.ImportSource{Source: rootfs, SourceName: "-"}, p.image, image.ImportOptions{})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer out.Close()
-	if _, err := io.Copy(io.Discard, out); err != nil {
-		p.t.Fatal(err)
-	}
-	made, err := p.engine.client.ImageInspect(p.t.Context(), p.image)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return made.ID
+	return p.engine.build(p.image,
+		entry{name: "noise", content: noise(2), mode: 0o644},
+		entry{name: "of", content: p.name + supervisor, mode: 0o644},
+		entry{name: "opt/openshell/bin/openshell-sandbox", content: "#!/bin/sh\necho openshell-sandbox " + supervisor + "\n", mode: 0o755})
 }
 
 // push moves the image from the engine to the registry.
