@@ -62,15 +62,7 @@ func (u *upgradeHost) downstream(args ...string) printed {
 
 func (u *upgradeHost) upgradeDownstream(args ...string) upgradeDocument {
 	u.t.Helper()
-	p := u.downstream(u.arguments(args...)[1:]...)
-	var d upgradeDocument
-	if err := json.Unmarshal([]byte(p.stdout), &d); err != nil {
-		u.t.Fatalf("%v\n%s\n%s", err, p.stdout, p.stderr)
-	}
-	if d.ExitCode != p.exit {
-		u.t.Errorf("it exits %d and says %d", p.exit, d.ExitCode)
-	}
-	return d
+	return u.decode(u.downstream(u.arguments(args...)[1:]...))
 }
 
 // kept are the extensions that keep state for a sandbox, by its id.

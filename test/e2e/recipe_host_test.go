@@ -42,10 +42,7 @@ func newRecipeHost(t *testing.T, version string, secured ...func(*gateway.Server
 	)}
 	h.upgradeHost = &upgradeHost{engine: e, name: "re" + gateway.NewID()[:8], image: fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))}
 	h.realHost.t = t
-	h.driver = &gateway.Docker{
-		Client: e.client, Version: version, Namespace: "e2e-" + h.name,
-		Command: []string{"/bin/sh", "-c", "trap 'exit 0' TERM; /bin/sleep 600 & wait"},
-	}
+	h.drive(version, listening()...)
 	t.Cleanup(func() { h.sweep() })
 	h.oldID = h.build("one")
 	wanted := gateway.Sandbox{Name: h.name, Spec: h.everything(), Labels: map[string]string{"team": "red", "tier": "gold"}, Later: protoText(990, "of the future")}

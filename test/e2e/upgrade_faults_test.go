@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -225,15 +224,7 @@ func TestUpgradeFaultsBringTheOldOneBack(t *testing.T) {
 // faulty runs the upgrade with its fault.
 func (u *upgradeHost) faulty(f upgradeFault) upgradeDocument {
 	u.t.Helper()
-	p := u.during(f.at, func(*os.Process) { f.then(u) }, f.args...)
-	var d upgradeDocument
-	if err := json.Unmarshal([]byte(p.stdout), &d); err != nil {
-		u.t.Fatalf("%v\n%s\n%s", err, p.stdout, p.stderr)
-	}
-	if d.ExitCode != p.exit {
-		u.t.Errorf("it exits %d and says %d", p.exit, d.ExitCode)
-	}
-	return d
+	return u.decode(u.during(f.at, func(*os.Process) { f.then(u) }, f.args...).printed)
 }
 
 // outcome is what became of the one sandbox; exit code and word must be these.

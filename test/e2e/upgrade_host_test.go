@@ -16,7 +16,6 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"sandkeeper/test/e2e/gateway"
 )
@@ -72,10 +71,7 @@ func newUpgradeHost(t *testing.T, state string, command ...string) *upgradeHost 
 	cli := realCLI(t, version)
 	e := newEngine(t)
 	u := &upgradeHost{engine: e, name: "up" + gateway.NewID()[:8], image: fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))}
-	u.driver = &gateway.Docker{
-		Client: e.client, Version: version, Namespace: "e2e-" + u.name,
-		Command: command,
-	}
+	u.drive(version, command...)
 	u.backend = &unruly{Docker: u.driver}
 	u.power = &power{t: t, server: &gateway.Server{Version: version, Backend: u.backend, Calls: u.calls.add}, address: "127.0.0.1:0"}
 	u.power.on()
@@ -83,18 +79,28 @@ func newUpgradeHost(t *testing.T, state string, command ...string) *upgradeHost 
 	u.realHost = newRealHostAt(t, cli, "http://"+u.power.address)
 	t.Cleanup(func() { u.sweep() })
 	u.oldID = u.build("one")
-	spec := gateway.Sandbox{Image: u.image, Environment: map[string]string{"MODE": "careful"}}.NewSpec(version)
-	// A field that no generation has yet.
-	u.spec = protowire.AppendString(protowire.AppendTag(spec, 15, protowire.BytesType), "from the future")
-	if _, err := u.driver.Create(t.Context(), gateway.Sandbox{Name: u.name, Spec: u.spec}); err != nil {
-		t.Fatal(err)
-	}
-	u.fill()
+	u.create()
 	if state == "exited" {
 		e.stop(u.only().ID)
 	}
 	u.newID = u.build("two")
 	return u
+}
+
+// drive makes the sandboxes of the gateway containers of its own.
+func (u *upgradeHost) drive(version string, command ...string) {
+	u.driver = &gateway.Docker{Client: u.engine.client, Version: version, Namespace: "e2e-" + u.name, Command: command}
+}
+
+// create makes the sandbox and gives it its home. Its spec has a field that no generation has yet.
+func (u *upgradeHost) create() {
+	u.t.Helper()
+	spec := gateway.Sandbox{Image: u.image, Environment: map[string]string{"MODE": "careful"}}.NewSpec(u.driver.Version)
+	u.spec = append(spec, protoText(15, "from the future")...)
+	if _, err := u.driver.Create(u.t.Context(), gateway.Sandbox{Name: u.name, Spec: u.spec}); err != nil {
+		u.t.Fatal(err)
+	}
+	u.fill()
 }
 
 // fill gives the sandbox its home.

@@ -1,19 +1,15 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"io"
-	"os/exec"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"sandkeeper/internal/registrytest"
 	"sandkeeper/test/e2e/gateway"
@@ -35,26 +31,15 @@ func newPullHost(t *testing.T) *pullHost {
 	cli, e := realCLI(t, version), newEngine(t)
 	p := &pullHost{registry: registrytest.Start(t)}
 	u := &upgradeHost{engine: e, name: "pull" + gateway.NewID()[:8], image: p.registry.Address + "/" + pullRepository + ":2"}
-	u.driver = &gateway.Docker{
-		Client: e.client, Version: version, Namespace: "e2e-" + u.name,
-		Command: []string{"/bin/sh", "-c", "trap 'exit 0' TERM; /bin/sleep 600 & wait"},
-	}
+	u.drive(version, listening()...)
 	u.realHost = newRealHost(t, cli, &gateway.Server{Version: version, Backend: u.driver})
 	p.upgradeHost = u
 	t.Cleanup(func() { u.sweep() })
 	u.oldID = p.build("0.0.100")
-	spec := gateway.Sandbox{Image: u.image, Environment: map[string]string{"MODE": "careful"}}.NewSpec(version)
-	u.spec = protowire.AppendString(protowire.AppendTag(spec, 15, protowire.BytesType), "from the future")
-	if _, err := u.driver.Create(t.Context(), gateway.Sandbox{Name: u.name, Spec: u.spec}); err != nil {
-		t.Fatal(err)
-	}
-	c := u.only()
-	if err := e.client.CopyToContainer(t.Context(), c.ID, "/sandbox", archive(t, home()), container.CopyToContainerOptions{CopyUIDGID: true}); err != nil {
-		t.Fatal(err)
-	}
+	u.create()
 	u.newID = p.build(version)
 	p.push()
-	u.files, p.before = u.read(c.ID), u.only()
+	p.before = u.only()
 	return p
 }
 
@@ -111,32 +96,9 @@ func (p *pullHost) untouched() {
 // during runs an upgrade and does something at the moment when it says a stage.
 func (p *pullHost) during(stage string, do func()) (upgradeDocument, string) {
 	p.t.Helper()
-	argv := p.arguments()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
-	defer cancel()
-	child := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	var stdout strings.Builder
-	child.Env, child.Stdout = p.env, &stdout
-	said, err := child.StderrPipe()
-	if err != nil {
-		p.t.Fatal(err)
+	end := p.upgradeHost.during(stage, func(*os.Process) { do() })
+	if want := `"pull": "` + p.digest + `"`; !strings.Contains(end.stdout, want) {
+		p.t.Errorf("the result does not say %s:\n%s", want, end.stdout)
 	}
-	if err := child.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	var all strings.Builder
-	for lines := bufio.NewScanner(io.TeeReader(said, &all)); lines.Scan(); {
-		if lines.Text() == p.name+": "+stage {
-			do()
-		}
-	}
-	_ = child.Wait()
-	var d upgradeDocument
-	if err := json.Unmarshal([]byte(stdout.String()), &d); err != nil || d.Result == nil || len(d.Result.Sandboxes) != 1 {
-		p.t.Fatalf("%v\n%s\n%s", err, stdout.String(), all.String())
-	}
-	if want := `"pull": "` + p.digest + `"`; !strings.Contains(stdout.String(), want) {
-		p.t.Errorf("the result does not say %s:\n%s", want, stdout.String())
-	}
-	return d, all.String()
+	return p.decode(end.printed), end.stderr
 }

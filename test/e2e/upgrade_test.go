@@ -39,11 +39,15 @@ func (u *upgradeHost) arguments(args ...string) []string {
 
 func (u *upgradeHost) upgrade(args ...string) upgradeDocument {
 	u.t.Helper()
-	argv := u.arguments(args...)
-	p := run(u.t, u.env, argv...)
+	return u.decode(run(u.t, u.env, u.arguments(args...)...))
+}
+
+// decode reads what an upgrade printed, and holds it against its exit status.
+func (u *upgradeHost) decode(p printed) upgradeDocument {
+	u.t.Helper()
 	var d upgradeDocument
 	if err := json.Unmarshal([]byte(p.stdout), &d); err != nil {
-		u.t.Fatalf("%q: %v\n%s\n%s", argv, err, p.stdout, p.stderr)
+		u.t.Fatalf("%v\n%s\n%s", err, p.stdout, p.stderr)
 	}
 	if d.ExitCode != p.exit {
 		u.t.Errorf("it exits %d and says %d", p.exit, d.ExitCode)
