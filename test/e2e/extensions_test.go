@@ -166,10 +166,7 @@ func (u *upgradeHost) keeps(extensions ...string) {
 func TestUpgradeWithBothBuiltInExtensions(t *testing.T) {
 	u := newUpgradeHost(t, "running")
 	tokens := u.activate("fleet-labels", "workload-identity")
-	got := u.upgrade()
-	if got.ExitCode != 0 || got.Result == nil || got.Result.Totals["upgraded"] != 1 {
-		t.Fatalf("upgrade: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
-	}
+	u.outcome(u.upgrade(), 0, "upgraded")
 	c := u.only()
 	if c.State != "running" || c.ImageID != u.newID {
 		t.Errorf("the container is %s and runs from %s, want %s", c.State, c.ImageID, u.newID)
@@ -188,11 +185,11 @@ func TestUpgradeWithBothBuiltInExtensions(t *testing.T) {
 func TestUpgradeThatAThirdExtensionRefusesOnce(t *testing.T) {
 	u := newUpgradeHost(t, "running")
 	tokens := u.activate("fleet-labels", "workload-identity", "refuses-once")
-	got := u.upgradeDownstream()
-	if got.ExitCode != 1 || got.Result == nil || got.Result.Totals["rolledBack"] != 1 || !strings.Contains(got.Result.Sandboxes[0].Reason, `extension "refuses-once"`) {
-		t.Fatalf("upgrade: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
+	s := u.outcome(u.upgradeDownstream(), 1, "rolled_back")
+	if !strings.Contains(s.Reason, `extension "refuses-once"`) {
+		t.Errorf("the reason is %q", s.Reason)
 	}
-	u.holds("running", "")
+	u.cameBack("running", s.RollbackImage)
 	u.extended(tokens)
 	u.keeps("fleet-labels", "workload-identity")
 	want := []string{"sandbox deleted", "!lifecycle extension failed refuses-once", "!sandbox was not created", "sandbox created"}
@@ -205,11 +202,11 @@ func TestUpgradeThatAThirdExtensionRefusesOnce(t *testing.T) {
 func TestUpgradeThatAThirdExtensionAlwaysRefuses(t *testing.T) {
 	u := newUpgradeHost(t, "running")
 	u.activate("fleet-labels", "workload-identity", "always-refuses")
-	got := u.upgradeDownstream()
-	if got.ExitCode != 1 || got.Result == nil || got.Result.Totals["rolledBack"] != 1 || !strings.Contains(got.Result.Sandboxes[0].Reason, `extension "always-refuses"`) {
-		t.Fatalf("upgrade: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
+	s := u.outcome(u.upgradeDownstream(), 1, "rolled_back")
+	if !strings.Contains(s.Reason, `extension "always-refuses"`) {
+		t.Errorf("the reason is %q", s.Reason)
 	}
-	u.holds("running", "")
+	u.cameBack("running", s.RollbackImage)
 	if kept := u.kept(); len(kept) != 0 {
 		t.Errorf("extensions keep %v", kept)
 	}

@@ -64,10 +64,7 @@ func TestRecipeSurvivesAnUpgradeOverRealContainers(t *testing.T) {
 	for _, version := range recipeVersions() {
 		t.Run(version, func(t *testing.T) {
 			h := newRecipeHost(t, version)
-			got := h.upgrade()
-			if got.ExitCode != 0 || got.Result == nil || got.Result.Totals["upgraded"] != 1 {
-				t.Fatalf("upgrade: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
-			}
+			h.outcome(h.upgrade(), 0, "upgraded")
 			first, created := h.exchanges("GetSandbox")[0], h.exchanges("CreateSandbox")
 			if len(created) != 1 {
 				t.Fatalf("the gateway was asked %d times to create a sandbox", len(created))
@@ -113,9 +110,7 @@ func TestPolicySetLaterSurvivesAnUpgrade(t *testing.T) {
 			two := slices.Concat(protoNumber(1, 1), protoText(900, "policy two"))
 			h.records.SetPolicy(h.made.ID, two, gateway.PolicyLoaded)
 			h.records.SetPolicy(h.made.ID, protoText(900, "policy three"), gateway.PolicyFailed)
-			if got := h.upgrade(); got.ExitCode != 0 || got.Result == nil || got.Result.Totals["upgraded"] != 1 {
-				t.Fatalf("upgrade: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
-			}
+			h.outcome(h.upgrade(), 0, "upgraded")
 			spec := contentOf(t, h.exchanges("CreateSandbox")[0].Request, 1)
 			if got := contentOf(t, spec, 7); string(got) != string(two) {
 				t.Errorf("it was asked for with policy %q, want %q", got, two)

@@ -196,7 +196,7 @@ func (u *upgradeHost) holds(state, imageID string) {
 		u.t.Errorf("its spec has lost the field from the future: %q", listed[0].Spec)
 	}
 	c := u.only()
-	if c.State != state || imageID != "" && c.ImageID != imageID {
+	if c.State != state || c.ImageID != imageID {
 		u.t.Errorf("the container is %s and runs from %s, want %s from %s", c.State, c.ImageID, state, imageID)
 	}
 	if diff := cmp.Diff(u.files, u.read(c.ID)); diff != "" {

@@ -27,8 +27,9 @@ func TestPullOfAnImageThatIsOnlyInItsRegistry(t *testing.T) {
 		p.untouched()
 		release()
 	})
-	if got.ExitCode != 0 || got.Result.Totals["upgraded"] != 1 || !strings.Contains(said, p.name+": pulled\n"+p.name+": stopping\n") {
-		t.Fatalf("exit %d, error %+v, result %+v\n%s", got.ExitCode, got.Error, got.Result, said)
+	p.outcome(got, 0, "upgraded")
+	if !strings.Contains(said, p.name+": pulled\n"+p.name+": stopping\n") {
+		t.Errorf("it said:\n%s", said)
 	}
 	p.holds("running", p.newID)
 	if again := p.upgrade(); again.ExitCode != 0 || again.Result.Totals["current"] != 1 {
@@ -84,7 +85,7 @@ func TestPullIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 
 func TestPullFromARegistryThatDied(t *testing.T) {
 	moments := map[string]time.Duration{"between plan and pull": 0}
-	if os.Getenv("SANDKEEPER_KILL_ROUNDS") == "all" {
+	if allRounds() {
 		moments["in the middle of a layer"] = 500 * time.Millisecond // Docker tries again for 75 s
 	}
 	for name, after := range moments {
@@ -113,9 +114,9 @@ func TestPullFromARegistryThatDied(t *testing.T) {
 func (p *pullHost) died() {
 	p.t.Helper()
 	got, said := p.during("pulling", func() {})
-	one := got.Result.Sandboxes[0]
-	if got.ExitCode != 1 || one.Outcome != "failed" || one.Step != "pulling" || one.Unfinished || !strings.Contains(one.Reason, `pulling image "`+p.image+`": the registry cannot be reached: `) {
-		p.t.Errorf("exit %d, outcome %+v, want it failed at pulling\n%s", got.ExitCode, one, said)
+	one := p.outcome(got, 1, "failed")
+	if one.Step != "pulling" || one.Unfinished || !strings.Contains(one.Reason, `pulling image "`+p.image+`": the registry cannot be reached: `) {
+		p.t.Errorf("%+v, want it failed at pulling\n%s", one, said)
 	}
 	p.untouched()
 	if again := p.upgrade("--resume"); again.ExitCode != 0 || len(again.Result.Sandboxes) != 0 {
@@ -148,10 +149,7 @@ func (p *pullHost) killed(stage, then, want string) {
 		p.t.Errorf("a plain run over an unfinished one: exit %d, %+v", refused.ExitCode, refused.Error)
 	}
 	release()
-	got := p.upgrade(then)
-	if got.ExitCode != 0 || len(got.Result.Sandboxes) != 1 || got.Result.Sandboxes[0].Outcome != want {
-		p.t.Fatalf("%s: exit %d, error %+v, result %+v", then, got.ExitCode, got.Error, got.Result)
-	}
+	p.outcome(p.upgrade(then), 0, want)
 	p.holds("running", map[string]string{"upgraded": p.newID, "rolled_back": p.oldID}[want])
 }
 
@@ -159,9 +157,9 @@ func (p *pullHost) killed(stage, then, want string) {
 func TestPulledImageThatIsPrunedMeanwhile(t *testing.T) {
 	p := newPullHost(t)
 	got, said := p.during("stopping", p.forget)
-	one := got.Result.Sandboxes[0]
-	if got.ExitCode != 1 || one.Outcome != "rolled_back" || one.Step != "creating" || !strings.Contains(one.Reason, p.image) {
-		t.Fatalf("exit %d, outcome %+v\n%s", got.ExitCode, one, said)
+	one := p.outcome(got, 1, "rolled_back")
+	if one.Step != "creating" || !strings.Contains(one.Reason, p.image) {
+		t.Errorf("%+v\n%s", one, said)
 	}
-	p.holds("running", "")
+	p.cameBack("running", one.RollbackImage)
 }

@@ -59,10 +59,7 @@ func TestUpgradeOverRealContainers(t *testing.T) {
 	for _, state := range []string{"running", "exited"} {
 		t.Run(state, func(t *testing.T) {
 			u := newUpgradeHost(t, state)
-			got := u.upgrade()
-			if got.ExitCode != 0 || got.Result == nil || got.Result.Totals["upgraded"] != 1 {
-				t.Fatalf("upgrade: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
-			}
+			u.outcome(u.upgrade(), 0, "upgraded")
 			u.holds(state, u.newID)
 			if again := u.upgrade(); again.ExitCode != 0 || again.Result.Totals["current"] != 1 {
 				t.Errorf("a second time: exit %d, error %+v, result %+v", again.ExitCode, again.Error, again.Result)
@@ -120,8 +117,7 @@ func TestUpgradeKilledAtEveryStage(t *testing.T) {
 				if got.ExitCode != 0 || got.Result == nil || len(got.Result.Sandboxes) != 1 {
 					t.Fatalf("%s: exit %d, error %+v, result %+v", then, got.ExitCode, got.Error, got.Result)
 				}
-				want := map[string]string{"upgraded": u.newID}[got.Result.Sandboxes[0].Outcome]
-				u.holds("running", want)
+				u.settledAs(got.Result.Sandboxes[0])
 				t.Logf("killed at %s, %s: %s", stage, then, got.Result.Sandboxes[0].Outcome)
 			})
 		}
@@ -132,12 +128,9 @@ func TestUpgradeKilledAtEveryStage(t *testing.T) {
 func TestUpgradeAfterARollback(t *testing.T) {
 	u := newUpgradeHost(t, "running")
 	u.killAt("creating")
-	back := u.upgrade("--rollback")
-	if back.ExitCode != 0 || back.Result.Totals["rolledBack"] != 1 {
-		t.Fatalf("rollback: exit %d, error %+v, result %+v", back.ExitCode, back.Error, back.Result)
-	}
-	u.holds("running", "")
-	kept, err := u.engine.client.ImageInspect(t.Context(), back.Result.Sandboxes[0].RollbackImage)
+	back := u.outcome(u.upgrade("--rollback"), 0, "rolled_back")
+	u.cameBack("running", back.RollbackImage)
+	kept, err := u.engine.client.ImageInspect(t.Context(), back.RollbackImage)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,13 +142,7 @@ func TestUpgradeAfterARollback(t *testing.T) {
 	if got := u.upgrade("--check"); got.ExitCode != 4 || got.Result.Totals["stale"] != 1 {
 		t.Errorf("check: exit %d, %+v, want it stale still", got.ExitCode, got.Result)
 	}
-	if got := u.upgrade(); got.ExitCode != 0 || got.Result.Totals["upgraded"] != 1 {
-		t.Fatalf("upgrade: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
-	}
-	u.holds("running", u.newID)
-	if _, err := u.engine.client.ImageInspect(t.Context(), back.Result.Sandboxes[0].RollbackImage); err == nil {
-		t.Error("the rollback image is left over")
-	}
+	u.settledAs(u.outcome(u.upgrade(), 0, "upgraded"))
 }
 
 // killAt starts an upgrade and kills it when it says that it is at a stage.
