@@ -106,10 +106,16 @@ func newRealHostAt(t *testing.T, openshell, endpoint string) realHost {
 	}...)}
 }
 
+// text runs sandkeeper on this host.
+func (h realHost) text(args ...string) printed {
+	h.t.Helper()
+	return run(h.t, h.env, append([]string{filepath.Join(os.Getenv(programs), "sandkeeper")}, args...)...)
+}
+
 // document runs sandkeeper with --json.
 func (h realHost) document(args ...string) envelope {
 	h.t.Helper()
-	p := run(h.t, h.env, append([]string{filepath.Join(os.Getenv(programs), "sandkeeper")}, append(args, "--json")...)...)
+	p := h.text(append(args, "--json")...)
 	var e envelope
 	if err := json.Unmarshal([]byte(p.stdout), &e); err != nil {
 		h.t.Fatalf("sandkeeper %q: %v\n%s\n%s", args, err, p.stdout, p.stderr)

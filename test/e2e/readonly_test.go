@@ -110,12 +110,10 @@ func (h *recipeHost) withStateToSpoil() {
 		h.t.Fatalf("backup-all: exit %d, %+v", got.ExitCode, got.Error)
 	}
 	h.activate("fleet-labels", "workload-identity")
-	if p := run(h.t, h.env, h.program(), "extensions", "reconcile"); p.exit != 0 {
+	if p := h.text("extensions", "reconcile"); p.exit != 0 {
 		h.t.Fatalf("extensions reconcile: exit %d\n%s", p.exit, p.stderr)
 	}
 }
-
-func (h *recipeHost) program() string { return filepath.Join(os.Getenv(programs), "sandkeeper") }
 
 func (h *recipeHost) unchangedBy(exit int, args ...string) {
 	h.t.Helper()
@@ -123,7 +121,7 @@ func (h *recipeHost) unchangedBy(exit int, args ...string) {
 	h.heard = nil
 	h.mu.Unlock()
 	files, config, engine := tree(h.t, h.home), tree(h.t, h.config()), h.engineState()
-	p := run(h.t, h.env, append([]string{h.program()}, args...)...)
+	p := h.text(args...)
 	if p.exit != exit {
 		h.t.Errorf("%q: exit %d, want %d\n%s\n%s", args, p.exit, exit, p.stdout, p.stderr)
 	}

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,8 +26,7 @@ func (h *recipeHost) saves(args ...string) (keptRecipe, string) {
 	if got.ExitCode != 0 || got.Result == nil || got.Result.Totals["backedUp"] != 1 {
 		h.t.Fatalf("backup-all: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
 	}
-	program := filepath.Join(os.Getenv(programs), "sandkeeper")
-	p := run(h.t, h.env, program, "backups", "show", h.name, "--backup-dir", root, "--json")
+	p := h.text("backups", "show", h.name, "--backup-dir", root, "--json")
 	var shown struct {
 		Result struct{ Manifest struct{ Recipe keptRecipe } }
 	}
@@ -38,7 +36,7 @@ func (h *recipeHost) saves(args ...string) (keptRecipe, string) {
 	if strings.Contains(p.stdout, "careful") {
 		h.t.Error("the manifest has a value of the environment in it")
 	}
-	return shown.Result.Manifest.Recipe, run(h.t, h.env, program, "backups", "show", h.name, "--backup-dir", root).stdout
+	return shown.Result.Manifest.Recipe, h.text("backups", "show", h.name, "--backup-dir", root).stdout
 }
 
 // TestBackupKeepsTheRecipe holds what a plain backup-all keeps of a sandbox's making: what its gateway tells over its API, with the

@@ -267,7 +267,7 @@ func (u *upgradeHost) tidy(rollbackImage string) {
 			u.t.Errorf("left over: %q", left)
 		}
 	}
-	p := run(u.t, u.env, filepath.Join(os.Getenv(programs), "sandkeeper"), "upgrade-sandboxes", "--resume")
+	p := u.text("upgrade-sandboxes", "--resume")
 	if p.exit != 0 || !strings.Contains(p.stdout, "Nothing is unfinished.") {
 		u.t.Errorf("the journal is not empty: exit %d\n%s%s", p.exit, p.stdout, p.stderr)
 	}

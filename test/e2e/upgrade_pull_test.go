@@ -15,7 +15,7 @@ func TestPullOfAnImageThatIsOnlyInItsRegistry(t *testing.T) {
 	if got := p.upgrade("--check"); got.ExitCode != 4 || got.Result.Totals["stale"] != 1 || p.here() || len(p.registry.Calls()) != pushed {
 		t.Errorf("--check: exit %d, %+v, image here: %v, registry asked %q", got.ExitCode, got.Result, p.here(), p.registry.Calls()[pushed:])
 	}
-	plan := run(t, p.env, filepath.Join(os.Getenv(programs), "sandkeeper"), "upgrade-sandboxes", "--only", p.name, "--allow-unverified")
+	plan := p.text("upgrade-sandboxes", "--only", p.name, "--allow-unverified")
 	want := p.name + ": running; from " + p.image + ", which is not on this host and is pulled first (" + p.digest + ")"
 	if plan.exit != 2 || !strings.Contains(plan.stderr, want) || p.here() {
 		t.Errorf("the plan: exit %d, image here: %v\n%s\nwant %q", plan.exit, p.here(), plan.stderr, want)
@@ -40,7 +40,7 @@ func TestPullOfAnImageThatIsOnlyInItsRegistry(t *testing.T) {
 func TestPullIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 	p := newPullHost(t)
 	text := func() printed {
-		return run(t, p.env, filepath.Join(os.Getenv(programs), "sandkeeper"), "upgrade-sandboxes", "--only", p.name, "--yes", "--allow-unverified", "--settle", "300ms")
+		return p.text("upgrade-sandboxes", "--only", p.name, "--yes", "--allow-unverified", "--settle", "300ms")
 	}
 	refused := func(says, fix string) {
 		t.Helper()

@@ -72,7 +72,7 @@ func TestUpgradeOverRealContainers(t *testing.T) {
 func TestUpgradeAsksFirst(t *testing.T) {
 	u := newUpgradeHost(t, "running")
 	before := u.only().ID
-	p := run(t, u.env, filepath.Join(os.Getenv(programs), "sandkeeper"), "upgrade-sandboxes", "--only", u.name, "--allow-unverified")
+	p := u.text("upgrade-sandboxes", "--only", u.name, "--allow-unverified")
 	if p.exit != 2 || !strings.Contains(p.stderr, "--yes") || !strings.Contains(p.stderr, u.name+": running; from "+u.image) {
 		t.Errorf("exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
 	}
