@@ -171,7 +171,7 @@ func TestUpgradeWithBothBuiltInExtensions(t *testing.T) {
 	if c.State != "running" || c.ImageID != u.newID {
 		t.Errorf("the container is %s and runs from %s, want %s", c.State, c.ImageID, u.newID)
 	}
-	if diff := cmp.Diff(u.files, u.read(c.ID)); diff != "" {
+	if diff := cmp.Diff(u.files, u.engine.now(c.ID)); diff != "" {
 		t.Errorf("the home (-before +now):\n%s", diff)
 	}
 	u.extended(tokens)

@@ -39,10 +39,7 @@ func (e *engine) now(containerName string) map[string]string {
 		if err != nil {
 			e.t.Fatal(err)
 		}
-		name := strings.TrimSuffix(strings.TrimPrefix(h.Name, "sandbox/"), "/")
-		if name == "" || name == "sandbox" {
-			continue
-		}
+		name := strings.TrimSuffix(strings.TrimPrefix(h.Name, "sandbox/"), "/") // "" is the home itself
 		found[name] = fmt.Sprintf("%c %o %d:%d %s %x", h.Typeflag, h.Mode&0o7777, h.Uid, h.Gid, h.Linkname, sha256.Sum256(content))
 	}
 }

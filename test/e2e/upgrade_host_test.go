@@ -1,11 +1,8 @@
 package e2e
 
 import (
-	"archive/tar"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strings"
@@ -108,7 +105,7 @@ func (u *upgradeHost) fill() {
 	u.t.Helper()
 	c := u.only()
 	u.engine.put(c.ID, home()...)
-	u.files = u.read(c.ID)
+	u.files = u.engine.now(c.ID)
 }
 
 // listening is a main process that ends when it is told to.
@@ -157,31 +154,6 @@ func (u *upgradeHost) sweep() {
 	}
 }
 
-// read is the home in a container: of every entry what a copy must not change.
-func (u *upgradeHost) read(id string) map[string]string {
-	u.t.Helper()
-	stream, _, err := u.engine.client.CopyFromContainer(u.t.Context(), id, "/sandbox")
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	defer stream.Close()
-	found := map[string]string{}
-	for archive := tar.NewReader(stream); ; {
-		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			return found
-		}
-		if err != nil {
-			u.t.Fatal(err)
-		}
-		content, err := io.ReadAll(archive)
-		if err != nil {
-			u.t.Fatal(err)
-		}
-		found[h.Name] = fmt.Sprintf("%c %o %d:%d %s %d %.40q", h.Typeflag, h.Mode&0o7777, h.Uid, h.Gid, h.Linkname, len(content), content)
-	}
-}
-
 // holds compares what there is now with what there was: one sandbox, one container, its state, its files, its recipe.
 func (u *upgradeHost) holds(state, imageID string) {
 	u.t.Helper()
@@ -199,7 +171,7 @@ func (u *upgradeHost) holds(state, imageID string) {
 	if c.State != state || c.ImageID != imageID {
 		u.t.Errorf("the container is %s and runs from %s, want %s from %s", c.State, c.ImageID, state, imageID)
 	}
-	if diff := cmp.Diff(u.files, u.read(c.ID)); diff != "" {
+	if diff := cmp.Diff(u.files, u.engine.now(c.ID)); diff != "" {
 		u.t.Errorf("the home (-before +now):\n%s", diff)
 	}
 	inspected, err := u.engine.client.ContainerInspect(u.t.Context(), c.ID)

@@ -115,7 +115,7 @@ func TestUpgradeResumedAfterTheSandboxWasUsed(t *testing.T) {
 			c := u.only()
 			u.engine.start(c.ID)
 			u.engine.put(c.ID, entry{name: "made-since", content: "a day's work", mode: 0o600})
-			u.files = u.read(c.ID)
+			u.files = u.engine.now(c.ID)
 			u.settledAs(u.outcome(u.upgrade("--resume"), 0, "upgraded"))
 		})
 	}
@@ -129,7 +129,7 @@ func TestUpgradeKilledInTheMiddleOfTheRestore(t *testing.T) {
 			t.Parallel()
 			u := newUpgradeHost(t, "running")
 			u.engine.put(u.only().ID, entry{name: "noise", content: noise(64), mode: 0o600})
-			u.files = u.read(u.only().ID)
+			u.files = u.engine.now(u.only().ID)
 			var copies []string
 			p := u.during("restoring", func(child *os.Process) {
 				for until := time.Now().Add(20 * time.Second); len(copies) == 0 && time.Now().Before(until); time.Sleep(time.Millisecond) {
