@@ -10,12 +10,12 @@ import (
 )
 
 func TestCompatContainersVersionIsThatOfTheMountedFile(t *testing.T) {
-	o, home, dir := hostWith(t, 8080)
+	o, home, dir := hostWith(t, 8097) // tests of other packages look at this process table too, for the usual port
 	docker, source := filepath.Join(home, "bin/docker"), filepath.Join(home, "lib", gatewayProgram)
 	install(t, docker, "26.1.5")
 	install(t, source, "0.0.37")
-	time.Sleep(1500 * time.Millisecond) // start times are known to the second
-	parent := launch(t, docker, "", "docker", "run", "--rm", "--name", "nemoclaw-openshell-gateway", "--network", "host",
+	time.Sleep(1500 * time.Millisecond) // a change within the second after the start is not told from one before
+	parent := launch(t, docker, "", "docker", "run", "--rm", "--name", "nemoclaw-openshell-gateway-8097", "--network", "host",
 		"-v", source+":/opt/nemoclaw/openshell-gateway:ro", "image", "/opt/nemoclaw/openshell-gateway")
 	mark(t, dir, parent.Process.Pid, "", time.Now())
 

@@ -65,16 +65,16 @@ func TestStaleMarkers(t *testing.T) {
 		want   MarkerState
 		reason string
 	}{
-		{"tagged launch", 8091, []string{"openshell-gateway[nemoclaw=nemoclaw-8091;port=8091]"}, "", 0, nil, MarkerLive, ""},
+		{"tagged launch", 8096, []string{"openshell-gateway[nemoclaw=nemoclaw-8096;port=8096]"}, "", 0, nil, MarkerLive, ""},
 		{"started a minute after the marker's clock", 8080, nil, "", time.Minute, nil, MarkerLive, ""},
 		{"number used again by another start", 8080, nil, "", 10 * time.Minute, nil, MarkerStale, "used again"},
 		{
 			"number used again by another gateway, tagged", 8080,
-			[]string{"openshell-gateway[nemoclaw=nemoclaw-8091;port=8091]"},
+			[]string{"openshell-gateway[nemoclaw=nemoclaw-8096;port=8096]"},
 			"", 0, nil,
-			MarkerStale, `the gateway of "nemoclaw-8091"`,
+			MarkerStale, `the gateway of "nemoclaw-8096"`,
 		},
-		{"number used again by another gateway, flags", 8080, []string{"openshell-gateway", "--port", "8091"}, "", 0, nil, MarkerStale, "port 8091"},
+		{"number used again by another gateway, flags", 8080, []string{"openshell-gateway", "--port", "8096"}, "", 0, nil, MarkerStale, "port 8096"},
 		{"number used again by another gateway, listening", 8080, nil, "0", 0, nil, MarkerStale, "it is another gateway"},
 		{"number used again by another program", 8080, []string{"vim", "/x/openshell-gateway"}, "", 0, nil, MarkerStale, `"vim"`},
 		{"ended", 8080, nil, "", 0, func(_ *testing.T, gateway standIn) { gateway.Process.Kill(); gateway.Wait() }, MarkerStale, "is gone"},
@@ -162,7 +162,7 @@ func TestProcessIsFoundWithoutAMarker(t *testing.T) {
 }
 
 func TestPIDFileIsAHintOnly(t *testing.T) {
-	o, home, dir := hostWith(t, 8091)
+	o, home, dir := hostWith(t, 8096)
 	path := filepath.Join(home, "bin", gatewayProgram)
 	install(t, path, "0.0.37")
 	mute := launch(t, path, "")
@@ -170,7 +170,7 @@ func TestPIDFileIsAHintOnly(t *testing.T) {
 	if _, got := seen(t, o); got.State != drift.Absent {
 		t.Errorf("process %+v on the word of the PID file alone, want absent", got)
 	}
-	tagged := launch(t, path, "", "openshell-gateway[nemoclaw=nemoclaw-8091;port=8091]")
+	tagged := launch(t, path, "", "openshell-gateway[nemoclaw=nemoclaw-8096;port=8096]")
 	write(strconv.Itoa(tagged.Process.Pid)+"\n")(t, filepath.Join(dir, "openshell-gateway.pid"))
 	if _, got := seen(t, o); got.PID != tagged.Process.Pid || got.Version != "0.0.37" {
 		t.Errorf("process %+v, want the tagged one", got)
@@ -224,9 +224,10 @@ func TestAnotherUsersProcessIsObservedNotExecuted(t *testing.T) {
 	o, home, dir := hostWith(t, 8080)
 	path := filepath.Join(home, "bin", gatewayProgram)
 	install(t, path, "0.0.37")
-	for parent := home; parent != os.TempDir(); parent = filepath.Dir(parent) {
+	for parent := filepath.Dir(path); parent != os.TempDir(); parent = filepath.Dir(parent) {
 		chmod(t, parent, 0o755)
 	}
+	chmod(t, path, 0o755) // whatever the umask
 	command := &exec.Cmd{Path: path, Args: []string{path}, Env: []string{}}
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 12345, Gid: 12345}}
 	gateway := up(t, command)

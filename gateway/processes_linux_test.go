@@ -21,7 +21,7 @@ func TestWhenAProcessStartedDoesNotChange(t *testing.T) {
 		}
 	}
 	before := time.Now()
-	child := sleeper(t, "nemoclaw-8091")
+	child := sleeper(t, "nemoclaw-8096")
 	after := time.Now()
 	got, err := host.Look(t.Context(), child.Process.Pid)
 	if err != nil || got.Born < first.Born || got.Started.Before(before.Add(-2*tickLength)) || got.Started.After(after.Add(tickLength)) {
