@@ -123,6 +123,12 @@ func inventoryFailure(err error) *Failure {
 	if broken, ok := errors.AsType[*sandbox.RegistryError](err); ok {
 		return &Failure{Code: ExitRefused, Kind: "registry_invalid", Err: err, Hint: broken.Hint()}
 	}
+	if errors.Is(err, sandbox.ErrNoInventory) {
+		return &Failure{
+			Code: ExitRefused, Kind: "listing_unreadable", Err: err,
+			Hint: "start the container engine, or set DOCKER_HOST to the one that runs the sandboxes; sandkeeper preflight shows where it was looked for",
+		}
+	}
 	if missing, ok := errors.AsType[*backup.NotFoundError](err); ok {
 		return &Failure{Code: ExitNotFound, Kind: "not_found", Err: missing, Hint: "sandkeeper backups list shows what there is"}
 	}

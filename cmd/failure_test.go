@@ -43,6 +43,7 @@ func TestFailureOfEveryTypedError(t *testing.T) {
 		"listing, too slow":      {&openshell.ListingError{Gateway: "g", Op: "sandbox list", TimedOut: true}, ExitUnreachable, "gateway_unreachable", "--offline"},
 		"listing, gibberish":     {&openshell.ListingError{Gateway: "g", Op: "sandbox list", Output: "?"}, ExitRefused, "listing_unreadable", "sandkeeper preflight"},
 		"registry":               {&sandbox.RegistryError{Path: "/h/sandboxes.json", Err: errors.New("cut off")}, ExitRefused, "registry_invalid", "/h/sandboxes.json"},
+		"nothing to ask":         {fmt.Errorf("inventory: %w", sandbox.ErrNoInventory), ExitRefused, "listing_unreadable", "DOCKER_HOST"},
 		"no such backup":         {&backup.NotFoundError{Sandbox: "alpha", ID: "x"}, ExitNotFound, "not_found", "sandkeeper backups list"},
 		"no such sandbox":        {&backup.UnknownSandboxError{Name: "alpha"}, ExitNotFound, "not_found", "sandkeeper backup-all --dry-run"},
 		"locked":                 {&backup.LockedError{PID: 42}, ExitLocked, "locked", "run this command again"},

@@ -9,6 +9,9 @@ import (
 	"sandkeeper/openshell"
 )
 
+// ErrNoInventory means that nothing which could name the sandboxes of this host answered.
+var ErrNoInventory = errors.New("the sandboxes of this host cannot be known")
+
 // ErrNoEngine is what Sources.Containers wraps when there is no container engine on this host. Any other error means that one is
 // there and did not answer: then no container may be taken as absent.
 var ErrNoEngine = errors.New("no container engine")
@@ -63,10 +66,10 @@ func Take(ctx context.Context, s Sources) (Inventory, error) {
 // answerable refuses to call a host empty when nothing on it could be asked.
 func (s Sources) answerable(seen look) error {
 	if s.Offline && seen.engineErr != nil {
-		return fmt.Errorf("without a gateway the containers are the only inventory, and they could not be listed: %w", seen.engineErr)
+		return fmt.Errorf("%w: without a gateway the containers are the only inventory, and they could not be listed: %w", ErrNoInventory, seen.engineErr)
 	}
 	if len(seen.lists) == 0 && len(s.Registry.Rows) == 0 && seen.engineErr != nil {
-		return fmt.Errorf("no registry, no gateway and no containers to take an inventory from: %w", seen.engineErr)
+		return fmt.Errorf("%w: there is no registry, no gateway and no engine with containers: %w", ErrNoInventory, seen.engineErr)
 	}
 	return nil
 }
