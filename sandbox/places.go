@@ -30,6 +30,9 @@ func registryPlaces(home string) ([]place, error) {
 		return nil, &RegistryError{Path: filepath.Join(home, ".nemoclaw"), Err: err}
 	}
 	defer root.Close()
+	if _, err := exists(root, ".nemoclaw"); err != nil {
+		return nil, &RegistryError{Path: filepath.Join(home, ".nemoclaw"), Err: err}
+	}
 	ports, err := gatewayPorts(root)
 	if err != nil {
 		return nil, &RegistryError{Path: filepath.Join(home, ".nemoclaw", "gateways"), Err: err}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,6 +49,9 @@ func (e *RegistryError) Unwrap() error { return e.Err }
 // Hint is the next command for a person: with the file out of the way, gateway lists and containers are the inventory.
 func (e *RegistryError) Hint() string {
 	path := shellQuote(e.Path)
+	if info, err := os.Lstat(e.Path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return fmt.Sprintf("put what it leads to in the place of the link %s, inside the home, and rerun; NemoClaw follows no links there either", path)
+	}
 	return fmt.Sprintf("repair the file, or set it aside with: mv %s %s, and rerun: gateways and containers are then the inventory",
 		path, shellQuote(e.Path+".invalid"))
 }

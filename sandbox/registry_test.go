@@ -120,6 +120,23 @@ func TestReadRegistryRefusesWhatIsNotARegistry(t *testing.T) {
 	}
 }
 
+// The folder itself may be a link: that is what has to be replaced, not a file in it that nobody sees.
+func TestReadRegistryNamesTheLink(t *testing.T) {
+	home, outside := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "sandboxes.json"), []byte(`{"sandboxes":{}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(home, ".nemoclaw")
+	if err := os.Symlink(outside, link); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ReadRegistry(env.Parse([]string{"HOME=" + home}), nil)
+	bad, ok := errors.AsType[*RegistryError](err)
+	if !ok || bad.Path != link || strings.Contains(bad.Hint(), "mv ") || !strings.Contains(bad.Hint(), "'"+link+"'") {
+		t.Errorf("%v, %+v", err, bad)
+	}
+}
+
 func TestReadRegistryRefusesFilesThatAreNotFiles(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "sandboxes.json")
 	if err := os.WriteFile(outside, []byte(`{"sandboxes":{}}`), 0o600); err != nil {
