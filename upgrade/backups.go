@@ -81,7 +81,17 @@ func (b *Backups) Hold(ctx context.Context) (release func() error, err error) {
 
 // Save backs sb up and reads the whole backup back.
 func (b *Backups) Save(ctx context.Context, sb sandbox.Sandbox) (Saved, error) {
+	return b.save(ctx, sb, b.Run())
+}
+
+// SaveReplaced is Save under the label of what restores replace: backup.Latest passes over it.
+func (b *Backups) SaveReplaced(ctx context.Context, sb sandbox.Sandbox) (Saved, error) {
 	run := b.Run()
+	run.Label = backup.LabelBeforeRestore
+	return b.save(ctx, sb, run)
+}
+
+func (b *Backups) save(ctx context.Context, sb sandbox.Sandbox, run *backup.Run) (Saved, error) {
 	run.Reread = true // what follows deletes the sandbox
 	summary, err := run.All(ctx, sandbox.Inventory{Sandboxes: []sandbox.Sandbox{sb}, Source: "gateway+containers"})
 	if err != nil {

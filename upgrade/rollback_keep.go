@@ -9,10 +9,11 @@ import (
 	"sandkeeper/gateway"
 )
 
-// keepNew backs up the new sandbox before the way back deletes it, when somebody may have worked in it: its home had come back, and
-// the run that brought it has ended, or it was started since. It is stopped for that. What cannot be saved is not deleted.
+// keepNew backs up the new sandbox before the way back deletes it, when somebody may have worked in it: the run that made it has ended,
+// so that it ran unwatched, or was made by hand where nothing was; or its home had come back, and it was started since. It is stopped for
+// that. What cannot be saved is not deleted.
 func (j *job) keepNew(ctx context.Context, id string) error {
-	if id == j.OldID || !j.reached(j.lives(), j.FailedAt) {
+	if id == j.OldID || !j.resumed && !j.reached(j.lives(), j.FailedAt) {
 		return nil
 	}
 	c, err := j.containerOf(ctx, id)
@@ -37,7 +38,8 @@ func (j *job) keepNew(ctx context.Context, id string) error {
 	return nil
 }
 
-// saveNew has it run again when it could not be saved. A backup takes the store itself.
+// saveNew has it run again when it could not be saved. A backup takes the store itself. Before the old home was in the sandbox, its
+// backup is labelled as what was replaced: it must not pass for the sandbox's newest state.
 func (j *job) saveNew(ctx context.Context, id string, c gateway.Container) (Saved, error) {
 	if err := j.close(); err != nil {
 		return Saved{}, err
@@ -49,7 +51,11 @@ func (j *job) saveNew(ctx context.Context, id string, c gateway.Container) (Save
 		}
 		c.State = "exited"
 	}
-	saved, err := j.Content.Save(ctx, j.sandbox(id, c))
+	save := j.Content.SaveReplaced
+	if j.reached(j.lives(), j.FailedAt) {
+		save = j.Content.Save
+	}
+	saved, err := save(ctx, j.sandbox(id, c))
 	if err != nil && ran {
 		err = errors.Join(err, j.Engine.Start(context.WithoutCancel(ctx), c.ID))
 	}

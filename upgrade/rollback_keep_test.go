@@ -60,6 +60,39 @@ func TestRollbackKeepsWhatWasDoneInTheNewSandbox(t *testing.T) {
 	}
 }
 
+// TestRollbackKeepsWhatWasDoneBeforeTheHomeCameBack: a new sandbox runs, empty, until its upgrade goes on, and where none was made yet,
+// somebody may have made one by hand. What was done in it is kept, and does not pass for the newest state of the sandbox.
+func TestRollbackKeepsWhatWasDoneBeforeTheHomeCameBack(t *testing.T) {
+	for _, at := range []Step{StepCreating, StepCreated, StepSettled, StepRestoring} {
+		t.Run(string(at), func(t *testing.T) {
+			w := startWorld(t, "running", "alpha")
+			f := w.fit(t)
+			diesAt(f, at)
+			if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
+				t.Fatalf("upgrade = %+v, %v", got, err)
+			}
+			f.Progress = nil
+			if at == StepCreating {
+				w.another(t)
+			}
+			w.put(t, w.containers()[0].ID, []dockertest.File{{Path: "/sandbox/notes.md", Data: []byte("a day's work"), Mode: 0o640}})
+			got, err := f.task(t.Context(), "rollback")
+			if err != nil || got[0].Outcome != RolledBack {
+				t.Fatalf("rollback = %+v, %v", got, err)
+			}
+			w.settled(t, f, "alpha", "running")
+			if latest, err := f.backups.Store.Find("alpha", backup.Latest); err != nil || latest.ID != got[0].Backup {
+				t.Errorf("the newest backup is %s, %v, want that of the old sandbox, %s", latest.ID, err, got[0].Backup)
+			}
+			_, said, _ := strings.Cut(strings.Join(got[0].Warnings, "\n"), "when it was deleted, is in backup ")
+			kept, err := f.backups.Store.Find("alpha", said)
+			if err != nil || said == "" || fileIn(t, f.backups.Store, kept, "notes.md") != "a day's work" {
+				t.Errorf("what was done is not in a backup that is named: %q, %v", got[0].Warnings, err)
+			}
+		})
+	}
+}
+
 // unsaved is content of which no backup can be made any more.
 type unsaved struct{ Content }
 

@@ -34,6 +34,8 @@ type Content interface {
 	Hold(ctx context.Context) (release func() error, err error)
 	// Save makes a backup and reads every byte of it back.
 	Save(ctx context.Context, sb sandbox.Sandbox) (Saved, error)
+	// SaveReplaced does the same with what is about to be replaced: it is not the sandbox's newest state.
+	SaveReplaced(ctx context.Context, sb sandbox.Sandbox) (Saved, error)
 	// Restore replaces the whole home of sb by a backup and reads it back. The store must be held.
 	Restore(ctx context.Context, sb sandbox.Sandbox, id string) error
 	// Compare says how the home of sb differs from a backup: the whole of it, or what the agent's state is.
