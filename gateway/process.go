@@ -172,6 +172,9 @@ func (o Options) suspect(ctx context.Context, t Target, pid int) (*running, erro
 		return &r, nil
 	}
 	ports, err := o.Processes.Ports(ctx, pid)
+	if err != nil && o.ended(ctx, pid) {
+		return nil, nil
+	}
 	if err != nil && p.UID != o.UID {
 		return nil, fmt.Errorf("process %d of user %d may be the gateway, but where it listens cannot be seen: %w", pid, p.UID, err)
 	}
@@ -179,6 +182,12 @@ func (o Options) suspect(ctx context.Context, t Target, pid int) (*running, erro
 		return nil, err
 	}
 	return &r, nil
+}
+
+// ended reports whether a process is there no more.
+func (o Options) ended(ctx context.Context, pid int) bool {
+	now, err := o.Processes.Look(ctx, pid)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && now.Zombie
 }
 
 // processEvidence is the version of what r really runs.
