@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"sandkeeper/gateway"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 )
@@ -123,6 +125,7 @@ func (o *diagnoseOptions) askHost(ctx context.Context, d *diagnosis) *preflight.
 	if decisive.seen.CLI.Path == "" {
 		return nil // no openshell here: the text is from elsewhere, and this host says nothing about it
 	}
+	d.Actions = onHost(d.Actions, decisive.seen)
 	report := decisive.report
 	versions := d.Class == "schema_mismatch" || d.Class == "version_skew_unimplemented"
 	switch {
@@ -137,6 +140,24 @@ func (o *diagnoseOptions) askHost(ctx context.Context, d *diagnosis) *preflight.
 		d.Host = fmt.Sprintf("besides: the preflight refuses on this host (openshell %s, gateway %s)", report.Issue.Installed, report.Issue.Running)
 	}
 	return &report
+}
+
+// onHost puts actions into commands that exist on the host that was seen.
+func onHost(actions []string, seen gateway.Observation) []string {
+	fitting := []string{}
+	for _, action := range actions {
+		program, arguments, _ := strings.Cut(action, " ")
+		switch path := seen.File.Path; {
+		case program == "openshell":
+			action = seen.Host.CallOpenShell + " " + arguments
+		case program == "openshell-gateway" && path == "":
+			continue
+		case program == "openshell-gateway":
+			action = path + " " + arguments
+		}
+		fitting = append(fitting, action)
+	}
+	return fitting
 }
 
 func renderDiagnosis(a *app, d diagnosis) {

@@ -228,3 +228,15 @@ func TestOutcomeOfADryRun(t *testing.T) {
 		t.Errorf("all: %v", err)
 	}
 }
+
+func TestDiagnosisNamesCommandsOfTheHost(t *testing.T) {
+	actions := []string{"sandkeeper preflight", "openshell status", "openshell-gateway --version"}
+	seen := gateway.Observation{Host: gateway.Host{CallOpenShell: "/opt/openshell"}}
+	if diff := cmp.Diff([]string{"sandkeeper preflight", "/opt/openshell status"}, onHost(actions, seen)); diff != "" {
+		t.Error(diff)
+	}
+	seen.File.Path = "/opt/openshell-gateway"
+	if got := onHost(actions, seen); len(got) != 3 || got[2] != "/opt/openshell-gateway --version" {
+		t.Errorf("with a gateway: %q", got)
+	}
+}
