@@ -74,6 +74,9 @@ func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, er
 	}
 	decisive := worst(a.vet(ctx, preflight.BackingUp(), a.bindings(registry)))
 	seen := decisive.seen
+	if seen.Target.Err != nil {
+		return nil, usage("give the gateway's name as openshell gateway list shows it", "%w", seen.Target.Err)
+	}
 	status := gatewayStatus{
 		Gateway: seen.Target.Name, Endpoint: seen.Target.Endpoint, Source: seen.Target.Source, PID: seen.Process.PID,
 		Answered: seen.Served.Answered, Status: seen.Served.Status, Evidence: evidenceOf(seen), Marker: &decisive.report.Marker,

@@ -100,6 +100,7 @@ func TestEveryFailureIsOneDocument(t *testing.T) {
 		{"preflight --json", ExitUnreachable, "unverified"},
 		{"preflight -g ../up --json", ExitUsage, "usage"},
 		{"gateway status --json", ExitUnreachable, "gateway_unreachable"},
+		{"gateway status -g ../up --json", ExitUsage, "usage"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			code, out, _ := invoke(t, nil, strings.Fields(tc.args)...)
