@@ -3,6 +3,7 @@
 package backup
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -156,6 +157,7 @@ func TestMountedHomeHasNoStanding(t *testing.T) {
 	for _, target := range []string{"/sandbox", "/sandbox/cache"} {
 		sb := realSandbox(t, e, true, &container.HostConfig{Mounts: []mount.Mount{{Type: mount.TypeBind, Source: t.TempDir(), Target: target}}})
 		r := realRun(t, e)
+		r.flushing = flushedFirst(t)
 		settle()
 		if m, _ := savedNow(t, r, sb); m.Standing != nil {
 			t.Errorf("with %s mounted it has standing %+v", target, m.Standing)
@@ -200,20 +202,8 @@ func TestDamagedBackupIsNotTakenOver(t *testing.T) {
 
 func flipByte(t *testing.T, path string, at int64) {
 	t.Helper()
-	if err := os.Chmod(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	b := make([]byte, 1)
-	if _, err := f.ReadAt(b, at); err != nil {
-		t.Fatal(err)
-	}
-	b[0] ^= 1
-	if _, err := f.WriteAt(b, at); err != nil {
-		t.Fatal(err)
-	}
+	content, err := os.ReadFile(path)
+	must(t, errors.Join(err, os.Chmod(path, 0o600)))
+	content[at] ^= 1
+	must(t, os.WriteFile(path, content, 0o600))
 }
