@@ -54,6 +54,7 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer
 	}
 	outcomes = append(outcomes, refused...)
 	if len(ready) > 0 {
+		o.remember(ready, u.store.Root())
 		o.sayRefused(refused)
 		if err := o.confirm(o.question(u.store, ready)); err != nil {
 			return found, err
@@ -124,25 +125,32 @@ func journalFailure(err error) error {
 // runUnfinished goes on with, or takes back, what the journal names.
 func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, err error) {
 	found := &answer{}
-	switch entries, err := upgrade.PeekJournal(o.app.stateDir()); {
-	case err != nil:
+	left, err := upgrade.PeekJournal(o.app.stateDir())
+	if err != nil {
 		return found, journalFailure(err)
-	case len(entries) == 0:
-		return found.nothingLeft(), nil
+	}
+	if left = o.asked(left); len(left) == 0 {
+		return found.nothingLeft(o.app.global.gateway), nil
+	}
+	if left = o.onlyOf(left); len(left) == 0 {
+		return found, noneOf(o.only[0])
+	}
+	if err := o.recall(left); err != nil {
+		return found, err
 	}
 	registry, err := o.app.readRegistry()
 	if err != nil {
 		return found, err
 	}
-	action := preflight.Upgrading()
-	seen := survey{views: o.app.vet(ctx, action, o.app.bindings(registry))}
+	action, bindings := preflight.Upgrading(), o.app.bindingsOf(left, registry)
+	seen := survey{views: o.app.vet(ctx, action, bindings)}
 	found.preflight = &worst(seen.views).report
 	found.preflight.DataChanged = true
 	o.skipped(found.preflight)
 	if err := o.app.gate(seen.views, action, o.allowUnverified); err != nil {
 		return found, err
 	}
-	seen.engine, _ = o.app.dial(ctx, o.app.bindings(registry))
+	seen.engine, _ = o.app.dial(ctx, bindings)
 	u, err := o.upgrader(ctx, seen, o.nemoclaw(ctx, seen))
 	if err != nil {
 		return found, err
@@ -152,25 +160,29 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 	if err != nil {
 		return found, err
 	}
-	chosen, unknown := upgrade.Chosen(entries, o.only)
+	chosen, unknown := upgrade.Chosen(o.asked(entries), o.only)
 	if unknown != "" {
-		f := notFound("no upgrade of a sandbox %q is unfinished", unknown)
-		f.Hint = "sandkeeper upgrade-sandboxes --check names what is unfinished"
-		return found, f
+		return found, noneOf(unknown)
 	}
 	return o.finish(ctx, u, chosen, found)
 }
 
-// nothingLeft is the answer to --resume and --rollback where no upgrade has been left.
-func (found *answer) nothingLeft() *answer {
+// nothingLeft is the answer to --resume and --rollback where no upgrade has been left, on the one gateway that was asked for if any.
+func (found *answer) nothingLeft(gateway string) *answer {
 	found.result = upgrade.Summarise(nil)
-	found.text = func(a *app) { a.printf("Nothing is unfinished.") }
+	found.text = func(a *app) {
+		if gateway != "" {
+			a.printf("Nothing is unfinished on gateway %q.", gateway)
+			return
+		}
+		a.printf("Nothing is unfinished.")
+	}
 	return found
 }
 
 func (o *upgradeOptions) finish(ctx context.Context, u *upgrading, chosen []*upgrade.Entry, found *answer) (*answer, error) {
 	if len(chosen) == 0 {
-		return found.nothingLeft(), nil
+		return found.nothingLeft(o.app.global.gateway), nil
 	}
 	if err := o.confirm(o.questionUnfinished(chosen)); err != nil {
 		return found, err

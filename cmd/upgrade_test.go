@@ -74,10 +74,10 @@ func TestNothingLeftIsSaidOnlyWhereItIsSo(t *testing.T) {
 		if code, stdout, _ := h.run("upgrade-sandboxes", flag); code != ExitOK || stdout != "Nothing is unfinished.\n" {
 			t.Errorf("%s without a journal: exit %d, %q", flag, code, stdout)
 		}
-		o := &upgradeOptions{}
+		o := &upgradeOptions{app: &app{}}
 		if found, err := o.finish(t.Context(), nil, nil, &answer{}); err != nil || found.text == nil || found.result == nil {
 			t.Errorf("nothing that was touched: %+v, %v", found, err)
-		} else if diff := cmp.Diff(found.result, (&answer{}).nothingLeft().result); diff != "" {
+		} else if diff := cmp.Diff(found.result, (&answer{}).nothingLeft("").result); diff != "" {
 			t.Error(diff)
 		}
 		h.unfinished("alpha", upgrade.StepPlanned)

@@ -88,6 +88,10 @@ type Entry struct {
 	// Pull is the digest that Image had in its registry at planning time, when it was not on this host and had to be pulled; else "".
 	Pull string `json:"pull,omitempty"`
 
+	// BackupRoot is the folder that its backups are in, Identity the file with the key that opens them, where they are encrypted.
+	BackupRoot string `json:"backupRoot,omitempty"`
+	Identity   string `json:"identity,omitempty"`
+
 	Backup        string   `json:"backup,omitempty"`
 	LeftOut       []string `json:"leftOut,omitempty"` // credentials that the backup does not hold
 	RollbackImage string   `json:"rollbackImage,omitempty"`
