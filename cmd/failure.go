@@ -85,7 +85,7 @@ func unreachableFailure(err error, listing *openshell.ListingError) *Failure {
 		Code: ExitUnreachable, Kind: "gateway_unreachable", Err: err, Hint: "sandkeeper gateway status shows what is there; " + offlineHint,
 	}
 	d := preflight.Diagnose("openshell "+listing.Op+": "+listing.Output, preflight.SourceStateCall)
-	if d.Class == preflight.TLSTrust || d.Class == preflight.TLSClientCert {
+	if d.Class == preflight.TLSTrust || d.Class == preflight.TLSClientCert || d.Class == preflight.WrongEndpoint {
 		f.Kind, f.Hint = string(d.Class), strings.Join(append(d.Actions, offlineHint), "\n")
 	}
 	return f

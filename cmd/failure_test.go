@@ -36,6 +36,10 @@ func TestFailureOfEveryTypedError(t *testing.T) {
 			&openshell.ListingError{Gateway: "g", Op: "sandbox list", Unreachable: true, Exit: 1, Output: "Error: transport error Diagnostic severity: error Caused by: invalid peer certificate: UnknownIssuer"},
 			ExitUnreachable, "tls_trust", "openshell status",
 		},
+		"listing, of something else": {
+			&openshell.ListingError{Gateway: "g", Op: "sandbox list", Unreachable: true, Exit: 1, Output: `Error: status: Unknown, message: "h2 protocol error: http2 error", details: [], metadata: MetadataMap { headers: {} } Diagnostic severity: error Caused by: transport error Caused by: http2 error Caused by: connection error detected: frame with invalid size`},
+			ExitUnreachable, "wrong_endpoint", "openshell gateway list",
+		},
 		"listing, no certificate": {
 			&openshell.ListingError{Gateway: "g", Op: "sandbox list", Exit: 1, Output: "Error: failed to read TLS cert from /h/.config/openshell/gateways/g/mtls/tls.crt Diagnostic severity: error Caused by: No such file or directory (os error 2)"},
 			ExitRefused, "tls_client_cert", "openshell gateway list",

@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"sandkeeper/gateway"
 	"sandkeeper/internal/ui"
+	"sandkeeper/openshell"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 )
@@ -84,12 +86,30 @@ func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, er
 	a.lookDeeper(ctx, &status, decisive, registry)
 	found := &answer{preflight: &decisive.report, result: status, text: func(a *app) { renderGatewayStatus(a, status, seen.Marker) }}
 	if !status.Answered {
-		return found, &Failure{
-			Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("gateway %q did not answer: %s", status.Gateway, seen.Served.Why),
-			Hint: "sandkeeper preflight says what is in the way; " + offlineHint,
-		}
+		return found, unanswered(seen)
 	}
 	return found, nil
+}
+
+// unanswered says of a gateway that did not answer why, in the kinds that a listing has: one that the CLI does not know may run.
+func unanswered(seen gateway.Observation) *Failure {
+	f := &Failure{
+		Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("gateway %q did not answer: %s", seen.Target.Name, seen.Served.Why),
+		Hint: "sandkeeper preflight says what is in the way; " + offlineHint,
+	}
+	listing, failed := errors.AsType[*openshell.ListingError](seen.Served.Err)
+	if seen.Served.Status == "not_configured" {
+		listing, failed = &openshell.ListingError{NotRegistered: true}, true
+	}
+	if !failed {
+		return f
+	}
+	switch why := failureOf(listing); why.Kind {
+	case "gateway_unreachable", "listing_unreadable":
+	default:
+		f.Kind, f.Hint = why.Kind, why.Hint
+	}
+	return f
 }
 
 // supervisorsLimit bounds the look at the supervisors of all running sandboxes.

@@ -11,6 +11,7 @@ import (
 	"sandkeeper/backup"
 	"sandkeeper/drift"
 	"sandkeeper/gateway"
+	"sandkeeper/openshell"
 	"sandkeeper/preflight"
 	"sandkeeper/upgrade"
 )
@@ -238,5 +239,19 @@ func TestDiagnosisNamesCommandsOfTheHost(t *testing.T) {
 	seen.File.Path = "/opt/openshell-gateway"
 	if got := onHost(actions, seen); len(got) != 3 || got[2] != "/opt/openshell-gateway --version" {
 		t.Errorf("with a gateway: %q", got)
+	}
+}
+
+// A gateway that the CLI does not know may run; who is told that it is unreachable starts a second one.
+func TestUnansweredSaysWhy(t *testing.T) {
+	tooLate := &openshell.ListingError{Op: "status", TimedOut: true}
+	for kind, served := range map[string]gateway.Served{
+		"gateway_not_registered": {Status: "not_configured"},
+		"gateway_unreachable":    {Err: tooLate},
+		"tls_client_cert":        {Err: &openshell.ListingError{Op: "status", Exit: 1, Output: "Error: failed to read TLS CA from /h/mtls/ca.crt"}},
+	} {
+		if f := unanswered(gateway.Observation{Served: served}); f.Kind != kind || f.Code != ExitUnreachable || f.Hint == "" {
+			t.Errorf("want %s: %+v", kind, f)
+		}
 	}
 }
