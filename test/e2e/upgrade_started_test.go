@@ -1,10 +1,8 @@
 package e2e
 
 import (
-	"encoding/json"
-	"os"
+	"context"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -15,15 +13,16 @@ import (
 func TestUpgradeOfASandboxThatSomebodyStarts(t *testing.T) {
 	u := newUpgradeHost(t, "running")
 	before := u.only().ID
-	p := u.during("image-kept", func(upgrade *os.Process) {
-		u.must(upgrade.Signal(syscall.SIGSTOP))
-		u.must(u.engine.client.ContainerStart(t.Context(), before, container.StartOptions{}))
-		u.must(upgrade.Signal(syscall.SIGCONT))
-	})
-	var d upgradeDocument
-	if err := json.Unmarshal([]byte(p.stdout), &d); err != nil {
-		t.Fatalf("%v\n%s\n%s", err, p.stdout, p.stderr)
+	started := false
+	u.backend.beforeList = func() error { // it asks once more before it deletes
+		if !started && len(u.rollbackImages()) > 0 {
+			started = true
+			u.must(u.engine.client.ContainerStart(context.Background(), before, container.StartOptions{}))
+		}
+		return nil
 	}
+	d := u.faulty(upgradeFault{})
+	u.backend.obedient()
 	s := u.outcome(d, 1, "failed")
 	if s.Unfinished || s.Step != "deleting" || !strings.Contains(s.Reason, "was started again while it was being saved") || !strings.Contains(s.Reason, "nothing was deleted") {
 		t.Errorf("%+v", s)
