@@ -104,7 +104,7 @@ func (h containerHome) check(ctx context.Context) error {
 		fact, err := h.engine.Stat(ctx, h.id, dir)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("the container has no %s: %w", dir, err)
+			return fmt.Errorf("the container has no %s: %w", dir, fs.ErrNotExist) // the engine's own words are about its API
 		case err != nil:
 			return fmt.Errorf("looking at %s: %w", dir, err)
 		case fact.Mode&fs.ModeSymlink != 0:

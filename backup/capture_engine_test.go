@@ -77,7 +77,8 @@ func (f *fakeEngine) Stat(_ context.Context, id, name string) (fileFact, error) 
 	e, found := f.files[id][strings.TrimPrefix(name, "/")]
 	switch {
 	case !found:
-		return fileFact{}, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+		// A HEAD request has no body: the client of Docker then speaks of the API.
+		return fileFact{}, fmt.Errorf("%w: request returned 404 Not Found for API route and version %s, check if the server supports it", fs.ErrNotExist, name)
 	case e.kind == tar.TypeSymlink:
 		return fileFact{Mode: fs.ModeSymlink, Link: e.link}, nil
 	case e.kind == tar.TypeDir:
