@@ -56,7 +56,7 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer
 	if len(ready) > 0 {
 		o.remember(ready, u.store.Root())
 		o.sayRefused(refused)
-		if err := o.confirm(o.question(u.store, ready)); err != nil {
+		if err := o.confirm(ctx, o.question(u.store, ready)); err != nil {
 			return found, err
 		}
 		outcomes = append(outcomes, u.Execute(ctx, ready)...)
@@ -184,7 +184,7 @@ func (o *upgradeOptions) finish(ctx context.Context, u *upgrading, chosen []*upg
 	if len(chosen) == 0 {
 		return found.nothingLeft(o.app.global.gateway), nil
 	}
-	if err := o.confirm(o.questionUnfinished(chosen)); err != nil {
+	if err := o.confirm(ctx, o.questionUnfinished(chosen)); err != nil {
 		return found, err
 	}
 	if o.rollback {
@@ -242,18 +242,25 @@ func unfinishedHint(outcomes []upgrade.Outcome) string {
 	return "each is named with its reason; sandkeeper upgrade-sandboxes --check shows what is stale now"
 }
 
-// confirm asks, unless the answer was given. Without a terminal it names the flag.
-func (o *upgradeOptions) confirm(question string) error {
+// confirm asks, unless the answer was given. Without a terminal it names the flag. Ctrl-C ends it, although nothing ends the reading.
+func (o *upgradeOptions) confirm(ctx context.Context, question string) error {
 	if o.yes || o.auto {
 		return nil
 	}
 	if !o.app.CanAsk() || o.app.JSON {
 		return usage("add --yes to go on without a question", "there is no terminal to ask on:\n%s", question)
 	}
-	if !o.app.Confirm(question + "\nGo on?") {
-		return usage("nothing was changed", "not upgraded: the answer was no")
+	answer := make(chan bool, 1)
+	go func() { answer <- o.app.Confirm(question + "\nGo on?") }()
+	select {
+	case yes := <-answer:
+		if !yes {
+			return usage("nothing was changed", "not upgraded: the answer was no")
+		}
+		return ctx.Err()
+	case <-ctx.Done():
+		return fmt.Errorf("nothing was changed: %w", ctx.Err())
 	}
-	return nil
 }
 
 func newRunID(now time.Time, random string) string {

@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +55,36 @@ func TestWhatWasNeverTouchedIsNotUnfinished(t *testing.T) {
 	if _, _, stderr := h.run("upgrade-sandboxes", "--yes"); strings.Contains(stderr, "not finished") {
 		t.Errorf("stderr: %s", stderr)
 	}
+}
+
+// TestCtrlCEndsTheQuestion: nobody answers it, and nothing ends the reading of a terminal.
+func TestCtrlCEndsTheQuestion(t *testing.T) {
+	never, typed := io.Pipe()
+	defer typed.Close()
+	var asked bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	said := &onWrite{to: &asked, do: cancel}
+	o := &upgradeOptions{app: &app{Streams: &ui.Streams{In: never, Err: said, InTTY: true, ErrTTY: true}}}
+	if err := o.confirm(ctx, "Delete it?"); codeOf(err) != ExitInterrupted {
+		t.Errorf("confirm = %v, want exit %d", err, ExitInterrupted)
+	}
+	for _, answer := range []string{"y\n", "n\n"} {
+		o.app.Streams = &ui.Streams{In: strings.NewReader(answer), Err: io.Discard, InTTY: true, ErrTTY: true}
+		if err := o.confirm(t.Context(), "Delete it?"); (err == nil) != (answer == "y\n") {
+			t.Errorf("the answer was %q: %v", answer, err)
+		}
+	}
+}
+
+// onWrite does something when the first line was written.
+type onWrite struct {
+	to io.Writer
+	do func()
+}
+
+func (w *onWrite) Write(p []byte) (int, error) {
+	defer w.do()
+	return w.to.Write(p)
 }
 
 // TestASandboxThatIsNamedTwiceIsOne: its second turn would find another sandbox than was planned for.
@@ -223,7 +255,7 @@ func TestNobodyToAskIsNeverYes(t *testing.T) {
 		t.Errorf("the journal had %d bytes, has %d", len(before), len(after))
 	}
 	o := &upgradeOptions{app: &app{Streams: &ui.Streams{}}}
-	if f := failureOf(o.confirm("Delete it?")); f == nil || f.Code != ExitUsage || !strings.Contains(f.Hint, "--yes") {
+	if f := failureOf(o.confirm(t.Context(), "Delete it?")); f == nil || f.Code != ExitUsage || !strings.Contains(f.Hint, "--yes") {
 		t.Errorf("confirm without a terminal = %+v, want exit 2 that names --yes", f)
 	}
 }
