@@ -99,7 +99,7 @@ func (j *job) clearOnce(ctx context.Context) error {
 		return err
 	}
 	if found && !j.ours(record.ID) {
-		return fmt.Errorf("a sandbox %q with id %s is there that this upgrade did not make: %w", j.Name, record.ID, errForeign)
+		return fmt.Errorf("a sandbox %q with id %s is there that this upgrade did not make: %w; delete it first if it is not needed", j.Name, record.ID, errForeign)
 	}
 	if found {
 		if err := j.keepNew(ctx, record.ID); err != nil {

@@ -135,7 +135,7 @@ func TestASandboxThatSomebodyElseMadeIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := f.task(t.Context(), "rollback")
-	if err != nil || !got[0].Unfinished || !strings.Contains(got[0].Reason, "left alone") || len(w.containers()) != 1 {
+	if err != nil || !got[0].Unfinished || !strings.Contains(got[0].Reason, "left alone; delete it first if it is not needed") || len(w.containers()) != 1 {
 		t.Errorf("rollback = %+v, %v", got, err)
 	}
 }
