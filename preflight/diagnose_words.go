@@ -64,7 +64,7 @@ const (
 	migration      = `migration \d{1,3} ` + misfit + `|(?:versionmissing|versionmismatch)\(\d{1,3}\)`
 	datedMigration = `migration \d{4,14} ` + misfit
 	executionError = `execution error: migration error`
-	databaseNewer  = `(?:gateway|openshell)(?:'s)? (?:state)? (?:database|db).{0,160}(?:newer|incompatible|not compatible)|incompatible gateway database`
+	databaseNewer  = `(?:gateway|openshell)(?:'s)? (?:state)? (?:database|db).{0,160}(?:newer|incompatible|not compatible)|incompatible gateway database|database schema (?:is|was) newer`
 	databaseLocked = `database is locked|database table is locked|sqlite_busy`
 )
 
@@ -112,6 +112,7 @@ const (
 		`address already in use.{0,60}gateway|timed out waiting for (?:the)? gateway|gateway start failed|could not start (?:the)? gateway|` +
 		`openshell-gateway\.service.{0,400}(?:active: failed|failed with result|start request repeated|entered failed state)|` +
 		`openshell(?:-|_)(?:gateway|server).{0,120}(?:failed to bind|address already in use|unknown field|configuration error|toml parse error|panicked at)|` +
+		`panicked at .{0,20}openshell-(?:gateway|server)|` +
 		`(?:failed to bind|address already in use).{0,80}openshell(?:-|_)|gateway exited with (?:code|status)|gateway\.toml.{0,120}(?:unknown field|missing field|parse error|unsupported version)`
 	libraryMissing = `glibc_|libc\.so|error while loading shared libraries|dyld.{0,40}library not loaded`
 	relayFailed    = `supervisor relay failed|relay (?:channel|stream|session) (?:was)? (?:dropped|closed|lost|reset)|supervisor session: (?:stream error|ended)|ssh: connect to host openshell-|supervisor session (?:is)? not connected|no supervisor session|supervisor is (?:not |dis)connected|relay (?:open)? timed out|` +
@@ -150,4 +151,4 @@ const foreignWords = openClaw + `|atuin|mollysocket|npm err|sqlite3\.|sqlalchemy
 	`grafana|prometheus|etcd|kubelet|apiserver|containerd|dockerd|docker daemon|docker\.sock|response from daemon|ollama|:11434|port 11434|sccache|nokv|\[nest\]|` +
 	`[ewif]\d{6}:\d\d:\d\d\.\d+.{0,30}\.go:|teleport|proto\.authservice|gobgp|dgraph|pachyderm|qdrant|milvus|temporal|tikv|tensorflow|bazel|` +
 	`whatsapp|signal-|polkadot|lighthouse|solana|ethereum|redis|mysql|mongodb|kafka|consul|vault|terraform|argocd|istio|envoy|linkerd|traefik|` +
-	`nginx|haproxy|buildkit|/var/lib/dpkg|apt-get|\.git/index\.lock|curl:|at java\.|exception in thread|traceback \(most recent`
+	`nginx|haproxy|better-sqlite3|home-assistant|surrealdb|meilisearch|influxdb|cockroach|elasticsearch|wstunnel|firezone|buildkit|/var/lib/dpkg|apt-get|\.git/index\.lock|curl:|at java\.|exception in thread|traceback \(most recent`
