@@ -78,7 +78,7 @@ func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (string, err
 			return upgrade.SupervisorFileVersion(ctx, p.app.Env, p.app.UID, mount.Source)
 		}
 	}
-	return "", fs.ErrNotExist
+	return "", fmt.Errorf("container %q does not run, and has no supervisor mounted at %s: %w", sb.Container.Name, supervisorPath, fs.ErrNotExist)
 }
 
 // runningSupervisor runs the supervisor's --version. Exit 126 and 127 are the engine's way to say that there is no such program.

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	engine "sandkeeper/gateway"
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/ui"
@@ -87,5 +90,14 @@ func TestTheVersionProbeDoesNotAskTwice(t *testing.T) {
 	sb := sandbox.Sandbox{Name: "alpha", ID: "id-a", Gateway: "gw", Listed: true, Phase: "Ready"}
 	if got, err := p.agent(t.Context(), sb, []string{"openclaw", "--version"}); err == nil || len(asked) > 0 {
 		t.Errorf("agent = %q, %v; the command line was asked: %q", got, err, asked)
+	}
+}
+
+// TestAStoppedSandboxWithoutASupervisorIsNamed: "file does not exist" would say nothing to anybody.
+func TestAStoppedSandboxWithoutASupervisorIsNamed(t *testing.T) {
+	sb := sandbox.Sandbox{Name: "alpha", Container: &engine.Container{Name: "openshell-alpha", State: "exited"}}
+	got, err := probes{}.supervisor(t.Context(), sb)
+	if got != "" || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), `container "openshell-alpha" does not run, and has no supervisor mounted`) {
+		t.Errorf("supervisor = %q, %v", got, err)
 	}
 }
