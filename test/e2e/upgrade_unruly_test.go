@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 
@@ -105,8 +106,13 @@ type power struct {
 
 func (p *power) on() {
 	p.off()
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", p.address)
-	if err != nil {
+	var l net.Listener
+	var err error
+	_, back := waitFor(time.Minute, func() bool { // while it was off, its port was anybody's
+		l, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", p.address)
+		return err == nil
+	})
+	if !back {
 		p.t.Errorf("the gateway does not come back: %v", err)
 		return
 	}
