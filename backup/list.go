@@ -47,6 +47,7 @@ type NotFoundError struct {
 	Gateway     bool     // Sandbox is the name of a gateway, whose own state was saved
 	Matches     []string // ids that an ambiguous ID could mean
 	Damaged     int      // damaged backups that Latest passed over
+	Err         error    // why nothing can have that name; nil when something could
 }
 
 // Error names sandbox and backup.
@@ -56,6 +57,8 @@ func (e *NotFoundError) Error() string {
 		of = "gateway"
 	}
 	switch {
+	case e.Err != nil:
+		return fmt.Sprintf("%s %q has no backup: %v", of, e.Sandbox, e.Err)
 	case len(e.Matches) > 0:
 		return fmt.Sprintf("%s %q: %q could be %s", of, e.Sandbox, e.ID, strings.Join(e.Matches, " or "))
 	case e.ID == Latest && e.Damaged > 0:
@@ -87,7 +90,7 @@ func (s *Store) Sandboxes() ([]string, error) {
 // Backups lists a sandbox's backups, newest first, the damaged ones included.
 func (s *Store) Backups(sandbox string) ([]Backup, error) {
 	if err := validSandbox(sandbox); err != nil {
-		return nil, err
+		return nil, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, Err: err}
 	}
 	ids, err := s.ids(sandbox)
 	if err != nil {
@@ -196,7 +199,7 @@ func openPlain(path string) (*os.File, error) {
 // Find gives one backup: by id, by an unambiguous beginning of an id, or Latest, the newest whole one.
 func (s *Store) Find(sandbox, id string) (Backup, error) {
 	if err := validSandbox(sandbox); err != nil {
-		return Backup{}, err
+		return Backup{}, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: id, Err: err}
 	}
 	ids, err := s.ids(sandbox)
 	if err != nil {

@@ -94,6 +94,8 @@ func TestEveryFailureIsOneDocument(t *testing.T) {
 		{"backups prune --json", ExitUsage, "usage"},
 		{"backups prune --keep 1 --dry-run --json", ExitOK, ""},
 		{"restore nosuch --json", ExitNotFound, "not_found"},
+		{"restore ../up --json", ExitNotFound, "not_found"},
+		{"backups show /etc --json", ExitNotFound, "not_found"},
 		{"restore a --scope some --json", ExitUsage, "usage"},
 		{"diagnose /nowhere/log --json", ExitUsage, "usage"},
 		{"diagnose --no-host --json", ExitUsage, "usage"},
