@@ -25,6 +25,7 @@ type fakeEngine struct {
 	files  map[string]map[string]entry // container → path without leading slash → entry
 	mounts []gateway.Mount
 	writes int
+	rm     bool // its containers go when they stop
 	broken struct {
 		write func(n int) (after int, err error) // fail the n-th write after so many entries
 		read  func(id string) error
@@ -56,7 +57,7 @@ func (f *fakeEngine) Host() string { return "unix:///fake" }
 
 func (f *fakeEngine) Inspect(ctx context.Context, id string) (gateway.Container, error) {
 	c, err := f.freezer.Inspect(ctx, id)
-	c.Mounts = f.mounts
+	c.Mounts, c.AutoRemove = f.mounts, f.rm
 	return c, err
 }
 

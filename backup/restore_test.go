@@ -74,6 +74,18 @@ func TestRestoreStopsSwapsAndStarts(t *testing.T) {
 	assertNoCopies(t, request.Store)
 }
 
+// A container that was made with --rm is gone when it is stopped, with all that was done in it since its backup.
+func TestRestoreStopsNoContainerThatGoesWhenItStops(t *testing.T) {
+	for _, state := range []string{"running", "exited"} {
+		f, request := savedFake(t, state)
+		f.rm = true
+		summary, err := Restore(t.Context(), request)
+		if err == nil || summary.Done || !strings.Contains(err.Error(), "was made with --rm") || len(f.calls) > 0 || f.writes > 0 {
+			t.Errorf("%s: %+v, %v, calls %q, %d writes", state, summary, err, f.calls, f.writes)
+		}
+	}
+}
+
 func TestRestoreRefusesDamageBeforeTouchingAnything(t *testing.T) {
 	for _, name := range []string{"archive.tar.zst", "manifest.json"} {
 		f, request := savedFake(t, "running")

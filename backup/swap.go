@@ -61,6 +61,9 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (gateway.Cont
 	if c.Paused() {
 		return c, fmt.Errorf("container %q is paused; run \"docker unpause %s\" first", c.Name, c.Name)
 	}
+	if c.AutoRemove {
+		return c, fmt.Errorf("container %q was made with --rm: a restore has to stop it, and then the engine removes it and all that is in it; make a sandbox anew and restore into that with --to", c.Name)
+	}
 	mounts, err := p.located(ctx, c.Mounts)
 	if err != nil {
 		return c, err
