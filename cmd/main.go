@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"slices"
 	"strings"
@@ -24,10 +25,18 @@ import (
 // Main runs one command line and returns its exit code; it never ends the process itself. A downstream hands in the lifecycle
 // extensions that its build links beside the built-in ones.
 func Main(args []string, s *ui.Streams, extensions ...lifecycle.Definition) ExitCode {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once; the guard process then unpauses
 	return run(ctx, args, &app{Streams: s, JSON: wantsJSON(args, s), linked: extensions})
+}
+
+// endings are the signals that end a run. Under nohup the end of a terminal is none.
+func endings() []os.Signal {
+	if signal.Ignored(syscall.SIGHUP) {
+		return []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	}
+	return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 }
 
 func run(ctx context.Context, args []string, a *app) ExitCode {
