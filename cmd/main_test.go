@@ -60,9 +60,17 @@ func TestWantsJSONBeforeParsing(t *testing.T) {
 // A variable that is not set in a script must not turn one into all, another into the same, or sealed into plain.
 func TestEmptyValuesAreRefused(t *testing.T) {
 	for _, args := range [][]string{
-		{"backup-all", "--only", ""}, {"backup-all", "--encrypt-to", ""}, {"backup-all", "-g", ""}, {"backup-all", "--backup-dir="},
-		{"restore", ""}, {"restore", "alpha", "--to", ""}, {"restore", "alpha", "--backup", ""}, {"restore", "--gateway-state", "", "alpha"},
-		{"backups", "prune", "", "--keep", "1", "-y"}, {"backups", "prune", "--gateway-state", "", "--keep", "1", "-y"}, {"backups", "verify", ""},
+		{"backup-all", "--only", ""},
+		{"backup-all", "--encrypt-to", ""},
+		{"backup-all", "-g", ""},
+		{"backup-all", "--backup-dir="},
+		{"restore", ""},
+		{"restore", "alpha", "--to", ""},
+		{"restore", "alpha", "--backup", ""},
+		{"restore", "--gateway-state", "", "alpha"},
+		{"backups", "prune", "", "--keep", "1", "-y"},
+		{"backups", "prune", "--gateway-state", "", "--keep", "1", "-y"},
+		{"backups", "verify", ""},
 	} {
 		code, out, _ := invoke(t, []string{"HOME=" + t.TempDir()}, append(args, "--json")...)
 		if code != ExitUsage || !strings.Contains(out, "empty") {

@@ -79,7 +79,7 @@ func (j *job) forward(ctx context.Context) Outcome {
 	incomplete, kept := errors.AsType[*IncompleteError](err)
 	switch {
 	case err == nil:
-		return j.forget(ctx, j.outcome(Upgraded, StepDone, ""))
+		return j.forget(j.outcome(Upgraded, StepDone, ""))
 	case j.reached(StepFinishing, at):
 		// It is upgraded; only the journal could not be told.
 		o := j.outcome(Failed, at, err.Error()+"; it is upgraded, and "+j.commands())

@@ -61,7 +61,7 @@ func (j *job) undo(ctx context.Context, at Step, cause error) Outcome {
 			j.enterAnyway(m.done, "")
 		}
 	}
-	return j.forget(ctx, j.outcome(RolledBack, j.FailedAt, j.Reason))
+	return j.forget(j.outcome(RolledBack, j.FailedAt, j.Reason))
 }
 
 // enterAnyway goes on when the journal cannot be written: the sandbox comes first, and what is done can be seen by looking.
@@ -183,7 +183,7 @@ func (j *job) bringHome(ctx context.Context, image string) error {
 }
 
 // forget strikes a finished upgrade off the journal.
-func (j *job) forget(_ context.Context, o Outcome) Outcome {
+func (j *job) forget(o Outcome) Outcome {
 	if err := j.Content.Sweep(j.Name); err != nil {
 		o.Warnings = append(o.Warnings, fmt.Sprintf("what its restore has left could not be removed: %v", err))
 	}

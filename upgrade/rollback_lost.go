@@ -26,7 +26,7 @@ func (j *job) lost(ctx context.Context, gone error) Outcome {
 		}
 		became = fmt.Sprintf("its container was made anew meanwhile (%q), and is left alone", c.Name)
 	}
-	return j.forget(ctx, j.outcome(Failed, j.FailedAt, j.Reason+"; "+became+j.saved(ctx)))
+	return j.forget(j.outcome(Failed, j.FailedAt, j.Reason+"; "+became+j.saved(ctx)))
 }
 
 // saved names what is kept of the old sandbox.

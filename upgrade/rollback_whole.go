@@ -46,7 +46,7 @@ func (j *job) whole(ctx context.Context) (bool, error) {
 func (j *job) withdraw(ctx context.Context) Outcome {
 	if !j.resumed && slices.Contains([]Step{StepPlanned, StepPreconditions}, j.FailedAt) {
 		j.RollbackImage = "" // there never was one
-		return j.forget(ctx, j.outcome(Failed, j.FailedAt, j.Reason+"; nothing was touched"))
+		return j.forget(j.outcome(Failed, j.FailedAt, j.Reason+"; nothing was touched"))
 	}
 	j.enterAnyway(StepRollingBack, "nothing was deleted")
 	err := j.startOld(ctx)
@@ -61,7 +61,7 @@ func (j *job) withdraw(ctx context.Context) Outcome {
 	} else {
 		j.RollbackImage = ""
 	}
-	return j.forget(ctx, j.outcome(Failed, j.FailedAt, j.Reason+"; nothing was deleted, it is as it was"))
+	return j.forget(j.outcome(Failed, j.FailedAt, j.Reason+"; nothing was deleted, it is as it was"))
 }
 
 // startOld starts the old sandbox, if it ran. A stop that was asked for and not waited for is waited for first: else it would come
