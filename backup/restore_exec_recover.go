@@ -18,7 +18,7 @@ func InterruptedExecRestores(dir string) ([]ExecEntry, error) {
 func FinishExecRestore(ctx context.Context, dir string, entry ExecEntry, cli Execer) error {
 	p := &execPlace{execHome{cli: cli, gateway: entry.Gateway, name: entry.Sandbox, dir: entry.Home}}
 	if err := p.finish(ctx, entry); err != nil {
-		return fmt.Errorf("sandbox %q, in which a restore was killed, is not whole: %w", entry.Sandbox, err)
+		return fmt.Errorf("sandbox %q, in which a restore did not end, is not whole: %w", entry.Sandbox, err)
 	}
 	return execJournalIn(dir).remove(entry)
 }

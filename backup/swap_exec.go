@@ -136,7 +136,11 @@ type scriptError struct {
 
 // Error says how the script ended.
 func (e *scriptError) Error() string {
-	return fmt.Sprintf("a command in sandbox %q ended with exit status %d: %s", e.Sandbox, e.Exit, openshell.OneLine(e.Stderr, 260))
+	ended := fmt.Sprintf("a command in sandbox %q ended with exit status %d", e.Sandbox, e.Exit)
+	if said := openshell.OneLine(e.Stderr, 260); said != "" {
+		return ended + ": " + said
+	}
+	return ended + " and said nothing"
 }
 
 // send stages the selected content: a tar stream, piece by piece.

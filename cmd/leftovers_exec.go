@@ -28,7 +28,7 @@ func (a *app) finishExecRestores(ctx context.Context, dir string, mayAsk bool) {
 				"the next run makes it whole", e.Backup, e.Sandbox, e.Gateway, ui.Age(time.Since(e.At)), e.Home, e.Stage, err)
 			continue
 		}
-		fmt.Fprintf(a.Err, "sandbox %s: a restore of backup %s that was killed is %s\n", ui.Clean(e.Sandbox), ui.Clean(e.Backup), howItEnded(e))
+		fmt.Fprintf(a.Err, "sandbox %s: a restore of backup %s that did not end is %s\n", ui.Clean(e.Sandbox), ui.Clean(e.Backup), howItEnded(e))
 	}
 }
 

@@ -214,7 +214,16 @@ func (o *restoreOptions) restore(ctx context.Context, request backup.RestoreRequ
 		found.result = summary
 		found.text = func(a *app) { renderRestore(a, summary) }
 	}
-	return err
+	return notRestored(err)
+}
+
+// notRestored gives an error that nothing else has a remedy for the one that a restore always has: it may be repeated.
+func notRestored(err error) error {
+	f := failureOf(err)
+	if f == nil || f.Hint != "" {
+		return err
+	}
+	return &Failure{Code: f.Code, Kind: f.Kind, Err: f.Err, Hint: "correct what is named, then run the same command again: it takes up what this one has left"}
 }
 
 // consent asks whether the present content may be replaced; where nobody can answer it names the flag that does.

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -90,5 +91,17 @@ func TestLatestIsNotWhatARestoreReplaced(t *testing.T) {
 	h.mustRun("restore", "alpha", "--yes")
 	if got := h.content("alpha"); got != "first" {
 		t.Errorf("after a second restore of latest the sandbox holds %q, want %q", got, "first")
+	}
+}
+
+func TestWhatARestoreEndsWithHasARemedy(t *testing.T) {
+	if err := notRestored(nil); err != nil {
+		t.Errorf("a restore that was done ends with %v", err)
+	}
+	if f := failureOf(notRestored(errors.New("the disk is full"))); f.Hint == "" || f.Kind != "internal" || f.Err.Error() != "the disk is full" {
+		t.Errorf("%+v", f)
+	}
+	if f := failureOf(notRestored(usage("add --yes", "not asked"))); f.Hint != "add --yes" || f.Code != ExitUsage {
+		t.Errorf("%+v", f)
 	}
 }
