@@ -1,12 +1,95 @@
 package cmd
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 
+	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 	"sandkeeper/upgrade"
 )
+
+// runUnfinished goes on with, or takes back, what the journal names.
+func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, err error) {
+	found := &answer{}
+	left, err := o.left()
+	switch {
+	case err != nil:
+		return found, err
+	case len(left) == 0:
+		return found.nothingLeft(o.app.global.gateway), nil
+	}
+	registry, err := o.app.readRegistry()
+	if err != nil {
+		return found, err
+	}
+	action, bindings := preflight.Upgrading(), o.app.bindingsOf(left, registry)
+	seen := survey{views: o.app.vet(ctx, action, bindings)}
+	found.preflight = &worst(seen.views).report
+	found.preflight.DataChanged = true
+	o.skipped(found.preflight)
+	if err := o.app.gate(seen.views, action, o.allowUnverified); err != nil {
+		return found, err
+	}
+	seen.engine, _ = o.app.dial(ctx, bindings)
+	u, err := o.upgrader(ctx, seen, o.nemoclaw(ctx, seen))
+	if err != nil {
+		return found, err
+	}
+	defer func() { err = errors.Join(err, u.close()) }()
+	entries, err := u.Journal.Unfinished()
+	if err != nil {
+		return found, err
+	}
+	chosen, unknown := upgrade.Chosen(o.asked(entries), o.only)
+	if unknown != "" {
+		return found, noneOf(unknown)
+	}
+	return o.finish(ctx, u, chosen, found)
+}
+
+// left are the unfinished upgrades that are asked for, as they are before the journal is locked; none is no error.
+func (o *upgradeOptions) left() ([]upgrade.Entry, error) {
+	entries, err := upgrade.PeekJournal(o.app.stateDir())
+	if err != nil {
+		return nil, journalFailure(err)
+	}
+	if entries = o.asked(entries); len(entries) == 0 {
+		return nil, nil
+	}
+	if entries = o.onlyOf(entries); len(entries) == 0 {
+		return nil, noneOf(o.only[0])
+	}
+	return entries, o.recall(entries)
+}
+
+// nothingLeft is the answer to --resume and --rollback where no upgrade has been left, on the one gateway that was asked for if any.
+func (found *answer) nothingLeft(gateway string) *answer {
+	found.result = upgrade.Summarise(nil)
+	found.text = func(a *app) {
+		if gateway != "" {
+			a.printf("Nothing is unfinished on gateway %q.", gateway)
+			return
+		}
+		a.printf("Nothing is unfinished.")
+	}
+	return found
+}
+
+func (o *upgradeOptions) finish(ctx context.Context, u *upgrading, chosen []*upgrade.Entry, found *answer) (*answer, error) {
+	if len(chosen) == 0 {
+		return found.nothingLeft(o.app.global.gateway), nil
+	}
+	if err := o.confirm(ctx, o.questionUnfinished(chosen)); err != nil {
+		return found, err
+	}
+	if o.rollback {
+		return o.ended(ctx, found, u.RollBack(ctx, chosen))
+	}
+	return o.ended(ctx, found, u.Execute(ctx, chosen))
+}
 
 // asked are the unfinished upgrades of the gateway that -g asks for; all of them without it.
 func (o *upgradeOptions) asked(entries []upgrade.Entry) []upgrade.Entry {

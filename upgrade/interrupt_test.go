@@ -122,11 +122,7 @@ func TestNothingComesAfterTheWayBack(t *testing.T) {
 func TestAStopOfARunThatWasKilledIsWaitedFor(t *testing.T) {
 	w := startWorld(t, "running", "alpha")
 	f := w.fit(t)
-	diesAt(f, StepStopping)
-	if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
-		t.Fatalf("upgrade = %+v, %v", got, err)
-	}
-	f.Progress = nil
+	f.killedAt(t, StepStopping)
 	late := lateEngine{&queue{}, f.Engine, func(string) {}}
 	abandoned, cancel := context.WithCancel(t.Context())
 	cancel()

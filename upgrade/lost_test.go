@@ -93,11 +93,7 @@ func TestWhatWasDeletedAfterAKillIsStruckOff(t *testing.T) {
 	for _, then := range []string{"resume", "rollback"} {
 		w := startWorld(t, "running", "alpha")
 		f := w.fit(t)
-		diesAt(f, StepImageKept)
-		if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
-			t.Fatalf("upgrade = %+v, %v", got, err)
-		}
-		f.Progress = nil
+		f.killedAt(t, StepImageKept)
 		w.gone(t, "id-alpha")
 		got, err := f.task(t.Context(), then)
 		if err != nil || got[0].Outcome != Failed || got[0].Unfinished || !strings.Contains(got[0].Reason, "backup "+got[0].Backup+" holds its home") {
@@ -141,12 +137,8 @@ func TestWhatIsListedWithoutAContainerIsNotGivenUp(t *testing.T) {
 func TestGoingBackIsDoneHoweverItBegan(t *testing.T) {
 	w := startWorld(t, "running", "alpha")
 	f := w.fit(t)
-	diesAt(f, StepRollingBack)
 	w.engine.Break(dockertest.Fault{Call: "POST /commit", Status: 500, Times: 1})
-	if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
-		t.Fatalf("upgrade = %+v, %v", got, err)
-	}
-	f.Progress = nil
+	f.killedAt(t, StepRollingBack)
 	got, err := f.task(t.Context(), "rollback")
 	if err != nil || got[0].Outcome != RolledBack {
 		t.Errorf("rollback = %+v, %v, want what was asked for", got, err)

@@ -10,13 +10,14 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// diesAt makes a run end at a step as if it were killed: its journal stays.
-func diesAt(f *fitted, at Step) {
-	f.Progress = func(_ string, step Step, _ string) {
-		if step == at {
-			panic("killed")
-		}
+// killedAt makes the upgrade of alpha end at a step as if it were killed: its journal stays.
+func (f *fitted) killedAt(t *testing.T, at Step) {
+	t.Helper()
+	f.meanwhile(at, func() { panic("killed") })
+	if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
+		t.Fatalf("upgrade = %+v, %v", got, err)
 	}
+	f.Progress = nil
 }
 
 // TestResumeTakesWhatCameSince has somebody work in the old sandbox after a run was killed: what was saved before is too old.

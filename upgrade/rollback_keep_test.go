@@ -19,11 +19,7 @@ func workedIn(t *testing.T, at Step) (*world, *fitted) {
 	w := startWorld(t, "running", "alpha")
 	f := w.fit(t)
 	f.RunID = func() string { return "run1" }
-	diesAt(f, at)
-	if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
-		t.Fatalf("upgrade = %+v, %v", got, err)
-	}
-	f.Progress = nil
+	f.killedAt(t, at)
 	c := w.containers()[0].ID
 	if err := f.engine.Start(t.Context(), c); err != nil {
 		t.Fatal(err)
@@ -67,11 +63,7 @@ func TestRollbackKeepsWhatWasDoneBeforeTheHomeCameBack(t *testing.T) {
 		t.Run(string(at), func(t *testing.T) {
 			w := startWorld(t, "running", "alpha")
 			f := w.fit(t)
-			diesAt(f, at)
-			if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
-				t.Fatalf("upgrade = %+v, %v", got, err)
-			}
-			f.Progress = nil
+			f.killedAt(t, at)
 			if at == StepCreating {
 				w.another(t)
 			}

@@ -10,11 +10,8 @@ import (
 
 // workAt has somebody start the sandbox's container at a step, work in it, and stop it again or not.
 func workAt(t *testing.T, w *world, f *fitted, at Step, stops bool) {
-	f.Progress = func(_ string, step Step, _ string) {
-		if step != at {
-			return
-		}
-		f.Progress = nil
+	t.Helper()
+	f.meanwhile(at, func() {
 		c := w.containers()[0].ID
 		if err := f.engine.Start(t.Context(), c); err != nil {
 			t.Error(err)
@@ -26,7 +23,7 @@ func workAt(t *testing.T, w *world, f *fitted, at Step, stops bool) {
 		if err := f.engine.Stop(t.Context(), c); err != nil {
 			t.Error(err)
 		}
-	}
+	})
 }
 
 // TestNothingIsDeletedThatSomebodyStartedMeanwhile: what was written in the old sandbox after its backup is in no backup.
