@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sandkeeper/gateway"
@@ -136,6 +137,9 @@ func containersOf(engine *gateway.Engine, state gateway.EngineState) func(contex
 		return engine.Sandboxes
 	case state.State == "unknown":
 		return func(context.Context) ([]gateway.Container, error) {
+			if strings.HasPrefix(state.Why, state.Host) { // it names the address and where that is from
+				return nil, fmt.Errorf("container engine at %s", state.Why)
+			}
 			return nil, fmt.Errorf("container engine at %s: %s", state.Host, state.Why)
 		}
 	}
