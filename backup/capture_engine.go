@@ -49,10 +49,10 @@ func dialHost(ctx context.Context, e env.Env, host string) (*gateway.Engine, err
 	return found, nil
 }
 
-// defaultHome is where OpenShell's drivers put a sandbox's workspace (facts/openshell.md 5.1).
+// defaultHome is where OpenShell's drivers put a sandbox's workspace (docs/facts/openshell.md 5.1).
 const defaultHome = "/sandbox"
 
-// agentHome is the home of an agent's sandbox where that has no /sandbox (facts/nemoclaw.md 9.4).
+// agentHome is the home of an agent's sandbox where that has no /sandbox (docs/facts/nemoclaw.md 9.4).
 func agentHome(agent string) string {
 	if agent == "nemocua" {
 		return "/app/config"

@@ -16,13 +16,14 @@ import (
 	"time"
 )
 
-// snapshotManifestName makes a folder a NemoClaw snapshot (facts/nemoclaw.md 9.1).
+// snapshotManifestName makes a folder a NemoClaw snapshot (docs/facts/nemoclaw.md 9.1).
 const snapshotManifestName = "rebuild-manifest.json"
 
 // snapshotTime is how NemoClaw names a snapshot: ISO 8601 in UTC with ':' and '.' replaced.
 const snapshotTime = "2006-01-02T15-04-05.000Z"
 
-// Snapshot is NemoClaw's rebuild-manifest.json, version 1 (facts/nemoclaw.md 9.2), as far as it is read or written here.
+// Snapshot is NemoClaw's rebuild-manifest.json, version 1 (docs/facts/nemoclaw.md 9.2), as far as it is read or
+// written here.
 type Snapshot struct {
 	Version         int             `json:"version"`
 	SandboxName     string          `json:"sandboxName"`

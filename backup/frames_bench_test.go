@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// dataSet is the home of DESIGN 9: small files of 1–20 KB and big ones of 100 MiB, two thirds of the bytes text and the rest incompressible.
-// Bodies are slices of two pools, so that making them costs next to nothing.
+// dataSet is the home of docs/design.md 9: small files of 1–20 KB and big ones of 100 MiB, two thirds of the bytes
+// text and the rest incompressible. Bodies are slices of two pools, so that making them costs next to nothing.
 type dataSet struct {
 	small, big  int
 	text, noise []byte

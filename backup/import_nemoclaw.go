@@ -18,7 +18,8 @@ import (
 // maxSnapshotManifest bounds what is read of a rebuild-manifest.json.
 const maxSnapshotManifest = 16 << 20
 
-// ReadSnapshot reads and checks the manifest of a NemoClaw snapshot, with the rules of NemoClaw's own reader (facts/nemoclaw.md 9.2).
+// ReadSnapshot reads and checks the manifest of a NemoClaw snapshot, with the rules of NemoClaw's own reader
+// (docs/facts/nemoclaw.md 9.2).
 func ReadSnapshot(dir string) (Snapshot, error) {
 	text, err := readPlain(filepath.Join(dir, snapshotManifestName), maxSnapshotManifest)
 	if err != nil {

@@ -20,7 +20,7 @@ const (
 	Orphaned Status = "orphaned"
 )
 
-// Summary is the result of a run: the JSON of DESIGN.md 4.2.
+// Summary is the result of a run: the JSON of docs/design.md 4.2.
 type Summary struct {
 	Root      string    `json:"root"`
 	DryRun    bool      `json:"dryRun,omitempty"`

@@ -15,7 +15,7 @@ var secretQualifiers = []string{
 	"access", "refresh", "client", "bearer", "oauth", "auth", "api", "private", "signing", "session", "bot", "app", "resolved", "encryption",
 }
 
-// credentialKey reports whether a setting of this name holds a credential (rules of facts/nemoclaw.md 9.5).
+// credentialKey reports whether a setting of this name holds a credential (rules of docs/facts/nemoclaw.md 9.5).
 func credentialKey(key string) bool {
 	words := keyWords(key)
 	if len(words) == 0 || slices.Contains(words, "public") {

@@ -55,7 +55,8 @@ func screenedName(name string) bool {
 	return base == ".npmrc" || base == ".yarnrc" || strings.HasPrefix(base, ".env.")
 }
 
-// agentSettings are the settings files of agents (facts/nemoclaw.md 9.4 and what they read besides): one key must not cost the rest.
+// agentSettings are the settings files of agents (docs/facts/nemoclaw.md 9.4 and what they read besides): one key
+// must not cost the rest.
 func agentSettings(name string) bool {
 	switch path.Base(name) {
 	case "openclaw.json", "settings.json", "config.json", ".mcp.json", "mcp.json":

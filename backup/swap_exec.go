@@ -14,7 +14,7 @@ import (
 )
 
 // chunkSize is how much is sent into a sandbox at once: openshell reads all of standard input first, and refuses a message of more
-// than 1,048,576 bytes around it (facts/openshell.md 2.3 and 3).
+// than 1,048,576 bytes around it (docs/facts/openshell.md 2.3 and 3).
 const chunkSize = 900_000
 
 // execPlace restores through the gateway, with the sandbox's own shell, tar and mv, as its own user. Content is staged in a folder

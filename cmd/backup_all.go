@@ -134,7 +134,8 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 	return o.save(ctx, store, registry, inventory, views, engine, found)
 }
 
-// check completes the options from NemoClaw's variables, which keep their meaning: exactly "1" counts (facts/nemoclaw.md 1.6).
+// check completes the options from NemoClaw's variables, which keep their meaning: exactly "1" counts
+// (docs/facts/nemoclaw.md 1.6).
 func (o *backupAllOptions) check() error {
 	if o.app.Env.Get("NEMOCLAW_REQUIRE_ALL_SANDBOX_BACKUPS") == "1" {
 		o.strict = true

@@ -9,7 +9,8 @@ import (
 	"sandkeeper/internal/ui"
 )
 
-// renderBackupAll prints one line per sandbox, what was left out, and the summary lines that installers grep (DESIGN.md 4.3).
+// renderBackupAll prints one line per sandbox, what was left out, and the summary lines that installers grep
+// (docs/design.md 4.3).
 func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 	if empty && len(s.Sandboxes) == 0 {
 		a.printf("No sandboxes registered. Nothing to back up.")

@@ -10,7 +10,7 @@ import (
 // schema is the version of the JSON envelope; keys are only ever added to it.
 const schema = 1
 
-// envelope is the one JSON document that a command writes to standard output (DESIGN.md 4.2).
+// envelope is the one JSON document that a command writes to standard output (docs/design.md 4.2).
 type envelope struct {
 	Schema    int               `json:"schema"`
 	Command   string            `json:"command"`

@@ -3,7 +3,7 @@ package cmd
 // ExitCode is a promise to scripts. Codes are only ever added; an unknown code means failure.
 type ExitCode int
 
-// The exit codes of DESIGN.md 4.1.
+// The exit codes of docs/design.md 4.1.
 const (
 	ExitOK          ExitCode = 0
 	ExitRefused     ExitCode = 1 // refused by the schema preflight, or failed as a whole

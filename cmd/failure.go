@@ -8,8 +8,8 @@ import (
 	"syscall"
 
 	"sandkeeper/backup"
-	"sandkeeper/diagnose"
 	"sandkeeper/openshell"
+	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 )
 
@@ -84,8 +84,8 @@ func unreachableFailure(err error, listing *openshell.ListingError) *Failure {
 	f := &Failure{
 		Code: ExitUnreachable, Kind: "gateway_unreachable", Err: err, Hint: "sandkeeper gateway status shows what is there; " + offlineHint,
 	}
-	d := diagnose.Classify("openshell "+listing.Op+": "+listing.Output, diagnose.StateCall)
-	if d.Class == diagnose.TLSTrust || d.Class == diagnose.TLSClientCert || d.Class == diagnose.WrongEndpoint {
+	d := preflight.Diagnose("openshell "+listing.Op+": "+listing.Output, preflight.SourceStateCall)
+	if d.Class == preflight.TLSTrust || d.Class == preflight.TLSClientCert || d.Class == preflight.WrongEndpoint {
 		f.Kind, f.Hint = string(d.Class), strings.Join(append(d.Actions, offlineHint), "\n")
 	}
 	return f
@@ -97,10 +97,10 @@ func listingFailure(err error, listing *openshell.ListingError) *Failure {
 	if listing.Exit == 0 || listing.Output == "" {
 		return f
 	}
-	d := diagnose.Classify("openshell "+listing.Op+": "+listing.Output, diagnose.StateCall)
+	d := preflight.Diagnose("openshell "+listing.Op+": "+listing.Output, preflight.SourceStateCall)
 	switch d.Class {
-	case diagnose.Auth, diagnose.TLSTrust, diagnose.TLSClientCert, diagnose.WrongEndpoint, diagnose.VersionSkew,
-		diagnose.DBLocked, diagnose.MigrationIncompatibleDB:
+	case preflight.Auth, preflight.TLSTrust, preflight.TLSClientCert, preflight.WrongEndpoint, preflight.VersionSkew,
+		preflight.DBLocked, preflight.MigrationIncompatibleDB:
 		f.Kind = string(d.Class)
 		f.Hint = strings.Join(append(d.Actions, offlineHint), "\n")
 	}

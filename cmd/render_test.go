@@ -16,7 +16,8 @@ import (
 	"sandkeeper/upgrade"
 )
 
-// The last lines are those that installers grep (DESIGN.md 4.3); names from outside cannot colour them or add to them.
+// The last lines are those that installers grep (docs/design.md 4.3); names from outside cannot colour them or add to
+// them.
 func TestRenderBackupAll(t *testing.T) {
 	mixed := backup.Summary{
 		Root: "/b", Totals: backup.Totals{Total: 3, Registered: 2, BackedUp: 1, Failed: 1, Orphaned: 1},

@@ -15,7 +15,7 @@ import (
 	"sandkeeper/upgrade"
 )
 
-// supervisorPath is where the docker driver mounts the supervisor in a sandbox (facts/openshell.md 5.1).
+// supervisorPath is where the docker driver mounts the supervisor in a sandbox (docs/facts/openshell.md 5.1).
 const supervisorPath = "/opt/openshell/bin/openshell-sandbox"
 
 // probes look into sandboxes for the check. They only run version commands.

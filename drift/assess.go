@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Assess judges the evidence (DESIGN.md 3.2). What serves outranks what lies on disk: the image of an active cluster, then the
-// live process, then the gateway's own answer; the file speaks only when none of them is known, and otherwise earns a warning.
+// Assess judges the evidence (docs/design.md 3.2). What serves outranks what lies on disk: the image of an active
+// cluster, then the live process, then the gateway's own answer; the file speaks only when none of them is known, and
+// otherwise earns a warning.
 func Assess(o Observation) Assessment {
 	cli, ok := version(o.CLI)
 	if !ok {

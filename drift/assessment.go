@@ -10,7 +10,7 @@ const (
 	Unverified Verdict = "unverified" // nothing disagrees, and nothing confirms agreement
 )
 
-// Kind names a finding that refuses; the values are part of the JSON contract (DESIGN.md 4.2).
+// Kind names a finding that refuses; the values are part of the JSON contract (docs/design.md 4.2).
 type Kind string
 
 // The kinds of drift and mismatch.

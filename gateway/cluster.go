@@ -12,7 +12,7 @@ import (
 )
 
 // cluster looks at the legacy cluster container of the target. It is active only when it runs, publishes the gateway's port, and the
-// gateway answers under its name: a stopped leftover proves nothing and hides nothing (facts/nemoclaw.md 5).
+// gateway answers under its name: a stopped leftover proves nothing and hides nothing (docs/facts/nemoclaw.md 5).
 func (l *look) cluster(ctx context.Context) Cluster {
 	c := Cluster{}
 	c.Container = "openshell-cluster-" + l.target.Name

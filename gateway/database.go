@@ -32,7 +32,8 @@ func (d Database) Generation() int {
 	return slices.Max(d.Migrations)
 }
 
-// migrationsTable is where sqlx, the gateway's database library, keeps what it has applied (facts/openshell.md 1.3).
+// migrationsTable is where sqlx, the gateway's database library, keeps what it has applied (docs/facts/openshell.md
+// 1.3).
 const migrationsTable = "_sqlx_migrations"
 
 // ReadDatabase reads the generation of the database of gateway t.
@@ -59,7 +60,8 @@ func (o Options) elsewhere(t Target) string {
 	return fmt.Sprintf("gateway %q is on another host (%s)", t.Name, t.Endpoint)
 }
 
-// databasePaths are where the database of t may be, the likeliest first (facts/openshell.md 1.2 and 1.3, facts/nemoclaw.md 1.2).
+// databasePaths are where the database of t may be, the likeliest first (docs/facts/openshell.md 1.2 and 1.3,
+// docs/facts/nemoclaw.md 1.2).
 func (o Options) databasePaths(t Target) (paths []string, why string) {
 	if url := strings.TrimSpace(o.Env.Get("OPENSHELL_DB_URL")); url != "" {
 		path, ok := sqlitePath(url)

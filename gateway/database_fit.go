@@ -21,7 +21,7 @@ const (
 	FitUnknown   Fit = "unknown"
 )
 
-// generation says which migrations the gateways from a version on know (facts/openshell.md 4.4).
+// generation says which migrations the gateways from a version on know (docs/facts/openshell.md 4.4).
 type generation struct {
 	from   string
 	newest int

@@ -14,7 +14,8 @@ import (
 	"sandkeeper/internal/env"
 )
 
-// makeDatabase makes what sqlx makes (facts/openshell.md 1.3), with these migrations applied; a negative one did not end.
+// makeDatabase makes what sqlx makes (docs/facts/openshell.md 1.3), with these migrations applied; a negative one did
+// not end.
 func makeDatabase(t *testing.T, path string, migrations ...int) *sql.DB {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

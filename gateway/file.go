@@ -14,9 +14,10 @@ import (
 
 const gatewayProgram = "openshell-gateway"
 
-// fileEvidence is the version of the gateway binary that would be launched next (facts/nemoclaw.md 4.2, with the Homebrew folder that
-// launch code knows as well): the live marker's, else NEMOCLAW_OPENSHELL_GATEWAY_BIN, else the one beside the CLI, else the standard
-// places. Only the first that exists is asked, because only that one would be launched.
+// fileEvidence is the version of the gateway binary that would be launched next (docs/facts/nemoclaw.md 4.2, with the
+// Homebrew folder that launch code knows as well): the live marker's, else NEMOCLAW_OPENSHELL_GATEWAY_BIN, else the
+// one beside the CLI, else the standard places. Only the first that exists is asked, because only that one would be
+// launched.
 func (o Options) fileEvidence(ctx context.Context, m Marker, cli string) drift.File {
 	if configured := strings.TrimSpace(o.Env.Get("NEMOCLAW_OPENSHELL_GATEWAY_BIN")); configured != "" && !m.launches() {
 		return o.configuredFile(ctx, configured)

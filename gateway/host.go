@@ -55,7 +55,8 @@ func executable(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
 }
 
-// managed reports whether NemoClaw has state of this gateway: its folder, or its registry (facts/nemoclaw.md 1.1 and 1.2).
+// managed reports whether NemoClaw has state of this gateway: its folder, or its registry (docs/facts/nemoclaw.md 1.1
+// and 1.2).
 func (o Options) managed(t Target) bool {
 	port, ok := nemoclawPort(t.Name)
 	if !ok || o.Env.Home() == "" {

@@ -9,7 +9,8 @@ import (
 	"sandkeeper/internal/pattern"
 )
 
-// compatBinary is where a compat container finds the gateway binary that is mounted from the host (facts/nemoclaw.md 3.6).
+// compatBinary is where a compat container finds the gateway binary that is mounted from the host
+// (docs/facts/nemoclaw.md 3.6).
 const compatBinary = "/opt/nemoclaw/openshell-gateway"
 
 // shape is the kind of command line that a gateway process has.
@@ -33,8 +34,9 @@ type identity struct {
 
 var tag = pattern.Of(`^openshell-gateway\[nemoclaw=([^;\]]+);port=([0-9]{1,5})\]$`)
 
-// identify reads a command line (facts/nemoclaw.md 3.4). The program's own name decides; a gateway's path further back, as an
-// editor's or another engine's argument, does not. gatewayBin is the path that the marker names, or "".
+// identify reads a command line (docs/facts/nemoclaw.md 3.4). The program's own name decides; a gateway's path
+// further back, as an editor's or another engine's argument, does not. gatewayBin is the path that the marker names,
+// or "".
 func identify(args []string, gatewayBin string) identity {
 	args = words(args, gatewayBin)
 	if len(args) == 0 {

@@ -17,8 +17,8 @@ import (
 // markerLimit is far above any marker (about 700 bytes).
 const markerLimit = 64 << 10
 
-// stateDir is where NemoClaw keeps marker, PID file and database of the gateway named t (facts/nemoclaw.md 1.2); "" with the
-// reason when that gateway has no such folder.
+// stateDir is where NemoClaw keeps marker, PID file and database of the gateway named t (docs/facts/nemoclaw.md 1.2);
+// "" with the reason when that gateway has no such folder.
 func (o Options) stateDir(t Target) (dir, why string) {
 	if override := strings.TrimSpace(o.Env.Get("NEMOCLAW_OPENSHELL_GATEWAY_STATE_DIR")); override != "" {
 		if !filepath.IsAbs(override) {
@@ -65,8 +65,8 @@ func (o Options) readMarker(t Target) Marker {
 // driverName is what newer NemoClaw accepts; T-Aug wrote "docker" only.
 var driverName = pattern.Of(`^[a-z][a-z0-9-]{0,63}$`)
 
-// ParseMarker reads a runtime.json (facts/nemoclaw.md 3.1). Every key that NemoClaw requires is required, with its type; keys that we
-// do not know are tolerated. The marker is MarkerStale: only its process can make it live.
+// ParseMarker reads a runtime.json (docs/facts/nemoclaw.md 3.1). Every key that NemoClaw requires is required, with
+// its type; keys that we do not know are tolerated. The marker is MarkerStale: only its process can make it live.
 func ParseMarker(content []byte) (Marker, error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(content, &keys); err != nil {

@@ -76,7 +76,7 @@ const (
 	MarkerAbsent  MarkerState = "absent"  // there is none
 )
 
-// Marker is NemoClaw's runtime.json as found (facts/nemoclaw.md 3.1).
+// Marker is NemoClaw's runtime.json as found (docs/facts/nemoclaw.md 3.1).
 type Marker struct {
 	Path             string
 	State            MarkerState

@@ -21,7 +21,8 @@ type Options struct {
 	Root          string // put before absolute system paths; "" is "/"
 }
 
-// CommandTimeout is how long one external command may take unless Options.ProbeTimeout says otherwise (facts/nemoclaw.md 4.4).
+// CommandTimeout is how long one external command may take unless Options.ProbeTimeout says otherwise
+// (docs/facts/nemoclaw.md 4.4).
 const CommandTimeout = 15 * time.Second
 
 func (o Options) filled() Options {

@@ -77,7 +77,7 @@ func (o Options) mountedVersion(ctx context.Context, r *running) drift.Evidence 
 }
 
 // ask runs `path --version` and believes only output that names the gateway; called is path in words. Up to 0.0.31 the gateway's
-// program was openshell-server (facts/openshell.md 1.1).
+// program was openshell-server (docs/facts/openshell.md 1.1).
 func (o Options) ask(ctx context.Context, path, called string) drift.Evidence {
 	result, err := command.Run(ctx, command.Command{
 		Path: path, Args: []string{"--version"}, Timeout: o.ProbeTimeout,

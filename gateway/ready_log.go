@@ -16,7 +16,8 @@ const (
 	logLines = 12
 )
 
-// lastWords are the last lines of the gateway's log in its state folder (facts/nemoclaw.md 1.2), cleaned; none when it keeps none there.
+// lastWords are the last lines of the gateway's log in its state folder (docs/facts/nemoclaw.md 1.2), cleaned; none
+// when it keeps none there.
 func (o Options) lastWords(t Target) (path string, lines []string) {
 	dir, _ := o.stateDir(t)
 	if dir == "" {

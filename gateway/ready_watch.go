@@ -103,7 +103,7 @@ func (w Waiting) asker(ctx context.Context, t Target) func(context.Context) Serv
 	return func(ctx context.Context) Served { return servedEvidence(t, w.askStatus(ctx, t, cli, err)) }
 }
 
-// knockLimit is how long a port may take to accept; NemoClaw gives it half a second (facts/nemoclaw.md 11).
+// knockLimit is how long a port may take to accept; NemoClaw gives it half a second (docs/facts/nemoclaw.md 11).
 const knockLimit = time.Second
 
 // knock says why nothing accepts at t's endpoint.

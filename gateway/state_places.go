@@ -17,8 +17,8 @@ type Place struct {
 	Secret   bool // a credential as a whole
 }
 
-// StatePlaces are where the state of gateway t is, or would be, on this host: what it takes to build the gateway again (facts/openshell.md
-// 1.3 and 1.4). Whether a place exists is for the caller to see.
+// StatePlaces are where the state of gateway t is, or would be, on this host: what it takes to build the gateway
+// again (docs/facts/openshell.md 1.3 and 1.4). Whether a place exists is for the caller to see.
 func StatePlaces(o Options, t Target) []Place {
 	var places []Place
 	if paths, _ := o.databasePaths(t); len(paths) > 0 {

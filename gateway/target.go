@@ -16,7 +16,7 @@ import (
 	"sandkeeper/openshell"
 )
 
-// Default ports of a gateway's endpoint: NemoClaw's, and OpenShell's own since 0.0.44 (facts/openshell.md 1.3).
+// Default ports of a gateway's endpoint: NemoClaw's, and OpenShell's own since 0.0.44 (docs/facts/openshell.md 1.3).
 const (
 	NemoClawPort  = 8080
 	OpenShellPort = 17670
@@ -96,7 +96,7 @@ func fromPort(text, source string) Target {
 	return Target{Name: nemoclawName(port), Source: source}
 }
 
-// nemoclawName is the gateway name that NemoClaw derives from a port (facts/nemoclaw.md 1.3).
+// nemoclawName is the gateway name that NemoClaw derives from a port (docs/facts/nemoclaw.md 1.3).
 func nemoclawName(port int) string {
 	if port == NemoClawPort {
 		return "nemoclaw"

@@ -12,7 +12,7 @@ import (
 	"sandkeeper/internal/env"
 )
 
-// DefaultTimeout is how long one call of the CLI may take (facts/nemoclaw.md 4.4).
+// DefaultTimeout is how long one call of the CLI may take (docs/facts/nemoclaw.md 4.4).
 const DefaultTimeout = 15 * time.Second
 
 // CLI is an openshell executable to be asked. It keeps no state between calls.
@@ -49,7 +49,7 @@ func (c *CLI) Has(ctx context.Context, words ...string) bool {
 }
 
 // call runs the CLI for the named gateway ("" is whichever is active): no standard input, plain unwrapped error texts
-// (facts/openshell.md 2.1), and nothing in the environment that would redirect it to another gateway.
+// (docs/facts/openshell.md 2.1), and nothing in the environment that would redirect it to another gateway.
 func (c *CLI) call(ctx context.Context, gateway string, args ...string) (command.Result, error) {
 	return c.run(ctx, c.command(gateway, args...))
 }

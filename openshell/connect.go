@@ -25,9 +25,10 @@ const answerLimit = 64 << 20
 // connectTimeout is how long a connection may take to be made: the CLI's own limit (OpenShell's crates/openshell-cli/src/tls.rs).
 const connectTimeout = 10 * time.Second
 
-// Connect opens the API of a gateway that the openshell CLI knows, with the CLI's own endpoint and credentials (facts/openshell.md 1.4),
-// and asks for its version, which decides the wire format of everything else. served is the version that the caller knows already, or
-// "": it counts where the gateway reports none, and contradicting the gateway is an error. The caller closes the API.
+// Connect opens the API of a gateway that the openshell CLI knows, with the CLI's own endpoint and credentials
+// (docs/facts/openshell.md 1.4), and asks for its version, which decides the wire format of everything else. served
+// is the version that the caller knows already, or "": it counts where the gateway reports none, and contradicting
+// the gateway is an error. The caller closes the API.
 //
 // Errors are *ConnectError.
 func Connect(ctx context.Context, e env.Env, name, served string) (*API, error) {
@@ -77,7 +78,8 @@ func (a *API) settle(ctx context.Context, served string) error {
 	return nil
 }
 
-// notTheAPI is what a refused Health call means: every gateway answers it, to anybody that TLS lets in (facts/openshell.md 3.1).
+// notTheAPI is what a refused Health call means: every gateway answers it, to anybody that TLS lets in
+// (docs/facts/openshell.md 3.1).
 func (a *API) notTheAPI(err error) error {
 	refused, _ := errors.AsType[*CallError](err)
 	mismatch, _ := errors.AsType[*MismatchError](err)

@@ -19,9 +19,9 @@ import (
 // credentialLimit is far above any certificate, key or token.
 const credentialLimit = 1 << 20
 
-// tlsOf is the TLS side of an https endpoint, as the CLI does it (facts/openshell.md 1.4 and 3.3): the gateway's own CA and a client
-// certificate. Where a token says who we are, both may be missing: then the system's CAs count. OPENSHELL_GATEWAY_INSECURE leaves the
-// gateway's certificate unverified.
+// tlsOf is the TLS side of an https endpoint, as the CLI does it (docs/facts/openshell.md 1.4 and 3.3): the gateway's
+// own CA and a client certificate. Where a token says who we are, both may be missing: then the system's CAs count.
+// OPENSHELL_GATEWAY_INSECURE leaves the gateway's certificate unverified.
 func tlsOf(e env.Env, r Registration, target endpoint, token bool) (*tls.Config, error) {
 	files, err := readMTLS(e, r)
 	if err != nil {
@@ -130,7 +130,7 @@ func unreadableFile(err error) error {
 }
 
 // tlsFolder is the folder name under which the CLI looks for a gateway's certificates: what could be special in a path becomes "_"
-// (facts/openshell.md 1.4).
+// (docs/facts/openshell.md 1.4).
 func tlsFolder(gateway string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)) {

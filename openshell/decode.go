@@ -7,9 +7,10 @@ import (
 	"sandkeeper/internal/pattern"
 )
 
-// decodeWordings are the texts of protobuf decoders, squeezed as squeeze does. prost (OpenShell's own, facts/openshell.md 4.2) puts
-// "failed to decode Protobuf message" in front of every reason; the reasons are listed as well because a caller may have cut the
-// front off. The rest are the words of other decoders that may stand between us and a gateway: Go, C++, C#, Java, JavaScript, Python.
+// decodeWordings are the texts of protobuf decoders, squeezed as squeeze does. prost (OpenShell's own,
+// docs/facts/openshell.md 4.2) puts "failed to decode Protobuf message" in front of every reason; the reasons are
+// listed as well because a caller may have cut the front off. The rest are the words of other decoders that may stand
+// between us and a gateway: Go, C++, C#, Java, JavaScript, Python.
 var decodeWordings = []string{
 	"failedtodecodeprotobuf", "protobufdecodeerror", "couldnotdecodeprotobuf", "errordecodingprotobuf",
 	"invalidwiretype", "wrongwiretype", "illegalwiretype", "unknownwiretype", "unexpectedwiretype", "badwiretype",
@@ -29,7 +30,7 @@ var goProto = pattern.Of(`(?i)\bproto:[ \x{a0}]*(?:cannot parse|illegal|wrong|ba
 
 // DecodeFailure reports whether text, the whole output of a call of ours, says that a protobuf message could not be decoded: in every
 // wording of OpenShell's decoder, in both spellings of a gRPC status, wrapped or not. It asks nothing about whose message it was;
-// for a text of unknown origin that matters, and diagnose.Classify is the one to ask.
+// for a text of unknown origin that matters, and preflight.Diagnose is the one to ask.
 func DecodeFailure(text string) bool {
 	squeezed := squeeze(text)
 	for _, wording := range decodeWordings {

@@ -67,7 +67,7 @@ func of(gateway string) string {
 	return fmt.Sprintf(" of gateway %q", gateway)
 }
 
-// The texts are squeezed (see squeeze). Sources: facts/openshell.md 1.4, facts/nemoclaw.md 5.3 and 6.
+// The texts are squeezed (see squeeze). Sources: docs/facts/openshell.md 1.4, docs/facts/nemoclaw.md 5.3 and 6.
 var notRegisteredWordings = []string{
 	"noactivegateway", "nogatewayconfigured", "unknowngateway'", "nogatewaymetadatafound", "gatewaynotfound", "nogatewaysfound",
 }

@@ -18,7 +18,7 @@ type ExecRequest struct {
 	Gateway string
 	Name    string
 	Argv    []string
-	Stdin   io.Reader     // nil is /dev/null; the CLI reads all of it, at most 4 MiB, before it starts (facts/openshell.md 2.3)
+	Stdin   io.Reader     // nil is /dev/null; the CLI reads all of it, at most 4 MiB, before it starts (docs/facts/openshell.md 2.3)
 	Stdout  io.Writer     // receives the raw bytes as they come; nil discards them
 	Timeout time.Duration // of the whole command, rounded up to seconds; 0 means that only ctx ends it
 }

@@ -36,7 +36,7 @@ func readGateways(op string, result command.Result) ([]Registration, error) {
 	return list, nil
 }
 
-// columns are parted by two or more spaces (facts/openshell.md 2.1).
+// columns are parted by two or more spaces (docs/facts/openshell.md 2.1).
 var columns = pattern.Of(` {2,}`)
 
 // ParseGateways reads what `openshell gateway list` prints, JSON or a table.

@@ -22,7 +22,7 @@ const (
 	pollInterval = time.Second
 )
 
-// service is the path before every RPC, the same in every version (facts/openshell.md 3).
+// service is the path before every RPC, the same in every version (docs/facts/openshell.md 3).
 const service = "/openshell.v1.OpenShell/"
 
 // API is the gRPC API of one gateway. It shows what no output of the CLI does: what a sandbox was made from. It is safe for concurrent

@@ -104,7 +104,7 @@ func notTheSandbox(words string) bool {
 	return strings.Contains(words, "sandbox") && strings.Contains(words, "not found") && !strings.Contains(words, "workspace")
 }
 
-// relay reports that it is a sandbox which cannot be reached, not the gateway (facts/openshell.md 3.3).
+// relay reports that it is a sandbox which cannot be reached, not the gateway (docs/facts/openshell.md 3.3).
 func relay(words string) bool { return strings.HasPrefix(words, "supervisor ") }
 
 // unavailable tells from grpc's and crypto/tls's own words why there was no connection.

@@ -17,7 +17,8 @@ const execOutputLimit = 16 << 20
 
 // ExecSandbox runs a command in a sandbox as the CLI's `sandbox exec` does, through a login shell, and returns its standard output and
 // exit status; ctx is its only time limit. The CLI writes the sandbox's name into its configuration, as the one that a command without
-// a name means from then on (gateways/<gateway>/last_sandbox, facts/openshell.md 1.4); this leaves no trace on this host.
+// a name means from then on (gateways/<gateway>/last_sandbox, docs/facts/openshell.md 1.4); this leaves no trace on
+// this host.
 func (a *API) ExecSandbox(ctx context.Context, id, name string, argv []string) (stdout []byte, exit int, err error) {
 	if err := a.writable(); err != nil {
 		return nil, 0, err

@@ -175,8 +175,8 @@ func rawSandbox(s wire.Sandbox) RawSandbox {
 	}
 }
 
-// phaseName is a SandboxPhase in the CLI's spelling (facts/openshell.md 3.2); a number that we do not know is shown as such, and is
-// neither Ready nor gone.
+// phaseName is a SandboxPhase in the CLI's spelling (docs/facts/openshell.md 3.2); a number that we do not know is
+// shown as such, and is neither Ready nor gone.
 func phaseName(phase uint64) string {
 	names := strings.Fields("Unspecified Provisioning Ready Error Deleting Unknown Stopping Stopped Starting Completed")
 	if phase >= uint64(len(names)) {

@@ -12,7 +12,8 @@ import (
 const profileLimit = 50
 
 // ProviderProfiles exports the profiles that the gateway's providers are of, by id, as YAML; never a credential: the CLI cannot export
-// those (facts/openshell.md 2.4). A CLI without the command gives none. What could not be exported is in missing, with the reason.
+// those (docs/facts/openshell.md 2.4). A CLI without the command gives none. What could not be exported is in
+// missing, with the reason.
 func (c *CLI) ProviderProfiles(ctx context.Context, gateway string) (profiles map[string][]byte, missing map[string]string) {
 	profiles, missing = map[string][]byte{}, map[string]string{}
 	if !c.Has(ctx, "provider", "profile", "export") {

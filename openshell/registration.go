@@ -16,7 +16,7 @@ import (
 const metadataLimit = 1 << 20
 
 // ReadRegistration reads the CLI's own record of a gateway, gateways/NAME/metadata.json: the user's, else the system's
-// (facts/openshell.md 1.4). It wraps fs.ErrNotExist when there is neither.
+// (docs/facts/openshell.md 1.4). It wraps fs.ErrNotExist when there is neither.
 func ReadRegistration(e env.Env, name string) (Registration, error) {
 	if !oneComponent(name) {
 		return Registration{}, fmt.Errorf("gateway name %q is not one path component: %w", name, fs.ErrInvalid)

@@ -12,8 +12,9 @@ import (
 	"sandkeeper/internal/trust"
 )
 
-// Resolve finds the openshell CLI that a process with effective user id uid may execute, in NemoClaw's order (facts/nemoclaw.md 4.1):
-// NEMOCLAW_OPENSHELL_BIN when it is absolute and executable, PATH, then the standard places.
+// Resolve finds the openshell CLI that a process with effective user id uid may execute, in NemoClaw's order
+// (docs/facts/nemoclaw.md 4.1): NEMOCLAW_OPENSHELL_BIN when it is absolute and executable, PATH, then the standard
+// places.
 //
 // A configured CLI that must not be executed is an error of its own, because the operator meant that one; elsewhere such a file is
 // passed over, and named when nothing better is found. Errors wrap ErrNotFound and say where was looked, or trust.ErrUntrusted.

@@ -12,9 +12,10 @@ import (
 const listOp = "sandbox list"
 
 const (
-	// pageSize keeps one answer below the 4 MiB that gRPC clients accept: each row carries its policy (facts/openshell.md 3).
+	// pageSize keeps one answer below the 4 MiB that gRPC clients accept: each row carries its policy
+	// (docs/facts/openshell.md 3).
 	pageSize = 100
-	// hugePage is the most that any server gives at once (facts/openshell.md 2.3).
+	// hugePage is the most that any server gives at once (docs/facts/openshell.md 2.3).
 	hugePage = 1000
 	// sandboxLimit is where we stop believing that a listing will ever end.
 	sandboxLimit = 100_000

@@ -18,7 +18,7 @@ type listing struct {
 }
 
 // ParseSandboxes reads what `openshell sandbox list` prints on standard output, JSON or table of any generation
-// (facts/openshell.md 2.3). Anything that is not wholly a listing is an error, the empty output included.
+// (docs/facts/openshell.md 2.3). Anything that is not wholly a listing is an error, the empty output included.
 func ParseSandboxes(output string) ([]Sandbox, error) {
 	page, err := parseSandboxes(output)
 	return page.rows, err

@@ -83,7 +83,8 @@ func (s *Status) set(key, value string) {
 	}
 }
 
-// statusWord is the JSON spelling of a text status; "" for a word that no generation prints (facts/openshell.md 2.2).
+// statusWord is the JSON spelling of a text status; "" for a word that no generation prints (docs/facts/openshell.md
+// 2.2).
 func statusWord(text string) string {
 	switch strings.TrimSuffix(strings.ToLower(text), ".") {
 	case "connected":

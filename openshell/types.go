@@ -3,7 +3,7 @@ package openshell
 
 import "time"
 
-// Status is what `openshell status` says (facts/openshell.md 2.2), from JSON (0.0.92+) or text.
+// Status is what `openshell status` says (docs/facts/openshell.md 2.2), from JSON (0.0.92+) or text.
 type Status struct {
 	Gateway  string // name; "" when it did not say
 	Server   string // endpoint URL

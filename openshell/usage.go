@@ -12,7 +12,7 @@ import (
 // errRefused means that this generation of the CLI does not know an argument.
 var errRefused = fmt.Errorf("the openshell CLI does not know an argument: %w", ErrUnsupported)
 
-// refused recognises clap's usage errors (exit status 2) and the CLI's own word on -o (facts/openshell.md 2.1).
+// refused recognises clap's usage errors (exit status 2) and the CLI's own word on -o (docs/facts/openshell.md 2.1).
 func refused(r command.Result) bool { return refusedArgument(r) != "" }
 
 var (

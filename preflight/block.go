@@ -8,8 +8,8 @@ import (
 	"sandkeeper/openshell"
 )
 
-// Block is the refusal as people read it on stderr, with the phrases that scripts look for (DESIGN.md 3.3); "" when r does not
-// refuse. Every line is indented by two spaces, ends in a newline, and has no control characters.
+// Block is the refusal as people read it on stderr, with the phrases that scripts look for (docs/design.md 3.3); ""
+// when r does not refuse. Every line is indented by two spaces, ends in a newline, and has no control characters.
 func Block(r Report, a Action) string {
 	if !r.Refused() || r.Issue == nil {
 		return ""

@@ -8,8 +8,8 @@ import (
 	"sandkeeper/drift"
 )
 
-// line finds an upgrade over OpenShell 0.1.0, which is not one in place (facts/openshell.md 8): between the CLI, the gateway that runs,
-// and the file that would be started next.
+// line finds an upgrade over OpenShell 0.1.0, which is not one in place (docs/facts/openshell.md 8): between the CLI,
+// the gateway that runs, and the file that would be started next.
 func (in HostInput) line(context.Context) Result {
 	o := in.Seen
 	running := served(o)

@@ -97,7 +97,8 @@ func (in HostInput) supervisors(ctx context.Context) Result {
 	return passed("running sandboxes: %d, none of them with another version than the gateway's %s", len(seen), expected)
 }
 
-// canonicalName is what NemoClaw accepts of new sandboxes, and OpenShell 0.0.106 and later of all (facts/nemoclaw.md 2, demand.md A2).
+// canonicalName is what NemoClaw accepts of new sandboxes, and OpenShell 0.0.106 and later of all
+// (docs/facts/nemoclaw.md 2, docs/facts/demand.md A2).
 var canonicalName = pattern.Of(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 
 const longestName = 19

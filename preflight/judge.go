@@ -10,7 +10,7 @@ import (
 	"sandkeeper/openshell"
 )
 
-// outputLimit is how much of OpenShell's own words a refusal quotes (DESIGN.md 3.3).
+// outputLimit is how much of OpenShell's own words a refusal quotes (docs/design.md 3.3).
 const outputLimit = 260
 
 // fieldLimit bounds a foreign name, path, reference or reason in a report; longer ones are cut and end in "…".
@@ -60,7 +60,7 @@ func mismatch(o gateway.Observation, assessed drift.Assessment, output string) I
 }
 
 // JudgeUnspecified refuses because a gateway listed all of its n sandboxes in phase Unspecified, which is how a client of another
-// schema reads them (facts/openshell.md 4.2).
+// schema reads them (docs/facts/openshell.md 4.2).
 func JudgeUnspecified(o gateway.Observation, a Action, n int) Report {
 	if r := Judge(o, a); r.Refused() {
 		return r

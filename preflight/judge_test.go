@@ -47,7 +47,8 @@ func stoppedCluster(o *gateway.Observation) {
 	o.Cluster.Active, o.Cluster.Running = false, false
 }
 
-// TestReportJSON holds the keys of DESIGN.md 4.2: lists are lists, never null, and foreign text is clean in data as well.
+// TestReportJSON holds the keys of docs/design.md 4.2: lists are lists, never null, and foreign text is clean in data
+// as well.
 func TestReportJSON(t *testing.T) {
 	o := with(oldProcess(), binary("/tmp/a\x1b[31mb\nopenshell-gateway"))
 	r := Judge(o, BackingUp())

@@ -64,7 +64,8 @@ func (g guidance) repair() []string {
 	return g.host()
 }
 
-// clusterBreak: with 0.0.37 the gateway became a host process, and nothing of a cluster is taken over (facts/openshell.md 8).
+// clusterBreak: with 0.0.37 the gateway became a host process, and nothing of a cluster is taken over
+// (docs/facts/openshell.md 8).
 func (g guidance) clusterBreak() string {
 	const first = "0.0.37"
 	running, known := drift.Compare(g.issue.Running, first)

@@ -11,7 +11,7 @@ import (
 // managed reports whether NemoClaw looks after this gateway and is here to repair it.
 func (g guidance) managed() bool { return g.o.Host.Managed && g.o.Host.NemoClaw != "" }
 
-// onboard is NemoClaw's repair; it picks its gateway by the port in the environment (facts/nemoclaw.md 1.6).
+// onboard is NemoClaw's repair; it picks its gateway by the port in the environment (docs/facts/nemoclaw.md 1.6).
 func (g guidance) onboard() string {
 	command := shellWord(or(g.o.Host.CallNemoClaw, "nemoclaw")) + " onboard --resume"
 	port, ok := strings.CutPrefix(g.o.Target.Name, "nemoclaw-")
@@ -22,7 +22,7 @@ func (g guidance) onboard() string {
 }
 
 // align says how the two sides come to one version, the usual way first. A gateway is never told to go back: its database is
-// migrated forward only (facts/openshell.md 4.4).
+// migrated forward only (docs/facts/openshell.md 4.4).
 func (g guidance) align() string {
 	if g.cliBehind() {
 		return fmt.Sprintf("bring the openshell CLI to %s, the gateway's version", g.issue.Running)

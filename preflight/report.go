@@ -27,7 +27,7 @@ type Result struct {
 	TookMs int64  `json:"tookMs"`
 }
 
-// Issue is why the gate refuses, as data (DESIGN.md 4.2). Fields that its kind does not have are empty.
+// Issue is why the gate refuses, as data (docs/design.md 4.2). Fields that its kind does not have are empty.
 type Issue struct {
 	Kind      drift.Kind   `json:"kind"`
 	Source    drift.Source `json:"source"`

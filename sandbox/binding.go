@@ -29,9 +29,9 @@ func (b Binding) has(row Row) bool {
 	return row.GatewayPort == b.Port
 }
 
-// bind resolves row's gateway as NemoClaw does (facts/nemoclaw.md 1.3): a valid integer gatewayPort wins, else a valid
-// gatewayName, else — both absent — the default: that of the port root the file lies in, if it lies in one. Anything else is an
-// error and no gateway.
+// bind resolves row's gateway as NemoClaw does (docs/facts/nemoclaw.md 1.3): a valid integer gatewayPort wins, else a
+// valid gatewayName, else — both absent — the default: that of the port root the file lies in, if it lies in one.
+// Anything else is an error and no gateway.
 func bind(row *Row, rootPort int) {
 	fields, _ := members(row.Raw)
 	port, name := last(fields, "gatewayPort"), last(fields, "gatewayName")

@@ -17,7 +17,7 @@ type Row struct {
 	ImageTag         string
 	OpenshellDriver  string
 	OpenshellVersion string
-	Gateway          string // resolved binding (facts/nemoclaw.md 1.3)
+	Gateway          string // resolved binding (docs/facts/nemoclaw.md 1.3)
 	GatewayPort      int
 	BindingErr       error  // the persisted binding is invalid: never fall back to another gateway
 	File             string // the sandboxes.json it came from

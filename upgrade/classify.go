@@ -10,7 +10,7 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// CheckState is the outcome of the check of one sandbox; the values are part of the JSON contract (DESIGN.md 4.2).
+// CheckState is the outcome of the check of one sandbox; the values are part of the JSON contract (docs/design.md 4.2).
 type CheckState string
 
 // The outcomes of a check.

@@ -47,8 +47,8 @@ func (c *Checked) judge(signals []signal) {
 	}
 }
 
-// canonicalName is what NemoClaw and newer OpenShell accept for a new sandbox (facts/nemoclaw.md 2), beside the two rules that
-// refusedName checks itself.
+// canonicalName is what NemoClaw and newer OpenShell accept for a new sandbox (docs/facts/nemoclaw.md 2), beside the
+// two rules that refusedName checks itself.
 var canonicalName = pattern.Of(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 
 // refusedName says which rule for new names name breaks; "" when none.

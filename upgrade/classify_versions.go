@@ -8,7 +8,7 @@ import (
 	"sandkeeper/internal/pattern"
 )
 
-// versionRun finds runs of digits and dots; a version is a run that is exactly X.Y.Z (facts/nemoclaw.md 4.3).
+// versionRun finds runs of digits and dots; a version is a run that is exactly X.Y.Z (docs/facts/nemoclaw.md 4.3).
 var versionRun = pattern.Of(`[0-9][0-9.]*`)
 
 // probeTextLimit is how much of a version command's output is looked at.

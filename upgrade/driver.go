@@ -13,7 +13,8 @@ import (
 	"sandkeeper/openshell"
 )
 
-// DefaultDeleteLimit is how long a sandbox may take to be gone: the CLI's own limit (OPENSHELL_LIFECYCLE_TIMEOUT, facts/openshell.md 1.4).
+// DefaultDeleteLimit is how long a sandbox may take to be gone: the CLI's own limit (OPENSHELL_LIFECYCLE_TIMEOUT,
+// docs/facts/openshell.md 1.4).
 const DefaultDeleteLimit = 5 * time.Minute
 
 // lookLimit is how long we try to learn what became of a call whose answer was lost.

@@ -26,7 +26,8 @@ type NemoClawCommand struct {
 	env  env.Env
 }
 
-// FindRebuild returns the command at path if it is to be trusted and its help has `rebuild` (facts/nemoclaw.md 10.5).
+// FindRebuild returns the command at path if it is to be trusted and its help has `rebuild` (docs/facts/nemoclaw.md
+// 10.5).
 func FindRebuild(ctx context.Context, e env.Env, uid int, path string) (*NemoClawCommand, error) {
 	n := &NemoClawCommand{path: path, uid: uid, env: e}
 	result, err := n.run(ctx, command.Command{Args: []string{"--help"}, Timeout: programTimeout})
@@ -103,8 +104,8 @@ func (j *job) rebuild(ctx context.Context) error {
 	return j.replaced(ctx)
 }
 
-// rebuilt judges by looking: the exit status is zero also where NemoClaw left work undone (facts/nemoclaw.md 10.5), and may be
-// another where a new sandbox is there all the same.
+// rebuilt judges by looking: the exit status is zero also where NemoClaw left work undone (docs/facts/nemoclaw.md
+// 10.5), and may be another where a new sandbox is there all the same.
 func (j *job) rebuilt(ctx context.Context, exit int, trouble error) error {
 	ended := fmt.Sprintf("nemoclaw rebuild ended with exit status %d", exit)
 	record, found, err := j.listed(ctx)

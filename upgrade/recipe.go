@@ -22,7 +22,8 @@ type Recipe struct {
 	Workspace string `json:"workspace,omitempty"`
 	// Image is the reference in Spec's template; "" when the gateway's default image was taken.
 	Image string `json:"image"`
-	// Spec is the SandboxSpec in protobuf wire form, with every field that we do not know (facts/openshell.md 3.2).
+	// Spec is the SandboxSpec in protobuf wire form, with every field that we do not know (docs/facts/openshell.md
+	// 3.2).
 	Spec        []byte            `json:"spec"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
@@ -40,7 +41,7 @@ type Recipes interface {
 }
 
 // Numbers of the fields of SandboxSpec and SandboxTemplate that are read or changed here; they are the same in every generation
-// (facts/openshell.md 3.2).
+// (docs/facts/openshell.md 3.2).
 const (
 	specEnvironment = 5
 	specTemplate    = 6

@@ -35,7 +35,7 @@ func (v Version) list(p Page, at protowire.Number, workspace string) []byte {
 }
 
 // Named is the request of GetSandbox, DeleteSandbox, StopSandbox and StartSandbox. The idempotency key of 0.1.x is left empty: it is
-// subject to an admission limit (facts/openshell.md 3.3).
+// subject to an admission limit (docs/facts/openshell.md 3.3).
 func (v Version) Named(name, workspace string) []byte {
 	var b builder
 	b.text(nameName, name)

@@ -2,7 +2,7 @@ package wire
 
 import "github.com/Masterminds/semver/v3"
 
-// Generation is a span of OpenShell versions that speak the same wire format (facts/openshell.md 3.2).
+// Generation is a span of OpenShell versions that speak the same wire format (docs/facts/openshell.md 3.2).
 type Generation int
 
 // The generations, oldest first.
@@ -36,7 +36,7 @@ type Version struct {
 	patch      uint64 // the N of 0.0.N
 }
 
-// VersionOf reads a version. 0.0.0 is a build without a version (facts/openshell.md 1.1), so it says nothing.
+// VersionOf reads a version. 0.0.0 is a build without a version (docs/facts/openshell.md 1.1), so it says nothing.
 func VersionOf(text string) Version {
 	v, err := semver.NewVersion(text)
 	if err != nil || v.Major() > 0 || v.Minor() > 1 || v.Minor() == 0 && v.Patch() == 0 {

@@ -24,7 +24,7 @@ type dataSet struct {
 	bigSize    int64
 }
 
-// dataOf is the data set of DESIGN 9, or a part of it for try-outs.
+// dataOf is the data set of docs/design.md 9, or a part of it for try-outs.
 func dataOf(part int) dataSet {
 	return dataSet{small: smallMany / part, big: bigMany, bigSize: int64(bigSize / part)}
 }

@@ -13,7 +13,7 @@ const (
 	cliVersion     = "0.0.110"
 	runningVersion = "0.0.105"
 	probeDelay     = 100 * time.Millisecond
-	// NemoClaw's own gate with the same finding, measured once on the machine of DESIGN 9 and noted there.
+	// NemoClaw's own gate with the same finding, measured once on the machine of docs/design.md 9 and noted there.
 	nemoclawWall = 510 * time.Millisecond
 	nemoclawRSS  = 83 << 20
 )

@@ -28,7 +28,7 @@ type row struct {
 	size int64 // of what it wrote; 0 where that means nothing
 }
 
-// target is one figure that DESIGN 9 asks for.
+// target is one figure that docs/design.md 9 asks for.
 type target struct {
 	what, want, got string
 	met             bool

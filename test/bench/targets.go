@@ -19,7 +19,7 @@ func (r *report) preflight(samples map[string][]sample) {
 	r.aim("the same, beside NemoClaw", ">= 15 x faster than its 0.51 s", faster >= 15, "%.1f x (%s)", faster, seconds(quick.wall))
 	r.aim("memory of the preflight", "<= 1/3 of NemoClaw's 83 MiB", gate.rss <= nemoclawRSS/3, "%s", mebibytes(gate.rss))
 	r.aim("start-up (version)", "<= 10 ms", version.wall <= 10*time.Millisecond, "%s (fastest %.1f ms)", seconds(version.wall), 1e3*fastest(samples[stepVersion]).Seconds())
-	r.notes = append(r.notes, "NemoClaw's 0.51 s and 83 MiB are noted in DESIGN 9 from another machine; they were not measured in this run.")
+	r.notes = append(r.notes, "NemoClaw's 0.51 s and 83 MiB are noted in docs/design.md 9 from another machine; they were not measured in this run.")
 }
 
 // check holds the time that the check needs besides the listing.

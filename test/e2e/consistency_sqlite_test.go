@@ -128,7 +128,8 @@ func (p *patient) database(consistency string) string {
 	return filepath.Join(extract(p.t, archivePath(b.Path)), "memory.db")
 }
 
-// DESIGN.md 6, consistency: a database that is written to while its sandbox is backed up opens clean, and its writer goes on.
+// docs/design.md 6, consistency: a database that is written to while its sandbox is backed up opens clean, and its
+// writer goes on.
 func TestSQLiteUnderWriteIsConsistent(t *testing.T) {
 	p := newWriter(t)
 	written := 0

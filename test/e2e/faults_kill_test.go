@@ -137,7 +137,8 @@ var stages = []string{"pausing", "reading", "committing", "verifying"}
 // that is not freed by the guard stays paused for good.
 const thawTime = 30 * time.Second
 
-// DESIGN.md 6: kill -9 at every stage leaves no half backup, the sandbox running within a second, and nothing that the next run does not sweep.
+// docs/design.md 6: kill -9 at every stage leaves no half backup, the sandbox running within a second, and nothing
+// that the next run does not sweep.
 func TestKillAtEveryStage(t *testing.T) {
 	p := newPatient(t, 24)
 	struck, worst := map[string]int{}, time.Duration(0)

@@ -122,8 +122,8 @@ func protoPair(number protowire.Number, name, value string) []byte {
 	return protoPart(number, protoText(1, name), protoText(2, value))
 }
 
-// everything is a SandboxSpec in which everything is said that the version has words for (facts/openshell.md 3.2), in an odd order,
-// with fields of the future in it, in its template and in its policy.
+// everything is a SandboxSpec in which everything is said that the version has words for (docs/facts/openshell.md
+// 3.2), in an odd order, with fields of the future in it, in its template and in its policy.
 func (h *recipeHost) everything() []byte {
 	template := [][]byte{
 		protoText(977, "of the future"), protoText(1, h.image), protoPair(4, "rack", "7"), protoPair(4, "row", "3"),

@@ -17,7 +17,7 @@ import (
 func recipeVersions() []string { return []string{"0.0.50", "0.0.60", "0.0.92", "0.0.110", "0.1.4"} }
 
 // said is what a CreateSandboxRequest says beside the spec's image, and answered what a Sandbox shows of the same, by the field numbers
-// of facts/openshell.md 3.2.
+// of docs/facts/openshell.md 3.2.
 type said struct {
 	Spec                string // without template
 	Template            string // without image

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// planted are credentials in every shape that DESIGN.md 6 knows, each with a value to look for.
+// planted are credentials in every shape that docs/design.md 6 knows, each with a value to look for.
 var planted = map[string]string{
 	".openclaw/agents/main/agent/auth-profiles.json": `{"profiles":{"p":{"key":"PLANTED-auth-profile-value"}}}`,
 	".netrc":                "machine x login y password PLANTED-netrc-value\n",

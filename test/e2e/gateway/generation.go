@@ -2,7 +2,7 @@ package gateway
 
 import "github.com/Masterminds/semver/v3"
 
-// Generation is a span of OpenShell versions that speak the same wire format (facts/openshell.md 3.2).
+// Generation is a span of OpenShell versions that speak the same wire format (docs/facts/openshell.md 3.2).
 type Generation int
 
 // The generations, oldest first, so that they can be compared.

@@ -1,6 +1,7 @@
-// Package gateway is an OpenShell gateway for tests: it speaks the gRPC of every wire generation (facts/openshell.md 3.2), so that
-// real openshell command lines of any version can be run against any gateway version and what they really print can be seen.
-// No gateway binary is published anywhere that tests can reach; that is why this one exists.
+// Package gateway is an OpenShell gateway for tests: it speaks the gRPC of every wire generation
+// (docs/facts/openshell.md 3.2), so that real openshell command lines of any version can be run against any gateway
+// version and what they really print can be seen. No gateway binary is published anywhere that tests can reach; that
+// is why this one exists.
 package gateway
 
 import (
@@ -126,7 +127,7 @@ func (s *Server) handle(_ any, stream grpc.ServerStream) error {
 	return stream.SendMsg(out)
 }
 
-// admits asks for the token. Health needs none in any version (facts/openshell.md 3.1).
+// admits asks for the token. Health needs none in any version (docs/facts/openshell.md 3.1).
 func (s *Server) admits(ctx context.Context, method string) error {
 	if s.Token == "" || path.Base(method) == "Health" {
 		return nil

@@ -107,7 +107,7 @@ func created(s Sandbox) string {
 	return s.Created.UTC().Format("2006-01-02 15:04:05")
 }
 
-// listJSON is an array until 0.1.0, then an object that keeps the token of the next page (facts/openshell.md 2.3).
+// listJSON is an array until 0.1.0, then an object that keeps the token of the next page (docs/facts/openshell.md 2.3).
 func (c *call) listJSON(g Gateway, page []Sandbox, end, total int) any {
 	items := []any{}
 	for _, s := range page {

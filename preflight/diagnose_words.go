@@ -1,10 +1,10 @@
-package diagnose
+package preflight
 
 // The words of the rules, for squeezed lower-case text; the spaces are for the reader and taken out (see compiled). A span of
 // unrelated words is bounded, so that two lines of a long log do not make one message.
 
-// Texts of decoders (facts/openshell.md 4.2, facts/demand.md B), and gRPC statuses in the spellings of tonic (Rust, OpenShell's CLI),
-// Go, Python and JavaScript.
+// Texts of decoders (docs/facts/openshell.md 4.2, docs/facts/demand.md B), and gRPC statuses in the spellings of
+// tonic (Rust, OpenShell's CLI), Go, Python and JavaScript.
 const (
 	prostReason = `(?:invalid wire type|invalid tag value|invalid varint|unexpected end group tag|delimited length exceeded|buffer underflow|` +
 		`invalid string value|recursion limit reached)`
@@ -38,7 +38,8 @@ const (
 	// A listing that breaks on one stored row: the versions may agree, and the answer cannot be trusted all the same.
 	storedDecode = `(?:list|get|decode) sandbox(?:es)? failed: .{0,80}` + decoding + `|openshell gateway/schema mismatch|` +
 		`openshell gateway schema preflight failed|protobuf/schema mismatch output from openshell`
-	// A 0.1 client against a 0.0 gateway: the selector message is read as a name (facts/openshell.md 4.3); and a phase that moved.
+	// A 0.1 client against a 0.0 gateway: the selector message is read as a name (docs/facts/openshell.md 4.3); and a
+	// phase that moved.
 	silentDrift = `workspace'(?:\\u\{?[0-9a-f]{1,4}\}?|\\x[0-9a-f]{2}|\\[abefnrtv]|[^a-z0-9'])+[a-z0-9][a-z0-9._-]*' not found|is not ready \(phase: unspecified\)`
 	tonicDecode = tonicInternal + `.{0,60}` + decoding
 	foreignPath = `failed to decode protobuf message: [a-z0-9_]+\.[a-z0-9_]+:`
@@ -140,7 +141,7 @@ const (
 )
 
 // The OpenClaw agent gateway (port 18789) runs inside the sandboxes and has its own "gateway", "version mismatch" and "startup
-// migrations" (facts/demand.md B).
+// migrations" (docs/facts/demand.md B).
 const openClaw = `\[openclaw\]|openclaw startup|openclaw gateway (?:run|status|is not|not)|wss?://[a-z0-9.\[\]:]*:18789|:18789`
 
 // ourWords name OpenShell, what is built on it, or what only its messages name.

@@ -1,6 +1,4 @@
-// Package diagnose answers one question: what does this error text say? It gives a class, how sure that is, why, and what to do. It
-// judges text alone: it does no I/O and knows nothing of the host.
-package diagnose
+package preflight
 
 import "sandkeeper/openshell"
 
@@ -9,14 +7,14 @@ type Source string
 
 // Where texts come from.
 const (
-	Pasted    Source = ""           // pasted by somebody: it may be about anything
-	StateCall Source = "state-call" // the whole output of an openshell call of ours
+	SourceUnknown   Source = ""           // pasted by somebody: it may be about anything
+	SourceStateCall Source = "state-call" // the whole output of an openshell call of ours
 )
 
-// Class names what an error text is about; the values are part of the JSON contract (DESIGN.md 4.2).
+// Class names what an error text is about; the values are part of the JSON contract (docs/design.md 4.2).
 type Class string
 
-// The classes of DESIGN.md 4.2; what each means and asks for is in the table of explanations.
+// The classes of docs/design.md 4.2; what each means and asks for is in the table of explanations.
 const (
 	SchemaMismatch           Class = "schema_mismatch"
 	SchemaMismatchSupervisor Class = "schema_mismatch_supervisor"
@@ -37,7 +35,7 @@ const (
 	BackupContentError       Class = "backup_content_error"
 	LockContention           Class = "lock_contention"
 	Unrelated                Class = "unrelated"
-	Unknown                  Class = "unknown"
+	UnknownClass             Class = "unknown"
 )
 
 // The values of Diagnosis.Confidence.
@@ -56,10 +54,10 @@ type Diagnosis struct {
 	Decides     string   `json:"decides"` // what would turn the guess into knowledge; "" when it is certain
 }
 
-// Classify judges an error text. A text alone is at most likely, unless it holds words that only OpenShell has; a decode failure
+// Diagnose classifies an error text. A text alone is at most likely, unless it holds words that only OpenShell has; a decode failure
 // in an answer to a call of our own is certain in whatever words. Of many lines the most decisive one wins.
-func Classify(text string, s Source) Diagnosis {
-	if s == StateCall && openshell.DecodeFailure(unescape(text)) {
+func Diagnose(text string, s Source) Diagnosis {
+	if s == SourceStateCall && openshell.DecodeFailure(unescape(text)) {
 		return explain(SchemaMismatch, Certain)
 	}
 	read := readText(text)
@@ -68,15 +66,15 @@ func Classify(text string, s Source) Diagnosis {
 			continue
 		}
 		switch {
-		case rule.class == Unknown:
+		case rule.class == UnknownClass:
 			return explain(rule.class, Unsure)
 		case rule.sure && rule.class != Unrelated:
 			return explain(rule.class, Certain)
 		}
 		return explain(rule.class, Likely)
 	}
-	if read.ours || s == StateCall || read.empty() {
-		return explain(Unknown, Unsure)
+	if read.ours || s == SourceStateCall || read.empty() {
+		return explain(UnknownClass, Unsure)
 	}
 	return explain(Unrelated, Unsure)
 }
