@@ -5,6 +5,7 @@
 #
 # PyPI wheels up to 0.0.110 hold the native program. It wants glibc 2.39, so glibc, libstdc++ and libgcc of Debian trixie are
 # unpacked beside it (apt with a private configuration; nothing on this system changes) and a small wrapper starts it with them.
+# They come from where this machine's own apt sources say that Debian is; SANDKEEPER_DEBIAN names another place.
 # Running it again costs nothing: what is there is kept.
 set -eu
 
@@ -18,19 +19,28 @@ say() { echo "fetch-openshell: $*" >&2; }
 [ "$(uname -sm)" = "Linux x86_64" ] || { say "the wheels are for Linux x86_64, this is $(uname -sm)"; exit 1; }
 mkdir -p "$cache"
 
+# debian prints the address that this machine installs its own Debian packages from.
+debian() {
+	[ -z "${SANDKEEPER_DEBIAN:-}" ] || { echo "$SANDKEEPER_DEBIAN"; return; }
+	suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	apt-get update --print-uris | sed -n "s|^'\(.*\)/dists/$suite/InRelease'.*|\1|p" | head -n 1
+}
+
 fetch_runtime() {
 	[ -e "$cache/runtime/usr/$loader" ] && return
+	archive=$(debian)
+	[ -n "$archive" ] || { say "this machine's apt sources name no Debian; say where one is: SANDKEEPER_DEBIAN=URL $0"; exit 1; }
 	work=$cache/apt
 	mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/debs"
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" >"$work/sources.list"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $archive trixie main" >"$work/sources.list"
 	: >"$work/status"
 	cat >"$work/apt.conf" <<-CONF
 		Dir::State "$work/state";
 		Dir::State::status "$work/status";
 		Dir::Cache "$work/cache";
 		Dir::Etc::sourcelist "$work/sources.list";
-		Dir::Etc::sourceparts "-";
-		Dir::Etc::preferencesparts "-";
+		Dir::Etc::sourceparts "/dev/null";
+		Dir::Etc::preferencesparts "/dev/null";
 		APT::Architecture "amd64";
 		APT::Architectures "amd64";
 		APT::Sandbox::User "root";
