@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sandkeeper/diagnose"
 	"sandkeeper/gateway"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
@@ -54,7 +55,7 @@ func newDiagnose(a *app, run func(context.Context, *diagnoseOptions) (*answer, e
 
 // diagnosis is the result of the command: the classifier's answer, and what the host says to it.
 type diagnosis struct {
-	preflight.Diagnosis
+	diagnose.Diagnosis
 	Host string `json:"host"` // "confirms", "does not confirm" with why, or "" when the host was not looked at
 }
 
@@ -63,7 +64,7 @@ func runDiagnose(ctx context.Context, o *diagnoseOptions) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := diagnosis{Diagnosis: preflight.Diagnose(text, preflight.SourceUnknown)}
+	d := diagnosis{Diagnosis: diagnose.Classify(text, diagnose.Pasted)}
 	found := &answer{}
 	if !o.noHost {
 		found.preflight = o.askHost(ctx, &d)
@@ -127,7 +128,7 @@ func (o *diagnoseOptions) askHost(ctx context.Context, d *diagnosis) *preflight.
 	}
 	d.Actions = onHost(d.Actions, decisive.seen)
 	report := decisive.report
-	versions := d.Class == "schema_mismatch" || d.Class == "version_skew_unimplemented"
+	versions := d.Class == diagnose.SchemaMismatch || d.Class == diagnose.VersionSkew
 	switch {
 	case versions && report.Refused():
 		d.Host = fmt.Sprintf("confirms: openshell is %s and the gateway is %s", report.Issue.Installed, report.Issue.Running)
@@ -163,7 +164,7 @@ func onHost(actions []string, seen gateway.Observation) []string {
 func renderDiagnosis(a *app, d diagnosis) {
 	a.printf("class: %s (%s)", d.Class, d.Confidence)
 	a.printf("%s", d.Explanation)
-	if d.Decides != "" && d.Confidence != "certain" {
+	if d.Decides != "" && d.Confidence != diagnose.Certain {
 		a.printf("what would decide it: %s", d.Decides)
 	}
 	if d.Host != "" {

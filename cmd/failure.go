@@ -8,8 +8,8 @@ import (
 	"syscall"
 
 	"sandkeeper/backup"
+	"sandkeeper/diagnose"
 	"sandkeeper/openshell"
-	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 )
 
@@ -84,8 +84,8 @@ func unreachableFailure(err error, listing *openshell.ListingError) *Failure {
 	f := &Failure{
 		Code: ExitUnreachable, Kind: "gateway_unreachable", Err: err, Hint: "sandkeeper gateway status shows what is there; " + offlineHint,
 	}
-	d := preflight.Diagnose("openshell "+listing.Op+": "+listing.Output, preflight.SourceStateCall)
-	if d.Class == preflight.TLSTrust || d.Class == preflight.TLSClientCert || d.Class == preflight.WrongEndpoint {
+	d := diagnose.Classify("openshell "+listing.Op+": "+listing.Output, diagnose.StateCall)
+	if d.Class == diagnose.TLSTrust || d.Class == diagnose.TLSClientCert || d.Class == diagnose.WrongEndpoint {
 		f.Kind, f.Hint = string(d.Class), strings.Join(append(d.Actions, offlineHint), "\n")
 	}
 	return f
@@ -97,10 +97,10 @@ func listingFailure(err error, listing *openshell.ListingError) *Failure {
 	if listing.Exit == 0 || listing.Output == "" {
 		return f
 	}
-	d := preflight.Diagnose("openshell "+listing.Op+": "+listing.Output, preflight.SourceStateCall)
+	d := diagnose.Classify("openshell "+listing.Op+": "+listing.Output, diagnose.StateCall)
 	switch d.Class {
-	case preflight.Auth, preflight.TLSTrust, preflight.TLSClientCert, preflight.WrongEndpoint, preflight.VersionSkew,
-		preflight.DBLocked, preflight.MigrationIncompatibleDB:
+	case diagnose.Auth, diagnose.TLSTrust, diagnose.TLSClientCert, diagnose.WrongEndpoint, diagnose.VersionSkew,
+		diagnose.DBLocked, diagnose.MigrationIncompatibleDB:
 		f.Kind = string(d.Class)
 		f.Hint = strings.Join(append(d.Actions, offlineHint), "\n")
 	}

@@ -30,7 +30,7 @@ var goProto = pattern.Of(`(?i)\bproto:[ \x{a0}]*(?:cannot parse|illegal|wrong|ba
 
 // DecodeFailure reports whether text, the whole output of a call of ours, says that a protobuf message could not be decoded: in every
 // wording of OpenShell's decoder, in both spellings of a gRPC status, wrapped or not. It asks nothing about whose message it was;
-// for a text of unknown origin that matters, and preflight.Diagnose is the one to ask.
+// for a text of unknown origin that matters, and diagnose.Classify is the one to ask.
 func DecodeFailure(text string) bool {
 	squeezed := squeeze(text)
 	for _, wording := range decodeWordings {

@@ -41,6 +41,9 @@ func forbidden(pkg, name string) string {
 	case pkg == "drift" && !under(name, "github.com/Masterminds/semver") && !pure(name):
 		return "drift is pure: semver and what does no I/O"
 	}
+	if pkg == "diagnose" && !pure(name) {
+		return "diagnose is pure: what does no I/O"
+	}
 	if only := owners(name); only != nil && !slices.Contains(only, pkg) {
 		return "only " + strings.Join(only, " and ") + " may"
 	}

@@ -17,6 +17,8 @@ func allowed(pkg string) (imports []string, listed bool) {
 		return []string{"drift", "openshell"}, true
 	case "preflight":
 		return []string{"drift", "gateway", "openshell"}, true
+	case "diagnose":
+		return []string{"openshell"}, true // its texts made plain, and the wordings of its decoder
 	case "sandbox":
 		return []string{"gateway", "openshell"}, true
 	case "backup":
@@ -24,7 +26,7 @@ func allowed(pkg string) (imports []string, listed bool) {
 	case "upgrade":
 		return []string{"backup", "sandbox", "gateway", "lifecycle", "openshell", "preflight", "drift"}, true // drift: versions are read in one way
 	case "cmd":
-		return []string{"preflight", "gateway", "openshell", "sandbox", "backup", "lifecycle", "upgrade", "examples"}, true
+		return []string{"drift", "preflight", "diagnose", "gateway", "openshell", "sandbox", "backup", "lifecycle", "upgrade", "examples"}, true
 	case "main":
 		return []string{"cmd"}, true
 	case "examples":
@@ -33,10 +35,10 @@ func allowed(pkg string) (imports []string, listed bool) {
 	return nil, false
 }
 
-// pure are the standard packages that drift may use: none of them does I/O.
+// pure are the standard packages that drift and diagnose may use: none of them does I/O.
 func pure(path string) bool {
 	return slices.Contains([]string{
-		"cmp", "errors", "fmt", "iter", "maps", "math", "regexp", "slices", "sort", "strconv", "strings", "unicode", "unicode/utf8",
+		"cmp", "errors", "fmt", "iter", "maps", "math", "regexp", "slices", "sort", "strconv", "strings", "sync", "unicode", "unicode/utf8",
 	}, path)
 }
 

@@ -1,4 +1,4 @@
-package preflight
+package diagnose
 
 // The words of the rules, for squeezed lower-case text; the spaces are for the reader and taken out (see compiled). A span of
 // unrelated words is bounded, so that two lines of a long log do not make one message.

@@ -1,4 +1,4 @@
-package preflight
+package diagnose
 
 import (
 	"bufio"
@@ -47,9 +47,9 @@ func TestCorpusIsClassified(t *testing.T) {
 		name  string
 		exact float64
 	}{
-		{"corpus_rpc_errors.jsonl", 0.9},
-		{"corpus_own.jsonl", 0.95},
-		{"corpus_field.jsonl", 0.97},
+		{"rpc_errors.jsonl", 0.9},
+		{"own.jsonl", 0.95},
+		{"field.jsonl", 0.97},
 	} {
 		t.Run(corpus.name, func(t *testing.T) { judgeCorpus(t, readCorpus(t, corpus.name), corpus.exact) })
 	}
@@ -59,7 +59,7 @@ func judgeCorpus(t *testing.T, samples []sample, exact float64) {
 	confused := map[[2]Class]int{}
 	right, missed, claimed := 0, 0, 0
 	for _, s := range samples {
-		got := Diagnose(s.Text, SourceUnknown).Class
+		got := Classify(s.Text, Pasted).Class
 		confused[[2]Class{s.Class, got}]++
 		if got == s.Class {
 			right++

@@ -1,4 +1,4 @@
-package preflight
+package diagnose
 
 // advice is what is said about one class. The commands exist wherever sandkeeper and openshell are installed; whoever knows the host
 // adds what fits it.

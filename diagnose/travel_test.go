@@ -1,4 +1,4 @@
-package preflight
+package diagnose
 
 import (
 	"encoding/json"
@@ -10,9 +10,9 @@ import (
 
 // A text keeps its class however it travelled: wrapped by the command line or a terminal, through a log, a pod, JSON, an issue.
 func TestTextsKeepTheirClassOnTheWay(t *testing.T) {
-	for _, s := range someOfEach(readCorpus(t, "corpus_field.jsonl"), 2) {
+	for _, s := range someOfEach(readCorpus(t, "field.jsonl"), 2) {
 		for name, travel := range travels() {
-			if got := Diagnose(travel(s.Text), SourceUnknown).Class; got != s.Class {
+			if got := Classify(travel(s.Text), Pasted).Class; got != s.Class {
 				t.Errorf("%s: got %s, want %s: %q", name, got, s.Class, travel(s.Text))
 			}
 		}
@@ -23,7 +23,7 @@ func someOfEach(samples []sample, n int) []sample {
 	var chosen []sample
 	seen := map[Class]int{}
 	for _, s := range samples {
-		if known := s.Class != Unrelated && s.Class != UnknownClass; known && seen[s.Class] < n && !strings.Contains(s.Text, "\n") {
+		if known := s.Class != Unrelated && s.Class != Unknown; known && seen[s.Class] < n && !strings.Contains(s.Text, "\n") {
 			seen[s.Class]++
 			chosen = append(chosen, s)
 		}

@@ -1,4 +1,4 @@
-package preflight
+package diagnose
 
 import (
 	"slices"
@@ -18,11 +18,11 @@ func TestDecodeFailuresOfOurOwnCallsAreCertain(t *testing.T) {
 		"protobuf decode: invalid wire type",
 		`{"stderr":"failed to decode Protobuf message: invalid tag value: 0"}`,
 	} {
-		d := Diagnose(text, SourceStateCall)
+		d := Classify(text, StateCall)
 		if d.Class != SchemaMismatch || d.Confidence != Certain || d.Decides != "" {
 			t.Errorf("%q from a state call: got %s, %s, decides %q", text, d.Class, d.Confidence, d.Decides)
 		}
-		if d := Diagnose(text, SourceUnknown); d.Confidence == Certain {
+		if d := Classify(text, Pasted); d.Confidence == Certain {
 			t.Errorf("%q pasted: got %s certain, want less", text, d.Class)
 		}
 	}
@@ -40,11 +40,11 @@ func TestConfidenceFollowsTheWords(t *testing.T) {
 		{"status: Unimplemented, message: \"\"", VersionSkew, Likely},
 		{"sqlite3.OperationalError: database is locked", Unrelated, Unsure},
 		{"[openclaw] startup migrations did not complete", Unrelated, Likely},
-		{"openshell said something new", UnknownClass, Unsure},
-		{"", UnknownClass, Unsure},
+		{"openshell said something new", Unknown, Unsure},
+		{"", Unknown, Unsure},
 		{"the quick brown fox", Unrelated, Unsure},
 	} {
-		d := Diagnose(c.text, SourceUnknown)
+		d := Classify(c.text, Pasted)
 		if d.Class != c.class || d.Confidence != c.confidence {
 			t.Errorf("%q: got %s (%s), want %s (%s)", c.text, d.Class, d.Confidence, c.class, c.confidence)
 		}
@@ -73,7 +73,7 @@ func TestTravelDoesNotChangeTheClass(t *testing.T) {
 		},
 	}
 	for name, travel := range travels {
-		if d := Diagnose(travel(plain), SourceUnknown); d.Class != SchemaMismatch {
+		if d := Classify(travel(plain), Pasted); d.Class != SchemaMismatch {
 			t.Errorf("%s: got %s, want %s:\n%.300s", name, d.Class, SchemaMismatch, travel(plain))
 		}
 	}
@@ -93,7 +93,7 @@ func wrapped(text string, width int, mark string) string {
 var everyClass = []Class{
 	SchemaMismatch, SchemaMismatchSupervisor, VersionSkew, MigrationIncompatibleDB, DBLocked, GatewayUnreachable, GatewayNotRegistered,
 	GatewayStartFailed, WrongEndpoint, TLSTrust, TLSClientCert, Auth, SandboxAuth, SandboxUnreachable, SandboxNotFound, SandboxNotReady,
-	BackupContentError, LockContention, Unrelated, UnknownClass,
+	BackupContentError, LockContention, Unrelated, Unknown,
 }
 
 func TestEveryClassIsExplained(t *testing.T) {
@@ -103,7 +103,7 @@ func TestEveryClassIsExplained(t *testing.T) {
 		if len(d.Actions) == 0 || d.Decides == "" || d.Explanation == "" {
 			t.Errorf("%s: explanation, actions or what decides is missing: %+v", class, d)
 		}
-		if class != UnknownClass && d.Explanation == nothing {
+		if class != Unknown && d.Explanation == nothing {
 			t.Errorf("%s has no explanation of its own", class)
 		}
 		for _, action := range d.Actions {
@@ -123,8 +123,8 @@ func TestEveryClassIsExplained(t *testing.T) {
 // Each class is reached by at least one sample of the corpora: a class that no text leads to would be a promise unkept.
 func TestEveryClassIsReached(t *testing.T) {
 	reached := map[Class]bool{}
-	for _, s := range append(readCorpus(t, "corpus_rpc_errors.jsonl"), readCorpus(t, "corpus_own.jsonl")...) {
-		reached[Diagnose(s.Text, SourceUnknown).Class] = true
+	for _, s := range append(readCorpus(t, "rpc_errors.jsonl"), readCorpus(t, "own.jsonl")...) {
+		reached[Classify(s.Text, Pasted).Class] = true
 	}
 	for _, class := range everyClass {
 		if !reached[class] {
@@ -133,24 +133,24 @@ func TestEveryClassIsReached(t *testing.T) {
 	}
 }
 
-func FuzzDiagnose(f *testing.F) {
+func FuzzClassify(f *testing.F) {
 	for _, seed := range []string{
 		"", "Error:   × status: Internal, message: \"failed to decode Protobuf mes\n  │ sage\"", `\\\"\u001b[31m`, "\x00\xff\x1b]0;", "│││├─▶",
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		d := Diagnose(text, SourceUnknown)
+		d := Classify(text, Pasted)
 		if !slices.Contains(everyClass, d.Class) || d.Explanation == "" || d.Actions == nil {
 			t.Errorf("%q: %+v", text, d)
 		}
 	})
 }
 
-func BenchmarkDiagnose(b *testing.B) {
+func BenchmarkClassify(b *testing.B) {
 	log := strings.Repeat("2026-05-12 INFO heartbeat ok\n", 200) + "Error: transport error"
 	for b.Loop() {
-		Diagnose(log, SourceUnknown)
+		Classify(log, Pasted)
 	}
 }
 
@@ -172,7 +172,7 @@ func TestWordingsOfLibraries(t *testing.T) {
 		"openshell: x509: certificate is valid for localhost, not host.openshell.internal":                                           TLSTrust,
 		"kubectl: x509: certificate is valid for 10.96.0.1, not 127.0.0.1":                                                           Unrelated,
 	} {
-		if got := Diagnose(text, SourceUnknown); got.Class != want {
+		if got := Classify(text, Pasted); got.Class != want {
 			t.Errorf("%q: got %s, want %s", text, got.Class, want)
 		}
 	}

@@ -1,4 +1,6 @@
-package preflight
+// Package diagnose answers one question: what does this error text say? It gives a class, how sure that is, why, and what to do. It
+// judges text alone: it does no I/O and knows nothing of the host.
+package diagnose
 
 import "sandkeeper/openshell"
 
@@ -7,8 +9,8 @@ type Source string
 
 // Where texts come from.
 const (
-	SourceUnknown   Source = ""           // pasted by somebody: it may be about anything
-	SourceStateCall Source = "state-call" // the whole output of an openshell call of ours
+	Pasted    Source = ""           // pasted by somebody: it may be about anything
+	StateCall Source = "state-call" // the whole output of an openshell call of ours
 )
 
 // Class names what an error text is about; the values are part of the JSON contract (docs/design.md 4.2).
@@ -35,7 +37,7 @@ const (
 	BackupContentError       Class = "backup_content_error"
 	LockContention           Class = "lock_contention"
 	Unrelated                Class = "unrelated"
-	UnknownClass             Class = "unknown"
+	Unknown                  Class = "unknown"
 )
 
 // The values of Diagnosis.Confidence.
@@ -54,10 +56,10 @@ type Diagnosis struct {
 	Decides     string   `json:"decides"` // what would turn the guess into knowledge; "" when it is certain
 }
 
-// Diagnose classifies an error text. A text alone is at most likely, unless it holds words that only OpenShell has; a decode failure
+// Classify judges an error text. A text alone is at most likely, unless it holds words that only OpenShell has; a decode failure
 // in an answer to a call of our own is certain in whatever words. Of many lines the most decisive one wins.
-func Diagnose(text string, s Source) Diagnosis {
-	if s == SourceStateCall && openshell.DecodeFailure(unescape(text)) {
+func Classify(text string, s Source) Diagnosis {
+	if s == StateCall && openshell.DecodeFailure(unescape(text)) {
 		return explain(SchemaMismatch, Certain)
 	}
 	read := readText(text)
@@ -66,15 +68,15 @@ func Diagnose(text string, s Source) Diagnosis {
 			continue
 		}
 		switch {
-		case rule.class == UnknownClass:
+		case rule.class == Unknown:
 			return explain(rule.class, Unsure)
 		case rule.sure && rule.class != Unrelated:
 			return explain(rule.class, Certain)
 		}
 		return explain(rule.class, Likely)
 	}
-	if read.ours || s == SourceStateCall || read.empty() {
-		return explain(UnknownClass, Unsure)
+	if read.ours || s == StateCall || read.empty() {
+		return explain(Unknown, Unsure)
 	}
 	return explain(Unrelated, Unsure)
 }

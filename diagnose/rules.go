@@ -1,4 +1,4 @@
-package preflight
+package diagnose
 
 import (
 	"regexp"
@@ -81,7 +81,7 @@ func common() []rule {
 		rule{class: TLSTrust, is: compiled(anyTrust), needs: ourOwn},
 		rule{class: GatewayUnreachable, is: compiled(noAnswer), needs: native},
 		rule{class: GatewayUnreachable, is: compiled(refusedToUs), needs: ourOwn},
-		rule{class: UnknownClass, is: compiled(tonicInternal), needs: native},
+		rule{class: Unknown, is: compiled(tonicInternal), needs: native},
 		rule{class: Unrelated, is: compiled(otherRequest)},
 	)
 }
