@@ -24,29 +24,34 @@ func (o Options) fileEvidence(ctx context.Context, m Marker, cli string) drift.F
 	}
 	var looked []string
 	for _, path := range o.gatewayFiles(m, cli) {
-		err := trust.Executable(path, o.UID)
-		switch {
-		case errors.Is(err, fs.ErrNotExist) || trust.NotExecutable(err):
+		file, err := o.fileAt(ctx, path)
+		if errors.Is(err, fs.ErrNotExist) || trust.NotExecutable(err) {
 			looked = append(looked, filepath.Dir(path))
 			continue
-		case err != nil:
-			return drift.File{Path: path, Evidence: unknown("%w", err)}
 		}
-		return drift.File{Path: path, Evidence: o.ask(ctx, path, path)}
+		return file
 	}
 	return drift.File{Evidence: absent("no %s in %s", gatewayProgram, strings.Join(looked, ", "))}
+}
+
+// fileAt is the version of the program at path. The error, which the evidence has as well, says why it was not run.
+func (o Options) fileAt(ctx context.Context, path string) (drift.File, error) {
+	file, err := trust.Open(path, o.UID)
+	if err != nil {
+		return drift.File{Path: path, Evidence: unknown("%w", err)}, err
+	}
+	defer file.Close()
+	return drift.File{Path: path, Evidence: o.ask(ctx, file, path, path)}, nil
 }
 
 // launches reports whether m names the binary that serves now.
 func (m Marker) launches() bool { return m.State == MarkerLive && m.GatewayBin != "" }
 
 func (o Options) configuredFile(ctx context.Context, path string) drift.File {
-	file := drift.File{Path: path}
-	if err := trust.Executable(path, o.UID); err != nil {
+	file, err := o.fileAt(ctx, path)
+	if err != nil {
 		file.Evidence = unknown("NEMOCLAW_OPENSHELL_GATEWAY_BIN: %w", err)
-		return file
 	}
-	file.Evidence = o.ask(ctx, path, path)
 	return file
 }
 

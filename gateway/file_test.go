@@ -95,8 +95,11 @@ func TestOnlyAnAnswerThatNamesTheGatewayCounts(t *testing.T) {
 			if test.name == "hangs" || test.name == "babbles" {
 				limit = time.Second
 			}
-			o := Options{Env: env.Parse([]string{"HOME=/", "SECRET=1.1.1"}), ProbeTimeout: limit}.filled()
-			got := o.ask(t.Context(), path, path)
+			o := Options{Env: env.Parse([]string{"HOME=/", "SECRET=1.1.1"}), UID: os.Geteuid(), ProbeTimeout: limit}.filled()
+			got, err := o.fileAt(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
 			known := got.State == drift.Known
 			if got.Version != test.want || known != (test.want != "") || !known && got.Why == "" {
 				t.Errorf("evidence %+v, want version %q", got, test.want)

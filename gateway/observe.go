@@ -51,14 +51,7 @@ type look struct {
 	marker func() Marker
 	engine func() (*Engine, EngineState)
 	status func() answer
-	live   func() live
-}
-
-// live is the process that was found, with its marker judged.
-type live struct {
-	marker Marker
-	found  *running
-	err    error
+	live   func() sighting
 }
 
 func newLook(ctx context.Context, o Options, t Target) *look {
@@ -79,10 +72,7 @@ func newLook(ctx context.Context, o Options, t Target) *look {
 		cli, err := l.cli()
 		return o.askStatus(ctx, t, cli, err)
 	})
-	l.live = sync.OnceValue(func() (seen live) {
-		seen.marker, seen.found, seen.err = o.findProcess(ctx, t, l.marker())
-		return seen
-	})
+	l.live = sync.OnceValue(func() sighting { return o.sight(ctx, t, l.marker()) })
 	return l
 }
 

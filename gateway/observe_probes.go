@@ -37,9 +37,9 @@ func (l *look) lookEngine(ctx context.Context) finding {
 }
 
 func (l *look) lookCluster(ctx context.Context) finding {
-	if l.target.Remote {
+	if why := l.afar(); why != "" {
 		c := Cluster{}
-		c.Evidence = l.elsewhere()
+		c.Evidence = absent("%s", why)
 		return foundCluster(c)
 	}
 	return foundCluster(l.cluster(ctx))
@@ -47,14 +47,14 @@ func (l *look) lookCluster(ctx context.Context) finding {
 
 func (l *look) lookMarker(context.Context) finding {
 	if l.target.Remote {
-		return foundMarker(Marker{State: MarkerAbsent, Reason: l.elsewhere().Why})
+		return foundMarker(Marker{State: MarkerAbsent, Reason: l.elsewhere(l.target)})
 	}
 	return foundMarker(l.live().marker)
 }
 
 func (l *look) lookProcess(ctx context.Context) finding {
-	if l.target.Remote {
-		return foundProcess(drift.Process{Evidence: l.elsewhere()})
+	if why := l.afar(); why != "" {
+		return foundProcess(drift.Process{Evidence: absent("%s", why)})
 	}
 	seen := l.live()
 	switch {
@@ -66,12 +66,14 @@ func (l *look) lookProcess(ctx context.Context) finding {
 	case seen.err != nil:
 		return foundProcess(drift.Process{Evidence: unknown("%w", seen.err)})
 	}
-	return foundProcess(drift.Process{Evidence: absent("no live openshell-gateway process of gateway %q (port %d)", l.target.Name, l.target.Port)})
+	return foundProcess(drift.Process{Evidence: l.noProcess()})
 }
 
 func (l *look) lookFile(ctx context.Context) finding {
-	if l.target.Remote {
-		return foundFile(drift.File{Evidence: l.elsewhere()})
+	for _, why := range []string{l.afar(), l.contained()} {
+		if why != "" {
+			return foundFile(drift.File{Evidence: absent("%s", why)})
+		}
 	}
 	path := ""
 	if cli, err := l.cli(); err == nil {
@@ -82,11 +84,6 @@ func (l *look) lookFile(ctx context.Context) finding {
 
 func (l *look) lookServed(context.Context) finding {
 	return foundServed(servedEvidence(l.target, l.status()))
-}
-
-// elsewhere is the evidence on this host for a gateway on another one.
-func (l *look) elsewhere() drift.Evidence {
-	return absent("gateway %q is on another host (%s)", l.target.Name, l.target.Endpoint)
 }
 
 func foundCLI(c CLI) finding {

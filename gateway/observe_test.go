@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ import (
 type table struct {
 	processes []Process
 	ports     map[int][]int
+	realms    map[int]Realm
 	broken    error
 	panics    bool
 }
@@ -55,6 +57,28 @@ func (p table) Ports(_ context.Context, pid int) ([]int, error) {
 		return ports, nil
 	}
 	return nil, os.ErrPermission
+}
+
+// Listeners are the processes with that port; one whose ports are not written down may hold any, and nobody sees it.
+func (p table) Listeners(_ context.Context, port int) ([]Listener, error) {
+	var found []Listener
+	for _, each := range p.processes {
+		ports, seen := p.ports[each.PID]
+		switch {
+		case !seen && each.UID != 1000:
+			found = append(found, Listener{UID: each.UID, Port: port})
+		case slices.Contains(ports, port):
+			found = append(found, Listener{PID: each.PID, UID: each.UID, Port: port})
+		}
+	}
+	return found, p.broken
+}
+
+func (p table) Realm(_ context.Context, pid int) Realm {
+	if realm, ok := p.realms[pid]; ok {
+		return realm
+	}
+	return Realm{Kind: Ours}
 }
 
 func (table) Image(context.Context, int) (*os.File, string, error) { return nil, "", ErrNoImage }
@@ -222,6 +246,10 @@ func TestScan(t *testing.T) {
 	plainOne := func(pid, uid int) Process {
 		return Process{PID: pid, UID: uid, Args: []string{"/usr/bin/openshell-gateway"}}
 	}
+	taggedOne := func(pid int) Process {
+		return Process{PID: pid, UID: 1000, Args: []string{"openshell-gateway[nemoclaw=nemoclaw;port=8080]"}}
+	}
+	foreign := func(pid int) map[int]Realm { return map[int]Realm{pid: {Foreign, "a container's"}} }
 	tests := []struct {
 		name  string
 		table table
@@ -235,9 +263,14 @@ func TestScan(t *testing.T) {
 		{"our own before another user's", table{processes: []Process{plainOne(6, 1), plainOne(7, 1000)}, ports: map[int][]int{6: {8080}, 7: {8080}}}, 7, drift.Unknown},
 		{"another user's", table{processes: []Process{plainOne(6, 1)}, ports: map[int][]int{6: {8080}}}, 6, drift.Unknown},
 		{"another user's that cannot be looked into", table{processes: []Process{plainOne(6, 1)}}, 0, drift.Unknown},
-		{"a zombie", table{processes: []Process{{PID: 7, UID: 1000, Args: []string{"openshell-gateway"}, Zombie: true}}, ports: map[int][]int{7: {8080}}}, 0, drift.Absent},
-		{"tagged as ours", table{processes: []Process{{PID: 7, UID: 1000, Args: []string{"openshell-gateway[nemoclaw=nemoclaw;port=8080]"}}}}, 7, drift.Unknown},
-		{"another program", table{processes: []Process{{PID: 7, UID: 1000, Args: []string{"vim", "openshell-gateway"}}}, ports: map[int][]int{7: {8080}}}, 0, drift.Absent},
+		{"a zombie", table{processes: []Process{{PID: 7, UID: 1000, Args: []string{"openshell-gateway"}, Zombie: true}}}, 0, drift.Absent},
+		{"tagged as ours", table{processes: []Process{taggedOne(7)}, ports: map[int][]int{7: {8080}}}, 7, drift.Unknown},
+		{"called like ours", table{processes: []Process{taggedOne(7)}}, 0, drift.Absent},
+		{"another program", table{processes: []Process{{PID: 7, UID: 1000, Args: []string{"vim", "openshell-gateway"}}}}, 0, drift.Absent},
+		{"another program holds the port", table{processes: []Process{{PID: 7, UID: 1000, Args: []string{"nginx: master"}}}, ports: map[int][]int{7: {8080}}}, 0, drift.Unknown},
+		{"a container's", table{processes: []Process{plainOne(7, 1000)}, ports: map[int][]int{7: {8080}}, realms: foreign(7)}, 0, drift.Unknown},
+		{"a container's, called like ours", table{processes: []Process{taggedOne(7)}, realms: foreign(7)}, 0, drift.Absent},
+		{"a forward", table{processes: []Process{{PID: 7, UID: 1000, Args: []string{"ssh", "-L", "8080:x:8080"}}}, ports: map[int][]int{7: {8080}}}, 0, drift.Absent},
 		{"no table", table{broken: os.ErrPermission}, 0, drift.Unknown},
 	}
 	for _, test := range tests {

@@ -8,11 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"sandkeeper/drift"
-	"sandkeeper/internal/homefile"
 )
 
 // clockSlack is how much later than its marker a process may seem to have started: clocks step, processes do not.
@@ -24,26 +22,36 @@ type running struct {
 	identity
 }
 
-// findProcess looks for the live gateway of t: the one that the marker names, else the PID file's, else any that listens on the
-// gateway's port. The marker comes back judged. An error says what kept us from knowing; without one, nil means that there is none.
-func (o Options) findProcess(ctx context.Context, t Target, m Marker) (Marker, *running, error) {
+// sighting is what was seen of the process of a gateway.
+type sighting struct {
+	marker  Marker
+	found   *running // of this host: what the live marker names, else what holds the endpoint's port
+	idle    *running // its command line says that it is this gateway, and it does not hold the port
+	holders []Holder // whatever holds the port
+	err     error    // what kept us from knowing, when nothing was found
+}
+
+// sight looks for the live gateway of t: the process that the marker names, else one that holds the port of the endpoint. Without a
+// marker a command line is not enough: anybody can be called like a gateway.
+func (o Options) sight(ctx context.Context, t Target, m Marker) sighting {
+	s := sighting{marker: m}
+	s.holders, s.err = o.holders(ctx, t)
 	if m.State == MarkerStale {
 		found, stale, err := o.judge(ctx, t, m)
-		if err != nil {
-			m.Reason = clean(err)
-			return m, nil, err
+		switch {
+		case err != nil:
+			s.marker.Reason, s.err = clean(err), err
+			return s
+		case found != nil:
+			s.marker.State, s.found, s.err = MarkerLive, found, nil
+			return s
 		}
-		if found != nil {
-			m.State = MarkerLive
-			return m, found, nil
-		}
-		m.Reason = stale
+		s.marker.Reason = stale
 	}
-	if found := o.hinted(ctx, t); found != nil {
-		return m, found, nil
+	if s.err == nil {
+		s.err = o.scan(ctx, t, &s)
 	}
-	found, err := o.scan(ctx, t)
-	return m, found, err
+	return s
 }
 
 // judge looks at the process that a marker names; stale says why it is not the gateway.
@@ -58,6 +66,9 @@ func (o Options) judge(ctx context.Context, t Target, m Marker) (found *running,
 	r := running{Process: p, identity: identify(p.Args, m.GatewayBin)}
 	if stale := r.unlike(t); stale != "" {
 		return nil, stale, nil
+	}
+	if realm := o.Processes.Realm(ctx, p.PID); realm.Kind == Foreign {
+		return nil, realm.Why, nil
 	}
 	if !m.CreatedAt.IsZero() && p.Started.After(m.CreatedAt.Add(clockSlack)) {
 		return nil, fmt.Sprintf("process %d started at %s, after the marker was written: its number was used again",
@@ -104,55 +115,40 @@ func (o Options) otherPort(ctx context.Context, t Target, r running) (int, bool)
 	return ports[0], true
 }
 
-// hinted follows the PID file, which is a hint only: what it names must prove by itself that it is the gateway.
-func (o Options) hinted(ctx context.Context, t Target) *running {
-	dir, _ := o.stateDir(t)
-	if dir == "" {
-		return nil
-	}
-	content, err := homefile.Read(o.Env.Home(), filepath.Join(dir, "openshell-gateway.pid"), markerLimit)
-	pid := number(strings.TrimSpace(string(content)))
-	if err != nil || pid <= 0 {
-		return nil
-	}
-	found, err := o.suspect(ctx, t, pid)
-	if err != nil {
-		return nil
-	}
-	return found
-}
-
 // scan looks for the gateway among all processes. One of our own user wins; without any, one that may be it but cannot be looked
 // into is an error, not an absence.
-func (o Options) scan(ctx context.Context, t Target) (*running, error) {
+func (o Options) scan(ctx context.Context, t Target, s *sighting) error {
 	pids, err := o.Processes.PIDs(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing processes: %w", err)
+		return fmt.Errorf("listing processes: %w", err)
 	}
-	var foreign *running
 	var doubt error
 	for _, pid := range pids {
 		args, err := o.Processes.Args(ctx, pid)
 		if err != nil || identify(args, "").shape == notGateway {
 			continue
 		}
-		found, err := o.suspect(ctx, t, pid)
-		switch {
-		case err != nil:
+		r, err := o.suspect(ctx, t, pid)
+		if r == nil || err != nil {
 			doubt = errors.Join(doubt, err)
-		case found != nil && found.UID == o.UID:
-			return found, nil
-		case found != nil && foreign == nil:
-			foreign = found
+			continue
+		}
+		serves, err := o.serves(ctx, r, s.holders)
+		doubt = errors.Join(doubt, err)
+		switch {
+		case serves && (s.found == nil || s.found.UID != o.UID):
+			s.found = r
+		case !serves && s.idle == nil && r.proves(t):
+			s.idle = r
 		}
 	}
-	if foreign != nil {
-		return foreign, nil
+	if s.found != nil {
+		return nil
 	}
-	return nil, errors.Join(doubt, ctx.Err())
+	return errors.Join(doubt, ctx.Err())
 }
 
-// suspect looks at a process that may be t's gateway: its command line must prove it, or it must listen on t's port.
+// suspect looks at a process that may be t's gateway; nil when it cannot be.
 func (o Options) suspect(ctx context.Context, t Target, pid int) (*running, error) {
 	p, err := o.Processes.Look(ctx, pid)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -162,26 +158,30 @@ func (o Options) suspect(ctx context.Context, t Target, pid int) (*running, erro
 		return nil, err
 	}
 	r := running{Process: p, identity: identify(p.Args, "")}
-	if r.unlike(t) != "" {
+	if r.unlike(t) != "" || o.Processes.Realm(ctx, pid).Kind == Foreign {
 		return nil, nil
 	}
 	if _, other := o.otherPort(ctx, t, r); other {
 		return nil, nil
 	}
-	if r.proves(t) {
-		return &r, nil
-	}
-	ports, err := o.Processes.Ports(ctx, pid)
-	if err != nil && o.ended(ctx, pid) {
-		return nil, nil
-	}
-	if err != nil && p.UID != o.UID {
-		return nil, fmt.Errorf("process %d of user %d may be the gateway, but where it listens cannot be seen: %w", pid, p.UID, err)
-	}
-	if err != nil || t.Port == 0 || !slices.Contains(ports, t.Port) {
-		return nil, err
-	}
 	return &r, nil
+}
+
+// serves reports whether r holds the port, itself or through its compat container. An error says that the port is held, and that it
+// cannot be seen whether by r.
+func (o Options) serves(ctx context.Context, r *running, holders []Holder) (bool, error) {
+	unseen := false
+	for _, h := range holders {
+		inContainer := r.shape == compat && h.Program == filepath.Base(compatBinary) && h.Foreign != ""
+		if h.PID == r.PID || inContainer {
+			return true, nil
+		}
+		unseen = unseen || h.PID == 0
+	}
+	if unseen && (r.UID != o.UID || r.shape == compat) && !o.ended(ctx, r.PID) {
+		return false, fmt.Errorf("process %d of user %d may be the gateway, but whether it listens on the gateway's port cannot be seen", r.PID, r.UID)
+	}
+	return false, nil
 }
 
 // ended reports whether a process is there no more.

@@ -30,18 +30,18 @@ func (l leaving) Args(ctx context.Context, pid int) ([]string, error) {
 	return seen.Args, err
 }
 
-// A process that ends while it is looked at is not the gateway, and leaves no doubt.
+// A process of another user that ends while it is looked at is not the gateway, and leaves no doubt.
 func TestScanOfAProcessThatEnds(t *testing.T) {
-	gateway := Process{PID: 7, UID: 1000, Args: []string{"/usr/bin/openshell-gateway"}}
-	for _, left := range []Process{{}, {PID: 7, UID: 1000, Zombie: true}} {
+	gateway := Process{PID: 7, UID: 1, Args: []string{"/usr/bin/openshell-gateway"}}
+	for _, left := range []Process{{}, {PID: 7, UID: 1, Zombie: true}} {
 		looks := 0
 		o := Options{
 			UID: 1000, Processes: leaving{table{processes: []Process{gateway}}, &looks, left},
 			Env: env.Parse([]string{"HOME=" + t.TempDir(), "NEMOCLAW_GATEWAY_PORT=8080"}),
 		}.filled()
-		found, err := o.scan(t.Context(), ChooseTarget(t.Context(), o))
-		if found != nil || err != nil || looks != 3 {
-			t.Errorf("left %+v: %+v, %v after %d looks", left, found, err, looks)
+		s := o.sight(t.Context(), ChooseTarget(t.Context(), o), Marker{})
+		if s.any() != nil || s.err != nil || looks != 3 {
+			t.Errorf("left %+v: %+v after %d looks", left, s, looks)
 		}
 	}
 }

@@ -18,14 +18,14 @@ import (
 func seen(t *testing.T, o Options) (Marker, drift.Process) {
 	t.Helper()
 	target := ChooseTarget(t.Context(), o)
-	marker, found, err := o.findProcess(t.Context(), target, o.readMarker(target))
+	s := o.sight(t.Context(), target, o.readMarker(target))
 	switch {
-	case err != nil:
-		return marker, drift.Process{Evidence: unknown("%w", err)}
-	case found == nil:
-		return marker, drift.Process{Evidence: absent("none")}
+	case s.found != nil:
+		return s.marker, o.processEvidence(t.Context(), s.marker, s.found)
+	case s.err != nil:
+		return s.marker, drift.Process{Evidence: unknown("%w", s.err)}
 	}
-	return marker, o.processEvidence(t.Context(), marker, found)
+	return s.marker, drift.Process{Evidence: absent("none")}
 }
 
 func TestProcessVersionIsThatOfTheImageThatRuns(t *testing.T) {
@@ -158,22 +158,6 @@ func TestProcessIsFoundWithoutAMarker(t *testing.T) {
 	registered(t, home, "lab", "http://127.0.0.1:1", false)
 	if _, got := seen(t, o); got.State != drift.Absent {
 		t.Errorf("process %+v for a port on which nothing listens, want absent", got)
-	}
-}
-
-func TestPIDFileIsAHintOnly(t *testing.T) {
-	o, home, dir := hostWith(t, 8096)
-	path := filepath.Join(home, "bin", gatewayProgram)
-	install(t, path, "0.0.37")
-	mute := launch(t, path, "")
-	write(strconv.Itoa(mute.Process.Pid)+"\n")(t, filepath.Join(dir, "openshell-gateway.pid"))
-	if _, got := seen(t, o); got.State != drift.Absent {
-		t.Errorf("process %+v on the word of the PID file alone, want absent", got)
-	}
-	tagged := launch(t, path, "", "openshell-gateway[nemoclaw=nemoclaw-8096;port=8096]")
-	write(strconv.Itoa(tagged.Process.Pid)+"\n")(t, filepath.Join(dir, "openshell-gateway.pid"))
-	if _, got := seen(t, o); got.PID != tagged.Process.Pid || got.Version != "0.0.37" {
-		t.Errorf("process %+v, want the tagged one", got)
 	}
 }
 

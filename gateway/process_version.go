@@ -24,6 +24,9 @@ func (o Options) runningVersion(ctx context.Context, r *running) (drift.Evidence
 	if r.shape == compat {
 		return o.mountedVersion(ctx, r), r.source
 	}
+	if realm := o.Processes.Realm(ctx, r.PID); realm.Kind != Ours {
+		return unknown("%s: it is observed, never executed", realm.Why), argv0(r)
+	}
 	image, path, err := o.Processes.Image(ctx, r.PID)
 	if err != nil {
 		return unknown("the image of process %d cannot be opened: %w", r.PID, err), argv0(r)
@@ -36,7 +39,7 @@ func (o Options) runningVersion(ctx context.Context, r *running) (drift.Evidence
 	if again, err := o.Processes.Look(ctx, r.PID); err != nil || again.Zombie || again.Born != r.Born {
 		return unknown("process %d ended while it was looked at", r.PID), path
 	}
-	return o.ask(ctx, fmt.Sprintf("/proc/self/fd/%d", image.Fd()), fmt.Sprintf("the image of process %d", r.PID)), path
+	return o.ask(ctx, image, path, fmt.Sprintf("the image of process %d", r.PID)), path
 }
 
 // trusted judges the opened image by owner and mode, and the folder that it came from while that still exists.
@@ -61,10 +64,12 @@ func (o Options) mountedVersion(ctx context.Context, r *running) drift.Evidence 
 	if r.source == "" {
 		return unknown("process %d runs the gateway in a container, and its command line does not say from which file", r.PID)
 	}
-	if err := trust.Executable(r.source, o.UID); err != nil {
+	file, err := trust.Open(r.source, o.UID)
+	if err != nil {
 		return unknown("process %d runs %s in a container: %w", r.PID, r.source, err)
 	}
-	changed, err := changeTime(r.source)
+	defer file.Close()
+	changed, err := changeTime(file)
 	if err != nil {
 		return unknown("process %d runs %s in a container: %w", r.PID, r.source, err)
 	}
@@ -73,14 +78,14 @@ func (o Options) mountedVersion(ctx context.Context, r *running) drift.Evidence 
 		return unknown("%s was replaced at %s, after process %d started: the container may still run the old one",
 			r.source, changed.UTC().Format(time.RFC3339), r.PID)
 	}
-	return o.ask(ctx, r.source, r.source)
+	return o.ask(ctx, file, r.source, r.source)
 }
 
-// ask runs `path --version` and believes only output that names the gateway; called is path in words. Up to 0.0.31 the gateway's
-// program was openshell-server (docs/facts/openshell.md 1.1).
-func (o Options) ask(ctx context.Context, path, called string) drift.Evidence {
+// ask runs file, which was judged and is called path, with --version, and believes only output that names the gateway; called is the
+// file in words. Up to 0.0.31 the gateway's program was openshell-server (docs/facts/openshell.md 1.1).
+func (o Options) ask(ctx context.Context, file *os.File, path, called string) drift.Evidence {
 	result, err := command.Run(ctx, command.Command{
-		Path: path, Args: []string{"--version"}, Timeout: o.ProbeTimeout,
+		Path: path, File: file, Args: []string{"--version"}, Timeout: o.ProbeTimeout,
 		Env: []string{"HOME=" + o.Env.Home(), "PATH=/usr/bin:/bin", "LC_ALL=C", "NO_COLOR=1"},
 	})
 	if err != nil {
@@ -101,8 +106,8 @@ func argv0(r *running) string {
 	return bare(r.Args[0])
 }
 
-func changeTime(path string) (time.Time, error) {
-	info, err := os.Stat(path)
+func changeTime(file *os.File) (time.Time, error) {
+	info, err := file.Stat()
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -23,6 +23,11 @@ type Processes interface {
 	Look(ctx context.Context, pid int) (Process, error)
 	// Ports lists the TCP ports that a process listens on; an error when that cannot be seen.
 	Ports(ctx context.Context, pid int) ([]int, error)
+	// Listeners are the processes that hold a listening socket of that TCP port in our own network namespace, and the sockets whose
+	// process this user may not see.
+	Listeners(ctx context.Context, port int) ([]Listener, error)
+	// Realm says whether a process is one of our own host.
+	Realm(ctx context.Context, pid int) Realm
 	// Image opens the executable that a process really runs, which may have been replaced or deleted, and says under which path
 	// it was started. The error wraps ErrNoImage where the system gives no access to it.
 	Image(ctx context.Context, pid int) (*os.File, string, error)

@@ -30,7 +30,8 @@ func (w *wait) adopt(ctx context.Context) bool {
 		r.JudgedBy = "its answers alone: the gateway is on another host"
 		return false
 	}
-	_, found, err := w.findProcess(ctx, w.target, w.readMarker(w.target))
+	seen := w.sight(ctx, w.target, w.readMarker(w.target))
+	found, err := seen.any(), seen.err
 	switch {
 	case found != nil:
 		w.watched = &watched{Process: found.Process, table: w.Processes}

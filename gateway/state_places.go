@@ -77,12 +77,12 @@ func CheckStopped(ctx context.Context, o Options, t Target) error {
 	if t.Remote {
 		return fmt.Errorf("gateway %q is on another host (%s)", t.Name, t.Endpoint)
 	}
-	_, found, err := o.findProcess(ctx, t, o.readMarker(t))
-	if err != nil {
-		return fmt.Errorf("whether gateway %q runs cannot be seen: %w", t.Name, err)
-	}
-	if found != nil {
+	seen := o.sight(ctx, t, o.readMarker(t))
+	if found := seen.any(); found != nil {
 		return fmt.Errorf("gateway %q runs as process %d", t.Name, found.PID)
+	}
+	if seen.err != nil {
+		return fmt.Errorf("whether gateway %q runs cannot be seen: %w", t.Name, seen.err)
 	}
 	if knock(ctx, t) == nil {
 		return fmt.Errorf("something answers at %s, where gateway %q would", listensAt(t), t.Name)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -22,6 +23,7 @@ const grace = 500 * time.Millisecond
 // Command is one program to run. Path is absolute and already judged safe by package trust.
 type Command struct {
 	Path    string
+	File    *os.File // Path as it was opened and judged: what runs is this file, whatever Path leads to by now; nil runs Path
 	Args    []string // without the program's own name
 	Env     []string // the whole environment, "NAME=value"
 	Timeout time.Duration
@@ -57,6 +59,7 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	}
 	stdout, stderr := &capped{}, &capped{}
 	child := exec.CommandContext(ctx, c.Path, c.Args...)
+	c.runFile(child)
 	child.Env, child.Stdin, child.Stdout, child.Stderr = c.Env, c.Stdin, stdout, stderr
 	sink := &sink{to: c.Stdout}
 	if c.Stdout != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -160,5 +161,49 @@ func TestProgramKilledByASignal(t *testing.T) {
 	result, err := Run(t.Context(), shell("kill -9 $$"))
 	if err != nil || result.Exit != -1 || result.TimedOut {
 		t.Errorf("got %+v, %v", result, err)
+	}
+}
+
+func TestAJudgedFileRunsWhateverItsPathLeadsToByNow(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux runs an open file")
+	}
+	path := filepath.Join(t.TempDir(), "tool")
+	for name, content := range map[string]func() []byte{
+		"a script":  func() []byte { return []byte("#!/bin/sh\necho judged $1\n") },
+		"a program": func() []byte { return read(t, "/bin/echo") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, path, content())
+			judged, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer judged.Close()
+			write(t, path+".new", []byte("#!/bin/sh\necho replaced\n"))
+			if err := os.Rename(path+".new", path); err != nil {
+				t.Fatal(err)
+			}
+			c := Command{Path: path, File: judged, Args: []string{"judged"}}
+			if result, err := Run(t.Context(), c); err != nil || !strings.Contains(string(result.Stdout), "judged") {
+				t.Errorf("got %q, %v; want the file that was opened", result.Combined(), err)
+			}
+		})
+	}
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o755); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "--version" {
 		fmt.Println("openshell-gateway", version())
+		_ = os.WriteFile(os.Getenv("HOME")+"/executed", nil, 0o600) // who must not be executed leaves a trace when it is
 		return
 	}
 	if port := os.Getenv("STAND_IN_PORT"); port != "" {
