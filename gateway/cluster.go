@@ -21,16 +21,16 @@ func (l *look) cluster(ctx context.Context) Cluster {
 		c.Evidence = drift.Evidence{State: s.State, Why: s.Why}
 		return c
 	}
-	inspected, err := e.inspect(ctx, c.Container)
+	inspected, err := e.Inspect(ctx, c.Container)
 	if errors.Is(err, fs.ErrNotExist) {
-		c.Evidence = absent("no container %s on %s", c.Container, e.host)
+		c.Evidence = absent("no container %s on %s", c.Container, e.Host())
 		return c
 	}
 	if err != nil {
 		c.Evidence = unknown("%w", err)
 		return c
 	}
-	c.Image, c.Running, c.Ports = inspected.Config.Image, inspected.State.Running, publishedPorts(inspected)
+	c.Image, c.Running, c.Ports = inspected.Image, inspected.Running() || inspected.Paused(), inspected.Ports
 	c.Evidence = unknown("image %q carries no OpenShell version", c.Image)
 	if version, ok := drift.ImageVersion(c.Image); ok {
 		c.Evidence = drift.Evidence{State: drift.Known, Version: version}

@@ -26,6 +26,7 @@ type Container struct {
 	State       string // created, running, paused, restarting, removing, exited, dead
 	Labels      map[string]string
 	Mounts      []Mount
+	Ports       []int // host ports that it publishes, sorted; nil when only a listing was read
 	Created     time.Time
 	Started     time.Time // the last time; zero when it never was, or when only a listing was read
 	AutoRemove  bool      // the engine removes it as soon as it stops (--rm); false when only a listing was read

@@ -28,6 +28,7 @@ func fromInspect(i container.InspectResponse) Container {
 	if started, err := time.Parse(time.RFC3339Nano, i.State.StartedAt); err == nil {
 		c.Started = started.UTC()
 	}
+	c.Ports = publishedPorts(i)
 	c.AutoRemove = i.HostConfig != nil && i.HostConfig.AutoRemove
 	return c.claimed()
 }

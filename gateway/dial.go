@@ -16,6 +16,7 @@ import (
 
 	"sandkeeper/drift"
 	"sandkeeper/internal/env"
+	"sandkeeper/openshell"
 )
 
 // Dialing is what decides which container engine is meant.
@@ -121,7 +122,7 @@ func connect(ctx context.Context, d Dialing, a address) (*Engine, EngineState) {
 	version, err := engine.greet(ctx)
 	if err != nil {
 		_ = engine.Close()
-		state.Why = fmt.Sprintf("%s (from %s): %s", a.host, a.from, clean(err))
+		state.Why = fmt.Sprintf("%s (from %s): %s", a.host, a.from, openshell.OneLine(err.Error(), errorLimit))
 		return nil, state
 	}
 	engine.api, engine.logins = version, logins{env: d.Env, uid: d.UID, dir: d.configDir()}
@@ -144,15 +145,4 @@ func (e *Engine) greet(ctx context.Context) (version string, err error) {
 		return "", fmt.Errorf("it greets, but does not list containers: %w", e.explain(ctx, err))
 	}
 	return ping.APIVersion, nil
-}
-
-// MarkerHost is the container engine that the runtime marker of the chosen gateway names, or "". It reads one file and runs nothing, so
-// that a run that trusts no gateway still finds the engine that the gateway was started with.
-func MarkerHost(ctx context.Context, o Options) string {
-	o = o.filled()
-	t := ChooseTarget(ctx, o)
-	if t.Err != nil {
-		return ""
-	}
-	return o.readMarker(t).DockerHost
 }

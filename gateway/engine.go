@@ -22,6 +22,17 @@ import (
 // EngineTimeout is how long one request to the container engine may take unless a caller says otherwise.
 const EngineTimeout = 5 * time.Second
 
+// errorLimit is how many characters of an engine's or a registry's error are quoted.
+const errorLimit = 300
+
+// EngineState says whether a container engine answered, and which.
+type EngineState struct {
+	State      drift.State
+	Host       string // "unix:///var/run/docker.sock"
+	APIVersion string // what the daemon speaks
+	Why        string // for absent and unknown
+}
+
 // Engine is a container engine that has answered: Docker, or Podman through its Docker-compatible API. Its methods may be called
 // at the same time.
 type Engine struct {

@@ -25,15 +25,3 @@ func FuzzIdentify(f *testing.F) {
 		}
 	})
 }
-
-func FuzzParseContext(f *testing.F) {
-	f.Add([]byte(`{"Name":"x","Endpoints":{"docker":{"Host":"unix:///run/user/1000/docker.sock","SkipTLSVerify":true}}}`))
-	f.Add([]byte(`{"Endpoints":{"docker":{}}}`))
-	f.Add([]byte(`{"Endpoints":null}`))
-	f.Add([]byte("\xff"))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		if a, err := parseContext(content); err == nil && a.host == "" {
-			t.Errorf("parseContext accepts %q without a host", content)
-		}
-	})
-}

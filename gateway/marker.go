@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -157,4 +158,15 @@ func (f *fields) null(key, kind string) {
 	if f.err == nil {
 		f.err = fmt.Errorf("its %q is null, not %s", key, kind)
 	}
+}
+
+// MarkerHost is the container engine that the runtime marker of the chosen gateway names, or "". It reads one file and runs nothing, so
+// that a run that trusts no gateway still finds the engine that the gateway was started with.
+func MarkerHost(ctx context.Context, o Options) string {
+	o = o.filled()
+	t := ChooseTarget(ctx, o)
+	if t.Err != nil {
+		return ""
+	}
+	return o.readMarker(t).DockerHost
 }

@@ -50,14 +50,6 @@ type CLI struct {
 	Path string // "" when none was found
 }
 
-// EngineState says whether a container engine answered, and which.
-type EngineState struct {
-	State      drift.State
-	Host       string // "unix:///var/run/docker.sock"
-	APIVersion string // what the daemon speaks
-	Why        string // for absent and unknown
-}
-
 // Cluster is the legacy cluster container with what decided whether it is active.
 type Cluster struct {
 	drift.Cluster

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"sandkeeper/openshell"
+
 	"github.com/containerd/errdefs"
 )
 
@@ -34,7 +36,9 @@ func pullError(err, trouble error) error {
 	return registryError(err, trouble)
 }
 
-func spoken(err error) string { return strings.TrimPrefix(clean(err), fromDaemon) }
+func spoken(err error) string {
+	return strings.TrimPrefix(openshell.OneLine(err.Error(), errorLimit), fromDaemon)
+}
 
 func withTrouble(err, trouble error) error {
 	if trouble == nil {
