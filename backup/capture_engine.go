@@ -8,13 +8,13 @@ import (
 	"io/fs"
 	"path"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/env"
 	"sandkeeper/sandbox"
 )
 
 // engine is what capture and restore ask of a container engine.
-type engine interface {
+type engineReach interface {
 	Freezer
 	Host() string
 	Start(ctx context.Context, id string) error
@@ -26,7 +26,7 @@ type engine interface {
 }
 
 // engineOf wraps e; nil stays nil.
-func engineOf(e *gateway.Engine) engine {
+func engineOf(e *engine.Engine) engineReach {
 	if e == nil {
 		return nil
 	}
@@ -41,8 +41,8 @@ func Dialer(e env.Env) DialFunc {
 	return func(ctx context.Context, host string) (Freezer, error) { return dialHost(ctx, e, host) }
 }
 
-func dialHost(ctx context.Context, e env.Env, host string) (*gateway.Engine, error) {
-	found, state := gateway.Dial(ctx, gateway.Dialing{Env: e.With("DOCKER_HOST=" + host)})
+func dialHost(ctx context.Context, e env.Env, host string) (*engine.Engine, error) {
+	found, state := engine.Dial(ctx, engine.Dialing{Env: e.With("DOCKER_HOST=" + host)})
 	if found == nil {
 		return nil, fmt.Errorf("container engine %s: %s", host, state.Why)
 	}
@@ -61,7 +61,7 @@ func agentHome(agent string) string {
 }
 
 // homeOf decides which folder of a container is the sandbox's home: /sandbox where there is one, else the state root of its agent.
-func homeOf(ctx context.Context, e engine, sb sandbox.Sandbox) (containerHome, error) {
+func homeOf(ctx context.Context, e engineReach, sb sandbox.Sandbox) (containerHome, error) {
 	h := containerHome{engine: e, id: sb.Container.ID, dir: defaultHome}
 	if other := agentHome(agentOf(sb)); other != defaultHome {
 		_, err := e.Stat(ctx, h.id, defaultHome)
@@ -81,7 +81,7 @@ func agentOf(sb sandbox.Sandbox) string {
 
 // containerHome is the home of a sandbox in its container.
 type containerHome struct {
-	engine engine
+	engine engineReach
 	id     string
 	dir    string // absolute
 }

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/sandbox"
 )
 
@@ -23,7 +23,7 @@ import (
 type fakeEngine struct {
 	freezer
 	files  map[string]map[string]entry // container → path without leading slash → entry
-	mounts []gateway.Mount
+	mounts []engine.Mount
 	writes int
 	rm     bool // its containers go when they stop
 	broken struct {
@@ -49,13 +49,13 @@ func (f *fakeEngine) add(id, state string, entries ...entry) sandbox.Sandbox {
 		e.kind, e.mode = h.Typeflag, h.Mode
 		f.files[id][full] = e
 	}
-	c := gateway.Container{ID: id, Name: "openshell-" + id[:2], State: state}
+	c := engine.Container{ID: id, Name: "openshell-" + id[:2], State: state}
 	return sandbox.Sandbox{Name: "box-" + id[:2], Registered: true, Container: &c, Standing: sandbox.Ready, Route: sandbox.ByContainer}
 }
 
 func (f *fakeEngine) Host() string { return "unix:///fake" }
 
-func (f *fakeEngine) Inspect(ctx context.Context, id string) (gateway.Container, error) {
+func (f *fakeEngine) Inspect(ctx context.Context, id string) (engine.Container, error) {
 	c, err := f.freezer.Inspect(ctx, id)
 	c.Mounts, c.AutoRemove = f.mounts, f.rm
 	return c, err

@@ -13,7 +13,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // dockerEngine is a container engine's archive API: the only place of this package that knows Docker's types. The API works on
@@ -22,7 +22,7 @@ import (
 //
 // While a read or a write is under way the engine holds the container's own lock: inspect, pause and unpause of that container
 // wait until it ends (daemon/archive_unix.go of moby, up to v28.5.2 at least).
-type dockerEngine struct{ *gateway.Engine }
+type dockerEngine struct{ *engine.Engine }
 
 // fileFact is what the engine says of one path in a container.
 type fileFact struct {

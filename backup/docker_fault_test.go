@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/env"
 	"sandkeeper/sandbox"
 )
@@ -27,7 +27,7 @@ type wire struct {
 	near   []net.Conn
 }
 
-func newWire(t *testing.T, e *gateway.Engine) *wire {
+func newWire(t *testing.T, e *engine.Engine) *wire {
 	t.Helper()
 	engine, err := url.Parse(e.Host())
 	if err != nil || engine.Scheme != "unix" {
@@ -110,9 +110,9 @@ func (w *wire) arm(budget int64, dead bool) {
 	}
 }
 
-func (w *wire) engine(t *testing.T) *gateway.Engine {
+func (w *wire) engine(t *testing.T) *engine.Engine {
 	t.Helper()
-	e, state := gateway.Dial(t.Context(), gateway.Dialing{Env: env.Parse(os.Environ()).With("DOCKER_HOST=unix://" + w.socket)})
+	e, state := engine.Dial(t.Context(), engine.Dialing{Env: env.Parse(os.Environ()).With("DOCKER_HOST=unix://" + w.socket)})
 	if e == nil {
 		t.Fatal(state.Why)
 	}
@@ -121,7 +121,7 @@ func (w *wire) engine(t *testing.T) *gateway.Engine {
 }
 
 // bigHome puts incompressible data into a running sandbox, enough for a read to take a while.
-func bigHome(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox) {
+func bigHome(t *testing.T, e *engine.Engine, sb sandbox.Sandbox) {
 	t.Helper()
 	_, exit, err := e.Exec(t.Context(), sb.Container.ID, []string{"dd", "if=/dev/urandom", "of=/sandbox/big", "bs=1M", "count=150"})
 	if err != nil || exit != 0 {

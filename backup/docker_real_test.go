@@ -16,7 +16,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/env"
 	"sandkeeper/sandbox"
 )
@@ -25,7 +25,7 @@ import (
 // SANDKEEPER_REQUIRE_DOCKER=1 says that there must be one.
 
 var realImage = sync.OnceValues(func() (string, error) {
-	e, state := gateway.Dial(context.Background(), gateway.Dialing{Env: env.Parse(os.Environ())})
+	e, state := engine.Dial(context.Background(), engine.Dialing{Env: env.Parse(os.Environ())})
 	if e == nil {
 		return "", fmt.Errorf("no container engine: %s", state.Why)
 	}
@@ -65,7 +65,7 @@ func busyboxRoot() (io.Reader, error) {
 }
 
 // realEngine is the machine's container engine.
-func realEngine(t *testing.T) *gateway.Engine {
+func realEngine(t *testing.T) *engine.Engine {
 	t.Helper()
 	if _, err := realImage(); err != nil {
 		if os.Getenv("SANDKEEPER_REQUIRE_DOCKER") == "1" {
@@ -73,7 +73,7 @@ func realEngine(t *testing.T) *gateway.Engine {
 		}
 		t.Skipf("SKIPPED, needs a real container engine and /bin/busybox: %v", err)
 	}
-	e, state := gateway.Dial(t.Context(), gateway.Dialing{Env: env.Parse(os.Environ())})
+	e, state := engine.Dial(t.Context(), engine.Dialing{Env: env.Parse(os.Environ())})
 	if e == nil {
 		t.Fatalf("the container engine is gone: %s", state.Why)
 	}
@@ -84,7 +84,7 @@ func realEngine(t *testing.T) *gateway.Engine {
 var realCount atomic.Int64
 
 // realSandbox makes a container as OpenShell's docker driver would, and removes it after the test.
-func realSandbox(t *testing.T, e *gateway.Engine, running bool, host *container.HostConfig) sandbox.Sandbox {
+func realSandbox(t *testing.T, e *engine.Engine, running bool, host *container.HostConfig) sandbox.Sandbox {
 	t.Helper()
 	ref, err := realImage()
 	if err != nil {
@@ -97,7 +97,7 @@ func realSandbox(t *testing.T, e *gateway.Engine, running bool, host *container.
 	host.NetworkMode = "none"
 	made, err := e.Client().ContainerCreate(t.Context(), &container.Config{
 		Image: ref, StopSignal: "SIGKILL", Cmd: []string{"/bin/sleep", "100000"}, Env: []string{"API_KEY=very-secret", "PLAIN=x"},
-		Labels: map[string]string{gateway.LabelManagedBy: "openshell", gateway.LabelSandboxName: name, gateway.LabelSandboxID: "id-" + name},
+		Labels: map[string]string{engine.LabelManagedBy: "openshell", engine.LabelSandboxName: name, engine.LabelSandboxID: "id-" + name},
 	}, host, nil, nil, name)
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func oddHome() []entry {
 	}
 }
 
-func fillHome(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox, entries ...entry) {
+func fillHome(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, entries ...entry) {
 	t.Helper()
 	packed := tarBytes(t, "sandbox", entries...)
 	if err := (dockerEngine{e}).Write(t.Context(), sb.Container.ID, "/", bytes.NewReader(packed)); err != nil {

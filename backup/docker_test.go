@@ -7,18 +7,18 @@ import (
 	"testing"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/internal/env"
 	"sandkeeper/sandbox"
 )
 
 // pretendEngine is an engine in this process with one sandbox in it, for what a real one cannot be made to do.
-func pretendEngine(t *testing.T, files ...dockertest.File) (*dockertest.Daemon, *gateway.Engine, sandbox.Sandbox) {
+func pretendEngine(t *testing.T, files ...dockertest.File) (*dockertest.Daemon, *engine.Engine, sandbox.Sandbox) {
 	t.Helper()
 	d := dockertest.Start(t)
 	id := d.Add(dockertest.Container{Name: "openshell-alpha-1", Image: "openshell/base:1", Files: files})
-	e, state := gateway.Dial(t.Context(), gateway.Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + d.Host()})})
+	e, state := engine.Dial(t.Context(), engine.Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + d.Host()})})
 	if e == nil {
 		t.Fatal(state.Why)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 )
 
@@ -72,9 +73,9 @@ func (h *execHome) judge(r openshell.ExecResult, err error, sent int64) error {
 	report := readTarComplaints(r.Stderr)
 	switch {
 	case r.Exit > 2 || r.Exit < 0, r.Exit != 0 && len(report.unread)+len(report.changed) == 0:
-		return fmt.Errorf("tar ended with exit status %d: %s", r.Exit, openshell.OneLine(r.Stderr, 260))
+		return fmt.Errorf("tar ended with exit status %d: %s", r.Exit, text.OneLine(r.Stderr, 260))
 	case r.Exit != 0 && len(report.other) > 0:
-		return fmt.Errorf("tar ended with exit status %d: %s", r.Exit, openshell.OneLine(report.other[0], 260))
+		return fmt.Errorf("tar ended with exit status %d: %s", r.Exit, text.OneLine(report.other[0], 260))
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

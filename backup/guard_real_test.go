@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/env"
 	"sandkeeper/sandbox"
 )
@@ -42,7 +42,7 @@ func startVictim(t *testing.T, journal, root string, sb sandbox.Sandbox, stay St
 const thawTime = 20 * time.Second
 
 // waitFor waits until the container is as wanted and the journal is empty; how long that took is the measure.
-func waitFor(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox, journalDir string) time.Duration {
+func waitFor(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, journalDir string) time.Duration {
 	t.Helper()
 	start := time.Now()
 	for time.Since(start) < time.Minute {
@@ -87,7 +87,7 @@ func TestKilledRunLeavesNothingPausedAndNoHalfBackup(t *testing.T) {
 	}
 }
 
-func assertPaused(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox, journalDir string) {
+func assertPaused(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, journalDir string) {
 	t.Helper()
 	c, err := e.Inspect(t.Context(), sb.Container.ID)
 	if err != nil || !c.Paused() {
@@ -103,7 +103,7 @@ func assertPaused(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox, journalDi
 	}
 }
 
-func assertNextRunIsFine(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox, root string, whole bool) {
+func assertNextRunIsFine(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, root string, whole bool) {
 	t.Helper()
 	store, err := OpenStore(root, StoreOptions{UID: os.Getuid()})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/env"
 	"sandkeeper/sandbox"
 )
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 func victim(journal, root, id string, stay Stage) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	e, state := gateway.Dial(ctx, gateway.Dialing{Env: env.Parse(os.Environ())})
+	e, state := engine.Dial(ctx, engine.Dialing{Env: env.Parse(os.Environ())})
 	if e == nil {
 		fmt.Println("error", state.Why)
 		return 1
@@ -85,14 +85,14 @@ type freezer struct {
 	calls  []string
 }
 
-func (f *freezer) Inspect(_ context.Context, id string) (gateway.Container, error) {
+func (f *freezer) Inspect(_ context.Context, id string) (engine.Container, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	state, found := f.state[id]
 	if !found {
-		return gateway.Container{}, fmt.Errorf("container %q: %w", id, fs.ErrNotExist)
+		return engine.Container{}, fmt.Errorf("container %q: %w", id, fs.ErrNotExist)
 	}
-	return gateway.Container{ID: id, Name: "name-of-" + id[:2], State: state}, f.broken["inspect"]
+	return engine.Container{ID: id, Name: "name-of-" + id[:2], State: state}, f.broken["inspect"]
 }
 
 func (f *freezer) Pause(_ context.Context, id string) error { return f.set("pause", id, "paused") }
@@ -133,7 +133,7 @@ func TestGuardFreesWhatWasNotDone(t *testing.T) {
 	f := &freezer{state: map[string]string{idA: "paused", idB: "paused"}}
 	j := &journal{dir: t.TempDir(), pid: 1}
 	for _, id := range []string{idA, idB} {
-		if err := j.add(j.entry(gateway.Container{ID: id, Name: "n"}, "unix:///x", time.Now())); err != nil {
+		if err := j.add(j.entry(engine.Container{ID: id, Name: "n"}, "unix:///x", time.Now())); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -158,7 +158,7 @@ func TestGuardKeepsTheJournalWhenItCannotUnpause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &freezer{state: map[string]string{idA: "paused"}, broken: map[string]error{"unpause": errors.New("engine is down")}}
 		j := &journal{dir: t.TempDir(), pid: 1}
-		if err := j.add(j.entry(gateway.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
+		if err := j.add(j.entry(engine.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/shirou/gopsutil/v3/process"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // PausedEntry is the journal's word on one container that we pause: enough to unpause it without us.
@@ -43,7 +43,7 @@ func newJournal(dir string) (*journal, error) {
 	return &journal{dir: dir, pid: pid, started: started}, nil
 }
 
-func (j *journal) entry(c gateway.Container, host string, now time.Time) PausedEntry {
+func (j *journal) entry(c engine.Container, host string, now time.Time) PausedEntry {
 	return PausedEntry{Container: c.ID, Name: c.Name, Host: host, PID: j.pid, Started: j.started, At: now.UTC()}
 }
 

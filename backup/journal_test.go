@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 func testJournal(t *testing.T) *journal {
@@ -25,7 +25,7 @@ func testJournal(t *testing.T) *journal {
 
 func TestJournalKeepsAnEntryUntilItIsRemoved(t *testing.T) {
 	j := testJournal(t)
-	want := j.entry(gateway.Container{ID: idA, Name: "openshell-alpha"}, "unix:///var/run/docker.sock", time.Now())
+	want := j.entry(engine.Container{ID: idA, Name: "openshell-alpha"}, "unix:///var/run/docker.sock", time.Now())
 	if err := j.add(want); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestJournalRefusesWhatIsNoContainer(t *testing.T) {
 
 func TestJournalReadsAroundADamagedEntry(t *testing.T) {
 	j := testJournal(t)
-	if err := j.add(j.entry(gateway.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
+	if err := j.add(j.entry(engine.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
@@ -138,7 +138,7 @@ func TestRecover(t *testing.T) {
 func TestRecoverLeavesLivingRunsAlone(t *testing.T) {
 	j := testJournal(t)
 	f := &freezer{state: map[string]string{idA: "paused"}}
-	if err := j.add(j.entry(gateway.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
+	if err := j.add(j.entry(engine.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
 		t.Fatal(err)
 	}
 	got, err := Recover(t.Context(), j.dir, dialTo(f))
@@ -162,7 +162,7 @@ func TestPauserOrder(t *testing.T) {
 	f := &freezer{state: map[string]string{idA: "running"}}
 	p := &pauser{engine: f, host: "unix:///x", journal: j, guard: obedientGuard(t), now: time.Now}
 	ctx, cancel := context.WithCancel(t.Context())
-	release, err := p.hold(ctx, gateway.Container{ID: idA, Name: "n"})
+	release, err := p.hold(ctx, engine.Container{ID: idA, Name: "n"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestPauserTakesBackAPauseThatFailed(t *testing.T) {
 	j := testJournal(t)
 	f := &freezer{state: map[string]string{idA: "running"}, broken: map[string]error{"pause": errors.New("cannot freeze")}}
 	p := &pauser{engine: f, host: "unix:///x", journal: j, guard: obedientGuard(t), now: time.Now}
-	_, err := p.hold(t.Context(), gateway.Container{ID: idA, Name: "n"})
+	_, err := p.hold(t.Context(), engine.Container{ID: idA, Name: "n"})
 	if !errors.Is(err, errNotPaused) || errors.Is(err, errThaw) {
 		t.Errorf("got %v", err)
 	}
@@ -201,7 +201,7 @@ func TestPauserDoesNotPauseWithoutItsJournal(t *testing.T) {
 	}
 	f := &freezer{state: map[string]string{idA: "running"}}
 	p := &pauser{engine: f, journal: &journal{dir: filepath.Join(file, "paused")}, guard: obedientGuard(t), now: time.Now}
-	if _, err := p.hold(t.Context(), gateway.Container{ID: idA}); !errors.Is(err, errNotPaused) || len(f.calls) != 0 {
+	if _, err := p.hold(t.Context(), engine.Container{ID: idA}); !errors.Is(err, errNotPaused) || len(f.calls) != 0 {
 		t.Errorf("got %v after %q", err, f.calls)
 	}
 }

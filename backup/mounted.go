@@ -8,7 +8,7 @@ import (
 	"path"
 	"strings"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // mostLinks is how many symbolic links are followed on the way to a mount, as many as the kernel follows.
@@ -29,8 +29,8 @@ func (h containerHome) unmounted(ctx context.Context, targets []string) error {
 }
 
 // located gives the mounts with the places where they really lie.
-func (h containerHome) located(ctx context.Context, mounts []gateway.Mount) ([]gateway.Mount, error) {
-	located := make([]gateway.Mount, 0, len(mounts))
+func (h containerHome) located(ctx context.Context, mounts []engine.Mount) ([]engine.Mount, error) {
+	located := make([]engine.Mount, 0, len(mounts))
 	for _, mount := range mounts {
 		at, err := h.mountedAt(ctx, mount.Destination)
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // TestMountedAt: where a mount lies is where the links on the way to it lead.
@@ -33,8 +33,8 @@ func TestMountedAt(t *testing.T) {
 	if err := h.unmounted(t.Context(), []string{"/var/run/secrets", "/sandboxes"}); err != nil {
 		t.Errorf("nothing is mounted over the home, got %v", err)
 	}
-	mounts, err := h.located(t.Context(), []gateway.Mount{{Source: "/host", Destination: "/alias/data"}})
-	if diff := cmp.Diff([]gateway.Mount{{Source: "/host", Destination: "/sandbox/data"}}, mounts); err != nil || diff != "" {
+	mounts, err := h.located(t.Context(), []engine.Mount{{Source: "/host", Destination: "/alias/data"}})
+	if diff := cmp.Diff([]engine.Mount{{Source: "/host", Destination: "/sandbox/data"}}, mounts); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }

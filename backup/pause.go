@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // Freezer is what it takes to pause a container and to be sure that it goes on again; *gateway.Engine is one.
 type Freezer interface {
-	Inspect(ctx context.Context, id string) (gateway.Container, error)
+	Inspect(ctx context.Context, id string) (engine.Container, error)
 	Pause(ctx context.Context, id string) error
 	Unpause(ctx context.Context, id string) error
 }
@@ -43,7 +43,7 @@ var errThaw = errors.New("is still paused")
 
 // hold pauses c. The error wraps errNotPaused when that could not be done safely; then c runs as before. Otherwise release must be
 // called, on every path; it works after ctx has ended.
-func (p *pauser) hold(ctx context.Context, c gateway.Container) (release func() error, err error) {
+func (p *pauser) hold(ctx context.Context, c engine.Container) (release func() error, err error) {
 	entry := p.journal.entry(c, p.host, p.now())
 	if err := p.journal.add(entry); err != nil {
 		return nil, fmt.Errorf("%w: the pause could not be journalled: %w", errNotPaused, err)
@@ -59,7 +59,7 @@ func (p *pauser) hold(ctx context.Context, c gateway.Container) (release func() 
 	return release, nil
 }
 
-func (p *pauser) release(ctx context.Context, c gateway.Container) error {
+func (p *pauser) release(ctx context.Context, c engine.Container) error {
 	ctx, cancel := context.WithTimeout(ctx, thawLimit)
 	defer cancel()
 	if err := thaw(ctx, p.engine, c.ID); err != nil {

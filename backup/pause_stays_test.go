@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // The guard of a dead run goes on looking for a while; a pause that the next run has journalled meanwhile is not its to take back.
@@ -16,7 +16,7 @@ func TestGuardLeavesTheNextRunsPauseAlone(t *testing.T) {
 		f := &freezer{state: map[string]string{idA: "paused"}}
 		dead, next := &journal{dir: t.TempDir(), pid: 1}, &journal{pid: 2}
 		next.dir = dead.dir
-		if err := dead.add(dead.entry(gateway.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
+		if err := dead.add(dead.entry(engine.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
 			t.Fatal(err)
 		}
 		go func() {
@@ -24,7 +24,7 @@ func TestGuardLeavesTheNextRunsPauseAlone(t *testing.T) {
 			if state := f.now(idA); state != "running" {
 				t.Errorf("the container is %s after the guard's second look", state)
 			}
-			if err := next.add(next.entry(gateway.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
+			if err := next.add(next.entry(engine.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
 				t.Error(err)
 			}
 			_ = f.Pause(t.Context(), idA)

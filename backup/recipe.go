@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sandkeeper/internal/crash"
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
@@ -109,7 +110,7 @@ func (a *asking) complete(m *Manifest) {
 	}
 	told, err := a.wait()
 	if err != nil {
-		m.Recipe.Untold = openshell.OneLine(err.Error(), 260)
+		m.Recipe.Untold = text.OneLine(err.Error(), 260)
 		a.work.untold(a.gateway, err)
 		return
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/sandbox"
 )
 
@@ -17,7 +17,7 @@ type RestoreRequest struct {
 	Identities Identities // private keys, for encrypted backups
 
 	Target sandbox.Sandbox
-	Engine *gateway.Engine
+	Engine *engine.Engine
 	CLI    Execer
 
 	Scope    Scope
@@ -29,7 +29,7 @@ type RestoreRequest struct {
 	// Journal is the folder of the journal of restores (RestoringDir). Without it nobody hears of a restore that was killed.
 	Journal string
 
-	containers engine // tests; else made from Engine
+	containers engineReach // tests; else made from Engine
 }
 
 // RestoreSummary is what a restore did, or in a dry run would do.

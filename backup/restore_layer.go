@@ -13,7 +13,7 @@ import (
 
 	"github.com/zeebo/blake3"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // errLayered means that a home cannot be judged by the writable layer alone.
@@ -47,7 +47,7 @@ func (p *containerPlace) lookAtLayer(ctx context.Context, j *restoreJob) (found 
 
 // homeInLayer opens a folder of the container in the writable layer. It is refused when anything of it may lie in a layer below: then
 // the writable layer is not what the container sees.
-func homeInLayer(l gateway.Layer, dir string) (*os.Root, error) {
+func homeInLayer(l engine.Layer, dir string) (*os.Root, error) {
 	name := strings.TrimPrefix(dir, "/")
 	home, err := openTree(l.Dir, name)
 	if err != nil {

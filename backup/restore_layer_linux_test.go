@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 func asRoot(t *testing.T) {
@@ -28,13 +28,13 @@ func asRoot(t *testing.T) {
 type layeredFake struct {
 	*fakeEngine
 	t     *testing.T
-	alter func(layer gateway.Layer) // what the folder has beside, or instead
+	alter func(layer engine.Layer) // what the folder has beside, or instead
 	looks int
 }
 
-func (f *layeredFake) Layer(_ context.Context, id string) (gateway.Layer, error) {
+func (f *layeredFake) Layer(_ context.Context, id string) (engine.Layer, error) {
 	f.looks++
-	l := gateway.Layer{Container: id, Dir: f.t.TempDir(), Lower: []string{f.t.TempDir()}}
+	l := engine.Layer{Container: id, Dir: f.t.TempDir(), Lower: []string{f.t.TempDir()}}
 	for _, full := range slices.Sorted(maps.Keys(f.files[id])) { // folders before what is in them
 		e, at := f.files[id][full], filepath.Join(l.Dir, full)
 		var err error
@@ -62,41 +62,41 @@ func (f *layeredFake) Layer(_ context.Context, id string) (gateway.Layer, error)
 func TestRestoreIsReadBackFromTheLayer(t *testing.T) {
 	asRoot(t)
 	for name, tt := range map[string]struct {
-		alter func(gateway.Layer) error
+		alter func(engine.Layer) error
 		want  string
 	}{
 		"as written": {nil, ReadBackLayer},
-		"a byte differs": {func(l gateway.Layer) error {
+		"a byte differs": {func(l engine.Layer) error {
 			return os.WriteFile(filepath.Join(l.Dir, "sandbox/a"), []byte("thee"), 0o644)
 		}, ReadBackEngine},
-		"a mode differs":             {func(l gateway.Layer) error { return unix.Chmod(filepath.Join(l.Dir, "sandbox/a"), 0o4644) }, ReadBackEngine},
-		"an owner differs":           {func(l gateway.Layer) error { return os.Lchown(filepath.Join(l.Dir, "sandbox/a"), 1, 0) }, ReadBackEngine},
-		"one is missing":             {func(l gateway.Layer) error { return os.Remove(filepath.Join(l.Dir, "sandbox/a")) }, ReadBackEngine},
-		"one too many":               {func(l gateway.Layer) error { return os.WriteFile(filepath.Join(l.Dir, "sandbox/x"), nil, 0o644) }, ReadBackEngine},
-		"a device":                   {func(l gateway.Layer) error { return unix.Mknod(filepath.Join(l.Dir, "sandbox/x"), unix.S_IFCHR, 0) }, ReadBackEngine},
-		"the image has the home too": {func(l gateway.Layer) error { return os.Mkdir(filepath.Join(l.Lower[0], "sandbox"), 0o755) }, ReadBackEngine},
-		"but nothing shows through": {func(l gateway.Layer) error {
+		"a mode differs":             {func(l engine.Layer) error { return unix.Chmod(filepath.Join(l.Dir, "sandbox/a"), 0o4644) }, ReadBackEngine},
+		"an owner differs":           {func(l engine.Layer) error { return os.Lchown(filepath.Join(l.Dir, "sandbox/a"), 1, 0) }, ReadBackEngine},
+		"one is missing":             {func(l engine.Layer) error { return os.Remove(filepath.Join(l.Dir, "sandbox/a")) }, ReadBackEngine},
+		"one too many":               {func(l engine.Layer) error { return os.WriteFile(filepath.Join(l.Dir, "sandbox/x"), nil, 0o644) }, ReadBackEngine},
+		"a device":                   {func(l engine.Layer) error { return unix.Mknod(filepath.Join(l.Dir, "sandbox/x"), unix.S_IFCHR, 0) }, ReadBackEngine},
+		"the image has the home too": {func(l engine.Layer) error { return os.Mkdir(filepath.Join(l.Lower[0], "sandbox"), 0o755) }, ReadBackEngine},
+		"but nothing shows through": {func(l engine.Layer) error {
 			return errors.Join(os.Mkdir(filepath.Join(l.Lower[0], "sandbox"), 0o755), unix.Setxattr(filepath.Join(l.Dir, "sandbox"), overlayOpaque, []byte("y"), 0))
 		}, ReadBackLayer},
-		"a folder taken from elsewhere": {func(l gateway.Layer) error {
+		"a folder taken from elsewhere": {func(l engine.Layer) error {
 			return unix.Setxattr(filepath.Join(l.Dir, "sandbox/dir"), overlayRedirect, []byte("/other"), 0)
 		}, ReadBackEngine},
-		"a layer below is gone": {func(l gateway.Layer) error { return os.Remove(l.Lower[0]) }, ReadBackEngine},
-		"the home is a link": {func(l gateway.Layer) error {
+		"a layer below is gone": {func(l engine.Layer) error { return os.Remove(l.Lower[0]) }, ReadBackEngine},
+		"the home is a link": {func(l engine.Layer) error {
 			at := filepath.Join(l.Dir, "sandbox")
 			return errors.Join(os.Rename(at, at+"2"), os.Symlink("sandbox2", at))
 		}, ReadBackEngine},
-		"no layer": {func(l gateway.Layer) error { return os.RemoveAll(l.Dir) }, ReadBackEngine},
+		"no layer": {func(l engine.Layer) error { return os.RemoveAll(l.Dir) }, ReadBackEngine},
 	} {
 		f, request := savedFake(t, "exited")
-		engine := &layeredFake{fakeEngine: f, t: t}
+		eng := &layeredFake{fakeEngine: f, t: t}
 		if tt.alter != nil {
-			engine.alter = func(l gateway.Layer) { must(t, tt.alter(l)) }
+			eng.alter = func(l engine.Layer) { must(t, tt.alter(l)) }
 		}
-		request.containers, request.Target = engine, f.add(idB, "exited")
+		request.containers, request.Target = eng, f.add(idB, "exited")
 		summary, err := Restore(t.Context(), request)
-		if err != nil || !summary.Done || summary.ReadBack != tt.want || engine.looks != 1 {
-			t.Errorf("%s: read back by %q (%d looks), want %q; %v", name, summary.ReadBack, engine.looks, tt.want, err)
+		if err != nil || !summary.Done || summary.ReadBack != tt.want || eng.looks != 1 {
+			t.Errorf("%s: read back by %q (%d looks), want %q; %v", name, summary.ReadBack, eng.looks, tt.want, err)
 		}
 	}
 }
@@ -105,14 +105,14 @@ func TestRestoreIsReadBackFromTheLayer(t *testing.T) {
 func TestRestoreFindsAWrongWriteInTheLayer(t *testing.T) {
 	asRoot(t)
 	f, request := savedFake(t, "exited")
-	engine := &layeredFake{fakeEngine: f, t: t}
-	engine.alter = func(l gateway.Layer) {
+	eng := &layeredFake{fakeEngine: f, t: t}
+	eng.alter = func(l engine.Layer) {
 		e := f.files[idB]["sandbox/dir/b"]
 		e.body = "flip"
 		f.files[idB]["sandbox/dir/b"] = e // the engine's own reading, which comes after, sees it too
 		must(t, os.WriteFile(filepath.Join(l.Dir, "sandbox/dir/b"), []byte("flip"), 0o644))
 	}
-	request.containers, request.Target = engine, f.add(idB, "exited")
+	request.containers, request.Target = eng, f.add(idB, "exited")
 	_, err := Restore(t.Context(), request)
 	if !errors.Is(err, ErrPutBack) || !strings.Contains(err.Error(), `the first is "dir/b"`) {
 		t.Errorf("got %v", err)

@@ -5,7 +5,7 @@ import (
 	"os"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // restoreMark is the journal entry of a restore under way. Without a journal it only remembers.
@@ -18,7 +18,7 @@ type restoreMark struct {
 
 // mark journals the restore into c before anything is done to it. Where an earlier restore was killed while it wrote, this one
 // takes over from it: what that one kept counts as the old content.
-func (j *restoreJob) mark(c gateway.Container, host string) (*restoreMark, error) {
+func (j *restoreJob) mark(c engine.Container, host string) (*restoreMark, error) {
 	m := &restoreMark{journal: restoreJournal{j.Journal}, entry: RestoreEntry{
 		Sandbox: j.Target.Name, From: j.manifest.Sandbox, Backup: j.Backup.ID, Scope: j.Scope, Root: j.Store.Root(),
 		Home: j.summary.Home, Running: c.Running(), Stopping: c.Running(),

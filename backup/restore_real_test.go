@@ -10,12 +10,12 @@ import (
 	"github.com/docker/docker/api/types/mount"
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/sandbox"
 )
 
 // nowIn reads a container's home as test entries.
-func nowIn(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox) []entry {
+func nowIn(t *testing.T, e *engine.Engine, sb sandbox.Sandbox) []entry {
 	t.Helper()
 	h := containerHome{engine: dockerEngine{e}, id: sb.Container.ID, dir: "/sandbox"}
 	stream, base, err := h.Read(t.Context())

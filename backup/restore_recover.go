@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/env"
 )
 
@@ -22,7 +22,7 @@ type Interruption struct {
 
 // Restarter is what it takes to bring back the container of a restore that was killed; *gateway.Engine is one.
 type Restarter interface {
-	Inspect(ctx context.Context, id string) (gateway.Container, error)
+	Inspect(ctx context.Context, id string) (engine.Container, error)
 	Start(ctx context.Context, id string) error
 }
 
@@ -55,7 +55,7 @@ func (j restoreJournal) recoverOne(ctx context.Context, entry RestoreEntry, dial
 	defer cancel()
 	i := Interruption{RestoreEntry: entry, Half: entry.Writing}
 	e, err := dial(ctx, entry.Host)
-	var c gateway.Container
+	var c engine.Container
 	if err == nil {
 		c, err = entry.settled(ctx, e)
 	}
@@ -82,7 +82,7 @@ func (j restoreJournal) recoverOne(ctx context.Context, entry RestoreEntry, dial
 const stopTime = 12 * time.Second
 
 // settled is the container once a stop that was asked for has come about, or does not come any more.
-func (e RestoreEntry) settled(ctx context.Context, r Restarter) (gateway.Container, error) {
+func (e RestoreEntry) settled(ctx context.Context, r Restarter) (engine.Container, error) {
 	for {
 		c, err := r.Inspect(ctx, e.Container)
 		if err != nil || !c.Running() || !e.Stopping || time.Since(e.At) > stopTime {

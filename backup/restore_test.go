@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/sandbox"
 )
 
@@ -203,11 +203,11 @@ func TestRestoreRefusals(t *testing.T) {
 			f.state[idA], f.broken.stop = "running", errors.New("stop refused")
 		}, "stop refused"},
 		"a mount inside": {func(f *fakeEngine, _ *RestoreRequest) {
-			f.mounts = []gateway.Mount{{Source: "/host", Destination: "/sandbox/dir/deep"}}
+			f.mounts = []engine.Mount{{Source: "/host", Destination: "/sandbox/dir/deep"}}
 		}, "/sandbox/dir/deep mounted"},
 		"a mount inside, by another name": {func(f *fakeEngine, _ *RestoreRequest) {
 			f.files[idA]["alias"] = entry{kind: tar.TypeSymlink, link: "/sandbox"}
-			f.mounts = []gateway.Mount{{Source: "/host", Destination: "/alias/dir/deep"}}
+			f.mounts = []engine.Mount{{Source: "/host", Destination: "/alias/dir/deep"}}
 		}, "/sandbox/dir/deep mounted"},
 	} {
 		f, request := savedFake(t, "exited")

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/env"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
@@ -19,9 +19,9 @@ const DefaultJobs = 2
 
 // Run backs up the sandboxes of an inventory. Zero values serve where nothing else is said.
 type Run struct {
-	Store  *Store          // must be there
-	Engine *gateway.Engine // nil: no container engine
-	CLI    Execer          // nil: no gateway is asked (--offline); a nil *openshell.CLI must not be put in
+	Store  *Store         // must be there
+	Engine *engine.Engine // nil: no container engine
+	CLI    Execer         // nil: no gateway is asked (--offline); a nil *openshell.CLI must not be put in
 
 	Jobs            int
 	PauseLimit      time.Duration // 0 is DefaultPauseLimit; negative: never pause
@@ -55,7 +55,7 @@ type Run struct {
 	Progress      func(Event) // called from one goroutine at a time
 	Now           func() time.Time
 
-	containers engine                           // tests; else made from Engine
+	containers engineReach                      // tests; else made from Engine
 	flushing   func(dir string) <-chan struct{} // tests; else flushing
 }
 
@@ -86,7 +86,7 @@ func (r *Run) All(ctx context.Context, inv sandbox.Inventory) (summary Summary, 
 }
 
 // engine is the container engine behind a seam; nil when there is none.
-func (r *Run) engine() engine {
+func (r *Run) engine() engineReach {
 	if r.containers != nil {
 		return r.containers
 	}
@@ -104,7 +104,7 @@ func (r *Run) now() time.Time {
 type work struct {
 	*Run
 	inventory string
-	engine    engine
+	engine    engineReach
 
 	reporting sync.Mutex
 	start     sync.Once

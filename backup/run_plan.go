@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/sandbox"
 )
 
@@ -57,7 +57,7 @@ func ambiguity(sb sandbox.Sandbox) string {
 		names = append(names, fmt.Sprintf("%q", c.Name))
 	}
 	text := orElse(sb.Reason, "several containers claim it and nothing decides")
-	if missing := slices.ContainsFunc(sb.Rivals, func(c gateway.Container) bool { return !strings.Contains(text, c.Name) }); missing {
+	if missing := slices.ContainsFunc(sb.Rivals, func(c engine.Container) bool { return !strings.Contains(text, c.Name) }); missing {
 		text += ": " + strings.Join(names, ", ")
 	}
 	return text

@@ -9,11 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/sandbox"
 )
 
-func realRun(t *testing.T, e *gateway.Engine) *Run {
+func realRun(t *testing.T, e *engine.Engine) *Run {
 	t.Helper()
 	journal := PausedDir(t.TempDir())
 	return &Run{Store: testStore(t, StoreOptions{}), Engine: e, Journal: journal, GuardCommand: []string{"guard", journal}}
@@ -101,7 +101,7 @@ func TestRunSavesByteForByte(t *testing.T) {
 	}
 }
 
-func assertRunning(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox, running bool) {
+func assertRunning(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, running bool) {
 	t.Helper()
 	c, err := e.Inspect(t.Context(), sb.Container.ID)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/size"
 	"sandkeeper/sandbox"
 )
@@ -57,7 +57,7 @@ type try struct {
 }
 
 // attempt makes one backup of the home in container c.
-func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c gateway.Container, m *meter, t try) (saving, error) {
+func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Container, m *meter, t try) (saving, error) {
 	sb.Container = &c
 	h, err := homeOf(ctx, w.engine, sb)
 	if err != nil {
@@ -131,7 +131,7 @@ func (w *work) create(ctx context.Context, manifest Manifest, m *meter, read *re
 // reading is one way to read one home once.
 type reading struct {
 	home      home
-	container gateway.Container
+	container engine.Container
 	stall     stallLimit
 	meter     *meter
 	pauser    *pauser // nil: read as it is
@@ -207,7 +207,7 @@ func (r *reading) capture(ctx context.Context, a sink) error {
 }
 
 // consistencyOf says how c would be read if nothing were done about it.
-func consistencyOf(c gateway.Container) (Consistency, string) {
+func consistencyOf(c engine.Container) (Consistency, string) {
 	switch {
 	case c.Paused():
 		return ConsistencyPaused, "it was paused already, and stays so"

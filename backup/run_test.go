@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/sandbox"
 )
 
@@ -24,15 +24,15 @@ func fakeRun(t *testing.T, f *fakeEngine) *Run {
 
 func TestRunJudgesEveryStanding(t *testing.T) {
 	f := newFakeEngine()
-	c := gateway.Container{ID: idA, Name: "one"}
-	d := gateway.Container{ID: idB, Name: "two"}
+	c := engine.Container{ID: idA, Name: "one"}
+	d := engine.Container{ID: idB, Name: "two"}
 	for name, tt := range map[string]struct {
 		sb     sandbox.Sandbox
 		status Status
 		reason string
 	}{
 		"orphaned":   {sandbox.Sandbox{Standing: sandbox.Orphaned}, Orphaned, "without a container"},
-		"ambiguous":  {sandbox.Sandbox{Standing: sandbox.Ambiguous, Rivals: []gateway.Container{c, d}}, Failed, `"one", "two"`},
+		"ambiguous":  {sandbox.Sandbox{Standing: sandbox.Ambiguous, Rivals: []engine.Container{c, d}}, Failed, `"one", "two"`},
 		"bad name":   {sandbox.Sandbox{Name: "../x", Standing: sandbox.BadName}, Skipped, `"../x"`},
 		"path name":  {sandbox.Sandbox{Name: "a/b", Standing: sandbox.Ready, Route: sandbox.ByExec}, Skipped, `"a/b"`},
 		"unknown":    {sandbox.Sandbox{Name: "a", Standing: sandbox.Unknown, Reason: "engine silent"}, Failed, "engine silent"},

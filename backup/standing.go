@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // Standing names one state of a home by what the file system keeps of each of its entries: inode, size, mode, owner, time of the last
@@ -35,7 +35,7 @@ const tick = 2 * time.Second
 
 // layered is an engine that can say where a container's writable layer lies; *gateway.Engine is one.
 type layered interface {
-	Layer(ctx context.Context, id string) (gateway.Layer, error)
+	Layer(ctx context.Context, id string) (engine.Layer, error)
 }
 
 // look is one look at a home's standing.

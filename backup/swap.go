@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // bringBackLimit bounds what is done after ctx has ended: putting the old content back, and starting the container.
@@ -53,7 +53,7 @@ func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
 }
 
 // ready refuses containers that a restore would harm.
-func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (gateway.Container, error) {
+func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Container, error) {
 	c, err := p.engine.Inspect(ctx, p.id)
 	if err != nil {
 		return c, err
@@ -71,7 +71,7 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (gateway.Cont
 	return c, j.pick.avoidMounts(c.Name, mounts, p.dir, j.manifest)
 }
 
-func (p *containerPlace) stop(ctx context.Context, c gateway.Container) error {
+func (p *containerPlace) stop(ctx context.Context, c engine.Container) error {
 	if !c.Running() { // stopped by a restore that was killed
 		return nil
 	}
@@ -82,7 +82,7 @@ func (p *containerPlace) stop(ctx context.Context, c gateway.Container) error {
 }
 
 // before keeps what is there now, twice: a complete copy for the way back, and an ordinary backup for later.
-func (p *containerPlace) before(ctx context.Context, j *restoreJob, c gateway.Container, mark *restoreMark) (*oldHome, error) {
+func (p *containerPlace) before(ctx context.Context, j *restoreJob, c engine.Container, mark *restoreMark) (*oldHome, error) {
 	if mark.resumed {
 		j.summary.Previous = mark.entry.Previous
 		old, err := j.reopen(ctx, mark.entry.Copy)
@@ -138,7 +138,7 @@ func (e *NotPutBackError) Error() string {
 func (e *NotPutBackError) Unwrap() []error { return []error{e.Err, e.Undone} }
 
 // start brings the container back, unless its home is half done: an agent that starts on that makes it worse.
-func (p *containerPlace) start(ctx context.Context, j *restoreJob, c gateway.Container, mark *restoreMark) error {
+func (p *containerPlace) start(ctx context.Context, j *restoreJob, c engine.Container, mark *restoreMark) error {
 	if mark.entry.Writing {
 		return fmt.Errorf("container %q was left stopped", c.Name)
 	}
@@ -183,7 +183,7 @@ func (p *containerPlace) undo(ctx context.Context, j *restoreJob, old *oldHome) 
 
 // avoidMounts keeps mounts out of what is removed: they may be folders of the host. A home that is itself a mount (the podman
 // driver's volume) cannot be replaced as a whole, but entry by entry.
-func (s *selection) avoidMounts(container string, mounts []gateway.Mount, home string, m *Manifest) error {
+func (s *selection) avoidMounts(container string, mounts []engine.Mount, home string, m *Manifest) error {
 	for _, mount := range mounts {
 		if mount.Destination == home && s.whole() {
 			s.roots = topLevel(m)

@@ -9,7 +9,8 @@ import (
 	"path"
 	"strings"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 )
 
@@ -35,7 +36,7 @@ func (p *execPlace) run(ctx context.Context, j *restoreJob) error {
 	}
 	j.apart, j.roughly = path.Base(mark.entry.Stage), true
 	j.meter.enter(StageSaving)
-	if err := j.saveOld(ctx, &p.execHome, gateway.Container{}); err != nil {
+	if err := j.saveOld(ctx, &p.execHome, engine.Container{}); err != nil {
 		return err
 	}
 	mark.entry.Previous = j.summary.Previous
@@ -137,7 +138,7 @@ type scriptError struct {
 // Error says how the script ended.
 func (e *scriptError) Error() string {
 	ended := fmt.Sprintf("a command in sandbox %q ended with exit status %d", e.Sandbox, e.Exit)
-	if said := openshell.OneLine(e.Stderr, 260); said != "" {
+	if said := text.OneLine(e.Stderr, 260); said != "" {
 		return ended + ": " + said
 	}
 	return ended + " and said nothing"

@@ -14,7 +14,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // oldHome is the complete copy of a home from before a restore, credentials and all: a private file beside the backups, which is
@@ -168,7 +168,7 @@ func (s *oldStream) Close() error {
 const LabelBeforeRestore = "before-restore"
 
 // saveOld makes an ordinary backup of what is about to be replaced, so that a restore of the wrong backup can be taken back later.
-func (j *restoreJob) saveOld(ctx context.Context, old home, c gateway.Container) error {
+func (j *restoreJob) saveOld(ctx context.Context, old home, c engine.Container) error {
 	m := Manifest{
 		Sandbox: j.Target.Name, SandboxID: j.Target.ID, Gateway: j.Target.Gateway, Label: LabelBeforeRestore, Agent: agentOf(j.Target),
 		Home: j.summary.Home, Container: c.Name, Image: Image{Reference: c.Image, Digest: c.ImageID}, Consistency: ConsistencyStopped,

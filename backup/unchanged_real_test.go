@@ -13,7 +13,7 @@ import (
 	"github.com/docker/docker/api/types/mount"
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/sandbox"
 )
 
@@ -35,7 +35,7 @@ func savedNow(t *testing.T, r *Run, sb sandbox.Sandbox) (*Manifest, []entry) {
 }
 
 // readable skips where the layers of containers cannot be looked into: then every home is read, and there is nothing to see.
-func readable(t *testing.T, e *gateway.Engine, sb sandbox.Sandbox) {
+func readable(t *testing.T, e *engine.Engine, sb sandbox.Sandbox) {
 	t.Helper()
 	h := containerHome{engine: dockerEngine{e}, id: sb.Container.ID, dir: "/sandbox"}
 	if _, err := h.standing(t.Context(), time.Now()); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sandkeeper/backup"
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
@@ -153,7 +153,7 @@ func (o *backupAllOptions) check() error {
 }
 
 // inventory takes the inventory: after the preflight, or from containers alone.
-func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Registry, found *answer) (sandbox.Inventory, []view, *gateway.Engine, error) {
+func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Registry, found *answer) (sandbox.Inventory, []view, *engine.Engine, error) {
 	a := o.app
 	if o.offline {
 		engine, state := a.dial(ctx, a.bindings(registry))
@@ -202,7 +202,7 @@ func noSocket(host string) bool {
 	return unix && errors.Is(err, fs.ErrNotExist)
 }
 
-func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, registry sandbox.Registry, inv sandbox.Inventory, views []view, engine *gateway.Engine, found *answer) (*answer, error) {
+func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, registry sandbox.Registry, inv sandbox.Inventory, views []view, engine *engine.Engine, found *answer) (*answer, error) {
 	a := o.app
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
 	defer progress.Close()

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sandkeeper/backup"
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
 )
@@ -37,7 +37,7 @@ func collectOften(s *ui.Streams) {
 }
 
 // backupRun is a backup run as every command makes it; callers add what is theirs.
-func (a *app) backupRun(store *backup.Store, engine *gateway.Engine, views []view, o captureOptions, p *ui.Progress) *backup.Run {
+func (a *app) backupRun(store *backup.Store, engine *engine.Engine, views []view, o captureOptions, p *ui.Progress) *backup.Run {
 	run := &backup.Run{
 		Store: store, Engine: engine, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
 		Secrets: backup.SecretsPolicy(o.secrets), Recipients: o.encryptTo, Env: a.Env,

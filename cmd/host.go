@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/engine"
 	"sandkeeper/gateway"
 	"sandkeeper/internal/command"
 	"sandkeeper/openshell"
@@ -43,18 +44,18 @@ func (a *app) only() (*sandbox.Binding, error) {
 
 // dial connects to the container engine: where the gateway's marker says, else where docker would look. One that has let this run
 // wait already is not asked again.
-func (a *app) dial(ctx context.Context, bindings []sandbox.Binding) (*gateway.Engine, gateway.EngineState) {
+func (a *app) dial(ctx context.Context, bindings []sandbox.Binding) (*engine.Engine, engine.State) {
 	if a.silent.State == "unknown" {
 		return nil, a.silent
 	}
-	dialing := gateway.Dialing{Env: a.Env, Timeout: a.global.probeTimeout, UID: a.UID}
+	dialing := engine.Dialing{Env: a.Env, Timeout: a.global.probeTimeout, UID: a.UID}
 	for _, binding := range bindings {
 		if host := gateway.MarkerHost(ctx, a.gatewayOptions(binding)); host != "" {
 			dialing.MarkerHost = host
 			break
 		}
 	}
-	engine, state := gateway.Dial(ctx, dialing)
+	engine, state := engine.Dial(ctx, dialing)
 	if engine == nil {
 		a.silent = state
 	}
@@ -91,7 +92,7 @@ func (a *app) stateDir() string {
 }
 
 // sources are what the inventory is made of on this host.
-func (a *app) sources(registry sandbox.Registry, views []view, engine *gateway.Engine, state gateway.EngineState) sandbox.Sources {
+func (a *app) sources(registry sandbox.Registry, views []view, engine *engine.Engine, state engine.State) sandbox.Sources {
 	s := sandbox.Sources{Registry: registry}
 	if len(views) > 0 {
 		s.Gateway = views[0].seen.Target.Name
@@ -131,12 +132,12 @@ func hung(views []view) bool {
 
 // containersOf lists containers through engine; without one it says whether there is none or whether it does not answer: from an
 // engine that does not answer nothing may be concluded.
-func containersOf(engine *gateway.Engine, state gateway.EngineState) func(context.Context) ([]gateway.Container, error) {
+func containersOf(eng *engine.Engine, state engine.State) func(context.Context) ([]engine.Container, error) {
 	switch {
-	case engine != nil:
-		return engine.Sandboxes
+	case eng != nil:
+		return eng.Sandboxes
 	case state.State == "unknown":
-		return func(context.Context) ([]gateway.Container, error) {
+		return func(context.Context) ([]engine.Container, error) {
 			if strings.HasPrefix(state.Why, state.Host) { // it names the address and where that is from
 				return nil, fmt.Errorf("container engine at %s", state.Why)
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sandkeeper/backup"
+	"sandkeeper/engine"
 	"sandkeeper/gateway"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
@@ -16,8 +17,8 @@ type hostFacts struct {
 	registry sandbox.Registry
 	root     string
 	rootErr  error
-	store    *backup.Store   // nil when rootErr
-	engine   *gateway.Engine // nil: none
+	store    *backup.Store  // nil when rootErr
+	engine   *engine.Engine // nil: none
 }
 
 // hostFactsOf gathers them for one view. A store that cannot be named is a finding, not an error.
@@ -40,7 +41,7 @@ func (a *app) hostInput(f hostFacts) preflight.HostInput {
 	}
 	if f.engine != nil {
 		ask := probes{app: a, engine: f.engine}
-		in.Supervisor = func(ctx context.Context, c gateway.Container) (string, error) {
+		in.Supervisor = func(ctx context.Context, c engine.Container) (string, error) {
 			return ask.supervisor(ctx, sandbox.Sandbox{Name: c.SandboxName, Container: &c})
 		}
 	}
@@ -60,7 +61,7 @@ func holder(store *backup.Store) (string, bool) {
 }
 
 // sandboxNames are all names that the registry or a container has.
-func sandboxNames(registry sandbox.Registry, containers []gateway.Container) []string {
+func sandboxNames(registry sandbox.Registry, containers []engine.Container) []string {
 	var names []string
 	for _, row := range registry.Rows {
 		names = append(names, row.Name)
@@ -111,7 +112,7 @@ func (o *backupAllOptions) chosen(names []string) []string {
 }
 
 // fit runs the host's checks before anything is paused.
-func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registry sandbox.Registry, views []view, engine *gateway.Engine, found *answer) error {
+func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registry sandbox.Registry, views []view, engine *engine.Engine, found *answer) error {
 	f := fitting{
 		facts: hostFacts{registry: registry, root: store.Root(), store: store, engine: engine}, chosen: o.chosen, report: &preflight.Report{}, skip: o.skip,
 		noGateway: len(views) == 0, harmless: o.dryRun,

@@ -3,7 +3,7 @@ package cmd
 import (
 	"testing"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // An engine that does not answer is named once, with where its address is from.
@@ -12,7 +12,7 @@ func TestASilentEngineIsNamedOnce(t *testing.T) {
 		"unix:///x (from DOCKER_HOST): refused": "container engine at unix:///x (from DOCKER_HOST): refused",
 		"no such context":                       "container engine at unix:///x: no such context",
 	} {
-		_, err := containersOf(nil, gateway.EngineState{State: "unknown", Host: "unix:///x", Why: why})(t.Context())
+		_, err := containersOf(nil, engine.State{State: "unknown", Host: "unix:///x", Why: why})(t.Context())
 		if err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %q", why, err, want)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 	"sandkeeper/preflight"
@@ -62,7 +62,7 @@ type app struct {
 
 	started bool
 	answer  *answer
-	silent  gateway.EngineState // an engine that did not answer in this run: it is not waited for again
+	silent  engine.State // an engine that did not answer in this run: it is not waited for again
 }
 
 // answer is what a command has found out, before it is text or JSON.

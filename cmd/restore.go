@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sandkeeper/backup"
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
@@ -137,7 +137,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (backup.Rest
 	return o.targetByGateway(ctx, request, registry, name, engine, state, found)
 }
 
-func (o *restoreOptions) targetByGateway(ctx context.Context, request backup.RestoreRequest, registry sandbox.Registry, name string, engine *gateway.Engine, state gateway.EngineState, found *answer) (backup.RestoreRequest, error) {
+func (o *restoreOptions) targetByGateway(ctx context.Context, request backup.RestoreRequest, registry sandbox.Registry, name string, engine *engine.Engine, state engine.State, found *answer) (backup.RestoreRequest, error) {
 	a := o.app
 	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + o.name}
 	views := a.vet(ctx, action, a.bindings(registry))

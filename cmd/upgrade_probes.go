@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"strings"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/openshell"
 	"sandkeeper/openshell/wire"
 	"sandkeeper/sandbox"
@@ -22,7 +22,7 @@ const supervisorPath = "/opt/openshell/bin/openshell-sandbox"
 type probes struct {
 	app      *app
 	cli      *openshell.CLI
-	engine   *gateway.Engine
+	engine   *engine.Engine
 	gateways *upgrade.Gateways
 }
 

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	engine "sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/ui"

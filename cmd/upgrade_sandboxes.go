@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sandkeeper/engine"
 	"sandkeeper/gateway"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
@@ -129,7 +130,7 @@ func (o *upgradeOptions) runCheck(ctx context.Context) (*answer, error) {
 type survey struct {
 	inventory sandbox.Inventory
 	views     []view
-	engine    *gateway.Engine
+	engine    *engine.Engine
 	summary   upgrade.CheckSummary
 }
 

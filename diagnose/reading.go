@@ -8,7 +8,7 @@ import (
 	"unicode"
 
 	"sandkeeper/internal/pattern"
-	"sandkeeper/openshell"
+	"sandkeeper/internal/text"
 )
 
 // reading is a text prepared for the rules: lower case, no spaces, no escapes, no gutters, so that neither wrapping nor the way the
@@ -23,11 +23,11 @@ type reading struct {
 // readLimit is how much distinct text is judged; no error report that means one thing is longer.
 const readLimit = 256 << 10
 
-func readText(text string) reading {
+func readText(written string) reading {
 	r := reading{}
 	seen := map[string]bool{}
 	var whole strings.Builder
-	for line := range strings.Lines(openshell.Normalise(unprefix(unescape(text)))) {
+	for line := range strings.Lines(text.Normalise(unprefix(unescape(written)))) {
 		line = squeeze(line)
 		// A log says the same thing again and again; only its times and numbers differ.
 		key := strings.Map(withoutDigits, line)

@@ -162,3 +162,25 @@ func linkOut(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 }
+
+// The marker names an engine of its own: it is found by reading one file, also when the marker's process is long gone.
+func TestMarkerHostReadsOneFile(t *testing.T) {
+	home := t.TempDir()
+	dir := filepath.Join(home, ".local/state/nemoclaw/openshell-docker-gateway")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	marker := `{"version":1,"pid":999999,"driver":"docker","platform":"linux","arch":"x64","endpoint":"http://127.0.0.1:8080",` +
+		`"desiredEnvHash":"` + strings.Repeat("0", 64) + `","gatewayBin":null,"openshellVersion":null,"dockerHost":"unix:///own/docker.sock","createdAt":"2026-06-01T00:00:00.000Z"}`
+	if err := os.WriteFile(filepath.Join(dir, "runtime.json"), []byte(marker), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Env: env.Parse([]string{"HOME=" + home, "PATH=/nowhere"}), GatewayName: "nemoclaw"}
+	if got, want := MarkerHost(t.Context(), o), "unix:///own/docker.sock"; got != want {
+		t.Errorf("MarkerHost = %q, want %q", got, want)
+	}
+	o.GatewayName = "../up"
+	if got := MarkerHost(t.Context(), o); got != "" {
+		t.Errorf("MarkerHost of a bad name = %q, want none", got)
+	}
+}

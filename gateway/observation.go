@@ -1,11 +1,12 @@
-// Package gateway answers one question: what is really there? It observes the CLI, the gateway process, its marker and binaries,
-// the cluster container, the served version and the container engine, each within its own time limit, and never guesses.
+// Package gateway answers one question: which gateway is really there? It observes the CLI, the gateway process, its marker and binaries,
+// the cluster container and the served version, each within its own time limit, and never guesses.
 package gateway
 
 import (
 	"time"
 
 	"sandkeeper/drift"
+	"sandkeeper/engine"
 )
 
 // Target is the gateway that is meant: every probe and every command is about this one.
@@ -23,7 +24,7 @@ type Target struct {
 type Observation struct {
 	Target  Target
 	CLI     CLI
-	Engine  EngineState
+	Engine  engine.State
 	Cluster Cluster
 	Marker  Marker
 	Process drift.Process
@@ -33,7 +34,7 @@ type Observation struct {
 	// Stranger is the user of the live gateway process, "user 1234", when that is not ours: its service manager is not ours either.
 	Stranger string
 	// Containers are the labelled sandbox containers of the engine, running or not; nil when the engine did not say.
-	Containers []Container
+	Containers []engine.Container
 	Probes     []Probe // in the order shown to people
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"sandkeeper/drift"
+	"sandkeeper/engine"
 	"sandkeeper/openshell"
 )
 
@@ -49,7 +50,7 @@ type look struct {
 	target Target
 	cli    func() (*openshell.CLI, error)
 	marker func() Marker
-	engine func() (*Engine, EngineState)
+	engine func() (*engine.Engine, engine.State)
 	status func() answer
 	live   func() sighting
 }
@@ -61,8 +62,8 @@ func newLook(ctx context.Context, o Options, t Target) *look {
 		return &openshell.CLI{Path: path, Env: o.Env, UID: o.UID, Timeout: o.ProbeTimeout}, err
 	})
 	l.marker = sync.OnceValue(func() Marker { return o.readMarker(t) })
-	l.engine = sync.OnceValues(func() (*Engine, EngineState) {
-		engine, state := Dial(ctx, Dialing{Env: o.Env, MarkerHost: l.marker().DockerHost, Timeout: o.EngineTimeout, Root: o.Root})
+	l.engine = sync.OnceValues(func() (*engine.Engine, engine.State) {
+		engine, state := engine.Dial(ctx, engine.Dialing{Env: o.Env, MarkerHost: l.marker().DockerHost, Timeout: o.EngineTimeout, Root: o.Root})
 		if engine != nil {
 			context.AfterFunc(ctx, func() { _ = engine.Close() })
 		}
@@ -80,7 +81,7 @@ func (l *look) probes() []probe {
 	return []probe{
 		{ProbeCLI, l.lookCLI, func(why string) finding { return foundCLI(CLI{Evidence: unknown("%s", why)}) }},
 		{ProbeEngine, l.lookEngine, func(why string) finding {
-			return foundEngine(EngineState{State: drift.Unknown, Why: why}, nil)
+			return foundEngine(engine.State{State: drift.Unknown, Why: why}, nil)
 		}},
 		{ProbeCluster, l.lookCluster, func(why string) finding {
 			c := Cluster{}

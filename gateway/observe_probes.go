@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sandkeeper/drift"
+	"sandkeeper/engine"
 	"sandkeeper/openshell"
 )
 
@@ -94,7 +95,7 @@ func foundCLI(c CLI) finding {
 	return finding{c.State, detail, func(o *Observation) { o.CLI = c }}
 }
 
-func foundEngine(s EngineState, containers []Container) finding {
+func foundEngine(s engine.State, containers []engine.Container) finding {
 	detail := s.Why
 	if s.State == drift.Known {
 		detail = fmt.Sprintf("%s speaks API %s, sandbox containers: %d", s.Host, s.APIVersion, len(containers))

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sandkeeper/drift"
+	"sandkeeper/engine"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/internal/env"
 )
@@ -113,7 +114,7 @@ case "$*" in *status*) printf 'Server Status\n\n  Gateway: ` + gateway + `\n  Se
 func TestObserveSeesWhatIsThere(t *testing.T) {
 	s := newStage(t, answering("nemoclaw", "Connected", "0.0.36"))
 	script(t, filepath.Join(s.home, "bin", gatewayProgram), "echo openshell-gateway 0.0.37")
-	s.daemon.Add(dockertest.Container{Name: "openshell-alpha", Labels: map[string]string{LabelManagedBy: "openshell"}})
+	s.daemon.Add(dockertest.Container{Name: "openshell-alpha", Labels: map[string]string{engine.LabelManagedBy: "openshell"}})
 	s.daemon.Add(dockertest.Container{
 		Name: "openshell-cluster-nemoclaw", Image: "ghcr.io/nvidia/openshell/cluster:0.0.36", Ports: map[string][]string{"8080/tcp": {"8080"}},
 	})

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"sandkeeper/engine"
 	"sandkeeper/internal/env"
 )
 
@@ -27,7 +28,7 @@ const CommandTimeout = 15 * time.Second
 
 func (o Options) filled() Options {
 	if o.EngineTimeout <= 0 {
-		o.EngineTimeout = EngineTimeout
+		o.EngineTimeout = engine.DefaultTimeout
 		if o.ProbeTimeout > 0 {
 			o.EngineTimeout = o.ProbeTimeout
 		}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"syscall"
 
-	"sandkeeper/openshell"
+	"sandkeeper/internal/text"
 )
 
 // How much of a log's end is shown.
@@ -30,7 +30,7 @@ func (o Options) lastWords(t Target) (path string, lines []string) {
 	}
 	lines = []string{}
 	for line := range strings.Lines(content) {
-		if line = openshell.OneLine(line, lineLimit); line != "" {
+		if line = text.OneLine(line, lineLimit); line != "" {
 			lines = append(lines, line)
 		}
 	}

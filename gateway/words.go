@@ -5,18 +5,18 @@ import (
 	"strconv"
 
 	"sandkeeper/drift"
-	"sandkeeper/openshell"
+	"sandkeeper/internal/text"
 )
 
 // lineLimit is how long one line that quotes foreign text may be.
 const lineLimit = 300
 
 // clean makes one bounded line, without control characters, of an error that may quote foreign text.
-func clean(err error) string { return openshell.OneLine(err.Error(), lineLimit) }
+func clean(err error) string { return text.OneLine(err.Error(), lineLimit) }
 
 // quoted is foreign output as a quotation of one bounded line.
 func quoted(output string) string {
-	line := openshell.OneLine(output, lineLimit/2)
+	line := text.OneLine(output, lineLimit/2)
 	if line == "" {
 		return "it printed nothing"
 	}

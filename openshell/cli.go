@@ -10,6 +10,7 @@ import (
 	"sandkeeper/drift"
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/text"
 )
 
 // DefaultTimeout is how long one call of the CLI may take (docs/facts/nemoclaw.md 4.4).
@@ -33,7 +34,7 @@ func (c *CLI) Version(ctx context.Context) (string, error) {
 	}
 	version, ok := drift.ToolVersion(result.Combined(), "openshell")
 	if !ok {
-		return "", fmt.Errorf("%s --version did not name an openshell version: %q", c.Path, OneLine(result.Combined(), 120))
+		return "", fmt.Errorf("%s --version did not name an openshell version: %q", c.Path, text.OneLine(result.Combined(), 120))
 	}
 	return version, nil
 }
@@ -78,11 +79,11 @@ func (c *CLI) run(ctx context.Context, cmd command.Command) (command.Result, err
 // errRefused when this CLI does not know the arguments, *ListingError for every other failure.
 func (c *CLI) ask(ctx context.Context, op, gateway string, args ...string) (command.Result, error) {
 	result, err := c.call(ctx, gateway, append(strings.Fields(op), args...)...)
-	text := result.Combined()
-	if DecodeFailure(text) {
-		return result, &MismatchError{Gateway: gateway, Op: op, Output: OneLine(text, 0)}
+	written := result.Combined()
+	if DecodeFailure(written) {
+		return result, &MismatchError{Gateway: gateway, Op: op, Output: text.OneLine(written, 0)}
 	}
-	failure := &ListingError{Gateway: gateway, Op: op, Output: OneLine(text, 0), Exit: result.Exit, Err: err}
+	failure := &ListingError{Gateway: gateway, Op: op, Output: text.OneLine(written, 0), Exit: result.Exit, Err: err}
 	switch {
 	case err != nil:
 		failure.TimedOut = result.TimedOut || errors.Is(err, context.DeadlineExceeded)
@@ -94,8 +95,8 @@ func (c *CLI) ask(ctx context.Context, op, gateway string, args ...string) (comm
 		failure.Err = errRefused
 		return result, failure
 	case result.Exit != 0:
-		failure.NotRegistered = contains(text, notRegisteredWordings)
-		failure.Unreachable = !failure.NotRegistered && contains(text, unreachableWordings)
+		failure.NotRegistered = contains(written, notRegisteredWordings)
+		failure.Unreachable = !failure.NotRegistered && contains(written, unreachableWordings)
 		return result, failure
 	}
 	return result, nil
@@ -103,5 +104,5 @@ func (c *CLI) ask(ctx context.Context, op, gateway string, args ...string) (comm
 
 // unreadable is the answer that came but cannot be read.
 func unreadable(op, gateway string, result command.Result, why error) error {
-	return &ListingError{Gateway: gateway, Op: op, Output: OneLine(result.Combined(), 0), Exit: result.Exit, Err: why}
+	return &ListingError{Gateway: gateway, Op: op, Output: text.OneLine(result.Combined(), 0), Exit: result.Exit, Err: why}
 }

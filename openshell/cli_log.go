@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"sandkeeper/internal/pattern"
+	"sandkeeper/internal/text"
 )
 
 // logLine is a line of the CLI's own log, which it writes to standard output before its answer:
@@ -12,5 +13,5 @@ var logLine = pattern.Of(`(?m)^\d{4}-\d\d-\d\dT[0-9:.]+Z +(?:TRACE|DEBUG|INFO|WA
 
 // answerIn is what the CLI answers on standard output, without its log and without escape sequences.
 func answerIn(output string) string {
-	return strings.TrimSpace(logLine().ReplaceAllString(stripANSI(output), ""))
+	return strings.TrimSpace(logLine().ReplaceAllString(text.StripANSI(output), ""))
 }

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell/wire"
 )
 
@@ -68,7 +69,7 @@ func (a *API) settle(ctx context.Context, served string) error {
 	case known.Generation != wire.Unknown && known.Generation != said.Generation:
 		return &ConnectError{
 			Gateway: a.Gateway, Endpoint: a.Endpoint, Kind: VersionChanged,
-			Err: fmt.Errorf("it now reports version %q, a moment ago it was %q", OneLine(health.Version, 40), OneLine(served, 40)),
+			Err: fmt.Errorf("it now reports version %q, a moment ago it was %q", text.OneLine(health.Version, 40), text.OneLine(served, 40)),
 		}
 	}
 	a.version = said

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sandkeeper/internal/pattern"
+	"sandkeeper/internal/text"
 )
 
 // ConnectKind says why a gateway's API cannot be used; its values are error kinds of the JSON output.
@@ -34,18 +35,18 @@ type ConnectError struct {
 
 // Error names the gateway, what is wrong, and the next command.
 func (e *ConnectError) Error() string {
-	text := fmt.Sprintf("gateway %q", e.Gateway)
+	written := fmt.Sprintf("gateway %q", e.Gateway)
 	if e.Endpoint != "" {
-		text += " at " + OneLine(e.Endpoint, 120)
+		written += " at " + text.OneLine(e.Endpoint, 120)
 	}
-	text += ": " + e.Kind.explanation()
+	written += ": " + e.Kind.explanation()
 	if e.Object != "" {
-		text += ": " + OneLine(e.Object, 260)
+		written += ": " + text.OneLine(e.Object, 260)
 	}
 	if e.Err != nil {
-		text += ": " + OneLine(e.Err.Error(), 260)
+		written += ": " + text.OneLine(e.Err.Error(), 260)
 	}
-	return text + "; run `" + e.Next() + "`"
+	return written + "; run `" + e.Next() + "`"
 }
 
 // Unwrap gives the cause.
@@ -94,5 +95,5 @@ func shellWord(word string) string {
 	if plainWord().MatchString(word) {
 		return word
 	}
-	return "'" + strings.ReplaceAll(OneLine(word, 0), "'", `'\''`) + "'"
+	return "'" + strings.ReplaceAll(text.OneLine(word, 0), "'", `'\''`) + "'"
 }

@@ -5,6 +5,7 @@ import (
 	"unicode"
 
 	"sandkeeper/internal/pattern"
+	"sandkeeper/internal/text"
 )
 
 // decodeWordings are the texts of protobuf decoders, squeezed as squeeze does. prost (OpenShell's own,
@@ -31,8 +32,8 @@ var goProto = pattern.Of(`(?i)\bproto:[ \x{a0}]*(?:cannot parse|illegal|wrong|ba
 // DecodeFailure reports whether text, the whole output of a call of ours, says that a protobuf message could not be decoded: in every
 // wording of OpenShell's decoder, in both spellings of a gRPC status, wrapped or not. It asks nothing about whose message it was;
 // for a text of unknown origin that matters, and diagnose.Classify is the one to ask.
-func DecodeFailure(text string) bool {
-	squeezed := squeeze(text)
+func DecodeFailure(written string) bool {
+	squeezed := squeeze(written)
 	for _, wording := range decodeWordings {
 		if strings.Contains(squeezed, wording) {
 			return true
@@ -41,16 +42,16 @@ func DecodeFailure(text string) bool {
 	if !strings.Contains(squeezed, "proto") {
 		return false
 	}
-	flat := strings.Join(strings.Fields(stripANSI(text)), " ")
+	flat := strings.Join(strings.Fields(text.StripANSI(written)), " ")
 	return loose().MatchString(flat) || goProto().MatchString(flat)
 }
 
 // squeeze is text in lower case without spaces and gutters: wrapping, also inside words, cannot hide a wording in it.
-func squeeze(text string) string {
+func squeeze(written string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || strings.ContainsRune("│|├╰─▶×", r) {
 			return -1
 		}
 		return unicode.ToLower(r)
-	}, stripANSI(text))
+	}, text.StripANSI(written))
 }

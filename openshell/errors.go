@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"sandkeeper/internal/text"
 )
 
 // ErrNotFound means that no openshell CLI is on this host, as far as it was looked for.
@@ -21,7 +23,7 @@ type MismatchError struct {
 
 // Error says what happened and shows the CLI's own words.
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("openshell %s%s could not decode the gateway's answer: %s", e.Op, of(e.Gateway), OneLine(e.Output, 260))
+	return fmt.Sprintf("openshell %s%s could not decode the gateway's answer: %s", e.Op, of(e.Gateway), text.OneLine(e.Output, 260))
 }
 
 // ListingError is a state call whose answer could not be had or not be read. It never means that there is nothing to list.
@@ -44,17 +46,17 @@ func (e *ListingError) Error() string {
 	case e.TimedOut:
 		return call + ": no answer in time"
 	case e.NotRegistered:
-		return call + ": the CLI does not know this gateway: " + OneLine(e.Output, 260)
+		return call + ": the CLI does not know this gateway: " + text.OneLine(e.Output, 260)
 	case e.Unreachable:
-		return call + ": the gateway did not answer: " + OneLine(e.Output, 260)
+		return call + ": the gateway did not answer: " + text.OneLine(e.Output, 260)
 	case e.Err != nil && e.Output != "":
-		return fmt.Sprintf("%s: %v: %s", call, e.Err, OneLine(e.Output, 260))
+		return fmt.Sprintf("%s: %v: %s", call, e.Err, text.OneLine(e.Output, 260))
 	case e.Err != nil:
 		return fmt.Sprintf("%s: %v", call, e.Err)
 	case e.Output == "":
 		return fmt.Sprintf("%s: exit status %d and not a word", call, e.Exit)
 	}
-	return fmt.Sprintf("%s: exit status %d: %s", call, e.Exit, OneLine(e.Output, 260))
+	return fmt.Sprintf("%s: exit status %d: %s", call, e.Exit, text.OneLine(e.Output, 260))
 }
 
 // Unwrap gives the cause.

@@ -11,6 +11,7 @@ import (
 
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/pattern"
+	"sandkeeper/internal/text"
 )
 
 // ExecRequest is one command to run inside a sandbox.
@@ -46,7 +47,7 @@ func (e *ExecError) Error() string {
 	if e.Err != nil {
 		return fmt.Sprintf("%s: %v", what, e.Err)
 	}
-	return what + ": " + OneLine(e.Output, 260)
+	return what + ": " + text.OneLine(e.Output, 260)
 }
 
 // Unwrap gives the cause.
@@ -73,7 +74,7 @@ func (c *CLI) Exec(ctx context.Context, r ExecRequest) (ExecResult, error) {
 	result, err := c.run(ctx, cmd)
 	if err != nil {
 		timedOut := result.TimedOut || errors.Is(err, context.DeadlineExceeded)
-		return ExecResult{}, &ExecError{Gateway: r.Gateway, Name: r.Name, Output: OneLine(string(result.Stderr), 0), TimedOut: timedOut, Err: err}
+		return ExecResult{}, &ExecError{Gateway: r.Gateway, Name: r.Name, Output: text.OneLine(string(result.Stderr), 0), TimedOut: timedOut, Err: err}
 	}
 	if failure := transportFailure(r, result); failure != nil {
 		return ExecResult{}, failure
@@ -86,20 +87,20 @@ func (c *CLI) Exec(ctx context.Context, r ExecRequest) (ExecResult, error) {
 var own = pattern.Of(`(?m)^Error: .*(?:status: [A-Z][A-Za-z]+, message: |code: '|transport error|client error \(|is not ready \(phase: |[Uu]nknown gateway|No active gateway|not found)`)
 
 func transportFailure(r ExecRequest, result command.Result) error {
-	message := own().FindString(Normalise(string(result.Stderr)))
+	message := own().FindString(text.Normalise(string(result.Stderr)))
 	if message == "" {
 		return nil
 	}
-	text := Normalise(string(result.Stderr))
-	text = text[strings.LastIndex(text, message):]
+	written := text.Normalise(string(result.Stderr))
+	written = written[strings.LastIndex(written, message):]
 	switch {
-	case DecodeFailure(text): // whatever the exit code, as for every state call
-		return &MismatchError{Gateway: r.Gateway, Op: "sandbox exec", Output: OneLine(text, 0)}
+	case DecodeFailure(written): // whatever the exit code, as for every state call
+		return &MismatchError{Gateway: r.Gateway, Op: "sandbox exec", Output: text.OneLine(written, 0)}
 	case result.Exit != 1:
 		return nil
 	}
-	failure := &ExecError{Gateway: r.Gateway, Name: r.Name, Output: OneLine(text, 0)}
-	squeezed := squeeze(text)
+	failure := &ExecError{Gateway: r.Gateway, Name: r.Name, Output: text.OneLine(written, 0)}
+	squeezed := squeeze(written)
 	switch {
 	case strings.Contains(squeezed, "isnotready"):
 		failure.NotReady = true
@@ -107,7 +108,7 @@ func transportFailure(r ExecRequest, result command.Result) error {
 		failure.RelayFailed = true
 	case strings.Contains(squeezed, "sandboxnotfound"):
 		failure.NotFound = true
-	case contains(text, unreachableWordings):
+	case contains(written, unreachableWordings):
 		failure.Unreachable = true
 	}
 	return failure

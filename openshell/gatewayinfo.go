@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"sandkeeper/internal/text"
 )
 
 // GatewayInfo asks the CLI what it knows about the named gateway: its own registration (older than 0.0.85) or, newer, the gateway's
@@ -25,7 +27,7 @@ func (c *CLI) GatewayInfo(ctx context.Context, gateway string) (Registration, er
 		return Registration{}, err
 	}
 	if contains(result.Combined(), notRegisteredWordings) {
-		return Registration{}, &ListingError{Gateway: gateway, Op: op, Output: OneLine(result.Combined(), 0), NotRegistered: true}
+		return Registration{}, &ListingError{Gateway: gateway, Op: op, Output: text.OneLine(result.Combined(), 0), NotRegistered: true}
 	}
 	registration, err := ParseGatewayInfo(string(result.Stdout))
 	if err != nil {

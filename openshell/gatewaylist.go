@@ -9,6 +9,7 @@ import (
 
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/pattern"
+	"sandkeeper/internal/text"
 )
 
 // Gateways lists the gateways that the CLI knows. A *ListingError, never an empty list, stands for an answer that cannot be read.
@@ -41,20 +42,20 @@ var columns = pattern.Of(` {2,}`)
 
 // ParseGateways reads what `openshell gateway list` prints, JSON or a table.
 func ParseGateways(output string) ([]Registration, error) {
-	text := answerIn(output)
-	if strings.HasPrefix(text, "[") {
-		return gatewaysOfJSON(text)
+	written := answerIn(output)
+	if strings.HasPrefix(written, "[") {
+		return gatewaysOfJSON(written)
 	}
 	list := []Registration{}
 	var header []string
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(written) {
 		line = strings.TrimSpace(line)
 		switch {
 		case line == "":
 		case header != nil:
 			row, ok := gatewayRow(header, line)
 			if !ok {
-				return nil, fmt.Errorf("line %q is not a row of the gateway table", OneLine(line, 120))
+				return nil, fmt.Errorf("line %q is not a row of the gateway table", text.OneLine(line, 120))
 			}
 			list = append(list, row)
 		case strings.HasPrefix(line, "No gateways found"):
@@ -63,7 +64,7 @@ func ParseGateways(output string) ([]Registration, error) {
 		case strings.HasPrefix(line, "NAME ") && strings.Contains(line, "ENDPOINT"):
 			header = strings.Fields(line)
 		default:
-			return nil, fmt.Errorf("line %q is not a table of gateways", OneLine(line, 120))
+			return nil, fmt.Errorf("line %q is not a table of gateways", text.OneLine(line, 120))
 		}
 	}
 	if header == nil {

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell/wire"
 )
 
@@ -89,7 +90,7 @@ func (a *API) writable() error {
 		return nil
 	}
 	return fmt.Errorf("gateway %q reports version %q, whose API this program does not know: nothing is created or deleted there: %w",
-		a.Gateway, OneLine(a.version.Text, 40), ErrUnsupported)
+		a.Gateway, text.OneLine(a.version.Text, 40), ErrUnsupported)
 }
 
 func (a *API) invoke(ctx context.Context, limit time.Duration, op, object string, in []byte) ([]byte, error) {
@@ -108,7 +109,7 @@ func (a *API) decoded(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &MismatchError{Gateway: a.Gateway, Op: op, Output: "failed to decode Protobuf message: " + OneLine(err.Error(), 0)}
+	return &MismatchError{Gateway: a.Gateway, Op: op, Output: "failed to decode Protobuf message: " + text.OneLine(err.Error(), 0)}
 }
 
 // layouts are the versions whose layout may be tried for reading: the gateway's own or, where that is unknown, each way of naming

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/internal/text"
+
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -25,14 +27,14 @@ type CallError struct {
 
 // Error names the gateway, the call, the sandbox, and shows the gateway's own words.
 func (e *CallError) Error() string {
-	text := fmt.Sprintf("gateway %q: %s", e.Gateway, e.Op)
+	written := fmt.Sprintf("gateway %q: %s", e.Gateway, e.Op)
 	if e.Object != "" {
-		text += fmt.Sprintf(" of %q", e.Object)
+		written += fmt.Sprintf(" of %q", e.Object)
 	}
 	if e.Message == "" {
-		return text + ": " + e.Code
+		return written + ": " + e.Code
 	}
-	return text + ": " + OneLine(e.Message, 260) + " (" + e.Code + ")"
+	return written + ": " + text.OneLine(e.Message, 260) + " (" + e.Code + ")"
 }
 
 // Unwrap gives what errors.Is asks for.
@@ -59,7 +61,7 @@ type call struct {
 // failure is what grpc says, in our words. A decode error of either side comes first, whatever its code.
 func (a *API) failure(ctx context.Context, c call, err error) error {
 	state := status.Convert(err)
-	words := OneLine(state.Message(), 0)
+	words := text.OneLine(state.Message(), 0)
 	unreachable := &ConnectError{Gateway: a.Gateway, Endpoint: a.Endpoint, Kind: Unreachable, Err: errors.New(words)}
 	switch code := state.Code(); {
 	case DecodeFailure(words):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell/wire"
 )
 
@@ -171,7 +172,7 @@ func rawSandbox(s wire.Sandbox) RawSandbox {
 		Sandbox: Sandbox{
 			ID: s.ID, Name: s.Name, Workspace: s.Workspace, Labels: s.Labels, Phase: phaseName(s.Phase), CreatedAt: s.Created,
 		},
-		Annotations: s.Annotations, Reason: OneLine(s.Reason, 0), Spec: s.Spec,
+		Annotations: s.Annotations, Reason: text.OneLine(s.Reason, 0), Spec: s.Spec,
 	}
 }
 

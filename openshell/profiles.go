@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"sandkeeper/internal/text"
 )
 
 // profileLimit bounds how many provider profiles are exported.
@@ -21,7 +23,7 @@ func (c *CLI) ProviderProfiles(ctx context.Context, gateway string) (profiles ma
 	}
 	result, err := c.ask(ctx, "provider list", gateway, "-o", "json")
 	if err != nil {
-		missing["*"] = OneLine(err.Error(), 200)
+		missing["*"] = text.OneLine(err.Error(), 200)
 		return profiles, missing
 	}
 	kinds, err := parseProviderTypes(result.Stdout)
@@ -32,7 +34,7 @@ func (c *CLI) ProviderProfiles(ctx context.Context, gateway string) (profiles ma
 		result, err := c.ask(ctx, "provider profile export", gateway, kind, "-o", "yaml", "--global")
 		switch {
 		case err != nil:
-			missing[kind] = OneLine(err.Error(), 200)
+			missing[kind] = text.OneLine(err.Error(), 200)
 		case len(result.Stdout) == 0:
 			missing[kind] = "nothing was printed"
 		default:

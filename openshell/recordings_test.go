@@ -14,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"sandkeeper/internal/command"
+	"sandkeeper/internal/text"
 )
 
 // recordings is what real openshell CLIs printed against a gateway that speaks each wire generation (test/e2e).
@@ -104,7 +105,7 @@ func TestRecordedStatus(t *testing.T) {
 
 // served is the version that the recorded gateway reports, by the plainest reading of the recording.
 func served(r recording) string {
-	_, version, _ := strings.Cut(stripANSI(r.parts["status.stdout"]), "Version: ")
+	_, version, _ := strings.Cut(text.StripANSI(r.parts["status.stdout"]), "Version: ")
 	return strings.TrimSpace(version)
 }
 

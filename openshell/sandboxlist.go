@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sandkeeper/internal/pattern"
+	"sandkeeper/internal/text"
 )
 
 // listing is one page.
@@ -121,11 +122,11 @@ func phase(text string) string {
 
 var columnNames = []string{"NAME", "NAMESPACE", "CREATED", "PHASE", "STATUS", "WORKSPACE", "ID"}
 
-func sandboxesOfTable(text string) ([]Sandbox, error) {
+func sandboxesOfTable(written string) ([]Sandbox, error) {
 	rows := []Sandbox{}
 	var header []string
 	none := false
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(written) {
 		line = strings.TrimSpace(line)
 		switch {
 		case line == "":
@@ -136,7 +137,7 @@ func sandboxesOfTable(text string) ([]Sandbox, error) {
 		default:
 			row, ok := tableRow(header, line)
 			if !ok || none {
-				return nil, fmt.Errorf("line %q is not a row of the sandbox table", OneLine(line, 120))
+				return nil, fmt.Errorf("line %q is not a row of the sandbox table", text.OneLine(line, 120))
 			}
 			rows = append(rows, row)
 		}

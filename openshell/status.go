@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sandkeeper/internal/command"
+	"sandkeeper/internal/text"
 )
 
 // Status asks the named gateway ("" is the active one) how it is, in the newest way that this CLI knows. A gateway that answered badly
@@ -49,7 +50,7 @@ func ParseStatus(output string) (Status, error) {
 	}
 	status := Status{}
 	found := false
-	for line := range strings.Lines(stripANSI(output)) {
+	for line := range strings.Lines(text.StripANSI(output)) {
 		key, value, ok := field(line)
 		if !ok {
 			continue
@@ -79,7 +80,7 @@ func (s *Status) set(key, value string) {
 	case "auth", "authentication":
 		s.Auth = value
 	case "error", "grpc error", "http":
-		s.Error = OneLine(either(s.Error, value), 260)
+		s.Error = text.OneLine(either(s.Error, value), 260)
 	}
 }
 
@@ -101,7 +102,7 @@ func statusWord(text string) string {
 	return ""
 }
 
-func statusOfJSON(text string) (Status, error) {
+func statusOfJSON(written string) (Status, error) {
 	var answer struct {
 		Gateway        string `json:"gateway"`
 		Server         string `json:"server"`
@@ -112,7 +113,7 @@ func statusOfJSON(text string) (Status, error) {
 			Status string `json:"status"`
 		} `json:"authentication"`
 	}
-	if err := json.Unmarshal([]byte(text), &answer); err != nil {
+	if err := json.Unmarshal([]byte(written), &answer); err != nil {
 		return Status{}, fmt.Errorf("the answer is not JSON: %w", err)
 	}
 	if answer.Status == "" {
@@ -123,7 +124,7 @@ func statusOfJSON(text string) (Status, error) {
 		Status: statusWord(answer.Status), Auth: answer.Authentication.Status,
 	}
 	if answer.Error != nil {
-		status.Error = OneLine(fmt.Sprint(answer.Error), 260)
+		status.Error = text.OneLine(fmt.Sprint(answer.Error), 260)
 	}
 	return status, nil
 }

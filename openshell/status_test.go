@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sandkeeper/internal/command"
+	"sandkeeper/internal/text"
 )
 
 func TestParseStatus(t *testing.T) {
@@ -112,13 +113,13 @@ func FuzzParseStatus(f *testing.F) {
 	for _, seed := range []string{"Server Status\n  Status: Connected\n  Version: 0.0.44", `{"status":"connected","error":{"a":1}}`, "Status:", "{"} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, text string) {
-		status, err := ParseStatus(text)
+	f.Fuzz(func(t *testing.T, written string) {
+		status, err := ParseStatus(written)
 		if err != nil && status != (Status{}) {
-			t.Errorf("%q: an error with a status: %+v", text, status)
+			t.Errorf("%q: an error with a status: %+v", written, status)
 		}
-		if status.Connected() && !strings.Contains(strings.ToLower(stripANSI(text)), "connected") {
-			t.Errorf("%q was read as connected", text)
+		if status.Connected() && !strings.Contains(strings.ToLower(text.StripANSI(written)), "connected") {
+			t.Errorf("%q was read as connected", written)
 		}
 	})
 }

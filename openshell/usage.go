@@ -7,6 +7,7 @@ import (
 
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/pattern"
+	"sandkeeper/internal/text"
 )
 
 // errRefused means that this generation of the CLI does not know an argument.
@@ -25,7 +26,7 @@ var (
 // refusedArgument is the argument that the CLI does not know, as it was given ("--limit"); "?" when it refused something else, and ""
 // when this is no unknownWord.
 func refusedArgument(r command.Result) string {
-	text := Normalise(r.Combined())
+	text := text.Normalise(r.Combined())
 	if r.Exit != 0 && format().MatchString(text) {
 		return "-o"
 	}

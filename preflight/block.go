@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"sandkeeper/drift"
-	"sandkeeper/openshell"
+	"sandkeeper/internal/text"
 )
 
 // Block is the refusal as people read it on stderr, with the phrases that scripts look for (docs/design.md 3.3); ""
@@ -15,9 +15,9 @@ func Block(r Report, a Action) string {
 		return ""
 	}
 	var b strings.Builder
-	line := func(text string) {
-		if text = openshell.OneLine(text, 0); text != "" {
-			b.WriteString("  " + text)
+	line := func(written string) {
+		if written = text.OneLine(written, 0); written != "" {
+			b.WriteString("  " + written)
 		}
 		b.WriteByte('\n')
 	}
@@ -33,7 +33,7 @@ func Block(r Report, a Action) string {
 	line("")
 	line("Recovery:")
 	for n, step := range r.Recovery {
-		fmt.Fprintf(&b, "    %d. %s\n", n+1, openshell.OneLine(step, 0))
+		fmt.Fprintf(&b, "    %d. %s\n", n+1, text.OneLine(step, 0))
 	}
 	return b.String()
 }

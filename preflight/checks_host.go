@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sandkeeper/drift"
+	"sandkeeper/engine"
 	"sandkeeper/gateway"
 )
 
@@ -26,7 +27,7 @@ const (
 type HostInput struct {
 	Seen       gateway.Observation
 	Database   func(context.Context) gateway.Database
-	Supervisor func(context.Context, gateway.Container) (version string, err error)
+	Supervisor func(context.Context, engine.Container) (version string, err error)
 	Names      []string // of every sandbox that the registry or a container names
 
 	Root    string // of the backups

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sandkeeper/drift"
+	"sandkeeper/engine"
 	"sandkeeper/gateway"
 )
 
@@ -25,7 +26,7 @@ func host(t *testing.T) HostInput {
 		Database: func(context.Context) gateway.Database {
 			return gateway.Database{State: drift.Known, Path: "/db", Migrations: []int{1, 4, 5}}
 		},
-		Supervisor: func(context.Context, gateway.Container) (string, error) { return "0.0.44", nil },
+		Supervisor: func(context.Context, engine.Container) (string, error) { return "0.0.44", nil },
 		Free:       func() (int64, error) { return 1000e6, nil },
 		Need:       func(context.Context) Need { return Need{Bytes: 100e6, Sandboxes: 2} },
 		Holder:     func() (string, bool) { return "", false },
@@ -42,8 +43,8 @@ func applied(migrations ...int) func(*HostInput) {
 
 func sandboxes(supervisor func(name string) (string, error)) func(*HostInput) {
 	return func(in *HostInput) {
-		in.Seen.Containers = []gateway.Container{{Name: "c-a", SandboxName: "a", State: "running"}, {Name: "c-b", SandboxName: "b", State: "exited"}}
-		in.Supervisor = func(_ context.Context, c gateway.Container) (string, error) { return supervisor(c.SandboxName) }
+		in.Seen.Containers = []engine.Container{{Name: "c-a", SandboxName: "a", State: "running"}, {Name: "c-b", SandboxName: "b", State: "exited"}}
+		in.Supervisor = func(_ context.Context, c engine.Container) (string, error) { return supervisor(c.SandboxName) }
 	}
 }
 
@@ -57,7 +58,7 @@ func TestHostChecks(t *testing.T) {
 		{CodeDatabase, "fail: /db: it was written by a newer OpenShell: it has migration 6, and gateway 0.0.44 knows those up to 5, so it will not start", "", applied(1, 4, 5, 6)},
 		{CodeDatabase, "fail: /db: it was written by OpenShell 0.0.36 or older", "sandkeeper backup-all --offline", func(in *HostInput) {
 			applied(1, 2, 3)(in)
-			in.Seen.Containers = []gateway.Container{{Name: "c"}}
+			in.Seen.Containers = []engine.Container{{Name: "c"}}
 		}},
 		{CodeDatabase, "fail: /db: migration 5 was begun and did not end", "", database(gateway.Database{State: drift.Known, Path: "/db", Migrations: []int{1, 4, 5}, Unfinished: []int{5}})},
 		{CodeDatabase, "fail: /db: it was written by a newer", "", func(in *HostInput) {
@@ -98,7 +99,7 @@ func TestHostChecks(t *testing.T) {
 		{CodeEngineAPI, "fail: unix:///var/run/docker.sock refuses this program's API 1.51: client version 1.51 is too old", "docker version", func(in *HostInput) {
 			in.Seen.Engine.State, in.Seen.Engine.Why = drift.Unknown, "client version 1.51 is too old. Minimum supported API version is 1.60"
 		}},
-		{CodeEngineAPI, "skip: no container engine on this host", "", func(in *HostInput) { in.Seen.Engine = gateway.EngineState{State: drift.Absent} }},
+		{CodeEngineAPI, "skip: no container engine on this host", "", func(in *HostInput) { in.Seen.Engine = engine.State{State: drift.Absent} }},
 
 		{CodeSpace, "pass: about 100.0 MB for 2 sandboxes, 1.0 GB free", "", nil},
 		{CodeSpace, "fail: the next backups do not fit: about 2.0 GB", "sandkeeper backups prune --keep 3", func(in *HostInput) {
@@ -151,10 +152,10 @@ func TestBackupRootCheckMakesNothing(t *testing.T) {
 		"inside a sandbox": {func(t *testing.T, in *HostInput) {
 			inside, err := filepath.EvalSymlinks(filepath.Dir(in.Root))
 			must(t, err)
-			in.Seen.Containers = []gateway.Container{{Name: "c", Mounts: []gateway.Mount{{Source: inside, Destination: "/work"}}}}
+			in.Seen.Containers = []engine.Container{{Name: "c", Mounts: []engine.Mount{{Source: inside, Destination: "/work"}}}}
 		}, "fail: the backup folder", ""},
 		"a sibling of a mount": {func(_ *testing.T, in *HostInput) {
-			in.Seen.Containers = []gateway.Container{{Name: "c", Mounts: []gateway.Mount{{Source: in.Root + "-2"}, {Source: ""}}}}
+			in.Seen.Containers = []engine.Container{{Name: "c", Mounts: []engine.Mount{{Source: in.Root + "-2"}, {Source: ""}}}}
 		}, "pass: ", ""},
 		"read-only file system": {func(_ *testing.T, in *HostInput) { in.Root = "/proc/sys/backups" }, "fail: ", ""},
 	} {

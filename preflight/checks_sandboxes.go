@@ -10,7 +10,7 @@ import (
 	"sync"
 
 	"sandkeeper/drift"
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/pattern"
 )
 
@@ -47,7 +47,7 @@ func (in HostInput) Supervisors(ctx context.Context) []SupervisorSeen {
 	if in.Supervisor == nil {
 		return seen
 	}
-	running := slices.DeleteFunc(slices.Clone(in.Seen.Containers), func(c gateway.Container) bool { return !c.Running() })
+	running := slices.DeleteFunc(slices.Clone(in.Seen.Containers), func(c engine.Container) bool { return !c.Running() })
 	slots := make(chan struct{}, supervisorsAtOnce)
 	var wg sync.WaitGroup
 	for i, c := range running {

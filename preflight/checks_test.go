@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sandkeeper/drift"
+	"sandkeeper/engine"
 	"sandkeeper/gateway"
 )
 
@@ -24,9 +25,9 @@ func TestChecks(t *testing.T) {
 		{"cli-version", "warn: the version of openshell is unknown (timed out)", func(o *gateway.Observation) { o.CLI = gateway.CLI{Evidence: because("timed out")} }},
 		{"cli-version", "fail: no openshell CLI was found", func(o *gateway.Observation) { o.CLI = gateway.CLI{} }},
 		{"container-engine", "pass: unix:///var/run/docker.sock answers (API 1.51)", nil},
-		{"container-engine", "pass: none on this host (no socket)", func(o *gateway.Observation) { o.Engine = gateway.EngineState{State: drift.Absent, Why: "no socket"} }},
+		{"container-engine", "pass: none on this host (no socket)", func(o *gateway.Observation) { o.Engine = engine.State{State: drift.Absent, Why: "no socket"} }},
 		{"container-engine", "warn: tcp://d:1 does not answer (refused)", func(o *gateway.Observation) {
-			o.Engine = gateway.EngineState{State: drift.Unknown, Host: "tcp://d:1", Why: "refused"}
+			o.Engine = engine.State{State: drift.Unknown, Host: "tcp://d:1", Why: "refused"}
 		}},
 		{"cluster-container", "pass: none", nil},
 		{"cluster-container", "pass: none (no container openshell-cluster-x)", func(o *gateway.Observation) {

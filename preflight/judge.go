@@ -7,6 +7,7 @@ import (
 
 	"sandkeeper/drift"
 	"sandkeeper/gateway"
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 )
 
@@ -52,7 +53,7 @@ func JudgeMismatch(o gateway.Observation, a Action, output string) Report {
 func mismatch(o gateway.Observation, assessed drift.Assessment, output string) Issue {
 	found := issue(o, finding(assessed))
 	found.Kind, found.Drift = drift.ProtobufMismatch, found.Kind
-	found.Output = openshell.OneLine(output, outputLimit)
+	found.Output = text.OneLine(output, outputLimit)
 	if found.Drift == "" {
 		found.Why = unexplained(assessed)
 	}
@@ -117,7 +118,7 @@ func markerState(m gateway.Marker) string {
 }
 
 // clean is foreign text as one bounded line without control characters.
-func clean(text string) string { return openshell.OneLine(text, fieldLimit) }
+func clean(written string) string { return text.OneLine(written, fieldLimit) }
 
 func cleaned(texts []string) []string {
 	lines := make([]string, 0, len(texts))

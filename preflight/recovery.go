@@ -7,7 +7,7 @@ import (
 
 	"sandkeeper/drift"
 	"sandkeeper/gateway"
-	"sandkeeper/openshell"
+	"sandkeeper/internal/text"
 )
 
 // breakGuide is OpenShell's own guide for the way over 0.1.0.
@@ -26,7 +26,7 @@ func recovery(o gateway.Observation, found Issue, a Action) []string {
 	g := guidance{o, found, a}
 	steps := slices.Concat(g.save(), g.repair(), []string{g.caution(), g.rerun()})
 	for n, step := range steps {
-		steps[n] = openshell.OneLine(step, 0)
+		steps[n] = text.OneLine(step, 0)
 	}
 	return steps
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sandkeeper/drift"
+	"sandkeeper/engine"
 	"sandkeeper/gateway"
 )
 
@@ -18,7 +19,7 @@ func healthy() gateway.Observation {
 	return gateway.Observation{
 		Target:  gateway.Target{Name: "nemoclaw", Port: 8080, Endpoint: "http://127.0.0.1:8080", Source: "active_gateway"},
 		CLI:     gateway.CLI{Evidence: known("0.0.44"), Path: "/home/op/.local/bin/openshell"},
-		Engine:  gateway.EngineState{State: drift.Known, Host: "unix:///var/run/docker.sock", APIVersion: "1.51"},
+		Engine:  engine.State{State: drift.Known, Host: "unix:///var/run/docker.sock", APIVersion: "1.51"},
 		Process: drift.Process{Evidence: known("0.0.44"), Binary: "/home/op/.local/bin/openshell-gateway", PID: 4242},
 		File:    drift.File{Evidence: known("0.0.44"), Path: "/home/op/.local/bin/openshell-gateway"},
 		Marker:  gateway.Marker{Path: "/home/op/.local/state/nemoclaw/openshell-docker-gateway/runtime.json", State: gateway.MarkerLive, PID: 4242},
@@ -77,7 +78,7 @@ func managed(o *gateway.Observation) {
 }
 
 func containers(o *gateway.Observation) {
-	o.Containers = []gateway.Container{{ID: "f00", Name: "openshell-alpha-1", SandboxName: "alpha"}}
+	o.Containers = []engine.Container{{ID: "f00", Name: "openshell-alpha-1", SandboxName: "alpha"}}
 }
 
 func binary(path string) func(*gateway.Observation) {

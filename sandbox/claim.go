@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"slices"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // matchByName gives the containers that no id decided to the sandboxes of their name label. Rows with an invalid binding come
 // last: they must not take what belongs to a sandbox whose gateway is known.
-func (m *merge) matchByName(containers []gateway.Container) {
+func (m *merge) matchByName(containers []engine.Container) {
 	bound, unbound := map[string][]*entry{}, map[string][]*entry{}
 	for _, e := range m.entries {
 		switch {
@@ -21,7 +21,7 @@ func (m *merge) matchByName(containers []gateway.Container) {
 		}
 	}
 	for _, claimants := range []map[string][]*entry{bound, unbound} {
-		free := map[string][]gateway.Container{}
+		free := map[string][]engine.Container{}
 		for _, c := range containers {
 			if m.taken[c.ID] == nil {
 				free[c.SandboxName] = append(free[c.SandboxName], c)
@@ -40,10 +40,10 @@ func (e *entry) otherDriver() bool {
 
 // share settles one name: first by namespaces that ids have proven to be a gateway's, then what is left. Several claimants or
 // several containers, and nothing to tell them apart: each claims all, and all are ambiguous.
-func (m *merge) share(entries []*entry, free []gateway.Container) {
+func (m *merge) share(entries []*entry, free []engine.Container) {
 	var rest []*entry
 	for _, e := range entries {
-		own := e.possible(free, func(c gateway.Container) bool { return m.spaces[c.Namespace] == e.Gateway && e.Gateway != "" })
+		own := e.possible(free, func(c engine.Container) bool { return m.spaces[c.Namespace] == e.Gateway && e.Gateway != "" })
 		if len(own) == 0 {
 			rest = append(rest, e)
 		}
@@ -53,7 +53,7 @@ func (m *merge) share(entries []*entry, free []gateway.Container) {
 	}
 	var rivals []*entry
 	for _, e := range rest {
-		e.claims = e.possible(free, func(c gateway.Container) bool { return m.taken[c.ID] == nil && !m.foreign(c, e) })
+		e.claims = e.possible(free, func(c engine.Container) bool { return m.taken[c.ID] == nil && !m.foreign(c, e) })
 		if len(e.claims) > 0 {
 			rivals = append(rivals, e)
 		}
@@ -67,14 +67,14 @@ func (m *merge) share(entries []*entry, free []gateway.Container) {
 }
 
 // foreign reports whether c lies in the namespace of another gateway that has a sandbox of that name itself.
-func (m *merge) foreign(c gateway.Container, e *entry) bool {
+func (m *merge) foreign(c engine.Container, e *entry) bool {
 	owner := m.spaces[c.Namespace]
 	return owner != "" && owner != e.Gateway && m.keys[Key{owner, e.Name}]
 }
 
 // possible are the containers among free that may be e's: none whose id or workspace is another than the gateway gives.
-func (e *entry) possible(free []gateway.Container, accept func(gateway.Container) bool) []gateway.Container {
-	return slices.DeleteFunc(slices.Clone(free), func(c gateway.Container) bool {
+func (e *entry) possible(free []engine.Container, accept func(engine.Container) bool) []engine.Container {
+	return slices.DeleteFunc(slices.Clone(free), func(c engine.Container) bool {
 		return !accept(c) || differ(e.ID, c.SandboxID) || differ(e.workspace, c.Workspace)
 	})
 }

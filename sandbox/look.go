@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/openshell"
 )
 
@@ -24,7 +24,7 @@ func (l lists) copy() lists { return maps.Clone(l) }
 // look is what was seen at one time.
 type look struct {
 	lists      lists
-	containers []gateway.Container
+	containers []engine.Container
 	engineErr  error // why containers is not known; wraps ErrNoEngine when there is no engine
 	asked      bool  // the engine was asked
 }

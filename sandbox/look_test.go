@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/openshell"
 )
 
@@ -30,7 +30,7 @@ func TestTakeOfAnEmptyRegistryContactsNoGateway(t *testing.T) {
 
 func TestTakeOfAnEmptyRegistryLooksOnWhereItCannotBeSure(t *testing.T) {
 	for name, h := range map[string]*host{
-		"labelled container": {engine: []gateway.Container{box("c1", "a", "", "running")}},
+		"labelled container": {engine: []engine.Container{box("c1", "a", "", "running")}},
 		"engine down":        {engineErr: errors.New("down")},
 	} {
 		h.gateway, h.lists = "nemoclaw", list1{"nemoclaw": nil}
@@ -119,7 +119,7 @@ func TestTakeRefusesToGuessWhenNothingCanBeAsked(t *testing.T) {
 func TestTakeWarnsOfLeftoversAndSilentEngines(t *testing.T) {
 	h := &host{
 		rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i2", "Ready")}},
-		engine: []gateway.Container{box("c1", "a", "i1", "exited"), box("c2", "a", "i2", "running")},
+		engine: []engine.Container{box("c1", "a", "i1", "exited"), box("c2", "a", "i2", "running")},
 	}
 	inv, err := Take(t.Context(), h.sources())
 	if err != nil || len(inv.Warnings) != 1 || !strings.Contains(inv.Warnings[0], `"openshell-a-c1"`) {

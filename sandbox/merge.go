@@ -5,18 +5,18 @@ import (
 	"fmt"
 	"slices"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/openshell"
 )
 
 // entry is one sandbox in the making.
 type entry struct {
 	Sandbox
-	elsewhere bool                // its row was left out by a Binding: it only claims its containers
-	claims    []gateway.Container // what may be its container; more than one, or a shared one, decides nothing
-	contested []string            // the others that claim the same containers, in words
-	workspace string              // as listed
-	gone      bool                // nobody has seen it, and everybody who could was asked
+	elsewhere bool               // its row was left out by a Binding: it only claims its containers
+	claims    []engine.Container // what may be its container; more than one, or a shared one, decides nothing
+	contested []string           // the others that claim the same containers, in words
+	workspace string             // as listed
+	gone      bool               // nobody has seen it, and everybody who could was asked
 }
 
 // merge is the join of rows, lists and containers.
@@ -92,7 +92,7 @@ func inDefaultFirst(listed []openshell.Sandbox) []openshell.Sandbox {
 }
 
 // matchByID gives containers to the sandboxes whose gateway names their id, and learns whose namespace is whose on the way.
-func (m *merge) matchByID(containers []gateway.Container) {
+func (m *merge) matchByID(containers []engine.Container) {
 	byID := map[string]*entry{}
 	for _, e := range m.entries {
 		if e.ID != "" {
@@ -120,7 +120,7 @@ func (m *merge) learn(namespace, gateway string) {
 	m.spaces[namespace] = gateway
 }
 
-func (m *merge) give(e *entry, c gateway.Container) {
+func (m *merge) give(e *entry, c engine.Container) {
 	e.claims = append(e.claims, c)
 	m.taken[c.ID] = e
 }
@@ -128,11 +128,11 @@ func (m *merge) give(e *entry, c gateway.Container) {
 // plot is where a container's name is unique: one gateway has one sandbox of a name in a workspace of its namespace.
 type plot struct{ namespace, workspace, name string }
 
-func plotOf(c gateway.Container) plot { return plot{c.Namespace, c.Workspace, c.SandboxName} }
+func plotOf(c engine.Container) plot { return plot{c.Namespace, c.Workspace, c.SandboxName} }
 
 // addStrays makes sandboxes of the containers that nobody claims. One that shares its plot with a sandbox whose id is proven is
 // not another sandbox but a leftover of it, such as NemoClaw's GPU backup containers: said, not saved.
-func (m *merge) addStrays(containers []gateway.Container) {
+func (m *merge) addStrays(containers []engine.Container) {
 	proven := map[plot]*entry{}
 	for _, e := range m.entries {
 		if e.ID != "" && len(e.claims) == 1 && e.claims[0].SandboxID == e.ID {
@@ -155,7 +155,7 @@ func (m *merge) addStrays(containers []gateway.Container) {
 }
 
 // addStray adds c to the stray of its plot, as one more that claims to be it, or as a new one.
-func (m *merge) addStray(strays []*entry, c gateway.Container) []*entry {
+func (m *merge) addStray(strays []*entry, c engine.Container) []*entry {
 	for _, e := range strays {
 		if plotOf(e.claims[0]) == plotOf(c) {
 			m.give(e, c)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // dice makes small random choices out of fuzzed bytes; when they run out, every choice is the first.
@@ -128,7 +128,7 @@ func checkContainers(t *testing.T, h *host, inv Inventory) {
 	}
 }
 
-func claimedElsewhere(h *host, c gateway.Container) bool {
+func claimedElsewhere(h *host, c engine.Container) bool {
 	for _, r := range h.elsewhere {
 		if r.Name == c.SandboxName {
 			return true

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/openshell"
 )
 
@@ -23,7 +23,7 @@ type Sources struct {
 	// List lists one gateway's sandboxes, all of them, or fails. It is called at the same time for several gateways.
 	List func(ctx context.Context, gateway string) ([]openshell.Sandbox, error)
 	// Containers lists the engine's labelled containers in all states; nil, or an error wrapping ErrNoEngine, means no engine.
-	Containers func(ctx context.Context) ([]gateway.Container, error)
+	Containers func(ctx context.Context) ([]engine.Container, error)
 	Offline    bool // contact no gateway: containers are the only truth
 }
 

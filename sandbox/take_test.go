@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/openshell"
 )
 
@@ -22,10 +22,10 @@ type host struct {
 	gateway    string
 	lists      map[string][]openshell.Sandbox
 	later      map[string][]openshell.Sandbox // second answers
-	engine     []gateway.Container
+	engine     []engine.Container
 	engineErr  error
-	laterErr   error               // the engine's second answer
-	laterHas   []gateway.Container // the engine's second answer, when not nil
+	laterErr   error              // the engine's second answer
+	laterHas   []engine.Container // the engine's second answer, when not nil
 	offline    bool
 
 	mu    sync.Mutex
@@ -57,7 +57,7 @@ func (h *host) sources() Sources {
 			}
 			return listed, nil
 		},
-		Containers: func(context.Context) ([]gateway.Container, error) {
+		Containers: func(context.Context) ([]engine.Container, error) {
 			if again := h.called("containers"); again > 0 && (h.laterErr != nil || h.laterHas != nil) {
 				return h.laterHas, h.laterErr
 			}
@@ -78,11 +78,11 @@ func listed(name, id, phase string) openshell.Sandbox {
 	return openshell.Sandbox{Name: name, ID: id, Phase: phase}
 }
 
-func box(id, name, sandboxID, state string) gateway.Container {
-	return gateway.Container{ID: id, Name: "openshell-" + name + "-" + id, SandboxName: name, SandboxID: sandboxID, State: state, Namespace: "default"}
+func box(id, name, sandboxID, state string) engine.Container {
+	return engine.Container{ID: id, Name: "openshell-" + name + "-" + id, SandboxName: name, SandboxID: sandboxID, State: state, Namespace: "default"}
 }
 
-func in(namespace string, c gateway.Container) gateway.Container { c.Namespace = namespace; return c }
+func in(namespace string, c engine.Container) engine.Container { c.Namespace = namespace; return c }
 
 type list1 = map[string][]openshell.Sandbox
 
@@ -104,27 +104,27 @@ func TestTake(t *testing.T) {
 	}{
 		"running container": {&host{
 			rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "", "Ready")}},
-			engine: []gateway.Container{box("c1", "a", "i1", "running")},
+			engine: []engine.Container{box("c1", "a", "i1", "running")},
 		}, []string{"nemoclaw/a ready container c1"}, ""},
 		"listed not Ready, container runs": {&host{
 			rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Error")}},
-			engine: []gateway.Container{box("c1", "a", "i1", "running")},
+			engine: []engine.Container{box("c1", "a", "i1", "running")},
 		}, []string{"nemoclaw/a ready container c1"}, `phase "Error"`},
 		"not listed, container runs": {&host{
 			rows: []Row{row("a")}, lists: list1{"nemoclaw": nil},
-			engine: []gateway.Container{box("c1", "a", "i1", "running")},
+			engine: []engine.Container{box("c1", "a", "i1", "running")},
 		}, []string{"nemoclaw/a ready container c1"}, "does not list it"},
 		"stopped": {&host{
 			rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Stopped")}},
-			engine: []gateway.Container{box("c1", "a", "i1", "exited")},
+			engine: []engine.Container{box("c1", "a", "i1", "exited")},
 		}, []string{"nemoclaw/a stopped container c1"}, ""},
 		"created": {&host{
 			rows: []Row{row("a")}, lists: list1{"nemoclaw": nil},
-			engine: []gateway.Container{box("c1", "a", "i1", "created")},
+			engine: []engine.Container{box("c1", "a", "i1", "created")},
 		}, []string{"nemoclaw/a stopped container c1"}, "does not list it"},
 		"paused": {&host{
 			rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Ready")}},
-			engine: []gateway.Container{box("c1", "a", "i1", "paused")},
+			engine: []engine.Container{box("c1", "a", "i1", "paused")},
 		}, []string{"nemoclaw/a ready container c1"}, "is paused"},
 		"Ready without container": {
 			&host{rows: []Row{driver("kubernetes", row("a"))}, lists: list1{"nemoclaw": {listed("a", "i1", "Ready")}}},
@@ -151,7 +151,7 @@ func TestTake(t *testing.T) {
 			"seen again",
 		},
 		"its container reappears": {
-			&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": nil}, laterHas: []gateway.Container{box("c1", "a", "", "exited")}},
+			&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": nil}, laterHas: []engine.Container{box("c1", "a", "", "exited")}},
 			[]string{"nemoclaw/a stopped container c1"},
 			"seen again",
 		},
@@ -183,12 +183,12 @@ func TestTake(t *testing.T) {
 		},
 		"invalid binding, its container is here": {&host{
 			rows: []Row{unbound(row("a"))}, gateway: "nemoclaw", lists: list1{"nemoclaw": nil},
-			engine: []gateway.Container{box("c1", "a", "i1", "running")},
+			engine: []engine.Container{box("c1", "a", "i1", "running")},
 		}, []string{"/a ready container c1"}, "binding is invalid"},
 		"invalid binding takes nothing from a listed one": {
 			&host{
 				rows: []Row{unbound(row("a"))}, gateway: "nemoclaw",
-				lists: list1{"nemoclaw": {listed("a", "", "Ready")}}, engine: []gateway.Container{box("c1", "a", "i1", "running")},
+				lists: list1{"nemoclaw": {listed("a", "", "Ready")}}, engine: []engine.Container{box("c1", "a", "i1", "running")},
 			},
 			[]string{"/a unknown  -", "nemoclaw/a ready container c1"},
 			"binding is invalid",
@@ -196,19 +196,19 @@ func TestTake(t *testing.T) {
 		"two containers, no id": {
 			&host{
 				rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "", "Ready")}},
-				engine: []gateway.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "exited")},
+				engine: []engine.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "exited")},
 			},
 			[]string{"nemoclaw/a ambiguous  -"},
 			`"openshell-a-c1" and "openshell-a-c2"`,
 		},
 		"two containers, the id decides": {&host{
 			rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i2", "Ready")}},
-			engine: []gateway.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "running")},
+			engine: []engine.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "running")},
 		}, []string{"nemoclaw/a ready container c2"}, ""},
 		"two containers with one id": {
 			&host{
 				rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Ready")}},
-				engine: []gateway.Container{box("c1", "a", "i1", "running"), box("nemoclaw-gpu-backup-1", "a", "i1", "exited")},
+				engine: []engine.Container{box("c1", "a", "i1", "running"), box("nemoclaw-gpu-backup-1", "a", "i1", "exited")},
 			},
 			[]string{"nemoclaw/a ambiguous  -"},
 			"nemoclaw-gpu-backup-1",
@@ -216,20 +216,20 @@ func TestTake(t *testing.T) {
 		"unregistered": {
 			&host{
 				gateway: "nemoclaw", rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "", "Ready"), listed("b", "i2", "Ready")}},
-				engine: []gateway.Container{box("c2", "b", "i2", "running"), box("c3", "c", "i3", "exited")},
+				engine: []engine.Container{box("c2", "b", "i2", "running"), box("c3", "c", "i3", "exited")},
 			},
 			[]string{"nemoclaw/a ready exec -", "nemoclaw/b ready container c2", "/c stopped container c3"},
 			"",
 		},
 		"no registry": {&host{
 			noRegistry: true, gateway: "openshell", lists: list1{"openshell": {listed("x", "", "Ready")}},
-			engine: []gateway.Container{box("c1", "y", "", "running")},
+			engine: []engine.Container{box("c1", "y", "", "running")},
 		}, []string{"openshell/x ready exec -", "/y ready container c1"}, ""},
 		"one name on two gateways, ids decide": {
 			&host{
 				rows:   []Row{row("a"), on("nemoclaw-9", row("a"))},
 				lists:  list1{"nemoclaw": {listed("a", "i1", "Ready")}, "nemoclaw-9": {listed("a", "i2", "Ready")}},
-				engine: []gateway.Container{box("c2", "a", "i2", "running"), box("c1", "a", "i1", "running")},
+				engine: []engine.Container{box("c2", "a", "i2", "running"), box("c1", "a", "i1", "running")},
 			},
 			[]string{"nemoclaw/a ready container c1", "nemoclaw-9/a ready container c2"},
 			"",
@@ -238,7 +238,7 @@ func TestTake(t *testing.T) {
 			&host{
 				rows:  []Row{row("a"), row("k"), on("nemoclaw-9", row("a")), on("nemoclaw-9", row("l"))},
 				lists: list1{"nemoclaw": {listed("k", "i3", "Ready")}, "nemoclaw-9": {listed("l", "i4", "Ready")}},
-				engine: []gateway.Container{
+				engine: []engine.Container{
 					in("n2", box("c2", "a", "i2", "running")), in("n1", box("c1", "a", "i1", "exited")),
 					in("n1", box("c3", "k", "i3", "running")), in("n2", box("c4", "l", "i4", "running")),
 				},
@@ -249,7 +249,7 @@ func TestTake(t *testing.T) {
 		"one name on two gateways, nothing decides": {
 			&host{
 				rows:  []Row{row("a"), on("nemoclaw-9", row("a"))},
-				lists: list1{"nemoclaw": {listed("a", "", "Ready")}, "nemoclaw-9": nil}, engine: []gateway.Container{box("c1", "a", "i1", "running")},
+				lists: list1{"nemoclaw": {listed("a", "", "Ready")}, "nemoclaw-9": nil}, engine: []engine.Container{box("c1", "a", "i1", "running")},
 			},
 			[]string{"nemoclaw/a ambiguous  -", "nemoclaw-9/a ambiguous  -"},
 			`may as well be "a" on gateway "nemoclaw-9"`,
@@ -257,7 +257,7 @@ func TestTake(t *testing.T) {
 		"a row left out keeps its container": {
 			&host{
 				rows: []Row{row("a")}, elsewhere: []Row{on("nemoclaw-9", row("b"))},
-				lists: list1{"nemoclaw": {listed("a", "", "Ready")}}, engine: []gateway.Container{box("c1", "b", "i1", "running")},
+				lists: list1{"nemoclaw": {listed("a", "", "Ready")}}, engine: []engine.Container{box("c1", "b", "i1", "running")},
 			},
 			[]string{"nemoclaw/a ready exec -"},
 			"",
@@ -265,7 +265,7 @@ func TestTake(t *testing.T) {
 		"bad names": {
 			&host{
 				rows: []Row{row("../x"), row("-rf")}, gateway: "nemoclaw", lists: list1{"nemoclaw": {listed("ok", "", "Ready"), listed("a/b", "", "Ready")}},
-				engine: []gateway.Container{box("c1", "", "", "running")},
+				engine: []engine.Container{box("c1", "", "", "running")},
 			},
 			[]string{"/ bad_name  c1", "nemoclaw/-rf bad_name  -", "nemoclaw/../x bad_name  -", "nemoclaw/a/b bad_name  -", "nemoclaw/ok ready exec -"},
 			"the name is empty",
@@ -273,7 +273,7 @@ func TestTake(t *testing.T) {
 		"offline": {
 			&host{
 				rows: []Row{row("a"), row("b")}, gateway: "nemoclaw", offline: true,
-				engine: []gateway.Container{box("c1", "a", "i1", "running"), box("c2", "z", "", "exited")},
+				engine: []engine.Container{box("c1", "a", "i1", "running"), box("c2", "z", "", "exited")},
 			},
 			[]string{"nemoclaw/a ready container c1", "nemoclaw/b unknown  -", "/z stopped container c2"},
 			"",
@@ -283,7 +283,7 @@ func TestTake(t *testing.T) {
 				noRegistry: true, gateway: "g", lists: list1{"g": {
 					{Name: "a", Workspace: "team", ID: "i1", Phase: "Ready"}, {Name: "a", Workspace: "default", ID: "i2", Phase: "Ready"},
 				}},
-				engine: []gateway.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "running")},
+				engine: []engine.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "running")},
 			},
 			[]string{"g/a ready container c1", "g/a ready container c2"},
 			"",

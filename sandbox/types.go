@@ -5,7 +5,7 @@ package sandbox
 import (
 	"encoding/json"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // Row is one registry row: what we read of it, and all of it as it stands (unknown keys survive).
@@ -57,8 +57,8 @@ type Sandbox struct {
 	ID         string // gateway's id, or the container's label
 	Listed     bool   // its gateway lists it
 	Phase      string // as listed
-	Container  *gateway.Container
-	Rivals     []gateway.Container // all that claim it, when several do
+	Container  *engine.Container
+	Rivals     []engine.Container // all that claim it, when several do
 	Standing   Standing
 	Route      Route
 	Reason     string // why it cannot be backed up, or what is odd about it; names objects

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sandkeeper/backup"
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 )
@@ -17,7 +17,7 @@ import (
 // Backups keeps the content of sandboxes in a backup store. It is a Content.
 type Backups struct {
 	Store  *backup.Store
-	Engine *gateway.Engine
+	Engine *engine.Engine
 	CLI    backup.Execer // nil: no sandbox is reached through its gateway
 	// Run makes a backup run as every command makes it.
 	Run        func() *backup.Run

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sandkeeper/backup"
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/internal/env"
 	"sandkeeper/lifecycle"
@@ -20,7 +20,7 @@ import (
 
 // counted is an engine whose changes are points at which the process can die.
 type counted struct {
-	*gateway.Engine
+	*engine.Engine
 	point func(string)
 }
 
@@ -36,7 +36,7 @@ func (c counted) RemoveImage(ctx context.Context, ref string) error {
 	return c.Engine.RemoveImage(ctx, ref)
 }
 
-func (c counted) Pull(ctx context.Context, ref string, o gateway.PullOptions) (gateway.Pulled, error) {
+func (c counted) Pull(ctx context.Context, ref string, o engine.PullOptions) (engine.Pulled, error) {
 	c.point("before pull")
 	defer c.point("after pull")
 	return c.Engine.Pull(ctx, ref, o)
@@ -70,12 +70,12 @@ func (s *steps) add(_ string, step Step, _ string) {
 type fitted struct {
 	*Upgrader
 	backups *Backups
-	engine  *gateway.Engine
+	engine  *engine.Engine
 	steps   steps
 }
 
 func fit(ctx context.Context, folder, engineHost, socket string, point func(string)) (*fitted, error) {
-	engine, _ := gateway.Dial(ctx, gateway.Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + engineHost}), Timeout: 5 * time.Second})
+	engine, _ := engine.Dial(ctx, engine.Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + engineHost}), Timeout: 5 * time.Second})
 	store, err := backup.OpenStore(filepath.Join(folder, "backups"), backup.StoreOptions{})
 	if err != nil {
 		return nil, err
@@ -154,11 +154,11 @@ func (w *world) settled(t *testing.T, f *fitted, name, state string) dockertest.
 	}
 	var of []dockertest.Container
 	for _, c := range w.containers() {
-		if c.Labels[gateway.LabelSandboxName] == name {
+		if c.Labels[engine.LabelSandboxName] == name {
 			of = append(of, c)
 		}
 	}
-	if len(of) != 1 || of[0].Labels[gateway.LabelSandboxID] != named[0].ID {
+	if len(of) != 1 || of[0].Labels[engine.LabelSandboxID] != named[0].ID {
 		t.Fatalf("%d containers pass for sandbox %q, want one with id %s: %+v", len(of), name, named[0].ID, of)
 	}
 	if of[0].State != state {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/sandbox"
 )
 
@@ -84,7 +84,7 @@ type ClassifyInput struct {
 	// ImageID is the id that the engine gives an image reference now; wraps fs.ErrNotExist when it has none.
 	ImageID func(ctx context.Context, ref string) (string, error)
 	// Inspect looks a container up again: a listing shows an id where the tag has moved, an inspection the reference.
-	Inspect func(ctx context.Context, id string) (gateway.Container, error)
+	Inspect func(ctx context.Context, id string) (engine.Container, error)
 	// Supervisor is the version of the sandbox's supervisor; wraps fs.ErrNotExist when it has none.
 	Supervisor func(ctx context.Context, s sandbox.Sandbox) (string, error)
 

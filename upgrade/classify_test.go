@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/sandbox"
 )
 
@@ -22,7 +22,7 @@ func claw(change ...func(*sandbox.Sandbox)) sandbox.Sandbox {
 	s := sandbox.Sandbox{
 		Name: "alpha", Gateway: "nemoclaw", Registered: true, Standing: sandbox.Ready, Route: sandbox.ByContainer,
 		Row:       &sandbox.Row{Name: "alpha", Agent: "openclaw", AgentVersion: "2026.7.1", NemoclawVersion: "0.0.113"},
-		Container: &gateway.Container{ID: "c1", Name: "openshell-alpha", Image: "claw:1", ImageID: "sha256:aa", State: "running"},
+		Container: &engine.Container{ID: "c1", Name: "openshell-alpha", Image: "claw:1", ImageID: "sha256:aa", State: "running"},
 	}
 	for _, f := range change {
 		f(&s)
@@ -238,15 +238,15 @@ func TestClassifyStopsWithItsContext(t *testing.T) {
 func TestClassifyInspectsWhereTheListingHidesTheTag(t *testing.T) {
 	in := agreeing(claw(func(s *sandbox.Sandbox) { s.Container.Image = "sha256:aa" }))
 	in.ImageID = func(_ context.Context, ref string) (string, error) { return "id-of-" + ref, nil }
-	in.Inspect = func(_ context.Context, id string) (gateway.Container, error) {
-		return gateway.Container{ID: id, Image: "claw:1"}, nil
+	in.Inspect = func(_ context.Context, id string) (engine.Container, error) {
+		return engine.Container{ID: id, Image: "claw:1"}, nil
 	}
 	summary, err := Classify(t.Context(), in)
 	if err != nil || summary.Totals.Stale != 1 || summary.Sandboxes[0].Reasons[0].Expected != "id-of-claw:1" {
 		t.Errorf("%+v, %v", summary, err)
 	}
-	in.Inspect = func(context.Context, string) (gateway.Container, error) {
-		return gateway.Container{}, errors.New("gone")
+	in.Inspect = func(context.Context, string) (engine.Container, error) {
+		return engine.Container{}, errors.New("gone")
 	}
 	if summary, err = Classify(t.Context(), in); err != nil || summary.Totals.Unknown != 1 {
 		t.Errorf("%+v, %v", summary, err)

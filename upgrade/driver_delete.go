@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"sandkeeper/internal/text"
 	"sandkeeper/lifecycle"
 	"sandkeeper/openshell"
 )
@@ -88,7 +89,7 @@ func (d *APIDriver) awaitGone(ctx context.Context, found openshell.RawSandbox) e
 		return seen == nil || seen.ID != found.ID, nil
 	})
 	if err != nil && last != nil {
-		return fmt.Errorf("%w; its gateway still lists it as %s %s", err, last.Phase, openshell.OneLine(last.Reason, 120))
+		return fmt.Errorf("%w; its gateway still lists it as %s %s", err, last.Phase, text.OneLine(last.Reason, 120))
 	}
 	return err
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/lifecycle"
 	"sandkeeper/sandbox"
 )
@@ -121,7 +121,7 @@ func (e *Entry) reference(id string) lifecycle.Reference {
 }
 
 // sandbox is the entry's sandbox as the backup package knows it, in container c.
-func (e *Entry) sandbox(id string, c gateway.Container) sandbox.Sandbox {
+func (e *Entry) sandbox(id string, c engine.Container) sandbox.Sandbox {
 	sb := sandbox.Sandbox{
 		Name: e.Name, Registered: e.Registered, Gateway: e.Gateway, ID: id, Listed: true, Container: &c,
 		Standing: sandbox.Stopped, Route: sandbox.ByContainer,

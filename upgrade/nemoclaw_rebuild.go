@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/trust"
@@ -164,7 +164,7 @@ func (j *job) compareState(ctx context.Context) error {
 }
 
 // leftBehind says what of the home outside of the agent's state NemoClaw has not carried over: it never does, and the backup has it.
-func (j *job) leftBehind(ctx context.Context, c gateway.Container) {
+func (j *job) leftBehind(ctx context.Context, c engine.Container) {
 	found, err := j.Content.Compare(ctx, j.sandbox(j.NewID, c), j.Backup, false)
 	switch {
 	case err != nil:

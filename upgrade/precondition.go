@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // Codes of preconditions. They are only ever added to; docs/upgrades.md has a section for each.
@@ -205,7 +205,7 @@ func (p *precheck) room(ctx context.Context) {
 	}
 	err := p.Room(ctx, p.entry.OldContainer)
 	switch {
-	case errors.Is(err, gateway.ErrRoomUnknown):
+	case errors.Is(err, engine.ErrRoomUnknown):
 		p.entry.warn(err.Error())
 	case err != nil:
 		p.problem(NeedRoom, "docker system df", "%v", err)

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // image needs the new image here, or in a registry that gives it to us.
@@ -48,11 +48,11 @@ func (p *precheck) pullable(ctx context.Context) {
 
 // pullFix is the command that lets us in, or that shows what is in the way and works as soon as it is gone.
 func pullFix(image string, err error) string {
-	registry := gateway.RegistryOf(image)
+	registry := engine.RegistryOf(image)
 	switch {
-	case !errors.Is(err, gateway.ErrRegistryDenied):
+	case !errors.Is(err, engine.ErrRegistryDenied):
 		return "docker pull " + image
-	case registry == gateway.RegistryOf("any"):
+	case registry == engine.RegistryOf("any"):
 		return "docker login" // without an argument it is Docker Hub
 	}
 	return "docker login " + registry

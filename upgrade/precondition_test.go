@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/lifecycle"
 	"sandkeeper/sandbox"
 )
@@ -168,7 +168,7 @@ func TestPlan(t *testing.T) {
 // volatile is an engine whose containers were made with --rm.
 type volatile struct{ Engine }
 
-func (v volatile) Inspect(ctx context.Context, id string) (gateway.Container, error) {
+func (v volatile) Inspect(ctx context.Context, id string) (engine.Container, error) {
 	c, err := v.Engine.Inspect(ctx, id)
 	c.AutoRemove = true
 	return c, err

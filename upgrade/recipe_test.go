@@ -8,18 +8,18 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-func text(message []byte, number protowire.Number, value string) []byte {
+func textField(message []byte, number protowire.Number, value string) []byte {
 	return protowire.AppendString(protowire.AppendTag(message, number, protowire.BytesType), value)
 }
 
 // specOf is a SandboxSpec with an image, one variable, a varint and a field that no generation has yet.
 func specOf(image string) []byte {
-	template := text(text(nil, templateImage, image), 2, "runc")
-	spec := text(nil, 1, "info")
-	spec = text(spec, specEnvironment, string(text(text(nil, 1, "TOKEN"), 2, "s3cret")))
-	spec = text(spec, specTemplate, string(template))
+	template := textField(textField(nil, templateImage, image), 2, "runc")
+	spec := textField(nil, 1, "info")
+	spec = textField(spec, specEnvironment, string(textField(textField(nil, 1, "TOKEN"), 2, "s3cret")))
+	spec = textField(spec, specTemplate, string(template))
 	spec = protowire.AppendVarint(protowire.AppendTag(spec, 13, protowire.VarintType), 1)
-	return text(spec, 999, "from the future")
+	return textField(spec, 999, "from the future")
 }
 
 func TestAnotherImageChangesNothingElse(t *testing.T) {
@@ -35,16 +35,16 @@ func TestAnotherImageChangesNothingElse(t *testing.T) {
 		t.Error("With changed the recipe that it was called on")
 	}
 	empty, err := Recipe{}.With("img:2")
-	if want := text(nil, specTemplate, string(text(nil, templateImage, "img:2"))); err != nil || !bytes.Equal(empty.Spec, want) {
+	if want := textField(nil, specTemplate, string(textField(nil, templateImage, "img:2"))); err != nil || !bytes.Equal(empty.Spec, want) {
 		t.Errorf("With of an empty recipe = %q, %v, want %q", empty.Spec, err, want)
 	}
 	// A message that is there twice is merged by every reader: the last image counts.
-	twice := append(specOf("img:1"), text(nil, specTemplate, string(text(nil, templateImage, "img:9")))...)
+	twice := append(specOf("img:1"), textField(nil, specTemplate, string(textField(nil, templateImage, "img:9")))...)
 	merged, err := Recipe{Spec: twice}.With("img:3")
 	if err != nil || bytes.Contains(merged.Spec, []byte("img:1")) || bytes.Contains(merged.Spec, []byte("img:9")) || bytes.Count(merged.Spec, []byte("img:3")) != 1 {
 		t.Errorf("With of two templates = %q, %v", merged.Spec, err)
 	}
-	for _, broken := range [][]byte{{0xff}, text(nil, specTemplate, "\xff")} {
+	for _, broken := range [][]byte{{0xff}, textField(nil, specTemplate, "\xff")} {
 		if _, err := (Recipe{Name: "alpha", Spec: broken}).With("x"); err == nil {
 			t.Errorf("With took %q for a spec", broken)
 		}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // keepNew backs up the new sandbox before the way back deletes it, when somebody may have worked in it: the run that made it has ended,
@@ -40,7 +40,7 @@ func (j *job) keepNew(ctx context.Context, id string) error {
 
 // saveNew has it run again when it could not be saved. A backup takes the store itself. Before the old home was in the sandbox, its
 // backup is labelled as what was replaced: it must not pass for the sandbox's newest state.
-func (j *job) saveNew(ctx context.Context, id string, c gateway.Container) (Saved, error) {
+func (j *job) saveNew(ctx context.Context, id string, c engine.Container) (Saved, error) {
 	if err := j.close(); err != nil {
 		return Saved{}, err
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"sandkeeper/backup"
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // prove waits for the old sandbox to be back, and compares its home with the backup. Where that is not in the image (podman keeps it
@@ -35,7 +35,7 @@ func (j *job) proveContent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mounted := slices.ContainsFunc(c.Mounts, func(m gateway.Mount) bool { return m.Destination == "/sandbox" })
+	mounted := slices.ContainsFunc(c.Mounts, func(m engine.Mount) bool { return m.Destination == "/sandbox" })
 	inImage := j.RollbackImage != "" && !mounted
 	found, err := j.Content.Compare(ctx, j.sandbox(j.NewID, c), j.Backup, false)
 	if err != nil && inImage && unusable(err) {

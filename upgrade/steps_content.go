@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"strings"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 )
 
 // stopped is the new sandbox's container, not running: nothing may write to a home that is being replaced or compared.
-func (j *job) stopped(ctx context.Context) (gateway.Container, error) {
+func (j *job) stopped(ctx context.Context) (engine.Container, error) {
 	c, err := j.newContainer(ctx)
 	if err != nil {
 		return c, err

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/size"
 )
 
@@ -31,7 +31,7 @@ func (j *job) pull(ctx context.Context) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	pulled, err := j.Engine.Pull(ctx, j.Image, gateway.PullOptions{Stall: j.PullStall, Progress: j.pullProgress()})
+	pulled, err := j.Engine.Pull(ctx, j.Image, engine.PullOptions{Stall: j.PullStall, Progress: j.pullProgress()})
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/openshell"
 )
 
@@ -98,7 +98,7 @@ func (j *job) settle(ctx context.Context) error {
 }
 
 // newContainer is the container of what was created.
-func (j *job) newContainer(ctx context.Context) (gateway.Container, error) {
+func (j *job) newContainer(ctx context.Context) (engine.Container, error) {
 	return j.containerOf(ctx, j.NewID)
 }
 
@@ -121,7 +121,7 @@ func (j *job) leaveAsFound(ctx context.Context) error {
 	return j.settle(ctx)
 }
 
-func (j *job) leaveStopped(ctx context.Context, c gateway.Container) error {
+func (j *job) leaveStopped(ctx context.Context, c engine.Container) error {
 	if j.StopSandbox != nil {
 		if err := j.StopSandbox(ctx, j.Gateway, j.Name); err != nil && !errors.Is(err, openshell.ErrUnsupported) {
 			j.warn(fmt.Sprintf("its gateway did not stop it, so its container was stopped: %v", err))

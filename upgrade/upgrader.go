@@ -7,19 +7,19 @@ import (
 	"io/fs"
 	"time"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/lifecycle"
 	"sandkeeper/sandbox"
 )
 
 // Engine is what an upgrade needs of the container engine; *gateway.Engine is one.
 type Engine interface {
-	Sandboxes(ctx context.Context) ([]gateway.Container, error)
-	Inspect(ctx context.Context, id string) (gateway.Container, error)
+	Sandboxes(ctx context.Context) ([]engine.Container, error)
+	Inspect(ctx context.Context, id string) (engine.Container, error)
 	Commit(ctx context.Context, id, ref string, labels map[string]string) (imageID string, err error)
 	ImageID(ctx context.Context, ref string) (string, error)
 	Pullable(ctx context.Context, ref string) (digest string, err error)
-	Pull(ctx context.Context, ref string, o gateway.PullOptions) (gateway.Pulled, error)
+	Pull(ctx context.Context, ref string, o engine.PullOptions) (engine.Pulled, error)
 	RemoveImage(ctx context.Context, ref string) error
 	Start(ctx context.Context, id string) error
 	Stop(ctx context.Context, id string) error
@@ -182,12 +182,12 @@ func (j *job) listed(ctx context.Context) (record lifecycle.Record, found bool, 
 }
 
 // containerOf is the one container that carries a sandbox's id; the error wraps fs.ErrNotExist when there is none.
-func (j *job) containerOf(ctx context.Context, id string) (gateway.Container, error) {
+func (j *job) containerOf(ctx context.Context, id string) (engine.Container, error) {
 	all, err := j.Engine.Sandboxes(ctx)
 	if err != nil {
-		return gateway.Container{}, err
+		return engine.Container{}, err
 	}
-	var found []gateway.Container
+	var found []engine.Container
 	for _, c := range all {
 		if c.SandboxID == id && id != "" {
 			found = append(found, c)
@@ -195,15 +195,15 @@ func (j *job) containerOf(ctx context.Context, id string) (gateway.Container, er
 	}
 	switch len(found) {
 	case 0:
-		return gateway.Container{}, fmt.Errorf("sandbox %q (id %s) has no container: %w", j.Name, id, fs.ErrNotExist)
+		return engine.Container{}, fmt.Errorf("sandbox %q (id %s) has no container: %w", j.Name, id, fs.ErrNotExist)
 	case 1:
 		return found[0], nil
 	}
-	return gateway.Container{}, fmt.Errorf("containers %q and %q both claim sandbox %q (id %s)", found[0].Name, found[1].Name, j.Name, id)
+	return engine.Container{}, fmt.Errorf("containers %q and %q both claim sandbox %q (id %s)", found[0].Name, found[1].Name, j.Name, id)
 }
 
 // oldContainer reports whether the container that the sandbox had at planning time is still there.
-func (j *job) oldContainer(ctx context.Context) (c gateway.Container, there bool, err error) {
+func (j *job) oldContainer(ctx context.Context) (c engine.Container, there bool, err error) {
 	c, err = j.Engine.Inspect(ctx, j.OldContainer)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, false, nil

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"testing"
 
-	"sandkeeper/gateway"
+	"sandkeeper/engine"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/lifecycle"
 )
@@ -98,7 +98,7 @@ func startWorld(t testing.TB, state string, names ...string) *world {
 }
 
 func sandboxLabels(name, id string) map[string]string {
-	return map[string]string{gateway.LabelManagedBy: "openshell", gateway.LabelSandboxName: name, gateway.LabelSandboxID: id, gateway.LabelNamespace: "default"}
+	return map[string]string{engine.LabelManagedBy: "openshell", engine.LabelSandboxName: name, engine.LabelSandboxID: id, engine.LabelNamespace: "default"}
 }
 
 // ServeHTTP answers one operation: its name is the path, its argument and its answer are JSON.
@@ -154,7 +154,7 @@ func (w *world) list() []lifecycle.Record {
 
 func (w *world) container(id string) (dockertest.Container, bool) {
 	for _, c := range w.containers() {
-		if c.Labels[gateway.LabelSandboxID] == id {
+		if c.Labels[engine.LabelSandboxID] == id {
 			return c, true
 		}
 	}
@@ -166,7 +166,7 @@ func (w *world) containers() []dockertest.Container {
 	var found []dockertest.Container
 	for i := range 200 {
 		for _, id := range []string{fmt.Sprintf("%064x", i+100), fmt.Sprintf("ab%062x", i)} {
-			if c, there := w.engine.Get(id); there && c.Labels[gateway.LabelManagedBy] == "openshell" {
+			if c, there := w.engine.Get(id); there && c.Labels[engine.LabelManagedBy] == "openshell" {
 				found = append(found, c)
 			}
 		}

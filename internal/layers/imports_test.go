@@ -9,7 +9,6 @@ import (
 // importViolations are the imports that the layer table forbids.
 func importViolations(sources []source) []string {
 	var found []string
-	dockerFiles := 0
 	for _, s := range sources {
 		if s.tests() {
 			continue
@@ -19,12 +18,6 @@ func importViolations(sources []source) []string {
 				found = append(found, fmt.Sprintf("%s imports %s: %s", s.path, name, rule))
 			}
 		}
-		if s.pkg() == "backup" && slices.ContainsFunc(s.imports(), func(p string) bool { return under(p, "github.com/docker") }) {
-			dockerFiles++
-		}
-	}
-	if dockerFiles > 1 {
-		found = append(found, fmt.Sprintf("backup has %d files that import docker: one capture file may", dockerFiles))
 	}
 	return found
 }
@@ -55,7 +48,7 @@ func ours(pkg, name string, imports []string, internal bool) string {
 	switch {
 	case top == "internal" && pkg == "drift":
 		return "drift is pure: semver and what does no I/O"
-	case top == "internal" || top == pkg || slices.Contains(imports, top):
+	case top == "internal" || name == pkg || slices.Contains(imports, name):
 		return ""
 	case internal:
 		return "what is internal serves all layers and knows none"

@@ -18,16 +18,21 @@ type source struct {
 	file *ast.File
 }
 
-// pkg is the layer that s belongs to: the first folder, "internal/<name>", or "main" at the root.
+// pkg is the room that s belongs to: its folder, "internal/<name>" for everything below that, "examples" for every example, or "main"
+// at the root.
 func (s source) pkg() string {
-	parts := strings.Split(path.Dir(s.path), "/")
+	dir := path.Dir(s.path)
+	parts := strings.Split(dir, "/")
+
 	switch {
-	case parts[0] == ".":
+	case dir == ".":
 		return "main"
 	case parts[0] == "internal" && len(parts) > 1:
 		return "internal/" + parts[1]
+	case parts[0] == "examples":
+		return "examples"
 	}
-	return parts[0]
+	return dir
 }
 
 // tests reports whether s is never part of the program: a test, or a package that only tests import.

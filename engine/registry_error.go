@@ -1,4 +1,4 @@
-package gateway
+package engine
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"sandkeeper/openshell"
+	"sandkeeper/internal/text"
 
 	"github.com/containerd/errdefs"
 )
@@ -37,7 +37,7 @@ func pullError(err, trouble error) error {
 }
 
 func spoken(err error) string {
-	return strings.TrimPrefix(openshell.OneLine(err.Error(), errorLimit), fromDaemon)
+	return strings.TrimPrefix(text.OneLine(err.Error(), errorLimit), fromDaemon)
 }
 
 func withTrouble(err, trouble error) error {

@@ -1,4 +1,4 @@
-package gateway
+package engine
 
 import (
 	"context"
@@ -46,6 +46,15 @@ func parents(t *testing.T, path string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func write(content string) func(*testing.T, string) {
+	return func(t *testing.T, path string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -209,28 +218,6 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	cancel()
 	if engine, got := Dial(ctx, with("DOCKER_HOST="+daemon.Host())); engine != nil || got.State != drift.Unknown {
 		t.Errorf("Dial = %+v, want unknown", got)
-	}
-}
-
-// The marker names an engine of its own: it is found by reading one file, also when the marker's process is long gone.
-func TestMarkerHostReadsOneFile(t *testing.T) {
-	home := t.TempDir()
-	dir := filepath.Join(home, ".local/state/nemoclaw/openshell-docker-gateway")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	marker := `{"version":1,"pid":999999,"driver":"docker","platform":"linux","arch":"x64","endpoint":"http://127.0.0.1:8080",` +
-		`"desiredEnvHash":"` + strings.Repeat("0", 64) + `","gatewayBin":null,"openshellVersion":null,"dockerHost":"unix:///own/docker.sock","createdAt":"2026-06-01T00:00:00.000Z"}`
-	if err := os.WriteFile(filepath.Join(dir, "runtime.json"), []byte(marker), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	o := Options{Env: env.Parse([]string{"HOME=" + home, "PATH=/nowhere"}), GatewayName: "nemoclaw"}
-	if got, want := MarkerHost(t.Context(), o), "unix:///own/docker.sock"; got != want {
-		t.Errorf("MarkerHost = %q, want %q", got, want)
-	}
-	o.GatewayName = "../up"
-	if got := MarkerHost(t.Context(), o); got != "" {
-		t.Errorf("MarkerHost of a bad name = %q, want none", got)
 	}
 }
 

@@ -1,4 +1,7 @@
-package gateway
+// Package engine answers one question: what do the container engines of this host run, and what happens when we ask them to act? It is
+// the only room that knows Docker's types; everything it returns is ours. Every request is bounded, and a failed listing is an error,
+// never an empty one.
+package engine
 
 import (
 	"cmp"
@@ -20,13 +23,13 @@ import (
 )
 
 // EngineTimeout is how long one request to the container engine may take unless a caller says otherwise.
-const EngineTimeout = 5 * time.Second
+const DefaultTimeout = 5 * time.Second
 
 // errorLimit is how many characters of an engine's or a registry's error are quoted.
 const errorLimit = 300
 
 // EngineState says whether a container engine answered, and which.
-type EngineState struct {
+type State struct {
 	State      drift.State
 	Host       string // "unix:///var/run/docker.sock"
 	APIVersion string // what the daemon speaks
@@ -50,8 +53,8 @@ func (e *Engine) Client() *client.Client { return e.client }
 func (e *Engine) Host() string { return e.host }
 
 // State is what is known of the engine since it answered.
-func (e *Engine) State() EngineState {
-	return EngineState{State: drift.Known, Host: e.host, APIVersion: e.api}
+func (e *Engine) State() State {
+	return State{State: drift.Known, Host: e.host, APIVersion: e.api}
 }
 
 // Close lets go of idle connections.

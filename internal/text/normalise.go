@@ -1,4 +1,6 @@
-package openshell
+// Package text answers one question: how is foreign text made safe to read and to print? It undoes wrapping and colours, and leaves
+// no control character in what is shown.
+package text
 
 import (
 	"strings"
@@ -25,7 +27,7 @@ var (
 )
 
 // stripANSI removes escape sequences and carriage returns and makes every kind of space a plain one; lines stay lines.
-func stripANSI(text string) string {
+func StripANSI(text string) string {
 	text = strings.ToValidUTF8(ansi().ReplaceAllString(text, ""), "\uFFFD")
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	return strings.Map(func(r rune) rune {
@@ -49,7 +51,7 @@ func stripANSI(text string) string {
 func Normalise(text string) string {
 	var out strings.Builder
 	width := 0
-	for line := range strings.Lines(stripANSI(text)) {
+	for line := range strings.Lines(StripANSI(text)) {
 		line = strings.TrimRight(line, "\n ")
 		raw := utf8.RuneCountInString(line)
 		if mark := gutter().FindString(line); mark != "" && out.Len() > 0 && !cause().MatchString(line) {

@@ -1,4 +1,4 @@
-package gateway
+package engine
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 
 	"sandkeeper/drift"
 	"sandkeeper/internal/env"
-	"sandkeeper/openshell"
+	"sandkeeper/internal/text"
 )
 
 // Dialing is what decides which container engine is meant.
@@ -42,13 +42,13 @@ type address struct {
 //
 // The engine is nil unless its state is known. No socket anywhere is absent; one that refuses, hangs or answers as something else
 // is unknown, with the host and the reason named.
-func Dial(ctx context.Context, d Dialing) (*Engine, EngineState) {
+func Dial(ctx context.Context, d Dialing) (*Engine, State) {
 	if d.Timeout <= 0 {
-		d.Timeout = EngineTimeout
+		d.Timeout = DefaultTimeout
 	}
 	chosen, err := d.chosen()
 	if err != nil {
-		return nil, EngineState{State: drift.Unknown, Host: chosen.host, Why: err.Error()}
+		return nil, State{State: drift.Unknown, Host: chosen.host, Why: err.Error()}
 	}
 	if chosen.host != "" {
 		return connect(ctx, d, chosen)
@@ -67,8 +67,8 @@ func (d Dialing) chosen() (address, error) {
 	return d.activeContext()
 }
 
-func (d Dialing) firstSocket(ctx context.Context) (*Engine, EngineState) {
-	var closed *EngineState
+func (d Dialing) firstSocket(ctx context.Context) (*Engine, State) {
+	var closed *State
 	for _, path := range d.sockets() {
 		_, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
@@ -86,7 +86,7 @@ func (d Dialing) firstSocket(ctx context.Context) (*Engine, EngineState) {
 	if closed != nil {
 		return nil, *closed
 	}
-	return nil, EngineState{State: drift.Absent, Why: "no socket at " + strings.Join(d.sockets(), ", ")}
+	return nil, State{State: drift.Absent, Why: "no socket at " + strings.Join(d.sockets(), ", ")}
 }
 
 func (d Dialing) sockets() []string {
@@ -112,8 +112,8 @@ func mayNotOpen(path string) bool {
 
 // connect turns an address into an engine that has answered three questions: is anybody there, do we speak one version of the API,
 // and is a list of containers a list of containers.
-func connect(ctx context.Context, d Dialing, a address) (*Engine, EngineState) {
-	state := EngineState{State: drift.Unknown, Host: a.host}
+func connect(ctx context.Context, d Dialing, a address) (*Engine, State) {
+	state := State{State: drift.Unknown, Host: a.host}
 	engine, err := newEngine(a, d.Timeout)
 	if err != nil {
 		state.Why = fmt.Sprintf("%s (from %s): %v", a.host, a.from, err)
@@ -122,7 +122,7 @@ func connect(ctx context.Context, d Dialing, a address) (*Engine, EngineState) {
 	version, err := engine.greet(ctx)
 	if err != nil {
 		_ = engine.Close()
-		state.Why = fmt.Sprintf("%s (from %s): %s", a.host, a.from, openshell.OneLine(err.Error(), errorLimit))
+		state.Why = fmt.Sprintf("%s (from %s): %s", a.host, a.from, text.OneLine(err.Error(), errorLimit))
 		return nil, state
 	}
 	engine.api, engine.logins = version, logins{env: d.Env, uid: d.UID, dir: d.configDir()}

@@ -1,0 +1,66 @@
+package openshell
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestDecodeFailure(t *testing.T) {
+	reasons := []string{
+		"unexpected end group tag", "invalid wire type value: 6", "delimited length exceeded", "invalid wire type value: 7", "invalid varint",
+		"invalid tag value: 0", "buffer underflow", "invalid wire type: Varint (expected LengthDelimited)", "recursion limit reached",
+		"invalid string value: data is not UTF-8 encoded",
+	}
+	for _, reason := range reasons {
+		for _, form := range []string{
+			`status: Internal, message: "failed to decode Protobuf message: %", details: []`,
+			`Error: code: 'Internal error', message: "failed to decode Protobuf message: Sandbox.metadata: %"`,
+			"Sandbox.metadata: %",
+		} {
+			text := strings.ReplaceAll(form, "%", reason)
+			if !DecodeFailure(text) || !DecodeFailure(broken(text, 9)) {
+				t.Errorf("%q, or the same wrapped, is not recognised", text)
+			}
+		}
+	}
+	for _, text := range []string{
+		"failed to decode Protobuf message", "protobuf decode: invalid wire type", "proto schema mismatch",
+		"proto: cannot parse invalid wire-format data", "grpc: failed to unmarshal the received message: proto: wrong wireType = 2 for field Id",
+		"proto: illegal wireType 7", "string field contains invalid UTF-8", "Protocol message tag had invalid wire type.",
+		"Response message parsing error: invalid wire type 6 at offset 1039",
+	} {
+		if !DecodeFailure(text) {
+			t.Errorf("%q is not recognised", text)
+		}
+	}
+}
+
+func TestOtherTextsAreNoDecodeFailure(t *testing.T) {
+	for _, text := range []string{
+		"", "No sandboxes found.", "NAME  CREATED  PHASE\nproto-decode  2026-08-21 14:15:56  Ready",
+		"Error: transport error\n    Caused by: Connection refused (os error 111)", `[{"name":"protobuf","phase":"Ready"}]`,
+		"status: Unimplemented, message: \"\"", "proto: file \"x.proto\" is already registered", "code: 'Some requested entity was not found'",
+	} {
+		if DecodeFailure(text) {
+			t.Errorf("%q is taken for a decode failure", text)
+		}
+	}
+}
+
+// broken is text wrapped at any column, also inside words.
+func broken(text string, width int) string {
+	var out strings.Builder
+	for i, r := range text {
+		if i > 0 && i%width == 0 {
+			out.WriteString("\n  │ ")
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
+}
+
+func FuzzDecodeFailure(f *testing.F) {
+	f.Add("Error:   × status: Internal, message: \"failed to decode\n  │ Protobuf message\"")
+	f.Add("\xff\xfe")
+	f.Fuzz(func(_ *testing.T, text string) { DecodeFailure(text) })
+}
