@@ -60,7 +60,7 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 		run = runBackupAll
 	}
 	c := &cobra.Command{
-		Use: "backup-all", Short: "Back up every sandbox, after the preflight", Long: backupAllLong, Args: cobra.NoArgs,
+		Use: "backup-all", Short: "Back up every sandbox, after the preflight", Long: backupAllLong,
 		Example:     "  sandkeeper backup-all --strict\n  sandkeeper backup-all --offline",
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),

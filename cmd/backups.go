@@ -16,11 +16,8 @@ the gateways themselves is listed and verified as well; --gateway-state NAME sho
 
 func newBackups(a *app) *cobra.Command {
 	c := &cobra.Command{
-		Use: "backups", Short: "List, show, verify, prune, export and import backups", Long: backupsLong, Args: cobra.NoArgs,
+		Use: "backups", Short: "List, show, verify, prune, export and import backups", Long: backupsLong,
 		Annotations: exits(ExitOK, ExitUsage),
-		RunE: func(*cobra.Command, []string) error {
-			return usage("sandkeeper backups list", "which one: list, show, verify, prune, export or import?")
-		},
 	}
 	c.AddCommand(newBackupsList(a, nil), newBackupsShow(a, nil), newBackupsVerify(a, nil), newBackupsPrune(a, nil),
 		newBackupsExport(a, nil), newBackupsImport(a, nil))

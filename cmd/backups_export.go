@@ -30,7 +30,7 @@ func newBackupsExport(a *app, run func(context.Context, *backupsExportOptions) (
 		run = runBackupsExport
 	}
 	c := &cobra.Command{
-		Use: "export NAME [ID]", Short: "Write one backup as a portable tar, or for NemoClaw", Long: backupsExportLong, Args: cobra.RangeArgs(1, 2),
+		Use: "export NAME [ID]", Short: "Write one backup as a portable tar, or for NemoClaw", Long: backupsExportLong,
 		Example:           "  sandkeeper backups export alpha --to /media/usb/alpha.tar\n  sandkeeper backups export alpha --nemoclaw",
 		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged, ExitInterrupted),
 		ValidArgsFunction: a.completeSandboxes,

@@ -31,7 +31,7 @@ func newBackupsImport(a *app, run func(context.Context, *backupsImportOptions) (
 		run = runBackupsImport
 	}
 	c := &cobra.Command{
-		Use: "import FILE|FOLDER|-", Short: "Take in an exported backup or a NemoClaw snapshot", Long: backupsImportLong, Args: cobra.ExactArgs(1),
+		Use: "import FILE|FOLDER|-", Short: "Take in an exported backup or a NemoClaw snapshot", Long: backupsImportLong,
 		Example:     "  sandkeeper backups import /media/usb/alpha.tar\n  sandkeeper backups import ~/.nemoclaw/rebuild-backups/alpha/2026-06-26T12-34-56-789Z",
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitLocked, ExitDamaged, ExitInterrupted),
 	}

@@ -26,7 +26,7 @@ func newBackupsList(a *app, run func(context.Context, *backupsListOptions) (*ans
 		run = runBackupsList
 	}
 	c := &cobra.Command{
-		Use: "list [NAME]", Short: "List backups, newest first", Args: cobra.MaximumNArgs(1),
+		Use: "list [NAME]", Short: "List backups, newest first",
 		Long:              "List the backups of every sandbox, or of one, newest first. Damaged ones are listed as damaged; they are never chosen as latest.",
 		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound),
 		ValidArgsFunction: a.completeSandboxes,

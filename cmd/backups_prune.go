@@ -29,7 +29,7 @@ func newBackupsPrune(a *app, run func(context.Context, *backupsPruneOptions) (*a
 		run = runBackupsPrune
 	}
 	c := &cobra.Command{
-		Use: "prune [NAME]", Short: "Remove old backups, plan first", Long: backupsPruneLong, Args: cobra.MaximumNArgs(1),
+		Use: "prune [NAME]", Short: "Remove old backups, plan first", SuggestFor: []string{"delete", "remove", "rm"}, Long: backupsPruneLong,
 		Example:           "  sandkeeper backups prune --keep 3\n  sandkeeper backups prune alpha --keep 3 --keep-daily 7 --keep-weekly 4 --yes",
 		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitNotFound, ExitLocked, ExitInterrupted),
 		ValidArgsFunction: a.completeSandboxes,
@@ -94,7 +94,7 @@ func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, erro
 	if err != nil || len(remove) == 0 {
 		return pruneAnswer(plan), err
 	}
-	if err := o.consent(plan, len(remove)); err != nil {
+	if err := o.consent(ctx, plan, len(remove)); err != nil {
 		return pruneAnswer(plan), err
 	}
 	err = plan.remove(ctx, store, remove)
@@ -146,21 +146,22 @@ func bySandbox(backups []backup.Backup) [][]backup.Backup {
 	return groups
 }
 
-func (o *backupsPruneOptions) consent(plan *pruneResult, n int) error {
+func (o *backupsPruneOptions) consent(ctx context.Context, plan *pruneResult, n int) error {
 	a := o.app
 	if o.yes {
 		return nil
 	}
-	if !a.CanAsk() || a.JSON {
-		return usage("add --yes, or --dry-run to see the plan only", "%d backups would be removed, and there is no terminal to ask on", n)
-	}
+	var text strings.Builder
 	for _, p := range plan.Plan {
-		fmt.Fprintf(a.Err, "%-8s %s %s %s\n", p.Action, p.Sandbox, p.ID, strings.Join(p.Reasons, ", "))
+		fmt.Fprintf(&text, "%-8s %s %s %s\n", p.Action, p.Sandbox, p.ID, strings.Join(p.Reasons, ", "))
 	}
-	if !a.Confirm(fmt.Sprintf("Remove %d backups from %s?", n, plan.Root)) {
-		return usage("nothing was removed", "not pruned: the answer was no")
-	}
-	return nil
+	fmt.Fprintf(&text, "Remove %d backups from %s?", n, plan.Root)
+	return a.ask(ctx, question{
+		text:     text.String(),
+		unasked:  fmt.Sprintf("%d backups would be removed", n),
+		flags:    "add --yes, or --dry-run to see the plan only",
+		declined: "nothing was removed",
+	})
 }
 
 func (r *pruneResult) remove(ctx context.Context, store *backup.Store, remove []backup.Backup) error {

@@ -25,7 +25,7 @@ func newBackupsShow(a *app, run func(context.Context, *backupsShowOptions) (*ans
 		run = runBackupsShow
 	}
 	c := &cobra.Command{
-		Use: "show NAME [ID]", Short: "Show what one backup holds and what it leaves out", Args: cobra.RangeArgs(0, 2),
+		Use: "show NAME [ID]", Short: "Show what one backup holds and what it leaves out",
 		Long: `Show one backup's manifest: where it came from, what it holds, what was left out and why. NAME is a sandbox (then its latest
 backup, or the one whose id, or the beginning of it, is given) or the id of a backup. With --gateway-state NAME, only an ID may follow.`,
 		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged),
@@ -33,6 +33,12 @@ backup, or the one whose id, or the beginning of it, is given) or the id of a ba
 	}
 	o.store.addFlags(c.Flags())
 	o.which.addFlag(c.Flags())
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil // --gateway-state, or its twin, may name what is meant
+		}
+		return takes(c, args)
+	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o.args = args
 		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
@@ -66,8 +72,11 @@ func (o *backupsShowOptions) choose() error {
 	if o.which.gateway != "" {
 		named = 0
 	}
-	if len(o.args) < named || len(o.args) > named+1 {
-		return usage("sandkeeper backups show NAME [ID], or --gateway-state NAME [ID]", "%d arguments", len(o.args))
+	if len(o.args) < named {
+		return usage("usage: sandkeeper backups show NAME [ID]\nsandkeeper backups list shows what there is", "sandkeeper backups show: NAME is missing")
+	}
+	if len(o.args) > named+1 {
+		return usage("give --gateway-state NAME, and at most an ID", "%q is one argument too many", o.args[named+1])
 	}
 	if named == 1 {
 		o.which.name = o.args[0]

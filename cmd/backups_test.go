@@ -111,8 +111,8 @@ func TestPruneSaysPlanAndKeepsTheLastOne(t *testing.T) {
 		t.Errorf("without a terminal: exit %d, %q", code, stderr)
 	}
 	h.answer = "n\n"
-	if code, _, _ := h.run("backups", "prune", "--keep", "1"); code == ExitOK {
-		t.Error("no was taken for done")
+	if code, _, stderr := h.run("backups", "prune", "--keep", "1"); code != ExitOK || !strings.Contains(stderr, "the answer was no: nothing was removed") {
+		t.Errorf("exit %d after a no: %s", code, stderr)
 	}
 	if _, err := os.Stat(filepath.Join(h.store(), "alpha", ids[1])); err != nil {
 		t.Errorf("it is gone before anybody agreed: %v", err)

@@ -30,7 +30,7 @@ func newBackupsVerify(a *app, run func(context.Context, *backupsVerifyOptions) (
 		run = runBackupsVerify
 	}
 	c := &cobra.Command{
-		Use: "verify [NAME|ID]", Short: "Prove that backups are whole", Long: backupsVerifyLong, Args: cobra.MaximumNArgs(1),
+		Use: "verify [NAME|ID]", Short: "Prove that backups are whole", Long: backupsVerifyLong,
 		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged, ExitInterrupted),
 		ValidArgsFunction: a.completeSandboxes,
 	}

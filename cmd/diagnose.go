@@ -39,7 +39,7 @@ func newDiagnose(a *app, run func(context.Context, *diagnoseOptions) (*answer, e
 		run = runDiagnose
 	}
 	c := &cobra.Command{
-		Use: "diagnose [FILE|-]", Short: "Classify a pasted error text and say what to do", Long: diagnoseLong, Args: cobra.MaximumNArgs(1),
+		Use: "diagnose [FILE|-]", Short: "Classify a pasted error text and say what to do", Long: diagnoseLong,
 		Example:     "  openshell sandbox list 2>&1 | sandkeeper diagnose\n  sandkeeper diagnose install.log",
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitInterrupted),
 	}

@@ -19,11 +19,8 @@ and in which order, stands in the [compute] table of config.toml; OPENSHELL_COMP
 
 func newExtensions(a *app) *cobra.Command {
 	c := &cobra.Command{
-		Use: "extensions", Short: "Lifecycle extensions: list, reconcile, state", Long: extensionsLong, Args: cobra.NoArgs,
+		Use: "extensions", Short: "Lifecycle extensions: list, reconcile, state", Long: extensionsLong,
 		Annotations: exits(ExitOK, ExitUsage),
-		RunE: func(*cobra.Command, []string) error {
-			return usage("sandkeeper extensions list", "which one: list, reconcile or state?")
-		},
 	}
 	c.AddCommand(newExtensionsList(a, nil), newExtensionsReconcile(a, nil), newExtensionsState(a, nil))
 	return c

@@ -27,8 +27,8 @@ func newExtensionsReconcile(a *app, run func(context.Context, *extensionsReconci
 	}
 	return &cobra.Command{
 		Use: "reconcile", Short: "Finish what was left, and look whether sandboxes are as extensions left them", Long: extensionsReconcileLong,
-		Args: cobra.NoArgs, Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitUnreachable, ExitLocked, ExitInterrupted),
-		RunE: a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitUnreachable, ExitLocked, ExitInterrupted),
+		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
 }
 

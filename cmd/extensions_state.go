@@ -28,7 +28,7 @@ func newExtensionsState(a *app, run func(context.Context, *extensionsStateOption
 		run = runExtensionsState
 	}
 	c := &cobra.Command{
-		Use: "state", Short: "Sizes and counts of what extensions keep; show or clear one", Long: extensionsStateLong, Args: cobra.NoArgs,
+		Use: "state", Short: "Sizes and counts of what extensions keep; show or clear one", Long: extensionsStateLong,
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitLocked),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
@@ -43,7 +43,7 @@ func newExtensionsState(a *app, run func(context.Context, *extensionsStateOption
 
 func (o *extensionsStateOptions) oneState(run func(context.Context, *extensionsStateOptions) (*answer, error), verb, short string) *cobra.Command {
 	return &cobra.Command{
-		Use: verb + " SANDBOX EXTENSION", Short: short, Long: short + ". SANDBOX is a sandbox's id, or its name if only one has it.", Args: cobra.ExactArgs(2),
+		Use: verb + " SANDBOX EXTENSION", Short: short, Long: short + ". SANDBOX is a sandbox's id, or its name if only one has it.",
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitLocked),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.sandbox, o.extension = args[0], args[1]
@@ -59,7 +59,7 @@ type extensionsStateResult struct {
 	Cleared bool                       `json:"cleared"`
 }
 
-func runExtensionsState(_ context.Context, o *extensionsStateOptions) (*answer, error) {
+func runExtensionsState(ctx context.Context, o *extensionsStateOptions) (*answer, error) {
 	store, err := o.app.readExtensionStore()
 	if err != nil {
 		return nil, err
@@ -72,14 +72,14 @@ func runExtensionsState(_ context.Context, o *extensionsStateOptions) (*answer, 
 		}
 		return found, nil
 	}
-	err = errors.Join(o.read(store, result), store.Close())
+	err = errors.Join(o.read(ctx, store, result), store.Close())
 	if errors.Is(err, lifecycle.ErrUnknownState) {
 		return nil, notFound("%w", err)
 	}
 	return found, err
 }
 
-func (o *extensionsStateOptions) read(store *lifecycle.Store, result *extensionsStateResult) (err error) {
+func (o *extensionsStateOptions) read(ctx context.Context, store *lifecycle.Store, result *extensionsStateResult) (err error) {
 	if result.Stats, err = store.Stats(); err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (o *extensionsStateOptions) read(store *lifecycle.Store, result *extensions
 	if !o.clear {
 		return nil
 	}
-	if err := o.consent(detail); err != nil {
+	if err := o.consent(ctx, detail); err != nil {
 		return err
 	}
 	err = store.Clear(o.sandbox, o.extension)
@@ -103,19 +103,18 @@ func (o *extensionsStateOptions) read(store *lifecycle.Store, result *extensions
 	return err
 }
 
-func (o *extensionsStateOptions) consent(d lifecycle.StateDetail) error {
+func (o *extensionsStateOptions) consent(ctx context.Context, d lifecycle.StateDetail) error {
 	a := o.app
 	if o.yes {
 		return nil
 	}
-	if !a.CanAsk() || a.JSON {
-		return usage("add --yes", "the state of extension %q for sandbox %q would be removed, and there is no terminal to ask on", d.Extension, d.Sandbox.Name)
-	}
-	question := fmt.Sprintf("Remove what extension %q keeps for sandbox %q (%d bytes)? What it guards outside is then nobody's to release.", d.Extension, d.Sandbox.Name, d.Bytes)
-	if !a.Confirm(question) {
-		return usage("nothing was removed", "not cleared: the answer was no")
-	}
-	return nil
+	return a.ask(ctx, question{
+		text: fmt.Sprintf("What the state of an extension guards outside is nobody's to release when the state is gone.\n"+
+			"Remove what extension %q keeps for sandbox %q (%d bytes)?", d.Extension, d.Sandbox.Name, d.Bytes),
+		unasked:  fmt.Sprintf("the state of extension %q for sandbox %q would be removed", d.Extension, d.Sandbox.Name),
+		flags:    "add --yes",
+		declined: "nothing was removed",
+	})
 }
 
 func (o *extensionsStateOptions) render(a *app, r *extensionsStateResult) {

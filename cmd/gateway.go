@@ -8,10 +8,7 @@ const gatewayLong = `Look at one gateway: every piece of evidence side by side (
 
 func newGateway(a *app) *cobra.Command {
 	c := &cobra.Command{
-		Use: "gateway", Short: "Show or await the gateway", Long: gatewayLong, Args: cobra.NoArgs, Annotations: exits(ExitOK, ExitUsage),
-		RunE: func(*cobra.Command, []string) error {
-			return usage("sandkeeper gateway status", "which one: status or wait?")
-		},
+		Use: "gateway", Short: "Show or await the gateway", Long: gatewayLong, Annotations: exits(ExitOK, ExitUsage),
 	}
 	c.AddCommand(newGatewayStatus(a, nil), newGatewayWait(a, nil))
 	return c

@@ -122,13 +122,12 @@ func (o *restoreOptions) agreeToState(ctx context.Context, request backup.Restor
 	if err := request.Stopped(ctx); err != nil || o.dryRun || o.yes {
 		return nil // the restore itself says so
 	}
-	if !a.CanAsk() || a.JSON {
-		return usage("add --yes, or --dry-run to look first", "gateway %q: its state would be replaced, and there is no terminal to ask on", o.gatewayState)
-	}
-	if !a.Confirm(fmt.Sprintf("The state of gateway %q is replaced by backup %s.\nWhat is there now is kept aside. Replace it?", o.gatewayState, request.Backup.ID)) {
-		return usage("nothing was changed", "not restored: the answer was no")
-	}
-	return nil
+	return a.ask(ctx, question{
+		text:     fmt.Sprintf("The state of gateway %q is replaced by backup %s.\nWhat is there now is kept aside. Replace it?", o.gatewayState, request.Backup.ID),
+		unasked:  fmt.Sprintf("gateway %q: its state would be replaced", o.gatewayState),
+		flags:    "add --yes, or --dry-run to look first",
+		declined: "nothing was restored",
+	})
 }
 
 func gatewayStateMissing(name string, err error) error {

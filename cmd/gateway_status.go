@@ -28,7 +28,7 @@ func newGatewayStatus(a *app, run func(context.Context, *gatewayStatusOptions) (
 		run = runGatewayStatus
 	}
 	return &cobra.Command{
-		Use: "status", Short: "Every evidence about the gateway side by side", Long: gatewayStatusLong, Args: cobra.NoArgs,
+		Use: "status", Short: "Every evidence about the gateway side by side", Long: gatewayStatusLong,
 		Annotations: exits(ExitOK, ExitUsage, ExitUnreachable, ExitInterrupted),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}

@@ -31,7 +31,7 @@ func newGatewayWait(a *app, run func(context.Context, *gatewayWaitOptions) (*ans
 		run = runGatewayWait
 	}
 	c := &cobra.Command{
-		Use: "wait", Short: "Wait until the gateway is ready and stays so", Long: gatewayWaitLong, Args: cobra.NoArgs,
+		Use: "wait", Short: "Wait until the gateway is ready and stays so", Long: gatewayWaitLong,
 		Example:     "  systemctl --user restart openshell-gateway && sandkeeper gateway wait --timeout 2m",
 		Annotations: exits(ExitOK, ExitUsage, ExitUnreachable, ExitInterrupted),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),

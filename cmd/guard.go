@@ -14,7 +14,7 @@ const guardName = "guard-paused-containers"
 
 func newGuard(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: guardName, Hidden: true, Args: cobra.NoArgs, Short: "Unpause containers when the run that paused them dies",
+		Use: guardName, Hidden: true, Short: "Unpause containers when the run that paused them dies",
 		RunE: a.pure(func(ctx context.Context) (*answer, error) {
 			if a.Env.StateHome() == "" {
 				return nil, errors.New("the guard needs a home for its journal")

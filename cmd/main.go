@@ -5,6 +5,7 @@ package cmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -43,9 +44,11 @@ func run(ctx context.Context, args []string, a *app) ExitCode {
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(a.In)
-	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	command, err := root.ExecuteContextC(ctx)
+	if a.printed.err != nil { // of help, or of a completion script
+		err = &Failure{Code: ExitRefused, Kind: "internal", Err: fmt.Errorf("write the result: %w", a.printed.err)}
+	}
 	if err != nil && !a.started { // unknown command, bad flag, wrong arguments: nothing has run yet
 		err = asUsage(err)
 	}
@@ -60,6 +63,7 @@ type app struct {
 	config config
 	linked []lifecycle.Definition // extensions of a downstream, beside the built-in ones
 
+	printed *faithful // what cobra prints: help and completion scripts
 	started bool
 	answer  *answer
 	silent  engine.State // an engine that did not answer in this run: it is not waited for again
@@ -98,6 +102,10 @@ func (a *app) finish(command string, f *Failure) ExitCode {
 	code := ExitOK
 	if f != nil {
 		code = f.Code
+	}
+	if f != nil && code == ExitOK { // somebody said no, which is no error
+		fmt.Fprintln(a.Err, ui.CleanLines(f.Error()))
+		f = nil
 	}
 	if a.JSON {
 		return a.finishJSON(command, code, f)
@@ -163,7 +171,7 @@ func (a *app) finishJSON(command string, code ExitCode, f *Failure) ExitCode {
 }
 
 func asUsage(err error) error {
-	if f := failureOf(err); f.Code == ExitUsage || f.Kind == "config_invalid" {
+	if f, ok := errors.AsType[*Failure](err); ok {
 		return f
 	}
 	return usage("sandkeeper --help lists commands and flags", "%w", err)

@@ -195,15 +195,15 @@ func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left
 
 // A result that could not be written is a failure, in text as in JSON.
 func TestUnwrittenResultIsAFailure(t *testing.T) {
-	for _, form := range []string{"text", "json"} {
+	for _, line := range []string{"diagnose --no-host", "diagnose --no-host --json", "--help", "help restore", "completion bash", "man"} {
 		var problems bytes.Buffer
 		s := &ui.Streams{
 			In: strings.NewReader("Error: database is locked"), Out: fullDisk{}, Err: &problems,
 			Env: env.Parse([]string{"HOME=" + t.TempDir(), "PATH=/nowhere"}),
 		}
-		args := []string{"diagnose", "--no-host", "-o", form}
+		args := strings.Fields(line)
 		if code := run(t.Context(), args, &app{Streams: s, JSON: wantsJSON(args, s)}); code == ExitOK || !strings.Contains(problems.String(), "no space left") {
-			t.Errorf("%s: exit %d, %s", form, code, problems.String())
+			t.Errorf("%s: exit %d, %s", line, code, problems.String())
 		}
 	}
 }

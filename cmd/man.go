@@ -12,7 +12,7 @@ import (
 
 func newMan(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "man", Short: "Print the manual page", Args: cobra.NoArgs, Annotations: exits(ExitOK, ExitUsage),
+		Use: "man", Short: "Print the manual page", Annotations: exits(ExitOK, ExitUsage),
 		Long:    "Print the manual page in roff. To read it: sandkeeper man | man -l -",
 		Example: "  sandkeeper man | man -l -",
 		RunE: func(c *cobra.Command, args []string) error {

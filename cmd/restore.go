@@ -64,7 +64,7 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 		if o.gatewayState != "" {
 			return selection{gateway: o.gatewayState, name: argument(args, 0)}.single()
 		}
-		return cobra.ExactArgs(1)(c, args)
+		return takes(c, args)
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o.name = argument(args, 0)
@@ -203,7 +203,7 @@ func (o *restoreOptions) restore(ctx context.Context, request backup.RestoreRequ
 	summary, err := backup.Restore(ctx, request)
 	if consent, ok := errors.AsType[*backup.ConsentError](err); ok {
 		progress.Close()
-		if err := a.consent(consent); err != nil {
+		if err := a.consent(ctx, consent); err != nil {
 			return err
 		}
 		request.Consent = true
@@ -226,13 +226,12 @@ func notRestored(err error) error {
 	return &Failure{Code: f.Code, Kind: f.Kind, Err: f.Err, Hint: "correct what is named, then run the same command again: it takes up what this one has left"}
 }
 
-// consent asks whether the present content may be replaced; where nobody can answer it names the flag that does.
-func (a *app) consent(c *backup.ConsentError) error {
-	if !a.CanAsk() || a.JSON {
-		return usage("add --yes, or --dry-run to look first", "%w, and there is no terminal to ask on", c)
-	}
-	if !a.Confirm(fmt.Sprintf("%v.\nIt is saved as a backup first. Replace it?", c)) {
-		return usage("nothing was changed", "not restored: the answer was no")
-	}
-	return nil
+// consent asks whether the present content may be replaced.
+func (a *app) consent(ctx context.Context, c *backup.ConsentError) error {
+	return a.ask(ctx, question{
+		text:     fmt.Sprintf("%v.\nIt is saved as a backup first. Replace it?", c),
+		unasked:  c.Error(),
+		flags:    "add --yes, or --dry-run to look first",
+		declined: "nothing was restored",
+	})
 }

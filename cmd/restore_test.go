@@ -20,7 +20,7 @@ func TestRestoreAsksAndTakesNoForAnAnswer(t *testing.T) {
 	h := saved(t)
 	h.answer = "n\n"
 	code, _, stderr := h.run("restore", "alpha")
-	if code != ExitUsage || !strings.Contains(stderr, "Replace it? [y/N]:") || !strings.Contains(stderr, "nothing was changed") {
+	if code != ExitOK || !strings.Contains(stderr, "Replace it? [y/N]:") || !strings.Contains(stderr, "nothing was restored") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	if got := h.content("alpha"); got != "second" {

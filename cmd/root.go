@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -33,7 +34,7 @@ Every flag has an environment twin SANDKEEPER_<FLAG>; defaults can be set in $XD
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use: "sandkeeper", Short: "Keep OpenShell sandboxes safe through an upgrade", Long: rootLong,
-		SilenceErrors: true, SilenceUsage: true, Args: cobra.NoArgs,
+		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 		RunE: func(c *cobra.Command, _ []string) error {
 			return usage("sandkeeper --help lists them", "a command is needed")
@@ -44,10 +45,27 @@ func newRoot(a *app) *cobra.Command {
 		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newBackups(a),
 		newDiagnose(a, nil), newGateway(a), newExtensions(a), newVersion(a), newMan(a), newGuard(a),
 	)
+	a.printed = &faithful{to: a.Out}
+	root.SetOut(a.printed) // before the completion command is made, which keeps it
+	root.SetFlagErrorFunc(mistyped)
+	root.SetHelpCommand(newHelp())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
 	for _, c := range allCommands(root) {
+		shareRules(c)
 		addExitStatus(c)
 	}
 	return root
+}
+
+// shareRules gives c what every command has: arguments as its usage line says, and as a group an answer when called alone.
+func shareRules(c *cobra.Command) {
+	if c.Args == nil || c.HasSubCommands() || c.Parent().Name() == "completion" {
+		c.Args = takes
+	}
+	if c.HasSubCommands() && !c.Runnable() {
+		c.RunE = whichOne
+	}
 }
 
 func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
@@ -105,7 +123,10 @@ func (a *app) complete(flags *pflag.FlagSet) error {
 		if !set {
 			return
 		}
-		if err := flags.Set(f.Name, value); err != nil {
+		err := flags.Set(f.Name, value)
+		if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+			problem = invalidValue(source, invalid)
+		} else if err != nil {
 			problem = usage("see the flag --"+f.Name, "%s: %w", source, err)
 		}
 	})

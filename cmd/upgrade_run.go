@@ -171,25 +171,17 @@ func unfinishedHint(outcomes []upgrade.Outcome) string {
 	return "each is named with its reason; sandkeeper upgrade-sandboxes --check shows what is stale now"
 }
 
-// confirm asks, unless the answer was given. Without a terminal it names the flag. Ctrl-C ends it, although nothing ends the reading.
-func (o *upgradeOptions) confirm(ctx context.Context, question string) error {
+// confirm asks, unless the answer was given.
+func (o *upgradeOptions) confirm(ctx context.Context, text string) error {
 	if o.yes || o.auto {
 		return nil
 	}
-	if !o.app.CanAsk() || o.app.JSON {
-		return usage("add --yes to go on without a question", "there is no terminal to ask on:\n%s", question)
-	}
-	answer := make(chan bool, 1)
-	go func() { answer <- o.app.Confirm(question + "\nGo on?") }()
-	select {
-	case yes := <-answer:
-		if !yes {
-			return usage("nothing was changed", "not upgraded: the answer was no")
-		}
-		return ctx.Err()
-	case <-ctx.Done():
-		return fmt.Errorf("nothing was changed: %w", ctx.Err())
-	}
+	return o.app.ask(ctx, question{
+		text:     text + "\nGo on?",
+		unasked:  text + "\nThis wants an answer",
+		flags:    "add --yes to go on without a question",
+		declined: "nothing was changed",
+	})
 }
 
 func newRunID(now time.Time, random string) string {

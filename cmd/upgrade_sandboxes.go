@@ -48,7 +48,7 @@ func newUpgradeSandboxes(a *app, run func(context.Context, *upgradeOptions) (*an
 		run = runUpgrade
 	}
 	c := &cobra.Command{
-		Use: "upgrade-sandboxes", Short: "Say which sandboxes are behind, and rebuild them", Long: upgradeLong, Args: cobra.NoArgs,
+		Use: "upgrade-sandboxes", Short: "Say which sandboxes are behind, and rebuild them", Long: upgradeLong,
 		Example: "  sandkeeper upgrade-sandboxes --check --json\n  sandkeeper upgrade-sandboxes --only alpha\n" +
 			"  sandkeeper upgrade-sandboxes --rollback",
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitFound, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted),

@@ -22,7 +22,7 @@ type versionResult struct {
 
 func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs, Annotations: exits(ExitOK, ExitUsage),
+		Use: "version", Short: "Print the version", Annotations: exits(ExitOK, ExitUsage),
 		Long: "Print the version of sandkeeper. Needs no Docker, no config file and no home.",
 		RunE: a.pure(func(context.Context) (*answer, error) {
 			v := versionResult{Version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH}

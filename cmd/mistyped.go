@@ -1,0 +1,175 @@
+package cmd
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// mistyped turns what the parser says of a flag into a sentence for whoever typed it, with what was probably meant.
+func mistyped(c *cobra.Command, err error) error {
+	if errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	if typed := c.Flags().Args(); c.HasSubCommands() && len(typed) > 0 {
+		return unknownCommand(c, typed[0]) // the flags belong to a command that is none
+	}
+	help := c.CommandPath() + " --help shows its flags"
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		return unknownFlag(c, unknown, help)
+	}
+	if lacking, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return usage(help, "--%s needs a value", lacking.GetFlag().Name)
+	}
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return invalidValue("--"+invalid.GetFlag().Name, invalid)
+	}
+	if bad, ok := errors.AsType[*pflag.InvalidSyntaxError](err); ok {
+		return usage(help, "%q is no flag", bad.GetSpecifiedFlag())
+	}
+	return usage(help, "%w", err)
+}
+
+func unknownFlag(c *cobra.Command, unknown *pflag.NotExistError, help string) error {
+	if unknown.GetSpecifiedShortnames() != "" {
+		return usage(help, "unknown flag -%s", unknown.GetSpecifiedName())
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, "--"+f.Name)
+		}
+	})
+	name := "--" + unknown.GetSpecifiedName()
+	return usage(meant(nearest(name, names))+help, "unknown flag %s", name)
+}
+
+// unknownCommand is for a word that is no command of group, at whatever level that stands.
+func unknownCommand(group *cobra.Command, word string) error {
+	where := ""
+	if group.HasParent() {
+		where = " of " + group.CommandPath()
+	}
+	return usage(meant(meantCommands(group, word))+group.CommandPath()+" --help lists its commands", "unknown command %q%s", word, where)
+}
+
+// meantCommands are the commands of group that word resembles; else those of any level, so that "list" leads to "backups list".
+func meantCommands(group *cobra.Command, word string) []string {
+	var near, elsewhere []string
+	for _, c := range allCommands(group.Root())[1:] {
+		if c.Hidden {
+			continue
+		}
+		names := append([]string{c.Name()}, append(c.Aliases, c.SuggestFor...)...)
+		if len(nearest(word, names)) == 0 {
+			continue
+		}
+		if c.Parent() == group {
+			near = append(near, c.CommandPath())
+		} else {
+			elsewhere = append(elsewhere, c.CommandPath())
+		}
+	}
+	if len(near) > 0 {
+		return near
+	}
+	return elsewhere
+}
+
+func meant(names []string) string {
+	if len(names) == 0 || len(names) > 4 {
+		return ""
+	}
+	return "did you mean " + strings.Join(names, " or ") + "?\n"
+}
+
+// nearest are the names that word begins, or that differ from it by a typing error or two.
+func nearest(word string, names []string) []string {
+	var near []string
+	for _, name := range names {
+		begun := len(strings.TrimLeft(word, "-")) > 1 && strings.HasPrefix(name, strings.ToLower(word))
+		if begun || typingErrors(strings.ToLower(word), name) <= min(2, len(name)/3) {
+			near = append(near, name)
+		}
+	}
+	return near
+}
+
+// typingErrors counts the letters that were left out, added, exchanged with the next one or mistaken between a and b.
+func typingErrors(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			mistaken := 0
+			if a[i-1] != b[j-1] {
+				mistaken = 1
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+mistaken)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
+// invalidValue says of a value what was expected. name is where it was given: a flag, or an environment variable.
+func invalidValue(name string, invalid *pflag.InvalidValueError) error {
+	value := invalid.GetValue()
+	switch kind := invalid.GetFlag().Value.Type(); kind {
+	case "int", "count":
+		return usage("give, for instance, 4", "%s: %q is not a whole number that can be used here", name, value)
+	case "duration":
+		return usage("give, for instance, 30s, 5m or 1h30m", "%s: %q is not a duration: a number and its unit are expected", name, value)
+	case "bool":
+		return usage("give true or false, or the flag alone", "%s: %q is neither true nor false", name, value)
+	case "stringSlice":
+		return usage("give the values separated by commas, without quotes among them", "%s: %q is not a list of values", name, value)
+	}
+	return usage("see "+name, "%s: %q: %w", name, value, invalid.Unwrap())
+}
+
+// takes judges the arguments of a command by the words after its name in Use: those in brackets may be left out.
+func takes(c *cobra.Command, args []string) error {
+	if c.HasSubCommands() && len(args) > 0 {
+		return unknownCommand(c, args[0])
+	}
+	words := strings.Fields(c.Use)[1:]
+	needed := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "[") })
+	if needed < 0 {
+		needed = len(words)
+	}
+	hint := "usage: " + c.UseLine() + "\n" + c.CommandPath() + " --help says more"
+	switch {
+	case len(args) < needed:
+		return usage(hint, "%s: %s is missing", c.CommandPath(), strings.Join(words[len(args):needed], " "))
+	case len(words) == 0 && len(args) > 0:
+		return usage(hint, "%s takes no arguments, and %q was given", c.CommandPath(), args[0])
+	case len(args) > len(words):
+		return usage(hint, "%s: %q is one argument too many", c.CommandPath(), args[len(words)])
+	}
+	return nil
+}
+
+// whichOne answers a group that was called without one of its commands.
+func whichOne(c *cobra.Command, _ []string) error {
+	var names []string
+	for _, child := range c.Commands() {
+		if child.IsAvailableCommand() {
+			names = append(names, child.Name())
+		}
+	}
+	last := len(names) - 1
+	return usage(c.CommandPath()+" --help says what each does",
+		"which one: %s or %s?", strings.Join(names[:last], ", "), names[last])
+}
