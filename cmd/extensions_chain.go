@@ -39,7 +39,7 @@ func (a *app) openExtensionChain() (*extensionChain, error) {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	c.Chain, err = lifecycle.NewChain(lifecycle.Options{
-		Links: links, Store: c.store, Audit: c.audit, Warn: func(err error) { a.warn("%v", err) },
+		Links: links, Store: c.store, Audit: lifecycle.JoinSinks(c.audit, lifecycle.SinksOf(a.linked).Audit), Warn: func(err error) { a.warn("%v", err) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, c.close())

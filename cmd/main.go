@@ -52,7 +52,11 @@ func run(ctx context.Context, args []string, a *app) ExitCode {
 	if err != nil && !a.started { // unknown command, bad flag, wrong arguments: nothing has run yet
 		err = asUsage(err)
 	}
-	return a.finish(commandName(command), failureOf(err))
+	code := a.finish(commandName(command), failureOf(err))
+	if a.endTrace != nil {
+		a.endTrace(code, err)
+	}
+	return code
 }
 
 // app is one invocation: where it talks, what was asked of it, and what it has to say at the end.
@@ -63,7 +67,9 @@ type app struct {
 	config config
 	linked []lifecycle.Definition // extensions of a downstream, beside the built-in ones
 
-	printed *faithful // what cobra prints: help and completion scripts
+	printed  *faithful             // what cobra prints: help and completion scripts
+	endTrace func(ExitCode, error) // of the trace that the command began; nil when it began none
+
 	started bool
 	answer  *answer
 	silent  engine.State // an engine that did not answer in this run: it is not waited for again
@@ -86,6 +92,7 @@ func (a *app) do(run func(context.Context) (*answer, error)) func(*cobra.Command
 			return usage("give a name, or leave the argument out", "an argument is empty")
 		}
 		a.started = true
+		c.SetContext(a.traced(c))
 		offline, err := c.Flags().GetBool("offline")
 		a.clearUp(c.Context(), err != nil || !offline)
 		found, err := run(c.Context())

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sandkeeper/gateway"
+	"sandkeeper/internal/tracing"
 	"sandkeeper/openshell"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
@@ -23,6 +24,8 @@ type view struct {
 
 // vet observes and judges every gateway that a run will trust, all at once, in the order of bindings.
 func (a *app) vet(ctx context.Context, action preflight.Action, bindings []sandbox.Binding) []view {
+	ctx, span := tracing.Start(ctx, "preflight")
+	defer span.End()
 	views := make([]view, len(bindings))
 	var wg sync.WaitGroup
 	for i, binding := range bindings {

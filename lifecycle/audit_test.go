@@ -38,7 +38,7 @@ func TestAuditFileHoldsOCSFEvents(t *testing.T) {
 	}
 	event := Event{
 		Time: time.UnixMilli(1763719200123), Activity: ActivityInstall, Severity: SeverityMedium, Failure: errors.New("denied\nhere"),
-		Sandbox: Reference{"id-1", "alpha", "gw"}, Extension: "a", Message: "m", Details: map[string]string{"k": "v"}, TraceID: "t",
+		Sandbox: Reference{"id-1", "alpha", "gw"}, Extension: "a", Message: "m", Details: map[string]string{"k": "v"}, Correlation: "t",
 	}
 	if err := errors.Join(audit.Write(t.Context(), event), audit.Close()); err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestAuditFileHoldsOCSFEvents(t *testing.T) {
 		"class_uid": 6002.0, "class_name": "Application Lifecycle", "type_uid": 600201.0, "type_name": "Application Lifecycle: Install",
 		"severity_id": 3.0, "severity": "Medium", "time": 1763719200123.0, "status_id": 2.0, "status": "Failure", "status_detail": "denied\nhere",
 		"message": "m", "app": map[string]any{"name": "alpha", "uid": "id-1", "vendor_name": "OpenShell"},
-		"metadata": map[string]any{"version": "1.3.0", "correlation_uid": "t", "product": map[string]any{"name": "sandkeeper", "vendor_name": "sandkeeper"}},
+		"metadata": map[string]any{"version": "1.8.0", "correlation_uid": "t", "product": map[string]any{"name": "sandkeeper", "vendor_name": "sandkeeper"}},
 		"unmapped": map[string]any{"gateway": "gw", "extension": "a", "details": map[string]any{"k": "v"}},
 	}})
 }
@@ -105,7 +105,8 @@ func TestEventsOfALife(t *testing.T) {
 		same(t, "sandbox", e.Sandbox.Name, "alpha")
 	}
 	same(t, "events", got, []string{
-		"before_create: a leased 10.0.0.7", "Install:  sandbox created", "Remove:  sandbox deleted",
+		"create:  sandbox creation began", "before_create: a leased 10.0.0.7", "Install:  sandbox created",
+		"delete:  sandbox deletion began", "Remove:  sandbox deleted",
 		"after_delete: a lifecycle extension failed",
 	})
 }

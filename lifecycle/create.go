@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"sandkeeper/internal/tracing"
 )
 
 // provisional begins the id under which a sandbox is kept until its gateway has given it one.
@@ -12,7 +14,7 @@ const provisional = "pending-"
 
 // CreateSandbox runs BeforeCreate in declared order, the driver, then AfterCreateSuccess in reverse; or AfterCreateFailed in reverse
 // for what ran. A record beside an error: the sandbox exists, but an extension, or the store, failed afterwards.
-func (w *wrapped) CreateSandbox(ctx context.Context, request Request) (Record, error) {
+func (w *wrapped) CreateSandbox(ctx context.Context, request Request) (record Record, err error) {
 	c := w.chain
 	if len(c.links) == 0 {
 		return w.Driver.CreateSandbox(ctx, request)
@@ -27,7 +29,9 @@ func (w *wrapped) CreateSandbox(ctx context.Context, request Request) (Record, e
 		return Record{}, err
 	}
 	defer release()
-	op, err := c.beginCreate(sandbox)
+	ctx, span := tracing.Start(tracing.Identified(ctx), "create_sandbox", attributes(sandbox)...)
+	defer func() { tracing.End(span, err) }()
+	ctx, op, err := c.beginCreate(ctx, sandbox)
 	if err != nil {
 		return Record{}, err
 	}
@@ -35,27 +39,33 @@ func (w *wrapped) CreateSandbox(ctx context.Context, request Request) (Record, e
 	if err != nil {
 		return Record{}, op.rollBack(cleanup(ctx), err)
 	}
-	record, err := w.Driver.CreateSandbox(ctx, request)
+	record, err = w.Driver.CreateSandbox(ctx, request)
 	if err != nil && record.ID == "" {
 		return record, op.rollBack(cleanup(ctx), err)
 	}
 	return record, errors.Join(err, op.created(cleanup(ctx), record))
 }
 
-func (c *Chain) beginCreate(sandbox Reference) (*operation, error) {
+// beginCreate stores the intent to create, and tells the audit of it. What comes of it carries the same correlation.
+func (c *Chain) beginCreate(ctx context.Context, sandbox Reference) (context.Context, *operation, error) {
 	if err := checkID(sandbox.ID); err != nil {
-		return nil, err
+		return ctx, nil, err
 	}
 	known, found, err := c.store.get(sandbox.ID)
 	if err != nil {
-		return nil, err
+		return ctx, nil, err
 	}
 	if found {
-		return nil, fmt.Errorf("sandbox %q: id %q is already recorded as %s; run `sandkeeper extensions reconcile`",
+		return ctx, nil, fmt.Errorf("sandbox %q: id %q is already recorded as %s; run `sandkeeper extensions reconcile`",
 			sandbox.label(), sandbox.ID, known.Status)
 	}
 	op := c.operate(entry{Tracked: Tracked{Reference: sandbox, Chain: c.names()}})
-	return op, op.enter(StatusCreating)
+	ctx = op.correlated(ctx)
+	if err := op.enter(StatusCreating); err != nil {
+		return ctx, nil, err
+	}
+	op.began(ctx, "create", "sandbox creation began")
+	return ctx, op, nil
 }
 
 // prepare runs BeforeCreate of every link and returns the request with what they added.
@@ -119,6 +129,13 @@ func (o *operation) created(ctx context.Context, record Record) error {
 	o.audit(ctx, ActivityInstall, "sandbox created", nil)
 	o.entry.Owed = slices.Clone(o.entry.Chain)
 	return errors.Join(o.enter(StatusReady), o.confirm(ctx))
+}
+
+// began audits an intent: OCSF's own activities (Install, Remove) are for what came of it.
+func (o *operation) began(ctx context.Context, name, message string) {
+	o.chain.record(ctx, Event{
+		Activity: ActivityOther, Name: name, Severity: SeverityInformational, Sandbox: o.entry.Reference, Message: message,
+	})
 }
 
 func (o *operation) audit(ctx context.Context, activity Activity, message string, failure error) {

@@ -5,24 +5,30 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"sandkeeper/internal/tracing"
 )
 
 // DeleteSandbox runs BeforeDelete in reverse order, the driver, then AfterDelete in reverse order. State that its extension cannot
 // read stops it before anything is done. When the driver fails, the intent stays stored: a later delete or reconcile finishes it.
 // A *ReleaseError means that the sandbox is gone.
-func (w *wrapped) DeleteSandbox(ctx context.Context, sandbox Reference) error {
+func (w *wrapped) DeleteSandbox(ctx context.Context, sandbox Reference) (err error) {
 	op, release, err := w.chain.beginDelete(sandbox)
 	if err != nil {
 		return err
 	}
 	defer release()
+	ctx, span := tracing.Start(tracing.Identified(ctx), "delete_sandbox", attributes(op.entry.Reference)...)
+	defer func() { tracing.End(span, err) }()
 	if op.entry.Status == StatusDeleted {
-		return op.deleteAgain(ctx, w.Driver, sandbox)
+		return op.deleteAgain(op.resumed(ctx), w.Driver, sandbox)
 	}
 	before := op.entry.Status
+	ctx = op.correlated(ctx)
 	if err := op.enter(StatusDeleting); err != nil {
 		return err
 	}
+	op.began(ctx, "delete", "sandbox deletion began")
 	if err := op.quiesce(ctx); err != nil {
 		return errors.Join(err, op.abort(before))
 	}

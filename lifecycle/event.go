@@ -42,8 +42,8 @@ type Event struct {
 	Message   string
 	// Details are free facts. Secrets do not belong here.
 	Details map[string]string
-	// TraceID ties the event to its trace.
-	TraceID string
+	// Correlation ties the events of one operation together: the id of the trace that it began in.
+	Correlation string
 }
 
 // Sink takes audited events. AuditFile is one; a Sink must be safe for concurrent use.
@@ -81,7 +81,7 @@ func (c *Chain) record(ctx context.Context, event Event) {
 		return
 	}
 	event.Time = c.now()
-	event.TraceID = SpanFrom(ctx).TraceID()
+	event.Correlation = correlation(ctx)
 	if err := c.audit.Write(context.WithoutCancel(ctx), event); err != nil {
 		c.warn(err)
 	}

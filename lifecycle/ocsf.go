@@ -2,8 +2,9 @@ package lifecycle
 
 import "encoding/json"
 
-// ocsfVersion is the OCSF schema that the events follow; activities 5 to 8 came with 1.1.
-const ocsfVersion = "1.3.0"
+// ocsfVersion is the OCSF schema that the events follow: the one whose number OpenShell writes into its own events
+// (docs/facts/openshell.md 7.1), so that both can go to one place.
+const ocsfVersion = "1.8.0"
 
 const (
 	ocsfCategory = 6    // Application Activity
@@ -43,19 +44,18 @@ type ocsfMetadata struct {
 	CorrelationUID string      `json:"correlation_uid,omitempty"`
 }
 
-// MarshalOCSF encodes the event as one OCSF 1.3 Application Lifecycle object. The sandbox is the application; what OCSF has no
+// MarshalOCSF encodes the event as one OCSF 1.8 Application Lifecycle object. The sandbox is the application; what OCSF has no
 // attribute for (gateway, extension, details) is under "unmapped".
 func (e Event) MarshalOCSF() ([]byte, error) {
-	activity := e.activityName()
 	out := ocsfEvent{
-		ActivityID: int(e.Activity), ActivityName: activity,
+		ActivityID: int(e.Activity), ActivityName: e.activityName(),
 		CategoryUID: ocsfCategory, CategoryName: "Application Activity",
 		ClassUID: ocsfClass, ClassName: "Application Lifecycle",
-		TypeUID: ocsfClass*100 + int(e.Activity), TypeName: "Application Lifecycle: " + activity,
+		TypeUID: ocsfClass*100 + int(e.Activity), TypeName: "Application Lifecycle: " + e.Activity.caption(),
 		SeverityID: int(e.Severity), Severity: e.Severity.name(),
 		Time: e.Time.UnixMilli(), StatusID: 1, Status: "Success", Message: e.Message,
 		App:      ocsfProduct{Name: e.Sandbox.label(), UID: e.Sandbox.ID, VendorName: "OpenShell"},
-		Metadata: ocsfMetadata{Version: ocsfVersion, Product: ocsfProduct{Name: "sandkeeper", VendorName: "sandkeeper"}, CorrelationUID: e.TraceID},
+		Metadata: ocsfMetadata{Version: ocsfVersion, Product: ocsfProduct{Name: "sandkeeper", VendorName: "sandkeeper"}, CorrelationUID: e.Correlation},
 		Unmapped: e.unmapped(),
 	}
 	if e.Failure != nil {
@@ -78,17 +78,31 @@ func (e Event) unmapped() map[string]any {
 	return rest
 }
 
+// activityName is the schema's caption or, where the schema has none, the name that the source gave.
 func (e Event) activityName() string {
-	names := map[Activity]string{
-		ActivityInstall: "Install", ActivityRemove: "Remove", ActivityStart: "Start", ActivityStop: "Stop", ActivityUpdate: "Update",
-	}
-	if name, ok := names[e.Activity]; ok {
-		return name
-	}
-	if e.Name != "" {
+	if e.Activity == ActivityOther && e.Name != "" {
 		return e.Name
 	}
-	return "Other"
+	return e.Activity.caption()
+}
+
+// caption is the schema's word for the activity. A type_name is always made of it: it names the type_uid, not the event.
+func (a Activity) caption() string {
+	switch a {
+	case ActivityInstall:
+		return "Install"
+	case ActivityRemove:
+		return "Remove"
+	case ActivityStart:
+		return "Start"
+	case ActivityStop:
+		return "Stop"
+	case ActivityUpdate:
+		return "Update"
+	case ActivityOther:
+		return "Other"
+	}
+	return "Unknown"
 }
 
 func (s Severity) name() string {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"sync"
+
+	"sandkeeper/internal/tracing"
 )
 
 // reconcileJobs is how many sandboxes are reconciled at once; the order among them is free.
@@ -32,10 +34,12 @@ type ReconcileReport struct {
 // whether its sandboxes are as its state says. drivers are the gateways that may be asked, by name; where a gateway is not among them or
 // its listing fails, its sandboxes are of unknown presence, and what depends on it waits. The error is about the store itself;
 // everything else is in the reports, sorted by sandbox and extension.
-func (c *Chain) Reconcile(ctx context.Context, drivers map[string]Driver) ([]ReconcileReport, error) {
+func (c *Chain) Reconcile(ctx context.Context, drivers map[string]Driver) (reports []ReconcileReport, err error) {
 	if c.store == nil {
 		return nil, nil
 	}
+	ctx, span := tracing.Start(tracing.Identified(ctx), "reconcile")
+	defer func() { tracing.End(span, err) }()
 	entries, err := c.store.all()
 	if err != nil {
 		return nil, err
@@ -73,7 +77,7 @@ func (c *Chain) reconcileOne(ctx context.Context, e entry, seen sightings) []Rec
 	if err != nil {
 		r.report("", ReconcileReport{Err: err})
 	}
-	if r.finish(ctx) {
+	if r.finish(r.resumed(ctx)) {
 		r.pairs(ctx)
 	}
 	return r.reports

@@ -24,6 +24,7 @@ type Definition struct {
 	keys  []string
 	build func(table []byte) (Extension, error)
 	check func(table []byte) error
+	sinks *Sinks // of a Definition that is no extension
 }
 
 // Define makes a Definition. C is the extension's configuration: a struct whose fields have toml tags; the key "timeout" belongs to
@@ -71,9 +72,10 @@ func tomlKeys(t reflect.Type) []string {
 	return keys
 }
 
-// Registry is the set of extensions that are linked in. It is a value: a downstream makes its own.
+// Registry is the set of extensions that are linked in, and the sinks that came with them. It is a value: a downstream makes its own.
 type Registry struct {
 	definitions []Definition
+	sinks       Sinks
 }
 
 // NewRegistry checks the definitions and returns the set.
@@ -82,15 +84,19 @@ func NewRegistry(definitions ...Definition) (Registry, error) {
 		if !extensionName().MatchString(d.Name) {
 			return Registry{}, fmt.Errorf("extension name %q is not lower-case words joined by %q", d.Name, "-")
 		}
-		if d.build == nil {
-			return Registry{}, fmt.Errorf("extension %q was not made by Define", d.Name)
+		if d.build == nil && d.sinks == nil {
+			return Registry{}, fmt.Errorf("extension %q was not made by Define or DefineSinks", d.Name)
 		}
 		if slices.ContainsFunc(definitions[:i], func(other Definition) bool { return other.Name == d.Name }) {
 			return Registry{}, fmt.Errorf("extension %q is linked in twice", d.Name)
 		}
 	}
-	return Registry{definitions: slices.Clone(definitions)}, nil
+	extensions := slices.DeleteFunc(slices.Clone(definitions), func(d Definition) bool { return d.sinks != nil })
+	return Registry{definitions: extensions, sinks: SinksOf(definitions)}, nil
 }
+
+// Sinks are those that definitions of this set link in.
+func (r Registry) Sinks() Sinks { return r.sinks }
 
 // Names returns the names of what is linked in, sorted.
 func (r Registry) Names() []string {

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"sandkeeper/internal/tracing"
 )
 
 // DefaultTimeout is the deadline of a phase whose extension has no other.
@@ -38,10 +42,9 @@ type reply struct {
 // run calls a phase under its deadline. Neither a panic nor a phase that never returns can harm the caller. The answer is also valid
 // beside an error: a phase that came late may have left state that its rollback needs.
 func (c *Chain) run(ctx context.Context, p call) (answer, error) {
-	span := SpanFrom(ctx).Child(string(p.phase) + " " + p.link.Name)
-	span.Set("extension", p.link.Name)
-	span.Set("sandbox", p.sandbox.ID)
-	ctx = withEmitter(WithSpan(ctx, span), emitter{chain: c, call: p})
+	ctx, span := tracing.Start(ctx, string(p.phase)+" "+p.link.Name, append(attributes(p.sandbox.Reference),
+		attribute.String("sandkeeper.extension", p.link.Name))...)
+	ctx = withEmitter(ctx, emitter{chain: c, call: p})
 	got, abandoned := c.await(ctx, p)
 	err := got.err
 	if err != nil {
@@ -51,7 +54,7 @@ func (c *Chain) run(ctx context.Context, p call) (answer, error) {
 			Sandbox: p.sandbox.Reference, Extension: p.link.Name, Message: "lifecycle extension failed",
 		})
 	}
-	span.End(err)
+	tracing.End(span, err)
 	return got.answer, err
 }
 

@@ -5,6 +5,9 @@ package noop
 import (
 	"context"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"sandkeeper/lifecycle"
 )
 
@@ -55,7 +58,7 @@ type extension struct {
 // middle, acquire things under a name that can be derived from the sandbox, so that AfterCreateFailed finds them without state.
 func (e *extension) BeforeCreate(ctx context.Context, sandbox lifecycle.Sandbox, _ *lifecycle.Builder) (*lifecycle.State, error) {
 	// Spans and audit events hang on the context. Neither needs to be checked for nil; without a sink they do nothing.
-	lifecycle.SpanFrom(ctx).Set("greeting", e.greeting)
+	trace.SpanFromContext(ctx).SetAttributes(attribute.String("noop.greeting", e.greeting))
 	lifecycle.Emit(ctx, lifecycle.SeverityInformational, "noop saw the sandbox", nil)
 	// An error here would stop the chain: CreateSandbox would not be called, and what ran before would be undone.
 	return lifecycle.NewState(schema, state{Greeting: e.greeting})

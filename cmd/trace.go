@@ -1,0 +1,66 @@
+package cmd
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"sandkeeper/internal/otlp"
+	"sandkeeper/internal/tracing"
+	"sandkeeper/lifecycle"
+)
+
+// flushLimit is how long the end of a command waits for its trace to be taken.
+const flushLimit = 2 * time.Second
+
+// traced puts the command into a trace of its own, which endTrace ends. Where no tracer is wanted there is an id all the same.
+// Nothing about traces decides over a command: what goes wrong is a warning.
+func (a *app) traced(c *cobra.Command) context.Context {
+	provider, flush := a.tracer(c.Context())
+	if provider == nil {
+		return tracing.Identified(c.Context())
+	}
+	ctx, span := provider.Tracer("sandkeeper").Start(c.Context(), c.CommandPath())
+	a.endTrace = func(code ExitCode, err error) {
+		span.SetAttributes(attribute.Int("process.exit.code", int(code)))
+		tracing.End(span, err)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
+		defer cancel()
+		if err := flush(ctx); err != nil {
+			a.warn("the trace of this command was not sent: %s", strings.TrimSpace(err.Error()))
+		}
+	}
+	return ctx
+}
+
+// tracer is the provider that a downstream linked in, else an exporter where the environment asks for one, else nil.
+func (a *app) tracer(ctx context.Context) (trace.TracerProvider, func(context.Context) error) {
+	if linked := lifecycle.SinksOf(a.linked).Tracer; linked != nil {
+		return linked, flusher(linked)
+	}
+	endpoint, err := otlp.Endpoint(a.Env)
+	if err != nil {
+		a.warn("no trace is sent: %v", err)
+	}
+	if endpoint == "" {
+		return nil, nil
+	}
+	exporter, err := otlp.New(ctx, endpoint, Version)
+	if err != nil {
+		a.warn("no trace is sent: %v", err)
+		return nil, nil
+	}
+	return exporter, exporter.Close
+}
+
+// flusher is how a provider that is not ours is asked to send what it holds, if it can be.
+func flusher(provider trace.TracerProvider) func(context.Context) error {
+	if p, ok := provider.(interface{ ForceFlush(context.Context) error }); ok {
+		return p.ForceFlush
+	}
+	return func(context.Context) error { return nil }
+}
