@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -44,6 +45,9 @@ type Engine struct {
 	timeout time.Duration
 	api     string // as greeted
 	logins  logins // for registries
+
+	naming   sync.Mutex
+	identity string // once it was asked for
 }
 
 // Client is the engine's own client, for the streams of backup/docker.go only.

@@ -63,6 +63,12 @@ var promises = []struct {
 		ping, err := e.Ping(t.Context())
 		return fmt.Sprint(ping.APIVersion != "", err)
 	}, "true <nil>"},
+	{"info names the daemon, and the same one twice", func(t *testing.T, e engine) string {
+		one, err := e.Info(t.Context())
+		two, again := e.Info(t.Context())
+		version, unknown := e.ServerVersion(t.Context())
+		return fmt.Sprint(one.ID != "" && one.ID == two.ID && one.DockerRootDir != "", version.Components[0].Name, err, again, unknown)
+	}, "trueEngine<nil> <nil> <nil>"},
 	{"list by label, stopped ones only with all", func(t *testing.T, e engine) string {
 		stop(t, e)
 		return listed(t, e, false) + " " + listed(t, e, true)

@@ -28,6 +28,7 @@ type Daemon struct {
 	done   chan struct{} // closed when the daemon stops: what hangs gives up
 
 	mu         sync.Mutex
+	id         string
 	containers map[string]*Container // by id
 	images     map[string]string     // reference → id
 	kept       map[string]Image      // by id: what was committed
@@ -63,7 +64,7 @@ func Start(t testing.TB) *Daemon {
 // New serves a daemon on docker.sock in dir until Close.
 func New(dir string) (*Daemon, error) {
 	d := &Daemon{
-		Socket: filepath.Join(dir, "docker.sock"), done: make(chan struct{}),
+		Socket: filepath.Join(dir, "docker.sock"), done: make(chan struct{}), id: "TEST:" + filepath.Base(dir),
 		containers: map[string]*Container{}, images: map[string]string{}, kept: map[string]Image{}, execs: map[string]*exec{},
 		published: map[string]Published{},
 	}
@@ -100,6 +101,14 @@ func (d *Daemon) Add(c Container) string {
 		d.images[familiar(c.Image)] = c.ImageID
 	}
 	return c.ID
+}
+
+// Become makes the daemon another one: its ID is id from now on, and none of its containers is there.
+func (d *Daemon) Become(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.id = id
+	clear(d.containers)
 }
 
 // Get is the container of that id or name as it is now, and whether there is one.

@@ -14,6 +14,7 @@ func (d *Daemon) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_ping", ping)
 	mux.HandleFunc("GET /version", version)
+	mux.HandleFunc("GET /info", d.info)
 	mux.HandleFunc("GET /containers/json", d.list)
 	mux.HandleFunc("GET /containers/{id}/json", d.inspect)
 	mux.HandleFunc("GET /containers/{id}/archive", d.getArchive) // and HEAD
@@ -39,7 +40,17 @@ func ping(w http.ResponseWriter, _ *http.Request) {
 }
 
 func version(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"Version": "20.10.24", "ApiVersion": APIVersion, "MinAPIVersion": "1.12", "Os": "linux"})
+	reply(w, http.StatusOK, map[string]any{
+		"Version": "20.10.24", "ApiVersion": APIVersion, "MinAPIVersion": "1.12", "Os": "linux",
+		"Components": []map[string]string{{"Name": "Engine", "Version": "20.10.24"}},
+	})
+}
+
+// info says which daemon this is. Its root folder is none of this host's, so nobody takes a disk of the host for the daemon's.
+func (d *Daemon) info(w http.ResponseWriter, _ *http.Request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	reply(w, http.StatusOK, map[string]any{"ID": d.id, "Name": "dockertest", "DockerRootDir": "/nonexistent/dockertest"})
 }
 
 func (d *Daemon) list(w http.ResponseWriter, r *http.Request) {
