@@ -45,7 +45,8 @@ func setUpHost(e *testscript.Env) error {
 
 // dockerCommand is `docker VERB …` in a script:
 //
-//	docker sandbox NAME STATE [KEY=VALUE…]     a labelled container whose /sandbox holds notes.md; id=, container=, image=, file=
+//	docker sandbox NAME STATE [KEY=VALUE…]     a labelled container whose home holds notes.md; id=, container=, image=, file=, home=,
+//	                                           role=, workdir= of its image, command= of its main process, parts parted by commas
 //	docker cluster NAME STATE IMAGE PORT       a cluster container with the port published
 //	docker image REF ID                        what a reference names from now on
 //	docker state CONTAINER STATE               asserts a container's state
@@ -81,21 +82,30 @@ func dockerCommand(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func sandboxContainer(args []string) dockertest.Container {
-	options := map[string]string{"id": "id-" + args[0], "container": "openshell-" + args[0], "image": "sandbox:1", "file": "notes.md"}
+	options := map[string]string{
+		"id": "id-" + args[0], "container": "openshell-" + args[0], "image": "sandbox:1", "file": "notes.md", "home": "/sandbox",
+	}
 	for _, arg := range args[2:] {
 		key, value, _ := strings.Cut(arg, "=")
 		options[key] = value
 	}
-	return dockertest.Container{
-		Name: options["container"], State: args[1], Image: options["image"],
+	c := dockertest.Container{
+		Name: options["container"], State: args[1], Image: options["image"], Workdir: options["workdir"],
 		Labels: map[string]string{
 			"openshell.ai/managed-by": "openshell", "openshell.ai/sandbox-name": args[0],
 			"openshell.ai/sandbox-id": options["id"], "openshell.ai/sandbox-namespace": "default",
 		},
 		Files: []dockertest.File{
-			{Path: "/sandbox", Type: '5', Mode: 0o755, UID: 998, GID: 998},
-			{Path: "/sandbox/" + options["file"], Data: fmt.Appendf(nil, "memory of %s\n", args[0]), Mode: 0o640, UID: 998, GID: 998},
-			{Path: "/sandbox/link", Type: '2', Link: "/etc/passwd"},
+			{Path: options["home"], Type: '5', Mode: 0o755, UID: 998, GID: 998},
+			{Path: options["home"] + "/" + options["file"], Data: fmt.Appendf(nil, "memory of %s\n", args[0]), Mode: 0o640, UID: 998, GID: 998},
+			{Path: options["home"] + "/link", Type: '2', Link: "/etc/passwd"},
 		},
 	}
+	if options["command"] != "" {
+		c.Command = strings.Split(options["command"], ",")
+	}
+	if options["role"] != "" {
+		c.Labels["openshell.ai/isolation-role"] = options["role"]
+	}
+	return c
 }

@@ -23,6 +23,7 @@ type engineReach interface {
 	Read(ctx context.Context, id, name string) (io.ReadCloser, error)
 	Write(ctx context.Context, id, dir string, stream io.Reader) error
 	Describe(ctx context.Context, id string, sized bool) (recipeFacts, error)
+	ImageWorkdir(ctx context.Context, ref string) (string, error)
 }
 
 // engineOf wraps e; nil stays nil.
@@ -49,22 +50,24 @@ func dialHost(ctx context.Context, e env.Env, host string) (*engine.Engine, erro
 	return found, nil
 }
 
-// defaultHome is where OpenShell's drivers put a sandbox's workspace (docs/facts/openshell.md 5.1).
-const defaultHome = "/sandbox"
-
 // agentHome is the home of an agent's sandbox where that has no /sandbox (docs/facts/nemoclaw.md 9.4).
 func agentHome(agent string) string {
 	if agent == "nemocua" {
 		return "/app/config"
 	}
-	return defaultHome
+	return sandbox.DefaultHome
 }
 
-// homeOf decides which folder of a container is the sandbox's home: /sandbox where there is one, else the state root of its agent.
+// homeOf decides which folder of a container is the sandbox's home: the agent's workspace root, or the state root of an agent that
+// has no /sandbox.
 func homeOf(ctx context.Context, e engineReach, sb sandbox.Sandbox) (containerHome, error) {
-	h := containerHome{engine: e, id: sb.Container.ID, dir: defaultHome}
-	if other := agentHome(agentOf(sb)); other != defaultHome {
-		_, err := e.Stat(ctx, h.id, defaultHome)
+	dir, err := sandbox.FindHome(ctx, e, sb)
+	if err != nil {
+		return containerHome{}, err
+	}
+	h := containerHome{engine: e, id: sb.Container.ID, dir: dir}
+	if other := agentHome(agentOf(sb)); dir == sandbox.DefaultHome && other != dir {
+		_, err := e.Stat(ctx, h.id, dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			h.dir = other
 		}

@@ -154,6 +154,8 @@ func (f *fakeEngine) Describe(_ context.Context, id string, sized bool) (recipeF
 	return facts, nil
 }
 
+func (f *fakeEngine) ImageWorkdir(context.Context, string) (string, error) { return "", nil }
+
 // home is what a container's home holds: path below it → content.
 func (f *fakeEngine) home(id string) map[string]string {
 	found := map[string]string{}

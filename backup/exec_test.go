@@ -35,8 +35,8 @@ func (f *folder) Exec(ctx context.Context, r openshell.ExecRequest) (openshell.E
 	}
 	argv := make([]string, len(r.Argv))
 	for i, arg := range r.Argv {
-		if arg == defaultHome || strings.HasPrefix(arg, defaultHome+"/") {
-			arg = f.dir + strings.TrimPrefix(arg, defaultHome)
+		if arg == sandbox.DefaultHome || strings.HasPrefix(arg, sandbox.DefaultHome+"/") {
+			arg = f.dir + strings.TrimPrefix(arg, sandbox.DefaultHome)
 		}
 		argv[i] = arg
 	}

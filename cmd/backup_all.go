@@ -157,7 +157,7 @@ func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Regis
 	a := o.app
 	if o.offline {
 		engine, state := a.dial(ctx, a.bindings(registry))
-		sources := sandbox.Sources{Registry: registry, Containers: containersOf(engine, state), Offline: true}
+		sources := sandbox.Sources{Registry: registry, Containers: containersOf(engine, state), Offline: true, Env: a.Env}
 		inventory, err := sandbox.Take(ctx, sources)
 		return inventory, nil, engine, err
 	}

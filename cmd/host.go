@@ -93,7 +93,7 @@ func (a *app) stateDir() string {
 
 // sources are what the inventory is made of on this host.
 func (a *app) sources(registry sandbox.Registry, views []view, engine *engine.Engine, state engine.State) sandbox.Sources {
-	s := sandbox.Sources{Registry: registry}
+	s := sandbox.Sources{Registry: registry, Env: a.Env}
 	if len(views) > 0 {
 		s.Gateway = views[0].seen.Target.Name
 	}

@@ -127,7 +127,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (backup.Rest
 	}
 	engine, state := a.dial(ctx, a.bindings(registry))
 	request.Engine = engine
-	inventory, err := sandbox.Take(ctx, sandbox.Sources{Registry: registry, Containers: containersOf(engine, state), Offline: true})
+	inventory, err := sandbox.Take(ctx, sandbox.Sources{Registry: registry, Containers: containersOf(engine, state), Offline: true, Env: a.Env})
 	if err == nil {
 		if sb, one := named(inventory, name); one && sb.Route == sandbox.ByContainer {
 			request.Target = sb

@@ -10,6 +10,7 @@ const (
 	LabelNamespace   = "openshell.ai/sandbox-namespace"
 	LabelWorkspace   = "openshell.ai/sandbox-workspace" // since v0.0.88
 	LabelPodman      = "openshell.managed"              // value "true", podman driver
+	LabelRole        = "openshell.ai/isolation-role"    // since v0.1.0
 )
 
 // Container is one container that carries OpenShell's sandbox labels. Docker's own types stay behind it.
@@ -20,7 +21,8 @@ type Container struct {
 	SandboxName string
 	Namespace   string
 	Workspace   string
-	Podman      bool // made by the podman driver: the home is a named volume
+	Role        string // of the containers of one sandbox: sandbox, supervisor, staging, identity; "" before OpenShell 0.1.0
+	Podman      bool   // made by the podman driver: the home is a named volume
 	Image       string
 	ImageID     string
 	State       string // created, running, paused, restarting, removing, exited, dead
@@ -30,6 +32,7 @@ type Container struct {
 	Created     time.Time
 	Started     time.Time // the last time; zero when it never was, or when only a listing was read
 	AutoRemove  bool      // the engine removes it as soon as it stops (--rm); false when only a listing was read
+	Command     []string  // program and arguments of its main process; nil when only a listing was read
 }
 
 // Mount is one mount of a container.
@@ -39,6 +42,13 @@ type Mount struct {
 	Source      string // path on the engine's host
 	Destination string // path in the container
 }
+
+// Workload reports whether c is the sandbox itself. OpenShell 0.1.x runs further containers beside it that carry its labels: its
+// supervisor, and for a short time a staging and an identity container (docs/facts/openshell-0.1.md 1.1).
+func (c Container) Workload() bool { return c.Role == "" || c.Role == "sandbox" }
+
+// Companion reports whether c is the supervisor of a sandbox in a container of its own.
+func (c Container) Companion() bool { return c.Role == "supervisor" }
 
 // Running reports whether processes of c may write to its home now.
 func (c Container) Running() bool { return c.State == "running" || c.State == "restarting" }

@@ -29,6 +29,9 @@ func fromInspect(i container.InspectResponse) Container {
 		c.Started = started.UTC()
 	}
 	c.Ports = publishedPorts(i)
+	if i.Path != "" {
+		c.Command = append([]string{i.Path}, i.Args...)
+	}
 	c.AutoRemove = i.HostConfig != nil && i.HostConfig.AutoRemove
 	return c.claimed()
 }
@@ -36,7 +39,7 @@ func fromInspect(i container.InspectResponse) Container {
 // claimed fills in what the labels say about the sandbox that c belongs to.
 func (c Container) claimed() Container {
 	c.SandboxID, c.SandboxName = c.Labels[LabelSandboxID], c.Labels[LabelSandboxName]
-	c.Namespace, c.Workspace = c.Labels[LabelNamespace], c.Labels[LabelWorkspace]
+	c.Namespace, c.Workspace, c.Role = c.Labels[LabelNamespace], c.Labels[LabelWorkspace], c.Labels[LabelRole]
 	c.Podman = c.Labels[LabelPodman] == "true"
 	return c
 }

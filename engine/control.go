@@ -103,6 +103,20 @@ func (e *Engine) ImageID(ctx context.Context, ref string) (string, error) {
 	return inspected.ID, nil
 }
 
+// ImageWorkdir is the WORKDIR of an image, "" when it has none. The error wraps fs.ErrNotExist when the engine has no such image.
+func (e *Engine) ImageWorkdir(ctx context.Context, ref string) (string, error) {
+	ctx, cancel := e.limited(ctx)
+	defer cancel()
+	inspected, err := e.client.ImageInspect(ctx, ref)
+	if err != nil {
+		return "", fmt.Errorf("inspecting image %q: %w", ref, e.explain(ctx, err))
+	}
+	if inspected.Config == nil {
+		return "", nil
+	}
+	return inspected.Config.WorkingDir, nil
+}
+
 // RemoveImage removes an image reference, and the image with its last reference. The error wraps fs.ErrNotExist when the engine
 // has no such image.
 func (e *Engine) RemoveImage(ctx context.Context, ref string) error {

@@ -67,7 +67,7 @@ func TestSandboxes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want[1].Started = born // which a listing does not say
+	want[1].Started, want[1].Command = born, []string{"/bin/sh"} // which a listing does not say
 	if diff := cmp.Diff(want[1], one); diff != "" {
 		t.Errorf("Inspect (-want +got):\n%s", diff)
 	}

@@ -24,9 +24,10 @@ func (l lists) copy() lists { return maps.Clone(l) }
 // look is what was seen at one time.
 type look struct {
 	lists      lists
-	containers []engine.Container
-	engineErr  error // why containers is not known; wraps ErrNoEngine when there is no engine
-	asked      bool  // the engine was asked
+	containers []engine.Container // the workloads
+	beside     []engine.Container // their companions
+	engineErr  error              // why containers is not known; wraps ErrNoEngine when there is no engine
+	asked      bool               // the engine was asked
 }
 
 // engineSettled reports whether "no container" is known rather than guessed: the engine answered, or there is none.
@@ -45,7 +46,27 @@ func (l *look) askEngine(ctx context.Context, s Sources) {
 		l.engineErr = ErrNoEngine
 		return
 	}
-	l.containers, l.engineErr = s.Containers(ctx)
+	all, err := s.Containers(ctx)
+	l.containers, l.beside, l.engineErr = nil, nil, err
+	for _, c := range all {
+		switch {
+		case c.Workload():
+			l.containers = append(l.containers, c)
+		case c.Companion():
+			l.beside = append(l.beside, c)
+		}
+	}
+}
+
+// companionOf is the companion of a workload; nil when there is none, as in a sandbox that is stopped. Companions carry no workspace
+// (docs/facts/openshell-0.1.md 1.1), and on Podman no namespace, so namespace and id decide, or the id alone.
+func (l look) companionOf(c engine.Container) *engine.Container {
+	for i, beside := range l.beside {
+		if beside.SandboxID == c.SandboxID && c.SandboxID != "" && (c.Podman || beside.Namespace == c.Namespace) {
+			return &l.beside[i]
+		}
+	}
+	return nil
 }
 
 // ask looks at gateways and engine, all at the same time. A decode failure outranks a listing that merely failed; all of them

@@ -9,7 +9,7 @@ import (
 // stand fills in where e stands and how its home can be read.
 func (e *entry) stand(s Sources, seen look) {
 	if len(e.claims) == 1 && len(e.contested) == 0 {
-		e.hold()
+		e.hold(s, seen)
 	}
 	if err := CheckName(e.Name); err != nil {
 		e.standBadName(err)
@@ -29,11 +29,13 @@ func (e *entry) stand(s Sources, seen look) {
 	}
 }
 
-func (e *entry) hold() {
+func (e *entry) hold(s Sources, seen look) {
 	e.Container = &e.claims[0]
 	if e.ID == "" {
 		e.ID = e.Container.SandboxID
 	}
+	e.Companion = seen.companionOf(*e.Container)
+	e.WorkspaceRoot = workspaceRoot(s.Env, *e.Container)
 }
 
 func (e *entry) standBadName(why error) {

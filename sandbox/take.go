@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sandkeeper/engine"
+	"sandkeeper/internal/env"
 	"sandkeeper/openshell"
 )
 
@@ -25,6 +26,8 @@ type Sources struct {
 	// Containers lists the engine's labelled containers in all states; nil, or an error wrapping ErrNoEngine, means no engine.
 	Containers func(ctx context.Context) ([]engine.Container, error)
 	Offline    bool // contact no gateway: containers are the only truth
+	// Env is whose state folder may hold what a gateway of this host notes of its sandboxes; the zero value looks nowhere.
+	Env env.Env
 }
 
 // Key names one sandbox: the same name on two gateways is two sandboxes. Gateway is "" where no record and no list names one.

@@ -82,6 +82,8 @@ func box(id, name, sandboxID, state string) engine.Container {
 	return engine.Container{ID: id, Name: "openshell-" + name + "-" + id, SandboxName: name, SandboxID: sandboxID, State: state, Namespace: "default"}
 }
 
+func as(role string, c engine.Container) engine.Container { c.Role = role; return c }
+
 func in(namespace string, c engine.Container) engine.Container { c.Namespace = namespace; return c }
 
 type list1 = map[string][]openshell.Sandbox
@@ -91,6 +93,9 @@ func brief(s Sandbox) string {
 	container := "-"
 	if s.Container != nil {
 		container = s.Container.ID
+	}
+	if s.Companion != nil {
+		container += " beside " + s.Companion.ID
 	}
 	return strings.TrimSpace(fmt.Sprintf("%s/%s %s %s %s", s.Gateway, s.Name, s.Standing, s.Route, container))
 }
@@ -213,6 +218,18 @@ func TestTake(t *testing.T) {
 			[]string{"nemoclaw/a ambiguous  -"},
 			"nemoclaw-gpu-backup-1",
 		},
+		"a pair is one sandbox": {&host{
+			rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Ready")}},
+			engine: []engine.Container{as("supervisor", box("c0", "a", "i1", "running")), as("sandbox", box("c1", "a", "i1", "running")), as("identity", box("c2", "a", "i1", "exited"))},
+		}, []string{"nemoclaw/a ready container c1 beside c0"}, ""},
+		"a companion alone is no sandbox": {&host{
+			rows: []Row{row("a")}, lists: list1{"nemoclaw": nil},
+			engine: []engine.Container{as("supervisor", box("c0", "a", "i1", "running")), as("staging", box("c2", "b", "i1", "exited"))},
+		}, []string{"nemoclaw/a orphaned  -"}, "looked at twice"},
+		"a companion of another namespace": {&host{
+			rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "i1", "Ready")}},
+			engine: []engine.Container{in("n2", as("supervisor", box("c0", "a", "i1", "running"))), as("sandbox", box("c1", "a", "i1", "running"))},
+		}, []string{"nemoclaw/a ready container c1"}, ""},
 		"unregistered": {
 			&host{
 				gateway: "nemoclaw", rows: []Row{row("a")}, lists: list1{"nemoclaw": {listed("a", "", "Ready"), listed("b", "i2", "Ready")}},

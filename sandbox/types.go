@@ -58,10 +58,13 @@ type Sandbox struct {
 	Listed     bool   // its gateway lists it
 	Phase      string // as listed
 	Container  *engine.Container
-	Rivals     []engine.Container // all that claim it, when several do
-	Standing   Standing
-	Route      Route
-	Reason     string // why it cannot be backed up, or what is odd about it; names objects
+	Companion  *engine.Container // its supervisor in a container of its own (OpenShell 0.1.x); may be inspected, nothing else
+	// WorkspaceRoot is the home that the gateway noted on this host for the next start; "" where it noted none.
+	WorkspaceRoot string
+	Rivals        []engine.Container // all that claim it, when several do
+	Standing      Standing
+	Route         Route
+	Reason        string // why it cannot be backed up, or what is odd about it; names objects
 }
 
 // Inventory is every sandbox of the host, sorted by name.

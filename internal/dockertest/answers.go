@@ -27,8 +27,13 @@ func (c *Container) summary() summary {
 
 // details is GET /containers/ID/json.
 func (c *Container) details() map[string]any {
+	command := c.Command
+	if len(command) == 0 {
+		command = []string{"/bin/sh"}
+	}
 	return map[string]any{
 		"Id": c.ID, "Name": "/" + c.Name, "Image": c.ImageID, "Created": c.Created.Format(time.RFC3339Nano),
+		"Path": command[0], "Args": command[1:],
 		"State": map[string]any{
 			"Status": c.State, "Running": c.State == "running" || c.State == "paused", "Paused": c.State == "paused",
 			"StartedAt": c.Started.Format(time.RFC3339Nano),

@@ -15,7 +15,9 @@ type Container struct {
 	Labels  map[string]string
 	Image   string
 	ImageID string
-	State   string // "running", "paused", "exited", "created", …
+	Workdir string   // WORKDIR of its image
+	Command []string // program and arguments of its main process; none is a shell
+	State   string   // "running", "paused", "exited", "created", …
 	Created time.Time
 	Started time.Time // the last time; zero is never
 	Mounts  []Mount

@@ -32,6 +32,7 @@ type Daemon struct {
 	containers map[string]*Container // by id
 	images     map[string]string     // reference → id
 	kept       map[string]Image      // by id: what was committed
+	workdirs   map[string]string     // by id: WORKDIR of the image
 	published  map[string]Published  // reference → what its registry has
 	login      string                // "user:password" that the registry asks for, or ""
 	execs      map[string]*exec
@@ -66,7 +67,7 @@ func New(dir string) (*Daemon, error) {
 	d := &Daemon{
 		Socket: filepath.Join(dir, "docker.sock"), done: make(chan struct{}), id: "TEST:" + filepath.Base(dir),
 		containers: map[string]*Container{}, images: map[string]string{}, kept: map[string]Image{}, execs: map[string]*exec{},
-		published: map[string]Published{},
+		published: map[string]Published{}, workdirs: map[string]string{},
 	}
 	listener, err := net.Listen("unix", d.Socket)
 	if err != nil {
@@ -99,6 +100,9 @@ func (d *Daemon) Add(c Container) string {
 	d.containers[c.ID] = &c
 	if c.Image != "" {
 		d.images[familiar(c.Image)] = c.ImageID
+	}
+	if c.Workdir != "" {
+		d.workdirs[c.ImageID] = c.Workdir
 	}
 	return c.ID
 }

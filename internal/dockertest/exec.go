@@ -117,7 +117,9 @@ func (d *Daemon) inspectImage(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "No such image: "+ref)
 		return
 	}
-	reply(w, http.StatusOK, map[string]any{"Id": id, "RepoTags": []string{name}, "Created": time.Unix(0, 0).UTC()})
+	reply(w, http.StatusOK, map[string]any{
+		"Id": id, "RepoTags": []string{name}, "Created": time.Unix(0, 0).UTC(), "Config": map[string]any{"WorkingDir": d.workdirs[id]},
+	})
 }
 
 func (d *Daemon) removeImage(w http.ResponseWriter, r *http.Request) {
