@@ -85,7 +85,7 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 func (o *captureOptions) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.pauseLimit, "pause-limit", backup.DefaultPauseLimit, "pause a running container at most this long; 0 never pauses")
 	f.DurationVar(&o.stallLimit, "stall-limit", time.Minute, "give up on a sandbox that sends nothing for this long")
-	f.StringVar(&o.secrets, "secrets", string(backup.SecretsExclude), "credential files: exclude or include")
+	choiceVar(f, &o.secrets, "secrets", []string{string(backup.SecretsExclude), string(backup.SecretsInclude)}, "credential files: leave them out, or save them")
 	f.StringSliceVar(&o.encryptTo, "encrypt-to", nil, "encrypt archives to these age recipients")
 	f.BoolVar(&o.allowPlaintext, "allow-plaintext-secrets", false, "allow --secrets include without --encrypt-to")
 }
@@ -93,8 +93,6 @@ func (o *captureOptions) addFlags(f *pflag.FlagSet) {
 // check judges what cobra cannot, before anything is looked at.
 func (o *captureOptions) check() error {
 	switch {
-	case o.secrets != string(backup.SecretsExclude) && o.secrets != string(backup.SecretsInclude):
-		return usage("use --secrets exclude or --secrets include", "unknown secrets policy %q", o.secrets)
 	case o.secrets == string(backup.SecretsInclude) && len(o.encryptTo) == 0 && !o.allowPlaintext:
 		return usage("add --encrypt-to RECIPIENT, or --allow-plaintext-secrets", "--secrets include would write credentials in plain text")
 	case o.pauseLimit < 0:

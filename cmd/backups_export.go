@@ -31,9 +31,8 @@ func newBackupsExport(a *app, run func(context.Context, *backupsExportOptions) (
 	}
 	c := &cobra.Command{
 		Use: "export NAME [ID]", Short: "Write one backup as a portable tar, or for NemoClaw", Long: backupsExportLong,
-		Example:           "  sandkeeper backups export alpha --to /media/usb/alpha.tar\n  sandkeeper backups export alpha --nemoclaw",
-		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged, ExitInterrupted),
-		ValidArgsFunction: a.completeSandboxes,
+		Example:     "  sandkeeper backups export alpha --to /media/usb/alpha.tar\n  sandkeeper backups export alpha --nemoclaw",
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged, ExitInterrupted),
 	}
 	f := c.Flags()
 	f.StringVar(&o.to, "to", "", "the file to write; - is standard output")

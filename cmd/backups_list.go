@@ -27,9 +27,8 @@ func newBackupsList(a *app, run func(context.Context, *backupsListOptions) (*ans
 	}
 	c := &cobra.Command{
 		Use: "list [NAME]", Short: "List backups, newest first",
-		Long:              "List the backups of every sandbox, or of one, newest first. Damaged ones are listed as damaged; they are never chosen as latest.",
-		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound),
-		ValidArgsFunction: a.completeSandboxes,
+		Long:        "List the backups of every sandbox, or of one, newest first. Damaged ones are listed as damaged; they are never chosen as latest.",
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound),
 	}
 	o.store.addFlags(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -30,9 +30,8 @@ func newBackupsPrune(a *app, run func(context.Context, *backupsPruneOptions) (*a
 	}
 	c := &cobra.Command{
 		Use: "prune [NAME]", Short: "Remove old backups, plan first", SuggestFor: []string{"delete", "remove", "rm"}, Long: backupsPruneLong,
-		Example:           "  sandkeeper backups prune --keep 3\n  sandkeeper backups prune alpha --keep 3 --keep-daily 7 --keep-weekly 4 --yes",
-		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitNotFound, ExitLocked, ExitInterrupted),
-		ValidArgsFunction: a.completeSandboxes,
+		Example:     "  sandkeeper backups prune --keep 3\n  sandkeeper backups prune alpha --keep 3 --keep-daily 7 --keep-weekly 4 --yes",
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitNotFound, ExitLocked, ExitInterrupted),
 	}
 	f := c.Flags()
 	f.IntVar(&o.keep.Last, "keep", 0, "keep so many newest ones of each sandbox")

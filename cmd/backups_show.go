@@ -28,8 +28,7 @@ func newBackupsShow(a *app, run func(context.Context, *backupsShowOptions) (*ans
 		Use: "show NAME [ID]", Short: "Show what one backup holds and what it leaves out",
 		Long: `Show one backup's manifest: where it came from, what it holds, what was left out and why. NAME is a sandbox (then its latest
 backup, or the one whose id, or the beginning of it, is given) or the id of a backup. With --gateway-state NAME, only an ID may follow.`,
-		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged),
-		ValidArgsFunction: a.completeSandboxes,
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged),
 	}
 	o.store.addFlags(c.Flags())
 	o.which.addFlag(c.Flags())

@@ -31,8 +31,7 @@ func newBackupsVerify(a *app, run func(context.Context, *backupsVerifyOptions) (
 	}
 	c := &cobra.Command{
 		Use: "verify [NAME|ID]", Short: "Prove that backups are whole", Long: backupsVerifyLong,
-		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged, ExitInterrupted),
-		ValidArgsFunction: a.completeSandboxes,
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged, ExitInterrupted),
 	}
 	o.store.addFlags(c.Flags())
 	o.which.addFlag(c.Flags())

@@ -1,19 +1,149 @@
 package cmd
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sandkeeper/backup"
+	"sandkeeper/internal/size"
+	"sandkeeper/internal/ui"
+	"sandkeeper/lifecycle/builtin"
+	"sandkeeper/openshell"
+	"sandkeeper/preflight"
 )
 
-// completeSandboxes offers the names that have backups. It says nothing when it cannot know: completion must never print.
-func (a *app) completeSandboxes(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+// offer gives the arguments and flags of c their completions. A completion looks at files only, never at an engine or a gateway, and
+// says nothing when it cannot know: it must never print.
+func (a *app) offer(c *cobra.Command) {
+	if words := strings.Fields(c.Use)[1:]; c.ValidArgsFunction == nil && !c.HasSubCommands() && len(words) > 0 {
+		c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) >= len(words) {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return a.offerFor(c, strings.Trim(words[len(args)], "[]"), args)
+		}
 	}
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Value.Type() == "bool" || f.Name == "help" {
+			return
+		}
+		_ = c.RegisterFlagCompletionFunc(f.Name, func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if picked, ok := f.Value.(*choice); ok {
+				return picked.words, cobra.ShellCompDirectiveNoFileComp
+			}
+			return a.offerFor(c, "--"+f.Name, args)
+		}) // refused only for a flag that has one already
+	})
+}
+
+// offerFor are the values for a word of a usage line, or for a flag.
+func (a *app) offerFor(c *cobra.Command, what string, args []string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	_ = a.prepare(c) // the environment and the config file may name another store; with a mistake in them nothing is offered
+	var values []cobra.Completion
+	switch what {
+	case "NAME":
+		values = a.savedSandboxes(c)
+	case "ID", "--backup":
+		values = a.savedIDs(c, argument(args, 0))
+	case "NAME|ID":
+		values = a.savedSandboxes(c)
+		for _, name := range slices.Clone(values) {
+			values = append(values, a.savedIDs(c, name)...)
+		}
+	case "--only", "--exclude":
+		values = a.recordedSandboxes(c)
+	case "--to":
+		if c.Name() != "restore" {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		values = a.recordedSandboxes(c)
+	case "--gateway":
+		values = a.knownGateways()
+	case "--gateway-state":
+		if store := a.storeOf(c); store != nil {
+			values, _ = store.Gateways().Sandboxes()
+		}
+	case "--skip-check":
+		values = slices.DeleteFunc(preflight.KnownChecks(), func(code string) bool { return code == preflight.CodeAgreement })
+	case "EXTENSION":
+		if registry, err := builtin.Registry(a.linked...); err == nil {
+			values = registry.Names()
+		}
+	case "--backup-dir":
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	case "--identity", "FILE|-", "FILE|FOLDER|-":
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return values, cobra.ShellCompDirectiveNoFileComp
+}
+
+// storeOf is the store that the flags of c name, or nil.
+func (a *app) storeOf(c *cobra.Command) *backup.Store {
 	dir, _ := c.Flags().GetString("backup-dir")
 	store, err := a.openStore(storeOptions{dir: dir})
 	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+		return nil
+	}
+	if gateway, _ := c.Flags().GetString("gateway-state"); gateway != "" {
+		return store.Gateways()
+	}
+	return store
+}
+
+func (a *app) savedSandboxes(c *cobra.Command) []cobra.Completion {
+	store := a.storeOf(c)
+	if gateway, _ := c.Flags().GetString("gateway-state"); store == nil || gateway != "" {
+		return nil
 	}
 	names, _ := store.Sandboxes()
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return names
+}
+
+// savedIDs are the ids of one sandbox's whole backups, newest first, each with its age and size.
+func (a *app) savedIDs(c *cobra.Command, name string) []cobra.Completion {
+	store := a.storeOf(c)
+	if gateway, _ := c.Flags().GetString("gateway-state"); gateway != "" {
+		name = gateway
+	}
+	if store == nil || name == "" {
+		return nil
+	}
+	backups, _ := store.Backups(name)
+	var ids []cobra.Completion
+	for _, b := range backups {
+		if b.Damage == nil {
+			about := fmt.Sprintf("%s  %s", ui.Age(time.Since(b.Time())), size.Text(b.Manifest.Archive.Bytes))
+			ids = append(ids, cobra.CompletionWithDesc(b.ID, about))
+		}
+	}
+	return ids
+}
+
+// recordedSandboxes are those that the registry names, and those that have backups.
+func (a *app) recordedSandboxes(c *cobra.Command) []cobra.Completion {
+	names := a.savedSandboxes(c)
+	registry, _ := a.readRegistry()
+	for _, row := range registry.Rows {
+		names = append(names, row.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// knownGateways are those that the openshell CLI has registered, and those that the registry's sandboxes are on.
+func (a *app) knownGateways() []cobra.Completion {
+	names := openshell.Registered(a.Env)
+	registry, _ := a.readRegistry()
+	for _, row := range registry.Rows {
+		if row.Gateway != "" {
+			names = append(names, row.Gateway)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -126,6 +126,9 @@ func typingErrors(a, b string) int {
 // invalidValue says of a value what was expected. name is where it was given: a flag, or an environment variable.
 func invalidValue(name string, invalid *pflag.InvalidValueError) error {
 	value := invalid.GetValue()
+	if picked, ok := invalid.GetFlag().Value.(*choice); ok {
+		return usage("give one of these words", "%s: %q is none of %s", name, value, strings.Join(picked.words, ", "))
+	}
 	switch kind := invalid.GetFlag().Value.Type(); kind {
 	case "int", "count":
 		return usage("give, for instance, 4", "%s: %q is not a whole number that can be used here", name, value)

@@ -46,14 +46,13 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 	}
 	c := &cobra.Command{
 		Use: "restore NAME", Short: "Put a backup back into a sandbox", Long: restoreLong,
-		Example:           "  sandkeeper restore alpha --dry-run\n  sandkeeper restore alpha --backup 20261121T101500Z-1f3a --to alpha2",
-		Annotations:       exits(ExitOK, ExitRefused, ExitUsage, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted),
-		ValidArgsFunction: a.completeSandboxes,
+		Example:     "  sandkeeper restore alpha --dry-run\n  sandkeeper restore alpha --backup 20261121T101500Z-1f3a --to alpha2",
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted),
 	}
 	f := c.Flags()
 	f.StringVar(&o.id, "backup", backup.Latest, "id of the backup, the beginning of one, or latest")
 	f.StringVar(&o.to, "to", "", "restore into this sandbox instead")
-	f.StringVar(&o.scope, "scope", string(backup.ScopeFull), "what to put back: state or full")
+	choiceVar(f, &o.scope, "scope", []string{string(backup.ScopeFull), string(backup.ScopeState)}, "put back the whole home, or the agent's state alone")
 	f.BoolVar(&o.dryRun, "dry-run", false, "list what would change; change nothing")
 	f.BoolVarP(&o.yes, "yes", "y", false, "replace what is in the sandbox without asking")
 	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup")
@@ -76,9 +75,6 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 func runRestore(ctx context.Context, o *restoreOptions) (*answer, error) {
 	if o.gatewayState != "" {
 		return o.restoreGatewayState(ctx)
-	}
-	if o.scope != string(backup.ScopeFull) && o.scope != string(backup.ScopeState) {
-		return nil, usage("use --scope state or --scope full", "unknown scope %q", o.scope)
 	}
 	identities, err := readIdentities(o.identity)
 	if err != nil {

@@ -53,6 +53,7 @@ func newRoot(a *app) *cobra.Command {
 	root.InitDefaultCompletionCmd()
 	for _, c := range allCommands(root) {
 		shareRules(c)
+		a.offer(c)
 		addExitStatus(c)
 	}
 	return root
@@ -70,10 +71,10 @@ func shareRules(c *cobra.Command) {
 
 func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
 	g := &a.global
-	flags.StringVarP(&g.output, "output", "o", "text", "form of the result: text or json")
+	choiceVarP(flags, &g.output, "output", "o", []string{"text", "json"}, "form of the result")
 	flags.BoolVar(&g.json, "json", a.JSON, "the same as -o json: one document on standard output")
 	flags.StringVarP(&g.gateway, "gateway", "g", "", "only this gateway (default: the one the sandboxes are recorded on)")
-	flags.StringVar(&g.color, "color", "auto", "colour: auto, always or never")
+	choiceVar(flags, &g.color, "color", []string{"auto", "always", "never"}, "colour on a terminal, everywhere, or nowhere")
 	flags.BoolVarP(&g.quiet, "quiet", "q", false, "no progress on standard error")
 	flags.CountVarP(&g.verbose, "verbose", "v", "say more on standard error")
 	flags.DurationVar(&g.probeTimeout, "probe-timeout", 0, "time limit of each look at the host (default 15s, 5s for Docker)")
@@ -89,12 +90,6 @@ func (a *app) prepare(c *cobra.Command) error {
 		return err
 	}
 	g := &a.global
-	if !slices.Contains([]string{"text", "json"}, g.output) {
-		return usage("use -o text or -o json", "unknown output form %q", g.output)
-	}
-	if !slices.Contains([]string{"auto", "always", "never"}, g.color) {
-		return usage("use auto, always or never", "unknown colour mode %q", g.color)
-	}
 	if g.probeTimeout < 0 {
 		return usage("give a duration such as 20s", "--probe-timeout must not be negative")
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sandkeeper/internal/env"
@@ -38,6 +40,22 @@ func ReadRegistration(e env.Env, name string) (Registration, error) {
 		return registration, nil
 	}
 	return Registration{}, fmt.Errorf("gateway %q is not registered with the openshell CLI: %w", name, fs.ErrNotExist)
+}
+
+// Registered are the names of all gateways that the CLI has registered, of this user and of the system, sorted. A folder that
+// cannot be read has none.
+func Registered(e env.Env) []string {
+	var names []string
+	for _, dir := range configDirs(e) {
+		entries, _ := os.ReadDir(filepath.Join(dir, "gateways"))
+		for _, entry := range entries {
+			if _, err := os.Lstat(filepath.Join(dir, "gateways", entry.Name(), "metadata.json")); err == nil {
+				names = append(names, entry.Name())
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // ParseRegistration reads one metadata.json. Keys that we do not know are tolerated.
