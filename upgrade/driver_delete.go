@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func (d *APIDriver) DeleteSandbox(ctx context.Context, sandbox lifecycle.Referen
 }
 
 func (d *APIDriver) bounded(ctx context.Context, sandbox lifecycle.Reference) (context.Context, context.CancelFunc) {
-	limit := orDefault(d.DeleteLimit, DefaultDeleteLimit)
+	limit := cmp.Or(d.DeleteLimit, DefaultDeleteLimit)
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("sandbox %q was not gone within %v", sandbox.Name, limit))
 }
 

@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -18,7 +19,7 @@ const (
 // WatchSandboxes looks at the list again and again. handle gets every sandbox first, then each whose phase, labels or annotations
 // changed, that is new, or that is gone. It ends with ctx, with handle's error, or when the gateway no longer answers.
 func (d *APIDriver) WatchSandboxes(ctx context.Context, handle func(lifecycle.Change) error) error {
-	pause := openshell.Backoff{Least: orDefault(d.Interval, watchInterval), Most: 30 * time.Second}
+	pause := openshell.Backoff{Least: cmp.Or(d.Interval, watchInterval), Most: 30 * time.Second}
 	known := map[string]lifecycle.Record{}
 	failures := 0
 	for {
