@@ -152,5 +152,5 @@ func (a *app) commandTimeout() time.Duration {
 	if a.global.probeTimeout > 0 {
 		return a.global.probeTimeout
 	}
-	return 15 * time.Second
+	return command.DefaultTimeout
 }

@@ -8,15 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/pattern"
 	"sandkeeper/internal/trust"
 )
-
-// helperTimeout is how long a credential helper may take: some ask a service on the network.
-const helperTimeout = 15 * time.Second
 
 var helperName = pattern.Of(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
@@ -28,7 +24,7 @@ func (l logins) ask(ctx context.Context, name, server string) (savedLogin, bool,
 		return savedLogin{}, false, err
 	}
 	result, err := command.Run(ctx, command.Command{
-		Path: path, Args: []string{"get"}, Env: l.env.All(), Timeout: helperTimeout, Stdin: strings.NewReader(server),
+		Path: path, Args: []string{"get"}, Env: l.env.All(), Timeout: command.DefaultTimeout, Stdin: strings.NewReader(server),
 	})
 	switch {
 	case err != nil:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sandkeeper/engine"
+	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
 )
 
@@ -22,10 +23,6 @@ type Options struct {
 	Root          string // put before absolute system paths; "" is "/"
 }
 
-// CommandTimeout is how long one external command may take unless Options.ProbeTimeout says otherwise
-// (docs/facts/nemoclaw.md 4.4).
-const CommandTimeout = 15 * time.Second
-
 func (o Options) filled() Options {
 	if o.EngineTimeout <= 0 {
 		o.EngineTimeout = engine.DefaultTimeout
@@ -34,7 +31,7 @@ func (o Options) filled() Options {
 		}
 	}
 	if o.ProbeTimeout <= 0 {
-		o.ProbeTimeout = CommandTimeout
+		o.ProbeTimeout = command.DefaultTimeout
 	}
 	if o.Processes == nil {
 		o.Processes = hostProcesses{}

@@ -13,15 +13,12 @@ import (
 	"sandkeeper/internal/text"
 )
 
-// DefaultTimeout is how long one call of the CLI may take (docs/facts/nemoclaw.md 4.4).
-const DefaultTimeout = 15 * time.Second
-
 // CLI is an openshell executable to be asked. It keeps no state between calls.
 type CLI struct {
 	Path    string // absolute and judged safe to execute, as Resolve returns it
 	Env     env.Env
 	UID     int           // our effective user id
-	Timeout time.Duration // of one call; 0 is DefaultTimeout
+	Timeout time.Duration // of one call; 0 is command.DefaultTimeout
 	// Run runs the program; nil is command.Run.
 	Run func(context.Context, command.Command) (command.Result, error)
 }
@@ -63,7 +60,7 @@ func (c *CLI) command(gateway string, args ...string) command.Command {
 	}
 	timeout := c.Timeout
 	if timeout == 0 {
-		timeout = DefaultTimeout
+		timeout = command.DefaultTimeout
 	}
 	return command.Command{Path: c.Path, Args: args, Env: e.Child("NO_GRAPHICS=1", "NO_COLOR=1"), Timeout: timeout}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sandkeeper/engine"
+	"sandkeeper/internal/command"
 	"sandkeeper/sandbox"
 )
 
@@ -114,7 +115,7 @@ func (in ClassifyInput) withDefaults() ClassifyInput {
 		in.Jobs = 8
 	}
 	if in.Timeout <= 0 {
-		in.Timeout = 15 * time.Second
+		in.Timeout = command.DefaultTimeout
 	}
 	return in
 }

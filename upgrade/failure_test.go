@@ -2,11 +2,13 @@ package upgrade
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"sandkeeper/internal/dockertest"
+	"sandkeeper/sandbox"
 )
 
 // firstNew is the container of the first sandbox that the world creates.
@@ -119,10 +121,16 @@ func TestASandboxThatWasRolledBackIsStaleStill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := ClassifyInput{ImageID: f.engine.ImageID, Inspect: f.engine.Inspect}
-	sig := newImages(in.withDefaults()).signal(t.Context(), targets[0].Sandbox)
-	if sig.weight != behind || sig.Expected != newImg {
-		t.Errorf("the image signal of it is %+v, want behind %s", sig, newImg)
+	checked, err := Classify(t.Context(), ClassifyInput{
+		Inventory: sandbox.Inventory{Sandboxes: []sandbox.Sandbox{targets[0].Sandbox}},
+		ImageID:   f.engine.ImageID, Inspect: f.engine.Inspect,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	behindImage := func(r Reason) bool { return r.Code == CodeImage && r.Expected == newImg }
+	if !slices.ContainsFunc(checked.Sandboxes[0].Reasons, behindImage) {
+		t.Errorf("the reasons are %+v, want that its image is behind %s", checked.Sandboxes[0].Reasons, newImg)
 	}
 	again, err := f.upgrade(t.Context(), "alpha")
 	if err != nil || again[0].Outcome != Upgraded {

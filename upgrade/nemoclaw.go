@@ -3,16 +3,12 @@ package upgrade
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"sandkeeper/drift"
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/trust"
 )
-
-// programTimeout is how long a program on the host may take to print its version.
-const programTimeout = 15 * time.Second
 
 // NemoClawVersion is what `nemoclaw --version` prints; path is the absolute path of the command. Only output that names nemoclaw
 // counts.
@@ -39,7 +35,7 @@ func programVersion(ctx context.Context, e env.Env, uid int, path, name string) 
 	if err := trust.Executable(path, uid); err != nil {
 		return "", err
 	}
-	result, err := command.Run(ctx, command.Command{Path: path, Args: []string{"--version"}, Env: e.Child("NO_COLOR=1"), Timeout: programTimeout})
+	result, err := command.Run(ctx, command.Command{Path: path, Args: []string{"--version"}, Env: e.Child("NO_COLOR=1"), Timeout: command.DefaultTimeout})
 	if err != nil {
 		return "", err
 	}

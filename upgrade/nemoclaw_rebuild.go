@@ -30,7 +30,7 @@ type NemoClawCommand struct {
 // 10.5).
 func FindRebuild(ctx context.Context, e env.Env, uid int, path string) (*NemoClawCommand, error) {
 	n := &NemoClawCommand{path: path, uid: uid, env: e}
-	result, err := n.run(ctx, command.Command{Args: []string{"--help"}, Timeout: programTimeout})
+	result, err := n.run(ctx, command.Command{Args: []string{"--help"}, Timeout: command.DefaultTimeout})
 	if err != nil {
 		return nil, err
 	}

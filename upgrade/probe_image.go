@@ -12,6 +12,9 @@ import (
 	"sandkeeper/sandbox"
 )
 
+// originLabel is on a rollback image and on every container made from it: the image that the sandbox came from before.
+const originLabel = "io.sandkeeper.rollback-of"
+
 // images looks image references up, each one once however many sandboxes share it.
 type images struct {
 	in ClassifyInput

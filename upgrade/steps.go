@@ -138,9 +138,6 @@ func (j *job) untouched(ctx context.Context) error {
 	return nil
 }
 
-// originLabel is on a rollback image and on every container made from it: the image that the sandbox came from before.
-const originLabel = "io.sandkeeper.rollback-of"
-
 // keepImage makes the old container an image. The labels by which drivers find their sandboxes are blank in it. It is waited for also
 // after Ctrl-C: the engine makes the image either way, and one that came late would stay for good.
 func (j *job) keepImage(ctx context.Context) error {

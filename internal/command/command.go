@@ -17,6 +17,9 @@ import (
 // OutputLimit is how many bytes of each stream are kept; a program that prints more is cut off there and Truncated is set.
 const OutputLimit = 16 << 20
 
+// DefaultTimeout is how long one external command may take unless a caller says otherwise (docs/facts/nemoclaw.md 4.4).
+const DefaultTimeout = 15 * time.Second
+
 // grace is how long a killed program's pipes may stay open (a grandchild holding them) before we stop reading.
 const grace = 500 * time.Millisecond
 
