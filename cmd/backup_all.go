@@ -13,11 +13,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"sandkeeper/backup"
+	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
-	"sandkeeper/upgrade"
 )
 
 type backupAllOptions struct {
@@ -211,7 +211,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, regist
 	if o.offline {
 		run.CLI = nil
 	} else {
-		gateways := &upgrade.Gateways{Open: a.openAPI(views)}
+		gateways := &driver.Gateways{Open: a.openAPI(views)}
 		defer func() { _ = gateways.Close() }() // nothing was written over them
 		run.Recipe = gateways.ManifestRecipe
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"sandkeeper/driver"
 	"sandkeeper/lifecycle"
-	"sandkeeper/upgrade"
 )
 
 // extensionChain is the configured chain with the files that it keeps open.
@@ -61,7 +61,7 @@ func (a *app) extensionStore(needed bool) (*lifecycle.Store, error) {
 
 // reconcile finishes what an earlier run left of the extensions' work and asks each whether its sandboxes are as it left them. A
 // gateway that cannot be asked is named; its sandboxes are then of unknown presence, never missing.
-func (c *extensionChain) reconcile(ctx context.Context, a *app, gateways *upgrade.Gateways, views []view) ([]lifecycle.ReconcileReport, error) {
+func (c *extensionChain) reconcile(ctx context.Context, a *app, gateways *driver.Gateways, views []view) ([]lifecycle.ReconcileReport, error) {
 	drivers := map[string]lifecycle.Driver{}
 	for _, v := range views {
 		name := v.seen.Target.Name

@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sandkeeper/driver"
 	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 	"sandkeeper/preflight"
-	"sandkeeper/upgrade"
 )
 
 type extensionsReconcileOptions struct{ app *app }
@@ -61,7 +61,7 @@ func (o *extensionsReconcileOptions) reconcile(ctx context.Context, chain *exten
 	if err := a.gate(views, action, false); err != nil {
 		return found, err
 	}
-	gateways := &upgrade.Gateways{Open: a.openAPI(views)}
+	gateways := &driver.Gateways{Open: a.openAPI(views)}
 	reports, err := chain.reconcile(ctx, a, gateways, views)
 	found.result = reconciled(reports)
 	found.text = func(a *app) { renderReconciled(a, reports) }

@@ -13,7 +13,7 @@ import (
 	"sandkeeper/gateway"
 	"sandkeeper/openshell"
 	"sandkeeper/preflight"
-	"sandkeeper/upgrade"
+	"sandkeeper/upgrade/classify"
 )
 
 // The last lines are those that installers grep (docs/design.md 4.3); names from outside cannot colour them or add to
@@ -104,17 +104,17 @@ verdict for gateway "nemoclaw": refuse
 
 // Worst first, whatever the order they were looked at in.
 func TestRenderCheckWorstFirst(t *testing.T) {
-	one := func(name string, state upgrade.CheckState, reasons ...upgrade.Reason) upgrade.Checked {
-		return upgrade.Checked{Name: name, State: state, Running: state == upgrade.Current, Reasons: reasons}
+	one := func(name string, state classify.State, reasons ...classify.Reason) classify.Checked {
+		return classify.Checked{Name: name, State: state, Running: state == classify.Current, Reasons: reasons}
 	}
 	a, out := screen()
-	renderCheck(a, upgrade.CheckSummary{
-		Totals: upgrade.CheckTotals{Current: 1, Stale: 1, Unknown: 1, Orphaned: 1},
-		Sandboxes: []upgrade.Checked{
-			one("a", upgrade.Current),
-			one("b", upgrade.Stale, upgrade.Reason{Code: upgrade.CodeImage, Current: "sha256:1", Expected: "sha256:2"}, upgrade.Reason{Code: upgrade.CodeName, Detail: "too long"}),
-			one("c", upgrade.Unknown, upgrade.Reason{Code: upgrade.CodeSupervisor, Expected: "0.0.37", Detail: "it is stopped"}),
-			one("d", upgrade.Orphaned),
+	renderCheck(a, classify.Summary{
+		Totals: classify.Totals{Current: 1, Stale: 1, Unknown: 1, Orphaned: 1},
+		Sandboxes: []classify.Checked{
+			one("a", classify.Current),
+			one("b", classify.Stale, classify.Reason{Code: classify.CodeImage, Current: "sha256:1", Expected: "sha256:2"}, classify.Reason{Code: classify.CodeName, Detail: "too long"}),
+			one("c", classify.Unknown, classify.Reason{Code: classify.CodeSupervisor, Expected: "0.0.37", Detail: "it is stopped"}),
+			one("d", classify.Orphaned),
 		},
 	})
 	const want = `  orphaned  d  stopped
@@ -128,7 +128,7 @@ Nothing was changed. To rebuild the stale ones: sandkeeper upgrade-sandboxes
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	a, out = screen()
-	renderCheck(a, upgrade.CheckSummary{})
+	renderCheck(a, classify.Summary{})
 	if got := out.String(); got != "No sandboxes found. Nothing to upgrade.\n" {
 		t.Errorf("nobody: %q", got)
 	}

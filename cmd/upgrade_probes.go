@@ -8,11 +8,12 @@ import (
 	"io/fs"
 	"strings"
 
+	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/openshell"
 	"sandkeeper/openshell/wire"
 	"sandkeeper/sandbox"
-	"sandkeeper/upgrade"
+	"sandkeeper/upgrade/classify"
 )
 
 // supervisorPath is where the docker driver mounts the supervisor in a sandbox (docs/facts/openshell.md 5.1).
@@ -23,7 +24,7 @@ type probes struct {
 	app      *app
 	cli      *openshell.CLI
 	engine   *engine.Engine
-	gateways *upgrade.Gateways
+	gateways *driver.Gateways
 }
 
 // agent runs a version command in a running sandbox: through the gateway, as the sandbox's own user, where it lists the sandbox
@@ -75,7 +76,7 @@ func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (string, err
 	}
 	for _, mount := range sb.Container.Mounts {
 		if mount.Destination == supervisorPath && mount.Source != "" {
-			return upgrade.SupervisorFileVersion(ctx, p.app.Env, p.app.UID, mount.Source)
+			return classify.SupervisorFileVersion(ctx, p.app.Env, p.app.UID, mount.Source)
 		}
 	}
 	return "", fmt.Errorf("container %q does not run, and has no supervisor mounted at %s: %w", sb.Container.Name, supervisorPath, fs.ErrNotExist)
@@ -93,5 +94,5 @@ func (p probes) runningSupervisor(ctx context.Context, sb sandbox.Sandbox) (stri
 	case err != nil:
 		return "", err
 	}
-	return upgrade.SupervisorVersion(string(out))
+	return classify.SupervisorVersion(string(out))
 }

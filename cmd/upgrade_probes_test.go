@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
@@ -20,7 +21,6 @@ import (
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 	"sandkeeper/test/e2e/gateway"
-	"sandkeeper/upgrade"
 )
 
 // answering is a gateway whose sandboxes run one command only.
@@ -54,7 +54,7 @@ func probesAt(t *testing.T, served gateway.Backend, asked *[]string) probes {
 		_, err := io.WriteString(c.Stdout, "from the command line")
 		return command.Result{}, err
 	}}
-	return probes{app: &app{Streams: &ui.Streams{Env: e}}, cli: cli, gateways: &upgrade.Gateways{
+	return probes{app: &app{Streams: &ui.Streams{Env: e}}, cli: cli, gateways: &driver.Gateways{
 		Open: func(ctx context.Context, name string) (*openshell.API, error) {
 			return openshell.Connect(ctx, e, name, "0.0.110")
 		},

@@ -6,16 +6,17 @@ import (
 
 	"sandkeeper/internal/ui"
 	"sandkeeper/upgrade"
+	"sandkeeper/upgrade/classify"
 )
 
 // renderCheck prints the sandboxes, worst first, each with what is behind about it.
-func renderCheck(a *app, s upgrade.CheckSummary) {
+func renderCheck(a *app, s classify.Summary) {
 	if len(s.Sandboxes) == 0 {
 		a.printf("No sandboxes found. Nothing to upgrade.")
 		return
 	}
 	var table ui.Table
-	for _, state := range []upgrade.CheckState{upgrade.Orphaned, upgrade.Unknown, upgrade.Stale, upgrade.Current} {
+	for _, state := range []classify.State{classify.Orphaned, classify.Unknown, classify.Stale, classify.Current} {
 		for _, c := range s.Sandboxes {
 			if c.State == state {
 				table.Row(string(c.State), c.Name, runningWord(c.Running), reasonsText(c))
@@ -45,7 +46,7 @@ func runningWord(running bool) string {
 	return "stopped"
 }
 
-func reasonsText(c upgrade.Checked) string {
+func reasonsText(c classify.Checked) string {
 	var parts []string
 	for _, r := range c.Reasons {
 		text := r.Code

@@ -9,11 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/gateway"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 	"sandkeeper/upgrade"
+	"sandkeeper/upgrade/classify"
 )
 
 type upgradeOptions struct {
@@ -131,13 +133,13 @@ type survey struct {
 	inventory sandbox.Inventory
 	views     []view
 	engine    *engine.Engine
-	summary   upgrade.CheckSummary
+	summary   classify.Summary
 }
 
 // classify takes the inventory after the preflight and compares every sandbox with what it should be.
 func (o *upgradeOptions) classify(ctx context.Context, found *answer, action preflight.Action, allowUnverified bool) (survey, error) {
 	a := o.app
-	none := survey{summary: upgrade.CheckSummary{Sandboxes: []upgrade.Checked{}}}
+	none := survey{summary: classify.Summary{Sandboxes: []classify.Checked{}}}
 	registry, err := a.readRegistry()
 	if err != nil {
 		return none, err
@@ -164,20 +166,20 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 	if s.inventory.Sandboxes, err = onlyThese(s.inventory.Sandboxes, o.only); err != nil {
 		return none, err
 	}
-	look := probes{app: a, cli: a.openshellCLI(s.views), engine: engine, gateways: &upgrade.Gateways{Open: a.openAPI(s.views)}}
-	s.summary, err = upgrade.Classify(ctx, a.classifyInput(ctx, s.inventory, s.views, look))
+	look := probes{app: a, cli: a.openshellCLI(s.views), engine: engine, gateways: &driver.Gateways{Open: a.openAPI(s.views)}}
+	s.summary, err = classify.Sandboxes(ctx, a.classifyInput(ctx, s.inventory, s.views, look))
 	return s, errors.Join(err, look.gateways.Close())
 }
 
-func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, views []view, look probes) upgrade.ClassifyInput {
-	in := upgrade.ClassifyInput{Inventory: inventory, Gateways: map[string]string{}, Timeout: a.commandTimeout()}
+func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, views []view, look probes) classify.Input {
+	in := classify.Input{Inventory: inventory, Gateways: map[string]string{}, Timeout: a.commandTimeout()}
 	for _, v := range views {
 		in.Gateways[v.seen.Target.Name] = servingVersion(v.seen)
 	}
 	nemoclaw := nemoclawPath(views)
-	in.Agents = upgrade.ReadAgents(a.Env, upgrade.AgentRoots(a.Env, nemoclaw), a.config.expectedAgents())
+	in.Agents = classify.ReadAgents(a.Env, classify.AgentRoots(a.Env, nemoclaw), a.config.expectedAgents())
 	if nemoclaw != "" {
-		version, err := upgrade.NemoClawVersion(ctx, a.Env, a.UID, nemoclaw)
+		version, err := classify.NemoClawVersion(ctx, a.Env, a.UID, nemoclaw)
 		if err != nil {
 			a.warn("version of %s: %v", nemoclaw, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sandkeeper/backup"
+	"sandkeeper/driver"
 	"sandkeeper/internal/ui"
 	"sandkeeper/openshell"
 	"sandkeeper/upgrade"
@@ -19,7 +20,7 @@ import (
 type upgrading struct {
 	*upgrade.Upgrader
 	store      *backup.Store
-	gateways   *upgrade.Gateways
+	gateways   *driver.Gateways
 	extensions *extensionChain // nil without any
 }
 
@@ -36,7 +37,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen survey, rebuilder up
 	if a.stateDir() == "" {
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the upgrade journal in")
 	}
-	u = &upgrading{gateways: &upgrade.Gateways{Open: a.openAPI(seen.views)}}
+	u = &upgrading{gateways: &driver.Gateways{Open: a.openAPI(seen.views)}}
 	if u.store, err = a.openStore(o.store); err != nil {
 		return nil, err
 	}

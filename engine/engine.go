@@ -23,13 +23,13 @@ import (
 	"sandkeeper/drift"
 )
 
-// EngineTimeout is how long one request to the container engine may take unless a caller says otherwise.
+// DefaultTimeout is how long one request to the container engine may take unless a caller says otherwise.
 const DefaultTimeout = 5 * time.Second
 
 // errorLimit is how many characters of an engine's or a registry's error are quoted.
 const errorLimit = 300
 
-// EngineState says whether a container engine answered, and which.
+// State says whether a container engine answered, and which.
 type State struct {
 	State      drift.State
 	Host       string // "unix:///var/run/docker.sock"

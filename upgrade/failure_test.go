@@ -9,6 +9,7 @@ import (
 
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/sandbox"
+	"sandkeeper/upgrade/classify"
 )
 
 // firstNew is the container of the first sandbox that the world creates.
@@ -121,14 +122,14 @@ func TestASandboxThatWasRolledBackIsStaleStill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checked, err := Classify(t.Context(), ClassifyInput{
+	checked, err := classify.Sandboxes(t.Context(), classify.Input{
 		Inventory: sandbox.Inventory{Sandboxes: []sandbox.Sandbox{targets[0].Sandbox}},
 		ImageID:   f.engine.ImageID, Inspect: f.engine.Inspect,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	behindImage := func(r Reason) bool { return r.Code == CodeImage && r.Expected == newImg }
+	behindImage := func(r classify.Reason) bool { return r.Code == classify.CodeImage && r.Expected == newImg }
 	if !slices.ContainsFunc(checked.Sandboxes[0].Reasons, behindImage) {
 		t.Errorf("the reasons are %+v, want that its image is behind %s", checked.Sandboxes[0].Reasons, newImg)
 	}

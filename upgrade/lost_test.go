@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"sandkeeper/driver"
 	"sandkeeper/internal/dockertest"
 )
 
@@ -29,10 +30,10 @@ func (w *world) gone(t *testing.T, id string) {
 // another has somebody make a sandbox of the old one's name.
 func (w *world) another(t *testing.T) {
 	t.Helper()
-	driver := &remote{socket: w.socket, point: nowhere}
-	recipe := Recipe{Name: "alpha", Gateway: "gw", Image: "img:1", Spec: specOf("img:1")}
+	d := &remote{socket: w.socket, point: nowhere}
+	recipe := driver.Recipe{Name: "alpha", Gateway: "gw", Image: "img:1", Spec: specOf("img:1")}
 	request, err := recipe.Request()
-	if _, second := driver.CreateSandbox(t.Context(), request); err != nil || second != nil {
+	if _, second := d.CreateSandbox(t.Context(), request); err != nil || second != nil {
 		t.Error(err, second)
 	}
 }

@@ -6,28 +6,29 @@ import (
 	"strings"
 
 	"sandkeeper/sandbox"
+	"sandkeeper/upgrade/classify"
 )
 
 // Target is a stale sandbox that can be rebuilt, and how.
 type Target struct {
 	Sandbox sandbox.Sandbox
-	Checked Checked
+	Checked classify.Checked
 	Way     Way
 }
 
 // Plan chooses what to rebuild of the sandboxes that were checked: the stale ones, and of those the ones that something newer is known
 // for. The others have their outcome already. checked and all are in the same order.
-func Plan(checked []Checked, all []sandbox.Sandbox, nemoclaw bool) (targets []Target, others []Outcome) {
+func Plan(checked []classify.Checked, all []sandbox.Sandbox, nemoclaw bool) (targets []Target, others []Outcome) {
 	for i, c := range checked {
 		o := Outcome{Name: c.Name, Gateway: c.Gateway, Outcome: Skipped, Step: StepPlanned, Reason: because(c)}
 		switch c.State {
-		case Current:
+		case classify.Current:
 			o.Outcome = UpToDate
-		case Unknown:
+		case classify.Unknown:
 			o.Reason = "unknown, and never rebuilt on a guess: " + o.Reason
-		case Orphaned:
+		case classify.Orphaned:
 			o.Reason = "orphaned: there is nothing to rebuild"
-		case Stale:
+		case classify.Stale:
 			way, why := wayOf(c, all[i], nemoclaw)
 			if why == "" {
 				targets = append(targets, Target{Sandbox: all[i], Checked: c, Way: way})
@@ -42,19 +43,19 @@ func Plan(checked []Checked, all []sandbox.Sandbox, nemoclaw bool) (targets []Ta
 
 // wayOf is how a stale sandbox is rebuilt, or why it cannot be. What NemoClaw manages, NemoClaw rebuilds. Without it, a new container
 // helps where the image or the supervisor is behind; another agent, or another build of NemoClaw's image, it would not bring.
-func wayOf(c Checked, sb sandbox.Sandbox, nemoclaw bool) (Way, string) {
+func wayOf(c classify.Checked, sb sandbox.Sandbox, nemoclaw bool) (Way, string) {
 	if sb.Row != nil && nemoclaw {
 		return ByNemoClaw, ""
 	}
 	for _, r := range c.Reasons {
-		if r.Code == CodeImage || r.Code == CodeSupervisor {
+		if r.Code == classify.CodeImage || r.Code == classify.CodeSupervisor {
 			return ByRecipe, ""
 		}
 	}
 	return "", "no newer image is known for it, and there is no nemoclaw command on this host to build one"
 }
 
-func because(c Checked) string {
+func because(c classify.Checked) string {
 	var parts []string
 	for _, r := range c.Reasons {
 		text := r.Code

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"sandkeeper/driver"
 	"sandkeeper/engine"
+	"sandkeeper/upgrade/classify"
 )
 
 // Codes of preconditions. They are only ever added to; docs/upgrades.md has a section for each.
@@ -56,7 +58,7 @@ type precheck struct {
 	*Upgrader
 	target   Target
 	entry    Entry
-	recipe   Recipe
+	recipe   driver.Recipe
 	problems []Problem
 	asked    asked
 }
@@ -81,7 +83,7 @@ func (p *precheck) all(ctx context.Context) {
 	if sb.Row != nil {
 		p.entry.Agent = sb.Row.Agent
 	}
-	if rule := refusedName(sb.Name); rule != "" {
+	if rule := classify.RefusedName(sb.Name); rule != "" {
 		p.problem(NeedName, "", "OpenShell would not create %q again: %s", sb.Name, rule)
 	}
 	if silent, ok := p.NemoClaw.(SilentNemoClaw); ok && p.target.Way == ByNemoClaw {
@@ -158,8 +160,8 @@ func (p *precheck) readRecipe(ctx context.Context) bool {
 		return false
 	}
 	p.recipe, p.entry.Request, p.entry.OldID, p.entry.Image = recipe, request, recipe.SandboxID, recipe.Image
-	if c := sb.Container; c != nil && c.Labels[originLabel] != "" {
-		p.entry.Image = c.Labels[originLabel] // it came back from a rollback image: the way forward is the image before that
+	if c := sb.Container; c != nil && c.Labels[classify.OriginLabel] != "" {
+		p.entry.Image = c.Labels[classify.OriginLabel] // it came back from a rollback image: the way forward is the image before that
 	}
 	return true
 }

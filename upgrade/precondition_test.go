@@ -13,6 +13,7 @@ import (
 	"sandkeeper/engine"
 	"sandkeeper/lifecycle"
 	"sandkeeper/sandbox"
+	"sandkeeper/upgrade/classify"
 )
 
 // changing are the calls of an engine's log that change something.
@@ -121,12 +122,12 @@ func TestWhatCannotBeLookedAtIsSaid(t *testing.T) {
 }
 
 // stale is a sandbox with one reason.
-func stale(name, code string, managed bool) (Checked, sandbox.Sandbox) {
+func stale(name, code string, managed bool) (classify.Checked, sandbox.Sandbox) {
 	sb := sandbox.Sandbox{Name: name, Gateway: "gw"}
 	if managed {
 		sb.Row = &sandbox.Row{Name: name, Agent: "openclaw"}
 	}
-	return Checked{Name: name, State: Stale, Reasons: []Reason{{Code: code, Current: "1", Expected: "2"}}}, sb
+	return classify.Checked{Name: name, State: classify.Stale, Reasons: []classify.Reason{{Code: code, Current: "1", Expected: "2"}}}, sb
 }
 
 func TestPlan(t *testing.T) {
@@ -136,19 +137,19 @@ func TestPlan(t *testing.T) {
 		nemoclaw bool
 		way      Way
 	}{
-		{CodeImage, false, false, ByRecipe},
-		{CodeImage, false, true, ByRecipe},
-		{CodeImage, true, false, ByRecipe},
-		{CodeImage, true, true, ByNemoClaw},
-		{CodeSupervisor, false, false, ByRecipe},
-		{CodeFingerprint, true, true, ByNemoClaw},
-		{CodeAgentVersion, true, true, ByNemoClaw},
-		{CodeAgentVersion, true, false, ""},
-		{CodeFingerprint, true, false, ""},
+		{classify.CodeImage, false, false, ByRecipe},
+		{classify.CodeImage, false, true, ByRecipe},
+		{classify.CodeImage, true, false, ByRecipe},
+		{classify.CodeImage, true, true, ByNemoClaw},
+		{classify.CodeSupervisor, false, false, ByRecipe},
+		{classify.CodeFingerprint, true, true, ByNemoClaw},
+		{classify.CodeAgentVersion, true, true, ByNemoClaw},
+		{classify.CodeAgentVersion, true, false, ""},
+		{classify.CodeFingerprint, true, false, ""},
 	}
 	for _, c := range cases {
 		checked, sb := stale("alpha", c.code, c.managed)
-		targets, others := Plan([]Checked{checked}, []sandbox.Sandbox{sb}, c.nemoclaw)
+		targets, others := Plan([]classify.Checked{checked}, []sandbox.Sandbox{sb}, c.nemoclaw)
 		switch {
 		case c.way != "" && (len(targets) != 1 || targets[0].Way != c.way):
 			t.Errorf("%+v: Plan = %+v, %+v", c, targets, others)
@@ -156,9 +157,9 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%+v: Plan = %+v, %+v, want that it cannot be rebuilt", c, targets, others)
 		}
 	}
-	want := map[CheckState]OutcomeWord{Current: UpToDate, Unknown: Skipped, Orphaned: Skipped}
+	want := map[classify.State]OutcomeWord{classify.Current: UpToDate, classify.Unknown: Skipped, classify.Orphaned: Skipped}
 	for state, word := range want {
-		targets, others := Plan([]Checked{{Name: "x", State: state}}, []sandbox.Sandbox{{Name: "x"}}, true)
+		targets, others := Plan([]classify.Checked{{Name: "x", State: state}}, []sandbox.Sandbox{{Name: "x"}}, true)
 		if len(targets) != 0 || others[0].Outcome != word {
 			t.Errorf("Plan of a sandbox that is %s = %+v, %+v, want %s", state, targets, others, word)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sandkeeper/upgrade/classify"
 	"slices"
 )
 
@@ -145,7 +146,7 @@ func (j *job) keepImage(ctx context.Context) error {
 	if err := j.Engine.RemoveImage(ctx, j.RollbackImage); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // of a run that was killed; it would lose its name, and stay
 	}
-	if _, err := j.Engine.Commit(ctx, j.OldContainer, j.RollbackImage, map[string]string{originLabel: j.Image}); err != nil {
+	if _, err := j.Engine.Commit(ctx, j.OldContainer, j.RollbackImage, map[string]string{classify.OriginLabel: j.Image}); err != nil {
 		return err
 	}
 	_, err := j.Engine.ImageID(ctx, j.RollbackImage)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/driver"
 	"sandkeeper/lifecycle"
 )
 
@@ -132,7 +133,7 @@ func withImage(request lifecycle.Request, image string) (lifecycle.Request, erro
 	if image == "" {
 		return request, nil
 	}
-	recipe, err := DecodeRecipe(request.Spec)
+	recipe, err := driver.DecodeRecipe(request.Spec)
 	if err != nil {
 		return request, err
 	}
@@ -164,7 +165,7 @@ const rollbackPrefix = "sandkeeper-rollback/"
 
 // dropEarlier removes the rollback image that the old sandbox ran from, if an earlier upgrade had been taken back.
 func (j *job) dropEarlier(ctx context.Context) error {
-	recipe, err := DecodeRecipe(j.Request.Spec)
+	recipe, err := driver.DecodeRecipe(j.Request.Spec)
 	if err != nil || !strings.HasPrefix(recipe.Image, rollbackPrefix) {
 		return nil
 	}

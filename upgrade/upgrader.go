@@ -1,3 +1,5 @@
+// Package upgrade answers one question: how does a sandbox move to its new version without ever being in neither place? It plans, keeps a
+// journal of every step, executes, and rolls back.
 package upgrade
 
 import (
@@ -7,12 +9,13 @@ import (
 	"io/fs"
 	"time"
 
+	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/lifecycle"
 	"sandkeeper/sandbox"
 )
 
-// Engine is what an upgrade needs of the container engine; *gateway.Engine is one.
+// Engine is what an upgrade needs of the container engine; *engine.Engine is one.
 type Engine interface {
 	Sandboxes(ctx context.Context) ([]engine.Container, error)
 	Inspect(ctx context.Context, id string) (engine.Container, error)
@@ -75,7 +78,7 @@ type Upgrader struct {
 	Journal *Journal
 	Engine  Engine
 	Content Content
-	Recipes Recipes
+	Recipes driver.Recipes
 	// Driver is the bare driver of a gateway; Chain is put around it.
 	Driver func(ctx context.Context, gateway string) (lifecycle.Driver, error)
 	// Chain is nil when no extension is configured.

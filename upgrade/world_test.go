@@ -15,6 +15,9 @@ import (
 	"sync"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/lifecycle"
@@ -28,7 +31,7 @@ type world struct {
 
 	mu        sync.Mutex
 	sandboxes map[string]*box // by id
-	recipes   map[string]Recipe
+	recipes   map[string]driver.Recipe
 	made      int
 	log       []string
 	refuse    map[string]string // operation → the error it ends with
@@ -69,7 +72,7 @@ const (
 // startWorld has sandboxes of the given names, made from what img:1 named before it moved on.
 func startWorld(t testing.TB, state string, names ...string) *world {
 	t.Helper()
-	w := &world{engine: dockertest.Start(t), sandboxes: map[string]*box{}, recipes: map[string]Recipe{}, refuse: map[string]string{}}
+	w := &world{engine: dockertest.Start(t), sandboxes: map[string]*box{}, recipes: map[string]driver.Recipe{}, refuse: map[string]string{}}
 	for _, name := range names {
 		id := "id-" + name
 		w.engine.Add(dockertest.Container{
@@ -78,7 +81,7 @@ func startWorld(t testing.TB, state string, names ...string) *world {
 		})
 		phase := map[string]string{"running": "Ready", "exited": "Stopped"}[state]
 		w.sandboxes[id] = &box{Record: lifecycle.Record{ID: id, Name: name, Gateway: "gw", Phase: phase, Labels: map[string]string{"team": "red"}}}
-		w.recipes[id] = Recipe{SandboxID: id, Name: name, Gateway: "gw", Image: "img:1", Spec: specOf("img:1"), Labels: map[string]string{"team": "red"}}
+		w.recipes[id] = driver.Recipe{SandboxID: id, Name: name, Gateway: "gw", Image: "img:1", Spec: specOf("img:1"), Labels: map[string]string{"team": "red"}}
 	}
 	w.engine.AddImage("img:1", newImg)
 	dir, err := os.MkdirTemp("", "world")
@@ -174,13 +177,13 @@ func (w *world) containers() []dockertest.Container {
 	return found
 }
 
-func (w *world) recipe(name string) (Recipe, error) {
+func (w *world) recipe(name string) (driver.Recipe, error) {
 	for _, r := range w.recipes {
 		if r.Name == name {
 			return r, nil
 		}
 	}
-	return Recipe{}, errors.New("no such sandbox")
+	return driver.Recipe{}, errors.New("no such sandbox")
 }
 
 func (w *world) create(body []byte) (lifecycle.Record, error) {
@@ -188,7 +191,7 @@ func (w *world) create(body []byte) (lifecycle.Record, error) {
 	if err := json.Unmarshal(body, &request); err != nil {
 		return lifecycle.Record{}, err
 	}
-	recipe, err := DecodeRecipe(request.Spec)
+	recipe, err := driver.DecodeRecipe(request.Spec)
 	if err != nil {
 		return lifecycle.Record{}, err
 	}
@@ -243,4 +246,18 @@ func (w *world) fails(op, why string) {
 	if why == "" {
 		delete(w.refuse, op)
 	}
+}
+
+// specOf is a SandboxSpec with an image (field 1 of template 6), one variable (5), a varint (13) and a field that no generation has yet.
+func specOf(image string) []byte {
+	text := func(message []byte, number protowire.Number, value string) []byte {
+		return protowire.AppendString(protowire.AppendTag(message, number, protowire.BytesType), value)
+	}
+
+	template := text(text(nil, 1, image), 2, "runc")
+	spec := text(nil, 1, "info")
+	spec = text(spec, 5, string(text(text(nil, 1, "TOKEN"), 2, "s3cret")))
+	spec = text(spec, 6, string(template))
+	spec = protowire.AppendVarint(protowire.AppendTag(spec, 13, protowire.VarintType), 1)
+	return text(spec, 999, "from the future")
 }

@@ -24,10 +24,14 @@ var rooms = []struct {
 	{"preflight", []string{"drift", "gateway", "engine", "openshell", "diagnose"}},
 	{"sandbox", []string{"gateway", "engine", "openshell"}},
 	{"backup", []string{"gateway", "engine", "sandbox", "openshell"}},
-	{"upgrade", []string{"backup", "sandbox", "gateway", "engine", "lifecycle", "openshell", "preflight", "diagnose", "drift"}},
+	{"driver", []string{"lifecycle", "openshell", "sandbox", "backup"}},
+	{"upgrade/classify", []string{"drift", "engine", "openshell", "sandbox"}},
+	{"upgrade", []string{
+		"drift", "lifecycle", "openshell", "engine", "preflight", "sandbox", "backup", "driver", "upgrade/classify",
+	}},
 	{"cmd", []string{
 		"preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "backup", "lifecycle",
-		"lifecycle/builtin", "upgrade", "examples", "drift",
+		"lifecycle/builtin", "driver", "upgrade", "upgrade/classify", "examples", "drift",
 	}},
 	{"main", []string{"cmd"}},
 }

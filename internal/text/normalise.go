@@ -26,7 +26,7 @@ var (
 	blanks       = pattern.Of(`[ \t]+`)
 )
 
-// stripANSI removes escape sequences and carriage returns and makes every kind of space a plain one; lines stay lines.
+// StripANSI removes escape sequences and carriage returns and makes every kind of space a plain one; lines stay lines.
 func StripANSI(text string) string {
 	text = strings.ToValidUTF8(ansi().ReplaceAllString(text, ""), "\uFFFD")
 	text = strings.ReplaceAll(text, "\r\n", "\n")

@@ -1,4 +1,4 @@
-package upgrade
+package driver
 
 import (
 	"cmp"
@@ -18,7 +18,7 @@ const (
 
 // WatchSandboxes looks at the list again and again. handle gets every sandbox first, then each whose phase, labels or annotations
 // changed, that is new, or that is gone. It ends with ctx, with handle's error, or when the gateway no longer answers.
-func (d *APIDriver) WatchSandboxes(ctx context.Context, handle func(lifecycle.Change) error) error {
+func (d *API) WatchSandboxes(ctx context.Context, handle func(lifecycle.Change) error) error {
 	pause := openshell.Backoff{Least: cmp.Or(d.Interval, watchInterval), Most: 30 * time.Second}
 	known := map[string]lifecycle.Record{}
 	failures := 0

@@ -1,4 +1,6 @@
-package upgrade
+// Package driver answers one question: how is a sandbox made, found and deleted through its gateway? It is OpenShell's API in the shape of
+// a lifecycle.Driver, so that the extension chain can be wrapped around it, and the recipe that the API gives is replayed whole.
+package driver
 
 import (
 	"context"
@@ -20,20 +22,20 @@ const DefaultDeleteLimit = 5 * time.Minute
 // lookLimit is how long we try to learn what became of a call whose answer was lost.
 const lookLimit = 20 * time.Second
 
-// APIDriver is the compute driver of one gateway: it creates, deletes, lists and watches sandboxes over the gateway's own API. It
+// API is the compute driver of one gateway: it creates, deletes, lists and watches sandboxes over the gateway's own API. It
 // trusts what it sees afterwards, not what it was answered.
-type APIDriver struct {
+type API struct {
 	API         *openshell.API
 	DeleteLimit time.Duration // how long a sandbox may take to be gone; 0 is DefaultDeleteLimit
 	Interval    time.Duration // between two looks of a watch; 0 is two seconds
 }
 
-var _ lifecycle.Driver = (*APIDriver)(nil)
+var _ lifecycle.Driver = (*API)(nil)
 
 // CreateSandbox creates the sandbox of a request that Recipe.Request made. The request's labels, annotations, environment and mounts
 // are the whole truth. When the answer is lost, the gateway is asked whether the sandbox is there: then its record comes
 // beside the error.
-func (d *APIDriver) CreateSandbox(ctx context.Context, request lifecycle.Request) (lifecycle.Record, error) {
+func (d *API) CreateSandbox(ctx context.Context, request lifecycle.Request) (lifecycle.Record, error) {
 	creation, err := d.creation(ctx, request)
 	if err != nil {
 		return lifecycle.Record{}, fmt.Errorf("sandbox %q: %w", request.Name, err)
@@ -66,7 +68,7 @@ func answered(err error) bool {
 
 // createdAnyway looks for a sandbox whose creation was not answered, for as long as the gateway does not answer that either; the zero
 // record when there is none, or nobody can say.
-func (d *APIDriver) createdAnyway(ctx context.Context, name string) lifecycle.Record {
+func (d *API) createdAnyway(ctx context.Context, name string) lifecycle.Record {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
 	defer cancel()
 	seen, err := d.API.Wait(ctx, name, func(*openshell.RawSandbox) (bool, error) { return true, nil })
@@ -76,7 +78,7 @@ func (d *APIDriver) createdAnyway(ctx context.Context, name string) lifecycle.Re
 	return d.record(*seen)
 }
 
-func (d *APIDriver) creation(ctx context.Context, request lifecycle.Request) (openshell.CreateRequest, error) {
+func (d *API) creation(ctx context.Context, request lifecycle.Request) (openshell.CreateRequest, error) {
 	recipe, err := DecodeRecipe(request.Spec)
 	if err != nil {
 		return openshell.CreateRequest{}, err
@@ -142,7 +144,7 @@ func mountChanges(recipe Recipe, wanted []lifecycle.Mount) (added, gone []opensh
 }
 
 // computeDriver names the gateway's compute driver, whose own words mounts are said in.
-func (d *APIDriver) computeDriver(ctx context.Context) (string, error) {
+func (d *API) computeDriver(ctx context.Context) (string, error) {
 	names, err := d.API.ComputeDrivers(ctx)
 	switch {
 	case err != nil:
@@ -154,7 +156,7 @@ func (d *APIDriver) computeDriver(ctx context.Context) (string, error) {
 }
 
 // ListSandboxes returns every sandbox of the gateway's workspace.
-func (d *APIDriver) ListSandboxes(ctx context.Context) ([]lifecycle.Record, error) {
+func (d *API) ListSandboxes(ctx context.Context) ([]lifecycle.Record, error) {
 	rows, err := d.API.Sandboxes(ctx)
 	if err != nil {
 		return nil, err
@@ -166,7 +168,7 @@ func (d *APIDriver) ListSandboxes(ctx context.Context) ([]lifecycle.Record, erro
 	return records, nil
 }
 
-func (d *APIDriver) record(s openshell.RawSandbox) lifecycle.Record {
+func (d *API) record(s openshell.RawSandbox) lifecycle.Record {
 	return lifecycle.Record{
 		ID: s.ID, Name: s.Name, Gateway: d.API.Gateway, Labels: maps.Clone(s.Labels), Annotations: maps.Clone(s.Annotations),
 		Phase: s.Phase, Spec: s.Spec,
@@ -174,7 +176,7 @@ func (d *APIDriver) record(s openshell.RawSandbox) lifecycle.Record {
 }
 
 // Recipe reads the recipe of a sandbox; the error wraps fs.ErrNotExist when the gateway has no such sandbox.
-func (d *APIDriver) Recipe(ctx context.Context, name string) (Recipe, error) {
+func (d *API) Recipe(ctx context.Context, name string) (Recipe, error) {
 	s, err := d.API.GetSandbox(ctx, name)
 	if err == nil {
 		s, err = d.API.CurrentPolicy(ctx, s)

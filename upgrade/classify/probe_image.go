@@ -1,4 +1,4 @@
-package upgrade
+package classify
 
 import (
 	"context"
@@ -12,17 +12,17 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// originLabel is on a rollback image and on every container made from it: the image that the sandbox came from before.
-const originLabel = "io.sandkeeper.rollback-of"
+// OriginLabel is on a rollback image and on every container made from it: the image that the sandbox came from before.
+const OriginLabel = "io.sandkeeper.rollback-of"
 
 // images looks image references up, each one once however many sandboxes share it.
 type images struct {
-	in ClassifyInput
+	in Input
 	mu sync.Mutex
 	by map[string]func() (string, error)
 }
 
-func newImages(in ClassifyInput) *images {
+func newImages(in Input) *images {
 	return &images{in: in, by: map[string]func() (string, error){}}
 }
 
@@ -86,7 +86,7 @@ func (m *images) reference(ctx context.Context, s sandbox.Sandbox) (string, erro
 			return "", fmt.Errorf("inspecting container %q: %w", s.Container.Name, err)
 		}
 	}
-	if origin := c.Labels[originLabel]; origin != "" {
+	if origin := c.Labels[OriginLabel]; origin != "" {
 		return origin, nil // a sandbox that was rolled back: its own image is nobody's tag
 	}
 	if !pinned(c.Image) {

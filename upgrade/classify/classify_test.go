@@ -1,4 +1,4 @@
-package upgrade
+package classify
 
 import (
 	"context"
@@ -31,8 +31,8 @@ func claw(change ...func(*sandbox.Sandbox)) sandbox.Sandbox {
 }
 
 // agreeing is an input in which every signal of claw() agrees.
-func agreeing(s ...sandbox.Sandbox) ClassifyInput {
-	return ClassifyInput{
+func agreeing(s ...sandbox.Sandbox) Input {
+	return Input{
 		Inventory: sandbox.Inventory{Sandboxes: s},
 		Agents: Agents{ByName: map[string]Agent{
 			"openclaw": {Expected: "2026.7.1", Argv: []string{"openclaw", "--version"}}, "hermes": {Expected: "0.19.0"}, "nemocua": {},
@@ -52,24 +52,24 @@ func stopped(s *sandbox.Sandbox) {
 }
 
 func TestClassify(t *testing.T) {
-	probe := func(output string, err error) func(*ClassifyInput) {
-		return func(in *ClassifyInput) {
+	probe := func(output string, err error) func(*Input) {
+		return func(in *Input) {
 			in.Probe = func(context.Context, sandbox.Sandbox, []string) (string, error) { return output, err }
 		}
 	}
-	image := func(id string, err error) func(*ClassifyInput) {
-		return func(in *ClassifyInput) { in.ImageID = func(context.Context, string) (string, error) { return id, err } }
+	image := func(id string, err error) func(*Input) {
+		return func(in *Input) { in.ImageID = func(context.Context, string) (string, error) { return id, err } }
 	}
-	supervisor := func(v string, err error) func(*ClassifyInput) {
-		return func(in *ClassifyInput) {
+	supervisor := func(v string, err error) func(*Input) {
+		return func(in *Input) {
 			in.Supervisor = func(context.Context, sandbox.Sandbox) (string, error) { return v, err }
 		}
 	}
-	none := func(in *ClassifyInput) { in.Probe, in.ImageID, in.Supervisor, in.NemoClaw = nil, nil, nil, "" }
+	none := func(in *Input) { in.Probe, in.ImageID, in.Supervisor, in.NemoClaw = nil, nil, nil, "" }
 	for name, c := range map[string]struct {
 		sandbox sandbox.Sandbox
-		change  func(*ClassifyInput)
-		state   CheckState
+		change  func(*Input)
+		state   State
 		reasons string // code current expected, one a line
 		detail  string // somewhere in the reasons
 	}{
@@ -79,7 +79,7 @@ func TestClassify(t *testing.T) {
 		"the probe outranks the record": {claw(func(s *sandbox.Sandbox) { s.Row.AgentVersion = "2026.1.1" }), nil, Current, "", ""},
 		"a failed probe is not made good by the record": {claw(), probe("", errors.New("no such file")), Unknown, "agent-version  2026.7.1", "no such file"},
 		"a probe that prints no version":                {claw(), probe("openclaw: usage", nil), Unknown, "agent-version  2026.7.1", "printed no version"},
-		"a failed probe does not hide what is proven":   {claw(), func(in *ClassifyInput) { probe("", errors.New("x"))(in); in.NemoClaw = "0.0.114" }, Stale, "fingerprint 0.0.113 0.0.114", ""},
+		"a failed probe does not hide what is proven":   {claw(), func(in *Input) { probe("", errors.New("x"))(in); in.NemoClaw = "0.0.114" }, Stale, "fingerprint 0.0.113 0.0.114", ""},
 		"stopped, record agrees":                        {claw(stopped), probe("", errors.New("must not be asked")), Current, "", ""},
 		"stopped, record behind":                        {claw(stopped, func(s *sandbox.Sandbox) { s.Row.AgentVersion = "2026.5.27" }), nil, Stale, "agent-version 2026.5.27 2026.7.1", ""},
 		"stopped, nothing recorded":                     {claw(stopped, func(s *sandbox.Sandbox) { s.Row.AgentVersion = "" }), nil, Unknown, "agent-version  2026.7.1", "no version of its agent is recorded"},
@@ -102,21 +102,21 @@ func TestClassify(t *testing.T) {
 		"supervisor is not there":                       {claw(), supervisor("", fs.ErrNotExist), Current, "", ""},
 		"supervisor of a stopped one":                   {claw(stopped), supervisor("", errors.New("not running")), Current, "", ""},
 		"build without a version":                       {claw(), supervisor("0.0.0", nil), Current, "", ""},
-		"fingerprint differs":                           {claw(), func(in *ClassifyInput) { in.NemoClaw = "0.0.98" }, Stale, "fingerprint 0.0.113 0.0.98", "downgrade"},
+		"fingerprint differs":                           {claw(), func(in *Input) { in.NemoClaw = "0.0.98" }, Stale, "fingerprint 0.0.113 0.0.98", "downgrade"},
 		"fingerprint of a checkout, cut on this side":   {claw(func(s *sandbox.Sandbox) { s.Row.NemoclawVersion = "0.0.113-4-gabc1234" }), nil, Current, "", ""},
-		"fingerprint of another checkout":               {claw(func(s *sandbox.Sandbox) { s.Row.NemoclawVersion = "0.0.113" }), func(in *ClassifyInput) { in.NemoClaw = "v0.0.113-4-gabc1234" }, Stale, "fingerprint 0.0.113 v0.0.113-4-gabc1234", ""},
-		"fingerprint missing":                           {claw(func(s *sandbox.Sandbox) { s.Row.NemoclawVersion = "" }), func(in *ClassifyInput) { in.NemoClaw = "9.9.9" }, Current, "", ""},
+		"fingerprint of another checkout":               {claw(func(s *sandbox.Sandbox) { s.Row.NemoclawVersion = "0.0.113" }), func(in *Input) { in.NemoClaw = "v0.0.113-4-gabc1234" }, Stale, "fingerprint 0.0.113 v0.0.113-4-gabc1234", ""},
+		"fingerprint missing":                           {claw(func(s *sandbox.Sandbox) { s.Row.NemoclawVersion = "" }), func(in *Input) { in.NemoClaw = "9.9.9" }, Current, "", ""},
 		"unregistered, image agrees":                    {claw(func(s *sandbox.Sandbox) { s.Row, s.Registered = nil, false }), nil, Current, "", ""},
 		"unregistered, nothing to compare":              {claw(func(s *sandbox.Sandbox) { s.Row, s.Registered = nil, false }), none, Unknown, "inventory  ", "nothing about it can be compared"},
-		"no container to ask":                           {claw(func(s *sandbox.Sandbox) { s.Row, s.Container = nil, nil }), func(in *ClassifyInput) { none(in); supervisor("", fs.ErrNotExist)(in) }, Unknown, "supervisor  0.0.110", "no container of it was seen"},
-		"only what need not be known":                   {claw(func(s *sandbox.Sandbox) { s.Row = nil }), func(in *ClassifyInput) { none(in); image("", fs.ErrNotExist)(in) }, Unknown, "image sha256:aa ", "no longer on this host"},
+		"no container to ask":                           {claw(func(s *sandbox.Sandbox) { s.Row, s.Container = nil, nil }), func(in *Input) { none(in); supervisor("", fs.ErrNotExist)(in) }, Unknown, "supervisor  0.0.110", "no container of it was seen"},
+		"only what need not be known":                   {claw(func(s *sandbox.Sandbox) { s.Row = nil }), func(in *Input) { none(in); image("", fs.ErrNotExist)(in) }, Unknown, "image sha256:aa ", "no longer on this host"},
 		"orphaned":                                      {claw(func(s *sandbox.Sandbox) { s.Standing, s.Container = sandbox.Orphaned, nil }), nil, Orphaned, "", ""},
 		"ambiguous":                                     {claw(func(s *sandbox.Sandbox) { s.Standing, s.Reason = sandbox.Ambiguous, "two claim it" }), nil, Unknown, "inventory  ", "two claim it"},
 		"bad name":                                      {claw(func(s *sandbox.Sandbox) { s.Standing, s.Reason = sandbox.BadName, "a slash" }), nil, Unknown, "inventory  ", "a slash"},
 		"unseen":                                        {claw(func(s *sandbox.Sandbox) { s.Standing, s.Reason = sandbox.Unknown, "engine down" }), nil, Unknown, "inventory  ", "engine down"},
 		"not ready, the record decides":                 {claw(func(s *sandbox.Sandbox) { s.Standing, s.Container = sandbox.NotReady, nil }), probe("", errors.New("must not be asked")), Current, "", ""},
 		"a name that newer OpenShell refuses":           {claw(func(s *sandbox.Sandbox) { s.Name = "a-name-of-20-letters" }), nil, Current, "name a-name-of-20-letters at most 19 characters", ""},
-		"a check that panics": {claw(), func(in *ClassifyInput) {
+		"a check that panics": {claw(), func(in *Input) {
 			in.Probe = func(context.Context, sandbox.Sandbox, []string) (string, error) { panic("boom") }
 		}, Unknown, "inventory  ", "boom"},
 	} {
@@ -125,7 +125,7 @@ func TestClassify(t *testing.T) {
 			if c.change != nil {
 				c.change(&in)
 			}
-			summary, err := Classify(t.Context(), in)
+			summary, err := Sandboxes(t.Context(), in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,7 +148,7 @@ func TestClassifyJSONIsTheContract(t *testing.T) {
 	in := agreeing(claw(), claw(func(s *sandbox.Sandbox) { s.Name, s.Standing = "gone", sandbox.Orphaned }))
 	in.ImageID = func(context.Context, string) (string, error) { return "sha256:bb", nil }
 	in.Inventory.Warnings = []string{"w"}
-	summary, err := Classify(t.Context(), in)
+	summary, err := Sandboxes(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestClassifyJSONIsTheContract(t *testing.T) {
 }
 
 func TestClassifyOfNobodyIsAnEmptyList(t *testing.T) {
-	summary, err := Classify(t.Context(), agreeing())
+	summary, err := Sandboxes(t.Context(), agreeing())
 	if text, _ := json.Marshal(summary); err != nil || !strings.Contains(string(text), `"sandboxes":[]`) || summary.NeedsAttention() {
 		t.Errorf("%s, %v", text, err)
 	}
@@ -188,8 +188,8 @@ func TestClassifyIsLinearBoundedAndInOrder(t *testing.T) {
 		return "openclaw 2026.7.1", nil
 	}
 	in.ImageID = func(context.Context, string) (string, error) { looks.Add(1); return "sha256:aa", nil }
-	summary, err := Classify(t.Context(), in)
-	if err != nil || summary.Totals != (CheckTotals{Current: 1000}) {
+	summary, err := Sandboxes(t.Context(), in)
+	if err != nil || summary.Totals != (Totals{Current: 1000}) {
 		t.Fatalf("%+v, %v", summary.Totals, err)
 	}
 	if probes.Load() != 1000 || looks.Load() != 3 || most.Load() > 8 {
@@ -214,7 +214,7 @@ func TestClassifyBoundsEachProbe(t *testing.T) {
 			return "", ctx.Err()
 		}
 		start := time.Now()
-		summary, err := Classify(t.Context(), in)
+		summary, err := Sandboxes(t.Context(), in)
 		if err != nil || time.Since(start) != 3*time.Second {
 			t.Fatalf("%v after %s", err, time.Since(start))
 		}
@@ -230,7 +230,7 @@ func TestClassifyBoundsEachProbe(t *testing.T) {
 func TestClassifyStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Classify(ctx, agreeing(claw())); !errors.Is(err, context.Canceled) {
+	if _, err := Sandboxes(ctx, agreeing(claw())); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -241,14 +241,14 @@ func TestClassifyInspectsWhereTheListingHidesTheTag(t *testing.T) {
 	in.Inspect = func(_ context.Context, id string) (engine.Container, error) {
 		return engine.Container{ID: id, Image: "claw:1"}, nil
 	}
-	summary, err := Classify(t.Context(), in)
+	summary, err := Sandboxes(t.Context(), in)
 	if err != nil || summary.Totals.Stale != 1 || summary.Sandboxes[0].Reasons[0].Expected != "id-of-claw:1" {
 		t.Errorf("%+v, %v", summary, err)
 	}
 	in.Inspect = func(context.Context, string) (engine.Container, error) {
 		return engine.Container{}, errors.New("gone")
 	}
-	if summary, err = Classify(t.Context(), in); err != nil || summary.Totals.Unknown != 1 {
+	if summary, err = Sandboxes(t.Context(), in); err != nil || summary.Totals.Unknown != 1 {
 		t.Errorf("%+v, %v", summary, err)
 	}
 }

@@ -1,4 +1,4 @@
-package upgrade
+package driver
 
 import (
 	"context"
@@ -70,7 +70,7 @@ func TestExtensionsReachTheGateway(t *testing.T) {
 	}
 }
 
-func rebuild(t *testing.T, chain *lifecycle.Chain, driver lifecycle.Driver, d *APIDriver) {
+func rebuild(t *testing.T, chain *lifecycle.Chain, driver lifecycle.Driver, d *API) {
 	t.Helper()
 	request := requestFor(t, d, "img:2")
 	recipe, err := d.Recipe(t.Context(), "alpha")

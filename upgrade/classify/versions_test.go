@@ -1,4 +1,4 @@
-package upgrade
+package classify
 
 import (
 	"strings"
@@ -79,12 +79,12 @@ func TestScheme(t *testing.T) {
 
 func TestRefusedName(t *testing.T) {
 	for _, good := range []string{"a", "alpha", "notes-bot", "a1", "abcdefghijklmnopqrs"} {
-		if why := refusedName(good); why != "" {
+		if why := RefusedName(good); why != "" {
 			t.Errorf("%q: %s", good, why)
 		}
 	}
 	for _, bad := range []string{"", "Alpha", "1a", "-a", "a-", "a--b", "a_b", "ä", "abcdefghijklmnopqrst"} {
-		if refusedName(bad) == "" {
+		if RefusedName(bad) == "" {
 			t.Errorf("%q passes", bad)
 		}
 	}

@@ -1,4 +1,4 @@
-package upgrade
+package driver
 
 import (
 	"context"
@@ -62,7 +62,7 @@ func (g *Gateways) Driver(ctx context.Context, gateway string) (lifecycle.Driver
 	if err != nil {
 		return nil, err
 	}
-	return &APIDriver{API: api}, nil
+	return &API{API: api}, nil
 }
 
 // Recipe reads the recipe of a sandbox from its gateway.
@@ -71,7 +71,7 @@ func (g *Gateways) Recipe(ctx context.Context, gateway, name string) (Recipe, er
 	if err != nil {
 		return Recipe{}, err
 	}
-	return (&APIDriver{API: api}).Recipe(ctx, name)
+	return (&API{API: api}).Recipe(ctx, name)
 }
 
 // ManifestRecipe is the part of a recipe that a backup's manifest keeps: labels, names and the policy, never values of the environment.

@@ -1,4 +1,4 @@
-package upgrade
+package classify
 
 import (
 	"context"

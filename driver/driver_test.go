@@ -1,4 +1,4 @@
-package upgrade
+package driver
 
 import (
 	"context"
@@ -64,7 +64,7 @@ func oneSandbox(labels map[string]string) *moody {
 }
 
 // open is a driver for a gateway of the version that serves b.
-func open(t *testing.T, version string, b gateway.Backend) *APIDriver {
+func open(t *testing.T, version string, b gateway.Backend) *API {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -86,11 +86,11 @@ func open(t *testing.T, version string, b gateway.Backend) *APIDriver {
 	}
 	t.Cleanup(func() { api.Close() })
 	api.PollInterval = 5 * time.Millisecond
-	return &APIDriver{API: api, DeleteLimit: 20 * time.Second, Interval: 5 * time.Millisecond}
+	return &API{API: api, DeleteLimit: 20 * time.Second, Interval: 5 * time.Millisecond}
 }
 
 // requestFor is the request for another image, with what extensions would add.
-func requestFor(t *testing.T, d *APIDriver, image string) lifecycle.Request {
+func requestFor(t *testing.T, d *API, image string) lifecycle.Request {
 	t.Helper()
 	recipe, err := d.Recipe(t.Context(), "alpha")
 	if err != nil {

@@ -1,4 +1,4 @@
-package upgrade
+package classify
 
 import (
 	"context"
@@ -27,7 +27,7 @@ func each(n, jobs int, work func(i int)) {
 }
 
 // bounded calls look under in's time limit and says which limit ran out.
-func (in ClassifyInput) bounded(ctx context.Context, look func(context.Context) (string, error)) (string, error) {
+func (in Input) bounded(ctx context.Context, look func(context.Context) (string, error)) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, in.Timeout, fmt.Errorf("no answer within %s", in.Timeout))
 	defer cancel()
 	answer, err := look(ctx)
@@ -39,7 +39,7 @@ func (in ClassifyInput) bounded(ctx context.Context, look func(context.Context) 
 
 // agentSignal compares the agent inside with what is expected of it: probed where it runs, as recorded where it does not. A
 // probe that failed is never made good by what was recorded earlier.
-func (in ClassifyInput) agentSignal(ctx context.Context, s sandbox.Sandbox) signal {
+func (in Input) agentSignal(ctx context.Context, s sandbox.Sandbox) signal {
 	sig := signal{Reason: Reason{Code: CodeAgentVersion}}
 	if s.Row == nil {
 		return sig
@@ -78,7 +78,7 @@ func (sig *signal) compareAgent(agent Agent) {
 }
 
 // agentVersion is the version of the agent in s, or "" and why it is not known.
-func (in ClassifyInput) agentVersion(ctx context.Context, s sandbox.Sandbox, agent Agent) (version, why string) {
+func (in Input) agentVersion(ctx context.Context, s sandbox.Sandbox, agent Agent) (version, why string) {
 	if !running(s) || in.Probe == nil {
 		if s.Row.AgentVersion == "" {
 			return "", "it does not run, and no version of its agent is recorded"
@@ -100,7 +100,7 @@ func (in ClassifyInput) agentVersion(ctx context.Context, s sandbox.Sandbox, age
 }
 
 // supervisorSignal compares the supervisor that runs the sandbox with its gateway. A sandbox that does not run need not answer.
-func (in ClassifyInput) supervisorSignal(ctx context.Context, s sandbox.Sandbox) signal {
+func (in Input) supervisorSignal(ctx context.Context, s sandbox.Sandbox) signal {
 	sig := signal{Reason: Reason{Code: CodeSupervisor, Expected: in.Gateways[s.Gateway]}}
 	if in.Supervisor == nil || (s.Container == nil && !running(s)) {
 		return sig
@@ -132,7 +132,7 @@ func (in ClassifyInput) supervisorSignal(ctx context.Context, s sandbox.Sandbox)
 
 // fingerprintSignal compares the NemoClaw that built the image with the one on this host. Only managed images carry the
 // fingerprint, and one that is missing is never drift.
-func (in ClassifyInput) fingerprintSignal(s sandbox.Sandbox) signal {
+func (in Input) fingerprintSignal(s sandbox.Sandbox) signal {
 	sig := signal{Reason: Reason{Code: CodeFingerprint}}
 	if s.Row == nil || s.Row.NemoclawVersion == "" || in.NemoClaw == "" {
 		return sig

@@ -1,4 +1,4 @@
-package upgrade
+package classify
 
 import (
 	"strings"
@@ -51,8 +51,8 @@ func (c *Checked) judge(signals []signal) {
 // two rules that refusedName checks itself.
 var canonicalName = pattern.Of(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 
-// refusedName says which rule for new names name breaks; "" when none.
-func refusedName(name string) string {
+// RefusedName says which rule for new names name breaks; "" when none.
+func RefusedName(name string) string {
 	switch {
 	case len(name) > 19:
 		return "at most 19 characters"

@@ -1,5 +1,6 @@
-// Package upgrade answers which sandboxes are behind, and moves them: classify, plan, journal, execute, roll back.
-package upgrade
+// Package classify answers one question: which sandboxes are behind, and what proves it? It only looks. Each sandbox is judged by its own
+// signals, never from a sample, and what nothing proves is unknown.
+package classify
 
 import (
 	"context"
@@ -11,15 +12,15 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// CheckState is the outcome of the check of one sandbox; the values are part of the JSON contract (docs/design.md 4.2).
-type CheckState string
+// State is the outcome of the check of one sandbox; the values are part of the JSON contract (docs/design.md 4.2).
+type State string
 
 // The outcomes of a check.
 const (
-	Current  CheckState = "current"  // something proves it, and nothing else could not be looked at that should have been
-	Stale    CheckState = "stale"    // at least one signal proves it
-	Unknown  CheckState = "unknown"  // not provable; the reasons say why. Never rebuilt by itself
-	Orphaned CheckState = "orphaned" // as in the inventory
+	Current  State = "current"  // something proves it, and nothing else could not be looked at that should have been
+	Stale    State = "stale"    // at least one signal proves it
+	Unknown  State = "unknown"  // not provable; the reasons say why. Never rebuilt by itself
+	Orphaned State = "orphaned" // as in the inventory
 )
 
 // Codes of reasons. They are only ever added to.
@@ -43,38 +44,38 @@ type Reason struct {
 
 // Checked is the outcome for one sandbox.
 type Checked struct {
-	Name     string     `json:"name"`
-	State    CheckState `json:"state"`
-	Running  bool       `json:"running"`
-	Reasons  []Reason   `json:"reasons"` // why stale, why unknown; a refused name whatever the state
-	Gateway  string     `json:"gateway,omitempty"`
-	Detail   string     `json:"detail,omitempty"`   // what is odd about it in the inventory
-	Unproven []Reason   `json:"unproven,omitempty"` // signals that could not be looked at and do not decide
+	Name     string   `json:"name"`
+	State    State    `json:"state"`
+	Running  bool     `json:"running"`
+	Reasons  []Reason `json:"reasons"` // why stale, why unknown; a refused name whatever the state
+	Gateway  string   `json:"gateway,omitempty"`
+	Detail   string   `json:"detail,omitempty"`   // what is odd about it in the inventory
+	Unproven []Reason `json:"unproven,omitempty"` // signals that could not be looked at and do not decide
 }
 
-// CheckTotals counts the sandboxes of each state; their sum is the number of sandboxes.
-type CheckTotals struct {
+// Totals counts the sandboxes of each state; their sum is the number of sandboxes.
+type Totals struct {
 	Current  int `json:"current"`
 	Stale    int `json:"stale"`
 	Unknown  int `json:"unknown"`
 	Orphaned int `json:"orphaned"`
 }
 
-// CheckSummary is the result of `upgrade-sandboxes --check`.
-type CheckSummary struct {
-	Totals    CheckTotals `json:"totals"`
-	Sandboxes []Checked   `json:"sandboxes"`
-	Warnings  []string    `json:"warnings,omitempty"`
+// Summary is the result of `upgrade-sandboxes --check`.
+type Summary struct {
+	Totals    Totals    `json:"totals"`
+	Sandboxes []Checked `json:"sandboxes"`
+	Warnings  []string  `json:"warnings,omitempty"`
 }
 
 // NeedsAttention reports whether any sandbox is stale, unknown or orphaned: then the check exits 4.
-func (s CheckSummary) NeedsAttention() bool {
+func (s Summary) NeedsAttention() bool {
 	return s.Totals.Stale+s.Totals.Unknown+s.Totals.Orphaned > 0
 }
 
-// ClassifyInput is what a check compares. The functions only look; each is called for several sandboxes at once, under a context
+// Input is what a check compares. The functions only look; each is called for several sandboxes at once, under a context
 // that ends with Timeout. A nil function means that its signal cannot be had on this host.
-type ClassifyInput struct {
+type Input struct {
 	Inventory sandbox.Inventory
 	Agents    Agents
 	NemoClaw  string            // version of the NemoClaw on this host, "" when none
@@ -93,24 +94,24 @@ type ClassifyInput struct {
 	Timeout time.Duration // of one probe; 0 is 15 s
 }
 
-// Classify says of every sandbox of the inventory whether it is behind. It changes nothing, and no sandbox's trouble is another's.
+// Sandboxes says of every sandbox of the inventory whether it is behind. It changes nothing, and no sandbox's trouble is another's.
 // The error is ctx's.
-func Classify(ctx context.Context, in ClassifyInput) (CheckSummary, error) {
+func Sandboxes(ctx context.Context, in Input) (Summary, error) {
 	in = in.withDefaults()
 	found := make([]Checked, len(in.Inventory.Sandboxes))
 	images := newImages(in)
 	each(len(found), in.Jobs, func(i int) { found[i] = in.guarded(ctx, in.Inventory.Sandboxes[i], images) })
 	if err := ctx.Err(); err != nil {
-		return CheckSummary{}, fmt.Errorf("checking %d sandboxes: %w", len(found), err)
+		return Summary{}, fmt.Errorf("checking %d sandboxes: %w", len(found), err)
 	}
-	summary := CheckSummary{Sandboxes: found, Warnings: append(append([]string(nil), in.Inventory.Warnings...), in.Agents.Problems...)}
+	summary := Summary{Sandboxes: found, Warnings: append(append([]string(nil), in.Inventory.Warnings...), in.Agents.Problems...)}
 	for _, c := range found {
 		summary.Totals.count(c.State)
 	}
 	return summary, nil
 }
 
-func (in ClassifyInput) withDefaults() ClassifyInput {
+func (in Input) withDefaults() Input {
 	if in.Jobs <= 0 {
 		in.Jobs = 8
 	}
@@ -120,7 +121,7 @@ func (in ClassifyInput) withDefaults() ClassifyInput {
 	return in
 }
 
-func (t *CheckTotals) count(state CheckState) {
+func (t *Totals) count(state State) {
 	switch state {
 	case Current:
 		t.Current++
@@ -134,7 +135,7 @@ func (t *CheckTotals) count(state CheckState) {
 }
 
 // guarded turns a panic of one sandbox's check into that sandbox's unknown.
-func (in ClassifyInput) guarded(ctx context.Context, s sandbox.Sandbox, images *images) (c Checked) {
+func (in Input) guarded(ctx context.Context, s sandbox.Sandbox, images *images) (c Checked) {
 	defer func() {
 		if trouble := recover(); trouble != nil {
 			c = opened(s)
@@ -154,7 +155,7 @@ func running(s sandbox.Sandbox) bool {
 	return s.Standing == sandbox.Ready && (s.Container == nil || s.Container.Running())
 }
 
-func (in ClassifyInput) check(ctx context.Context, s sandbox.Sandbox, images *images) Checked {
+func (in Input) check(ctx context.Context, s sandbox.Sandbox, images *images) Checked {
 	c := opened(s)
 	switch s.Standing {
 	case sandbox.Orphaned:
@@ -168,7 +169,7 @@ func (in ClassifyInput) check(ctx context.Context, s sandbox.Sandbox, images *im
 	c.judge([]signal{
 		in.agentSignal(ctx, s), images.signal(ctx, s), in.supervisorSignal(ctx, s), in.fingerprintSignal(s),
 	})
-	if refused := refusedName(s.Name); refused != "" {
+	if refused := RefusedName(s.Name); refused != "" {
 		c.Reasons = append(c.Reasons, Reason{Code: CodeName, Current: s.Name, Expected: refused, Detail: "newer OpenShell would not create it under this name"})
 	}
 	return c

@@ -1,4 +1,4 @@
-package upgrade
+package driver
 
 import (
 	"cmp"
@@ -14,7 +14,7 @@ import (
 
 // DeleteSandbox deletes the sandbox and waits until the gateway has it no more. A sandbox of the same name with another id is not the
 // one that is meant: it stays, and the one that is meant counts as gone.
-func (d *APIDriver) DeleteSandbox(ctx context.Context, sandbox lifecycle.Reference) error {
+func (d *API) DeleteSandbox(ctx context.Context, sandbox lifecycle.Reference) error {
 	ctx, cancel := d.bounded(ctx, sandbox)
 	defer cancel()
 	found, err := d.find(ctx, sandbox)
@@ -28,13 +28,13 @@ func (d *APIDriver) DeleteSandbox(ctx context.Context, sandbox lifecycle.Referen
 	return d.awaitGone(ctx, *found)
 }
 
-func (d *APIDriver) bounded(ctx context.Context, sandbox lifecycle.Reference) (context.Context, context.CancelFunc) {
+func (d *API) bounded(ctx context.Context, sandbox lifecycle.Reference) (context.Context, context.CancelFunc) {
 	limit := cmp.Or(d.DeleteLimit, DefaultDeleteLimit)
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("sandbox %q was not gone within %v", sandbox.Name, limit))
 }
 
 // find is the sandbox that is meant; nil when it is not there.
-func (d *APIDriver) find(ctx context.Context, sandbox lifecycle.Reference) (*openshell.RawSandbox, error) {
+func (d *API) find(ctx context.Context, sandbox lifecycle.Reference) (*openshell.RawSandbox, error) {
 	if sandbox.Name == "" {
 		return d.findByID(ctx, sandbox.ID)
 	}
@@ -50,7 +50,7 @@ func (d *APIDriver) find(ctx context.Context, sandbox lifecycle.Reference) (*ope
 	return &seen, nil
 }
 
-func (d *APIDriver) findByID(ctx context.Context, id string) (*openshell.RawSandbox, error) {
+func (d *API) findByID(ctx context.Context, id string) (*openshell.RawSandbox, error) {
 	if id == "" {
 		return nil, errors.New("a sandbox without id and name cannot be deleted")
 	}
@@ -67,7 +67,7 @@ func (d *APIDriver) findByID(ctx context.Context, id string) (*openshell.RawSand
 }
 
 // afterFailedDelete looks whether a deletion whose answer was lost was made, or begun, all the same. A refusal is final.
-func (d *APIDriver) afterFailedDelete(ctx context.Context, found openshell.RawSandbox, failure error) error {
+func (d *API) afterFailedDelete(ctx context.Context, found openshell.RawSandbox, failure error) error {
 	if answered(failure) {
 		return failure
 	}
@@ -85,7 +85,7 @@ func (d *APIDriver) afterFailedDelete(ctx context.Context, found openshell.RawSa
 	return failure
 }
 
-func (d *APIDriver) awaitGone(ctx context.Context, found openshell.RawSandbox) error {
+func (d *API) awaitGone(ctx context.Context, found openshell.RawSandbox) error {
 	last, err := d.API.Wait(ctx, found.Name, func(seen *openshell.RawSandbox) (bool, error) {
 		return seen == nil || seen.ID != found.ID, nil
 	})
