@@ -1,0 +1,48 @@
+package journal
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// Restore is what is known of a container whose home a restore replaces: enough to say what became of it, and to bring it back,
+// without the run that did it.
+type Restore struct {
+	Pause           // the container and its engine; At is when the restore began
+	Sandbox  string `json:"sandbox"` // that is restored into
+	From     string `json:"from"`    // the backup's sandbox
+	Backup   string `json:"backup"`
+	Scope    string `json:"scope"`
+	Root     string `json:"root"` // of the store
+	Home     string `json:"home"`
+	Running  bool   `json:"running"`  // it ran before, so it is to run afterwards
+	Copy     string `json:"copy"`     // complete copy of the home from before; "" while there is none
+	Previous string `json:"previous"` // id of the backup of the home from before; "" when it was empty
+	Stopping bool   `json:"stopping"` // the engine may still be about to stop it
+	Writing  bool   `json:"writing"`  // the home may be half old and half new; false: it is whole, old or new
+}
+
+// CopyPattern is what the name of a Restore's Copy is like. It lies in the store's root, and is no backup.
+const CopyPattern = ".before-restore-*.tar.zst"
+
+// RestoringDir is the folder of all that is being restored, below a state folder such as $XDG_STATE_HOME.
+func RestoringDir(stateHome string) string {
+	return filepath.Join(stateHome, "sandkeeper", "restoring")
+}
+
+// Restores is the shelf of restores into containers. A record is there before the container is stopped, says that the home is being
+// written before it is, and goes after the container is back.
+func Restores(dir string) Shelf[Restore] { return NewShelf(dir, checkRestore) }
+
+func checkRestore(key string, r Restore) error {
+	if err := checkPause(key, r.Pause); err != nil {
+		return err
+	}
+	if r.Copy == "" {
+		return nil
+	}
+	if fits, err := filepath.Match(CopyPattern, filepath.Base(r.Copy)); err != nil || !fits || filepath.Dir(r.Copy) != r.Root {
+		return fmt.Errorf("it names a copy that no restore made: %q", r.Copy)
+	}
+	return nil
+}
