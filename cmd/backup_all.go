@@ -122,7 +122,7 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 	found := &answer{}
 	inventory, views, engine, err := o.inventory(ctx, registry, found)
 	if err != nil {
-		return found, err
+		return found, o.causeOf(ctx, err, views)
 	}
 	if !inventory.Empty {
 		if err := o.fit(ctx, store, registry, views, engine, found); err != nil {
@@ -235,7 +235,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, regist
 		}
 		return found, err
 	}
-	return found, o.outcome(summary)
+	return found, o.causeOf(ctx, o.outcome(summary), views)
 }
 
 // outcome is what the totals mean for a script.

@@ -126,3 +126,20 @@ func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registr
 	}
 	return o.app.fit(ctx, f)
 }
+
+// causeOf names in err the check of the gateway that failed, as the likely cause: a gateway that cannot start on its database, or whose
+// port another program holds, gives errors that do not say so.
+func (o *backupAllOptions) causeOf(ctx context.Context, err error, views []view) error {
+	if err == nil || len(views) == 0 || failureOf(err).Said {
+		return err
+	}
+	var checks []preflight.Result
+	for _, v := range views {
+		in := o.app.hostInput(hostFacts{seen: v.seen})
+		all := append(preflight.Checks(v.seen), preflight.HostChecks(in)...)
+		checks = append(checks, preflight.RunChecks(ctx, slices.DeleteFunc(all, func(c preflight.Check) bool {
+			return c.Code != preflight.CodeDatabase && c.Code != gateway.ProbePort
+		}), nil)...)
+	}
+	return likelyCause(err, checks)
+}

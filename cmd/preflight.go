@@ -16,10 +16,10 @@ type preflightOptions struct {
 	skip  skipOptions
 }
 
-const preflightCommand = "sandkeeper preflight"
-
 const preflightLong = `Run every check and change nothing: are the openshell CLI and the running gateway of one version, and is the host fit for the
-work? Works with no sandboxes at all. The verdict is pass, refuse or unverified; unknown is never taken for equal.
+work? Works with no sandboxes at all. The verdict is pass, refuse or unverified; unknown is never taken for equal. Exit 0 only when it is
+pass, the gateway answered and no check failed; 1 when it refuses or a check failed; 5 when nothing answers, the gateway is not
+registered, or the versions could not be compared.
 
 Each check has a section in docs/checks.md.`
 
@@ -43,13 +43,14 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 	if err := o.skip.check(); err != nil {
 		return nil, err
 	}
-	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: preflightCommand}
+	action := preflight.Trusting()
 	registry, registryErr := a.readRegistry()
 	if registryErr != nil {
 		a.warn("%v", registryErr) // the checks below say it too; the gateway can be judged without a registry
 	}
 	views := a.vet(ctx, action, a.bindings(registry))
-	decisive := worst(views)
+	demotedEverywhere(views, o.skip)
+	decisive := mostUrgent(views)
 	if decisive.seen.Target.Err == nil {
 		in := a.hostInput(a.hostFactsOf(ctx, decisive, registry, o.store))
 		if decisive.report.Refused() {
@@ -57,19 +58,20 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 		}
 		a.addHostChecks(ctx, &decisive.report, in, o.skip)
 	}
-	found := &answer{preflight: &decisive.report, text: func(a *app) { renderReport(a, decisive.report) }}
-	if decisive.report.Refused() {
-		return found, a.refusal(decisive.report, action)
+	found := &answer{preflight: &decisive.report}
+	err := registryErr
+	switch blocked := a.readiness(views, decisive, action); {
+	case decisive.report.Refused():
+		err = a.refusal(decisive.report, action)
+	case blocked != nil && (registryErr == nil || failureOf(blocked).Code == ExitRefused):
+		err = blocked
 	}
-	if decisive.report.Verdict == "unverified" {
-		f := a.gate(views, action, false)
-		return found, f
-	}
-	return found, registryErr
+	found.text = func(a *app) { renderReport(a, decisive.report, err) }
+	return found, err
 }
 
 // renderReport prints the table of checks, the warnings and the verdict, worst last, so that it stays on the screen.
-func renderReport(a *app, r preflight.Report) {
+func renderReport(a *app, r preflight.Report, err error) {
 	var table ui.Table
 	for _, check := range r.Checks {
 		table.Row(statusWord(check.Status), check.Code, check.Detail)
@@ -85,7 +87,7 @@ func renderReport(a *app, r preflight.Report) {
 	for _, warning := range r.Warnings {
 		a.printf("warning: %s", warning)
 	}
-	a.printf("verdict for gateway %q: %s", r.Gateway, r.Verdict)
+	a.printf("%s", verdictLine(r, err))
 }
 
 // statusWord is how a status reads in a table: the failing ones stand out without colour.

@@ -89,7 +89,7 @@ func TestRenderReportPutsTheVerdictLast(t *testing.T) {
 			{Code: "space", Status: preflight.Skip, Detail: "schema did not pass"},
 		},
 		Warnings: []string{"the file will drift on the next restart"},
-	})
+	}, nil)
 	const want = `  ok    cli-version  0.0.37
   FAIL  schema       0.0.36 serves
   skip  space        schema did not pass

@@ -102,7 +102,7 @@ func (a *app) gate(views []view, action preflight.Action, allowUnverified bool) 
 
 // unverifiedHint names the flag only to a command that has it.
 func unverifiedHint(action preflight.Action) string {
-	if action.Command == preflightCommand {
+	if action == preflight.Trusting() {
 		return "the checks that warn or fail say what is in the way"
 	}
 	return "sandkeeper preflight shows every check; --allow-unverified goes on all the same"

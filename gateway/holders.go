@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"sandkeeper/drift"
@@ -26,6 +27,7 @@ func (o Options) holders(ctx context.Context, t Target) ([]Holder, error) {
 		if l.PID != 0 {
 			args, _ := o.Processes.Args(ctx, l.PID)
 			h.Program, h.Way = programOf(args), wayOf(programOf(args), args)
+			h.gateway = identify(args, "").shape != notGateway
 			if realm := o.Processes.Realm(ctx, l.PID); realm.Kind == Foreign {
 				h.Foreign = realm.Why
 			}
@@ -43,15 +45,13 @@ func (s sighting) any() *running {
 	return s.idle
 }
 
-// stranger is the first holder of the port that is not the gateway's process.
-func (s sighting) stranger() (Holder, bool) {
-	for _, h := range s.holders {
-		if s.found == nil || h.PID != s.found.PID && !(s.found.shape == compat && h.Foreign != "") {
-			return h, true
-		}
-	}
-	return Holder{}, false
+// owns reports whether h is the gateway's process, or that of its compat container.
+func (s sighting) owns(h Holder) bool {
+	return s.found != nil && (h.PID == s.found.PID || s.found.shape == compat && h.inCompat())
 }
+
+// inCompat reports whether h is the gateway in a compat container.
+func (h Holder) inCompat() bool { return h.Foreign != "" && h.Program == filepath.Base(compatBinary) }
 
 // afar says why nothing on this host but the CLI and the gateway's own answer is evidence; "" when the gateway may be of this host.
 func (l *look) afar() string {
@@ -86,8 +86,8 @@ func (l *look) contained() string {
 // noProcess is the evidence where no process of this host is the gateway.
 func (l *look) noProcess() drift.Evidence {
 	seen := l.live()
-	if h, held := seen.stranger(); held {
-		return unknown("port %d is held by %s", l.target.Port, h)
+	if len(seen.holders) > 0 {
+		return unknown("port %d is held by %s", l.target.Port, seen.holders[0])
 	}
 	if seen.idle != nil {
 		return absent("process %d is called like gateway %q and does not listen on port %d", seen.idle.PID, l.target.Name, l.target.Port)

@@ -23,6 +23,7 @@ type Holder struct {
 	Program string // the name of its program; "" when it cannot be seen
 	Way     Way
 	Foreign string // why it is none of this host's own processes; "" when it is one, or cannot be seen
+	gateway bool   // its command line is a gateway's
 }
 
 // Way says what a program that holds a port does with what comes in.
@@ -33,6 +34,7 @@ const (
 	WayItself Way = ""        // it answers itself
 	WayEngine Way = "engine"  // a container engine's proxy: a container answers
 	WayAfar   Way = "forward" // a forward to another host or into a cluster: what answers is not of this host
+	WayProxy  Way = "proxy"   // a web server or proxy: it may answer itself or pass on
 )
 
 // wayOf knows the programs that only pass on what comes in.
@@ -43,8 +45,10 @@ func wayOf(program string, args []string) Way {
 		return WayEngine
 	case "ssh", "sshd", "autossh", "kubefwd", "socat", "chisel", "cloudflared", "tailscaled", "wslrelay", "wslrelay.exe", "teleport", "tsh":
 		return WayAfar
-	case "kubectl", "oc", "k9s", "helm", "minikube", "k3s":
+	case "kubectl", "oc", "k9s", "minikube":
 		return WayAfar
+	case "nginx", "haproxy", "envoy", "caddy", "traefik", "istio-proxy", "squid", "pingora":
+		return WayProxy
 	}
 	if slices.Contains(args, "port-forward") {
 		return WayAfar

@@ -30,6 +30,7 @@ type Observation struct {
 	Process drift.Process
 	File    drift.File
 	Served  Served
+	Port    Port
 	Host    Host
 	// Stranger is the user of the live gateway process, "user 1234", when that is not ours: its service manager is not ours either.
 	Stranger string

@@ -18,6 +18,7 @@ const (
 	ProbeMarker  = "runtime-marker"
 	ProbeProcess = "host-process"
 	ProbeFile    = "gateway-file"
+	ProbePort    = "endpoint-port"
 	ProbeServed  = "served-version"
 )
 
@@ -95,6 +96,9 @@ func (l *look) probes() []probe {
 			return foundProcess(drift.Process{Evidence: unknown("%s", why)})
 		}},
 		{ProbeFile, l.lookFile, func(why string) finding { return foundFile(drift.File{Evidence: unknown("%s", why)}) }},
+		{ProbePort, l.lookPort, func(why string) finding {
+			return foundPort(Port{State: drift.Unknown, Why: why, Number: l.target.Port})
+		}},
 		{ProbeServed, l.lookServed, func(why string) finding {
 			s := Served{Detail: why}
 			s.Evidence = unknown("%s", why)

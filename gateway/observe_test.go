@@ -132,7 +132,7 @@ func TestObserveSeesWhatIsThere(t *testing.T) {
 			t.Errorf("probe %+v says nothing", p)
 		}
 	}
-	want := []string{ProbeCLI, ProbeEngine, ProbeCluster, ProbeMarker, ProbeProcess, ProbeFile, ProbeServed}
+	want := []string{ProbeCLI, ProbeEngine, ProbeCluster, ProbeMarker, ProbeProcess, ProbeFile, ProbePort, ProbeServed}
 	if diff := cmp.Diff(want, codes); diff != "" {
 		t.Errorf("probes (-want +got):\n%s", diff)
 	}
@@ -235,7 +235,7 @@ func TestObserveRefusesABadName(t *testing.T) {
 	s := newStage(t, "touch $0.ran")
 	s.Gateway = "../x"
 	got := Observe(t.Context(), s.Options)
-	if got.Target.Err == nil || got.CLI.State != drift.Unknown || len(got.Probes) != 7 {
+	if got.Target.Err == nil || got.CLI.State != drift.Unknown || len(got.Probes) != 8 {
 		t.Errorf("observation %+v, want nothing seen and the reason", got)
 	}
 	if calls := s.daemon.Calls(); len(calls) != 0 || exists(filepath.Join(s.home, "bin/openshell.ran")) {

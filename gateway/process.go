@@ -24,18 +24,19 @@ type running struct {
 
 // sighting is what was seen of the process of a gateway.
 type sighting struct {
-	marker  Marker
-	found   *running // of this host: what the live marker names, else what holds the endpoint's port
-	idle    *running // its command line says that it is this gateway, and it does not hold the port
-	holders []Holder // whatever holds the port
-	err     error    // what kept us from knowing, when nothing was found
+	marker     Marker
+	found      *running // of this host: what the live marker names, else what holds the endpoint's port
+	idle       *running // its command line says that it is this gateway, and it does not hold the port
+	holders    []Holder // whatever holds the port
+	holdersErr error
+	err        error // what kept us from knowing, when nothing was found
 }
 
 // sight looks for the live gateway of t: the process that the marker names, else one that holds the port of the endpoint. Without a
 // marker a command line is not enough: anybody can be called like a gateway.
 func (o Options) sight(ctx context.Context, t Target, m Marker) sighting {
 	s := sighting{marker: m}
-	s.holders, s.err = o.holders(ctx, t)
+	s.holders, s.holdersErr = o.holders(ctx, t)
 	if m.State == MarkerStale {
 		found, stale, err := o.judge(ctx, t, m)
 		switch {
@@ -43,12 +44,12 @@ func (o Options) sight(ctx context.Context, t Target, m Marker) sighting {
 			s.marker.Reason, s.err = clean(err), err
 			return s
 		case found != nil:
-			s.marker.State, s.found, s.err = MarkerLive, found, nil
+			s.marker.State, s.found = MarkerLive, found
 			return s
 		}
 		s.marker.Reason = stale
 	}
-	if s.err == nil {
+	if s.err = s.holdersErr; s.err == nil {
 		s.err = o.scan(ctx, t, &s)
 	}
 	return s
@@ -172,8 +173,7 @@ func (o Options) suspect(ctx context.Context, t Target, pid int) (*running, erro
 func (o Options) serves(ctx context.Context, r *running, holders []Holder) (bool, error) {
 	unseen := false
 	for _, h := range holders {
-		inContainer := r.shape == compat && h.Program == filepath.Base(compatBinary) && h.Foreign != ""
-		if h.PID == r.PID || inContainer {
+		if h.PID == r.PID || r.shape == compat && h.inCompat() {
 			return true, nil
 		}
 		unseen = unseen || h.PID == 0

@@ -6,7 +6,10 @@ type Action struct {
 	Command string // what the last recovery step says to rerun
 }
 
-// BackingUp is the action of backup-all. The preflight command uses its phrase with a command of its own.
+// Trusting is the action of the preflight command itself.
+func Trusting() Action { return Action{Phrase: "trusting this host", Command: "sandkeeper preflight"} }
+
+// BackingUp is the action of backup-all.
 func BackingUp() Action {
 	return Action{Phrase: "backing up registered sandboxes", Command: "sandkeeper backup-all"}
 }

@@ -18,6 +18,7 @@ func Checks(o gateway.Observation) []Check {
 		observed(o, "runtime-marker", "the runtime marker tells of a live gateway", checkMarker),
 		observed(o, "host-process", "the version of the live gateway process is known", checkProcess),
 		observed(o, "gateway-file", "the version of the gateway's file on disk is known", checkFile),
+		observed(o, "endpoint-port", "the port of the gateway's endpoint is held by the gateway, or by what leads to it", checkPort),
 		observed(o, "served-version", "the gateway answers with its version", checkServed),
 		needing(observed(o, "schema-agreement", "CLI and gateway are of one version", checkAgreement), "cli-version"),
 	}

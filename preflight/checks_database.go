@@ -46,9 +46,21 @@ func (in HostInput) judgeFit(d gateway.Database, fit gateway.Fit, why string) Re
 	case gateway.FitMigrates:
 		return passed("%s: %s; backup-all keeps a copy", d.Path, why)
 	case gateway.FitNewer, gateway.FitOtherLine:
-		return failing(in.saveFirst(), fmt.Sprintf("%s: %s, so it will not start. Start the OpenShell that wrote it; do not delete the database", d.Path, why))
+		r := failing(in.saveFirst(), fmt.Sprintf("%s: %s, so it will not start. Start the OpenShell that wrote it; do not delete the database", d.Path, why))
+		r.Kind = databaseKind(fit)
+		return r
 	case gateway.FitHalfDone:
-		return failing(in.saveFirst(), fmt.Sprintf("%s: %s; the gateway will not start before a copy from before it is put back. Do not delete the database", d.Path, why))
+		r := failing(in.saveFirst(), fmt.Sprintf("%s: %s; the gateway will not start before a copy from before it is put back. Do not delete the database", d.Path, why))
+		r.Kind = databaseKind(fit)
+		return r
 	}
 	return warned("%s has generation %d; %s", d.Path, d.Generation(), why)
+}
+
+// databaseKind is what a script is told of a database that its gateway cannot start on.
+func databaseKind(fit gateway.Fit) string {
+	if fit == gateway.FitNewer {
+		return "database_newer"
+	}
+	return "migration_incompatible_db"
 }
