@@ -12,10 +12,6 @@ import (
 // gatewayOwner is the owner of everything that was in the request before the first extension, as refusals name it.
 const gatewayOwner = "the gateway"
 
-// reservedPrefix begins the labels by which OpenShell's drivers find their own containers (openshell.ai/managed-by, …): a
-// label added there could make one sandbox pass for another.
-const reservedPrefix = "openshell.ai/"
-
 var envName = pattern.Of(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Addition is one thing that an extension added to a request.
@@ -93,7 +89,7 @@ func (b *Builder) add(a Addition) error {
 	if b.sealed {
 		return fmt.Errorf("extension %q: %s %q came after its phase had ended", a.Extension, a.Kind, a.Key)
 	}
-	if strings.HasPrefix(a.Key, reservedPrefix) {
+	if a.reserved(b.base.Home) {
 		return refusal(a, gatewayOwner)
 	}
 	same, taken := a.in(b.base)

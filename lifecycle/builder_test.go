@@ -10,7 +10,7 @@ import (
 func TestAdditiveRefusal(t *testing.T) {
 	request := Request{
 		Labels: map[string]string{"tier": "gold"}, Annotations: map[string]string{"note": "x"}, Env: map[string]string{"HOME": "/sandbox"},
-		Mounts: []Mount{{Source: "/srv", Target: "/data"}},
+		Mounts: []Mount{{Source: "/srv", Target: "/data"}}, Home: "/home/agent",
 	}
 	earlier := []Addition{{Extension: "first", Kind: "label", Key: "fleet", Value: "prod"}}
 	earlier[0].apply(&request)
@@ -26,6 +26,12 @@ func TestAdditiveRefusal(t *testing.T) {
 		"mount at a taken target":         {func(b *Builder) error { return b.AddMount(Mount{Source: "/etc", Target: "/data"}) }, "the gateway"},
 		"mount made writable":             {func(b *Builder) error { return b.AddMount(Mount{Source: "/srv", Target: "/data", ReadOnly: true}) }, "the gateway"},
 		"label by which drivers find own": {func(b *Builder) error { return b.AddLabel("openshell.ai/sandbox-id", "x") }, "the gateway"},
+		"annotation of the driver":        {func(b *Builder) error { return b.AddAnnotation("openshell.ai/x", "x") }, "the gateway"},
+		"environment of the driver":       {func(b *Builder) error { return b.AddEnv("OPENSHELL_ENDPOINT", "http://mine") }, "the gateway"},
+		"mount over the home":             {func(b *Builder) error { return b.AddMount(Mount{Source: "/srv", Target: "/home/agent"}) }, "the gateway"},
+		"mount above the home":            {func(b *Builder) error { return b.AddMount(Mount{Source: "/srv", Target: "/home"}) }, "the gateway"},
+		"mount over the supervisor":       {func(b *Builder) error { return b.AddMount(Mount{Source: "/srv", Target: "/opt/openshell/bin"}) }, "the gateway"},
+		"mount above the credentials":     {func(b *Builder) error { return b.AddMount(Mount{Source: "/srv", Target: "/etc"}) }, "the gateway"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -56,6 +62,18 @@ func TestBuilderAccepts(t *testing.T) {
 		Annotations: map[string]string{"n": "v"}, Mounts: []Mount{{Source: "vol", Target: "/data"}},
 	})
 	same(t, "added", len(added), 4)
+}
+
+func TestAMountMayLieBesideAndBelowTheHome(t *testing.T) {
+	b := newBuilder("e", Request{}, nil)
+	for _, target := range []string{"/sandbox/data", "/sandboxes", "/var/run/secrets/openshell/aws", "/opt/openshell-tools"} {
+		if err := b.AddMount(Mount{Source: "/srv", Target: target}); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := b.AddMount(Mount{Source: "/srv", Target: "/sandbox"}); !errors.Is(err, ErrRefusedAddition) {
+		t.Errorf("over the usual home: %v", err)
+	}
 }
 
 func TestBuilderRefusesWhatCannotBe(t *testing.T) {

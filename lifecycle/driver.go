@@ -26,6 +26,8 @@ type Request struct {
 	ID string
 	// Name and Gateway say which sandbox on which gateway.
 	Name, Gateway string
+	// Home is the absolute path of the sandbox's home, which no mount may hide; "" when it is not known, which means /sandbox.
+	Home string
 	// Labels, Annotations and Env are those already set by the recipe.
 	Labels, Annotations, Env map[string]string
 	// Mounts are those already set by the recipe.
