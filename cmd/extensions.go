@@ -26,7 +26,32 @@ func newExtensions(a *app) *cobra.Command {
 	return c
 }
 
-// extensionLinks are the active extensions in chain order; a mistake in their configuration is a start-up error.
+// createsKey annotates a command that creates or deletes sandboxes. The value is the flag with which it only looks.
+const createsKey = "creates-sandboxes"
+
+// creating marks a command as one that creates or deletes sandboxes unless it is given the flag looking.
+func creating(annotations map[string]string, looking string) map[string]string {
+	annotations[createsKey] = looking
+	return annotations
+}
+
+// judgeExtensions refuses a mistake in the configuration of extensions at the start of a command that creates or deletes sandboxes.
+// No other command depends on them: there it is a warning, so that it never stands between an operator and a backup.
+func (a *app) judgeExtensions(c *cobra.Command) error {
+	_, err := a.extensionLinks()
+	if f, ok := errors.AsType[*Failure](err); !ok || f.Kind != "config_invalid" {
+		return err
+	}
+	if looking, creates := c.Annotations[createsKey]; creates {
+		if looks, _ := c.Flags().GetBool(looking); !looks {
+			return err
+		}
+	}
+	a.warn("%v\n(until that is corrected, no sandbox is created or deleted; %s= switches all extensions off)", err, lifecycle.OverrideVariable)
+	return nil
+}
+
+// extensionLinks are the active extensions in chain order. Beside a mistake in their configuration they are those without one.
 func (a *app) extensionLinks() ([]lifecycle.Link, error) {
 	override, overridden := a.Env.Lookup(lifecycle.OverrideVariable)
 	registry, err := builtin.Registry(a.linked...)
@@ -35,7 +60,10 @@ func (a *app) extensionLinks() ([]lifecycle.Link, error) {
 	}
 	links, err := lifecycle.Configure(registry, lifecycle.Source{File: a.config.path, Data: a.config.text, Override: override, Overridden: overridden})
 	if err != nil {
-		return nil, &Failure{Code: ExitUsage, Kind: "config_invalid", Err: err, Hint: "correct it where it is set; docs/extensions.md has the keys"}
+		return links, &Failure{
+			Code: ExitUsage, Kind: "config_invalid", Err: err,
+			Hint: "correct it where it is set (docs/extensions.md has the keys), or switch all extensions off with " + lifecycle.OverrideVariable + "=",
+		}
 	}
 	return links, nil
 }

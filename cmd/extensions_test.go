@@ -64,3 +64,42 @@ func (h *madeUpHost) write(t *testing.T, name, content string) {
 		t.Fatal(err)
 	}
 }
+
+// A mistake in [compute] stops what creates or deletes sandboxes, and nothing else: least of all a backup.
+func TestAnUnknownExtensionStopsOnlyWhatCreatesOrDeletes(t *testing.T) {
+	h := newHost(t)
+	h.write(t, ".config/sandkeeper/config.toml", "[compute]\nextensions = [\"nowhere\", \"fleet-labels\"]\n[compute.extension.\"fleet-labels\"]\nlabels = { fleet = \"prod\" }\n"+
+		"[compute.extension.nowhere]\nkey = 1\n")
+	known := `config.toml:2: extension "nowhere" is not linked into this build; known: fleet-labels, workload-identity`
+	for _, args := range [][]string{{"upgrade-sandboxes"}, {"upgrade-sandboxes", "--resume"}, {"extensions", "reconcile"}} {
+		code, out, stderr := h.run(args...)
+		if code != ExitUsage || out != "" || !strings.Contains(stderr, known) || !strings.Contains(stderr, "OPENSHELL_COMPUTE_EXTENSIONS=") {
+			t.Errorf("%q: exit %d\n%s\n%s", args, code, out, stderr)
+		}
+	}
+	h.answer = "unrelated text\n"
+	for _, line := range []string{
+		"extensions list", "extensions state", "diagnose -", "backup-all --offline", "backup-all --dry-run --offline", "backups list",
+		"preflight", "upgrade-sandboxes --check", "restore alpha --dry-run",
+	} {
+		code, _, stderr := h.run(strings.Fields(line)...)
+		if code == ExitUsage || strings.Count(stderr, known) != 1 || !strings.Contains(stderr, "warning: ") {
+			t.Errorf("%s: exit %d\n%s", line, code, stderr)
+		}
+	}
+	if out := h.mustRun("extensions", "list"); !strings.Contains(out, "1      fleet-labels       yes") {
+		t.Errorf("the extension without a mistake is not shown:\n%s", out)
+	}
+}
+
+// The variable is the way out where the file cannot be corrected: it switches all extensions off, with their tables.
+func TestAnEmptyOverrideOpensTheWay(t *testing.T) {
+	h := newHost(t)
+	h.write(t, ".config/sandkeeper/config.toml", "[compute]\nextensions = [\"nowhere\"]\n[compute.extension.nowhere]\nkey = 1\n")
+	environ := []string{"OPENSHELL_COMPUTE_EXTENSIONS=", "XDG_CONFIG_HOME=" + filepath.Join(h.home, ".config")}
+	for _, line := range []string{"extensions list", "upgrade-sandboxes"} {
+		if code, out, stderr := invoke(t, environ, strings.Fields(line)...); code == ExitUsage || strings.Contains(out+stderr, "nowhere") {
+			t.Errorf("%s: exit %d\n%s\n%s", line, code, out, stderr)
+		}
+	}
+}

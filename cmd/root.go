@@ -97,8 +97,7 @@ func (a *app) prepare(c *cobra.Command) error {
 	if err := noEmptyValues(c.Flags()); err != nil {
 		return err
 	}
-	_, err = a.extensionLinks()
-	return err
+	return a.judgeExtensions(c)
 }
 
 // complete gives every flag that was not on the command line its environment twin's value, or else the config file's.

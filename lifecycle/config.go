@@ -53,11 +53,16 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 //	timeout = "45s"
 //
 // Other tables of the file are not looked at. Every fault (a name that is not linked in, an unknown key, a bad value, also in the
-// table of an extension that is not active) is a *ConfigError; all of them are reported together.
+// table of an extension that is not active) is a *ConfigError; all of them are reported together. The links beside an error are those
+// without a fault, to be shown: a chain that lacks one is not the configured one. An override that is empty switches all extensions
+// off, and with them their tables.
 func Configure(registry Registry, source Source) ([]Link, error) {
 	var document map[string]any
 	if err := toml.Unmarshal(source.Data, &document); err != nil {
 		return nil, syntaxError(source, err)
+	}
+	if source.Overridden && strings.Trim(source.Override, ", \t") == "" {
+		return []Link{}, nil
 	}
 	r := &reader{registry: registry, source: source, lines: keyLines(source.Data)}
 	compute := r.table(document, "compute")
@@ -74,10 +79,7 @@ func Configure(registry Registry, source Source) ([]Link, error) {
 		}
 	}
 	r.others(tables)
-	if err := errors.Join(r.faults...); err != nil {
-		return nil, err
-	}
-	return links, nil
+	return links, errors.Join(r.faults...)
 }
 
 // reader collects the faults of one configuration.
