@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"sandkeeper/gateway"
+	"sandkeeper/internal/database"
 	"sandkeeper/internal/homefile"
-	"sandkeeper/internal/sqlitefile"
 )
 
 // gatewayFolder holds the gateways' own state beside the sandboxes' backups; no sandbox may be called so.
@@ -59,6 +59,8 @@ type GatewayState struct {
 	Reason  string      `json:"reason"`
 	Backup  *Saved      `json:"backup"`
 	Omitted []Exclusion `json:"omitted,omitempty"`
+
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // SaveGatewayState saves what it takes to build a gateway again. It never fails a run: what went wrong is in the result.
@@ -68,12 +70,17 @@ func SaveGatewayState(ctx context.Context, r SaveGateway) GatewayState {
 		result.Reason = "nothing of it is on this host"
 		return result
 	}
-	b, err := r.save(ctx)
+	var unfinished []string
+	b, err := r.save(ctx, &unfinished)
 	if err != nil {
 		result.Status, result.Reason = string(Failed), err.Error()
 		return result
 	}
 	result.Status, result.Backup, result.Omitted = string(BackedUp), saved(b, len(b.Manifest.Exclusions)), b.Manifest.Exclusions
+	for _, path := range unfinished {
+		result.Warnings = append(result.Warnings,
+			path+" has a transaction that did not end. It is saved as it lies, with its journal; the gateway takes the transaction back when it starts")
+	}
 	for _, x := range result.Omitted {
 		if x.Path == databaseName {
 			result.Status, result.Reason = string(Failed), "its database is not saved: "+x.Reason
@@ -82,15 +89,18 @@ func SaveGatewayState(ctx context.Context, r SaveGateway) GatewayState {
 	return result
 }
 
-// databaseName is where the database is in a gateway's state.
-const databaseName = "database/openshell.db"
+// databaseName is where the database is in a gateway's state. The journal of a transaction that did not end is beside it.
+const (
+	databaseName    = "database/openshell.db"
+	databaseJournal = "-journal"
+)
 
 func there(p gateway.Place) bool {
 	_, err := os.Lstat(p.Path)
 	return err == nil
 }
 
-func (r SaveGateway) save(ctx context.Context) (b Backup, err error) {
+func (r SaveGateway) save(ctx context.Context, unfinished *[]string) (b Backup, err error) {
 	store := r.Store.Gateways()
 	lock, err := store.Lock("backup-all")
 	if err != nil {
@@ -106,7 +116,7 @@ func (r SaveGateway) save(ctx context.Context) (b Backup, err error) {
 		Consistency: ConsistencyLive, ConsistencyReason: "the database is one committed state; the other files are read as they are", SkippedChecks: r.Skipped,
 	}
 	b, err = store.Create(ctx, NewBackup{Manifest: m, Secrets: policy, Recipients: r.Recipients}, func(ctx context.Context, a *Archive) error {
-		return stateWriter{SaveGateway: r, ctx: ctx, archive: a, plain: policy != SecretsInclude, scratch: store.root}.write()
+		return stateWriter{SaveGateway: r, ctx: ctx, archive: a, plain: policy != SecretsInclude, unfinished: unfinished}.write()
 	})
 	if err != nil {
 		return b, err
@@ -119,8 +129,9 @@ type stateWriter struct {
 	SaveGateway
 	ctx     context.Context
 	archive *Archive
-	plain   bool   // credentials are left out
-	scratch string // a folder for the copy of the database
+	plain   bool // credentials are left out
+
+	unfinished *[]string // databases with a transaction that did not end
 }
 
 func (w stateWriter) write() error {
@@ -199,31 +210,30 @@ func (w stateWriter) tree(p gateway.Place) error {
 	})
 }
 
-// database adds a consistent copy of a database that may be in use. The copy has no name while it exists.
+// database adds one state of a database that may be in use.
 func (w stateWriter) database(p gateway.Place) error {
-	scratch, err := os.CreateTemp(w.scratch, ".database-*")
+	saved, err := database.Save(w.ctx, p.Path)
 	if err != nil {
-		return fmt.Errorf("copy %s: %w", p.Path, err)
-	}
-	defer scratch.Close()
-	if err := os.Remove(scratch.Name()); err != nil {
-		return fmt.Errorf("copy %s: %w", p.Path, err)
-	}
-	if err := sqlitefile.Copy(w.ctx, p.Path, scratch); err != nil {
 		if context.Cause(w.ctx) != nil {
 			return err
 		}
 		w.archive.Omit(p.Name, err.Error())
 		return nil
 	}
-	info, err := scratch.Stat()
+	defer saved.Close()
+	if err := w.copied(p.Name, saved.Main); err != nil || saved.Journal == nil {
+		return err
+	}
+	*w.unfinished = append(*w.unfinished, p.Path)
+	return w.copied(p.Name+databaseJournal, saved.Journal)
+}
+
+func (w stateWriter) copied(name string, f *os.File) error {
+	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	if _, err := scratch.Seek(0, 0); err != nil {
-		return err
-	}
-	return w.archive.Add(&tar.Header{Typeflag: tar.TypeReg, Name: p.Name, Mode: 0o600, Size: info.Size(), ModTime: time.Unix(0, 0)}, scratch)
+	return w.archive.Add(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Size: info.Size(), ModTime: time.Unix(0, 0)}, f)
 }
 
 func sortedKeys(m map[string][]byte) []string {

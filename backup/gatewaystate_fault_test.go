@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -91,5 +92,46 @@ func TestPlaceOfLeadsNowhereElse(t *testing.T) {
 		if got, _ := placeOf(places, name); got != want {
 			t.Errorf("%q leads to %q, want %q", name, got, want)
 		}
+	}
+}
+
+// A gateway that died in the middle of a transaction left its database half written, with a journal. Both are saved as they lie, that
+// is said, and both come back: then the transaction is not there, and the database is whole.
+func TestGatewayStateOfAnUnfinishedTransaction(t *testing.T) {
+	h := newGatewayHost(t)
+	path := filepath.Join(h.home, dbFolder, "openshell.db")
+	for _, statement := range []string{"PRAGMA journal_mode=DELETE", "PRAGMA cache_size=2", "DROP TABLE t", "CREATE TABLE t (n, filler)",
+		"INSERT INTO t SELECT 5, zeroblob(3000) FROM (VALUES (1),(2),(3),(4),(5),(6),(7),(8))"} {
+		_, err := h.db.Exec(statement)
+		must(t, err)
+	}
+	tx, err := h.db.Begin()
+	must(t, err)
+	_, err = tx.Exec("UPDATE t SET n = 6, filler = zeroblob(2999)")
+	must(t, err)
+	half, journal := h.read(t, dbFolder+"/openshell.db"), h.read(t, dbFolder+"/openshell.db-journal")
+	must(t, tx.Rollback())
+	must(t, h.db.Close())
+	h.put(t, dbFolder+"/openshell.db", half)
+	h.put(t, dbFolder+"/openshell.db-journal", journal)
+
+	got := h.save(t, nil)
+	if got.Status != "backed_up" || len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], path) {
+		t.Fatalf("got %+v", got)
+	}
+	if h.read(t, dbFolder+"/openshell.db") != half || h.read(t, dbFolder+"/openshell.db-journal") != journal {
+		t.Error("saving changed the gateway's files")
+	}
+	h.put(t, dbFolder+"/openshell.db", "lost")
+	h.put(t, dbFolder+"/openshell.db-journal", "another journal")
+	r, err := h.restore(t, nil, stopped)
+	if err != nil || !slices.Contains(r.Restored, path+"-journal") {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if got := h.state(t); got != 5 {
+		t.Errorf("the database has state %d, want 5", got)
+	}
+	if got := h.read(t, dbFolder+"/openshell.db-journal.before-"+r.Backup); got != "another journal" {
+		t.Errorf("the journal that was there is not kept: %s", got)
 	}
 }

@@ -83,7 +83,7 @@ func (e PlacingEntry) rollBack(step func()) error {
 	var problems []error
 	for _, path := range e.Files {
 		if e.Placing {
-			for _, old := range slices.Backward(withJournals(path)) {
+			for _, old := range slices.Backward(e.family(path)) {
 				problems = append(problems, e.setBack(path, old, step))
 			}
 		}

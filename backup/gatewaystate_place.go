@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"sandkeeper/gateway"
@@ -119,7 +120,7 @@ func (p *placing) commit() error {
 
 func (p *placing) noteOld() error {
 	for _, path := range p.entry.Files {
-		for _, old := range withJournals(path) {
+		for _, old := range p.entry.family(path) {
 			had, err := exists(old)
 			if err != nil {
 				return err
@@ -133,7 +134,7 @@ func (p *placing) noteOld() error {
 }
 
 func (p *placing) exchange(path string) error {
-	for _, old := range withJournals(path) {
+	for _, old := range p.entry.family(path) {
 		if !slices.Contains(p.entry.Had, old) {
 			continue
 		}
@@ -152,6 +153,16 @@ func (p *placing) exchange(path string) error {
 // withJournals is a file with what SQLite keeps beside it, if it is a database.
 func withJournals(path string) []string {
 	return []string{path, path + "-wal", path + "-shm", path + "-journal"}
+}
+
+// family is path with what SQLite keeps beside it: what is moved together. A journal that is put back with its database is of the
+// database's family and has none.
+func (e PlacingEntry) family(path string) []string {
+	database, isJournal := strings.CutSuffix(path, databaseJournal)
+	if isJournal && slices.Contains(e.Files, database) {
+		return nil
+	}
+	return withJournals(path)
 }
 
 // discard makes everything as it was, after an error.

@@ -129,6 +129,9 @@ func placeOf(places []gateway.Place, name string) (string, bool) {
 		if !p.Tree && name == p.Name {
 			return p.Path, true
 		}
+		if p.Database && name == p.Name+databaseJournal {
+			return p.Path + databaseJournal, true
+		}
 		if rest, inside := strings.CutPrefix(name, p.Name+"/"); p.Tree && inside && filepath.IsLocal(rest) {
 			return filepath.Join(p.Path, rest), true
 		}

@@ -36,6 +36,9 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, store *backup.
 		if state.Status == string(backup.Failed) {
 			a.warn("the state of gateway %q is not saved: %s", target.Name, state.Reason)
 		}
+		for _, warning := range state.Warnings {
+			a.warn("gateway %q: %s", target.Name, warning)
+		}
 		states = append(states, state)
 	}
 	return backup.CollectGatewayStates(states)

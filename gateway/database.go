@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +12,7 @@ import (
 	"strings"
 
 	"sandkeeper/drift"
-	"sandkeeper/internal/sqlitefile"
+	"sandkeeper/internal/database"
 )
 
 // Database is the gateway's own database as it was found, by a look that neither locks nor changes it.
@@ -102,41 +103,43 @@ func sqlitePath(url string) (string, bool) {
 
 func readMigrations(ctx context.Context, path string) Database {
 	d := Database{Path: path}
-	err := sqlitefile.Read(ctx, path, func(db *sqlitefile.Database) error {
-		d.Migrations, d.Unfinished = nil, nil
-		found, err := db.Rows(migrationsTable, d.take)
-		if err == nil && !found {
-			err = fmt.Errorf("it has no table %s: %w", migrationsTable, sqlitefile.ErrForeign)
-		}
-		return err
-	})
-	slices.Sort(d.Migrations)
+	err := database.Look(ctx, path, d.read)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		d.State, d.Why = drift.Absent, "no file "+path
+		return Database{Path: path, State: drift.Absent, Why: "no file " + path}
 	case err != nil:
-		d.State, d.Why = drift.Unknown, clean(fmt.Errorf("%s: %w", path, err))
-	default:
-		d.State = drift.Known
+		return Database{Path: path, State: drift.Unknown, Why: clean(fmt.Errorf("%s: %w", path, err))}
 	}
+	d.State = drift.Known
 	return d
 }
 
-// take reads one row: version, description, installed_on, success, checksum, execution_time.
-func (d *Database) take(id int64, columns []any) error {
-	version := id // a version that is the row id itself has no column of its own
-	if len(columns) > 0 && columns[0] != nil {
-		n, ok := columns[0].(int64)
-		if !ok {
-			return fmt.Errorf("its table %s is of another program: %w", migrationsTable, sqlitefile.ErrForeign)
+// read reads the migrations from a copy of the database.
+func (d *Database) read(ctx context.Context, db *sql.DB) error {
+	var tables int
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", migrationsTable).Scan(&tables); err != nil {
+		return err
+	}
+	if tables == 0 {
+		return fmt.Errorf("it has no table %s", migrationsTable)
+	}
+	rows, err := db.QueryContext(ctx, "SELECT version, success FROM "+migrationsTable+" ORDER BY version")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var version int
+		var success bool
+		if err := rows.Scan(&version, &success); err != nil {
+			return fmt.Errorf("its table %s is of another program: %w", migrationsTable, err)
 		}
-		version = n
+		d.Migrations = append(d.Migrations, version)
+		if !success {
+			d.Unfinished = append(d.Unfinished, version)
+		}
 	}
-	d.Migrations = append(d.Migrations, int(version))
-	if len(columns) > 3 && columns[3] == int64(0) {
-		d.Unfinished = append(d.Unfinished, int(version))
-	}
-	return nil
+	return rows.Err()
 }
 
 // String lists the migrations: "1, 4, 5".

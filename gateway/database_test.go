@@ -125,14 +125,14 @@ func TestReadDatabaseSaysWhyNot(t *testing.T) {
 	}{
 		"missing":  {"sqlite:" + home + "/none.db", "openshell", "no file " + home + "/none.db", drift.Absent},
 		"foreign":  {"sqlite://" + foreign + "?mode=rwc", "openshell", "no table _sqlx_migrations", drift.Unknown},
-		"torn":     {"sqlite:" + torn, "openshell", "damaged", drift.Unknown},
+		"torn":     {"sqlite:" + torn, "openshell", "malformed", drift.Unknown},
 		"postgres": {"postgres://u:secret@db/x", "openshell", "does not name an SQLite file", drift.Absent},
 		"none":     {"", "openshell", ".local/state/openshell/gateway/openshell.db", drift.Absent},
 	} {
 		o := Options{Env: env.Parse([]string{"HOME=" + home, "OPENSHELL_DB_URL=" + test.url}), Root: home}
 		d := ReadDatabase(t.Context(), o, Target{Name: test.gateway, Port: OpenShellPort})
 		if d.State != test.state || !strings.Contains(d.Why, test.want) || strings.Contains(d.Why, "secret") {
-			t.Errorf("%s: %+v, want %s with %q", name, d, test.state, test.want)
+			t.Errorf("%s: %s (%s), want %s with %q", name, d.State, d.Why, test.state, test.want)
 		}
 		if d.Postgres != (name == "postgres") {
 			t.Errorf("%s: postgres is %v", name, d.Postgres)

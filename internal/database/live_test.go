@@ -1,22 +1,22 @@
-package sqlitefile
+package database
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// TestCopyOfALiveDatabaseIsOneState copies while a writer changes every row in each of its transactions: in every copy all rows
+// TestSaveOfALiveDatabaseIsOneState saves while a writer changes every row in each of its transactions: in every copy all rows
 // are equal, and SQLite finds the copy sound.
-func TestCopyOfALiveDatabaseIsOneState(t *testing.T) {
+func TestSaveOfALiveDatabaseIsOneState(t *testing.T) {
 	for name, mode := range map[string][]string{
 		"rollback":         {"PRAGMA journal_mode=DELETE"},
 		"kept journal":     {"PRAGMA journal_mode=PERSIST"},
@@ -25,7 +25,7 @@ func TestCopyOfALiveDatabaseIsOneState(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "t.db")
-			db := open(t, path, append(mode, "PRAGMA synchronous=OFF", "CREATE TABLE t (n, filler)")...)
+			db := makeDatabase(t, path, append(mode, "PRAGMA synchronous=OFF", "CREATE TABLE t (n, filler)")...)
 			for range 60 {
 				if _, err := db.Exec("INSERT INTO t VALUES (0, zeroblob(2000))"); err != nil {
 					t.Fatal(err)
@@ -37,6 +37,9 @@ func TestCopyOfALiveDatabaseIsOneState(t *testing.T) {
 			last := int64(0)
 			for last == 0 {
 				last = copied(t, path) // until the writer has begun
+			}
+			if !isOpen(path) && runtime.GOOS == "linux" {
+				t.Error("it is not seen that a process has the database open")
 			}
 			for range 4 {
 				n := copied(t, path)
@@ -59,8 +62,8 @@ const (
 	writerHow = "SANDKEEPER_TEST_WRITE_HOW"
 )
 
-// TestWriter is no test: it is the program that writes to a database while it is copied, as a gateway does. It must be another
-// process, for SQLite's locks are those of a process: one that closes the database once has let go of all of them.
+// TestWriter is no test: it is the program that writes to a database while it is saved, as a gateway does. It must be another
+// process: SQLite's locks are those of a process, and the first one that closes the database lets go of all of them.
 func TestWriter(t *testing.T) {
 	path := os.Getenv(writerFor)
 	if path == "" {
@@ -71,7 +74,7 @@ func TestWriter(t *testing.T) {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		close(over)
 	}()
-	db := open(t, path, append(strings.Split(os.Getenv(writerHow), ";"), "PRAGMA synchronous=OFF")...)
+	db := makeDatabase(t, path, append(strings.Split(os.Getenv(writerHow), ";"), "PRAGMA synchronous=OFF")...)
 	for n := 0; ; n++ {
 		select {
 		case <-over:
@@ -113,15 +116,14 @@ func writing(t *testing.T, path string, mode []string) (stop func() int) {
 // copied copies path, has SQLite judge the copy, and gives the one value that all of its rows have.
 func copied(t *testing.T, path string) int64 {
 	t.Helper()
-	to, err := os.Create(filepath.Join(t.TempDir(), "copy.db"))
+	saved, err := Save(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer to.Close()
-	if err := Copy(t.Context(), path, to); err != nil {
-		t.Fatal(err)
-	}
-	db := open(t, to.Name())
+	defer saved.Close()
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	writeAll(t, copied, saved.Main)
+	db := makeDatabase(t, copied)
 	var sound string
 	var least, most, count int64
 	if err := db.QueryRow("PRAGMA integrity_check").Scan(&sound); err != nil || sound != "ok" {
@@ -131,49 +133,4 @@ func copied(t *testing.T, path string) int64 {
 		t.Errorf("the copy has %d rows from state %d to %d: %v", count, least, most, err)
 	}
 	return least
-}
-
-func TestCopyTakesTheCommittedLog(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "t.db")
-	db := open(t, path, "PRAGMA journal_mode=WAL", "PRAGMA wal_autocheckpoint=0", "CREATE TABLE t (n, filler)")
-	for range 60 {
-		if _, err := db.Exec("INSERT INTO t VALUES (7, zeroblob(2000))"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	tx, err := db.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = tx.Rollback() }()
-	if _, err := tx.Exec("UPDATE t SET n = 8"); err != nil {
-		t.Fatal(err)
-	}
-	if got := copied(t, path); got != 7 {
-		t.Errorf("the copy has state %d, want the committed 7", got)
-	}
-}
-
-func TestCopyRefuses(t *testing.T) {
-	dir := t.TempDir()
-	to, err := os.Create(filepath.Join(dir, "copy"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer to.Close()
-	foreign := filepath.Join(dir, "foreign")
-	if err := os.WriteFile(foreign, make([]byte, 5000), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := Copy(t.Context(), foreign, to); !errors.Is(err, ErrForeign) {
-		t.Errorf("a foreign file: %v", err)
-	}
-	crashed := filepath.Join(dir, "crashed.db")
-	_ = open(t, crashed, "CREATE TABLE t (s)").Close()
-	if err := os.WriteFile(crashed+"-journal", []byte("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := Copy(t.Context(), crashed, to); !errors.Is(err, ErrBusy) {
-		t.Errorf("a database with a journal that nobody holds: %v", err)
-	}
 }
