@@ -53,11 +53,11 @@ func TestConfigIsReadAtStart(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte("[compute]\nextensions = [\"fleet-lables\"]\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte("jobz = 3\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	code, out, _ := invoke(t, []string{"HOME=" + home}, "preflight", "--json")
-	if code != ExitUsage || !strings.Contains(out, "config_invalid") || !strings.Contains(out, "fleet-labels") {
+	if code != ExitUsage || !strings.Contains(out, "config_invalid") || !strings.Contains(out, `unknown key \"jobz\"`) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 	if code, _, _ := invoke(t, []string{"HOME=" + home}, "version"); code != ExitOK {
