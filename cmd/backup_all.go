@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sandkeeper/backup"
+	"sandkeeper/drift"
 	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/internal/ui"
@@ -187,7 +188,7 @@ func (a *app) nothingRegistered(ctx context.Context, registry sandbox.Registry) 
 	}
 	engine, state := a.dial(ctx, a.bindings(registry))
 	if engine == nil {
-		return state.State != "unknown" || noSocket(state.Host)
+		return state.State != drift.Unknown || noSocket(state.Host)
 	}
 	containers, err := engine.Sandboxes(ctx)
 	return err == nil && len(containers) == 0
@@ -250,19 +251,19 @@ func (o *backupAllOptions) outcome(s backup.Summary) error {
 		return nil
 	case t.Planned > 0:
 		return &Failure{
-			Code: ExitPartial, Kind: "partial",
+			Code: ExitPartial, Kind: kindPartial,
 			Err:  fmt.Errorf("%d of %d sandboxes would not be backed up", missing, t.Total-t.Orphaned),
 			Hint: "each is named above with its reason",
 		}
 	case t.BackedUp > 0:
 		return &Failure{
-			Code: ExitPartial, Kind: "partial",
+			Code: ExitPartial, Kind: kindPartial,
 			Err:  fmt.Errorf("%d of %d sandboxes are not backed up", missing, t.Total-t.Orphaned),
 			Hint: "each is named above with its reason; do not upgrade before they are saved",
 		}
 	case t.Failed == 0:
 		return &Failure{
-			Code: ExitRefused, Kind: "partial",
+			Code: ExitRefused, Kind: kindPartial,
 			Err:  fmt.Errorf("--strict requires every sandbox to be backed up; %d were skipped", t.Skipped),
 			Hint: "each is named above with its reason",
 		}

@@ -68,12 +68,7 @@ func versionsOf(views []view) func(sandbox.Sandbox) backup.Versions {
 			return v
 		}
 		seen := viewOf(views, sb.Gateway).seen
-		v.CLI = seen.CLI.Version
-		for _, version := range []string{seen.Process.Version, seen.Served.Version} { // served counts most
-			if version != "" {
-				v.Gateway = version
-			}
-		}
+		v.CLI, v.Gateway = seen.CLI.Version.String(), seen.Evidence().Gateway().String()
 		return v
 	}
 }

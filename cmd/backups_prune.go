@@ -184,7 +184,7 @@ func (r *pruneResult) remove(ctx context.Context, store *backup.Store, remove []
 		}
 	}
 	if problems != nil && r.Removed > 0 {
-		return &Failure{Code: ExitPartial, Kind: "partial", Err: problems, Hint: "run the same command again"}
+		return &Failure{Code: ExitPartial, Kind: kindPartial, Err: problems, Hint: "run the same command again"}
 	}
 	return problems
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sandkeeper/diagnose"
+	"sandkeeper/drift"
 	"sandkeeper/gateway"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
@@ -133,7 +134,7 @@ func (o *diagnoseOptions) askHost(ctx context.Context, d *diagnosis) *preflight.
 	case versions && report.Refused():
 		d.Host = fmt.Sprintf("confirms: openshell is %s and the gateway is %s", report.Issue.Installed, report.Issue.Running)
 		d.Actions = report.Recovery
-	case versions && report.Verdict == "pass":
+	case versions && report.Verdict == drift.Pass:
 		d.Host = "does not confirm: CLI and gateway agree now on this host; the text may be from before, from another host, or about one stored sandbox"
 	case versions:
 		d.Host = "cannot tell: " + report.Doubt

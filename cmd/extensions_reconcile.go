@@ -82,7 +82,7 @@ func reconcileFailure(reports []lifecycle.ReconcileReport) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return &Failure{Code: ExitPartial, Kind: "partial", Err: errors.Join(problems...), Hint: "sandkeeper extensions state shows what is kept"}
+	return &Failure{Code: ExitPartial, Kind: kindPartial, Err: errors.Join(problems...), Hint: "sandkeeper extensions state shows what is kept"}
 }
 
 func renderReconciled(a *app, reports []lifecycle.ReconcileReport) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sandkeeper/drift"
 	"sandkeeper/gateway"
 	"sandkeeper/internal/ui"
 	"sandkeeper/openshell"
@@ -36,11 +37,11 @@ func newGatewayStatus(a *app, run func(context.Context, *gatewayStatusOptions) (
 
 // evidence is one fact about a gateway: what is known, or why not.
 type evidence struct {
-	Of      string `json:"of"`
-	State   string `json:"state"` // known, absent, unknown
-	Version string `json:"version"`
-	Where   string `json:"where"`
-	Why     string `json:"why"`
+	Of      string      `json:"of"`
+	State   drift.State `json:"state"` // known, absent, unknown
+	Version string      `json:"version"`
+	Where   string      `json:"where"`
+	Why     string      `json:"why"`
 }
 
 type gatewayStatus struct {
@@ -60,12 +61,12 @@ type gatewayStatus struct {
 
 // databaseStatus is the gateway's database as it lies there.
 type databaseStatus struct {
-	State      string `json:"state"` // known, absent, unknown
-	Path       string `json:"path"`
-	Generation int    `json:"generation"` // the newest migration; 0 when unknown
-	Migrations []int  `json:"migrations"`
-	Fit        string `json:"fit"` // for the gateway that runs, else the file that would be started: fits, migrates, newer, other-line, half-done, unknown
-	Why        string `json:"why"`
+	State      drift.State `json:"state"` // known, absent, unknown
+	Path       string      `json:"path"`
+	Generation int         `json:"generation"` // the newest migration; 0 when unknown
+	Migrations []int       `json:"migrations"`
+	Fit        string      `json:"fit"` // for the gateway that runs, else the file that would be started: fits, migrates, newer, other-line, half-done, unknown
+	Why        string      `json:"why"`
 }
 
 func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, error) {
@@ -128,16 +129,16 @@ func (a *app) lookDeeper(ctx context.Context, s *gatewayStatus, v *view, registr
 	}
 	d := in.Database(ctx)
 	fit, why := d.Fit(in.Next())
-	s.Database = databaseStatus{State: string(d.State), Path: d.Path, Generation: d.Generation(), Migrations: append([]int{}, d.Migrations...), Fit: string(fit), Why: cmp.Or(d.Why, why)}
+	s.Database = databaseStatus{State: d.State, Path: d.Path, Generation: d.Generation(), Migrations: append([]int{}, d.Migrations...), Fit: string(fit), Why: cmp.Or(d.Why, why)}
 }
 
 func evidenceOf(o gateway.Observation) []evidence {
 	return []evidence{
-		{"cli", string(o.CLI.State), o.CLI.Version, o.CLI.Path, o.CLI.Why},
-		{"process", string(o.Process.State), o.Process.Version, o.Process.Binary, o.Process.Why},
-		{"file", string(o.File.State), o.File.Version, o.File.Path, o.File.Why},
-		{"image", string(o.Cluster.State), o.Cluster.Version, o.Cluster.Image, o.Cluster.Why},
-		{"served", string(o.Served.State), o.Served.Version, o.Served.Endpoint, o.Served.Why},
+		{"cli", o.CLI.State, o.CLI.Version.String(), o.CLI.Path, o.CLI.Why},
+		{"process", o.Process.State, o.Process.Version.String(), o.Process.Binary, o.Process.Why},
+		{"file", o.File.State, o.File.Version.String(), o.File.Path, o.File.Why},
+		{"image", o.Cluster.State, o.Cluster.Version.String(), o.Cluster.Image, o.Cluster.Why},
+		{"served", o.Served.State, o.Served.Version.String(), o.Served.Endpoint, o.Served.Why},
 	}
 }
 
@@ -146,22 +147,22 @@ func renderGatewayStatus(a *app, s gatewayStatus, m gateway.Marker) {
 	table.Row("EVIDENCE", "STATE", "VERSION", "WHERE")
 	for _, e := range s.Evidence {
 		where := e.Where
-		if e.State != "known" && e.Why != "" {
+		if e.State != drift.Known && e.Why != "" {
 			where = e.Why
 		}
-		table.Row(e.Of, e.State, e.Version, where)
+		table.Row(e.Of, string(e.State), e.Version, where)
 	}
-	if d := s.Database; d.State == "known" {
-		table.Row("database", d.State, fmt.Sprintf("generation %d", d.Generation), d.Path+": "+d.Why)
+	if d := s.Database; d.State == drift.Known {
+		table.Row("database", string(d.State), fmt.Sprintf("generation %d", d.Generation), d.Path+": "+d.Why)
 	} else {
-		table.Row("database", d.State, "", d.Why)
+		table.Row("database", string(d.State), "", d.Why)
 	}
 	for _, seen := range s.Supervisors {
-		state := "known"
-		if seen.Version == "" {
-			state = "unknown"
+		state := drift.Known
+		if seen.Version == (drift.Version{}) {
+			state = drift.Unknown
 		}
-		table.Row("supervisor", state, seen.Version, cmp.Or(seen.Why, "sandbox "+seen.Sandbox))
+		table.Row("supervisor", string(state), seen.Version.String(), cmp.Or(seen.Why, "sandbox "+seen.Sandbox))
 	}
 	table.Print(a.Out, nil)
 	a.printf("marker: %s%s", s.Marker.State, markerDetail(s.Marker, m))

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/drift"
 	"sandkeeper/engine"
 	"sandkeeper/gateway"
 	"sandkeeper/internal/command"
@@ -45,7 +46,7 @@ func (a *app) only() (*sandbox.Binding, error) {
 // dial connects to the container engine: where the gateway's marker says, else where docker would look. One that has let this run
 // wait already is not asked again.
 func (a *app) dial(ctx context.Context, bindings []sandbox.Binding) (*engine.Engine, engine.State) {
-	if a.silent.State == "unknown" {
+	if a.silent.State == drift.Unknown {
 		return nil, a.silent
 	}
 	dialing := engine.Dialing{Env: a.Env, Timeout: a.global.probeTimeout, UID: a.UID}
@@ -126,7 +127,7 @@ func (a *app) listing(views []view) func(context.Context, string) ([]openshell.S
 func hung(views []view) bool {
 	return !slices.ContainsFunc(views, func(v view) bool {
 		status, ok := errors.AsType[*openshell.ListingError](v.seen.Served.Err)
-		return v.seen.CLI.State != "unknown" || !ok || !status.TimedOut
+		return v.seen.CLI.State != drift.Unknown || !ok || !status.TimedOut
 	})
 }
 
@@ -136,7 +137,7 @@ func containersOf(eng *engine.Engine, state engine.State) func(context.Context) 
 	switch {
 	case eng != nil:
 		return eng.Sandboxes
-	case state.State == "unknown":
+	case state.State == drift.Unknown:
 		return func(context.Context) ([]engine.Container, error) {
 			if strings.HasPrefix(state.Why, state.Host) { // it names the address and where that is from
 				return nil, fmt.Errorf("container engine at %s", state.Why)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sandkeeper/backup"
+	"sandkeeper/drift"
 	"sandkeeper/engine"
 	"sandkeeper/gateway"
 	"sandkeeper/preflight"
@@ -41,7 +42,7 @@ func (a *app) hostInput(f hostFacts) preflight.HostInput {
 	}
 	if f.engine != nil {
 		ask := probes{app: a, engine: f.engine}
-		in.Supervisor = func(ctx context.Context, c engine.Container) (string, error) {
+		in.Supervisor = func(ctx context.Context, c engine.Container) (drift.Version, error) {
 			return ask.supervisor(ctx, sandbox.Sandbox{Name: c.SandboxName, Container: &c})
 		}
 	}

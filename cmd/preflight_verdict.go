@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"sandkeeper/drift"
 	"sandkeeper/gateway"
 	"sandkeeper/preflight"
 )
@@ -18,7 +19,7 @@ func (a *app) readiness(views []view, v *view, action preflight.Action) error {
 	if asked := v.seen.Target.Err == nil && v.seen.CLI.Path != ""; asked && !v.seen.Served.Answered {
 		return unanswered(v.seen)
 	}
-	if v.report.Verdict == "unverified" {
+	if v.report.Verdict == drift.Unverified {
 		return a.gate(views, action, false)
 	}
 	return nil
@@ -72,7 +73,7 @@ func mostUrgent(views []view) *view {
 			return 1
 		case !v.seen.Served.Answered:
 			return 2
-		case v.report.Verdict == "unverified":
+		case v.report.Verdict == drift.Unverified:
 			return 3
 		}
 		return 4
@@ -93,7 +94,7 @@ func verdictLine(r preflight.Report, err error) string {
 	if f == nil || r.Refused() || f.Kind == string(r.Verdict) {
 		return line
 	}
-	word := map[string]string{"pass": "the versions agree", "unverified": "the versions could not be compared"}[string(r.Verdict)]
+	word := map[drift.Verdict]string{drift.Pass: "the versions agree", drift.Unverified: "the versions could not be compared"}[r.Verdict]
 	return fmt.Sprintf("verdict for gateway %q: not ready (%s); %s", r.Gateway, f.Kind, word)
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"sandkeeper/drift"
 	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/openshell"
@@ -67,9 +68,9 @@ func exited(out string, exit int, argv []string, err error) (string, error) {
 }
 
 // supervisor asks the supervisor inside a running sandbox; of a stopped one it asks the file that is mounted into it.
-func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (string, error) {
+func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
 	if sb.Container == nil {
-		return "", fs.ErrNotExist
+		return drift.Version{}, fs.ErrNotExist
 	}
 	if sb.Container.Running() {
 		return p.runningSupervisor(ctx, sb)
@@ -79,20 +80,20 @@ func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (string, err
 			return classify.SupervisorFileVersion(ctx, p.app.Env, p.app.UID, mount.Source)
 		}
 	}
-	return "", fmt.Errorf("container %q does not run, and has no supervisor mounted at %s: %w", sb.Container.Name, supervisorPath, fs.ErrNotExist)
+	return drift.Version{}, fmt.Errorf("container %q does not run, and has no supervisor mounted at %s: %w", sb.Container.Name, supervisorPath, fs.ErrNotExist)
 }
 
 // runningSupervisor runs the supervisor's --version. Exit 126 and 127 are the engine's way to say that there is no such program.
-func (p probes) runningSupervisor(ctx context.Context, sb sandbox.Sandbox) (string, error) {
+func (p probes) runningSupervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
 	if p.engine == nil {
-		return "", errors.New("nothing on this host can run a command in it")
+		return drift.Version{}, errors.New("nothing on this host can run a command in it")
 	}
 	out, exit, err := p.engine.Exec(ctx, sb.Container.ID, []string{supervisorPath, "--version"})
 	switch {
 	case err != nil && strings.Contains(err.Error(), "no such file"), exit == 126, exit == 127:
-		return "", fmt.Errorf("container %q has no %s: %w", sb.Container.Name, supervisorPath, fs.ErrNotExist)
+		return drift.Version{}, fmt.Errorf("container %q has no %s: %w", sb.Container.Name, supervisorPath, fs.ErrNotExist)
 	case err != nil:
-		return "", err
+		return drift.Version{}, err
 	}
 	return classify.SupervisorVersion(string(out))
 }

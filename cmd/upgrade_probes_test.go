@@ -97,7 +97,7 @@ func TestTheVersionProbeDoesNotAskTwice(t *testing.T) {
 func TestAStoppedSandboxWithoutASupervisorIsNamed(t *testing.T) {
 	sb := sandbox.Sandbox{Name: "alpha", Container: &engine.Container{Name: "openshell-alpha", State: "exited"}}
 	got, err := probes{}.supervisor(t.Context(), sb)
-	if got != "" || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), `container "openshell-alpha" does not run, and has no supervisor mounted`) {
+	if got.String() != "" || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), `container "openshell-alpha" does not run, and has no supervisor mounted`) {
 		t.Errorf("supervisor = %q, %v", got, err)
 	}
 }

@@ -97,7 +97,7 @@ func refuseUnfinished(entries []upgrade.Entry) error {
 		return nil
 	}
 	return &Failure{
-		Code: ExitRefused, Kind: "partial", Err: fmt.Errorf("an earlier upgrade is not finished: %s", strings.Join(open, ", ")),
+		Code: ExitRefused, Kind: kindPartial, Err: fmt.Errorf("an earlier upgrade is not finished: %s", strings.Join(open, ", ")),
 		Hint: "to go on: sandkeeper upgrade-sandboxes --resume\nto go back: sandkeeper upgrade-sandboxes --rollback",
 	}
 }
@@ -145,9 +145,9 @@ func (o *upgradeOptions) answered(found *answer, outcomes []upgrade.Outcome) (*a
 	case missed == 0:
 		return found, nil
 	case done > 0:
-		return found, &Failure{Code: ExitPartial, Kind: "partial", Said: true, Err: fmt.Errorf("%d of %d sandboxes were not %s", missed, done+missed, what), Hint: unfinishedHint(outcomes)}
+		return found, &Failure{Code: ExitPartial, Kind: kindPartial, Said: true, Err: fmt.Errorf("%d of %d sandboxes were not %s", missed, done+missed, what), Hint: unfinishedHint(outcomes)}
 	}
-	return found, &Failure{Code: ExitRefused, Kind: "partial", Said: true, Err: fmt.Errorf("no sandbox was %s", what), Hint: unfinishedHint(outcomes)}
+	return found, &Failure{Code: ExitRefused, Kind: kindPartial, Said: true, Err: fmt.Errorf("no sandbox was %s", what), Hint: unfinishedHint(outcomes)}
 }
 
 // missedText counts what was not upgraded; an old sandbox that is back is no failed one.

@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sandkeeper/drift"
 	"sandkeeper/driver"
 	"sandkeeper/engine"
-	"sandkeeper/gateway"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 	"sandkeeper/upgrade"
@@ -122,7 +122,7 @@ func (o *upgradeOptions) runCheck(ctx context.Context) (*answer, error) {
 	}
 	t := summary.Totals
 	return found, &Failure{
-		Code: ExitFound, Kind: "partial", Said: true,
+		Code: ExitFound, Kind: kindPartial, Said: true,
 		Err:  fmt.Errorf("%d stale, %d unknown, %d orphaned", t.Stale, t.Unknown, t.Orphaned),
 		Hint: "sandkeeper backup-all saves every sandbox first; then sandkeeper upgrade-sandboxes rebuilds the stale ones",
 	}
@@ -172,9 +172,9 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 }
 
 func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, views []view, look probes) classify.Input {
-	in := classify.Input{Inventory: inventory, Gateways: map[string]string{}, Timeout: a.commandTimeout()}
+	in := classify.Input{Inventory: inventory, Gateways: map[string]drift.Version{}, Timeout: a.commandTimeout()}
 	for _, v := range views {
-		in.Gateways[v.seen.Target.Name] = servingVersion(v.seen)
+		in.Gateways[v.seen.Target.Name] = v.seen.Evidence().Gateway()
 	}
 	nemoclaw := nemoclawPath(views)
 	in.Agents = classify.ReadAgents(a.Env, classify.AgentRoots(a.Env, nemoclaw), a.config.expectedAgents())
@@ -199,17 +199,6 @@ func nemoclawPath(views []view) string {
 		path = v.seen.Host.NemoClaw
 	}
 	return path
-}
-
-// servingVersion is the version of what answers now: as it says itself, else as its process or its image says.
-func servingVersion(o gateway.Observation) string {
-	switch {
-	case o.Served.Version != "":
-		return o.Served.Version
-	case o.Cluster.Active:
-		return o.Cluster.Version
-	}
-	return o.Process.Version
 }
 
 // onlyThese are the sandboxes of these names, each once, however often it is named.

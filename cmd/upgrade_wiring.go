@@ -89,7 +89,7 @@ func (a *app) openAPI(views []view) func(context.Context, string) (*openshell.AP
 		served := ""
 		for _, v := range views {
 			if v.seen.Target.Name == gateway {
-				served = v.seen.Served.Version
+				served = v.seen.Served.Version.String()
 			}
 		}
 		return openshell.Connect(ctx, a.Env, gateway, served)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"sandkeeper/drift"
 	"sandkeeper/gateway"
 	"sandkeeper/internal/tracing"
 	"sandkeeper/openshell"
@@ -35,7 +36,7 @@ func (a *app) vet(ctx context.Context, action preflight.Action, bindings []sandb
 		})
 	}
 	wg.Wait()
-	if !slices.ContainsFunc(views, func(v view) bool { return v.seen.Engine.State != "unknown" }) {
+	if !slices.ContainsFunc(views, func(v view) bool { return v.seen.Engine.State != drift.Unknown }) {
 		a.silent = views[0].seen.Engine
 	}
 	return views
@@ -69,9 +70,9 @@ func (a *app) bindings(r sandbox.Registry) []sandbox.Binding {
 
 // worst is the view that decides: one that refuses, else one that is unverified, else the first.
 func worst(views []view) *view {
-	for _, verdict := range []string{"refuse", "unverified"} {
+	for _, verdict := range []drift.Verdict{drift.Refuse, drift.Unverified} {
 		for i := range views {
-			if string(views[i].report.Verdict) == verdict {
+			if views[i].report.Verdict == verdict {
 				return &views[i]
 			}
 		}
@@ -88,9 +89,9 @@ func (a *app) gate(views []view, action preflight.Action, allowUnverified bool) 
 		return usage("give the gateway's name as openshell gateway list shows it", "%w", decisive.seen.Target.Err)
 	case decisive.report.Refused():
 		return a.refusal(decisive.report, action)
-	case decisive.report.Verdict == "unverified" && !allowUnverified:
+	case decisive.report.Verdict == drift.Unverified && !allowUnverified:
 		return &Failure{
-			Code: ExitUnreachable, Kind: "unverified", Err: fmt.Errorf("gateway %q: CLI and gateway cannot be shown to agree: %s", decisive.report.Gateway, decisive.report.Doubt),
+			Code: ExitUnreachable, Kind: kindUnverified, Err: fmt.Errorf("gateway %q: CLI and gateway cannot be shown to agree: %s", decisive.report.Gateway, decisive.report.Doubt),
 			Hint: unverifiedHint(action),
 		}
 	}
@@ -109,7 +110,7 @@ func unverifiedHint(action preflight.Action) string {
 }
 
 func (a *app) warnAbout(r preflight.Report) {
-	if r.Verdict == "unverified" {
+	if r.Verdict == drift.Unverified {
 		a.warn("gateway %q: CLI and gateway cannot be shown to agree: %s", r.Gateway, r.Doubt)
 	}
 	for _, warning := range r.Warnings {

@@ -27,26 +27,26 @@ func Assess(o Observation) Assessment {
 // comparison is an observation whose CLI version is known.
 type comparison struct {
 	Observation
-	cli string
+	cli Version
 }
 
 // drift is the most decisive disagreement. There is at most one: each kind of finding is made only where those before it are not.
 func (c comparison) drift() (Finding, bool) {
 	finding := Finding{Installed: c.cli}
 	if c.Cluster.Active {
-		if image, ok := c.imageVersion(); ok && !Equal(image, c.cli) {
+		if image, ok := c.imageVersion(); ok && !image.Same(c.cli) {
 			finding.Kind, finding.Running = ImageDrift, image
 			finding.Image, finding.Container = c.Cluster.Image, c.Cluster.Container
 			return finding, true
 		}
 		return c.servedDrift(finding)
 	}
-	if process, ok := c.processVersion(); ok && !Equal(process, c.cli) {
+	if process, ok := c.processVersion(); ok && !process.Same(c.cli) {
 		finding.Kind, finding.Source, finding.Running = HostProcessDrift, FromProcess, process
 		finding.Binary, finding.PID = c.Process.Binary, c.Process.PID
 		return finding, true
 	}
-	if file, ok := version(c.File.Evidence); ok && !Equal(file, c.cli) && c.onlyFileKnown() {
+	if file, ok := version(c.File.Evidence); ok && !file.Same(c.cli) && c.onlyFileKnown() {
 		finding.Kind, finding.Source, finding.Running = HostProcessDrift, FromFile, file
 		finding.Binary = c.File.Path
 		return finding, true
@@ -56,7 +56,7 @@ func (c comparison) drift() (Finding, bool) {
 
 func (c comparison) servedDrift(finding Finding) (Finding, bool) {
 	served, ok := version(c.Served.Evidence)
-	if !ok || Equal(served, c.cli) {
+	if !ok || served.Same(c.cli) {
 		return Finding{}, false
 	}
 	finding.Kind, finding.Running, finding.Endpoint = ServedDrift, served, c.Served.Endpoint
@@ -99,24 +99,12 @@ func (c comparison) onlyFileKnown() bool {
 	return !process && !served
 }
 
-func (c comparison) processVersion() (string, bool) { return version(c.Process.Evidence) }
+func (c comparison) processVersion() (Version, bool) { return version(c.Process.Evidence) }
 
-// imageVersion is the version that came with the cluster's evidence, else the one in its image reference.
-func (c comparison) imageVersion() (string, bool) {
-	if v, ok := version(c.Cluster.Evidence); ok || c.Cluster.Version != "" {
-		return v, ok
-	}
-	v, ok := ImageVersion(c.Cluster.Image)
-	return v, ok && parse(v) != nil
-}
+func (c comparison) imageVersion() (Version, bool) { return version(c.Cluster.Evidence) }
 
-// version is the canonical version of known evidence; false for what is absent, unknown or no version.
-func version(e Evidence) (string, bool) {
-	if e.State != Known || parse(e.Version) == nil {
-		return "", false
-	}
-	return Canonical(e.Version)
-}
+// version is the version of known evidence; false for what is absent, unknown or no version.
+func version(e Evidence) (Version, bool) { return e.Version, e.State == Known && e.Version.Known() }
 
 // The zero value of a State is Absent (observation.go).
 func absent(e Evidence) bool { return e.State == Absent || e.State == "" }

@@ -33,14 +33,14 @@ const (
 // Finding is one disagreement between the CLI and a gateway. Only the fields of its kind are set.
 type Finding struct {
 	Kind      Kind
-	Source    Source // host_process_drift
-	Installed string // the CLI's version
-	Running   string // the gateway's version
-	Binary    string // host_process_drift
-	PID       int    // host_process_drift from a process
-	Image     string // image_drift
-	Container string // image_drift
-	Endpoint  string // served_version_drift
+	Source    Source  // host_process_drift
+	Installed Version // the CLI's
+	Running   Version // the gateway's
+	Binary    string  // host_process_drift
+	PID       int     // host_process_drift from a process
+	Image     string  // image_drift
+	Container string  // image_drift
+	Endpoint  string  // served_version_drift
 }
 
 // Assessment is the result of Assess.

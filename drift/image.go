@@ -17,20 +17,20 @@ var tagged = regexp.MustCompile(
 // ImageVersion reads OpenShell's version off an image reference: "ghcr.io/nvidia/openshell/cluster:0.0.37" is 0.0.37 and
 // "nemoclaw-cluster:0.0.36-fuse-overlayfs-aa8b8487" is 0.0.36. Images that are not OpenShell's own, and tags that move or are
 // missing (latest, dev, a digest alone), have none.
-func ImageVersion(ref string) (string, bool) {
+func ImageVersion(ref string) (Version, bool) {
 	if len(ref) > refLimit {
-		return "", false
+		return Version{}, false
 	}
 	ref, _, _ = strings.Cut(ref, "@")
 	colon := strings.LastIndexByte(ref, ':')
 	if colon <= strings.LastIndexByte(ref, '/') || !ours(ref[:colon]) {
-		return "", false
+		return Version{}, false
 	}
 	m := tagged.FindStringSubmatch(ref[colon+1:])
 	if m == nil {
-		return "", false
+		return Version{}, false
 	}
-	return Canonical(join(m[1], m[2], m[3]))
+	return Parse(join(m[1], m[2], m[3]))
 }
 
 // ours reports whether repository is one whose tags are OpenShell's versions.

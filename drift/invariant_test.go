@@ -23,7 +23,7 @@ func TestInvariants(t *testing.T) {
 			"a live process of unknown version is not vouched for by its file": a.Verdict == Pass && c.process == "unknown" && c.served != "agrees" && c.cluster != "active-agrees",
 			"a cluster that could not be seen is not vouched for by a file":    a.Verdict == Pass && c.cluster == "unknown" && c.process != "agrees" && c.served != "agrees",
 			"warnings never stand beside unverified":                           a.Verdict == Unverified && len(a.Warnings) > 0,
-			"a finding names both versions":                                    a.Verdict == Refuse && (a.Findings[0].Installed != installed || a.Findings[0].Running != other),
+			"a finding names both versions":                                    a.Verdict == Refuse && (a.Findings[0].Installed.String() != installed || a.Findings[0].Running.String() != other),
 		} {
 			if broken {
 				t.Errorf("%v: %q does not hold: %+v", c, rule, a)

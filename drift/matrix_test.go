@@ -33,9 +33,9 @@ func (c cell) String() string {
 func evidence(standing string) Evidence {
 	switch standing {
 	case "agrees", "known":
-		return Evidence{State: Known, Version: installed}
+		return Evidence{State: Known, Version: parsed(installed)}
 	case "differs":
-		return Evidence{State: Known, Version: other}
+		return Evidence{State: Known, Version: parsed(other)}
 	case "unknown":
 		return Evidence{State: Unknown, Why: "no answer within 15s"}
 	}

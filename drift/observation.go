@@ -12,11 +12,11 @@ const (
 	Known   State = "known"
 )
 
-// Evidence is one version as it was found. Version is the text as printed; Assess parses it, and what does not parse as a version
-// (or is 0.0.0, a build without one) counts as unknown. The zero value is absent.
+// Evidence is one version as it was found. A Version that is not known (0.0.0, a build without one, or no version at all) counts as
+// unknown evidence. The zero value is absent.
 type Evidence struct {
 	State   State
-	Version string
+	Version Version
 	Why     string // for unknown: what was in the way; for absent: where it was looked for
 }
 
@@ -27,6 +27,21 @@ type Observation struct {
 	Process Process
 	File    File
 	Served  Served
+}
+
+// Gateway is the version of the gateway that runs now, by the evidence that decides in Assess: an active cluster's image, else without
+// a cluster the live process, else the gateway's own answer. A Version that is not Known means that nothing tells it.
+func (o Observation) Gateway() Version {
+	decisive := o.Process.Evidence
+	if o.Cluster.Active {
+		decisive = o.Cluster.Evidence
+	}
+	for _, e := range []Evidence{decisive, o.Served.Evidence} {
+		if v, ok := version(e); ok {
+			return v
+		}
+	}
+	return Version{}
 }
 
 // Cluster is the legacy cluster container (OpenShell 0.0.36 and older). Its version is that of its image reference.

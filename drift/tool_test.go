@@ -39,7 +39,7 @@ func TestToolVersion(t *testing.T) {
 		{strings.Repeat("x", 1<<20) + "\nopenshell 0.0.43", "openshell", ""},
 	} {
 		got, ok := ToolVersion(test.output, test.tool)
-		if got != test.want || ok != (test.want != "") {
+		if got.String() != test.want || ok != (test.want != "") {
 			t.Errorf("ToolVersion(%.80q, %q) = %q, %v; want %q", test.output, test.tool, got, ok, test.want)
 		}
 	}
@@ -51,11 +51,12 @@ func FuzzToolVersion(f *testing.F) {
 	f.Add("openshell 0.0.43\nopenshell 0.0.44", "openshell")
 	f.Add("\x1b]8;;\x1b[", "\x1b")
 	f.Fuzz(func(t *testing.T, output, tool string) {
-		got, ok := ToolVersion(output, tool)
+		version, ok := ToolVersion(output, tool)
+		got := version.String()
 		if ok != (got != "") {
 			t.Fatalf("ToolVersion(%q, %q) = %q, %v", output, tool, got, ok)
 		}
-		if again, same := Canonical(got); ok && (!same || again != got) {
+		if again, same := Parse(got); ok && (!same || again != version) {
 			t.Errorf("ToolVersion(%q, %q) = %q, which is not canonical", output, tool, got)
 		}
 		if name := base(tool); ok && !strings.Contains(strings.ToLower(output), strings.ToLower(name)) && !strings.Contains(output, "\x1b") && isASCII(output+name) {

@@ -3,12 +3,86 @@ package drift
 import (
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/Masterminds/semver/v3"
 )
 
 // longest is the length beyond which a text is no version: nobody prints such, and parsing stays bounded.
 const longest = 256
+
+// Version is a version of OpenShell, parsed once, where it was observed. It is a value: two of them can be compared with ==. The zero
+// Version is none.
+type Version struct {
+	text    string
+	number  semver.Version
+	release bool
+}
+
+// Parse reads a version in any of the spellings below. It reports false for what is not one whole version of three numbers; such a
+// Version still has its text, for messages.
+func Parse(text string) (Version, bool) {
+	text = strings.TrimSpace(text)
+	if len(text) > longest {
+		return Version{text: printable(text[:longest])}, false
+	}
+	number, err := semver.StrictNewVersion(respell(text))
+	if err != nil {
+		return Version{text: printable(text)}, false
+	}
+	none := number.Major() == 0 && number.Minor() == 0 && number.Patch() == 0
+	return Version{text: number.String(), number: *number, release: !none}, true
+}
+
+// String is the version the semver way, without a leading v: "0.0.112-dev.3+gabcdef012" for every spelling of that build. What is no
+// version stays as it was printed, without control characters.
+func (v Version) String() string { return v.text }
+
+// MarshalText is String, for JSON.
+func (v Version) MarshalText() ([]byte, error) { return []byte(v.text), nil }
+
+// Known reports whether v is a version at all. 0.0.0 is none: a build without a version calls itself so.
+func (v Version) Known() bool { return v.release }
+
+// Compare orders two versions by major.minor.patch and pre-release; build metadata is ignored. It reports false when one of them is not
+// known.
+func (v Version) Compare(w Version) (order int, known bool) {
+	if !v.release || !w.release {
+		return 0, false
+	}
+	return v.number.Compare(&w.number), true
+}
+
+// Same reports whether v and w are known and of one version. What is not known is the same as nothing, not even as itself.
+func (v Version) Same(w Version) bool {
+	order, known := v.Compare(w)
+	return known && order == 0
+}
+
+// Older reports whether v and w are known and v comes before w.
+func (v Version) Older(w Version) bool {
+	order, known := v.Compare(w)
+	return known && order < 0
+}
+
+// AcrossBreak reports whether v and w stand on different sides of OpenShell 0.1.0, over which nothing is upgraded in place
+// (docs.nvidia.com/openshell/upgrade/0-1-0.md).
+func (v Version) AcrossBreak(w Version) bool {
+	return v.release && w.release && v.Stable() != w.Stable()
+}
+
+// Numbers are the three of a known version; zeros of any other.
+func (v Version) Numbers() (major, minor, patch uint64) {
+	return v.number.Major(), v.number.Minor(), v.number.Patch()
+}
+
+// Stable reports whether v is known and 0.1.0 or newer.
+func (v Version) Stable() bool { return v.release && (v.number.Major() > 0 || v.number.Minor() > 0) }
+
+// Since reports whether v is known and 0.0.patch or newer. A development build counts as its release.
+func (v Version) Since(patch uint64) bool {
+	return v.Stable() || v.release && v.number.Patch() >= patch
+}
 
 // The same dev build is spelt in seven ways (OpenShell, tasks/scripts/release.py): CLI 0.0.112-dev.3+gabcdef012, Python
 // 0.0.112.dev3+gabcdef012, docker 0.0.112-dev.3-gabcdef012, npm 0.0.112-dev.3.gabcdef012, deb 0.0.112~dev.3+gabcdef012-1,
@@ -19,20 +93,6 @@ var (
 	packaged = regexp.MustCompile(`^v?(\d+\.\d+\.\d+)-\d+\.(?:fc|el|amzn|suse)\d[A-Za-z0-9_.]*$`)
 	plain    = regexp.MustCompile(`^v?(\d+\.\d+\.\d+)(?:[-~]([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?$`)
 )
-
-// Canonical spells a version the semver way, without a leading v: "0.0.112-dev.3+gabcdef012" for every spelling of that build. It
-// reports false for what is not one whole version of three numbers.
-func Canonical(text string) (string, bool) {
-	text = strings.TrimSpace(text)
-	if len(text) > longest {
-		return "", false
-	}
-	v, err := semver.StrictNewVersion(respell(text))
-	if err != nil {
-		return "", false
-	}
-	return v.String(), true
-}
 
 func respell(text string) string {
 	if m := dev.FindStringSubmatch(text); m != nil {
@@ -57,39 +117,11 @@ func join(core, pre, build string) string {
 	return core
 }
 
-// Compare orders two versions by major.minor.patch and pre-release; build metadata is ignored. It reports false when one of them
-// is unknown: not a version, or 0.0.0, which is what a build without a version calls itself.
-func Compare(a, b string) (order int, known bool) {
-	x, y := parse(a), parse(b)
-	if x == nil || y == nil {
-		return 0, false
-	}
-	return x.Compare(y), true
-}
-
-// Equal reports whether a and b are known and the same version. Unknown is never equal, not even to itself.
-func Equal(a, b string) bool {
-	order, known := Compare(a, b)
-	return known && order == 0
-}
-
-// AcrossBreak reports whether a and b stand on different sides of OpenShell 0.1.0, over which nothing is upgraded in place
-// (docs.nvidia.com/openshell/upgrade/0-1-0.md).
-func AcrossBreak(a, b string) bool {
-	x, y := parse(a), parse(b)
-	return x != nil && y != nil && stable(x) != stable(y)
-}
-
-func stable(v *semver.Version) bool { return v.Major() > 0 || v.Minor() > 0 }
-
-func parse(text string) *semver.Version {
-	canonical, ok := Canonical(text)
-	if !ok {
-		return nil
-	}
-	v, err := semver.StrictNewVersion(canonical)
-	if err != nil || v.Major() == 0 && v.Minor() == 0 && v.Patch() == 0 {
-		return nil
-	}
-	return v
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, text)
 }

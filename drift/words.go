@@ -9,7 +9,7 @@ import (
 // host is not what a restart brings up, so it is not judged.
 func (c comparison) restartWarnings() []string {
 	file, ok := version(c.File.Evidence)
-	if !ok || Equal(file, c.cli) || c.Cluster.Active {
+	if !ok || file.Same(c.cli) || c.Cluster.Active {
 		return nil
 	}
 	return []string{fmt.Sprintf("file %q is %s and the CLI is %s: will drift on next restart", c.File.Path, file, c.cli)}
@@ -19,7 +19,7 @@ func (c comparison) restartWarnings() []string {
 // operator should know that the host gives two answers.
 func (c comparison) contradictions(finding Finding) []string {
 	served, ok := version(c.Served.Evidence)
-	if !ok || !Equal(served, c.cli) || finding.Kind == ServedDrift {
+	if !ok || !served.Same(c.cli) || finding.Kind == ServedDrift {
 		return nil
 	}
 	return []string{fmt.Sprintf("the gateway%s answers with version %s, but %s is the evidence that decides: %s",
@@ -76,8 +76,8 @@ func because(e Evidence) string {
 	switch {
 	case e.Why != "":
 		return " (" + e.Why + ")"
-	case e.State == Known && parse(e.Version) == nil:
-		return fmt.Sprintf(" (%q is not the version of a release)", e.Version)
+	case e.State == Known && !e.Version.Known():
+		return fmt.Sprintf(" (%q is not the version of a release)", e.Version.String())
 	}
 	return ""
 }

@@ -20,7 +20,7 @@ func TestCompatContainersVersionIsThatOfTheMountedFile(t *testing.T) {
 	mark(t, dir, parent.Process.Pid, "", time.Now())
 
 	marker, got := seen(t, o)
-	if marker.State != MarkerLive || got.Version != "0.0.37" || got.Binary != source {
+	if marker.State != MarkerLive || got.Version.String() != "0.0.37" || got.Binary != source {
 		t.Errorf("marker %s (%s), process %+v; want live, 0.0.37 of the mounted file", marker.State, marker.Reason, got)
 	}
 	time.Sleep(1100 * time.Millisecond)

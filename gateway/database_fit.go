@@ -3,7 +3,6 @@ package gateway
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"sandkeeper/drift"
 )
@@ -23,12 +22,12 @@ const (
 
 // generation says which migrations the gateways from a version on know (docs/facts/openshell.md 4.4).
 type generation struct {
-	from   string
+	from   uint64 // the N of 0.0.N
 	newest int
 }
 
 func generations() []generation {
-	return []generation{{"0.0.88", 6}, {"0.0.44", 5}, {"0.0.37", 4}, {"0.0.1", 3}}
+	return []generation{{88, 6}, {44, 5}, {37, 4}, {1, 3}}
 }
 
 // clusterLine is the last migration of the cluster generation; 0.0.37 rewrote the first one and dropped the others.
@@ -36,7 +35,7 @@ const clusterLine = 3
 
 // Fit judges d for a gateway of version, and says why. What is published of 0.1.0 and later does not tell which migrations those
 // gateways know, so no database is called too new for them.
-func (d Database) Fit(version string) (Fit, string) {
+func (d Database) Fit(version drift.Version) (Fit, string) {
 	newest, known := newestMigration(version)
 	generation := d.Generation()
 	old := slices.Contains(d.Migrations, 2) || slices.Contains(d.Migrations, 3)
@@ -60,7 +59,7 @@ func (d Database) Fit(version string) (Fit, string) {
 	return FitsNow, fmt.Sprintf("gateway %s reads generation %d", version, generation)
 }
 
-func (d Database) otherLine(version string, old bool) string {
+func (d Database) otherLine(version drift.Version, old bool) string {
 	if old {
 		return fmt.Sprintf("it was written by OpenShell 0.0.36 or older (migrations %s), which gateway %s cannot bring forward", d, version)
 	}
@@ -69,17 +68,12 @@ func (d Database) otherLine(version string, old bool) string {
 
 // newestMigration is the newest that gateways of version know; 0 for 0.1.0 and later. A development build has what its release will
 // have.
-func newestMigration(version string) (int, bool) {
-	canonical, ok := drift.Canonical(version)
-	release, _, _ := strings.Cut(canonical, "-")
-	if _, real := drift.Compare(release, release); !ok || !real {
-		return 0, false
-	}
-	if drift.AcrossBreak(release, "0.0.116") {
+func newestMigration(version drift.Version) (int, bool) {
+	if version.Stable() {
 		return 0, true
 	}
 	for _, g := range generations() {
-		if order, ok := drift.Compare(release, g.from); ok && order >= 0 {
+		if version.Since(g.from) {
 			return g.newest, true
 		}
 	}

@@ -67,7 +67,7 @@ func TestFileEvidence(t *testing.T) {
 			}
 			o := Options{Env: env.Parse(entries), UID: os.Geteuid(), Root: filepath.Join(home, "root")}.filled()
 			got := o.fileEvidence(t.Context(), test.marker(home), cli)
-			if got.Version != test.want && !(got.Version == "" && strings.Contains(got.Why, test.want)) {
+			if got.Version.String() != test.want && !(got.Version.String() == "" && strings.Contains(got.Why, test.want)) {
 				t.Errorf("file %+v, want %q", got, test.want)
 			}
 		})
@@ -101,7 +101,7 @@ func TestOnlyAnAnswerThatNamesTheGatewayCounts(t *testing.T) {
 				t.Fatal(err)
 			}
 			known := got.State == drift.Known
-			if got.Version != test.want || known != (test.want != "") || !known && got.Why == "" {
+			if got.Version.String() != test.want || known != (test.want != "") || !known && got.Why == "" {
 				t.Errorf("evidence %+v, want version %q", got, test.want)
 			}
 		})

@@ -24,7 +24,7 @@ func BenchmarkObserve(b *testing.B) {
 		"HOME=" + home, "PATH=/usr/bin:/bin", "NEMOCLAW_OPENSHELL_BIN=" + filepath.Join(home, "openshell"), "DOCKER_HOST=" + daemon.Host(),
 	})}
 	for b.Loop() {
-		if seen := Observe(b.Context(), o); seen.Served.Version != "0.0.37" {
+		if seen := Observe(b.Context(), o); seen.Served.Version.String() != "0.0.37" {
 			b.Fatalf("served %+v", seen.Served)
 		}
 	}

@@ -119,10 +119,10 @@ func TestObserveSeesWhatIsThere(t *testing.T) {
 		Name: "openshell-cluster-nemoclaw", Image: "ghcr.io/nvidia/openshell/cluster:0.0.36", Ports: map[string][]string{"8080/tcp": {"8080"}},
 	})
 	got := Observe(t.Context(), s.Options)
-	if got.CLI.Version != "0.0.37" || got.Served.Version != "0.0.36" || !got.Served.Answered || got.File.Version != "0.0.37" {
+	if got.CLI.Version.String() != "0.0.37" || got.Served.Version.String() != "0.0.36" || !got.Served.Answered || got.File.Version.String() != "0.0.37" {
 		t.Errorf("CLI %+v, served %+v, file %+v; want 0.0.37, 0.0.36, 0.0.37", got.CLI, got.Served, got.File)
 	}
-	if !got.Cluster.Active || got.Cluster.Version != "0.0.36" || len(got.Containers) != 1 || got.Process.State != drift.Absent {
+	if !got.Cluster.Active || got.Cluster.Version.String() != "0.0.36" || len(got.Containers) != 1 || got.Process.State != drift.Absent {
 		t.Errorf("cluster %+v, containers %v, process %+v", got.Cluster, got.Containers, got.Process)
 	}
 	var codes []string
@@ -175,7 +175,7 @@ func TestClusterIsActiveOnlyWhenItServesThisGateway(t *testing.T) {
 				Name: "openshell-cluster-nemoclaw", Image: test.image, State: test.state, Ports: map[string][]string{"8080/tcp": {test.port}},
 			})
 			got := Observe(t.Context(), s.Options).Cluster
-			if got.Active != test.active || got.Version != test.version || got.Image != test.image {
+			if got.Active != test.active || got.Version.String() != test.version || got.Image != test.image {
 				t.Errorf("cluster %+v, want active %v and version %q", got, test.active, test.version)
 			}
 		})
@@ -211,7 +211,7 @@ func TestAPanicCostsItsOwnFactOnly(t *testing.T) {
 	if got.Process.State != drift.Unknown || !strings.Contains(got.Process.Why, "torn table") {
 		t.Errorf("process %+v, want unknown with the panic", got.Process)
 	}
-	if got.Served.Version != "0.0.37" || got.CLI.Version != "0.0.37" || got.Engine.State != drift.Known {
+	if got.Served.Version.String() != "0.0.37" || got.CLI.Version.String() != "0.0.37" || got.Engine.State != drift.Known {
 		t.Errorf("served %+v, CLI %+v, engine %+v suffer from a panic elsewhere", got.Served, got.CLI, got.Engine)
 	}
 }
@@ -226,7 +226,7 @@ func TestObserveFromAFar(t *testing.T) {
 			t.Errorf("%s of a gateway on another host is %s, want absent", name, state)
 		}
 	}
-	if got.Served.Version != "0.0.37" {
+	if got.Served.Version.String() != "0.0.37" {
 		t.Errorf("served %+v, want 0.0.37", got.Served)
 	}
 }

@@ -47,7 +47,7 @@ func TestProcessVersionIsThatOfTheImageThatRuns(t *testing.T) {
 			mark(t, dir, gateway.Process.Pid, path, time.Now())
 			test.after(t, path)
 			marker, got := seen(t, o)
-			if marker.State != MarkerLive || got.Version != "0.0.37" || got.PID != gateway.Process.Pid || got.Binary != path {
+			if marker.State != MarkerLive || got.Version.String() != "0.0.37" || got.PID != gateway.Process.Pid || got.Binary != path {
 				t.Errorf("marker %s (%s), process %+v; want live, 0.0.37", marker.State, marker.Reason, got)
 			}
 		})
@@ -140,7 +140,7 @@ func TestALeaderThatEndedIsNotTheProcess(t *testing.T) {
 	gateway := up(t, &exec.Cmd{Path: path, Args: []string{path}, Env: []string{"STAND_IN_LEADER=ends"}})
 	untilZombie(t, gateway.Process.Pid)
 	mark(t, dir, gateway.Process.Pid, path, time.Now())
-	if marker, got := seen(t, o); marker.State != MarkerLive || got.Version != "0.0.37" {
+	if marker, got := seen(t, o); marker.State != MarkerLive || got.Version.String() != "0.0.37" {
 		t.Errorf("marker %s (%s), process %+v; want live, 0.0.37", marker.State, marker.Reason, got)
 	}
 }
@@ -152,7 +152,7 @@ func TestProcessIsFoundWithoutAMarker(t *testing.T) {
 	gateway := launch(t, path, "0")
 	registered(t, home, "lab", "http://127.0.0.1:"+strconv.Itoa(gateway.port), false)
 	o.Gateway = "lab"
-	if marker, got := seen(t, o); marker.State != MarkerAbsent || got.PID != gateway.Process.Pid || got.Version != "0.0.37" || got.Binary != path {
+	if marker, got := seen(t, o); marker.State != MarkerAbsent || got.PID != gateway.Process.Pid || got.Version.String() != "0.0.37" || got.Binary != path {
 		t.Errorf("marker %s, process %+v; want absent, %d with 0.0.37", marker.State, got, gateway.Process.Pid)
 	}
 	registered(t, home, "lab", "http://127.0.0.1:1", false)

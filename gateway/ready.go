@@ -155,7 +155,7 @@ func (w *wait) judge(served Served, accepts error, look time.Time) bool {
 		r.Reason = fmt.Sprintf("it has been ready for %s only, of %s that it must stay so", settled.Round(time.Millisecond), w.Settle)
 		return false
 	}
-	r.Ready, r.State, r.Version, r.Reason, r.Endpoint = true, IsReady, served.Version, "", served.Endpoint
+	r.Ready, r.State, r.Version, r.Reason, r.Endpoint = true, IsReady, served.Version.String(), "", served.Endpoint
 	return true
 }
 

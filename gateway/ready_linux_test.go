@@ -41,7 +41,7 @@ func waiting(t *testing.T) (Waiting, string) {
 
 func serves(version string) func(context.Context) Served {
 	return func(context.Context) Served {
-		return Served{Answered: true, Served: drift.Served{Evidence: drift.Evidence{State: drift.Known, Version: version}}}
+		return Served{Answered: true, Served: drift.Served{Evidence: drift.Evidence{State: drift.Known, Version: parsed(version)}}}
 	}
 }
 

@@ -56,7 +56,8 @@ func servedEvidence(t Target, a answer) Served {
 	case a.Version == "":
 		s.Evidence = unknown("gateway %q answered without its version", t.Name)
 	default:
-		s.Evidence = drift.Evidence{State: drift.Known, Version: a.Version}
+		version, _ := drift.Parse(a.Version)
+		s.Evidence = drift.Evidence{State: drift.Known, Version: version}
 	}
 	return s
 }

@@ -52,7 +52,7 @@ func TestServedEvidence(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			got := servedEvidence(target, test.answer)
-			if got.State != test.state || got.Version != test.version || got.Answered != test.answered || got.Endpoint != test.endpoint {
+			if got.State != test.state || got.Version.String() != test.version || got.Answered != test.answered || got.Endpoint != test.endpoint {
 				t.Errorf("served %+v, want %s %q, answered %v, at %s", got, test.state, test.version, test.answered, test.endpoint)
 			}
 			if !strings.Contains(got.Why, test.why) || (got.Why == "") != (test.state == drift.Known) {

@@ -23,15 +23,15 @@ type CLI struct {
 	Run func(context.Context, command.Command) (command.Result, error)
 }
 
-// Version is what `openshell --version` prints, "0.0.37". Output that does not name openshell is not an answer.
-func (c *CLI) Version(ctx context.Context) (string, error) {
+// Version is what `openshell --version` prints. Output that does not name openshell is not an answer.
+func (c *CLI) Version(ctx context.Context) (drift.Version, error) {
 	result, err := c.call(ctx, "", "--version")
 	if err != nil {
-		return "", fmt.Errorf("asking %s for its version: %w", c.Path, err)
+		return drift.Version{}, fmt.Errorf("asking %s for its version: %w", c.Path, err)
 	}
 	version, ok := drift.ToolVersion(result.Combined(), "openshell")
 	if !ok {
-		return "", fmt.Errorf("%s --version did not name an openshell version: %q", c.Path, text.OneLine(result.Combined(), 120))
+		return drift.Version{}, fmt.Errorf("%s --version did not name an openshell version: %q", c.Path, text.OneLine(result.Combined(), 120))
 	}
 	return version, nil
 }

@@ -27,12 +27,13 @@ func TestVersionCountsOnlyWhatNamesOpenshell(t *testing.T) {
 		"echo 0.0.37":                         "",
 		"exit 0":                              "",
 	} {
-		got, err := real(t, script).Version(t.Context())
+		version, err := real(t, script).Version(t.Context())
+		got := version.String()
 		if got != want && !strings.HasPrefix(want, got) || (err == nil) != (want != "") || want != "" && got == "" {
 			t.Errorf("%s: got %q, %v; want %q", script, got, err, want)
 		}
 	}
-	if got, err := (&CLI{Path: "/no/such/openshell"}).Version(t.Context()); err == nil || got != "" {
+	if got, err := (&CLI{Path: "/no/such/openshell"}).Version(t.Context()); err == nil || got.String() != "" {
 		t.Errorf("missing: got %q, %v", got, err)
 	}
 }

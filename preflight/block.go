@@ -43,7 +43,7 @@ func facts(i Issue, a Action) []string {
 	if i.Kind == drift.ProtobufMismatch {
 		lines[0] = "OpenShell gateway/schema mismatch was detected while " + a.Phrase + "."
 	}
-	lines = append(lines, "Installed OpenShell: "+or(i.Installed, "unknown version"))
+	lines = append(lines, "Installed OpenShell: "+or(i.Installed.String(), "unknown version"))
 	if running := running(i); running != "" {
 		lines = append(lines, running)
 	}
@@ -58,7 +58,7 @@ func facts(i Issue, a Action) []string {
 
 // running is the line of the gateway that differs.
 func running(i Issue) string {
-	version := or(i.Running, "unknown version")
+	version := or(i.Running.String(), "unknown version")
 	switch i.drifted() {
 	case drift.ImageDrift:
 		return fmt.Sprintf("Running gateway image: %s (%s)", or(i.Image, "cluster image"), version)

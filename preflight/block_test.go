@@ -72,8 +72,8 @@ func phrases(i Issue) []string {
 		first = "  OpenShell gateway/schema mismatch was detected while backing up registered sandboxes.\n"
 	}
 	line := map[drift.Kind]string{
-		drift.ImageDrift: "\n  Running gateway image: " + i.Image + " (" + i.Running + ")\n", drift.HostProcessDrift: "\n  Running gateway binary: ",
-		drift.ServedDrift: "\n  Running gateway: " + i.Endpoint + " (" + i.Running + ")\n",
+		drift.ImageDrift: "\n  Running gateway image: " + i.Image + " (" + i.Running.String() + ")\n", drift.HostProcessDrift: "\n  Running gateway binary: ",
+		drift.ServedDrift: "\n  Running gateway: " + i.Endpoint + " (" + i.Running.String() + ")\n",
 	}[i.drifted()]
 	if i.Kind == drift.ProtobufMismatch {
 		return []string{first, line, "\n  OpenShell output: "}

@@ -56,10 +56,10 @@ func warned(format string, args ...any) Result {
 
 func checkCLI(o gateway.Observation) Result {
 	switch path := or(o.CLI.Path, "openshell"); {
-	case o.CLI.State == drift.Known && released(o.CLI.Version):
+	case o.CLI.State == drift.Known && o.CLI.Version.Known():
 		return passed("%s is %s", path, o.CLI.Version)
 	case o.CLI.State == drift.Known:
-		return warned("%s calls itself %q, which is not the version of a release", path, o.CLI.Version)
+		return warned("%s calls itself %q, which is not the version of a release", path, o.CLI.Version.String())
 	case o.CLI.State == drift.Unknown:
 		return warned("the version of %s is unknown%s", path, reason(o.CLI.Why))
 	}
@@ -79,7 +79,7 @@ func checkEngine(o gateway.Observation) Result {
 func checkCluster(o gateway.Observation) Result {
 	c := o.Cluster
 	switch {
-	case c.Active && c.Version == "":
+	case c.Active && c.State != drift.Known:
 		return warned("container %q is the gateway; its image %q tells no version", c.Container, c.Image)
 	case c.Active:
 		return passed("container %q is the gateway and runs image %q (%s)", c.Container, c.Image, c.Version)
@@ -107,7 +107,7 @@ func checkProcess(o gateway.Observation) Result {
 	p := o.Process
 	switch {
 	case p.State == drift.Known:
-		return passed("process %d runs %s (%s)", p.PID, or(p.Version, "an unknown version"), or(p.Binary, "host-process gateway"))
+		return passed("process %d runs %s (%s)", p.PID, or(p.Version.String(), "an unknown version"), or(p.Binary, "host-process gateway"))
 	case p.State == drift.Unknown && p.PID != 0:
 		return warned("the version of process %d (%s) is unknown%s", p.PID, or(p.Binary, "host-process gateway"), reason(p.Why))
 	case p.State == drift.Unknown:
@@ -119,7 +119,7 @@ func checkProcess(o gateway.Observation) Result {
 func checkFile(o gateway.Observation) Result {
 	switch o.File.State {
 	case drift.Known:
-		return passed("%s is %s", or(o.File.Path, "the gateway's file"), or(o.File.Version, "of an unknown version"))
+		return passed("%s is %s", or(o.File.Path, "the gateway's file"), or(o.File.Version.String(), "of an unknown version"))
 	case drift.Unknown:
 		return warned("the version of %s is unknown%s", or(o.File.Path, "the gateway's file"), reason(o.File.Why))
 	}

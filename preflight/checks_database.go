@@ -24,7 +24,7 @@ func (in HostInput) database(ctx context.Context) Result {
 		return warning("", "the database could not be read: "+d.Why+". Do not delete it; keep a copy before anything is tried")
 	}
 	next := in.Next()
-	if next == "" {
+	if !next.Known() {
 		return warned("%s has generation %d (migrations %s); no gateway's version is known to compare it with", d.Path, d.Generation(), d)
 	}
 	fit, why := d.Fit(next)
@@ -32,11 +32,11 @@ func (in HostInput) database(ctx context.Context) Result {
 }
 
 // Next is the version of the gateway that would be started next, else of the one that runs.
-func (in HostInput) Next() string {
-	if in.Seen.File.State == drift.Known && released(in.Seen.File.Version) {
+func (in HostInput) Next() drift.Version {
+	if in.Seen.File.State == drift.Known && in.Seen.File.Version.Known() {
 		return in.Seen.File.Version
 	}
-	return served(in.Seen)
+	return in.Seen.Evidence().Gateway()
 }
 
 func (in HostInput) judgeFit(d gateway.Database, fit gateway.Fit, why string) Result {

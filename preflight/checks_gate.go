@@ -13,7 +13,7 @@ func checkServed(o gateway.Observation) Result {
 	endpoint := or(s.Endpoint, or(o.Target.Endpoint, "the gateway"))
 	switch {
 	case s.State == drift.Known:
-		return passed("%s answers with version %s", endpoint, or(s.Version, "of no release"))
+		return passed("%s answers with version %s", endpoint, or(s.Version.String(), "of no release"))
 	case s.Answered:
 		return warned("%s answers without a version%s", endpoint, reason(or(s.Detail, s.Why)))
 	}
@@ -50,7 +50,7 @@ func firstFix(o gateway.Observation, found Issue) string {
 	switch {
 	case len(o.Containers) > 0:
 		return "sandkeeper backup-all --offline"
-	case o.Target.Remote || drift.AcrossBreak(found.Installed, found.Running):
+	case o.Target.Remote || found.Installed.AcrossBreak(found.Running):
 		return ""
 	case g.managed():
 		return g.onboard()
@@ -59,8 +59,6 @@ func firstFix(o gateway.Observation, found Issue) string {
 	}
 	return ""
 }
-
-func released(version string) bool { return drift.Equal(version, version) }
 
 func lowerFirst(text string) string {
 	if text == "" {

@@ -27,7 +27,7 @@ const (
 type HostInput struct {
 	Seen       gateway.Observation
 	Database   func(context.Context) gateway.Database
-	Supervisor func(context.Context, engine.Container) (version string, err error)
+	Supervisor func(context.Context, engine.Container) (drift.Version, error)
 	Names      []string // of every sandbox that the registry or a container names
 
 	Root    string // of the backups
@@ -64,20 +64,6 @@ func HostChecks(in HostInput) []Check {
 		{Code: CodeSpace, Title: "the next backups fit", Timeout: spaceLimit, Needs: []string{CodeRoot}, Run: in.space},
 		{Code: CodeOtherRun, Title: "no other run holds the backups", Run: in.otherRun},
 	}
-}
-
-// served is the version of the gateway that runs now; "" when none is known.
-func served(o gateway.Observation) string {
-	if o.Process.State == drift.Known {
-		return o.Process.Version
-	}
-	if o.Served.State == drift.Known {
-		return o.Served.Version
-	}
-	if o.Cluster.Active {
-		return o.Cluster.Version
-	}
-	return ""
 }
 
 func failing(fix, detail string) Result { return Result{Status: Fail, Detail: detail, Fix: fix} }

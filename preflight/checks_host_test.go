@@ -26,7 +26,7 @@ func host(t *testing.T) HostInput {
 		Database: func(context.Context) gateway.Database {
 			return gateway.Database{State: drift.Known, Path: "/db", Migrations: []int{1, 4, 5}}
 		},
-		Supervisor: func(context.Context, engine.Container) (string, error) { return "0.0.44", nil },
+		Supervisor: func(context.Context, engine.Container) (drift.Version, error) { return parsed("0.0.44"), nil },
 		Free:       func() (int64, error) { return 1000e6, nil },
 		Need:       func(context.Context) Need { return Need{Bytes: 100e6, Sandboxes: 2} },
 		Holder:     func() (string, bool) { return "", false },
@@ -44,7 +44,10 @@ func applied(migrations ...int) func(*HostInput) {
 func sandboxes(supervisor func(name string) (string, error)) func(*HostInput) {
 	return func(in *HostInput) {
 		in.Seen.Containers = []engine.Container{{Name: "c-a", SandboxName: "a", State: "running"}, {Name: "c-b", SandboxName: "b", State: "exited"}}
-		in.Supervisor = func(_ context.Context, c engine.Container) (string, error) { return supervisor(c.SandboxName) }
+		in.Supervisor = func(_ context.Context, c engine.Container) (drift.Version, error) {
+			version, err := supervisor(c.SandboxName)
+			return parsed(version), err
+		}
 	}
 }
 
@@ -63,7 +66,7 @@ func TestHostChecks(t *testing.T) {
 		{CodeDatabase, "fail: /db: migration 5 was begun and did not end", "", database(gateway.Database{State: drift.Known, Path: "/db", Migrations: []int{1, 4, 5}, Unfinished: []int{5}})},
 		{CodeDatabase, "fail: /db: it was written by a newer", "", func(in *HostInput) {
 			applied(1, 4, 5, 6)(in) // the gateway that runs reads it, the file that starts next does not
-			in.Seen.Process.Version, in.Seen.File.Version = "0.0.88", "0.0.44"
+			in.Seen.Process.Version, in.Seen.File.Version = parsed("0.0.88"), parsed("0.0.44")
 		}},
 		{CodeDatabase, "warn: the database could not be read: torn", "", database(gateway.Database{State: drift.Unknown, Why: "torn"})},
 		{CodeDatabase, "skip: none on this host (no file /x)", "", database(gateway.Database{State: drift.Absent, Why: "no file /x"})},
@@ -80,11 +83,11 @@ func TestHostChecks(t *testing.T) {
 		{CodeSupervisor, "skip: no container engine answers", "", func(in *HostInput) { in.Seen.Engine.State = drift.Unknown }},
 
 		{CodeLine, "pass: the gateway runs 0.0.44", "", nil},
-		{CodeLine, "warn: the gateway runs 0.0.44 and the openshell CLI is 0.1.3: they are on different sides", "", func(in *HostInput) { in.Seen.CLI.Version = "0.1.3" }},
-		{CodeLine, "warn: the gateway runs 0.0.44 and the gateway's file", "", func(in *HostInput) { in.Seen.File.Version = "0.1.3" }},
+		{CodeLine, "warn: the gateway runs 0.0.44 and the openshell CLI is 0.1.3: they are on different sides", "", func(in *HostInput) { in.Seen.CLI.Version = parsed("0.1.3") }},
+		{CodeLine, "warn: the gateway runs 0.0.44 and the gateway's file", "", func(in *HostInput) { in.Seen.File.Version = parsed("0.1.3") }},
 		{CodeLine, "warn: the openshell CLI is 0.0.44 and the gateway's file", "", func(in *HostInput) {
 			in.Seen.Process, in.Seen.Served = drift.Process{}, gateway.Served{}
-			in.Seen.File.Version = "0.1.0"
+			in.Seen.File.Version = parsed("0.1.0")
 		}},
 
 		{CodeNames, "pass: 2 names", "", nil},

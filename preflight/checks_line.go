@@ -12,23 +12,26 @@ import (
 // the gateway that runs, and the file that would be started next.
 func (in HostInput) line(context.Context) Result {
 	o := in.Seen
-	running := served(o)
-	type side struct{ what, version string }
+	running := o.Evidence().Gateway()
+	type side struct {
+		what    string
+		version drift.Version
+	}
 	sides := []side{{"the openshell CLI", o.CLI.Version}}
 	if o.File.State == drift.Known {
 		sides = append(sides, side{"the gateway's file " + o.File.Path, o.File.Version})
 	}
 	for _, s := range sides {
-		if running != "" && drift.AcrossBreak(running, s.version) {
+		if running.AcrossBreak(s.version) {
 			return warning(in.saveFirst(), fmt.Sprintf("the gateway runs %s and %s is %s: they are on different sides of OpenShell 0.1.0. %s",
 				running, s.what, s.version, orderOfSteps))
 		}
 	}
-	if len(sides) > 1 && drift.AcrossBreak(sides[0].version, sides[1].version) {
+	if len(sides) > 1 && sides[0].version.AcrossBreak(sides[1].version) {
 		return warning(in.saveFirst(), fmt.Sprintf("the openshell CLI is %s and %s is %s: they are on different sides of OpenShell 0.1.0. %s",
 			sides[0].version, sides[1].what, sides[1].version, orderOfSteps))
 	}
-	if running == "" {
+	if !running.Known() {
 		return passed("no gateway runs whose version would be left behind")
 	}
 	return passed("the gateway runs %s, and nothing on this host is of the other side of 0.1.0", running)

@@ -26,10 +26,10 @@ func some(names []string) string {
 
 // SupervisorSeen is the supervisor of one running sandbox.
 type SupervisorSeen struct {
-	Sandbox   string `json:"sandbox"`
-	Container string `json:"container"`
-	Version   string `json:"version"` // "" when unknown
-	Why       string `json:"why"`     // why it is not known
+	Sandbox   string        `json:"sandbox"`
+	Container string        `json:"container"`
+	Version   drift.Version `json:"version"` // "" when unknown
+	Why       string        `json:"why"`     // why it is not known
 	none      bool
 }
 
@@ -57,7 +57,7 @@ func (in HostInput) Supervisors(ctx context.Context) []SupervisorSeen {
 			version, err := in.Supervisor(ctx, c)
 			seen[i].Version, seen[i].Why = version, ""
 			if err != nil {
-				seen[i].Version, seen[i].Why, seen[i].none = "", clean(err.Error()), errors.Is(err, fs.ErrNotExist)
+				seen[i].Version, seen[i].Why, seen[i].none = drift.Version{}, clean(err.Error()), errors.Is(err, fs.ErrNotExist)
 			}
 		})
 	}
@@ -67,19 +67,19 @@ func (in HostInput) Supervisors(ctx context.Context) []SupervisorSeen {
 
 // supervisors compares the supervisor of each running sandbox with the gateway: a sandbox keeps the one it was created with.
 func (in HostInput) supervisors(ctx context.Context) Result {
-	expected := served(in.Seen)
+	expected := in.Seen.Evidence().Gateway()
 	switch {
 	case in.Supervisor == nil:
 		return skipping("not looked at")
 	case in.Seen.Engine.State != drift.Known:
 		return skipping("no container engine answers")
-	case expected == "":
+	case !expected.Known():
 		return skipping("the gateway's version is not known")
 	}
 	var older, unknown []string
 	seen := in.Supervisors(ctx)
 	for _, s := range seen {
-		order, known := drift.Compare(s.Version, expected)
+		order, known := s.Version.Compare(expected)
 		switch {
 		case s.none:
 		case !known:

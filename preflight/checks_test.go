@@ -21,7 +21,7 @@ func TestChecks(t *testing.T) {
 		change     func(*gateway.Observation)
 	}{
 		{"cli-version", "pass: /home/op/.local/bin/openshell is 0.0.44", nil},
-		{"cli-version", `warn: /home/op/.local/bin/openshell calls itself "0.0.0"`, func(o *gateway.Observation) { o.CLI.Version = "0.0.0" }},
+		{"cli-version", `warn: /home/op/.local/bin/openshell calls itself "0.0.0"`, func(o *gateway.Observation) { o.CLI.Version = parsed("0.0.0") }},
 		{"cli-version", "warn: the version of openshell is unknown (timed out)", func(o *gateway.Observation) { o.CLI = gateway.CLI{Evidence: because("timed out")} }},
 		{"cli-version", "fail: no openshell CLI was found", func(o *gateway.Observation) { o.CLI = gateway.CLI{} }},
 		{"container-engine", "pass: unix:///var/run/docker.sock answers (API 1.51)", nil},
@@ -68,7 +68,7 @@ func TestChecks(t *testing.T) {
 		}},
 		{"served-version", "warn: http://127.0.0.1:8080 answers without a version", func(o *gateway.Observation) { o.Served = gateway.Served{Answered: true} }},
 		{"schema-agreement", "pass: process 4242 runs 0.0.44; the gateway at http://127.0.0.1:8080 answers with version 0.0.44", nil},
-		{"schema-agreement", "warn: process 4242 runs 0.0.44", func(o *gateway.Observation) { o.File.Version = "0.0.45" }},
+		{"schema-agreement", "warn: process 4242 runs 0.0.44", func(o *gateway.Observation) { o.File.Version = parsed("0.0.45") }},
 		{"schema-agreement", "warn: no gateway process was found", func(o *gateway.Observation) {
 			o.Process, o.Served, o.File = drift.Process{}, gateway.Served{}, drift.File{}
 		}},

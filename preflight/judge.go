@@ -96,15 +96,15 @@ func finding(assessed drift.Assessment) drift.Finding {
 
 func issue(o gateway.Observation, f drift.Finding) Issue {
 	found := Issue{
-		Kind: f.Kind, Source: f.Source, Installed: clean(f.Installed), Running: clean(f.Running),
+		Kind: f.Kind, Source: f.Source, Installed: f.Installed, Running: f.Running,
 		Binary: clean(f.Binary), PID: f.PID, Image: clean(f.Image), Container: clean(f.Container),
 		Endpoint: clean(f.Endpoint), Gateway: clean(o.Target.Name),
 	}
 	if found.Endpoint == "" {
 		found.Endpoint = clean(o.Target.Endpoint)
 	}
-	if found.Installed == "" && o.CLI.State == drift.Known {
-		found.Installed = clean(o.CLI.Version)
+	if found.Installed == (drift.Version{}) && o.CLI.State == drift.Known {
+		found.Installed = o.CLI.Version
 	}
 	found.Why = why(o, found)
 	return found

@@ -42,7 +42,7 @@ func (g guidance) save() []string {
 func (g guidance) repair() []string {
 	kind := g.issue.drifted()
 	switch {
-	case kind != "" && drift.AcrossBreak(g.issue.Installed, g.issue.Running):
+	case kind != "" && g.issue.Installed.AcrossBreak(g.issue.Running):
 		return g.acrossBreak()
 	case g.o.Target.Remote:
 		return []string{fmt.Sprintf("On the gateway's own host, %s.", g.align())}
@@ -67,19 +67,17 @@ func (g guidance) repair() []string {
 // clusterBreak: with 0.0.37 the gateway became a host process, and nothing of a cluster is taken over
 // (docs/facts/openshell.md 8).
 func (g guidance) clusterBreak() string {
-	const first = "0.0.37"
-	running, known := drift.Compare(g.issue.Running, first)
-	installed, alsoKnown := drift.Compare(g.issue.Installed, first)
-	if !known || !alsoKnown || running >= 0 || installed < 0 {
+	const first = 37
+	if !g.issue.Running.Known() || g.issue.Running.Since(first) || !g.issue.Installed.Since(first) {
 		return ""
 	}
-	return " OpenShell before " + first + " is not upgraded in place: its sandboxes are saved first and recreated after."
+	return " OpenShell before 0.0.37 is not upgraded in place: its sandboxes are saved first and recreated after."
 }
 
 // acrossBreak: no restart helps between 0.0.x and 0.1.x, and a gateway is never taken back over it.
 func (g guidance) acrossBreak() []string {
 	stay := fmt.Sprintf("An upgrade in place between OpenShell 0.0.x and 0.1.x is not possible. To go on with these sandboxes, bring the openshell CLI to %s, the gateway's version.", g.issue.Running)
-	if order, _ := drift.Compare(g.issue.Installed, g.issue.Running); order < 0 {
+	if g.cliBehind() {
 		return []string{stay}
 	}
 	return []string{stay, fmt.Sprintf("To move to %s instead, follow %s: every sandbox is removed before and recreated after.", g.issue.Installed, breakGuide)}

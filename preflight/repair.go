@@ -27,20 +27,19 @@ func (g guidance) align() string {
 	if g.cliBehind() {
 		return fmt.Sprintf("bring the openshell CLI to %s, the gateway's version", g.issue.Running)
 	}
-	return fmt.Sprintf("bring the gateway to %s%s", or(g.issue.Installed, "the CLI's version"), g.alternative())
+	return fmt.Sprintf("bring the gateway to %s%s", or(g.issue.Installed.String(), "the CLI's version"), g.alternative())
 }
 
 // alternative is the other way to agreement.
 func (g guidance) alternative() string {
-	if g.issue.Running == "" {
+	if !g.issue.Running.Known() {
 		return ""
 	}
 	return fmt.Sprintf(", or bring the openshell CLI to the gateway's version, %s", g.issue.Running)
 }
 
 func (g guidance) cliBehind() bool {
-	order, known := drift.Compare(g.issue.Installed, g.issue.Running)
-	return known && order < 0
+	return g.issue.Installed.Older(g.issue.Running)
 }
 
 func (g guidance) upgradeCLI() string {

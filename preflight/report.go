@@ -31,17 +31,17 @@ type Result struct {
 
 // Issue is why the gate refuses, as data (docs/design.md 4.2). Fields that its kind does not have are empty.
 type Issue struct {
-	Kind      drift.Kind   `json:"kind"`
-	Source    drift.Source `json:"source"`
-	Installed string       `json:"installed"`
-	Running   string       `json:"running"`
-	Binary    string       `json:"binary"`
-	PID       int          `json:"pid"`
-	Image     string       `json:"image"`
-	Container string       `json:"container"`
-	Endpoint  string       `json:"endpoint"`
-	Output    string       `json:"output"`
-	Gateway   string       `json:"gateway"`
+	Kind      drift.Kind    `json:"kind"`
+	Source    drift.Source  `json:"source"`
+	Installed drift.Version `json:"installed"`
+	Running   drift.Version `json:"running"`
+	Binary    string        `json:"binary"`
+	PID       int           `json:"pid"`
+	Image     string        `json:"image"`
+	Container string        `json:"container"`
+	Endpoint  string        `json:"endpoint"`
+	Output    string        `json:"output"`
+	Gateway   string        `json:"gateway"`
 	// Drift is, for protobuf_mismatch, the kind of drift that explains it; the fields above are then that drift's. "" when none was
 	// found.
 	Drift drift.Kind `json:"drift,omitempty"`

@@ -12,7 +12,13 @@ import (
 const decodeError = "Error:   × status: Internal, message: \"failed to decode Protobuf message:\n" +
 	"  │ Sandbox.metadata: SandboxResponse.sandbox: invalid wire type value: 6\",\n  │ details: [], metadata: MetadataMap { headers: {} }\n"
 
-func known(v string) drift.Evidence { return drift.Evidence{State: drift.Known, Version: v} }
+// parsed is what the text says, a version or none.
+func parsed(text string) drift.Version {
+	v, _ := drift.Parse(text)
+	return v
+}
+
+func known(v string) drift.Evidence { return drift.Evidence{State: drift.Known, Version: parsed(v)} }
 
 // healthy is a host-process gateway of the CLI's version, everything seen.
 func healthy() gateway.Observation {
@@ -101,11 +107,11 @@ func snapped(o *gateway.Observation) {
 }
 
 func installedIs(version string) func(*gateway.Observation) {
-	return func(o *gateway.Observation) { o.CLI.Version = version }
+	return func(o *gateway.Observation) { o.CLI.Version = parsed(version) }
 }
 
 func onDisk(version string) func(*gateway.Observation) {
-	return func(o *gateway.Observation) { o.File.Version = version }
+	return func(o *gateway.Observation) { o.File.Version = parsed(version) }
 }
 
 func noMarker(o *gateway.Observation) { o.Marker = gateway.Marker{State: gateway.MarkerAbsent} }
@@ -154,9 +160,9 @@ func situations() []situation {
 		judged("image-managed", with(oldCluster(), managed)),
 		judged("image-cli-behind", with(oldCluster(), installedIs("0.0.35"))),
 		judged("served-remote", oldRemote()),
-		judged("served-remote-across-0.1", with(oldRemote(), func(o *gateway.Observation) { o.Served.Version = "0.1.9" })),
+		judged("served-remote-across-0.1", with(oldRemote(), func(o *gateway.Observation) { o.Served.Version = parsed("0.1.9") })),
 		judged("served-process-unseen", with(oldProcess(), noMarker, func(o *gateway.Observation) { o.Process = drift.Process{} })),
-		judged("served-by-another-process", with(healthy(), func(o *gateway.Observation) { o.Served.Version = "0.0.43" })),
+		judged("served-by-another-process", with(healthy(), func(o *gateway.Observation) { o.Served.Version = parsed("0.0.43") })),
 		judged("served-by-cluster", with(oldCluster(), func(o *gateway.Observation) {
 			o.Cluster.Evidence, o.Cluster.Image = drift.Evidence{}, "k3s:latest"
 			o.Served = gateway.Served{Served: drift.Served{Evidence: known("0.0.36"), Endpoint: "http://127.0.0.1:8080"}}

@@ -41,11 +41,11 @@ func whyServed(o gateway.Observation, i Issue) string {
 
 // behind names the side that is older.
 func behind(i Issue) string {
-	order, known := drift.Compare(i.Installed, i.Running)
+	order, known := i.Installed.Compare(i.Running)
 	switch {
 	case !known || order == 0:
 		return ""
-	case drift.AcrossBreak(i.Installed, i.Running):
+	case i.Installed.AcrossBreak(i.Running):
 		return fmt.Sprintf("%s and %s are on different sides of OpenShell 0.1.0 and cannot talk to each other.", i.Installed, i.Running)
 	case order > 0:
 		return "The gateway is behind the openshell CLI."
@@ -61,10 +61,10 @@ func unexplained(assessed drift.Assessment) string {
 	return "The versions of CLI and gateway could not be compared."
 }
 
-func fileIs(o gateway.Observation, version string) bool {
-	return o.File.State == drift.Known && drift.Equal(o.File.Version, version)
+func fileIs(o gateway.Observation, version drift.Version) bool {
+	return o.File.State == drift.Known && o.File.Version.Same(version)
 }
 
-func processIs(o gateway.Observation, version string) bool {
-	return o.Process.State == drift.Known && drift.Equal(o.Process.Version, version)
+func processIs(o gateway.Observation, version drift.Version) bool {
+	return o.Process.State == drift.Known && o.Process.Version.Same(version)
 }

@@ -16,7 +16,7 @@ var rooms = []struct {
 	{"lifecycle", nil},
 	{"lifecycle/builtin", []string{"lifecycle"}},
 	{"examples", []string{"lifecycle"}},
-	{"openshell/wire", nil},
+	{"openshell/wire", []string{"drift"}},
 	{"openshell", []string{"drift", "openshell/wire"}},
 	{"diagnose", []string{"openshell"}},
 	{"engine", []string{"drift"}},

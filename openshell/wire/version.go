@@ -1,6 +1,6 @@
 package wire
 
-import "github.com/Masterminds/semver/v3"
+import "sandkeeper/drift"
 
 // Generation is a span of OpenShell versions that speak the same wire format (docs/facts/openshell.md 3.2).
 type Generation int
@@ -38,17 +38,18 @@ type Version struct {
 
 // VersionOf reads a version. 0.0.0 is a build without a version (docs/facts/openshell.md 1.1), so it says nothing.
 func VersionOf(text string) Version {
-	v, err := semver.NewVersion(text)
-	if err != nil || v.Major() > 0 || v.Minor() > 1 || v.Minor() == 0 && v.Patch() == 0 {
+	v, _ := drift.Parse(text)
+	major, minor, patch := v.Numbers()
+	if !v.Known() || major > 0 || minor > 1 {
 		return Version{Text: text}
 	}
-	version := Version{Text: text, patch: v.Patch()}
+	version := Version{Text: text, patch: patch}
 	switch {
-	case v.Minor() == 1:
+	case minor == 1:
 		version.Generation = Timestamps
-	case v.Patch() <= 36:
+	case patch <= 36:
 		version.Generation = Cluster
-	case v.Patch() <= 52:
+	case patch <= 52:
 		version.Generation = Metadata
 	default:
 		version.Generation = Status

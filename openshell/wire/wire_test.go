@@ -109,7 +109,7 @@ func TestVersionOf(t *testing.T) {
 	for text, want := range map[string]Generation{
 		"0.0.1": Cluster, "0.0.36": Cluster, "0.0.37": Metadata, "0.0.52": Metadata, "0.0.53": Status, "0.0.116": Status,
 		"0.0.112-dev.3+gabc": Status, "v0.0.110": Status, "0.1.0": Timestamps, "0.1.9": Timestamps,
-		"0.0.0": Unknown, "": Unknown, "nonsense": Unknown, "0.2.0": Unknown, "1.0.0": Unknown, "0.0.112.dev3": Unknown,
+		"0.0.0": Unknown, "": Unknown, "nonsense": Unknown, "0.2.0": Unknown, "1.0.0": Unknown, "0.0.112.dev3": Status,
 	} {
 		if got := VersionOf(text); got.Generation != want || got.Text != text {
 			t.Errorf("VersionOf(%q) = %+v, want %v", text, got, want)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"sandkeeper/drift"
 	"sandkeeper/engine"
 	"sandkeeper/internal/command"
 	"sandkeeper/sandbox"
@@ -78,8 +79,8 @@ func (s Summary) NeedsAttention() bool {
 type Input struct {
 	Inventory sandbox.Inventory
 	Agents    Agents
-	NemoClaw  string            // version of the NemoClaw on this host, "" when none
-	Gateways  map[string]string // gateway name → its version, as far as known
+	NemoClaw  string                   // version of the NemoClaw on this host, "" when none
+	Gateways  map[string]drift.Version // by the gateway's name, as far as known
 
 	// Probe runs argv inside a running sandbox and returns what it printed.
 	Probe func(ctx context.Context, s sandbox.Sandbox, argv []string) (string, error)
@@ -88,7 +89,7 @@ type Input struct {
 	// Inspect looks a container up again: a listing shows an id where the tag has moved, an inspection the reference.
 	Inspect func(ctx context.Context, id string) (engine.Container, error)
 	// Supervisor is the version of the sandbox's supervisor; wraps fs.ErrNotExist when it has none.
-	Supervisor func(ctx context.Context, s sandbox.Sandbox) (string, error)
+	Supervisor func(ctx context.Context, s sandbox.Sandbox) (drift.Version, error)
 
 	Jobs    int           // sandboxes looked at together; 0 is 8
 	Timeout time.Duration // of one probe; 0 is 15 s

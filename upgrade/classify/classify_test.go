@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sandkeeper/drift"
 	"sandkeeper/engine"
 	"sandkeeper/sandbox"
 )
@@ -30,6 +31,12 @@ func claw(change ...func(*sandbox.Sandbox)) sandbox.Sandbox {
 	return s
 }
 
+// parsed is what the text says, a version or none.
+func parsed(text string) drift.Version {
+	v, _ := drift.Parse(text)
+	return v
+}
+
 // agreeing is an input in which every signal of claw() agrees.
 func agreeing(s ...sandbox.Sandbox) Input {
 	return Input{
@@ -37,12 +44,12 @@ func agreeing(s ...sandbox.Sandbox) Input {
 		Agents: Agents{ByName: map[string]Agent{
 			"openclaw": {Expected: "2026.7.1", Argv: []string{"openclaw", "--version"}}, "hermes": {Expected: "0.19.0"}, "nemocua": {},
 		}},
-		NemoClaw: "0.0.113", Gateways: map[string]string{"nemoclaw": "0.0.110"},
+		NemoClaw: "0.0.113", Gateways: map[string]drift.Version{"nemoclaw": parsed("0.0.110")},
 		Probe: func(context.Context, sandbox.Sandbox, []string) (string, error) {
 			return "openclaw 2026.7.1 (abc)\n", nil
 		},
 		ImageID:    func(context.Context, string) (string, error) { return "sha256:aa", nil },
-		Supervisor: func(context.Context, sandbox.Sandbox) (string, error) { return "0.0.110", nil },
+		Supervisor: func(context.Context, sandbox.Sandbox) (drift.Version, error) { return parsed("0.0.110"), nil },
 	}
 }
 
@@ -62,7 +69,7 @@ func TestClassify(t *testing.T) {
 	}
 	supervisor := func(v string, err error) func(*Input) {
 		return func(in *Input) {
-			in.Supervisor = func(context.Context, sandbox.Sandbox) (string, error) { return v, err }
+			in.Supervisor = func(context.Context, sandbox.Sandbox) (drift.Version, error) { return parsed(v), err }
 		}
 	}
 	none := func(in *Input) { in.Probe, in.ImageID, in.Supervisor, in.NemoClaw = nil, nil, nil, "" }

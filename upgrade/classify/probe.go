@@ -101,11 +101,15 @@ func (in Input) agentVersion(ctx context.Context, s sandbox.Sandbox, agent Agent
 
 // supervisorSignal compares the supervisor that runs the sandbox with its gateway. A sandbox that does not run need not answer.
 func (in Input) supervisorSignal(ctx context.Context, s sandbox.Sandbox) signal {
-	sig := signal{Reason: Reason{Code: CodeSupervisor, Expected: in.Gateways[s.Gateway]}}
+	sig := signal{Reason: Reason{Code: CodeSupervisor, Expected: in.Gateways[s.Gateway].String()}}
 	if in.Supervisor == nil || (s.Container == nil && !running(s)) {
 		return sig
 	}
-	version, err := in.bounded(ctx, func(ctx context.Context) (string, error) { return in.Supervisor(ctx, s) })
+	var version drift.Version
+	_, err := in.bounded(ctx, func(ctx context.Context) (_ string, err error) {
+		version, err = in.Supervisor(ctx, s)
+		return "", err
+	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && s.Container == nil:
 		sig.weight, sig.Detail = noted, "no container of it was seen on this host, so its supervisor could not be asked"
@@ -117,8 +121,8 @@ func (in Input) supervisorSignal(ctx context.Context, s sandbox.Sandbox) signal 
 		sig.weight, sig.Detail = doubtful, err.Error()
 		return sig
 	}
-	sig.Current = version
-	order, ok := drift.Compare(version, sig.Expected)
+	sig.Current = version.String()
+	order, ok := version.Compare(in.Gateways[s.Gateway])
 	switch {
 	case !ok:
 		sig.weight, sig.Detail = noted, "supervisor and gateway cannot be compared: one of the versions is not known"
