@@ -52,8 +52,11 @@ func (e *RegistryError) Hint() string {
 	if info, err := os.Lstat(e.Path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return fmt.Sprintf("put what it leads to in the place of the link %s, inside the home, and rerun; NemoClaw follows no links there either", path)
 	}
-	return fmt.Sprintf("repair the file, or set it aside with: mv %s %s, and rerun: gateways and containers are then the inventory",
-		path, shellQuote(e.Path+".invalid"))
+	aside := fmt.Sprintf("set it aside with: mv %s %s, and rerun: gateways and containers are then the inventory", path, shellQuote(e.Path+".invalid"))
+	if errors.Is(e.Err, homefile.ErrTooLarge) {
+		return "nothing says that the file is damaged: it is only larger than what NemoClaw reads as well; see what fills it, or " + aside
+	}
+	return "repair the file, or " + aside
 }
 
 func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -113,6 +113,9 @@ func TestReadRegistryRefusesWhatIsNotARegistry(t *testing.T) {
 			if want := filepath.Join(home, ".nemoclaw/sandboxes.json"); bad.Path != want || !strings.Contains(bad.Hint(), "mv '"+want+"' '"+want+".invalid'") {
 				t.Errorf("path %q, hint %q", bad.Path, bad.Hint())
 			}
+			if large := len(content) > registryLimit; large == strings.Contains(bad.Hint(), "repair") {
+				t.Errorf("whether it is damaged is not what the hint is about: %q", bad.Hint())
+			}
 			if !strings.Contains(err.Error(), bad.Path) || errors.Unwrap(err) == nil {
 				t.Errorf("error %q does not name the file, or hides its cause", err)
 			}
