@@ -5,7 +5,7 @@ FUZZTIME ?= 0
 # All but test/e2e, which runs the program as it is built and takes minutes.
 PACKAGES = $(shell go list ./... | grep -v /test/e2e$$)
 
-.PHONY: help build test e2e lint race fuzz bench demo dist soak
+.PHONY: help build test e2e lint race fuzz bench demo dist soak mutate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,3 +39,6 @@ dist: ## cross-compile dist/sandkeeper-<os>-<arch> for every supported platform
 
 soak: ## the long rounds in full: every bit flip, every kill at every stage, minutes of fuzzing (hours; wants root and Docker)
 	SANDKEEPER_SOAK=1 SANDKEEPER_KILL_ROUNDS=all go test -count=1 -timeout 6h ./backup ./upgrade ./gateway ./test/e2e/... && .ci/fuzz 60s
+
+mutate: ## turn the lines that decide, one after the other, and see the tests fail; writes the table of docs/testing.md (an hour)
+	go run ./test/mutate -page docs/testing.md
