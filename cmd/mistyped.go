@@ -125,21 +125,11 @@ func typingErrors(a, b string) int {
 
 // invalidValue says of a value what was expected. name is where it was given: a flag, or an environment variable.
 func invalidValue(name string, invalid *pflag.InvalidValueError) error {
-	value := invalid.GetValue()
-	if picked, ok := invalid.GetFlag().Value.(*choice); ok {
-		return usage("give one of these words", "%s: %q is none of %s", name, value, strings.Join(picked.words, ", "))
+	what, example := expectation(invalid.GetFlag())
+	if invalid.GetFlag().Value.Type() == "stringSlice" {
+		example = "one,two"
 	}
-	switch kind := invalid.GetFlag().Value.Type(); kind {
-	case "int", "count":
-		return usage("give, for instance, 4", "%s: %q is not a whole number that can be used here", name, value)
-	case "duration":
-		return usage("give, for instance, 30s, 5m or 1h30m", "%s: %q is not a duration: a number and its unit are expected", name, value)
-	case "bool":
-		return usage("give true or false, or the flag alone", "%s: %q is neither true nor false", name, value)
-	case "stringSlice":
-		return usage("give the values separated by commas, without quotes among them", "%s: %q is not a list of values", name, value)
-	}
-	return usage("see "+name, "%s: %q: %w", name, value, invalid.Unwrap())
+	return usage("for instance "+strings.Trim(example, `"`), "%s: %s is expected, not %q", name, what, invalid.GetValue())
 }
 
 // takes judges the arguments of a command by the words after its name in Use: those in brackets may be left out.

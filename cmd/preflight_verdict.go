@@ -11,7 +11,7 @@ import (
 )
 
 // readiness is what keeps this host from being worked on now although nothing refuses: a check that failed, then a gateway that did not
-// answer, then versions that nothing confirms (DESIGN.md 3.2). Nil when nothing does.
+// answer, then versions that nothing confirms (docs/design.md 3.2). Nil when nothing does.
 func (a *app) readiness(views []view, v *view, action preflight.Action) error {
 	if f := failedChecks(v.report.Checks); f != nil {
 		return f

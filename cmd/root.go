@@ -43,7 +43,7 @@ func newRoot(a *app) *cobra.Command {
 	a.addGlobalFlags(root.PersistentFlags())
 	root.AddCommand(
 		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newBackups(a),
-		newDiagnose(a, nil), newGateway(a), newExtensions(a), newVersion(a), newMan(a), newGuard(a),
+		newDiagnose(a, nil), newGateway(a), newExtensions(a), newConfig(a), newVersion(a), newMan(a), newGuard(a),
 	)
 	a.printed = &faithful{to: a.Out}
 	root.SetOut(a.printed) // before the completion command is made, which keeps it
@@ -83,7 +83,7 @@ func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
 // prepare completes the options of c from the environment and the config file, and judges the global ones.
 func (a *app) prepare(c *cobra.Command) error {
 	var err error
-	if a.config, err = readConfig(a.Env); err != nil {
+	if a.config, err = readConfig(a.Env, allFlags(c.Root())); err != nil {
 		return err
 	}
 	if err := a.complete(c.Flags()); err != nil {
@@ -111,8 +111,7 @@ func (a *app) complete(flags *pflag.FlagSet) error {
 		value, set := a.Env.Lookup(name)
 		source := "environment variable " + name
 		if !set || value == "" {
-			value, set = a.config.flag(f.Name)
-			source = a.config.path
+			value, source, set = a.config.flag(f.Name)
 		}
 		if !set {
 			return

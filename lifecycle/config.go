@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"sandkeeper/internal/tomlkeys"
 )
 
 // OverrideVariable is the environment variable that replaces the list in the configuration: names joined by commas, empty for none.
@@ -64,7 +66,7 @@ func Configure(registry Registry, source Source) ([]Link, error) {
 	if source.Overridden && strings.Trim(source.Override, ", \t") == "" {
 		return []Link{}, nil
 	}
-	r := &reader{registry: registry, source: source, lines: keyLines(source.Data)}
+	r := &reader{registry: registry, source: source, lines: tomlkeys.Of(source.Data)}
 	compute := r.table(document, "compute")
 	for _, key := range slices.Sorted(maps.Keys(compute)) {
 		if key != "extensions" && key != "extension" {
@@ -86,18 +88,14 @@ func Configure(registry Registry, source Source) ([]Link, error) {
 type reader struct {
 	registry Registry
 	source   Source
-	lines    map[string]int
+	lines    tomlkeys.Lines
 	faults   []error
 	done     []string
 }
 
 // fault notes an error at the key, or at the nearest table above it that the file has.
 func (r *reader) fault(path []string, err error) {
-	line := 0
-	for n := len(path); n > 0 && line == 0; n-- {
-		line = r.lines[joinKey(path[:n])]
-	}
-	r.faults = append(r.faults, &ConfigError{File: r.source.File, Line: line, Err: err})
+	r.faults = append(r.faults, &ConfigError{File: r.source.File, Line: r.lines.At(path...), Err: err})
 }
 
 // table returns the table under the last part of path; absent is empty, anything but a table a fault.

@@ -106,16 +106,6 @@ func TestActivitiesAndSeveritiesHaveOCSFNames(t *testing.T) {
 	}
 }
 
-func TestKeyLines(t *testing.T) {
-	got := keyLines([]byte("a = 1\n[t]\n\nb.c = { d = 2 }\n[[l]]\ne = 1\n[[l]]\n[t.\"x y\"]\n'f' = 3\n"))
-	want := map[string]int{"a": 1, "t": 2, "t|b": 4, "t|b|c": 4, "t|b|c|d": 4, "l": 5, "l|e": 6, "t|x y": 8, "t|x y|f": 9}
-	flat := map[string]int{}
-	for path, line := range got {
-		flat[strings.ReplaceAll(path, "\x00", "|")] = line
-	}
-	same(t, "lines", flat, want)
-}
-
 func TestAdditionsGoInAndOutOfARequest(t *testing.T) {
 	additions := []Addition{
 		{Kind: "env", Key: "A", Value: "1"},

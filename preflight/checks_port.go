@@ -8,7 +8,7 @@ import (
 	"sandkeeper/gateway"
 )
 
-// kindWrongEndpoint is what a script is told of a port that another program holds (DESIGN.md 4.2).
+// kindWrongEndpoint is what a script is told of a port that another program holds (docs/design.md 4.2).
 const kindWrongEndpoint = "wrong_endpoint"
 
 // checkPort judges who holds the port of the gateway's endpoint on this host.

@@ -25,7 +25,7 @@ type Result struct {
 	Detail string `json:"detail"`
 	Fix    string `json:"fix"` // one command that can be pasted and exists on this host; or ""
 	TookMs int64  `json:"tookMs"`
-	// Kind is what a script is told of a failure: an error.kind of DESIGN.md 4.2; "" is check_failed.
+	// Kind is what a script is told of a failure: an error.kind of docs/design.md 4.2; "" is check_failed.
 	Kind string `json:"kind,omitempty"`
 }
 

@@ -1,0 +1,151 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sandkeeper/internal/ui"
+	"sandkeeper/lifecycle"
+)
+
+const configLong = `Settings come from the command line, then from the environment (SANDKEEPER_<FLAG>), then from the config file, then from the defaults. "show"
+prints each with where it came from. docs/config.md has every key.`
+
+func newConfig(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use: "config", Short: "Show every setting and where it came from", Long: configLong, Annotations: exits(ExitOK, ExitUsage),
+	}
+	c.AddCommand(newConfigShow(a))
+	return c
+}
+
+func newConfigShow(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use: "show", Short: "Print each setting with where it came from", Annotations: exits(ExitOK, ExitUsage),
+		Long: "Print each setting by its key in the config file, what it is in force, and where that came from: the environment, the file and\n" +
+			"its line, or the default. With -v, also which commands have it. Changes nothing.",
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return a.do(func(context.Context) (*answer, error) { return a.showConfig(c.Root()) })(c, args)
+	}
+	return c
+}
+
+// configSetting is one setting as `config show` prints it.
+type configSetting struct {
+	Key      string   `json:"key"`
+	Value    string   `json:"value"`
+	From     string   `json:"from"` // "default", "environment variable NAME", or FILE:LINE
+	Default  string   `json:"default"`
+	Commands []string `json:"commands"`
+}
+
+func (a *app) showConfig(root *cobra.Command) (*answer, error) {
+	settings := []configSetting{}
+	flags := allFlags(root)
+	for _, name := range slices.Sorted(maps.Keys(flags)) {
+		settings = append(settings, a.settingOf(root, flags[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.config.agents)) {
+		s := a.config.agents[name]
+		settings = append(settings, configSetting{"agents." + name + ".expected", s.value, fmt.Sprintf("%s:%d", a.config.path, s.line), "", []string{"upgrade-sandboxes"}})
+	}
+	links, err := a.extensionLinks()
+	if err != nil {
+		a.warn("%v", err) // the setting is shown all the same, as far as it could be read
+	}
+	settings = append(settings, a.extensionSetting(links))
+	result := map[string]any{"file": a.config.path, "exists": a.config.text != nil, "settings": settings}
+	return &answer{result: result, text: func(a *app) { renderConfig(a, settings) }}, nil
+}
+
+func (a *app) settingOf(root *cobra.Command, f *pflag.Flag) configSetting {
+	byDefault := defaultOf(root, f)
+	s := configSetting{Key: configKey(f.Name), Value: byDefault, From: "default", Default: byDefault, Commands: commandsWith(root, f.Name)}
+	if dir, err := a.backupRoot(""); f.Name == "backup-dir" && err == nil {
+		s.Value = dir
+	}
+	if value, place, set := a.config.flag(f.Name); set {
+		s.Value, s.From = value, place
+	}
+	if value := a.Env.Get(twin(f.Name)); value != "" {
+		s.Value, s.From = value, "environment variable "+twin(f.Name)
+	}
+	return s
+}
+
+func (a *app) extensionSetting(links []lifecycle.Link) configSetting {
+	var names []string
+	for _, link := range links {
+		names = append(names, link.Name)
+	}
+	s := configSetting{Key: "compute.extensions", Value: strings.Join(names, ","), From: "default", Commands: []string{"upgrade-sandboxes"}}
+	if line := a.config.lines["compute\x00extensions"]; line > 0 {
+		s.From = fmt.Sprintf("%s:%d", a.config.path, line)
+	}
+	if _, set := a.Env.Lookup(lifecycle.OverrideVariable); set {
+		s.From = "environment variable " + lifecycle.OverrideVariable
+	}
+	return s
+}
+
+// defaultOf is a flag's default as the command line would spell it: an empty list is nothing.
+func defaultOf(root *cobra.Command, f *pflag.Flag) string {
+	return eachOf(root, f, func(f *pflag.Flag) string { return strings.TrimPrefix(f.DefValue, "[]") })
+}
+
+// eachOf is what the flags of f's name have in common; where the commands that have one differ, it names each.
+func eachOf(root *cobra.Command, f *pflag.Flag, what func(*pflag.Flag) string) string {
+	var each []string
+	differ := false
+	for _, c := range allCommands(root) {
+		if own := c.LocalFlags().Lookup(f.Name); own != nil && what(own) != "" {
+			each = append(each, fmt.Sprintf("%s: %s", commandName(c), what(own)))
+			differ = differ || what(own) != what(f)
+		}
+	}
+	if differ {
+		return strings.Join(each, "; ")
+	}
+	return what(f)
+}
+
+func commandsWith(root *cobra.Command, flag string) []string {
+	if root.PersistentFlags().Lookup(flag) != nil {
+		return []string{"all"}
+	}
+	var names []string
+	for _, c := range allCommands(root) {
+		if c.LocalNonPersistentFlags().Lookup(flag) != nil {
+			names = append(names, commandName(c))
+		}
+	}
+	return names
+}
+
+func renderConfig(a *app, settings []configSetting) {
+	var table ui.Table
+	for _, s := range settings {
+		row := []string{s.Key, cmp.Or(s.Value, "-"), s.From}
+		if a.global.verbose > 0 {
+			row = append(row, strings.Join(s.Commands, ", "))
+		}
+		table.Row(row...)
+	}
+	table.Print(a.Out, nil)
+	switch {
+	case a.config.path == "":
+		a.printf("no config file: there is no home to look for it in")
+	case a.config.text == nil:
+		a.printf("no config file: %s does not exist", a.config.path)
+	default:
+		a.printf("config file: %s", a.config.path)
+	}
+}
