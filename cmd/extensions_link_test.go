@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"sandkeeper/examples/noop"
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
@@ -26,8 +25,13 @@ func downstream(t *testing.T, active string, linked []lifecycle.Definition, args
 	return code, out.String(), problems.String()
 }
 
+// theirs is an extension of a downstream that was never made: nothing here creates a sandbox.
+func theirs() lifecycle.Definition {
+	return lifecycle.Define("noop", "theirs", nil, func(struct{}) (lifecycle.Extension, error) { return struct{ lifecycle.Extension }{}, nil })
+}
+
 func TestADownstreamLinksItsOwnExtensions(t *testing.T) {
-	code, out, stderr := downstream(t, "noop", []lifecycle.Definition{noop.Definition()}, "extensions", "list")
+	code, out, stderr := downstream(t, "noop", []lifecycle.Definition{theirs()}, "extensions", "list")
 	if code != ExitOK {
 		t.Fatalf("exit %d\n%s", code, stderr)
 	}

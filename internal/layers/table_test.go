@@ -15,7 +15,6 @@ var rooms = []struct {
 	{"drift", nil},
 	{"lifecycle", nil},
 	{"lifecycle/builtin", []string{"lifecycle"}},
-	{"examples", []string{"lifecycle"}},
 	{"openshell/wire", []string{"drift"}},
 	{"openshell", []string{"drift", "openshell/wire"}},
 	{"diagnose", []string{"openshell"}},
@@ -31,9 +30,10 @@ var rooms = []struct {
 	}},
 	{"cmd", []string{
 		"preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "backup", "lifecycle",
-		"lifecycle/builtin", "driver", "upgrade", "upgrade/classify", "examples", "drift",
+		"lifecycle/builtin", "driver", "upgrade", "upgrade/classify", "drift",
 	}},
 	{"main", []string{"cmd"}},
+	{"examples", []string{"lifecycle", "cmd"}}, // a module of its own
 }
 
 // allowed is pkg's row of the layer table.
