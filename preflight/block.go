@@ -63,7 +63,11 @@ func running(i Issue) string {
 	case drift.ImageDrift:
 		return fmt.Sprintf("Running gateway image: %s (%s)", or(i.Image, "cluster image"), version)
 	case drift.HostProcessDrift:
-		return fmt.Sprintf("Running gateway binary: %s (%s)", or(i.Binary, "host-process gateway"), version)
+		line := fmt.Sprintf("Running gateway binary: %s (%s)", or(i.Binary, "host-process gateway"), version)
+		if i.Source == drift.FromFile {
+			line += ", by the file on disk: no running version is known"
+		}
+		return line
 	case drift.ServedDrift:
 		return fmt.Sprintf("Running gateway: %s (%s)", or(i.Endpoint, or(i.Gateway, "unnamed gateway")), version)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	plain "sandkeeper/internal/text"
 )
 
 // NemoClaw's default gateway, and the prefix of the names of the others (src/lib/onboard/gateway-binding.ts).
@@ -82,12 +84,18 @@ func portNumber(raw json.RawMessage) (int, bool) {
 
 func null(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
+// shown is a value of the registry as a person wrote it: a string in quotes, escaped once, anything else as it stands in the file.
 func shown(raw json.RawMessage) string {
+	const most = 80
 	if len(raw) == 0 {
 		return "absent"
 	}
-	if len(raw) > 80 {
-		return fmt.Sprintf("%q…", raw[:80])
+	var s string
+	if json.Unmarshal(raw, &s) != nil || null(raw) {
+		return plain.OneLine(string(raw), most)
 	}
-	return fmt.Sprintf("%q", raw)
+	if cut := []rune(s); len(cut) > most {
+		return fmt.Sprintf("%q…", string(cut[:most]))
+	}
+	return fmt.Sprintf("%q", s)
 }
