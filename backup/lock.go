@@ -40,18 +40,23 @@ func (e *LockedError) Error() string {
 		e.Path, e.PID, e.Host, e.Command, e.Since.Format(time.RFC3339), e.Age)
 }
 
-// Lock takes the store for command, without waiting, and sweeps what dead runs left. Errors: *LockedError, or what the disk says.
+// Lock takes the store for command, as soon as nobody else has it while Patience lasts, and sweeps what dead runs left. Errors: *LockedError, or what the disk says.
 func (s *Store) Lock(command string) (*Lock, error) {
 	if err := s.makeFolder(s.root); err != nil {
 		return nil, err
 	}
 	file := flock.New(filepath.Join(s.root, lockName), flock.SetPermissions(0o600))
-	got, err := file.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", s.root, err)
-	}
-	if !got {
-		return nil, s.holder()
+	for {
+		got, err := file.TryLock()
+		if err != nil {
+			return nil, fmt.Errorf("lock %s: %w", s.root, err)
+		}
+		if got {
+			break
+		}
+		if held := s.holder(); s.Patience == nil || !s.Patience(held) {
+			return nil, held
+		}
 	}
 	host, _ := os.Hostname() // only told to people
 	owner, err := json.Marshal(LockedError{PID: os.Getpid(), Host: host, Command: command, Since: s.now().UTC().Truncate(time.Second)})

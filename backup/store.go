@@ -34,6 +34,9 @@ type Store struct {
 	free func(dir string) (int64, error)
 
 	gateways bool // what is saved in it is of gateways, not of sandboxes
+
+	// Patience is asked, while another run holds the store, whether to try again; it waits before it says so. Nil never does.
+	Patience func(*LockedError) bool
 }
 
 // StoreOptions are what a store needs to know beside its folder. The zero value serves.

@@ -78,6 +78,7 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 	f.BoolVar(&o.noGatewayState, "no-gateway-state", false, "do not save the gateway's own database, keys and configuration")
 	f.BoolVar(&o.reread, "reread", false, "read every file again, also where the file system shows that nothing was written since the last backup")
 	o.store.addFlags(f)
+	o.store.addLockFlag(f)
 	o.capture.addFlags(f)
 	o.skip.addFlags(f)
 	return c
@@ -112,7 +113,7 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	store, err := a.openStore(o.store)
+	store, err := a.openStoreToChange(ctx, o.store)
 	if err != nil {
 		return nil, err
 	}

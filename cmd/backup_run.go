@@ -3,6 +3,7 @@ package cmd
 import (
 	"io"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -13,7 +14,10 @@ import (
 )
 
 // storeOptions say where backups lie.
-type storeOptions struct{ dir string }
+type storeOptions struct {
+	dir      string
+	lockWait time.Duration
+}
 
 func (o *storeOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.dir, "backup-dir", "", "folder of the backups (default $XDG_DATA_HOME/sandkeeper/backups)")

@@ -38,6 +38,7 @@ func newBackupsImport(a *app, run func(context.Context, *backupsImportOptions) (
 	f := c.Flags()
 	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup")
 	o.store.addFlags(f)
+	o.store.addLockFlag(f)
 	o.capture.addFlags(f)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o.from = args[0]
@@ -54,7 +55,7 @@ func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, er
 	if err != nil {
 		return nil, err
 	}
-	store, err := o.app.openStore(o.store)
+	store, err := o.app.openStoreToChange(ctx, o.store)
 	if err != nil {
 		return nil, err
 	}

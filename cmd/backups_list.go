@@ -86,8 +86,55 @@ func runBackupsList(ctx context.Context, o *backupsListOptions) (*answer, error)
 			return nil, err
 		}
 	}
-	result := map[string]any{"root": store.Root(), "backups": list, "gatewayStates": states}
-	return &answer{result: result, text: func(a *app) { renderList(a, store.Root(), list, states) }}, nil
+	totals := totalsOf(slices.Concat(list, states), time.Now())
+	result := map[string]any{"root": store.Root(), "backups": list, "gatewayStates": states, "totals": totals}
+	return &answer{result: result, text: func(a *app) {
+		renderList(a, store.Root(), list, states)
+		if totals.Backups > 0 {
+			a.printf("%s", totals.text())
+		}
+	}}, nil
+}
+
+// growthSpan is the time for which a list says how much was added.
+const growthSpan = 7 * 24 * time.Hour
+
+// listTotals sum up a list. Content that several backups of one sandbox share is stored once, and counted once.
+type listTotals struct {
+	Backups  int   `json:"backups"`
+	Of       int   `json:"of"`       // so many sandboxes and gateways
+	Bytes    int64 `json:"bytes"`    // of the archives
+	LastWeek int64 `json:"lastWeek"` // what of it the last seven days have added
+	Damaged  int   `json:"damaged"`
+}
+
+func totalsOf(list []listed, now time.Time) listTotals {
+	t := listTotals{Backups: len(list)}
+	owners, first := map[string]bool{}, map[string]listed{} // the oldest backup with some content brought it
+	for _, l := range list {
+		owner := cmp.Or(l.Sandbox, "gateway "+l.Gateway)
+		owners[owner] = true
+		if l.Damage != "" {
+			t.Damaged++
+			continue
+		}
+		content := owner + "\x00" + l.SHA256
+		if known, seen := first[content]; !seen || l.Started.Before(known.Started) {
+			first[content] = l
+		}
+	}
+	t.Of = len(owners)
+	for _, l := range first {
+		t.Bytes += l.Bytes
+		if now.Sub(l.Started) < growthSpan {
+			t.LastWeek += l.Bytes
+		}
+	}
+	return t
+}
+
+func (t listTotals) text() string {
+	return fmt.Sprintf("%d backups of %d sandboxes and gateways: %s, of which the last 7 days added %s", t.Backups, t.Of, size.Text(t.Bytes), size.Text(t.LastWeek))
 }
 
 func renderList(a *app, root string, list, states []listed) {
@@ -96,16 +143,24 @@ func renderList(a *app, root string, list, states []listed) {
 		return
 	}
 	var table ui.Table
-	table.Row("SANDBOX", "ID", "AGE", "SIZE", "FILES", "CONSISTENCY", "VERIFIED", "LABEL")
+	gateways := severalGateways(list)
+	row := func(sandbox, gateway string, rest ...string) {
+		cells := []string{sandbox}
+		if gateways {
+			cells = append(cells, gateway)
+		}
+		table.Row(append(cells, rest...)...)
+	}
+	row("SANDBOX", "GATEWAY", "ID", "AGE", "SIZE", "FILES", "CONSISTENCY", "VERIFIED", "LABEL")
 	for _, l := range list {
 		bytes, files := size.Text(l.Bytes), fmt.Sprint(l.Files)
 		if l.Damage != "" {
 			bytes, files = "-", "-" // its manifest, which says so, cannot be believed
 		}
-		table.Row(l.Sandbox, l.ID, ui.Age(time.Since(l.Started)), bytes, files, string(l.Consistency), l.verified(), l.Label)
+		row(l.Sandbox, orDash(l.Gateway), l.ID, ui.Age(time.Since(l.Started)), bytes, files, string(l.Consistency), l.verified(), l.Label)
 	}
 	for _, l := range states {
-		table.Row("(gateway "+l.Gateway+")", l.ID, ui.Age(time.Since(l.Started)), size.Text(l.Bytes), fmt.Sprint(l.Files), string(l.Consistency), l.verified(), l.Label)
+		row("(gateway "+l.Gateway+")", l.Gateway, l.ID, ui.Age(time.Since(l.Started)), size.Text(l.Bytes), fmt.Sprint(l.Files), string(l.Consistency), l.verified(), l.Label)
 	}
 	table.Print(a.Out, nil)
 	for _, l := range slices.Concat(list, states) {
@@ -114,6 +169,17 @@ func renderList(a *app, root string, list, states []listed) {
 		}
 	}
 	a.printf("Backups stored in: %s", root)
+}
+
+// severalGateways reports whether the backups are of sandboxes on more than one gateway: only then does it matter which.
+func severalGateways(list []listed) bool {
+	gateways := map[string]bool{}
+	for _, l := range list {
+		if l.Gateway != "" {
+			gateways[l.Gateway] = true
+		}
+	}
+	return len(gateways) > 1
 }
 
 func (l listed) verified() string {

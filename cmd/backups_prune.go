@@ -40,6 +40,7 @@ func newBackupsPrune(a *app, run func(context.Context, *backupsPruneOptions) (*a
 	f.BoolVarP(&o.yes, "yes", "y", false, "carry the plan out without asking")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan only")
 	o.store.addFlags(f)
+	o.store.addLockFlag(f)
 	o.which.addFlag(f)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o.which.name = argument(args, 0)
@@ -73,7 +74,7 @@ func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, erro
 	if err := o.which.single(); err != nil {
 		return nil, err
 	}
-	store, err := a.openStore(o.store)
+	store, err := a.openStoreToChange(ctx, o.store)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func (o *restoreOptions) restoreGatewayState(ctx context.Context) (*answer, erro
 	if err != nil {
 		return nil, err
 	}
-	store, err := a.openStore(o.store)
+	store, err := a.openStoreToChange(ctx, o.store)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,14 @@ func newGatewayWait(a *app, run func(context.Context, *gatewayWaitOptions) (*ans
 		Use: "wait", Short: "Wait until the gateway is ready and stays so", Long: gatewayWaitLong,
 		Example:     "  systemctl --user restart openshell-gateway && sandkeeper gateway wait --timeout 2m",
 		Annotations: exits(ExitOK, ExitUsage, ExitUnreachable, ExitInterrupted),
-		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return a.do(func(ctx context.Context) (*answer, error) {
+			if !c.Flags().Changed("settle") { // a short wait is not refused for a default
+				o.settle = min(o.settle, o.timeout/2)
+			}
+			return run(ctx, o)
+		})(c, args)
 	}
 	c.Flags().DurationVar(&o.timeout, "timeout", gateway.DefaultWait, "how long to wait")
 	c.Flags().DurationVar(&o.settle, "settle", gateway.DefaultSettle, "how long it must stay ready to count")

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 
@@ -35,14 +36,19 @@ func (h *madeUpHost) sandbox(name, state, content string) {
 	})
 }
 
+func (h *madeUpHost) streams() *ui.Streams {
+	return &ui.Streams{
+		In: strings.NewReader(h.answer), Out: io.Discard, Err: io.Discard, InTTY: h.answer != "", ErrTTY: h.answer != "",
+		Env: env.Parse([]string{"HOME=" + h.home, "PATH=/nowhere", "DOCKER_HOST=" + h.engine.Host()}),
+	}
+}
+
 // run is one command line on the host.
 func (h *madeUpHost) run(args ...string) (code ExitCode, stdout, stderr string) {
 	h.t.Helper()
 	var out, problems bytes.Buffer
-	s := &ui.Streams{
-		In: strings.NewReader(h.answer), Out: &out, Err: &problems, InTTY: h.answer != "", ErrTTY: h.answer != "",
-		Env: env.Parse([]string{"HOME=" + h.home, "PATH=/nowhere", "DOCKER_HOST=" + h.engine.Host()}),
-	}
+	s := h.streams()
+	s.Out, s.Err = &out, &problems
 	code = run(h.t.Context(), args, &app{Streams: s, JSON: wantsJSON(args, s)})
 	return code, out.String(), problems.String()
 }

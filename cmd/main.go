@@ -17,6 +17,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
+	"sandkeeper/backup"
 	"sandkeeper/engine"
 	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
@@ -97,7 +98,8 @@ func (a *app) do(run func(context.Context) (*answer, error)) func(*cobra.Command
 		a.clearUp(c.Context(), err != nil || !offline)
 		found, err := run(c.Context())
 		a.answer = found
-		if err == nil && c.Context().Err() != nil {
+		_, waited := errors.AsType[*backup.LockedError](err)
+		if (err == nil || waited) && c.Context().Err() != nil {
 			err = context.Cause(c.Context())
 		}
 		return err

@@ -74,6 +74,9 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 func renderReport(a *app, r preflight.Report, err error) {
 	var table ui.Table
 	for _, check := range r.Checks {
+		if a.global.quiet && check.Status == preflight.Pass {
+			continue
+		}
 		table.Row(statusWord(check.Status), check.Code, check.Detail)
 	}
 	table.Print(a.Out, func(first, line string) string {
@@ -87,7 +90,9 @@ func renderReport(a *app, r preflight.Report, err error) {
 	for _, warning := range r.Warnings {
 		a.printf("warning: %s", warning)
 	}
-	a.printf("%s", verdictLine(r, err))
+	if !a.global.quiet || err != nil {
+		a.printf("%s", verdictLine(r, err))
+	}
 }
 
 // statusWord is how a status reads in a table: the failing ones stand out without colour.

@@ -59,6 +59,7 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 	f.DurationVar(&o.stall, "stall-limit", time.Minute, "give up when nothing moves for this long")
 	f.StringVar(&o.gatewayState, "gateway-state", "", "instead of a sandbox: put back the state of this stopped gateway")
 	o.store.addFlags(f)
+	o.store.addLockFlag(f)
 	c.Args = func(c *cobra.Command, args []string) error {
 		if o.gatewayState != "" {
 			return selection{gateway: o.gatewayState, name: argument(args, 0)}.single()
@@ -80,7 +81,7 @@ func runRestore(ctx context.Context, o *restoreOptions) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := o.app.openStore(o.store)
+	store, err := o.app.openStoreToChange(ctx, o.store)
 	if err != nil {
 		return nil, err
 	}

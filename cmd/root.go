@@ -75,8 +75,8 @@ func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&g.json, "json", a.JSON, "the same as -o json: one document on standard output")
 	flags.StringVarP(&g.gateway, "gateway", "g", "", "only this gateway (default: the one the sandboxes are recorded on)")
 	choiceVar(flags, &g.color, "color", []string{"auto", "always", "never"}, "colour on a terminal, everywhere, or nowhere")
-	flags.BoolVarP(&g.quiet, "quiet", "q", false, "no progress on standard error")
-	flags.CountVarP(&g.verbose, "verbose", "v", "say more on standard error")
+	flags.BoolVarP(&g.quiet, "quiet", "q", false, "no progress on standard error; preflight prints only what is not ok")
+	flags.CountVarP(&g.verbose, "verbose", "v", "say on standard error what was looked at, with what came out and how long it took")
 	flags.DurationVar(&g.probeTimeout, "probe-timeout", 0, "time limit of each look at the host (default 15s, 5s for Docker)")
 }
 

@@ -36,6 +36,11 @@ func (a *app) vet(ctx context.Context, action preflight.Action, bindings []sandb
 		})
 	}
 	wg.Wait()
+	for _, v := range views {
+		for _, probe := range v.seen.Probes {
+			a.note("gateway %q: %s is %s: %s (%d ms)", v.seen.Target.Name, probe.Code, probe.State, probe.Detail, probe.Took.Milliseconds())
+		}
+	}
 	if !slices.ContainsFunc(views, func(v view) bool { return v.seen.Engine.State != drift.Unknown }) {
 		a.silent = views[0].seen.Engine
 	}
@@ -122,7 +127,7 @@ func (a *app) warnAbout(r preflight.Report) {
 func (a *app) refusal(r preflight.Report, action preflight.Action) *Failure {
 	block := preflight.Block(r, action)
 	if !a.JSON {
-		fmt.Fprint(a.Err, block)
+		fmt.Fprint(a.Err, a.paintBlock(block))
 	}
 	return &Failure{
 		Code: ExitRefused, Kind: string(r.Issue.Kind), Err: errors.New(headline(block)),

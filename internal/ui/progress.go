@@ -17,6 +17,14 @@ const heartbeat = 30 * time.Second
 // redraw is how often a status line is drawn at most.
 const redraw = 100 * time.Millisecond
 
+// A rate is what passed within the last rateSpan, and is said when there is at least rateLeast to judge by. How long it will still take
+// is said when a stage has lasted leftLeast: the first moments of one say little about the rest of it.
+const (
+	rateSpan  = 15 * time.Second
+	rateLeast = time.Second
+	leftLeast = 3 * time.Second
+)
+
 // Progress shows work on several objects at once: one redrawn line per running object on a terminal, plain lines otherwise.
 // Stage lines ("alpha: reading") are always whole lines in plain mode, so that logs and tests can follow them.
 type Progress struct {
@@ -37,6 +45,13 @@ type task struct {
 	total   int64
 	started time.Time
 	beat    time.Time
+	seen    []sample // of this stage, from the last rateSpan, oldest first
+}
+
+// sample is how far a stage was at a time.
+type sample struct {
+	at    time.Time
+	bytes int64
 }
 
 // NewProgress shows progress on s.Err; now is the clock.
@@ -55,9 +70,10 @@ func (p *Progress) Update(name, stage string, bytes, total int64) {
 	t := p.task(name)
 	entered := t.stage != stage
 	if entered {
-		t.stage, t.started, t.beat = stage, p.now(), p.now()
+		t.stage, t.started, t.beat, t.seen = stage, p.now(), p.now(), nil
 	}
 	t.bytes, t.total = bytes, total
+	t.sample(p.now())
 	switch {
 	case p.redraw:
 		p.draw(entered)
@@ -134,13 +150,42 @@ func (t *task) line(now time.Time) string {
 	if t.bytes == 0 {
 		return b.String()
 	}
-	seconds := max(now.Sub(t.started).Seconds(), 0.001)
-	rate := float64(t.bytes) / seconds
-	fmt.Fprintf(&b, "  %s  %s/s", size.Text(t.bytes), size.Text(int64(rate)))
-	if left := t.total - t.bytes; left > 0 && rate > 0 {
+	fmt.Fprintf(&b, "  %s", size.Text(t.bytes))
+	if t.total > t.bytes {
+		fmt.Fprintf(&b, " of %s", size.Text(t.total))
+	}
+	rate := t.rate(now)
+	if rate <= 0 {
+		return b.String()
+	}
+	fmt.Fprintf(&b, "  %s/s", size.Text(int64(rate)))
+	if left := t.total - t.bytes; left > 0 && now.Sub(t.started) >= leftLeast {
 		fmt.Fprintf(&b, "  about %s left", Age(time.Duration(float64(left)/rate*float64(time.Second))))
 	}
 	return b.String()
+}
+
+// sample notes how far t is, not more often than lines are drawn, and forgets what is too long ago to count.
+func (t *task) sample(now time.Time) {
+	if n := len(t.seen); n > 0 && now.Sub(t.seen[n-1].at) < redraw {
+		return
+	}
+	t.seen = append(t.seen, sample{now, t.bytes})
+	for len(t.seen) > 1 && now.Sub(t.seen[0].at) > rateSpan {
+		t.seen = t.seen[1:]
+	}
+}
+
+// rate is how many bytes pass in a second now; 0 while there is too little to judge by.
+func (t *task) rate(now time.Time) float64 {
+	if len(t.seen) == 0 {
+		return 0
+	}
+	span := now.Sub(t.seen[0].at)
+	if span < rateLeast {
+		return 0
+	}
+	return float64(t.bytes-t.seen[0].bytes) / span.Seconds()
 }
 
 func cut(line string, width int) string {

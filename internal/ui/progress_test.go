@@ -49,9 +49,9 @@ func TestDrawnProgressLeavesOnlyLastLines(t *testing.T) {
 	c := newClock()
 	p := NewProgress(&Streams{Err: &out, ErrTTY: true, Width: 60}, c.now)
 	p.Update("alpha", "reading", 0, 1000)
-	c.pass(time.Second)
-	p.Update("alpha", "reading", 500, 1000)
-	if !strings.Contains(out.String(), "500 B  500 B/s  about 1s left") {
+	c.pass(4 * time.Second)
+	p.Update("alpha", "reading", 800, 1000)
+	if !strings.Contains(out.String(), "800 B of 1.0 kB  200 B/s  about 1s left") {
 		t.Errorf("no rate and time left in %q", out.String())
 	}
 	p.Done("alpha", "alpha: done")
@@ -109,4 +109,37 @@ func screen(drawn string) string {
 		drawn = rest
 	}
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// What is said of a rate is believable: nothing from the first moments of a stage, no average with a stall of long ago, and nothing that a
+// byte count which was known at once would pretend.
+func TestDrawnRatesAreBelievable(t *testing.T) {
+	var out strings.Builder
+	c := newClock()
+	p := NewProgress(&Streams{Err: &out, ErrTTY: true, Width: 80}, c.now)
+	at := func(after time.Duration, bytes int64) string {
+		c.pass(after)
+		out.Reset()
+		p.Update("alpha", "reading", bytes, 100_000_000_000)
+		return out.String()
+	}
+	at(0, 0)
+	if line := at(time.Millisecond*200, 40_000_000_000); strings.Contains(line, "/s") || strings.Contains(line, "left") {
+		t.Errorf("after a fifth of a second: %q", line)
+	}
+	for range 100 { // a stall of twenty seconds
+		at(200*time.Millisecond, 40_000_000_000)
+	}
+	line := ""
+	for i := range 100 { // then 100 MB in a second
+		line = at(200*time.Millisecond, 40_000_000_000+int64(i+1)*20_000_000)
+	}
+	if !strings.Contains(line, "100.0 MB/s") && !strings.Contains(line, "100 MB/s") {
+		t.Errorf("twenty seconds later: %q", line)
+	}
+	out.Reset()
+	p.Update("alpha", "verifying", 10, 20)
+	if strings.Contains(out.String(), "/s") {
+		t.Errorf("a new stage began with the rate of another: %q", out.String())
+	}
 }

@@ -26,6 +26,9 @@ func (t *Table) Len() int { return len(t.rows) }
 
 // Print writes the table with two spaces of indent; paint, when not nil, gets the first cell and the aligned line.
 func (t *Table) Print(w io.Writer, paint func(first, line string) string) {
+	if len(t.rows) == 0 {
+		return
+	}
 	var aligned strings.Builder
 	tw := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
 	for _, row := range t.rows {

@@ -1,0 +1,48 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"sandkeeper/backup"
+	"sandkeeper/internal/ui"
+)
+
+// lockRetry is how often a store that another run holds is tried again.
+const lockRetry = 200 * time.Millisecond
+
+func (o *storeOptions) addLockFlag(f *pflag.FlagSet) {
+	f.DurationVar(&o.lockWait, "lock-wait", 0, "wait this long for another run that holds the backups; 0 does not wait")
+}
+
+// openStoreToChange is openStore for a command that will lock the store. A store that another run holds is waited for as long as
+// --lock-wait says, or until ctx ends.
+func (a *app) openStoreToChange(ctx context.Context, o storeOptions) (*backup.Store, error) {
+	if o.lockWait < 0 {
+		return nil, usage("give a duration such as 10m", "--lock-wait must not be negative")
+	}
+	store, err := a.openStore(o)
+	if err != nil || o.lockWait == 0 {
+		return store, err
+	}
+	until, said := time.Now().Add(o.lockWait), false
+	store.Patience = func(held *backup.LockedError) bool {
+		if !said && !a.global.quiet {
+			fmt.Fprintln(a.Err, ui.Clean(fmt.Sprintf("waiting up to %s: %v", o.lockWait, held)))
+			said = true
+		}
+		if !time.Now().Before(until) {
+			return false
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(lockRetry):
+			return true
+		}
+	}
+	return store, nil
+}
