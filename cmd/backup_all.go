@@ -173,7 +173,7 @@ func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Regis
 	engine, state := a.dial(ctx, a.bindings(registry))
 	inventory, err := sandbox.Take(ctx, a.sources(registry, views, engine, state))
 	if err != nil {
-		report, err := a.reactive(err, views, action)
+		report, err := a.reactive(ctx, err, views, action)
 		if report != nil {
 			found.preflight = report
 		}
@@ -231,7 +231,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, regist
 	found.result = summary
 	found.text = func(a *app) { renderBackupAll(a, summary, inv.Empty, err) }
 	if err != nil {
-		report, err := a.reactive(err, views, preflight.BackingUp())
+		report, err := a.reactive(ctx, err, views, preflight.BackingUp())
 		if report != nil {
 			found.preflight = report
 		}

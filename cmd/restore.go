@@ -144,7 +144,7 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request backup.Res
 	}
 	inventory, err := sandbox.Take(ctx, a.sources(registry, views, engine, state))
 	if err != nil {
-		report, err := a.reactive(err, views, action)
+		report, err := a.reactive(ctx, err, views, action)
 		if report != nil {
 			found.preflight = report
 		}

@@ -157,7 +157,7 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 	s.engine = engine
 	s.inventory, err = sandbox.Take(ctx, a.sources(registry, s.views, engine, state))
 	if err != nil {
-		report, err := a.reactive(err, s.views, action)
+		report, err := a.reactive(ctx, err, s.views, action)
 		if report != nil {
 			found.preflight = report
 		}

@@ -19,8 +19,9 @@ import (
 
 // view is one gateway as this run sees it, with the preflight's judgement.
 type view struct {
-	seen   gateway.Observation
-	report preflight.Report
+	binding sandbox.Binding
+	seen    gateway.Observation
+	report  preflight.Report
 }
 
 // vet observes and judges every gateway that a run will trust, all at once, in the order of bindings.
@@ -32,7 +33,7 @@ func (a *app) vet(ctx context.Context, action preflight.Action, bindings []sandb
 	for i, binding := range bindings {
 		wg.Go(func() {
 			seen := gateway.Observe(ctx, a.gatewayOptions(binding))
-			views[i] = view{seen, preflight.Judge(seen, action)}
+			views[i] = view{binding, seen, preflight.Judge(seen, action)}
 		})
 	}
 	wg.Wait()
@@ -145,17 +146,27 @@ func headline(block string) string {
 	return ""
 }
 
-// reactive turns an inventory error that betrays a schema mismatch into a refusal, with the drift that explains it.
-func (a *app) reactive(err error, views []view, action preflight.Action) (*preflight.Report, error) {
+// reactive turns an inventory error that betrays a schema mismatch into a refusal, with the drift that explains it. The host is looked
+// at again first: the gateway may have been replaced since the preflight, and that is then the cause.
+func (a *app) reactive(ctx context.Context, err error, views []view, action preflight.Action) (*preflight.Report, error) {
 	var report preflight.Report
 	if mismatch, ok := errors.AsType[*openshell.MismatchError](err); ok {
-		report = preflight.JudgeMismatch(viewOf(views, mismatch.Gateway).seen, action, mismatch.Output)
+		report = preflight.JudgeMismatch(a.again(ctx, viewOf(views, mismatch.Gateway)), action, mismatch.Output)
 	} else if unspecified, ok := errors.AsType[*sandbox.UnspecifiedError](err); ok {
-		report = preflight.JudgeUnspecified(viewOf(views, unspecified.Gateway).seen, action, unspecified.Count)
+		report = preflight.JudgeUnspecified(a.again(ctx, viewOf(views, unspecified.Gateway)), action, unspecified.Count)
 	} else {
 		return nil, withOthers(err, views, action)
 	}
 	return &report, a.refusal(report, action)
+}
+
+// again observes the gateway of a view anew; what was seen before when there is no time left for that.
+func (a *app) again(ctx context.Context, v view) gateway.Observation {
+	seen := gateway.Observe(ctx, a.gatewayOptions(v.binding))
+	if ctx.Err() != nil {
+		return v.seen
+	}
+	return seen
 }
 
 // withOthers adds to the failure of one gateway of several how the others' sandboxes are reached all the same.
