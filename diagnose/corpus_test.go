@@ -50,6 +50,8 @@ func TestCorpusIsClassified(t *testing.T) {
 		{"rpc_errors.jsonl", 0.9},
 		{"own.jsonl", 0.95},
 		{"field.jsonl", 0.97},
+		{"field_errors.jsonl", 1},
+		{"found.jsonl", 1},
 	} {
 		t.Run(corpus.name, func(t *testing.T) { judgeCorpus(t, readCorpus(t, corpus.name), corpus.exact) })
 	}

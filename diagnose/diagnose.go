@@ -67,16 +67,21 @@ func Classify(text string, s Source) Diagnosis {
 		if !rule.matches(read) {
 			continue
 		}
-		switch {
-		case rule.class == Unknown:
-			return explain(rule.class, Unsure)
-		case rule.sure && rule.class != Unrelated:
-			return explain(rule.class, Certain)
-		}
-		return explain(rule.class, Likely)
+		d := explain(rule.class, rule.confidence())
+		return rule.note.added(d)
 	}
 	if read.ours || s == StateCall || read.empty() {
 		return explain(Unknown, Unsure)
 	}
 	return explain(Unrelated, Unsure)
+}
+
+func (r rule) confidence() string {
+	switch {
+	case r.class == Unknown:
+		return Unsure
+	case r.sure:
+		return Certain
+	}
+	return Likely
 }

@@ -24,10 +24,11 @@ type reading struct {
 const readLimit = 256 << 10
 
 func readText(written string) reading {
-	r := reading{}
+	written = unescape(written)
+	r := reading{foreign: logsOfDaemons(written) || capitalised().MatchString(written)}
 	seen := map[string]bool{}
 	var whole strings.Builder
-	for line := range strings.Lines(text.Normalise(unprefix(unescape(written)))) {
+	for line := range strings.Lines(text.Normalise(unprefix(written))) {
 		line = squeeze(line)
 		// A log says the same thing again and again; only its times and numbers differ.
 		key := strings.Map(withoutDigits, line)
@@ -41,7 +42,7 @@ func readText(written string) reading {
 	}
 	r.whole = whole.String()
 	r.ours = names().MatchString(r.whole)
-	r.foreign = alike().MatchString(r.whole) || logsOfOthers(r.whole)
+	r.foreign = r.foreign || alike().MatchString(r.whole) || logsOfOthers(r.whole)
 	return r
 }
 
@@ -50,6 +51,17 @@ func readText(written string) reading {
 func logsOfOthers(whole string) bool {
 	for _, m := range logTarget().FindAllStringSubmatch(whole, -1) {
 		if !ourCrates().MatchString(m[1]) {
+			return true
+		}
+	}
+	return false
+}
+
+// logsOfDaemons reports a line of the system's log that another program than ours, or one that runs ours, has written:
+// "Jul 04 08:03:56 host openobserve[415617]: …".
+func logsOfDaemons(text string) bool {
+	for _, m := range logProgram().FindAllStringSubmatch(text, -1) {
+		if !carriers().MatchString(m[1]) {
 			return true
 		}
 	}
@@ -72,8 +84,13 @@ var (
 	escapedESC   = pattern.Of(`\\+(?:u001[bB]|x1[bB]|033|e)(\[[0-9;]*[A-Za-z])`)
 	logTarget    = pattern.Of(`(?:trace|debug|info|warn|error)\]?([a-z_][a-z0-9_]*)::[a-z_]`)
 	ourCrates    = pattern.Of(`^(?:openshell|nemoclaw|tonic|prost|hyper|h2|http|rustls|tokio|tower|reqwest|sqlx|axum|bollard|russh|miette|anyhow|std|core|alloc)`)
-	escapedBox   = pattern.Of(`\\+u(25[0-9a-fA-F]{2}|00[dD]7)`)
-	htmlQuote    = pattern.Of(`&(?:quot|#34|#39|apos|nbsp|gt|lt|amp);`)
+	logProgram   = pattern.Of(`(?m)^(?:\w{3} [ \d]\d [\d:]{8}|\d{4}-\d\d-\d\dT\S+) \S+ ([\w.-]+)\[\d+\]: `)
+	carriers     = pattern.Of(`(?i)^(?:openshell|nemoclaw|sandkeeper|systemd|cron|anacron|sh$|bash|zsh|sudo|su$|python|node|npm|job|docker|podman|conmon|` +
+		`compose|ansible|snap|launchd|user|root|backup|upgrade|install|nohup|screen|tmux|ssh|logger|kaiden|openclaw)`)
+	// prost's sentence begins with a small letter; with a capital one it is somebody else's.
+	capitalised = pattern.Of(`\bFailed to decode Protobuf`)
+	escapedBox  = pattern.Of(`\\+u(25[0-9a-fA-F]{2}|00[dD]7)`)
+	htmlQuote   = pattern.Of(`&(?:quot|#34|#39|apos|nbsp|gt|lt|amp);`)
 )
 
 var (

@@ -42,11 +42,26 @@ const (
 	// phase that moved.
 	silentDrift = `workspace'(?:\\u\{?[0-9a-f]{1,4}\}?|\\x[0-9a-f]{2}|\\[abefnrtv]|[^a-z0-9'])+[a-z0-9][a-z0-9._-]*' not found|is not ready \(phase: unspecified\)`
 	tonicDecode = tonicInternal + `.{0,60}` + decoding
-	foreignPath = `failed to decode protobuf message: [a-z0-9_]+\.[a-z0-9_]+:`
+	// What is said of a schema as a whole; NemoClaw looks for such words too (src/lib/runtime-recovery.ts).
+	schemaWords = `proto(?:buf)?[/ -]?(?:schema|wire(?:[ -]format)?|decode|decoding)[ -]?(?:mismatch|skew|drift|error|failed|failure|incompatib)|` +
+		`proto(?:buf)? decode: invalid`
+	// A decode error that stands alone: one message in the words of prost, or of Go's decoder, and nothing that says whose it is.
+	bareDecode = `^(?:error:|fatal:|fatal error:)?(?:(?:prost::)?decodeerror:|protobuf decode(?: error)?:)?(?:failed to decode protobuf message:)?` +
+		`(?:invalid wire type(?: value)?:[^"]{1,60}|invalid tag value:\d+|invalid varint|unexpected end group tag|delimited length exceeded|` +
+		`buffer underflow|invalid string value:[^"]{1,40}|recursion limit reached)$|` +
+		`^(?:error:)?(?:rpc error: code = internal desc =)?(?:grpc: failed to unmarshal the received message:)?` +
+		`proto: (?:\(line[0-9:]+\):)?cannot parse (?:invalid wire-format data|reserved wire type)$|` +
+		`^(?:error:)?(?:rpc error: code = internal desc =)?grpc: failed to unmarshal the received message:?$`
+	// The same words as another type of error prints them, with the path of its own message.
+	otherDecoder = `kind:decode|stack:\[\(`
+	foreignPath  = `failed to decode protobuf message: [a-z0-9_]+\.[a-z0-9_]+:`
 
 	supervisor = `(?:openshell_sandbox|openshell-sandbox|openshell_supervisor|\[sandbox\]\[|supervisor|log push|policy poll|connectsupervisor|` +
 		`relaystream|pushsandboxlogs)`
-	supervisorMismatch = `log push connect failed|failed to connect to openshell server|` +
+	logPush    = `log push connect failed`
+	notReached = `tcp connect error|connection refused|connection reset|dns error|timed out|no route to host`
+
+	supervisorMismatch = logPush + `|` +
 		supervisor + `.{0,200}(?:` + decoding + `|` + unimplemented + `|protocol (?:version)? mismatch|unsupported protocol)|` +
 		`(?:log push|policy poll|pushsandboxlogs).{0,80}` + tonicInternal + `|` +
 		`(?:` + decoding + `|` + unimplemented + `).{0,200}(?:connectsupervisor|relaystream|pushsandboxlogs|log push|openshell_sandbox)|` +
@@ -75,7 +90,7 @@ const (
 	clientCert = `received fatal alert: (?:unknownca|badcertificate|certificaterequired|certificateexpired|certificateunknown|certificaterevoked)|` +
 		`failed to read tls (?:cert|key|ca) from|certificate required|certificate_required|peer sent no certificates|no client cert|` +
 		`client cert(?:ificate)? (?:is|was)? (?:required|missing|not sent|not found)|(?:requires|missing|without) (?:a)? client (?:tls)? cert|` +
-		`no cert/sigscheme available|did(?: not|n't) (?:send|present|provide) a (?:client)? cert|mtls/tls\.(?:crt|key).{0,60}(?:no such file|permission denied)|` +
+		`mtls certificates for gateway|tls client (?:cert|key) is required|no cert/sigscheme available|did(?: not|n't) (?:send|present|provide) a (?:client)? cert|mtls/tls\.(?:crt|key).{0,60}(?:no such file|permission denied)|` +
 		`(?:read|load|open|parse|find) (?:the)? (?:tls)? client (?:tls)? (?:cert|key|identity)`
 	rustTrust = `invalid peer certificate|received fatal alert|bad signature|unknownissuer|notvalidforname|certnotvalid`
 	anyTrust  = `self-?signed certificate|certificate verify failed|certificate signed by unknown authority|certificate has expired|unknown ca|certificate is (?:valid for|not valid)|` +
@@ -89,55 +104,25 @@ const (
 	// http2's word for a peer that is gone.
 	keptAlive = `keep-?alive timed out`
 
-	rustAuth = unauthentic + `|` + denied + `|missing authorization header|missing gateway auth token|expiredsignature|requires admin privileges`
-	anyAuth  = `code = unauthenticated|16 unauthenticated|unauthorized|forbidden|authentication failed|device identity required|(?:oidc|bearer|access|gateway|auth) token (?:has|is|was)? (?:expired|invalid|missing)|` +
+	rustAuth = unauthentic + `|` + denied + `|missing authorization header|missing gateway auth token|expiredsignature|requires admin privileges|` +
+		`no oidc token stored|no refresh token available|edge token required`
+	anyAuth = `code = unauthenticated|16 unauthenticated|unauthorized|forbidden|authentication failed|device identity required|(?:oidc|bearer|access|gateway|auth) token (?:has|is|was)? (?:expired|invalid|missing)|` +
 		`(?:invalid|expired|missing) (?:oidc|bearer|access|gateway|auth)? token|not authenticated|not logged in|token refresh failed|token expired|invalid_grant|` +
 		`access_denied|device authorization (?:failed|expired|denied)`
 
 	noAnswer = `(?:status: deadlineexceeded, message:|code: 'deadline expired before operation could complete', message:)|` +
-		`(?:status: cancelled|code: 'the operation was cancelled'), message: "timeout expired|client error \(connect\)|tcp connect error|transport error|error trying to connect|status: unavailable|` +
+		`(?:status: cancelled|code: 'the operation was cancelled'), message: "timeout expired|tls handshake eof|failed to connect to gateway '|client error \(connect\)|tcp connect error|transport error|error trying to connect|status: unavailable|` +
 		`code: 'the service is currently unavailable'|status: disconnected|"status":"disconnected"`
 	refusedToUs = `connection refused|econnrefused|connection reset|connection timed out|no route to host|broken pipe|deadline exceeded|` +
 		`deadline expired before|not reachable|unreachable|dns error|connection closed|operation timed out|code = unavailable|14 unavailable|` +
 		`failed to connect to all addresses|statuscode\.unavailable|no answer in time|timed out`
 )
 
-// Gateways, sandboxes and what is kept of them.
+// Registrations of gateways.
 const (
 	notRegisteredSurely = `no active gateway|no gateway metadata found`
 	notRegistered       = `unknown gateway '|no gateway configured|"status":"not_configured"|no gateways found|gateway (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,30}) (?:is|was)? not (?:found|registered)|` +
 		`gateway registration (?:is|was)? (?:missing|gone|lost|removed)`
-	startFailed = `gateway failed to start|gateway process exited|exited before becoming ready|failed to start (?:the)? (?:openshell|docker-driver)? gateway|` +
-		`openshell-gateway: .{0,80}(?:glibc|error while loading|libc\.)|require gateway jwt auth|gateway did not become (?:healthy|ready)|` +
-		`openshell-gateway (?:\.service)? :? (?:main process)? (?:exited|failed|crashed)|gateway.{0,60}address already in use|` +
-		`address already in use.{0,60}gateway|timed out waiting for (?:the)? gateway|gateway start failed|could not start (?:the)? gateway|` +
-		`openshell-gateway\.service.{0,400}(?:active: failed|failed with result|start request repeated|entered failed state)|` +
-		`openshell(?:-|_)(?:gateway|server).{0,120}(?:failed to bind|address already in use|unknown field|configuration error|toml parse error|panicked at)|` +
-		`panicked at .{0,20}openshell-(?:gateway|server)|` +
-		`(?:failed to bind|address already in use).{0,80}openshell(?:-|_)|gateway exited with (?:code|status)|gateway\.toml.{0,120}(?:unknown field|missing field|parse error|unsupported version)`
-	libraryMissing = `glibc_|libc\.so|error while loading shared libraries|dyld.{0,40}library not loaded`
-	relayFailed    = `supervisor relay failed|relay (?:channel|stream|session) (?:was)? (?:dropped|closed|lost|reset)|supervisor session: (?:stream error|ended)|ssh: connect to host openshell-|supervisor session (?:is)? not connected|no supervisor session|supervisor is (?:not |dis)connected|relay (?:open)? timed out|` +
-		`ssh exited with status|ssh-?unreachable|timed out during banner exchange|connection to unknown port 65535|sandbox.{0,80}(?:banner exchange|kex_exchange_identification)|openshell-[a-z0-9.-]+.{0,40}kex_exchange|` +
-		`ssh (?:connection)? to sandbox.{0,60}(?:failed|timed out|refused)|sandbox.{0,40}unreachable|ssh tunnel.{0,60}(?:fail|timed out)|` +
-		`supervisor.{0,60}(?:timed out|unavailable)`
-	notReady = `skipping '[^']*' \(not running|sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,40}) is not (?:yet)? ready|is not ready \(phase:|supervisornotconnected|` +
-		`sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,40}) did not become ready|wait for it to reach ready|dependenciesnotready|` +
-		`stuck in '?(?:error|provisioning)'?|timed out waiting for (?:the)? sandbox|(?:mainprocess|controlsupervisor) exited|` +
-		`sandbox.{0,60}(?:provisioning timed out|not become ready)|sandbox must be [a-z]{4,12} to [a-z]+|\(current phase:|` +
-		`sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,40}) is not running`
-	sandboxGone = `sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{1,40})? (?:was|is)? (?:not |n't )found|no such sandbox|unknown sandbox|` +
-		`sandbox (?:'[^']*'|"[^"]*"|[a-z0-9-]{1,40})? does not exist`
-	sandboxBackup = `failed to back up sandbox|incomplete snapshot retained|failed files:|backup failed \(|backup cleanup failed|restore failed\.|` +
-		`state restore was incomplete|state backup failed|to prevent data loss|rebuild-manifest|pre-?backup audit|credential sanitization failed|` +
-		`snapshot (?:authority|provider failed)|partial restore:|snapshot path '[^']*' already exists|sandbox.{0,60}snapshot.{0,40}(?:rejected|unsafe|invalid|corrupt)`
-	anyBackup = `(?:unsafe|absolute|escaping|dangling) sym(?:bolic)? link|hard ?links?|` +
-		`tar: .{0,120}(?:permission denied|file changed as we read it|file shrank|file removed before|unexpected eof|cannot)|` +
-		`(?:backup|back up|backed up|snapshot|restore|archive).{0,120}(?:checksum|digest|corrupt|damaged|truncated|permission denied|exceed|maxbuffer|enobufs|` +
-		`symlink|manifest|sanitiz|rejected|unsafe|failed|incomplete)`
-	ourLock = `sandboxes\.json\.lock|lock.{0,60}sandboxes\.json|mutation lock|mcp-lifecycle-lock|lifecycle lock|onboard\.lock|registry lock|` +
-		`mutation containment|another (?:nemoclaw|onboard|sandkeeper)|locked by another run`
-	lockHeld = `failed to acquire (?:the)? lock|could not acquire|unable to acquire|lock changed ownership|lock is held|held by (?:pid|process)|lock timed out|` +
-		`timed out waiting for.{0,40}lock|locked by (?:another|pid|process)|stale lock|waiting for.{0,40}lock`
 )
 
 // The OpenClaw agent gateway (port 18789) runs inside the sandboxes and has its own "gateway", "version mismatch" and "startup
@@ -145,10 +130,12 @@ const (
 const openClaw = `\[openclaw\]|openclaw startup|openclaw gateway (?:run|status|is not|not)|wss?://[a-z0-9.\[\]:]*:18789|:18789`
 
 // ourWords name OpenShell, what is built on it, or what only its messages name.
-const ourWords = `openshell|:17670|port 17670|nemoclaw|sandkeeper|kaiden|` + ourDecode + `|list sandboxes|supervisor relay|docker-driver gateway|sandboxes\.json|sandbox state`
+const ourWords = `openshell|:17670|port 17670|nemoclaw|sandkeeper|kaiden|` + ourDecode + `|list sandboxes|supervisor relay|docker-driver gateway|` +
+	`sandboxes\.json|sandbox state|sandbox rebuild|gateway lifecycle|reportendpointstatus|getsandboxconfig|getsandboxproviderenvironment|pushsandboxlogs|` +
+	`connectsupervisor|createsshsession`
 
 // foreignWords name products whose errors read like ours.
-const foreignWords = openClaw + `|atuin|mollysocket|npm err|sqlite3\.|sqlalchemy|django|postgres(?:ql)?:|psycopg|flyway|liquibase|alembic|prisma|` +
+const foreignWords = openClaw + `|atuin|mollysocket|pnpm|openobserve|opentelemetry|otelcol|uwsgi|npm err|sqlite3\.|sqlalchemy|django|postgres(?:ql)?:|psycopg|flyway|liquibase|alembic|prisma|` +
 	`grafana|prometheus|etcd|kubelet|apiserver|containerd|dockerd|docker daemon|docker\.sock|response from daemon|ollama|:11434|port 11434|sccache|nokv|\[nest\]|` +
 	`[ewif]\d{6}:\d\d:\d\d\.\d+.{0,30}\.go:|teleport|proto\.authservice|gobgp|dgraph|pachyderm|qdrant|milvus|temporal|tikv|tensorflow|bazel|` +
 	`whatsapp|signal-|polkadot|lighthouse|solana|ethereum|redis|mysql|mongodb|kafka|consul|vault|terraform|argocd|istio|envoy|linkerd|traefik|` +
