@@ -67,7 +67,9 @@ func (a *app) dial(ctx context.Context, bindings []sandbox.Binding) (*engine.Eng
 func (a *app) openshellCLI(views []view) *openshell.CLI {
 	for _, v := range views {
 		if v.seen.CLI.Path != "" {
-			return &openshell.CLI{Path: v.seen.CLI.Path, Env: a.Env, UID: a.UID, Timeout: a.global.probeTimeout, Run: command.Run}
+			return &openshell.CLI{
+				Path: v.seen.CLI.Path, Known: v.seen.CLI.Version.String(), Env: a.Env, UID: a.UID, Timeout: a.global.probeTimeout, Run: command.Run,
+			}
 		}
 	}
 	return nil

@@ -31,7 +31,7 @@ type probes struct {
 // agent runs a version command in a running sandbox: through the gateway, as the sandbox's own user, where it lists the sandbox
 // Ready; else through the container engine.
 func (p probes) agent(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
-	if p.cli != nil && sb.Listed && (sb.Phase == "Ready" || sb.Phase == "Running") {
+	if p.cli != nil && sb.Listed && openshell.PhaseReady(sb.Phase) {
 		return p.throughGateway(ctx, sb, argv)
 	}
 	return p.inContainer(ctx, sb, argv)

@@ -171,7 +171,7 @@ func (d *API) ListSandboxes(ctx context.Context) ([]lifecycle.Record, error) {
 func (d *API) record(s openshell.RawSandbox) lifecycle.Record {
 	return lifecycle.Record{
 		ID: s.ID, Name: s.Name, Gateway: d.API.Gateway, Labels: maps.Clone(s.Labels), Annotations: maps.Clone(s.Annotations),
-		Phase: s.Phase, Spec: s.Spec,
+		Phase: s.Phase, Reason: s.Reason, Spec: s.Spec,
 	}
 }
 

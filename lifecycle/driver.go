@@ -49,7 +49,9 @@ type Record struct {
 	Labels, Annotations map[string]string
 	// Phase is the gateway's own word for its condition, such as "Ready".
 	Phase string
-	Spec  []byte
+	// Reason is the gateway's own word for why the sandbox is not Ready; "" where it gives none.
+	Reason string
+	Spec   []byte
 }
 
 // Reference names a sandbox. ID decides when it is set; else Name on Gateway does.

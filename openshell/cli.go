@@ -11,6 +11,7 @@ import (
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/text"
+	"sandkeeper/openshell/wire"
 )
 
 // CLI is an openshell executable to be asked. It keeps no state between calls.
@@ -18,6 +19,7 @@ type CLI struct {
 	Path    string // absolute and judged safe to execute, as Resolve returns it
 	Env     env.Env
 	UID     int           // our effective user id
+	Known   string        // its version, where the caller knows it: what it would refuse is then not asked
 	Timeout time.Duration // of one call; 0 is command.DefaultTimeout
 	// Run runs the program; nil is command.Run.
 	Run func(context.Context, command.Command) (command.Result, error)
@@ -44,6 +46,12 @@ func (c *CLI) Has(ctx context.Context, words ...string) bool {
 	}
 	help := squeeze(result.Combined())
 	return strings.Contains(help, "usage:") && strings.Contains(help, squeeze(strings.Join(words, "")))
+}
+
+// may reports whether the CLI may understand what came with 0.0.patch: by its version, or because that is not known.
+func (c *CLI) may(patch uint64) bool {
+	version := wire.VersionOf(c.Known)
+	return version.Generation == wire.Unknown || version.Since(patch)
 }
 
 // call runs the CLI for the named gateway ("" is whichever is active): no standard input, plain unwrapped error texts
@@ -97,6 +105,34 @@ func (c *CLI) ask(ctx context.Context, op, gateway string, args ...string) (comm
 		return result, failure
 	}
 	return result, nil
+}
+
+// askEither asks for JSON, which a CLI of 0.0.since or newer gives, and for text where the CLI knows no -o. One whose version is not
+// known is asked for both at once, so that it takes as long as one answer; what is not needed is ended.
+func (c *CLI) askEither(ctx context.Context, op, gateway string, since uint64) (command.Result, error) {
+	if !c.may(since) {
+		return c.ask(ctx, op, gateway)
+	}
+	if wire.VersionOf(c.Known).Generation != wire.Unknown {
+		return c.ask(ctx, op, gateway, "-o", "json")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var plain command.Result
+	var plainErr error
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		plain, plainErr = c.ask(ctx, op, gateway)
+	}()
+	result, err := c.ask(ctx, op, gateway, "-o", "json")
+	if !errors.Is(err, errRefused) {
+		cancel()
+		<-answered
+		return result, err
+	}
+	<-answered
+	return plain, plainErr
 }
 
 // unreadable is the answer that came but cannot be read.

@@ -80,6 +80,9 @@ var unreachableWordings = []string{
 	"code:'theserviceiscurrentlyunavailable'", "status:unavailable", "status:disconnected", "deadlineexpiredbefore",
 }
 
+// forbiddenWordings say that the user may not do this, in both spellings of a gRPC status.
+var forbiddenWordings = []string{"thecallerdoesnothavepermission", "status:permissiondenied"}
+
 func contains(text string, wordings []string) bool {
 	squeezed := squeeze(text)
 	for _, wording := range wordings {

@@ -16,10 +16,7 @@ import (
 // live answer. A *ListingError with NotRegistered says that the CLI does not know it; ErrUnsupported that the gateway is too old to say.
 func (c *CLI) GatewayInfo(ctx context.Context, gateway string) (Registration, error) {
 	const op = "gateway info"
-	result, err := c.ask(ctx, op, gateway, "-o", "json")
-	if errors.Is(err, errRefused) {
-		result, err = c.ask(ctx, op, gateway)
-	}
+	result, err := c.askEither(ctx, op, gateway, 85)
 	if strings.Contains(squeeze(result.Combined()), "gatewayinfoisnotsupportedbythisgatewayversion") {
 		return Registration{}, unreadable(op, gateway, result, ErrUnsupported)
 	}

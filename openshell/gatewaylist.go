@@ -15,10 +15,7 @@ import (
 // Gateways lists the gateways that the CLI knows. A *ListingError, never an empty list, stands for an answer that cannot be read.
 func (c *CLI) Gateways(ctx context.Context) ([]Registration, error) {
 	const op = "gateway list"
-	result, err := c.ask(ctx, op, "", "-o", "json")
-	if errors.Is(err, errRefused) {
-		result, err = c.ask(ctx, op, "")
-	}
+	result, err := c.askEither(ctx, op, "", 47)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,6 @@ var errMoving = errors.New("the list changed while it was read")
 type RawSandbox struct {
 	Sandbox
 	Annotations map[string]string
-	Reason      string // why it is not Ready, in the gateway's words; one line
 	Spec        []byte // SandboxSpec in wire form, with everything that we do not know
 }
 
@@ -171,8 +170,9 @@ func rawSandbox(s wire.Sandbox) RawSandbox {
 	return RawSandbox{
 		Sandbox: Sandbox{
 			ID: s.ID, Name: s.Name, Workspace: s.Workspace, Labels: s.Labels, Phase: phaseName(s.Phase), CreatedAt: s.Created,
+			Reason: text.OneLine(s.Reason, 0),
 		},
-		Annotations: s.Annotations, Reason: text.OneLine(s.Reason, 0), Spec: s.Spec,
+		Annotations: s.Annotations, Spec: s.Spec,
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/text"
+	"sandkeeper/openshell/wire"
 )
 
 // recordings is what real openshell CLIs printed against a gateway that speaks each wire generation (test/e2e).
@@ -58,6 +59,11 @@ func (r recording) CLI() *CLI {
 		for _, noise := range []string{" -g nemoclaw", " --limit 100 --offset 0"} {
 			call = strings.ReplaceAll(call, noise, "")
 		}
+		if wire.VersionOf(r.cli).Since(88) {
+			call = strings.ReplaceAll(call, " --all-workspaces", "") // there is one workspace in the recordings
+		} else if strings.Contains(call, "--all-workspaces") && !strings.Contains(call, "-o json") {
+			return usage("--all-workspaces"), nil
+		}
 		name := map[string]string{
 			"status": "status", "status -o json": "status-json", "gateway info": "gateway-info-named",
 			"gateway list": "gateway-list", "gateway list -o json": "gateway-list-json",
@@ -65,6 +71,9 @@ func (r recording) CLI() *CLI {
 		}[call]
 		if strings.HasPrefix(call, "sandbox exec") {
 			name = "sandbox-exec"
+		}
+		if strings.HasSuffix(call, "-o json --all-workspaces") && r.parts["sandbox-list-json.exit"] != "" {
+			return usage("--all-workspaces"), nil
 		}
 		if _, ok := r.parts[name+".exit"]; !ok {
 			return command.Result{Exit: 2, Stderr: []byte("error: unexpected argument '-o' found\n")}, nil

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"sandkeeper/internal/command"
+	"sandkeeper/openshell/wire"
 )
 
 const listOp = "sandbox list"
@@ -21,10 +22,11 @@ const (
 	sandboxLimit = 100_000
 )
 
-// Sandboxes lists every sandbox of the named gateway, all pages of it. An answer that failed, timed out, was cut off or cannot be read
-// is a *MismatchError or *ListingError; an empty list is returned only when the CLI says that there is none.
+// Sandboxes lists every sandbox of the named gateway, all workspaces and all pages of it. An answer that failed, timed out, was cut
+// off or cannot be read is a *MismatchError or *ListingError; an empty list is returned only when the CLI says that there is none. A
+// user who may not list all workspaces gets their own.
 func (c *CLI) Sandboxes(ctx context.Context, gateway string) ([]Sandbox, error) {
-	w := walk{cli: c, gateway: gateway, speak: dialect{json: true, size: pageSize}, found: []Sandbox{}, seen: map[string]bool{}}
+	w := walk{cli: c, gateway: gateway, speak: c.dialect(), found: []Sandbox{}, seen: map[string]bool{}}
 	for {
 		more, err := w.step(ctx)
 		if err != nil {
@@ -110,6 +112,10 @@ func (w *walk) keep(rows []Sandbox) (fresh int) {
 func (w *walk) page(ctx context.Context) (listing, command.Result, error) {
 	for {
 		result, err := w.cli.ask(ctx, listOp, w.gateway, w.speak.args(len(w.found), w.token)...)
+		if err != nil && w.speak.all && contains(result.Combined(), forbiddenWordings) {
+			w.speak.all = false
+			continue
+		}
 		if errors.Is(err, errRefused) {
 			if older, ok := w.speak.without(refusedArgument(result)); ok {
 				w.speak = older
@@ -136,17 +142,31 @@ const (
 	byNothing
 )
 
-// dialect is the set of arguments that one generation of the CLI understands. It is found out anew in every listing.
+// dialect is the set of arguments that one generation of the CLI understands. Where the version does not tell it, each listing finds
+// it out anew.
 type dialect struct {
+	all    bool // --all-workspaces
 	json   bool
 	paging paging
 	size   int
+}
+
+// dialect is what the CLI understands by its version, the newest where that is not known (docs/facts/openshell.md 2.3).
+func (c *CLI) dialect() dialect {
+	d := dialect{all: c.may(88), json: c.may(44), size: pageSize}
+	if wire.VersionOf(c.Known).Generation == wire.Timestamps {
+		d.paging = byToken
+	}
+	return d
 }
 
 func (d dialect) args(offset int, token string) []string {
 	var args []string
 	if d.json {
 		args = append(args, "-o", "json")
+	}
+	if d.all {
+		args = append(args, "--all-workspaces")
 	}
 	size := strconv.Itoa(d.size)
 	switch {
@@ -169,6 +189,10 @@ func (d dialect) without(argument string) (dialect, bool) {
 		older := d
 		older.json = false
 		return older, d.json
+	case "--all-workspaces":
+		older := d
+		older.all = false
+		return older, d.all
 	case "--limit", "--offset":
 		d.paging = byToken
 		return d, true

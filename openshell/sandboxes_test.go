@@ -19,13 +19,15 @@ type server struct {
 	ignoreOffset bool
 	ignoreLimit  bool
 	tokens       bool // 0.1.x: --page-size, --page-token, an envelope
+	workspaces   bool // knows --all-workspaces
 	noPaging     bool // knows no paging argument at all
 	sameToken    bool
 	textOnly     bool
+	known        string // its version, as the caller knows it
 	calls        [][]string
 }
 
-func (s *server) CLI() *CLI { return &CLI{Path: "/stand-in/openshell", Run: s.run} }
+func (s *server) CLI() *CLI { return &CLI{Path: "/stand-in/openshell", Known: s.known, Run: s.run} }
 
 func (s *server) run(_ context.Context, c command.Command) (command.Result, error) {
 	s.calls = append(s.calls, c.Args)
@@ -42,6 +44,9 @@ func (s *server) run(_ context.Context, c command.Command) (command.Result, erro
 		if _, ok := given(flag); ok && unknown {
 			return usage(flag), nil
 		}
+	}
+	if slices.Contains(c.Args, "--all-workspaces") && !s.workspaces {
+		return usage("--all-workspaces"), nil
 	}
 	limit, from := s.total, 0
 	for _, flag := range []string{"--limit", "--page-size"} {
@@ -88,15 +93,19 @@ func TestEveryPageIsRead(t *testing.T) {
 		s     server
 		calls int // at most
 	}{
-		{"few", server{total: 3}, 1},
-		{"none", server{}, 1},
-		{"exactly one page", server{total: 100}, 2},
-		{"many", server{total: 1234}, 13},
-		{"table", server{total: 250, textOnly: true}, 4},
-		{"tokens", server{total: 250, tokens: true}, 4},
-		{"no limit known to the server", server{total: 1000, ignoreLimit: true, ignoreOffset: true}, 1},
-		{"offset ignored", server{total: 250, ignoreOffset: true}, 3},
-		{"no paging, few", server{total: 99, noPaging: true, textOnly: true}, 4},
+		{"few", server{total: 3, known: "0.0.87"}, 1},
+		{"few, all workspaces", server{total: 3, workspaces: true, known: "0.0.110"}, 1},
+		{"few, version not known", server{total: 3}, 2},
+		{"none", server{known: "0.0.87"}, 1},
+		{"exactly one page", server{total: 100, known: "0.0.87"}, 2},
+		{"many", server{total: 1234, known: "0.0.87"}, 13},
+		{"table", server{total: 250, textOnly: true, known: "0.0.37"}, 3},
+		{"table, version not known", server{total: 250, textOnly: true}, 5},
+		{"tokens", server{total: 250, tokens: true, workspaces: true, known: "0.1.5"}, 3},
+		{"tokens, version not known", server{total: 250, tokens: true, workspaces: true}, 4},
+		{"no limit known to the server", server{total: 1000, ignoreLimit: true, ignoreOffset: true, known: "0.0.87"}, 1},
+		{"offset ignored", server{total: 250, ignoreOffset: true, known: "0.0.87"}, 3},
+		{"no paging, few", server{total: 99, noPaging: true, textOnly: true}, 5},
 	} {
 		list, err := c.s.CLI().Sandboxes(t.Context(), "nemoclaw")
 		if err != nil || len(list) != c.s.total || len(c.s.calls) > c.calls {

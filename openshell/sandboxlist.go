@@ -78,6 +78,23 @@ type jsonSandbox struct {
 	Labels    map[string]string `json:"labels"`
 	Phase     string            `json:"phase"`
 	CreatedAt any               `json:"created_at"`
+	// Conditions are shown since 0.1.0 (docs/facts/openshell-0.1.md 3.2).
+	Conditions []struct {
+		Status  string `json:"status"`
+		Reason  string `json:"reason"`
+		Message string `json:"message"`
+	} `json:"conditions"`
+}
+
+// reason is the last condition that does not hold, as the API's reader takes it (wire.Sandbox.Reason).
+func (s jsonSandbox) reason() string {
+	why := ""
+	for _, c := range s.Conditions {
+		if !strings.EqualFold(c.Status, "true") {
+			why = strings.Trim(c.Reason+": "+c.Message, ": ")
+		}
+	}
+	return text.OneLine(why, 0)
 }
 
 func (s jsonSandbox) sandbox() (Sandbox, error) {
@@ -85,7 +102,9 @@ func (s jsonSandbox) sandbox() (Sandbox, error) {
 		return Sandbox{}, errors.New("the answer has a sandbox without a name")
 	}
 	created, _ := s.CreatedAt.(string)
-	row := Sandbox{ID: s.ID, Name: s.Name, Workspace: s.Workspace, Labels: s.Labels, Phase: phase(s.Phase), CreatedAt: moment(created)}
+	row := Sandbox{
+		ID: s.ID, Name: s.Name, Workspace: s.Workspace, Labels: s.Labels, Phase: phase(s.Phase), Reason: s.reason(), CreatedAt: moment(created),
+	}
 	return row, nil // JSON keeps the workspace apart: a slash in a name is part of the name
 }
 

@@ -14,10 +14,7 @@ import (
 // Status asks the named gateway ("" is the active one) how it is, in the newest way that this CLI knows. A gateway that answered badly
 // is a Status; *MismatchError or *ListingError mean that no answer could be had or read.
 func (c *CLI) Status(ctx context.Context, gateway string) (Status, error) {
-	result, err := c.ask(ctx, "status", gateway, "-o", "json")
-	if errors.Is(err, errRefused) {
-		result, err = c.ask(ctx, "status", gateway)
-	}
+	result, err := c.askEither(ctx, "status", gateway, 92)
 	if !errors.Is(err, errRefused) || gateway == "" {
 		return readStatus(gateway, result, err)
 	}

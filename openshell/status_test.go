@@ -5,7 +5,10 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -51,8 +54,11 @@ func TestParseStatus(t *testing.T) {
 
 // scripted answers each call by what its arguments contain; the first match counts.
 func scripted(calls *[]string, answers ...any) *CLI {
+	var mu sync.Mutex // one question may be asked in two ways at once
 	return &CLI{Path: "/scripted/openshell", Run: func(_ context.Context, c command.Command) (command.Result, error) {
 		call := strings.Join(c.Args, " ")
+		mu.Lock()
+		defer mu.Unlock()
 		if calls != nil {
 			*calls = append(*calls, call)
 		}
@@ -69,6 +75,44 @@ func printed(text string) command.Result { return command.Result{Stdout: []byte(
 
 func usage(argument string) command.Result {
 	return command.Result{Exit: 2, Stderr: []byte("error: unexpected argument '" + argument + "' found\n\nUsage: openshell [OPTIONS]\n")}
+}
+
+// A CLI without -o json costs the time of one answer, not of two: its version is not known yet when it is asked for its status.
+func TestStatusIsAskedInBothWaysAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const answer = 650 * time.Millisecond
+		slow := func(json command.Result) *CLI {
+			return &CLI{Run: func(ctx context.Context, c command.Command) (command.Result, error) {
+				select {
+				case <-time.After(answer):
+				case <-ctx.Done():
+					return command.Result{Exit: -1}, ctx.Err()
+				}
+				if slices.Contains(c.Args, "-o") {
+					return json, nil
+				}
+				return printed("Server Status\n  Status: Connected\n  Version: 0.0.44\n"), nil
+			}}
+		}
+		for version, json := range map[string]command.Result{"0.0.44": usage("-o"), "0.1.2": printed(`{"status":"connected","version":"0.1.2"}`)} {
+			began := time.Now()
+			status, err := slow(json).Status(t.Context(), "n")
+			if took := time.Since(began); err != nil || status.Version != version || took > answer {
+				t.Errorf("%s: %+v, %v, after %v", version, status, err, took)
+			}
+		}
+	})
+}
+
+func TestStatusByVersion(t *testing.T) {
+	for known, want := range map[string]string{"0.0.91": "status -g n", "0.0.92": "status -o json -g n", "0.1.5": "status -o json -g n"} {
+		var calls []string
+		cli := scripted(&calls, "json", printed(`{"status":"connected"}`), "status", printed("Status: Connected\n"))
+		cli.Known = known
+		if status, err := cli.Status(t.Context(), "n"); err != nil || !status.Connected() || !slices.Equal(calls, []string{want}) {
+			t.Errorf("%s: %+v, %v, by %q", known, status, err, calls)
+		}
+	}
 }
 
 // A CLI whose status takes no -g answers for the active gateway, which must be the one that is meant.

@@ -35,8 +35,12 @@ type Sandbox struct {
 	Workspace string
 	Labels    map[string]string
 	Phase     string // "Ready", "Stopped", …, "Unspecified"
+	Reason    string // why it is not Ready, in the gateway's words, one line; "" where it gave none
 	CreatedAt time.Time
 }
 
 // Ready reports whether the row's phase says that the sandbox can be used.
-func (s Sandbox) Ready() bool { return s.Phase == "Ready" || s.Phase == "Running" }
+func (s Sandbox) Ready() bool { return PhaseReady(s.Phase) }
+
+// PhaseReady reports whether a phase says that a sandbox can be used.
+func PhaseReady(phase string) bool { return phase == "Ready" || phase == "Running" }

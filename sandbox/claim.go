@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -38,12 +39,20 @@ func (e *entry) otherDriver() bool {
 	return e.Row != nil && (e.Row.OpenshellDriver == "kubernetes" || e.Row.OpenshellDriver == "vm")
 }
 
-// share settles one name: first by namespaces that ids have proven to be a gateway's, then what is left. Several claimants or
+// gatewayOf is the gateway that c's namespace proves or, where several claim the name, the one that made it.
+func (m *merge) gatewayOf(c engine.Container, claimants []*entry) string {
+	if len(claimants) > 1 {
+		return cmp.Or(m.spaces[c.Namespace], m.origins[c.ID])
+	}
+	return m.spaces[c.Namespace]
+}
+
+// share settles one name: first by what tells whose a container is, then what is left. Several claimants or
 // several containers, and nothing to tell them apart: each claims all, and all are ambiguous.
 func (m *merge) share(entries []*entry, free []engine.Container) {
 	var rest []*entry
 	for _, e := range entries {
-		own := e.possible(free, func(c engine.Container) bool { return m.spaces[c.Namespace] == e.Gateway && e.Gateway != "" })
+		own := e.possible(free, func(c engine.Container) bool { return e.Gateway != "" && m.gatewayOf(c, entries) == e.Gateway })
 		if len(own) == 0 {
 			rest = append(rest, e)
 		}
@@ -69,13 +78,13 @@ func (m *merge) share(entries []*entry, free []engine.Container) {
 // foreign reports whether c lies in the namespace of another gateway that has a sandbox of that name itself.
 func (m *merge) foreign(c engine.Container, e *entry) bool {
 	owner := m.spaces[c.Namespace]
-	return owner != "" && owner != e.Gateway && m.keys[Key{owner, e.Name}]
+	return owner != "" && owner != e.Gateway && m.keys[Key{owner, e.Workspace, e.Name}]
 }
 
 // possible are the containers among free that may be e's: none whose id or workspace is another than the gateway gives.
 func (e *entry) possible(free []engine.Container, accept func(engine.Container) bool) []engine.Container {
 	return slices.DeleteFunc(slices.Clone(free), func(c engine.Container) bool {
-		return !accept(c) || differ(e.ID, c.SandboxID) || differ(e.workspace, c.Workspace)
+		return !accept(c) || differ(e.ID, c.SandboxID) || e.Workspace != workspaceOf(c)
 	})
 }
 

@@ -26,6 +26,7 @@ type look struct {
 	lists      lists
 	containers []engine.Container // the workloads
 	beside     []engine.Container // their companions
+	origins    map[string]string  // container id → the gateway that made it, as far as Sources.Origin knows
 	engineErr  error              // why containers is not known; wraps ErrNoEngine when there is no engine
 	asked      bool               // the engine was asked
 }

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"sandkeeper/engine"
@@ -15,7 +14,6 @@ type entry struct {
 	elsewhere bool               // its row was left out by a Binding: it only claims its containers
 	claims    []engine.Container // what may be its container; more than one, or a shared one, decides nothing
 	contested []string           // the others that claim the same containers, in words
-	workspace string             // as listed
 	gone      bool               // nobody has seen it, and everybody who could was asked
 }
 
@@ -26,13 +24,14 @@ type merge struct {
 	taken    map[string]*entry // container id → the sandbox it was given to
 	spaces   map[string]string // container namespace → the gateway that its ids prove; "" when they prove two
 	keys     map[Key]bool      // every sandbox that a row or a list names
+	origins  map[string]string // container id → the gateway that made it, where neither row nor list says so
 }
 
 // classify joins what was seen into sandboxes and says of each where it stands.
 func classify(s Sources, seen look) *merge {
-	m := &merge{taken: map[string]*entry{}, spaces: map[string]string{}, keys: map[Key]bool{}}
+	m := &merge{taken: map[string]*entry{}, spaces: map[string]string{}, keys: map[Key]bool{}, origins: seen.origins}
 	m.addRows(s.Registry)
-	m.addListed(seen.lists)
+	m.addListed(seen.lists, s.Env.Get("OPENSHELL_WORKSPACE"))
 	for _, e := range m.entries {
 		m.keys[e.Key()] = true
 	}
@@ -42,6 +41,7 @@ func classify(s Sources, seen look) *merge {
 	for _, e := range m.entries {
 		e.stand(s, seen)
 	}
+	m.limit(s)
 	return m
 }
 
@@ -50,7 +50,7 @@ func (m *merge) addRows(r Registry) {
 		for i := range rows {
 			row := &rows[i]
 			m.entries = append(m.entries, &entry{elsewhere: elsewhere, Sandbox: Sandbox{
-				Name: row.Name, Registered: true, Row: row, Gateway: row.Gateway,
+				Name: row.Name, Workspace: DefaultWorkspace, Registered: true, Row: row, Gateway: row.Gateway,
 			}})
 		}
 	}
@@ -58,8 +58,9 @@ func (m *merge) addRows(r Registry) {
 	add(r.Elsewhere, true)
 }
 
-// addListed joins each gateway's list to its rows, by name; what is left is listed and not registered.
-func (m *merge) addListed(all lists) {
+// addListed joins each gateway's list to its rows, by name; what is left is listed and not registered. A row says no workspace: it is
+// of the default one, or of the one in which this user's commands work (OPENSHELL_WORKSPACE) where the default one has no such name.
+func (m *merge) addListed(all lists, own string) {
 	rows := map[Key]*entry{}
 	for _, e := range m.entries {
 		if e.Row.BindingErr == nil {
@@ -67,28 +68,35 @@ func (m *merge) addListed(all lists) {
 		}
 	}
 	for _, name := range sortedKeys(all) {
-		for _, listed := range inDefaultFirst(all[name]) {
-			key := Key{name, listed.Name}
+		for _, listed := range inOrder(all[name], own) {
+			workspace := cmp.Or(listed.Workspace, DefaultWorkspace)
+			key := Key{name, workspace, listed.Name}
+			if workspace == own {
+				key.Workspace = DefaultWorkspace
+			}
 			e := rows[key]
 			delete(rows, key)
 			if e == nil {
 				e = &entry{Sandbox: Sandbox{Name: listed.Name, Gateway: name}}
 				m.entries = append(m.entries, e)
 			}
-			e.Listed, e.ID, e.Phase, e.workspace = true, listed.ID, listed.Phase, listed.Workspace
+			e.Listed, e.ID, e.Phase, e.PhaseWhy, e.Workspace = true, listed.ID, listed.Phase, listed.Reason, workspace
 		}
 	}
 }
 
-// inDefaultFirst puts the default workspace first: that is where registered sandboxes live, and a name may recur in others.
-func inDefaultFirst(listed []openshell.Sandbox) []openshell.Sandbox {
-	other := func(s openshell.Sandbox) int {
-		if s.Workspace == "" || s.Workspace == "default" {
+// inOrder puts the default workspace first and the user's own behind it.
+func inOrder(listed []openshell.Sandbox, own string) []openshell.Sandbox {
+	rank := func(s openshell.Sandbox) int {
+		switch cmp.Or(s.Workspace, DefaultWorkspace) {
+		case DefaultWorkspace:
 			return 0
+		case own:
+			return 1
 		}
-		return 1
+		return 2
 	}
-	return slices.SortedStableFunc(slices.Values(listed), func(a, b openshell.Sandbox) int { return other(a) - other(b) })
+	return slices.SortedStableFunc(slices.Values(listed), func(a, b openshell.Sandbox) int { return rank(a) - rank(b) })
 }
 
 // matchByID gives containers to the sandboxes whose gateway names their id, and learns whose namespace is whose on the way.
@@ -125,48 +133,6 @@ func (m *merge) give(e *entry, c engine.Container) {
 	m.taken[c.ID] = e
 }
 
-// plot is where a container's name is unique: one gateway has one sandbox of a name in a workspace of its namespace.
-type plot struct{ namespace, workspace, name string }
-
-func plotOf(c engine.Container) plot { return plot{c.Namespace, c.Workspace, c.SandboxName} }
-
-// addStrays makes sandboxes of the containers that nobody claims. One that shares its plot with a sandbox whose id is proven is
-// not another sandbox but a leftover of it, such as NemoClaw's GPU backup containers: said, not saved.
-func (m *merge) addStrays(containers []engine.Container) {
-	proven := map[plot]*entry{}
-	for _, e := range m.entries {
-		if e.ID != "" && len(e.claims) == 1 && e.claims[0].SandboxID == e.ID {
-			proven[plotOf(e.claims[0])] = e
-		}
-	}
-	var strays []*entry
-	for _, c := range containers {
-		if m.taken[c.ID] != nil {
-			continue
-		}
-		if owner := proven[plotOf(c)]; owner != nil {
-			m.warnings = append(m.warnings, fmt.Sprintf(
-				"container %q carries the name of sandbox %q, but gateway %q gives it another id: it is not backed up", c.Name, owner.Name, owner.Gateway))
-			continue
-		}
-		strays = m.addStray(strays, c)
-	}
-	m.entries = append(m.entries, strays...)
-}
-
-// addStray adds c to the stray of its plot, as one more that claims to be it, or as a new one.
-func (m *merge) addStray(strays []*entry, c engine.Container) []*entry {
-	for _, e := range strays {
-		if plotOf(e.claims[0]) == plotOf(c) {
-			m.give(e, c)
-			return strays
-		}
-	}
-	e := &entry{Sandbox: Sandbox{Name: c.SandboxName}}
-	m.give(e, c)
-	return append(strays, e)
-}
-
 // missing are the sandboxes that nobody has seen and everybody was asked about.
 func (m *merge) missing() []*entry {
 	return slices.DeleteFunc(slices.Clone(m.entries), func(e *entry) bool { return !e.gone || e.elsewhere })
@@ -190,7 +156,7 @@ func (m *merge) sandboxes() []Sandbox {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b Sandbox) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Gateway, b.Gateway), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Gateway, b.Gateway), cmp.Compare(a.Workspace, b.Workspace), cmp.Compare(a.ID, b.ID))
 	})
 	return found
 }

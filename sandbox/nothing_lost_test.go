@@ -28,7 +28,7 @@ func randomHost(d *dice) *host {
 	seen := map[Key]bool{}
 	for range d.roll(5) {
 		r := driver(pick(d, "", "docker", "kubernetes"), on(pick(d, "nemoclaw", "nemoclaw-9"), row(pick(d, "a", "b", "../c"))))
-		if key := (Key{r.Gateway, r.Name}); seen[key] {
+		if key := (Key{r.Gateway, "", r.Name}); seen[key] {
 			continue
 		} else {
 			seen[key] = true
@@ -53,6 +53,7 @@ func randomHost(d *dice) *host {
 		c := box(fmt.Sprintf("c%d", i), pick(d, "a", "b", "d", ""), pick(d, "", "nemoclaw0", "nemoclaw1", "nemoclaw-90"), pick(d, "running", "exited", "paused"))
 		c.Namespace, c.Workspace = pick(d, "default", "n1", "n2"), pick(d, "", "default", "team")
 		h.engine = append(h.engine, c)
+		h.origins = map[string]string{c.ID: pick(d, "", "nemoclaw", "nemoclaw-9")}
 	}
 	return h
 }

@@ -129,7 +129,7 @@ func (r *Registry) dropTwins() {
 	best := map[Key]int{}
 	var kept []Row
 	for _, row := range r.Rows {
-		key := Key{row.Gateway, row.Name}
+		key := Key{row.Gateway, DefaultWorkspace, row.Name}
 		at, twin := best[key]
 		if row.BindingErr != nil || !twin {
 			if row.BindingErr == nil {

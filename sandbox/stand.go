@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"sandkeeper/openshell"
 )
 
 // stand fills in where e stands and how its home can be read.
@@ -81,11 +83,20 @@ func (e *entry) standByContainer(s Sources) {
 	case e.Registered && !e.Listed:
 		e.Reason = join(e.Reason, fmt.Sprintf("gateway %q does not list it", e.Gateway))
 	case e.Listed && e.Standing == Ready && !e.ready():
-		e.Reason = join(e.Reason, fmt.Sprintf("gateway %q lists it in phase %q", e.Gateway, e.Phase))
+		e.Reason = join(e.Reason, e.inPhase())
 	}
 }
 
-func (e *entry) ready() bool { return e.Phase == "Ready" || e.Phase == "Running" }
+// inPhase says what its gateway lists, with the gateway's reason.
+func (e *entry) inPhase() string {
+	said := fmt.Sprintf("gateway %q lists it in phase %q", e.Gateway, e.Phase)
+	if e.PhaseWhy != "" {
+		said += " (" + e.PhaseWhy + ")"
+	}
+	return said
+}
+
+func (e *entry) ready() bool { return openshell.PhaseReady(e.Phase) }
 
 func (e *entry) standByList(seen look) {
 	switch {
@@ -93,10 +104,10 @@ func (e *entry) standByList(seen look) {
 		e.Standing, e.Route = Ready, ByExec
 	case !seen.engineSettled():
 		e.Standing = Unknown
-		e.Reason = fmt.Sprintf("gateway %q lists it in phase %q, and the container engine did not answer", e.Gateway, e.Phase)
+		e.Reason = e.inPhase() + ", and the container engine did not answer"
 	default:
 		e.Standing = NotReady
-		e.Reason = fmt.Sprintf("gateway %q lists it in phase %q, and no container of it is here", e.Gateway, e.Phase)
+		e.Reason = e.inPhase() + ", and no container of it is here"
 	}
 }
 

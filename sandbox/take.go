@@ -21,6 +21,10 @@ var ErrNoEngine = errors.New("no container engine")
 type Sources struct {
 	Registry Registry
 	Gateway  string // the gateway that is meant, as the CLI knows it; "" when none is
+	// Only limits the inventory to one gateway, Workspace to one workspace; "" is no limit.
+	Only, Workspace string
+	// Origin names the gateway that made a container which no row and no list claims, "" where it is not known; nil knows none.
+	Origin func(ctx context.Context, c engine.Container) string
 	// List lists one gateway's sandboxes, all of them, or fails. It is called at the same time for several gateways.
 	List func(ctx context.Context, gateway string) ([]openshell.Sandbox, error)
 	// Containers lists the engine's labelled containers in all states; nil, or an error wrapping ErrNoEngine, means no engine.
@@ -30,11 +34,15 @@ type Sources struct {
 	Env env.Env
 }
 
-// Key names one sandbox: the same name on two gateways is two sandboxes. Gateway is "" where no record and no list names one.
-type Key struct{ Gateway, Name string }
+// Key names one sandbox: the same name on two gateways, or in two workspaces of one, is two sandboxes. Gateway is "" where nothing
+// names one.
+type Key struct{ Gateway, Workspace, Name string }
 
 // Key is the identity of s within an inventory, unless several containers share a name and nothing tells their gateways apart.
-func (s Sandbox) Key() Key { return Key{s.Gateway, s.Name} }
+func (s Sandbox) Key() Key { return Key{s.Gateway, s.Workspace, s.Name} }
+
+// Address is how people write s: its name, with "workspace/" before it where that is not the default one.
+func (s Sandbox) Address() string { return Address(s.Workspace, s.Name) }
 
 // Take merges the sources into one inventory. Each gateway that has a row, and Sources.Gateway, is listed once, and the engine is
 // asked once; a second time only to confirm that what nobody has seen is really gone. Errors: a listing of a needed gateway that
@@ -53,6 +61,7 @@ func Take(ctx context.Context, s Sources) (Inventory, error) {
 	if err := s.answerable(seen); err != nil {
 		return Inventory{}, err
 	}
+	seen.findOrigins(ctx, s)
 	entries := classify(s, seen)
 	gone, err := confirm(ctx, s, seen, entries)
 	if err != nil {
@@ -92,6 +101,7 @@ func confirm(ctx context.Context, s Sources, first look, entries *merge) (warnin
 	if err := second.ask(ctx, s, sorted(gateways)); err != nil {
 		return nil, fmt.Errorf("confirming that %d sandboxes are gone: %w", len(missing), err)
 	}
+	second.findOrigins(ctx, s)
 	again := classify(s, second).byRow()
 	for _, m := range missing {
 		now := again[m.Row]

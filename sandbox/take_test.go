@@ -27,6 +27,8 @@ type host struct {
 	laterErr   error              // the engine's second answer
 	laterHas   []engine.Container // the engine's second answer, when not nil
 	offline    bool
+	origins    map[string]string // container id → the gateway that made it
+	only, in   string            // the gateway and the workspace that were asked for
 
 	mu    sync.Mutex
 	calls []string
@@ -47,6 +49,7 @@ func (h *host) called(what string) (times int) {
 func (h *host) sources() Sources {
 	return Sources{
 		Registry: Registry{Present: !h.noRegistry, Rows: h.rows, Elsewhere: h.elsewhere}, Gateway: h.gateway, Offline: h.offline,
+		Only: h.only, Workspace: h.in, Origin: func(_ context.Context, c engine.Container) string { return h.origins[c.ID] },
 		List: func(_ context.Context, name string) ([]openshell.Sandbox, error) {
 			if again := h.called("list " + name); again > 0 && h.later != nil {
 				return h.later[name], nil
@@ -82,6 +85,8 @@ func box(id, name, sandboxID, state string) engine.Container {
 	return engine.Container{ID: id, Name: "openshell-" + name + "-" + id, SandboxName: name, SandboxID: sandboxID, State: state, Namespace: "default"}
 }
 
+func at(workspace string, c engine.Container) engine.Container { c.Workspace = workspace; return c }
+
 func as(role string, c engine.Container) engine.Container { c.Role = role; return c }
 
 func in(namespace string, c engine.Container) engine.Container { c.Namespace = namespace; return c }
@@ -97,7 +102,8 @@ func brief(s Sandbox) string {
 	if s.Companion != nil {
 		container += " beside " + s.Companion.ID
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s/%s %s %s %s", s.Gateway, s.Name, s.Standing, s.Route, container))
+	at := s.Gateway + "/" + s.Address()
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s %s", at, s.Standing, s.Route, container))
 }
 
 func TestTake(t *testing.T) {
@@ -302,7 +308,70 @@ func TestTake(t *testing.T) {
 				}},
 				engine: []engine.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "running")},
 			},
-			[]string{"g/a ready container c1", "g/a ready container c2"},
+			[]string{"g/a ready container c2", "g/team/a ready container c1"},
+			"",
+		},
+		"workspaces are different sandboxes, offline": {
+			&host{
+				noRegistry: true, offline: true, engine: []engine.Container{at("team", box("c1", "a", "i1", "running")), box("c2", "a", "i2", "running")},
+				origins: map[string]string{"c1": "g", "c2": "g"},
+			},
+			[]string{"g/a ready container c2", "g/team/a ready container c1"},
+			"",
+		},
+		"a row is of the default workspace": {
+			&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": {
+				{Name: "a", Workspace: "team", ID: "i1", Phase: "Ready"}, {Name: "a", Workspace: "default", ID: "i2", Phase: "Stopped"},
+			}}, engine: []engine.Container{at("team", box("c1", "a", "i1", "running")), at("default", box("c2", "a", "i2", "exited"))}},
+			[]string{"nemoclaw/a stopped container c2", "nemoclaw/team/a ready container c1"},
+			"",
+		},
+		"a row of the default workspace takes no other's container": {
+			&host{rows: []Row{row("a")}, lists: list1{"nemoclaw": nil}, engine: []engine.Container{at("team", box("c1", "a", "i1", "running"))}},
+			[]string{"/team/a ready container c1", "nemoclaw/a orphaned  -"},
+			"",
+		},
+		"one workspace": {
+			&host{in: "team", rows: []Row{row("a")}, lists: list1{"nemoclaw": {
+				{Name: "a", Workspace: "team", ID: "i1", Phase: "Ready"}, {Name: "a", ID: "i2", Phase: "Ready"},
+			}}},
+			[]string{"nemoclaw/team/a ready exec -"},
+			"",
+		},
+		"one name of two gateways, offline": {
+			&host{
+				offline: true, noRegistry: true, engine: []engine.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "exited")},
+				origins: map[string]string{"c1": "g", "c2": "h"},
+			},
+			[]string{"g/a ready container c1", "h/a stopped container c2"},
+			"",
+		},
+		"one name of one gateway, offline": {
+			&host{
+				offline: true, noRegistry: true, engine: []engine.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "exited")},
+				origins: map[string]string{"c1": "g"},
+			},
+			[]string{"g/a ambiguous  -"},
+			`"openshell-a-c1" and "openshell-a-c2"`,
+		},
+		"two rows of one name, offline": {
+			&host{
+				offline: true, rows: []Row{row("a"), on("nemoclaw-9", row("a"))},
+				engine:  []engine.Container{box("c1", "a", "i1", "running"), box("c2", "a", "i2", "exited")},
+				origins: map[string]string{"c1": "nemoclaw-9", "c2": "nemoclaw"},
+			},
+			[]string{"nemoclaw/a stopped container c2", "nemoclaw-9/a ready container c1"},
+			"",
+		},
+		"only one gateway": {
+			&host{
+				only: "g", gateway: "g", noRegistry: true, lists: list1{"g": {listed("a", "i1", "Ready")}},
+				engine: []engine.Container{
+					box("c1", "a", "i1", "running"), box("c2", "b", "i2", "running"), box("c3", "c", "i3", "running"), box("c4", "d", "i4", "exited"),
+				},
+				origins: map[string]string{"c2": "h", "c4": "g"},
+			},
+			[]string{"g/a ready container c1", "g/d stopped container c4"},
 			"",
 		},
 	} {

@@ -48,15 +48,21 @@ const (
 	NoRoute     Route = ""          // none is open now
 )
 
+// DefaultWorkspace is the workspace of every sandbox of which none is said: the only one before OpenShell 0.0.88, and the one in
+// which NemoClaw makes its own.
+const DefaultWorkspace = "default"
+
 // Sandbox is one sandbox of the inventory.
 type Sandbox struct {
 	Name       string
+	Workspace  string // never ""
 	Registered bool
 	Row        *Row   // nil when not registered
 	Gateway    string // the recorded gateway; without a record, the one that listed it
 	ID         string // gateway's id, or the container's label
 	Listed     bool   // its gateway lists it
 	Phase      string // as listed
+	PhaseWhy   string // why it is not Ready, in its gateway's words
 	Container  *engine.Container
 	Companion  *engine.Container // its supervisor in a container of its own (OpenShell 0.1.x); may be inspected, nothing else
 	// WorkspaceRoot is the home that the gateway noted on this host for the next start; "" where it noted none.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sandkeeper/engine"
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 )
 
@@ -33,7 +34,11 @@ func (e *NotReadyError) Error() string {
 	if e.Phase == "" {
 		return fmt.Sprintf("sandbox %q is not Ready: %s", e.Name, e.Detail)
 	}
-	return fmt.Sprintf("sandbox %q is not Ready: its gateway says %q", e.Name, e.Phase)
+	said := fmt.Sprintf("sandbox %q is not Ready: its gateway says %q", e.Name, e.Phase)
+	if e.Detail != "" {
+		said += " (" + text.OneLine(e.Detail, 260) + ")"
+	}
+	return said
 }
 
 // condition looks once: nil when the new sandbox is Ready and its container runs.
@@ -46,8 +51,8 @@ func (j *job) condition(ctx context.Context) error {
 		return &NotReadyError{Name: j.Name, Detail: "its gateway does not list it"}
 	case record.ID != j.NewID:
 		return &NotReadyError{Name: j.Name, Detail: fmt.Sprintf("its gateway lists id %s, not %s", record.ID, j.NewID)}
-	case record.Phase != "Ready" && record.Phase != "Running":
-		return &NotReadyError{Name: j.Name, Phase: record.Phase}
+	case !openshell.PhaseReady(record.Phase):
+		return &NotReadyError{Name: j.Name, Phase: record.Phase, Detail: record.Reason}
 	}
 	c, err := j.containerOf(ctx, j.NewID)
 	if err == nil && !c.Running() {

@@ -94,10 +94,26 @@ func TestPages(t *testing.T) {
 	}
 }
 
+func TestWorkspaces(t *testing.T) {
+	s := one(Sandbox{Name: "alpha"}, Sandbox{Name: "alpha", Workspace: "team2"})
+	s.Version = "0.0.110"
+	for args, want := range map[string]string{
+		"sandbox list --names": "alpha\n", "sandbox list --names --workspace team2": "alpha\n",
+		"sandbox list --names --all-workspaces": "default/alpha\nteam2/alpha\n",
+	} {
+		if stdout, stderr, _ := play(t, s, "", strings.Fields(args)...); stdout != want {
+			t.Errorf("%s: %q, %q", args, stdout, stderr)
+		}
+	}
+	if stdout, _, _ := play(t, s, "", "sandbox", "list", "--all-workspaces"); !strings.Contains(stdout, "WORKSPACE") || !strings.Contains(stdout, "team2      ") {
+		t.Errorf("table: %q", stdout)
+	}
+}
+
 func TestNewestGeneration(t *testing.T) {
 	s := one(Sandbox{Name: "alpha"}, Sandbox{Name: "beta"})
 	s.Version = "0.1.4"
-	stdout, _, _ := play(t, s, "", "sandbox", "list", "-o", "json", "--limit", "1")
+	stdout, _, _ := play(t, s, "", "sandbox", "list", "-o", "json", "--page-size", "1")
 	if !strings.Contains(stdout, `"next_page_token": "1"`) {
 		t.Errorf("no page token in %s", stdout)
 	}

@@ -13,7 +13,7 @@ import (
 func (c *call) listed(g Gateway) []Sandbox {
 	var listed []Sandbox
 	for _, s := range c.script.Sandboxes {
-		if s.Gateway == "" || s.Gateway == g.Name {
+		if (s.Gateway == "" || s.Gateway == g.Name) && c.within(g, s) {
 			s.Phase = c.phase(g, s)
 			listed = append(listed, s)
 		}
@@ -22,6 +22,14 @@ func (c *call) listed(g Gateway) []Sandbox {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
 	})
 	return listed
+}
+
+// within reports whether a call is about the workspace of s: the one that it names, else that of its environment, else the default.
+func (c *call) within(g Gateway, s Sandbox) bool {
+	if _, all := c.words.flags["all-workspaces"]; all || !c.since(88) || workspace(g, s) == "" {
+		return true
+	}
+	return workspace(g, s) == cmp.Or(c.words.flags["workspace"], variable(c.env, "OPENSHELL_WORKSPACE"), "default")
 }
 
 func (c *call) sandboxList() error {
@@ -37,8 +45,9 @@ func (c *call) sandboxList() error {
 	if err := c.mismatch(g, "ListSandboxesRequest", "ListSandboxesResponse.sandboxes"); err != nil && (len(all) > 0 || asked(err)) {
 		return err
 	}
-	limit := min(c.words.number("limit", 100), 1000)
-	start := min(c.words.number("offset", 0), len(all))
+	paging := c.paging()
+	limit := min(c.words.number(paging[0], 100), 1000)
+	start := min(c.words.number(paging[1], 0), len(all))
 	end := min(start+limit, len(all))
 	page := all[start:end]
 	_, names := c.words.flags["names"]
@@ -48,14 +57,22 @@ func (c *call) sandboxList() error {
 		return c.json(c.listJSON(g, page, end, len(all)))
 	case names || ids:
 		for _, s := range page {
-			fmt.Fprintln(c.out, map[bool]string{true: s.Name, false: s.ID}[names])
+			fmt.Fprintln(c.out, map[bool]string{true: c.address(g, s), false: s.ID}[names])
 		}
 	case len(page) == 0:
 		fmt.Fprintln(c.out, "No sandboxes found.")
 	default:
-		c.table(page)
+		c.table(g, page)
 	}
 	return nil
+}
+
+// address is a sandbox's name, with its workspace where all are listed.
+func (c *call) address(g Gateway, s Sandbox) string {
+	if _, all := c.words.flags["all-workspaces"]; all {
+		return workspace(g, s) + "/" + s.Name
+	}
+	return s.Name
 }
 
 // asked reports whether a mismatch is about the request: then it comes whether or not there are sandboxes.
@@ -63,7 +80,7 @@ func asked(err error) bool {
 	return !slices.Contains([]string{"Sandbox.id", "Sandbox.metadata"}, culprit(err.Error()))
 }
 
-func (c *call) table(page []Sandbox) {
+func (c *call) table(g Gateway, page []Sandbox) {
 	rows := [][]string{{"NAME", "NAMESPACE", "CREATED", "PHASE"}}
 	for _, s := range page {
 		rows = append(rows, []string{s.Name, "openshell", created(s), s.Phase})
@@ -71,6 +88,15 @@ func (c *call) table(page []Sandbox) {
 	if c.since(37) {
 		for i, row := range rows {
 			rows[i] = []string{row[0], row[2], row[3]}
+		}
+	}
+	if _, all := c.words.flags["all-workspaces"]; all {
+		for i, row := range rows {
+			first := "WORKSPACE"
+			if i > 0 {
+				first = workspace(g, page[i-1])
+			}
+			rows[i] = append([]string{first}, row...)
 		}
 	}
 	for i, row := range columns(rows) {
@@ -144,7 +170,19 @@ func (c *call) item(g Gateway, s Sandbox) map[string]any {
 	if c.since(88) {
 		item["workspace"] = workspace(g, s)
 	}
+	if gateway.GenerationOf(c.script.Version) == gateway.Timestamps {
+		item["conditions"] = s.conditions()
+	}
 	return item
+}
+
+// conditions are shown since 0.1.0 (docs/facts/openshell-0.1.md 3.2).
+func (s Sandbox) conditions() []map[string]string {
+	ready := map[string]string{"type": "Ready", "status": "True", "reason": "BackendReady", "message": "", "last_transition_time": created(s)}
+	if s.Phase != "Ready" {
+		ready["status"], ready["reason"], ready["message"] = "False", s.Reason, s.Message
+	}
+	return []map[string]string{ready}
 }
 
 // workspace is empty from gateways that have none.

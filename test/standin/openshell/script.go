@@ -40,6 +40,8 @@ type Sandbox struct {
 	ID        string            `json:"id"`
 	Gateway   string            `json:"gateway"` // "" is listed by every gateway
 	Phase     string            `json:"phase"`   // "" is Ready
+	Reason    string            `json:"reason"`  // why it is not Ready, and
+	Message   string            `json:"message"` // in more words; shown by a command line of 0.1.x
 	Workspace string            `json:"workspace"`
 	Created   time.Time         `json:"created"`
 	Image     string            `json:"image"`

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sandkeeper/test/e2e/gateway"
 )
 
 // words is a command line, sorted: the command ("sandbox list"), its operands, the flags by long name, and what follows "--".
@@ -55,7 +57,10 @@ func (c *call) flags(command string) map[string]bool {
 	}
 	switch command {
 	case "sandbox list":
-		known["limit"], known["offset"], known["ids"], known["names"] = true, true, false, false
+		known["ids"], known["names"] = false, false
+		for _, flag := range c.paging() {
+			known[flag] = true
+		}
 		if c.since(37) {
 			known["selector"] = true
 		}
@@ -68,6 +73,14 @@ func (c *call) flags(command string) map[string]bool {
 		known["all"] = false
 	}
 	return known
+}
+
+// paging is the flags by which a page is asked for: the first says how large it is, the second where it begins.
+func (c *call) paging() [2]string {
+	if gateway.GenerationOf(c.script.Version) == gateway.Timestamps {
+		return [2]string{"page-size", "page-token"}
+	}
+	return [2]string{"limit", "offset"}
 }
 
 func (c *call) parse(args []string) (words, error) {
