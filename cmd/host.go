@@ -68,7 +68,7 @@ func (a *app) openshellCLI(views []view) *openshell.CLI {
 	for _, v := range views {
 		if v.seen.CLI.Path != "" {
 			return &openshell.CLI{
-				Path: v.seen.CLI.Path, Known: v.seen.CLI.Version.String(), Env: a.Env, UID: a.UID, Timeout: a.global.probeTimeout, Run: command.Run,
+				Path: v.seen.CLI.Path, Known: v.seen.CLI.Version, Env: a.Env, UID: a.UID, Timeout: a.global.probeTimeout, Run: command.Run,
 			}
 		}
 	}

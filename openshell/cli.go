@@ -11,7 +11,6 @@ import (
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/text"
-	"sandkeeper/openshell/wire"
 )
 
 // CLI is an openshell executable to be asked. It keeps no state between calls.
@@ -19,7 +18,7 @@ type CLI struct {
 	Path    string // absolute and judged safe to execute, as Resolve returns it
 	Env     env.Env
 	UID     int           // our effective user id
-	Known   string        // its version, where the caller knows it: what it would refuse is then not asked
+	Known   drift.Version // its version, where the caller knows it: what it would refuse is then not asked
 	Timeout time.Duration // of one call; 0 is command.DefaultTimeout
 	// Run runs the program; nil is command.Run.
 	Run func(context.Context, command.Command) (command.Result, error)
@@ -50,8 +49,8 @@ func (c *CLI) Has(ctx context.Context, words ...string) bool {
 
 // may reports whether the CLI may understand what came with 0.0.patch: by its version, or because that is not known.
 func (c *CLI) may(patch uint64) bool {
-	version := wire.VersionOf(c.Known)
-	return version.Generation == wire.Unknown || version.Since(patch)
+	_, _, known := c.Known.Numbers()
+	return !c.Known.Known() || c.Known.Stable() || known >= patch
 }
 
 // call runs the CLI for the named gateway ("" is whichever is active): no standard input, plain unwrapped error texts
@@ -113,7 +112,7 @@ func (c *CLI) askEither(ctx context.Context, op, gateway string, since uint64) (
 	if !c.may(since) {
 		return c.ask(ctx, op, gateway)
 	}
-	if wire.VersionOf(c.Known).Generation != wire.Unknown {
+	if c.Known.Known() {
 		return c.ask(ctx, op, gateway, "-o", "json")
 	}
 	ctx, cancel := context.WithCancel(ctx)

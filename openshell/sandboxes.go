@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"sandkeeper/internal/command"
-	"sandkeeper/openshell/wire"
 )
 
 const listOp = "sandbox list"
@@ -154,7 +153,7 @@ type dialect struct {
 // dialect is what the CLI understands by its version, the newest where that is not known (docs/facts/openshell.md 2.3).
 func (c *CLI) dialect() dialect {
 	d := dialect{all: c.may(88), json: c.may(44), size: pageSize}
-	if wire.VersionOf(c.Known).Generation == wire.Timestamps {
+	if c.Known.Stable() {
 		d.paging = byToken
 	}
 	return d

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"sandkeeper/drift"
 	"sandkeeper/internal/command"
 )
 
@@ -27,7 +28,11 @@ type server struct {
 	calls        [][]string
 }
 
-func (s *server) CLI() *CLI { return &CLI{Path: "/stand-in/openshell", Known: s.known, Run: s.run} }
+func (s *server) CLI() *CLI {
+	return &CLI{Path: "/stand-in/openshell", Known: version(s.known), Run: s.run}
+}
+
+func version(text string) drift.Version { v, _ := drift.Parse(text); return v }
 
 func (s *server) run(_ context.Context, c command.Command) (command.Result, error) {
 	s.calls = append(s.calls, c.Args)

@@ -94,11 +94,11 @@ func TestStatusIsAskedInBothWaysAtOnce(t *testing.T) {
 				return printed("Server Status\n  Status: Connected\n  Version: 0.0.44\n"), nil
 			}}
 		}
-		for version, json := range map[string]command.Result{"0.0.44": usage("-o"), "0.1.2": printed(`{"status":"connected","version":"0.1.2"}`)} {
+		for served, json := range map[string]command.Result{"0.0.44": usage("-o"), "0.1.2": printed(`{"status":"connected","version":"0.1.2"}`)} {
 			began := time.Now()
 			status, err := slow(json).Status(t.Context(), "n")
-			if took := time.Since(began); err != nil || status.Version != version || took > answer {
-				t.Errorf("%s: %+v, %v, after %v", version, status, err, took)
+			if took := time.Since(began); err != nil || status.Version != served || took > answer {
+				t.Errorf("%s: %+v, %v, after %v", served, status, err, took)
 			}
 		}
 	})
@@ -108,7 +108,7 @@ func TestStatusByVersion(t *testing.T) {
 	for known, want := range map[string]string{"0.0.91": "status -g n", "0.0.92": "status -o json -g n", "0.1.5": "status -o json -g n"} {
 		var calls []string
 		cli := scripted(&calls, "json", printed(`{"status":"connected"}`), "status", printed("Status: Connected\n"))
-		cli.Known = known
+		cli.Known = version(known)
 		if status, err := cli.Status(t.Context(), "n"); err != nil || !status.Connected() || !slices.Equal(calls, []string{want}) {
 			t.Errorf("%s: %+v, %v, by %q", known, status, err, calls)
 		}
