@@ -2,6 +2,7 @@ package backup
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -138,6 +139,7 @@ func (w stateWriter) write() error {
 	layout := map[string]string{}
 	for _, p := range w.Places {
 		if !there(p) {
+			w.missing(p)
 			continue
 		}
 		layout[p.Name] = p.Path
@@ -155,6 +157,13 @@ func (w stateWriter) write() error {
 		return err
 	}
 	return w.file("layout.json", append(content, '\n'))
+}
+
+// missing lists a database that is not there: without it a gateway's state is none.
+func (w stateWriter) missing(p gateway.Place) {
+	if p.Database {
+		w.archive.Omit(p.Name, cmp.Or(p.Why, "there is no file "+p.Path))
+	}
 }
 
 func (w stateWriter) place(p gateway.Place) error {

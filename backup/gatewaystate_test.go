@@ -59,7 +59,7 @@ func newGatewayHost(t *testing.T) gatewayHost {
 		t.Fatal(err)
 	}
 	o := gateway.Options{Env: env.Parse([]string{"HOME=" + h.home}), UID: os.Getuid(), Gateway: "nemoclaw"}
-	h.places = gateway.StatePlaces(o, gateway.ChooseTarget(t.Context(), o))
+	h.places = gateway.StatePlaces(t.Context(), o, gateway.ChooseTarget(t.Context(), o))
 	return h
 }
 

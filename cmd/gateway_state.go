@@ -29,7 +29,7 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, store *backup.
 		}
 		names = append(names, target.Name)
 		state := backup.SaveGatewayState(ctx, backup.SaveGateway{
-			Store: store, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(options, target), Label: o.label, Extra: a.providerProfiles(ctx, views, target.Name),
+			Store: store, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(ctx, options, target), Label: o.label, Extra: a.providerProfiles(ctx, views, target.Name),
 			Recipients: o.capture.encryptTo, Secrets: backup.SecretsPolicy(o.capture.secrets), Skipped: o.skip.codes,
 			Versions: versionsOf(views)(sandbox.Sandbox{Gateway: target.Name}),
 		})
@@ -97,7 +97,7 @@ func (o *restoreOptions) restoreGatewayState(ctx context.Context) (*answer, erro
 	options.Gateway = o.gatewayState
 	target := gateway.ChooseTarget(ctx, options)
 	request := backup.RestoreGateway{
-		Store: store, Backup: b, Identities: identities, Places: gateway.StatePlaces(options, target), DryRun: o.dryRun,
+		Store: store, Backup: b, Identities: identities, Places: gateway.StatePlaces(ctx, options, target), DryRun: o.dryRun,
 		Stopped: func(ctx context.Context) error { return gateway.CheckStopped(ctx, options, target) },
 	}
 	if a.Env.StateHome() != "" {

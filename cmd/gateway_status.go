@@ -65,7 +65,7 @@ type databaseStatus struct {
 	Path       string      `json:"path"`
 	Generation int         `json:"generation"` // the newest migration; 0 when unknown
 	Migrations []int       `json:"migrations"`
-	Fit        string      `json:"fit"` // for the gateway that runs, else the file that would be started: fits, migrates, newer, other-line, half-done, unknown
+	Fit        string      `json:"fit"` // for the gateway that runs, else the file that would be started: fits, migrates, one-way, newer, other-line, half-done, unknown
 	Why        string      `json:"why"`
 }
 

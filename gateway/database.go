@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +21,7 @@ type Database struct {
 	Migrations []int       // numbers of the applied migrations, ascending
 	Unfinished []int       // those that sqlx marked as begun and not ended
 	Why        string
-	Postgres   bool // OPENSHELL_DB_URL names a server
+	Postgres   bool // it is on a server
 }
 
 // Generation is the newest migration; 0 when none is known.
@@ -39,66 +38,18 @@ const migrationsTable = "_sqlx_migrations"
 
 // ReadDatabase reads the generation of the database of gateway t.
 func ReadDatabase(ctx context.Context, o Options, t Target) Database {
-	if t.Remote {
-		return Database{State: drift.Absent, Why: o.elsewhere(t)}
+	file := o.filled().databaseFile(ctx, t)
+	switch {
+	case file.path != "":
+		return readMigrations(ctx, file.path)
+	case file.unseen:
+		return Database{State: drift.Unknown, Why: file.why}
 	}
-	paths, why := o.databasePaths(t)
-	for _, path := range paths {
-		d := readMigrations(ctx, path)
-		if d.State != drift.Absent {
-			return d
-		}
-	}
-	d := Database{State: drift.Absent, Why: why}
-	if why == "" {
-		d.Why = "no file " + strings.Join(paths, ", nor ")
-	}
-	d.Postgres = strings.HasPrefix(o.Env.Get("OPENSHELL_DB_URL"), "postgres")
-	return d
+	return Database{State: drift.Absent, Why: file.why, Postgres: file.postgres}
 }
 
 func (o Options) elsewhere(t Target) string {
 	return fmt.Sprintf("gateway %q is on another host (%s)", t.Name, t.Endpoint)
-}
-
-// databasePaths are where the database of t may be, the likeliest first (docs/facts/openshell.md 1.2 and 1.3,
-// docs/facts/nemoclaw.md 1.2).
-func (o Options) databasePaths(t Target) (paths []string, why string) {
-	if url := strings.TrimSpace(o.Env.Get("OPENSHELL_DB_URL")); url != "" {
-		path, ok := sqlitePath(url)
-		if !ok {
-			return nil, "OPENSHELL_DB_URL does not name an SQLite file"
-		}
-		return []string{path}, ""
-	}
-	if dir, _ := o.stateDir(t); dir != "" {
-		paths = append(paths, filepath.Join(dir, "openshell.db"))
-	}
-	if _, ours := nemoclawPort(t.Name); ours {
-		return paths, noPath(paths)
-	}
-	if state := o.Env.StateHome(); state != "" {
-		paths = append(paths, filepath.Join(state, "openshell/gateway/openshell.db"), filepath.Join(state, "openshell/gateway.db"))
-	}
-	for _, path := range []string{"/opt/homebrew/var/openshell/gateway/openshell.db", "/var/snap/openshell/common/gateway.db"} {
-		paths = append(paths, o.system(path))
-	}
-	return paths, ""
-}
-
-func noPath(paths []string) string {
-	if len(paths) == 0 {
-		return "HOME is not set"
-	}
-	return ""
-}
-
-// sqlitePath is the file of sqlite:PATH, sqlite://PATH and their query parts.
-func sqlitePath(url string) (string, bool) {
-	path, ok := strings.CutPrefix(url, "sqlite:")
-	path = strings.TrimPrefix(path, "//")
-	path, _, _ = strings.Cut(path, "?")
-	return path, ok && filepath.IsAbs(path)
 }
 
 func readMigrations(ctx context.Context, path string) Database {

@@ -16,6 +16,7 @@ const (
 	FitMigrates  Fit = "migrates"   // the gateway will bring it forward when it starts; there is no way back
 	FitNewer     Fit = "newer"      // written by a newer OpenShell: the gateway will refuse it
 	FitOtherLine Fit = "other-line" // of OpenShell 0.0.36 or older, whose migrations no later gateway knows
+	FitOneWay    Fit = "one-way"    // of OpenShell 0.0.x, under a gateway of 0.1.0 or later: rewritten at its start, the sandboxes not carried
 	FitHalfDone  Fit = "half-done"  // a migration did not end
 	FitUnknown   Fit = "unknown"
 )
@@ -33,8 +34,14 @@ func generations() []generation {
 // clusterLine is the last migration of the cluster generation; 0.0.37 rewrote the first one and dropped the others.
 const clusterLine = 3
 
-// Fit judges d for a gateway of version, and says why. What is published of 0.1.0 and later does not tell which migrations those
-// gateways know, so no database is called too new for them.
+// Of OpenShell 0.1.x it is known that its first migration is 7, and that migration 10 came with 0.1.9 (docs/facts/openshell-0.1.md 4.4).
+const (
+	firstOfNewLine  = 7
+	tenCameWith     = 9 // 0.1.9
+	newestPublished = 10
+)
+
+// Fit judges d for a gateway of version, and says why.
 func (d Database) Fit(version drift.Version) (Fit, string) {
 	newest, known := newestMigration(version)
 	generation := d.Generation()
@@ -50,13 +57,33 @@ func (d Database) Fit(version drift.Version) (Fit, string) {
 	case old != oldGateway:
 		return FitOtherLine, d.otherLine(version, old)
 	case newest == 0:
-		return FitUnknown, fmt.Sprintf("which generations gateway %s reads is not published", version)
+		return d.fitNewLine(version)
+	case generation >= firstOfNewLine:
+		return FitNewer, fmt.Sprintf("it was written by OpenShell 0.1.x: it has migration %d, and gateway %s knows those up to %d", generation, version, newest)
 	case generation > newest:
 		return FitNewer, fmt.Sprintf("it was written by a newer OpenShell: it has migration %d, and gateway %s knows those up to %d", generation, version, newest)
 	case generation < newest:
 		return FitMigrates, fmt.Sprintf("gateway %s brings it forward from generation %d to %d when it starts, and there is no way back", version, generation, newest)
 	}
 	return FitsNow, fmt.Sprintf("gateway %s reads generation %d", version, generation)
+}
+
+// fitNewLine judges d for a gateway of 0.1.0 or later. Which migrations each of those releases knows is published in part.
+func (d Database) fitNewLine(version drift.Version) (Fit, string) {
+	generation := d.Generation()
+	major, minor, patch := version.Numbers()
+	first := major == 0 && minor == 1
+	switch {
+	case generation < firstOfNewLine:
+		return FitOneWay, fmt.Sprintf("it was written by OpenShell 0.0.x: gateway %s rewrites it when it starts, there is no way back, and it does not carry the sandboxes over", version)
+	case first && patch < tenCameWith && generation >= newestPublished, first && patch == tenCameWith && generation > newestPublished:
+		return FitNewer, fmt.Sprintf("it was written by a newer OpenShell: it has migration %d, which gateway %s does not know", generation, version)
+	case first && patch >= tenCameWith && generation < newestPublished:
+		return FitMigrates, fmt.Sprintf("gateway %s brings it forward from generation %d to %d when it starts, and there is no way back", version, generation, newestPublished)
+	case first && patch >= tenCameWith && generation == newestPublished:
+		return FitsNow, fmt.Sprintf("gateway %s reads generation %d", version, generation)
+	}
+	return FitUnknown, fmt.Sprintf("it was written by OpenShell 0.1.x; whether gateway %s reads generation %d is not published", version, generation)
 }
 
 func (d Database) otherLine(version drift.Version, old bool) string {

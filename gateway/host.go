@@ -3,6 +3,7 @@ package gateway
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"sandkeeper/openshell"
@@ -71,17 +72,8 @@ func (o Options) managed(t Target) bool {
 }
 
 func (o Options) userUnit() bool {
-	const unit = "openshell-gateway.service"
-	places := []string{o.system("/usr/lib/systemd/user"), o.system("/etc/systemd/user")}
-	if config := o.Env.ConfigHome(); config != "" {
-		places = append(places, filepath.Join(config, "systemd/user"))
-	}
-	for _, dir := range places {
-		if exists(filepath.Join(dir, unit)) {
-			return true
-		}
-	}
-	return false
+	user, _ := o.unitFolders()
+	return slices.ContainsFunc(user, func(dir string) bool { return exists(filepath.Join(dir, unitName)) })
 }
 
 // brew is the brew that has the openshell formula installed.

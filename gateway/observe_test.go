@@ -24,6 +24,7 @@ type table struct {
 	processes []Process
 	ports     map[int][]int
 	realms    map[int]Realm
+	holds     map[int]Holdings
 	broken    error
 	panics    bool
 }
@@ -81,6 +82,8 @@ func (p table) Realm(_ context.Context, pid int) Realm {
 	}
 	return Realm{Kind: Ours}
 }
+
+func (p table) Holds(_ context.Context, pid int) Holdings { return p.holds[pid] }
 
 func (table) Image(context.Context, int) (*os.File, string, error) { return nil, "", ErrNoImage }
 

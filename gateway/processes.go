@@ -28,6 +28,8 @@ type Processes interface {
 	Listeners(ctx context.Context, port int) ([]Listener, error)
 	// Realm says whether a process is one of our own host.
 	Realm(ctx context.Context, pid int) Realm
+	// Holds says what a process has open and how it was started.
+	Holds(ctx context.Context, pid int) Holdings
 	// Image opens the executable that a process really runs, which may have been replaced or deleted, and says under which path
 	// it was started. The error wraps ErrNoImage where the system gives no access to it.
 	Image(ctx context.Context, pid int) (*os.File, string, error)
@@ -41,6 +43,21 @@ type Process struct {
 	Zombie  bool // ended, and only its entry is left
 	Started time.Time
 	Born    uint64 // when it started as the system keeps it: unlike Started it does not move with the clock
+}
+
+// Holdings is what a process has open and how it was started, as far as this user may see.
+type Holdings struct {
+	Files []string // regular files, by their paths on this host
+	Env   []string // NAME=value
+	Dir   string   // its working folder
+	Err   error    // why Files cannot be seen
+}
+
+// once is h with every file once.
+func (h Holdings) once() Holdings {
+	slices.Sort(h.Files)
+	h.Files = slices.Compact(h.Files)
+	return h
 }
 
 // ErrNoImage means that this system does not hand out the executable of a running process.

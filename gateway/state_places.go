@@ -15,19 +15,24 @@ type Place struct {
 	Tree     bool // a folder
 	Database bool // an SQLite database that may be in use
 	Secret   bool // a credential as a whole
+
+	Why string // a database without a path: why it cannot be told where it is
 }
 
-// StatePlaces are where the state of gateway t is, or would be, on this host: what it takes to build the gateway
-// again (docs/facts/openshell.md 1.3 and 1.4). Whether a place exists is for the caller to see.
-func StatePlaces(o Options, t Target) []Place {
-	var places []Place
-	if paths, _ := o.databasePaths(t); len(paths) > 0 {
-		database := firstThere(paths)
-		places = append(places, Place{Name: "database/openshell.db", Path: database, Database: true})
-		keys := []string{filepath.Join(filepath.Dir(database), keyFile)}
-		if state := o.Env.StateHome(); state != "" {
-			keys = append(keys, filepath.Join(state, "openshell/gateway", keyFile))
-		}
+// StatePlaces are where the state of gateway t is, or would be, on this host: what it takes to build the gateway again
+// (docs/facts/openshell.md 1.3 and 1.4). Whether a place exists is for the caller to see. The database comes first; the path of one that
+// cannot be told is "", with the reason.
+func StatePlaces(ctx context.Context, o Options, t Target) []Place {
+	file := o.filled().databaseFile(ctx, t)
+	places := []Place{{Name: databasePlace, Path: file.path, Database: true, Why: file.why}}
+	var keys []string
+	if file.path != "" {
+		keys = append(keys, filepath.Join(filepath.Dir(file.path), keyFile))
+	}
+	if state := o.Env.StateHome(); state != "" {
+		keys = append(keys, filepath.Join(state, "openshell/gateway", keyFile))
+	}
+	if len(keys) > 0 {
 		places = append(places, Place{Name: keyFile, Path: firstThere(keys), Secret: true})
 	}
 	if config := o.Env.ConfigHome(); config != "" {
@@ -44,6 +49,9 @@ func StatePlaces(o Options, t Target) []Place {
 	}
 	return places
 }
+
+// databasePlace is where the database goes in a backup.
+const databasePlace = "database/openshell.db"
 
 // keyFile is the key that encrypts the credentials in the database, since 0.0.100; without it they are lost.
 const keyFile = "credentials/key-encryption-key.bin"

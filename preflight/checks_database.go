@@ -49,6 +49,10 @@ func (in HostInput) judgeFit(d gateway.Database, fit gateway.Fit, why string) Re
 		r := failing(in.saveFirst(), fmt.Sprintf("%s: %s, so it will not start. Start the OpenShell that wrote it; do not delete the database", d.Path, why))
 		r.Kind = databaseKind(fit)
 		return r
+	case gateway.FitOneWay:
+		r := failing(in.saveFirst(), fmt.Sprintf("%s: %s. Save every sandbox before that gateway is started", d.Path, why))
+		r.Kind = databaseKind(fit)
+		return r
 	case gateway.FitHalfDone:
 		r := failing(in.saveFirst(), fmt.Sprintf("%s: %s; the gateway will not start before a copy from before it is put back. Do not delete the database", d.Path, why))
 		r.Kind = databaseKind(fit)

@@ -30,6 +30,19 @@ func Look(ctx context.Context, path string, look func(context.Context, *sql.DB) 
 	return errors.Join(look(ctx, db), db.Close())
 }
 
+// Is reports whether the file at path begins as an SQLite database does.
+func Is(path string) bool {
+	const magic = "SQLite format 3\x00" // https://www.sqlite.org/fileformat2.html, "Magic Header String"
+	f, err := openPlain(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, len(magic))
+	_, err = f.ReadAt(head, 0)
+	return err == nil && string(head) == magic
+}
+
 // openAddress opens one connection to a database.
 func openAddress(name string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", name)

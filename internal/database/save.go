@@ -32,7 +32,7 @@ func (s Saved) Close() error {
 // A transaction that a dead process left unfinished is not rolled back: the database and its journal are saved as they lie, and
 // whoever opens them next rolls it back.
 func Save(ctx context.Context, path string) (Saved, error) {
-	if isOpen(path) && sharable(path) {
+	if len(OpenedBy(path)) > 0 && sharable(path) {
 		if saved, err := saveLive(ctx, path); !wantsRollback(err) {
 			return saved, err
 		}

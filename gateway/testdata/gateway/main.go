@@ -18,6 +18,12 @@ func main() {
 		_ = os.WriteFile(os.Getenv("HOME")+"/executed", nil, 0o600) // who must not be executed leaves a trace when it is
 		return
 	}
+	if path := os.Getenv("STAND_IN_OPEN"); path != "" {
+		if _, err := os.Open(path); err != nil { // as long as this runs
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	if port := os.Getenv("STAND_IN_PORT"); port != "" {
 		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
