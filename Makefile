@@ -2,6 +2,9 @@
 
 FUZZTIME ?= 0
 
+# How the program is built, here and in .ci/dist: static, without paths of this machine, with the commit and its tag recorded.
+BUILDFLAGS = -tags grpcnotrace -trimpath -buildvcs=auto -ldflags '-s -w'
+
 # All but test/e2e, which runs the program as it is built and takes minutes.
 PACKAGES = $(shell go list ./... | grep -v /test/e2e$$)
 
@@ -11,7 +14,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/sandkeeper, a static binary
-	CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -ldflags '-s -w' -o bin/sandkeeper .
+	CGO_ENABLED=0 go build $(BUILDFLAGS) -o bin/sandkeeper .
 
 test: ## vet everything and test all but the whole program (make e2e); what this machine lacks (Docker, a real openshell) is skipped by name
 	go vet ./... && go test -timeout 20m $(PACKAGES) && .ci/lacks

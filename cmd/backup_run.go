@@ -29,7 +29,7 @@ func (a *app) openStore(o storeOptions) (*backup.Store, error) {
 		return nil, err
 	}
 	collectOften(a.Streams)
-	return backup.OpenStore(root, backup.StoreOptions{Tool: Version, UID: a.UID})
+	return backup.OpenStore(root, backup.StoreOptions{Tool: version().Version, UID: a.UID})
 }
 
 // collectOften keeps a whole backup below 64 MiB: what lives while it runs is a few large buffers and the index, so that collecting at

@@ -17,6 +17,13 @@ const (
 	ExitInterrupted ExitCode = 130
 )
 
+// exitCodes are all of them, in order.
+func exitCodes() []ExitCode {
+	return []ExitCode{
+		ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitFound, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted,
+	}
+}
+
 // exitMeaning is the published sentence of each code; help texts and a test are made from it.
 func exitMeaning(code ExitCode) string {
 	switch code {

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -29,7 +30,7 @@ func TestManualHasEveryCommandAndFlag(t *testing.T) {
 	writeManual(&page, root)
 	for _, c := range allCommands(root)[1:] {
 		heading, want := ".SS "+roff(c.Parent().CommandPath()+" "+c.Use), 1
-		if c.Hidden || c.Name() == "help" {
+		if c.Hidden || c.Name() == "help" || c.Parent().Name() == "completion" {
 			want = 0
 		}
 		got := strings.Count(page.String(), heading+"\n") + strings.Count(page.String(), heading+" [flags]\n")
@@ -37,14 +38,64 @@ func TestManualHasEveryCommandAndFlag(t *testing.T) {
 			t.Errorf("%q stands in the page %d times, want %d", c.CommandPath(), got, want)
 		}
 	}
-	for _, flag := range []string{`\-\-offline`, `\-o, \-\-output`, `\-\-pause\-limit`, `\-y, \-\-yes`, `\-\-read\-data`} {
+	for _, flag := range []string{
+		`\-\-offline`, `\-o, \-\-output text|json`, `\-\-pause\-limit DURATION`, `\-y, \-\-yes`, `\-\-read\-data`, `\-\-only VALUES`,
+	} {
 		if !strings.Contains(page.String(), ".B "+flag+"\n") {
 			t.Errorf("flag %s is not in the page", flag)
 		}
 	}
 	for n, line := range strings.Split(page.String(), "\n") {
-		if request, _, _ := strings.Cut(line, " "); strings.HasPrefix(line, ".") && !strings.Contains(".TH.SH.SS.TP.B.PP", request) {
+		if request, _, _ := strings.Cut(line, " "); strings.HasPrefix(line, ".") && !strings.Contains(".TH.SH.SS.TP.B.BR.PP.nf.fi", request) {
 			t.Errorf("line %d is the request %q", n+1, line)
 		}
+	}
+}
+
+// The page has what a page has: where things lie, what the environment does, every exit code, examples, and the defaults of flags.
+func TestManualHasItsSections(t *testing.T) {
+	var page strings.Builder
+	writeManual(&page, testTree(t))
+	text := page.String()
+	for _, section := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "GLOBAL FLAGS", "EXIT STATUS", "FILES", "ENVIRONMENT", "EXAMPLES"} {
+		if strings.Count(text, ".SH "+section+"\n") != 1 {
+			t.Errorf("section %s stands in the page %d times", section, strings.Count(text, ".SH "+section+"\n"))
+		}
+	}
+	if codes := strings.Count(text, "EXIT STATUS"); codes != 1 {
+		t.Errorf("the table of exit codes stands in the page %d times", codes)
+	}
+	_, table, _ := strings.Cut(text, ".SH EXIT STATUS\n")
+	for _, code := range exitCodes() {
+		if entry := fmt.Sprintf(".TP\n.B %d\n%s\n", code, roff(exitMeaning(code))); !strings.Contains(table, entry) {
+			t.Errorf("exit code %d is not in the table", code)
+		}
+		if exitMeaning(code) == "failure" {
+			t.Errorf("exit code %d has no meaning", code)
+		}
+	}
+	if !strings.Contains(text, "(default latest)") || strings.Contains(text, "(default false)") {
+		t.Error("defaults are missing, or say nothing")
+	}
+}
+
+func TestReleaseIsTheTagOrSaysTheCommit(t *testing.T) {
+	const commit = "1f3a5c7e9b1d3f5a7c9e1b3d5f7a9c1e3b5d7f9a"
+	for recorded, want := range map[string]string{
+		"":                                   Version + "-dev+1f3a5c7e9b1d",
+		"(devel)":                            Version + "-dev+1f3a5c7e9b1d",
+		"v0.3.1":                             "0.3.1",
+		"v0.4.0-rc.1":                        "0.4.0-rc.1",
+		"v0.3.1+dirty":                       "0.3.1+dirty",
+		"v0.0.0-20261126132008-1f3a5c7e9b1d": Version + "-dev+1f3a5c7e9b1d",
+		"v0.3.2-0.20261126132008-1f3a5c7e9b1d+dirty": Version + "-dev+1f3a5c7e9b1d",
+		"v0.4.0-rc.1.0.20261126132008-1f3a5c7e9b1d":  Version + "-dev+1f3a5c7e9b1d",
+	} {
+		if got := release(recorded, commit); got != want {
+			t.Errorf("release(%q) = %q, want %q", recorded, got, want)
+		}
+	}
+	if got := release("(devel)", ""); got != Version {
+		t.Errorf("without a commit: %q", got)
 	}
 }

@@ -45,6 +45,8 @@ func newRoot(a *app) *cobra.Command {
 		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newBackups(a),
 		newDiagnose(a, nil), newGateway(a), newExtensions(a), newConfig(a), newVersion(a), newMan(a), newGuard(a),
 	)
+	root.Version = version().Version
+	root.SetVersionTemplate(version().String() + "\n")
 	a.printed = &faithful{to: a.Out}
 	root.SetOut(a.printed) // before the completion command is made, which keeps it
 	root.SetFlagErrorFunc(mistyped)

@@ -49,7 +49,7 @@ func (a *app) tracer(ctx context.Context) (trace.TracerProvider, func(context.Co
 	if endpoint == "" {
 		return nil, nil
 	}
-	exporter, err := otlp.New(ctx, endpoint, Version)
+	exporter, err := otlp.New(ctx, endpoint, version().Version)
 	if err != nil {
 		a.warn("no trace is sent: %v", err)
 		return nil, nil
