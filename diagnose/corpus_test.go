@@ -42,32 +42,16 @@ func isDrift(c Class) bool {
 	return c == SchemaMismatch || c == SchemaMismatchSupervisor || c == VersionSkew
 }
 
-func TestCorpusIsClassified(t *testing.T) {
-	for _, corpus := range []struct {
-		name  string
-		exact float64
-	}{
-		{"rpc_errors.jsonl", 0.9},
-		{"own.jsonl", 0.95},
-		{"field.jsonl", 0.97},
-		{"field_errors.jsonl", 1},
-		{"found.jsonl", 1},
-	} {
-		t.Run(corpus.name, func(t *testing.T) { judgeCorpus(t, readCorpus(t, corpus.name), corpus.exact) })
-	}
-}
-
-func judgeCorpus(t *testing.T, samples []sample, exact float64) {
+// TestEveryTextOfTheCorporaIsClassified holds the confusion matrix: nothing stands off its diagonal. -v prints it.
+func TestEveryTextOfTheCorporaIsClassified(t *testing.T) {
 	confused := map[[2]Class]int{}
-	right, missed, claimed := 0, 0, 0
-	for _, s := range samples {
+	missed, claimed := 0, 0
+	for _, s := range everySample(t) {
 		got := Classify(s.Text, Pasted).Class
 		confused[[2]Class{s.Class, got}]++
-		if got == s.Class {
-			right++
-			continue
+		if got != s.Class {
+			t.Errorf("want %s, got %s: %.300q", s.Class, got, s.Text)
 		}
-		t.Logf("want %s, got %s: %.300q", s.Class, got, s.Text)
 		if isDrift(s.Class) && !isDrift(got) {
 			missed++
 		}
@@ -75,11 +59,20 @@ func judgeCorpus(t *testing.T, samples []sample, exact float64) {
 			claimed++
 		}
 	}
-	t.Log("\n" + matrix(confused))
-	t.Logf("%d of %d exact, %d drifts missed, %d wrongly claimed", right, len(samples), missed, claimed)
-	if missed > 0 || claimed > 1 || float64(right) < exact*float64(len(samples)) {
-		t.Errorf("want no drift missed, at most one wrongly claimed, and at least %.0f %% exact", 100*exact)
+	t.Logf("%d drifts missed, %d wrongly claimed\n%s", missed, claimed, matrix(confused))
+}
+
+func everySample(t *testing.T) []sample {
+	t.Helper()
+	corpora, err := filepath.Glob("testdata/*.jsonl")
+	if err != nil || len(corpora) < 5 {
+		t.Fatalf("found the corpora %q: %v", corpora, err)
 	}
+	var all []sample
+	for _, corpus := range corpora {
+		all = append(all, readCorpus(t, filepath.Base(corpus))...)
+	}
+	return all
 }
 
 func matrix(confused map[[2]Class]int) string {

@@ -24,7 +24,7 @@ type reading struct {
 const readLimit = 256 << 10
 
 func readText(written string) reading {
-	written = unescape(written)
+	written = reasons().ReplaceAllString(unescape(written), "condition $0")
 	r := reading{foreign: logsOfDaemons(written) || capitalised().MatchString(written)}
 	seen := map[string]bool{}
 	var whole strings.Builder
@@ -87,6 +87,8 @@ var (
 	logProgram   = pattern.Of(`(?m)^(?:\w{3} [ \d]\d [\d:]{8}|\d{4}-\d\d-\d\dT\S+) \S+ ([\w.-]+)\[\d+\]: `)
 	carriers     = pattern.Of(`(?i)^(?:openshell|nemoclaw|sandkeeper|systemd|cron|anacron|sh$|bash|zsh|sudo|su$|python|node|npm|job|docker|podman|conmon|` +
 		`compose|ansible|snap|launchd|user|root|backup|upgrade|install|nohup|screen|tmux|ssh|logger|kaiden|openclaw)`)
+	// reasons are words of OpenShell's that many say as two ("container exited"): squeezed, they could not be told apart.
+	reasons = pattern.Of(`\b(?:Container(?:Exited|Dead|Stopped)|MainProcessExited|ProcessExited|GatewayUnreachable)\b`)
 	// prost's sentence begins with a small letter; with a capital one it is somebody else's.
 	capitalised = pattern.Of(`\bFailed to decode Protobuf`)
 	escapedBox  = pattern.Of(`\\+u(25[0-9a-fA-F]{2}|00[dD]7)`)

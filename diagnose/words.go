@@ -40,18 +40,21 @@ const (
 		`openshell gateway schema preflight failed|protobuf/schema mismatch output from openshell`
 	// A 0.1 client against a 0.0 gateway: the selector message is read as a name (docs/facts/openshell.md 4.3); and a
 	// phase that moved.
-	silentDrift = `workspace'(?:\\u\{?[0-9a-f]{1,4}\}?|\\x[0-9a-f]{2}|\\[abefnrtv]|[^a-z0-9'])+[a-z0-9][a-z0-9._-]*' not found|is not ready \(phase: unspecified\)`
+	silentDrift = `workspace'(?:\\u\{?[0-9a-f]{1,4}\}?|\\x[0-9a-f]{2}|\\[abefnrtv]|[^a-z0-9'])+[a-z0-9][a-z0-9._-]*' not found|is not ready \(phase: unspecified\)|` +
+		`sandboxes .{0,20}phase unspecified`
 	tonicDecode = tonicInternal + `.{0,60}` + decoding
 	// What is said of a schema as a whole; NemoClaw looks for such words too (src/lib/runtime-recovery.ts).
 	schemaWords = `proto(?:buf)?[/ -]?(?:schema|wire(?:[ -]format)?|decode|decoding)[ -]?(?:mismatch|skew|drift|error|failed|failure|incompatib)|` +
 		`proto(?:buf)? decode: invalid`
+	// logged is what a log puts before a message: a time, a program, a level.
+	logged = `(?:[\d:.,tz+-]{8,40})?(?:[a-z]{3}\d{1,2}[\d:]{8}[\w.-]{1,60}\[\d+\]:)?(?:std(?:err|out) [fp])?(?:\[?(?:error|warn|fatal)\]?:?)?`
 	// A decode error that stands alone: one message in the words of prost, or of Go's decoder, and nothing that says whose it is.
-	bareDecode = `^(?:error:|fatal:|fatal error:)?(?:(?:prost::)?decodeerror:|protobuf decode(?: error)?:)?(?:failed to decode protobuf message:)?` +
+	bareDecode = `(?:^` + logged + `|"(?:msg|message|error|err|stderr)":")(?:error:|fatal:|fatal error:)?(?:(?:prost::)?decodeerror:|protobuf decode(?: error)?:)?(?:failed to decode protobuf message:)?` +
 		`(?:invalid wire type(?: value)?:[^"]{1,60}|invalid tag value:\d+|invalid varint|unexpected end group tag|delimited length exceeded|` +
-		`buffer underflow|invalid string value:[^"]{1,40}|recursion limit reached)$|` +
-		`^(?:error:)?(?:rpc error: code = internal desc =)?(?:grpc: failed to unmarshal the received message:)?` +
+		`buffer underflow|invalid string value:[^"]{1,40}|recursion limit reached)(?:$|")|` +
+		`^` + logged + `(?:error:)?(?:rpc error: code = internal desc =)?(?:grpc: failed to unmarshal the received message:)?` +
 		`proto: (?:\(line[0-9:]+\):)?cannot parse (?:invalid wire-format data|reserved wire type)$|` +
-		`^(?:error:)?(?:rpc error: code = internal desc =)?grpc: failed to unmarshal the received message:?$`
+		`^` + logged + `(?:error:)?(?:rpc error: code = internal desc =)?grpc: failed to unmarshal the received message:?$`
 	// The same words as another type of error prints them, with the path of its own message.
 	otherDecoder = `kind:decode|stack:\[\(`
 	foreignPath  = `failed to decode protobuf message: [a-z0-9_]+\.[a-z0-9_]+:`
@@ -80,7 +83,8 @@ const (
 	migration      = `migration \d{1,3} ` + misfit + `|(?:versionmissing|versionmismatch)\(\d{1,3}\)`
 	datedMigration = `migration \d{4,14} ` + misfit
 	executionError = `execution error: migration error`
-	databaseNewer  = `(?:gateway|openshell)(?:'s)? (?:state)? (?:database|db).{0,160}(?:newer|incompatible|not compatible)|incompatible gateway database|database schema (?:is|was) newer`
+	databaseNewer  = `(?:gateway|openshell)(?:'s)? (?:state)? (?:database|db).{0,160}(?:newer|incompatible|not compatible)|incompatible gateway database|` +
+		`database (?:schema)? (?:is|was) (?:written by (?:a)?)? (?:newer|later)`
 	databaseLocked = `database is locked|database table is locked|sqlite_busy`
 )
 
@@ -106,7 +110,7 @@ const (
 
 	rustAuth = unauthentic + `|` + denied + `|missing authorization header|missing gateway auth token|expiredsignature|requires admin privileges|` +
 		`no oidc token stored|no refresh token available|edge token required`
-	anyAuth = `code = unauthenticated|16 unauthenticated|unauthorized|forbidden|authentication failed|device identity required|(?:oidc|bearer|access|gateway|auth) token (?:has|is|was)? (?:expired|invalid|missing)|` +
+	anyAuth = `code = unauthenticated|16 unauthenticated|unauthorized|forbidden|authentication failed|device identity required|(?:oidc|bearer|access|gateway|auth) token (?:for [^:;]{1,40}?)? (?:has|is|was)? (?:expired|invalid|missing)|` +
 		`(?:invalid|expired|missing) (?:oidc|bearer|access|gateway|auth)? token|not authenticated|not logged in|token refresh failed|token expired|invalid_grant|` +
 		`access_denied|device authorization (?:failed|expired|denied)`
 
@@ -122,7 +126,7 @@ const (
 const (
 	notRegisteredSurely = `no active gateway|no gateway metadata found`
 	notRegistered       = `unknown gateway '|no gateway configured|"status":"not_configured"|no gateways found|gateway (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,30}) (?:is|was)? not (?:found|registered)|` +
-		`gateway registration (?:is|was)? (?:missing|gone|lost|removed)`
+		`gateway registration ` + quotedName + ` (?:is|was)? (?:missing|gone|lost|removed|not found)`
 )
 
 // The OpenClaw agent gateway (port 18789) runs inside the sandboxes and has its own "gateway", "version mismatch" and "startup
@@ -135,8 +139,8 @@ const ourWords = `openshell|:17670|port 17670|nemoclaw|sandkeeper|kaiden|` + our
 	`connectsupervisor|createsshsession`
 
 // foreignWords name products whose errors read like ours.
-const foreignWords = openClaw + `|atuin|mollysocket|pnpm|openobserve|opentelemetry|otelcol|uwsgi|npm err|sqlite3\.|sqlalchemy|django|postgres(?:ql)?:|psycopg|flyway|liquibase|alembic|prisma|` +
-	`grafana|prometheus|etcd|kubelet|apiserver|containerd|dockerd|docker daemon|docker\.sock|response from daemon|ollama|:11434|port 11434|sccache|nokv|\[nest\]|` +
+const foreignWords = openClaw + `|atuin|mollysocket|pnpm|cargo\.toml|openobserve|opentelemetry|otelcol|uwsgi|npm err|sqlite3\.|sqlalchemy|django|postgres(?:ql)?:|psycopg|flyway|liquibase|alembic|prisma|` +
+	`grafana|prometheus|etcd|kubelet|apiserver|containerd(?:[^e]|$)|dockerd(?:[^r]|$)|docker daemon|docker\.sock|response from daemon|ollama|:11434|port 11434|sccache|nokv|\[nest\]|` +
 	`[ewif]\d{6}:\d\d:\d\d\.\d+.{0,30}\.go:|teleport|proto\.authservice|gobgp|dgraph|pachyderm|qdrant|milvus|temporal|tikv|tensorflow|bazel|` +
 	`whatsapp|signal-|polkadot|lighthouse|solana|ethereum|redis|mysql|mongodb|kafka|consul|vault|terraform|argocd|istio|envoy|linkerd|traefik|` +
 	`nginx|haproxy|better-sqlite3|home-assistant|surrealdb|meilisearch|influxdb|cockroach|elasticsearch|wstunnel|firezone|buildkit|/var/lib/dpkg|apt-get|\.git/index\.lock|curl:|at java\.|exception in thread|traceback \(most recent`

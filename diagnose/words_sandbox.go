@@ -16,28 +16,28 @@ const (
 		`sandbox ` + quotedName + ` did not become ready|wait for it to reach ready|dependenciesnotready|` +
 		`stuck in '?(?:error|provisioning)'?|(?:timed out|timed out after \w+) waiting for (?:the)? sandbox|sandbox (?:container)? (?:is|was) (?:stopped|paused|dead)|` +
 		`sandbox.{0,60}(?:provisioning timed out|not become ready)|\(current phase:|sandbox entered (?:the)? error|` +
-		`sandbox provisioning stream ended|sandbox watch ended before|gateway returned no sandbox after|` +
-		`sandbox ` + quotedName + ` is not running|sandbox must be [a-z]{4,12} to [a-z]+`
+		`sandbox provisioning stream ended|sandbox watch ended before|gateway returned no sandbox after|driver_?operation_?pending|` +
+		`sandbox ` + quotedName + ` is (?:not running|(?:in phase)? (?:stopping|stopped|starting|provisioning|deleting|suspended|paused))|sandbox must be [a-z]{4,12} to [a-z]+`
 
 	// The reasons of a condition that is not Ready (docs/facts/openshell-0.1.md 1.2, 6).
 	conditions = `imagepullfailed|identityresolutionfailed|boundary(?:statecreate|channelcreate|configwrite)failed|sandboxtokenwritefailed|` +
 		`container(?:create|start)failed|containerrestarting|containerpaused|resourceadmission(?:denied|lookupfailed)|outerfence(?:inspectfailed|rejected)|` +
 		`imagepreparationtimedout|provisioningtimedout|mainprocessfailed`
 
-	// Words that are a reason of OpenShell's only where a condition is told: spaces do not count, and "process exited" is said of much.
+	// conditionOf goes before words that are a reason of OpenShell's only where a condition is told. reasons marks those in one word.
 	conditionOf = `(?:reason|phase|ready=false|status=false|error phase|condition).{0,60}`
 
 	// The workload is gone and its data is not: start is refused, and delete would throw the data away.
-	lostWorkload = conditionOf + `(?:containerexited|containerdead|processexited|mainprocessexited|oomkilled)|oomkilled.{0,80}(?:openshell|sandbox)|` +
+	lostWorkload = conditionOf + `(?:containerexited|containerdead|processexited|mainprocessexited)|oomkilled.{0,80}(?:openshell|sandbox)|` +
 		`out of memory.{0,80}sandbox|controlsupervisor exited|runtime descriptor is missing|must be stopped to start \(current phase: error\)`
-	stoppedByOutage   = `reason:? gatewayunreachable|gatewayunreachable:|\(gatewayunreachable\)|gateway outage limit`
-	restartedRuntime  = `containerruntimerestart|reason:? containerstopped|\(containerstopped\)`
+	stoppedByOutage   = `condition gatewayunreachable|gateway outage limit`
+	restartedRuntime  = `containerruntimerestart|condition containerstopped`
 	badWorkspace      = `workspacevalidationfailed|workspace root .{0,80}(?:not writable|does not exist|must exist)`
 	strangeContainer  = `outerfenceviolation`
 	supervisorImage   = `controlsupervisorstartfailed`
 	recordWithoutBody = `backendresourcemissing|computeresourcemissing`
 
-	sandboxGone = `(?:sandbox|workspace) ` + quotedName + ` (?:was|is)? (?:not |n't )found|no such sandbox|unknown sandbox|` +
+	sandboxGone = `sandbox ` + quotedName + ` (?:was|is)? (?:not |n't )found|workspace (?:'[^']*'|"[^"]*") not found|message: "workspace not found|no such sandbox|unknown sandbox|` +
 		`sandbox ` + quotedName + ` (?:does not exist|no longer exists)|no docker container labeled`
 	// The names of other things that are not found as well.
 	otherGone = `(?:provider|profile|service endpoint|chunk|image|policy|secret|namespace) ` + quotedName + ` not found|is not a recognized provider type`
