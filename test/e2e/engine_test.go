@@ -60,6 +60,12 @@ func (e *engine) image(reference string) {
 // build makes an image under a reference: busybox, an empty home, and more. The caller removes it.
 func (e *engine) build(reference string, more ...entry) (id string) {
 	e.t.Helper()
+	return e.buildWith(reference, nil, more...)
+}
+
+// buildWith makes such an image with the given Dockerfile instructions.
+func (e *engine) buildWith(reference string, changes []string, more ...entry) (id string) {
+	e.t.Helper()
 	busybox, err := os.ReadFile("/bin/busybox")
 	if err != nil {
 		e.t.Fatal(err)
@@ -71,7 +77,7 @@ func (e *engine) build(reference string, more ...entry) (id string) {
 		{name: "tmp", dir: true, mode: 0o1777},
 		{name: "sandbox", dir: true, mode: 0o755},
 	}, more...))
-	out, err := e.client.ImageImport(e.t.Context(), image.ImportSource{Source: rootfs, SourceName: "-"}, reference, image.ImportOptions{})
+	out, err := e.client.ImageImport(e.t.Context(), image.ImportSource{Source: rootfs, SourceName: "-"}, reference, image.ImportOptions{Changes: changes})
 	if err != nil {
 		e.t.Fatal(err)
 	}

@@ -10,6 +10,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+
 	"sandkeeper/test/standin"
 )
 
@@ -31,7 +35,22 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	os.Setenv(programs, dir)
+	defer removeNetwork()()
 	return m.Run()
+}
+
+// removeNetwork answers a function that removes the network that gateways share, unless it was there before.
+func removeNetwork() func() {
+	nothing := func() {}
+	c, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		return nothing
+	}
+	const shared = "openshell-docker"
+	if _, err := c.NetworkInspect(context.Background(), shared, network.InspectOptions{}); !errdefs.IsNotFound(err) {
+		return nothing
+	}
+	return func() { _ = c.NetworkRemove(context.Background(), shared) } // usually no test has made it
 }
 
 func build(ctx context.Context, dir string) error {

@@ -21,7 +21,7 @@ func TestRealCommandLineOverContainers(t *testing.T) {
 	image := fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))
 	e.image(image)
 	name := "real-" + gateway.NewID()[:8]
-	driver := &gateway.Docker{Client: e.client, Version: version, Namespace: "e2e-" + name, Command: []string{"/bin/sleep", "600"}}
+	driver := &gateway.Lenient{Client: e.client, Version: version, Namespace: "e2e-" + name, Command: []string{"/bin/sleep", "600"}}
 	h := newRealHost(t, cli, &gateway.Server{Version: version, Backend: driver})
 	h.registry(name)
 	made, err := driver.Create(t.Context(), gateway.Sandbox{Name: name, Spec: gateway.Sandbox{Image: image}.NewSpec(version)})

@@ -146,16 +146,20 @@ func (h *recipeHost) everything() []byte {
 	return protowire.AppendFixed32(protowire.AppendTag(spec, 998, protowire.Fixed32Type), 42)
 }
 
-func (h *recipeHost) driverConfig() []byte {
+func (h *recipeHost) driverConfig() []byte { return bindConfig(h.t, h.mounted, "/data") }
+
+// bindConfig is a driver_config with one bind mount.
+func bindConfig(t *testing.T, source, target string) []byte {
+	t.Helper()
 	config, err := structpb.NewStruct(map[string]any{"docker": map[string]any{
-		"mounts": []any{map[string]any{"type": "bind", "source": h.mounted, "target": "/data", "read_only": false, "of_the_future": "x"}},
+		"mounts": []any{map[string]any{"type": "bind", "source": source, "target": target, "read_only": false, "of_the_future": "x"}},
 	}})
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
 	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(config)
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return encoded
 }

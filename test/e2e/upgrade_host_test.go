@@ -21,7 +21,7 @@ import (
 type upgradeHost struct {
 	realHost
 	engine  *engine
-	driver  *gateway.Docker
+	driver  *gateway.Lenient
 	backend *unruly // in front of the driver
 	power   *power  // of the gateway in front of that
 	name    string
@@ -69,7 +69,7 @@ func newUpgradeHost(t *testing.T, state string, command ...string) *upgradeHost 
 	e := newEngine(t)
 	u := &upgradeHost{engine: e, name: "up" + gateway.NewID()[:8], image: fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))}
 	u.drive(version, command...)
-	u.backend = &unruly{Docker: u.driver}
+	u.backend = &unruly{Backend: u.driver}
 	u.power = &power{t: t, server: &gateway.Server{Version: version, Backend: u.backend, Calls: u.calls.add}, address: "127.0.0.1:0"}
 	u.power.on()
 	t.Cleanup(u.power.off)
@@ -86,7 +86,7 @@ func newUpgradeHost(t *testing.T, state string, command ...string) *upgradeHost 
 
 // drive makes the sandboxes of the gateway containers of its own.
 func (u *upgradeHost) drive(version string, command ...string) {
-	u.driver = &gateway.Docker{Client: u.engine.client, Version: version, Namespace: "e2e-" + u.name, Command: command}
+	u.driver = &gateway.Lenient{Client: u.engine.client, Version: version, Namespace: "e2e-" + u.name, Command: command}
 }
 
 // create makes the sandbox and gives it its home. Its spec has a field that no generation has yet.

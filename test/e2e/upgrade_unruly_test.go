@@ -15,7 +15,7 @@ import (
 
 // unruly is a backend that does as a test says. Creations and deletions are counted from 1, looks from the last creation.
 type unruly struct {
-	*gateway.Docker
+	gateway.Backend
 	beforeCreate, afterCreate func(n int, s gateway.Sandbox) error
 	beforeDelete, afterDelete func(n int) error
 	beforeList                func() error
@@ -45,7 +45,7 @@ func (u *unruly) List(ctx context.Context) ([]gateway.Sandbox, error) {
 			return nil, unheard(ctx, err)
 		}
 	}
-	all, err := u.Docker.List(ctx)
+	all, err := u.Backend.List(ctx)
 	look, creates := u.count(&u.looks), u.created()
 	for i := range all {
 		if u.phase != nil {
@@ -63,7 +63,7 @@ func (u *unruly) Create(ctx context.Context, s gateway.Sandbox) (gateway.Sandbox
 			return gateway.Sandbox{}, unheard(ctx, err)
 		}
 	}
-	made, err := u.Docker.Create(ctx, s)
+	made, err := u.Backend.Create(ctx, s)
 	u.mu.Lock()
 	u.looks = 0
 	u.mu.Unlock()
@@ -81,7 +81,7 @@ func (u *unruly) Delete(ctx context.Context, name string) (bool, error) {
 			return false, unheard(ctx, err)
 		}
 	}
-	deleted, err := u.Docker.Delete(ctx, name)
+	deleted, err := u.Backend.Delete(ctx, name)
 	if err == nil && u.afterDelete != nil {
 		err = unheard(ctx, u.afterDelete(n))
 	}

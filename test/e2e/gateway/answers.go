@@ -37,10 +37,7 @@ func (s *Server) list(ctx context.Context, in message) (message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if GenerationOf(s.Version) == Timestamps && r.workspace == "" {
-		return nil, status.Error(codes.InvalidArgument, "workspace_scope is required")
-	}
-	all, err := s.Backend.List(ctx)
+	all, err := s.within(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +57,16 @@ func (s *Server) get(ctx context.Context, in message) (message, error) {
 	if err != nil {
 		return nil, err
 	}
-	sandbox, err := s.find(ctx, r.name)
+	sandbox, err := s.named(ctx, r)
 	return s.answer(sandbox, err)
 }
 
 func (s *Server) create(ctx context.Context, in message) (message, error) {
 	r, err := createSchema(s.Version).read("CreateSandboxRequest", in)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.workspaceExists(ctx, r); err != nil {
 		return nil, err
 	}
 	wanted := Sandbox{Name: r.name, Workspace: r.workspace, Labels: r.labels, Annotations: r.annotations, Spec: r.spec}
@@ -82,7 +82,7 @@ func (s *Server) delete(ctx context.Context, in message) (message, error) {
 	if err != nil {
 		return nil, err
 	}
-	deleted, err := s.Backend.Delete(ctx, r.name)
+	deleted, err := s.Backend.Delete(ctx, r.key())
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (s *Server) phase(to Phase) unary {
 		if err != nil {
 			return nil, err
 		}
-		sandbox, err := s.Backend.SetPhase(ctx, r.name, to)
+		sandbox, err := s.Backend.SetPhase(ctx, r.key(), to)
 		return s.answer(sandbox, err)
 	}
 }
@@ -115,14 +115,14 @@ func (s *Server) answer(sandbox Sandbox, err error) (message, error) {
 	return m, nil
 }
 
-// find looks a sandbox up by name, or by id as ExecSandbox does before 0.1.0.
+// find looks a sandbox up by its key, or by its id as ExecSandbox does before 0.1.0.
 func (s *Server) find(ctx context.Context, key string) (Sandbox, error) {
 	all, err := s.Backend.List(ctx)
 	if err != nil {
 		return Sandbox{}, err
 	}
 	for _, sandbox := range all {
-		if sandbox.Name == key || sandbox.ID == key {
+		if sandbox.Key() == key || sandbox.ID == key {
 			return sandbox, nil
 		}
 	}
@@ -134,7 +134,7 @@ func (s *Server) exec(stream grpc.ServerStream, in message) error {
 	if err != nil {
 		return err
 	}
-	sandbox, err := s.find(stream.Context(), r.name)
+	sandbox, err := s.find(stream.Context(), r.key())
 	if err != nil {
 		return err
 	}

@@ -1,19 +1,15 @@
 package gateway
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/base64"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/client"
-	"github.com/docker/docker/pkg/stdcopy"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -25,215 +21,139 @@ const (
 	labelName      = "openshell.ai/sandbox-name"
 	labelNamespace = "openshell.ai/sandbox-namespace"
 	labelWorkspace = "openshell.ai/sandbox-workspace"
-
-	// Ours, in the place of the gateway's database: what a client sent, in base64, to be answered verbatim.
-	labelSpec = "sandkeeper.test/spec"
-	labelMeta = "sandkeeper.test/metadata" // which the driver is not told (compute/mod.rs, driver_sandbox_from_public)
 )
 
-// Docker keeps sandboxes as real containers, named and labelled as the docker driver of Version does it. Only containers of its
-// namespace are its own.
+// Docker keeps sandboxes as the docker driver of 0.0.110 does: records in SQLite, containers whose main process is the supervisor, and
+// files for them below a home. What it makes is held against recordings of a real host (TestHostIsLikeTheRecordedOne).
 type Docker struct {
-	Client    *client.Client
-	Version   string
-	Namespace string
-	Command   []string // main process of a created sandbox
+	Client     *client.Client
+	Version    string
+	Namespace  string
+	Home       string // of the user that the gateway runs as: state, database, the sandboxes' tokens
+	Supervisor string // path of the program that becomes the main process of each container
+	Endpoint   string // where sandboxes find the gateway
+	TLS        *PKI   // nil: sandboxes get no certificates
+	Database   string // path; "" is the default one below Home
+	Command    string // main process of the agent; "" is the driver's own, "sleep infinity"
+
+	EnableBindMounts bool // [openshell.drivers.docker] enable_bind_mounts
+
+	store   *store
+	network network
+	running context.Context // ends with Close and Shutdown
+	stop    context.CancelFunc
+	work    sync.WaitGroup
+
+	mu       sync.Mutex
+	sessions map[string]string   // the container whose supervisor is connected, by sandbox id
+	seen     map[string]snapshot // what the last look saw, by sandbox id
+	fences   map[string]string   // when the run ended that a start has followed, by sandbox id
+}
+
+// lookEvery lies between two looks at the containers (WATCH_POLL_INTERVAL).
+const lookEvery = 2 * time.Second
+
+// Open reads the database, starts what was running when the gateway was stopped, and begins to look at the containers.
+func (d *Docker) Open(ctx context.Context) (err error) {
+	if d.store, err = openStore(ctx, d.databasePath()); err != nil {
+		return err
+	}
+	if err := d.prepare(ctx); err != nil {
+		return err
+	}
+	d.sessions, d.seen, d.fences = map[string]string{}, map[string]snapshot{}, map[string]string{}
+	d.running, d.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if err := d.resume(d.running); err != nil {
+		return err
+	}
+	d.work.Go(func() { d.watch(d.running) })
+	return nil
+}
+
+// Close ends the gateway as a kill does: nothing happens to its sandboxes.
+func (d *Docker) Close() error {
+	d.stop()
+	d.work.Wait()
+	return d.store.close()
+}
+
+func (d *Docker) databasePath() string {
+	return cmp.Or(d.Database, filepath.Join(d.Home, ".local/state/openshell/gateway/openshell.db"))
+}
+
+// AddWorkspace makes a workspace.
+func (d *Docker) AddWorkspace(ctx context.Context, name string) error {
+	return d.store.addWorkspace(ctx, name)
+}
+
+// Workspaces are the names of all workspaces.
+func (d *Docker) Workspaces(ctx context.Context) ([]string, error) { return d.store.workspaces(ctx) }
+
+// List is every sandbox of every workspace.
+func (d *Docker) List(ctx context.Context) ([]Sandbox, error) { return d.store.sandboxes(ctx, "") }
+
+// Create records a sandbox, which is then provisioned in the background.
+func (d *Docker) Create(ctx context.Context, s Sandbox) (Sandbox, error) {
+	r, err := recipeOf(s.Spec)
+	if err != nil {
+		return Sandbox{}, status.Errorf(codes.InvalidArgument, "spec: %v", err)
+	}
+	if err := d.allows(r); err != nil {
+		return Sandbox{}, err
+	}
+	s.ID, s.Image, s.Phase, s.Created, s.Unloaded = NewID(), r.image, Provisioning, time.Now(), true
+	s.Workspace = s.workspace()
+	if err := d.store.insert(ctx, s); err != nil {
+		return Sandbox{}, err
+	}
+	d.work.Go(func() { d.provision(d.running, s, r) })
+	return s, nil
+}
+
+// Delete removes the container, its token and the record. It answers false when there was no container.
+func (d *Docker) Delete(ctx context.Context, key string) (bool, error) {
+	s, err := d.store.named(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	if s, err = d.enter(ctx, s, Deleting, "Deleting", "Sandbox deletion requested"); err != nil {
+		return false, err
+	}
+	c, err := d.find(ctx, s.ID)
+	if err != nil {
+		return false, err
+	}
+	if c != nil {
+		if err := d.Client.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}); err != nil {
+			return false, status.Errorf(codes.Internal, "delete docker sandbox container failed: %v", err)
+		}
+	}
+	d.removeToken(s)
+	return c != nil, d.store.remove(ctx, s.ID)
+}
+
+// find is the container with a sandbox's id, nil when there is none. Nothing but labels is looked at.
+func (d *Docker) find(ctx context.Context, id string) (*container.Summary, error) {
+	own := d.own()
+	own.Add("label", labelID+"="+id)
+	found, err := d.Client.ContainerList(ctx, container.ListOptions{All: true, Filters: own})
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "find Docker sandbox container failed: %v", err)
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	return &found[0], nil
 }
 
 func (d *Docker) own() filters.Args {
 	return filters.NewArgs(filters.Arg("label", labelManagedBy+"=openshell"), filters.Arg("label", labelNamespace+"="+d.Namespace))
 }
 
-// List is every container of the namespace.
-func (d *Docker) List(ctx context.Context) ([]Sandbox, error) {
-	found, err := d.Client.ContainerList(ctx, container.ListOptions{All: true, Filters: d.own()})
-	if err != nil {
-		return nil, status.Errorf(codes.Internal, "list sandboxes failed: %v", err)
-	}
-	var all []Sandbox
-	for _, c := range found {
-		s := Sandbox{
-			ID: c.Labels[labelID], Name: c.Labels[labelName], Workspace: c.Labels[labelWorkspace], Image: c.Image,
-			Phase: d.phase(c.State), Created: time.Unix(c.Created, 0), Spec: sent(c.Labels, labelSpec),
-		}
-		s.readMeta(sent(c.Labels, labelMeta))
-		all = append(all, s)
-	}
-	slices.SortFunc(all, older)
-	return all, nil
-}
-
-// phase is what the driver makes of a container's state; a stopped sandbox has a phase of its own since 0.0.105.
-func (d *Docker) phase(state string) Phase {
-	switch {
-	case state == "running":
-		return Ready
-	case state == "exited" && Since(d.Version, 105):
-		return Stopped
-	default:
-		return Failed
-	}
-}
-
-// sent is what a client sent and a label keeps; nil where there is none.
-func sent(labels map[string]string, label string) []byte {
-	kept, there := labels[label]
-	if !there {
-		return nil
-	}
-	b, err := base64.StdEncoding.DecodeString(kept)
-	if err != nil {
-		return nil
-	}
-	return b
-}
-
-// keptMeta is what a gateway's database keeps of the metadata: labels1, annotations2, and what is of the future as field 3.
-func (s *Sandbox) keptMeta() message {
-	var m message
-	m.pairs(1, s.Labels)
-	m.pairs(2, s.Annotations)
-	m.embed(3, s.Later)
-	return m
-}
-
-func (s *Sandbox) readMeta(kept []byte) {
-	fields, err := decode(kept)
-	if err != nil {
-		return
-	}
-	for _, f := range fields {
-		switch f.number {
-		case 1:
-			_ = toPair(&s.Labels, f) // keptMeta wrote it
-		case 2:
-			_ = toPair(&s.Annotations, f)
-		case 3:
-			s.Later = f.bytes
-		}
-	}
-}
-
-// containerName is the driver's: with the workspace since 0.0.88.
-func (d *Docker) containerName(s Sandbox) string {
-	if Since(d.Version, 88) {
-		return fmt.Sprintf("openshell-%s--%s-%s", s.workspace(), s.Name, s.ID)
-	}
-	return fmt.Sprintf("openshell-%s-%s", s.Name, s.ID)
-}
-
-// Create makes and starts a container from the spec's image.
-func (d *Docker) Create(ctx context.Context, s Sandbox) (Sandbox, error) {
-	if _, err := d.find(ctx, s.Name); err == nil {
-		return Sandbox{}, status.Error(codes.AlreadyExists, "sandbox already exists")
-	}
-	r, err := recipeOf(s.Spec)
-	if err != nil {
-		return Sandbox{}, status.Errorf(codes.InvalidArgument, "spec: %v", err)
-	}
-	s.ID, s.Image, s.Phase, s.Created = NewID(), r.image, Ready, time.Now()
-	maps.Copy(r.labels, map[string]string{
-		labelManagedBy: "openshell", labelNamespace: d.Namespace, labelID: s.ID, labelName: s.Name,
-		labelSpec: base64.StdEncoding.EncodeToString(s.Spec), labelMeta: base64.StdEncoding.EncodeToString(s.keptMeta()),
+// enter writes a phase of the gateway's own making.
+func (d *Docker) enter(ctx context.Context, s Sandbox, p Phase, reason, message string) (Sandbox, error) {
+	return d.store.update(ctx, s.ID, func(s *Sandbox) bool {
+		s.Phase, s.Reason, s.Message = p, reason, message
+		return true
 	})
-	if Since(d.Version, 88) {
-		r.labels[labelWorkspace] = s.workspace()
-	}
-	made, err := d.Client.ContainerCreate(ctx, &container.Config{Image: r.image, Env: r.env, Labels: r.labels, Cmd: d.Command},
-		&container.HostConfig{NetworkMode: "none", Mounts: r.mounts}, nil, nil, d.containerName(s))
-	if err != nil {
-		return Sandbox{}, status.Errorf(codes.Internal, "create sandbox failed: %v", err)
-	}
-	if err := d.Client.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
-		return Sandbox{}, status.Errorf(codes.Internal, "create sandbox failed: %v", err)
-	}
-	return s, nil
-}
-
-// Delete removes the container and all that was in it, as the driver does.
-func (d *Docker) Delete(ctx context.Context, name string) (bool, error) {
-	id, err := d.find(ctx, name)
-	if err != nil {
-		return false, err
-	}
-	if err := d.Client.ContainerRemove(ctx, id, container.RemoveOptions{Force: true}); err != nil {
-		return false, status.Errorf(codes.Internal, "delete sandbox failed: %v", err)
-	}
-	return true, nil
-}
-
-// SetPhase stops or starts the container.
-func (d *Docker) SetPhase(ctx context.Context, name string, p Phase) (Sandbox, error) {
-	id, err := d.find(ctx, name)
-	if err != nil {
-		return Sandbox{}, err
-	}
-	now := 0
-	if p == Stopped {
-		err = d.Client.ContainerStop(ctx, id, container.StopOptions{Timeout: &now})
-	} else {
-		err = d.Client.ContainerStart(ctx, id, container.StartOptions{})
-	}
-	if err != nil {
-		return Sandbox{}, status.Errorf(codes.Internal, "%v", err)
-	}
-	all, err := d.List(ctx)
-	if i := slices.IndexFunc(all, func(s Sandbox) bool { return s.Name == name }); i >= 0 {
-		return all[i], err
-	}
-	return Sandbox{}, err
-}
-
-// find is the container id of the sandbox with that name.
-func (d *Docker) find(ctx context.Context, name string) (string, error) {
-	named := d.own()
-	named.Add("label", labelName+"="+name)
-	found, err := d.Client.ContainerList(ctx, container.ListOptions{All: true, Filters: named})
-	if err != nil {
-		return "", status.Errorf(codes.Internal, "%v", err)
-	}
-	if len(found) == 0 {
-		return "", status.Error(codes.NotFound, "sandbox not found")
-	}
-	return found[0].ID, nil
-}
-
-// Exec runs the command in the container.
-func (d *Docker) Exec(ctx context.Context, s Sandbox, e Exec) (int, error) {
-	id, err := d.find(ctx, s.Name)
-	if err != nil {
-		return 0, err
-	}
-	var env []string
-	for name, value := range e.Env {
-		env = append(env, name+"="+value)
-	}
-	made, err := d.Client.ContainerExecCreate(ctx, id, container.ExecOptions{
-		Cmd: e.Argv, Env: env, WorkingDir: e.Workdir, AttachStdin: true, AttachStdout: true, AttachStderr: true,
-	})
-	if err != nil {
-		return 0, status.Errorf(codes.Unavailable, "supervisor relay failed: %v", err)
-	}
-	attached, err := d.Client.ContainerExecAttach(ctx, made.ID, container.ExecAttachOptions{})
-	if err != nil {
-		return 0, status.Errorf(codes.Unavailable, "supervisor relay failed: %v", err)
-	}
-	defer attached.Close()
-	go func() {
-		_, _ = bytes.NewReader(e.Stdin).WriteTo(attached.Conn) // a command that does not read its input is not a failure
-		_ = attached.CloseWrite()
-	}()
-	if _, err := stdcopy.StdCopy(e.Stdout, e.Stderr, attached.Reader); err != nil {
-		return 0, status.Errorf(codes.Unavailable, "supervisor relay failed: %v", err)
-	}
-	ended, err := d.Client.ContainerExecInspect(ctx, made.ID)
-	return ended.ExitCode, err
-}
-
-// older orders as the gateway lists: by creation, then name.
-func older(a, b Sandbox) int {
-	if order := a.Created.Compare(b.Created); order != 0 {
-		return order
-	}
-	return strings.Compare(a.Name, b.Name)
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/docker/docker/api/types/mount"
@@ -10,13 +11,13 @@ import (
 
 // recipe is what a container needs of a SandboxSpec.
 type recipe struct {
-	image  string
-	env    []string
-	labels map[string]string
-	mounts []mount.Mount
+	image       string
+	environment map[string]string // the template's, with the spec's over it
+	labels      map[string]string
+	mounts      []mount.Mount
 }
 
-// recipeOf reads environment5, template6{ image1, labels4, driver_config11 }.
+// recipeOf reads environment5, template6{ image1, labels4, environment6, driver_config11 }.
 func recipeOf(spec []byte) (recipe, error) {
 	r := recipe{labels: map[string]string{}}
 	fields, err := decode(spec)
@@ -35,10 +36,10 @@ func recipeOf(spec []byte) (recipe, error) {
 			return r, err
 		}
 	}
-	for name, value := range values {
-		r.env = append(r.env, name+"="+value)
+	if r.environment == nil {
+		r.environment = map[string]string{}
 	}
-	slices.Sort(r.env)
+	maps.Copy(r.environment, values)
 	return r, nil
 }
 
@@ -53,6 +54,8 @@ func (r *recipe) template(b []byte) error {
 			r.image = string(f.bytes)
 		case 4:
 			err = toPair(&r.labels, f)
+		case 6:
+			err = toPair(&r.environment, f)
 		case 11:
 			r.mounts, err = mountsOf(f.bytes)
 		}
@@ -61,6 +64,24 @@ func (r *recipe) template(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// binds are the bind mounts as the engine's short form, which the driver uses for them.
+func (r recipe) binds() (all []string) {
+	for _, m := range r.mounts {
+		switch {
+		case m.Type != mount.TypeBind:
+		case m.ReadOnly:
+			all = append(all, m.Source+":"+m.Target+":ro")
+		default:
+			all = append(all, m.Source+":"+m.Target)
+		}
+	}
+	return all
+}
+
+func (r recipe) otherMounts() []mount.Mount {
+	return slices.DeleteFunc(slices.Clone(r.mounts), func(m mount.Mount) bool { return m.Type == mount.TypeBind })
 }
 
 // mountsOf are the mounts of a driver_config: {"docker":{"mounts":[{"type":"bind","source":…,"target":…,"read_only":…}]}}. What is

@@ -13,7 +13,7 @@ import (
 func TestRecipe(t *testing.T) {
 	want := Sandbox{Image: "img:1", Environment: map[string]string{"B": "2", "A": "1"}}
 	got, err := recipeOf(want.spec("0.0.110"))
-	if err != nil || got.image != "img:1" || strings.Join(got.env, " ") != "A=1 B=2" {
+	if err != nil || got.image != "img:1" || strings.Join(pairsOf(got.environment), " ") != "A=1 B=2" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, err := recipeOf([]byte{0x0f}); err == nil {

@@ -41,7 +41,7 @@ func (m *Memory) List(context.Context) ([]Sandbox, error) {
 func (m *Memory) Create(_ context.Context, s Sandbox) (Sandbox, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.index(s.Name) >= 0 {
+	if m.index(s.Key()) >= 0 {
 		return Sandbox{}, status.Error(codes.AlreadyExists, "sandbox already exists")
 	}
 	s.ID, s.Phase, s.Created = NewID(), Ready, time.Now()
@@ -50,10 +50,10 @@ func (m *Memory) Create(_ context.Context, s Sandbox) (Sandbox, error) {
 }
 
 // Delete forgets a sandbox.
-func (m *Memory) Delete(_ context.Context, name string) (bool, error) {
+func (m *Memory) Delete(_ context.Context, key string) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	i := m.index(name)
+	i := m.index(key)
 	if i < 0 {
 		return false, status.Error(codes.NotFound, "sandbox not found")
 	}
@@ -62,10 +62,10 @@ func (m *Memory) Delete(_ context.Context, name string) (bool, error) {
 }
 
 // SetPhase puts a sandbox into a phase.
-func (m *Memory) SetPhase(_ context.Context, name string, p Phase) (Sandbox, error) {
+func (m *Memory) SetPhase(_ context.Context, key string, p Phase) (Sandbox, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	i := m.index(name)
+	i := m.index(key)
 	if i < 0 {
 		return Sandbox{}, status.Error(codes.NotFound, "sandbox not found")
 	}
@@ -73,8 +73,19 @@ func (m *Memory) SetPhase(_ context.Context, name string, p Phase) (Sandbox, err
 	return m.sandboxes[i], nil
 }
 
-func (m *Memory) index(name string) int {
-	return slices.IndexFunc(m.sandboxes, func(s Sandbox) bool { return s.Name == name })
+// Workspaces are the default one and those of the sandboxes.
+func (m *Memory) Workspaces(context.Context) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := []string{defaultWorkspace}
+	for _, s := range m.sandboxes {
+		all = append(all, s.workspace())
+	}
+	return all, nil
+}
+
+func (m *Memory) index(key string) int {
+	return slices.IndexFunc(m.sandboxes, func(s Sandbox) bool { return s.Key() == key })
 }
 
 // Exec runs the command here.

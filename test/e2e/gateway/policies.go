@@ -32,7 +32,7 @@ func (s *Server) policyStatus(ctx context.Context, in message) (message, error) 
 	if r.global {
 		return nil, status.Error(codes.NotFound, "no global policy revision found")
 	}
-	sandbox, err := s.find(ctx, r.name)
+	sandbox, err := s.named(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (s *Server) listPolicies(ctx context.Context, in message) (message, error) 
 	if err != nil || r.global {
 		return nil, err
 	}
-	sandbox, err := s.find(ctx, r.name)
+	sandbox, err := s.named(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (s *Server) sandboxConfig(ctx context.Context, in message) (message, error)
 	if err != nil {
 		return nil, err
 	}
-	sandbox, err := s.find(ctx, r.name)
+	sandbox, err := s.named(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func (s *Server) sandboxProviders(ctx context.Context, in message) (message, err
 	if err != nil {
 		return nil, err
 	}
-	sandbox, err := s.find(ctx, r.name)
+	sandbox, err := s.named(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,8 @@ type request struct {
 	env       map[string]string
 	stdin     []byte
 
+	allWorkspaces bool
+
 	annotations  map[string]string
 	revision     uint64
 	global       bool
@@ -83,6 +85,11 @@ func toStdin(r *request, f field) error     { r.stdin = f.bytes; return nil }
 func toLabels(r *request, f field) error    { return toPair(&r.labels, f) }
 func toEnv(r *request, f field) error       { return toPair(&r.env, f) }
 
+func toAllWorkspaces(r *request, f field) error {
+	r.allWorkspaces = f.varint != 0
+	return nil
+}
+
 func toAnnotations(r *request, f field) error  { return toPair(&r.annotations, f) }
 func toRevision(r *request, f field) error     { r.revision = f.varint; return nil }
 func toGlobal(r *request, f field) error       { r.global = f.varint != 0; return nil }
@@ -119,8 +126,11 @@ func toSelector(r *request, f field) error {
 		if err := part.wants(protowire.BytesType); err != nil {
 			return err
 		}
-		if part.number == 1 {
+		switch part.number {
+		case 1:
 			r.workspace = string(part.bytes)
+		case 2:
+			r.allWorkspaces = true
 		}
 	}
 	return nil

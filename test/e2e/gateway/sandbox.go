@@ -1,6 +1,9 @@
 package gateway
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Phase is the state of a sandbox as the API numbers it (enum SandboxPhase).
 type Phase uint64
@@ -35,6 +38,11 @@ type Sandbox struct {
 	Created     time.Time
 	Spec        []byte // the spec as a client sent it; it is answered verbatim
 	Later       []byte // fields of a future ObjectMeta, in wire form
+
+	Reason, Message string // of its Ready condition
+	Instance        string // the container; "" says "openshell-" and the name
+	Revision        uint64 // resource_version; 0 says 1
+	Unloaded        bool   // its supervisor has loaded no policy yet
 }
 
 // encode is s as a Sandbox message of the given version.
@@ -58,7 +66,7 @@ func (s Sandbox) encodeCluster(version string) message {
 	m.embed(5, s.status(version))
 	m.number(6, uint64(s.Phase))
 	m.number(7, uint64(s.Created.UnixMilli()))
-	m.number(8, 1)
+	m.number(8, s.policyVersion())
 	return m
 }
 
@@ -68,7 +76,7 @@ func (s Sandbox) encodeMetadata(version string) message {
 	m.embed(2, s.spec(version))
 	m.embed(3, s.status(version))
 	m.number(4, uint64(s.Phase))
-	m.number(5, 1)
+	m.number(5, s.policyVersion())
 	return m
 }
 
@@ -89,7 +97,7 @@ func (s Sandbox) meta(version string) message {
 	}
 	m.pairs(4, s.Labels)
 	if Since(version, 44) {
-		m.number(5, 1)
+		m.number(5, max(s.Revision, 1))
 	}
 	if Since(version, 84) {
 		m.pairs(6, s.Annotations)
@@ -101,6 +109,14 @@ func (s Sandbox) meta(version string) message {
 		m.timestamp(103, s.Created)
 	}
 	return append(m, s.Later...)
+}
+
+// policyVersion is that of the policy that the sandbox has loaded.
+func (s Sandbox) policyVersion() uint64 {
+	if s.Unloaded {
+		return 0
+	}
+	return 1
 }
 
 func (s Sandbox) workspace() string {
@@ -144,13 +160,15 @@ func (s Sandbox) status(version string) message {
 	if GenerationOf(version) < Timestamps {
 		m.text(1, s.Name)
 	}
-	m.text(2, "openshell-"+s.Name)
+	m.text(2, cmp.Or(s.Instance, "openshell-"+s.Name))
 	condition.text(1, "Ready")
 	condition.text(2, map[bool]string{true: "True", false: "False"}[s.Phase == Ready])
+	condition.text(3, s.Reason)
+	condition.text(4, s.Message)
 	m.embed(5, condition)
 	if GenerationOf(version) >= Status {
 		m.number(6, uint64(s.Phase))
-		m.number(7, 1)
+		m.number(7, s.policyVersion())
 	}
 	return m
 }

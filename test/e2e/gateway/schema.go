@@ -21,8 +21,11 @@ func (s schema) scoped(version string, number protowire.Number) schema {
 // listSchema is ListSandboxesRequest of a version, with workspace 4, and ListProvidersRequest, with workspace 3.
 func listSchema(version string, workspace protowire.Number) schema {
 	s := schema{1: {"limit", varint, toLimit}, 2: {"offset", varint, toOffset}}
-	if GenerationOf(version) == Timestamps {
+	switch {
+	case GenerationOf(version) == Timestamps:
 		s = schema{1: {"page_size", varint, toLimit}, 2: {"page_token", lengthed, toToken}}
+	case Since(version, 88):
+		s[workspace+1] = slot{"all_workspaces", varint, toAllWorkspaces}
 	}
 	return s.scoped(version, workspace)
 }

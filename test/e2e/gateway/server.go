@@ -30,12 +30,12 @@ type Exec struct {
 	Stderr  io.Writer
 }
 
-// Backend holds the sandboxes behind a gateway. Its methods answer gRPC status errors.
+// Backend holds the sandboxes behind a gateway. Its methods answer gRPC status errors; they take sandboxes by Key.
 type Backend interface {
 	List(ctx context.Context) ([]Sandbox, error)
 	Create(ctx context.Context, s Sandbox) (Sandbox, error)
-	Delete(ctx context.Context, name string) (deleted bool, err error)
-	SetPhase(ctx context.Context, name string, p Phase) (Sandbox, error)
+	Delete(ctx context.Context, key string) (deleted bool, err error)
+	SetPhase(ctx context.Context, key string, p Phase) (Sandbox, error)
 	Exec(ctx context.Context, s Sandbox, e Exec) (exit int, err error)
 }
 

@@ -22,7 +22,7 @@ func (s *Server) watch(stream grpc.ServerStream, in message) error {
 		return err
 	}
 	for seen := Phase(1 << 32); ; {
-		sandbox, err := s.find(stream.Context(), r.name)
+		sandbox, err := s.find(stream.Context(), r.key())
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// workspaced is a backend that knows which workspaces there are. Any other has every workspace that is asked for.
+type workspaced interface {
+	Workspaces(ctx context.Context) ([]string, error)
+}
+
+// key is that of the sandbox that a request names.
+func (r request) key() string { return keyOf(r.workspace, r.name) }
+
+// named is the sandbox that a request names.
+func (s *Server) named(ctx context.Context, r request) (Sandbox, error) {
+	if err := s.workspaceExists(ctx, r); err != nil {
+		return Sandbox{}, err
+	}
+	return s.find(ctx, r.key())
+}
+
+// within are the sandboxes of the workspace that a request names, or of all. Since 0.1.0 it must name one.
+func (s *Server) within(ctx context.Context, r request) ([]Sandbox, error) {
+	switch {
+	case r.allWorkspaces && r.workspace != "":
+		return nil, status.Error(codes.InvalidArgument, "all_workspaces and workspace are mutually exclusive")
+	case GenerationOf(s.Version) == Timestamps && r.workspace == "" && !r.allWorkspaces:
+		return nil, status.Error(codes.InvalidArgument, "workspace_scope is required")
+	}
+	if err := s.workspaceExists(ctx, r); err != nil {
+		return nil, err
+	}
+	all, err := s.Backend.List(ctx)
+	if err != nil || r.allWorkspaces || !Since(s.Version, 88) {
+		return all, err
+	}
+	wanted := Sandbox{Workspace: r.workspace}.workspace()
+	return slices.DeleteFunc(all, func(found Sandbox) bool { return found.workspace() != wanted }), nil
+}
+
+func (s *Server) workspaceExists(ctx context.Context, r request) error {
+	backend, knows := s.Backend.(workspaced)
+	if !knows || r.workspace == "" {
+		return nil
+	}
+	all, err := backend.Workspaces(ctx)
+	if err == nil && !slices.Contains(all, r.workspace) {
+		err = status.Errorf(codes.NotFound, "workspace '%s' not found", r.workspace)
+	}
+	return err
+}
