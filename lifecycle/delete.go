@@ -25,11 +25,7 @@ func (w *wrapped) DeleteSandbox(ctx context.Context, sandbox Reference) (err err
 	}
 	before := op.entry.Status
 	ctx = op.correlated(ctx)
-	if err := op.enter(StatusDeleting); err != nil {
-		return err
-	}
-	op.began(ctx, "delete", "sandbox deletion began")
-	if err := op.quiesce(ctx); err != nil {
+	if err := op.beginQuiesced(ctx); err != nil {
 		return errors.Join(err, op.abort(before))
 	}
 	if err := w.Driver.DeleteSandbox(ctx, sandbox); err != nil {

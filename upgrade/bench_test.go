@@ -72,6 +72,8 @@ type fitted struct {
 	backups *Backups
 	engine  *engine.Engine
 	steps   steps
+
+	chainStore *lifecycle.Store // of the extensions, once there are some
 }
 
 func fit(ctx context.Context, folder, engineHost, socket string, point func(string)) (*fitted, error) {

@@ -90,18 +90,25 @@ func (j *job) rebuild(ctx context.Context) error {
 		if j.NemoClaw == nil {
 			return errors.New("there is no nemoclaw command to rebuild it")
 		}
-		j.Log = filepath.Join(j.Journal.Dir(), fmt.Sprintf("rebuild-%s-%s.log", j.Name, j.Run))
-		if err := j.doom(); err != nil {
-			return err
-		}
-		exit, err := j.NemoClaw.Rebuild(ctx, j.Name, j.Log)
-		if err := j.rebuilt(context.WithoutCancel(ctx), exit, err); err != nil {
-			return fmt.Errorf("%w; what it printed is in %s", err, j.Log)
-		}
-		return nil
+		return j.within(ctx, j.runRebuild)
+	}
+	if err := j.adopt(ctx, record); err != nil {
+		return err
 	}
 	j.NewID = record.ID
 	return j.replaced(ctx)
+}
+
+func (j *job) runRebuild(ctx context.Context) error {
+	j.Log = filepath.Join(j.Journal.Dir(), fmt.Sprintf("rebuild-%s-%s.log", j.Name, j.Run))
+	if err := j.doom(); err != nil {
+		return err
+	}
+	exit, err := j.NemoClaw.Rebuild(ctx, j.Name, j.Log)
+	if err := j.rebuilt(context.WithoutCancel(ctx), exit, err); err != nil {
+		return fmt.Errorf("%w; what it printed is in %s", err, j.Log)
+	}
+	return nil
 }
 
 // rebuilt judges by looking: the exit status is zero also where NemoClaw left work undone (docs/facts/nemoclaw.md

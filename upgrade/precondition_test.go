@@ -215,6 +215,7 @@ func (a *added) Reconcile(context.Context, lifecycle.Sandbox, *lifecycle.State) 
 func (f *fitted) extend(t *testing.T, e lifecycle.Extension) {
 	t.Helper()
 	store, err := lifecycle.OpenStore(t.TempDir()+"/extensions.db", 0)
+	f.chainStore = store
 	if err != nil {
 		t.Fatal(err)
 	}

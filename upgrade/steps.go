@@ -94,7 +94,10 @@ func (j *job) lookAgain(ctx context.Context) error {
 	case c.Paused():
 		return fmt.Errorf("container %q is paused; run `docker unpause %s` first", c.Name, c.Name)
 	}
-	return j.imagePresent(ctx)
+	if err := j.imagePresent(ctx); err != nil {
+		return err
+	}
+	return j.foresee(ctx)
 }
 
 // stopOld stops the old sandbox: what it would write after its backup would be lost.

@@ -1,0 +1,167 @@
+package upgrade
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"sandkeeper/lifecycle"
+)
+
+// noting is an extension that notes its phases and the ids they are about, and keeps state.
+type noting struct {
+	phases []string
+	adds   bool
+}
+
+func (n *noting) note(phase lifecycle.Phase, s lifecycle.Sandbox) {
+	id := s.ID
+	if strings.HasPrefix(id, "pending-") {
+		id = "pending"
+	}
+	n.phases = append(n.phases, string(phase)+" "+id)
+}
+
+func (n *noting) BeforeCreate(_ context.Context, s lifecycle.Sandbox, add *lifecycle.Builder) (*lifecycle.State, error) {
+	n.note(lifecycle.BeforeCreate, s)
+	if n.adds {
+		return nil, add.AddEnv("LEASE", "7")
+	}
+	return &lifecycle.State{SchemaVersion: 1, Payload: []byte("held")}, nil
+}
+
+func (n *noting) AfterCreateSuccess(_ context.Context, s lifecycle.Sandbox, _ *lifecycle.State) (*lifecycle.State, error) {
+	n.note(lifecycle.AfterCreateSuccess, s)
+	return nil, nil
+}
+
+func (n *noting) AfterCreateFailed(_ context.Context, s lifecycle.Sandbox, _ *lifecycle.State) (*lifecycle.State, error) {
+	n.note(lifecycle.AfterCreateFailed, s)
+	return nil, nil
+}
+
+func (n *noting) BeforeDelete(_ context.Context, s lifecycle.Sandbox, _ *lifecycle.State) (*lifecycle.State, error) {
+	n.note(lifecycle.BeforeDelete, s)
+	return nil, nil
+}
+
+func (n *noting) AfterDelete(_ context.Context, s lifecycle.Sandbox, _ *lifecycle.State) (*lifecycle.State, error) {
+	n.note(lifecycle.AfterDelete, s)
+	return nil, nil
+}
+
+func (n *noting) Reconcile(context.Context, lifecycle.Sandbox, *lifecycle.State) (lifecycle.ReconcileOutcome, error) {
+	return lifecycle.ReconcileOutcome{}, nil
+}
+
+// aroundNemoClaw plans the upgrade of alpha as NemoClaw's, with that rebuild and that extension.
+func (f *fitted) aroundNemoClaw(t *testing.T, r *rebuilding, e lifecycle.Extension) []*Entry {
+	t.Helper()
+	f.extend(t, e)
+	f.NemoClaw = r
+	targets, _ := f.targets(t.Context(), "alpha")
+	targets[0].Way = ByNemoClaw
+	ready, refused, err := f.Preconditions(t.Context(), targets)
+	if err != nil || len(ready) != 1 {
+		t.Fatal(refused, err)
+	}
+	return ready
+}
+
+// foreseen are the phases of the question before anything is done, which is taken back at once.
+var foreseen = []string{"before_create pending", "after_create_failed pending"}
+
+func TestExtensionsStandAroundNemoClawsRebuild(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	e := &noting{}
+	if got := f.Execute(t.Context(), f.aroundNemoClaw(t, &rebuilding{do: w.replace(t, home())}, e))[0]; got.Outcome != Upgraded || strings.Contains(strings.Join(got.Warnings, " "), "extension") {
+		t.Fatalf("Execute = %+v", got)
+	}
+	id := w.settled(t, f, "alpha", "running").Labels["openshell.ai/sandbox-id"]
+	want := append(slices.Clone(foreseen), "before_create pending", "before_delete id-alpha", "after_delete id-alpha", "after_create_success "+id)
+	if !slices.Equal(e.phases, want) {
+		t.Errorf("phases are %q\nwant %q", e.phases, want)
+	}
+	for known, want := range map[string]bool{id: true, "id-alpha": false} {
+		if got, err := f.Chain.Knows(known); err != nil || got != want {
+			t.Errorf("the chain knows %s: %v, %v", known, got, err)
+		}
+	}
+}
+
+// What NemoClaw cannot apply is refused by name, and neither a backup is made nor NemoClaw run.
+func TestAnAdditionThatNemoClawCannotApplyIsRefusedBeforeAnythingIsDone(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	e := &noting{adds: true}
+	entries := f.aroundNemoClaw(t, &rebuilding{do: func(context.Context) { t.Error("NemoClaw was run") }}, e)
+	got := f.Execute(t.Context(), entries)[0]
+	for _, want := range []string{`extension "fleet" adds env "LEASE"`, "nemoclaw", lifecycle.OverrideVariable} {
+		if !strings.Contains(got.Reason, want) {
+			t.Errorf("the reason does not say %s: %s", want, got.Reason)
+		}
+	}
+	if got.Outcome != Failed || got.Step != StepPreconditions || got.Unfinished || got.Backup != "" || !slices.Equal(e.phases, foreseen) {
+		t.Errorf("Execute = %+v, phases %q", got, e.phases)
+	}
+	w.settled(t, f, "alpha", "running")
+}
+
+func TestARebuildByNemoClawThatFailsIsTakenBackFromTheExtensions(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	e := &noting{}
+	got := f.Execute(t.Context(), f.aroundNemoClaw(t, &rebuilding{exit: 1}, e))[0]
+	want := append(slices.Clone(foreseen), "before_create pending", "before_delete id-alpha", "after_create_failed pending")
+	if got.Outcome != Failed || !slices.Equal(e.phases, want) {
+		t.Errorf("Execute = %+v, phases %q", got, e.phases)
+	}
+}
+
+// The one that made the new sandbox was killed: the next run tells the extensions, also where a look that came while the rebuild was at
+// work has taken its intents for failed ones.
+func TestExtensionsLearnOfARebuildThatWasCutOff(t *testing.T) {
+	for name, between := range map[string]func(*world, *fitted) []lifecycle.Record{
+		"nobody looked":     nil,
+		"looked afterwards": func(w *world, _ *fitted) []lifecycle.Record { return w.list() },
+		"looked meanwhile":  func(*world, *fitted) []lifecycle.Record { return []lifecycle.Record{} },
+	} {
+		w := startWorld(t, "running", "alpha")
+		f := w.fit(t)
+		e := &noting{}
+		replace := w.replace(t, home())
+		entries := f.aroundNemoClaw(t, &rebuilding{do: func(ctx context.Context) {
+			replace(ctx)
+			panic("killed")
+		}}, e)
+		if got := f.Execute(t.Context(), entries)[0]; !got.Unfinished || got.Step != StepRebuilding {
+			t.Fatalf("Execute = %+v", got)
+		}
+		if between != nil {
+			if _, err := f.Chain.Reconcile(t.Context(), map[string]lifecycle.Driver{"gw": lists{records: between(w, f)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := f.task(t.Context(), "resume"); err != nil || got[0].Outcome != Upgraded {
+			t.Fatalf("resume = %+v, %v", got, err)
+		}
+		id := w.settled(t, f, "alpha", "running").Labels["openshell.ai/sandbox-id"]
+		if n := strings.Count(strings.Join(e.phases, ","), "after_create_success "+id); n != 1 || !slices.Contains(e.phases, "after_delete id-alpha") {
+			t.Errorf("%s: %d confirmations in %q", name, n, e.phases)
+		}
+		tracked, err := f.chainStore.Tracked()
+		if err != nil || len(tracked) != 1 || tracked[0].ID != id || tracked[0].Status != lifecycle.StatusReady {
+			t.Errorf("%s: the store holds %+v, %v", name, tracked, err)
+		}
+	}
+}
+
+// lists is a driver that was asked at a certain moment.
+type lists struct {
+	lifecycle.Driver
+	records []lifecycle.Record
+}
+
+func (l lists) ListSandboxes(context.Context) ([]lifecycle.Record, error) { return l.records, nil }
