@@ -27,7 +27,7 @@ esac`)
 	}
 	refusal := exec.CommandContext(t.Context(), sandkeeper, "backup-all", "--json")
 	refusal.Env = []string{
-		"HOME=" + dir, "PATH=/usr/bin:/bin", "GOCOVERDIR=" + counters, "DOCKER_HOST=unix://" + dir + "/none.sock",
+		"HOME=" + dir, "PATH=/usr/bin:/bin", "GOCOVERDIR=" + counters, "SANDKEEPER_ENGINES=unix://" + dir + "/none.sock",
 		"NEMOCLAW_OPENSHELL_BIN=" + openshell, "NEMOCLAW_OPENSHELL_GATEWAY_BIN=" + gateway,
 	}
 	out, err := refusal.Output()

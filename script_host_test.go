@@ -35,7 +35,7 @@ func setUpHost(e *testscript.Env) error {
 	})
 	e.Values[daemonKey{}] = daemon
 	for name, value := range map[string]string{
-		"HOME": home, "DOCKER_HOST": daemon.Host(), "OPENSHELL_STANDIN": filepath.Join(e.WorkDir, "openshell.json"),
+		"HOME": home, "DOCKER_HOST": daemon.Host(), "SANDKEEPER_ENGINES": daemon.Host(), "OPENSHELL_STANDIN": filepath.Join(e.WorkDir, "openshell.json"),
 		"BACKUPS": filepath.Join(home, ".local/share/sandkeeper/backups"),
 	} {
 		e.Setenv(name, value)

@@ -201,7 +201,7 @@ func TestNoEngineStaysNone(t *testing.T) {
 	if engineOf(nil) != nil {
 		t.Error("no engine became one")
 	}
-	if (&Run{}).engine() != nil {
+	if (&Run{}).engine(sandbox.Sandbox{}) != nil {
 		t.Error("a run without an engine has one")
 	}
 }

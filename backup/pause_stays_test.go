@@ -58,7 +58,7 @@ func TestReadOfWhatOthersHaveMovedIsLive(t *testing.T) {
 				}
 				consistency, why := consistencyOf(*sb.Container)
 				read := &reading{home: containerHome{engine: f, id: idA, dir: "/sandbox"}, container: *sb.Container, stall: stallLimit(time.Minute), meter: newMeter(sb.Name, nil)}
-				w := &work{Run: fakeRun(t, f), engine: f}
+				w := &work{Run: fakeRun(t, f)}
 				made, err := w.create(t.Context(), Manifest{Sandbox: sb.Name, Consistency: consistency, ConsistencyReason: why}, read.meter, read)
 				if err != nil {
 					t.Fatal(err)
@@ -83,7 +83,7 @@ func TestReadThatDidNotStayPausedIsLive(t *testing.T) {
 		f.state[id] = "running"
 		return nil
 	}
-	w := &work{Run: fakeRun(t, f), engine: f}
+	w := &work{Run: fakeRun(t, f)}
 	p := &pauser{engine: f, host: f.Host(), journal: testJournal(t), guard: obedientGuard(t), now: time.Now}
 	save := func() *Manifest {
 		t.Helper()

@@ -21,7 +21,9 @@ const DefaultJobs = 2
 type Run struct {
 	Store  *Store         // must be there
 	Engine *engine.Engine // nil: no container engine
-	CLI    Execer         // nil: no gateway is asked (--offline); a nil *openshell.CLI must not be put in
+	// EngineOf is the engine that runs a container, where a host has several; nil: all run on Engine.
+	EngineOf func(engine.Container) *engine.Engine
+	CLI      Execer // nil: no gateway is asked (--offline); a nil *openshell.CLI must not be put in
 
 	Jobs            int
 	PauseLimit      time.Duration // 0 is DefaultPauseLimit; negative: never pause
@@ -68,7 +70,7 @@ func (r *Run) All(ctx context.Context, inv sandbox.Inventory) (summary Summary, 
 		return Summary{Root: r.Store.Root()}, err
 	}
 	summary = Summary{Root: r.Store.Root(), DryRun: r.DryRun, Warnings: sameNames(chosen)}
-	w := &work{Run: r, inventory: inv.Source, engine: r.engine()}
+	w := &work{Run: r, inventory: inv.Source}
 	if !r.DryRun && w.willWrite(chosen) {
 		lock, err := r.Store.Lock("backup-all")
 		if err != nil {
@@ -85,10 +87,13 @@ func (r *Run) All(ctx context.Context, inv sandbox.Inventory) (summary Summary, 
 	return summary, errors.Join(w.close(ctx), context.Cause(ctx), mismatchOf(summary.Sandboxes))
 }
 
-// engine is the container engine behind a seam; nil when there is none.
-func (r *Run) engine() engineReach {
-	if r.containers != nil {
+// engine is the container engine of a sandbox behind a seam; nil when there is none.
+func (r *Run) engine(sb sandbox.Sandbox) engineReach {
+	switch {
+	case r.containers != nil:
 		return r.containers
+	case r.EngineOf != nil && sb.Container != nil:
+		return engineOf(r.EngineOf(*sb.Container))
 	}
 	return engineOf(r.Engine)
 }
@@ -104,7 +109,6 @@ func (r *Run) now() time.Time {
 type work struct {
 	*Run
 	inventory string
-	engine    engineReach
 
 	reporting sync.Mutex
 	start     sync.Once
@@ -168,8 +172,9 @@ func (w *work) close(ctx context.Context) error {
 	return w.pauser.guard.close(ctx)
 }
 
-// pausing is the pauser of this run, started with its guard when the first sandbox needs it; nil when pausing would not be safe.
-func (w *work) pausing() *pauser {
+// pausing is the pauser of this run on one engine, started with its guard when the first sandbox needs it; nil when pausing would not
+// be safe.
+func (w *work) pausing(on engineReach) *pauser {
 	w.start.Do(func() {
 		p, err := w.startPauser()
 		if err != nil {
@@ -178,7 +183,12 @@ func (w *work) pausing() *pauser {
 		}
 		w.pauser = p
 	})
-	return w.pauser
+	if w.pauser == nil {
+		return nil
+	}
+	p := *w.pauser
+	p.engine, p.host = on, on.Host()
+	return &p
 }
 
 func (w *work) startPauser() (*pauser, error) {
@@ -193,7 +203,7 @@ func (w *work) startPauser() (*pauser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the guard process could not be started: %w", err)
 	}
-	return &pauser{engine: w.engine, host: w.engine.Host(), journal: journal, guard: guard, now: w.now}, nil
+	return &pauser{journal: journal, guard: guard, now: w.now}, nil
 }
 
 // mismatchOf finds a decode error among the outcomes: it speaks about the gateway, not about one sandbox.

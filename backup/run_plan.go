@@ -38,7 +38,7 @@ func (r *Run) judgeRoute(sb sandbox.Sandbox) verdict {
 	switch {
 	case sb.Route == sandbox.ByContainer && sb.Container == nil:
 		return verdict{Failed, "its container is not known"}
-	case sb.Route == sandbox.ByContainer && r.engine() == nil:
+	case sb.Route == sandbox.ByContainer && r.engine(sb) == nil:
 		return verdict{Failed, "its container cannot be read: there is no container engine"}
 	case sb.Route == sandbox.ByExec && r.CLI == nil:
 		return verdict{Skipped, orElse(sb.Reason, "it has no container on this host, and no gateway is asked")}

@@ -33,7 +33,7 @@ func (w *work) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *meter, 
 	m.expect = w.previousSize(sb.Name)
 	var why error
 	for attempt := range 2 {
-		c, err := w.engine.Inspect(ctx, sb.Container.ID)
+		c, err := w.engine(sb).Inspect(ctx, sb.Container.ID)
 		if errors.Is(err, fs.ErrNotExist) {
 			return saving{}, fmt.Errorf("its container %q is gone: %w", sb.Container.Name, err)
 		}
@@ -59,7 +59,7 @@ type try struct {
 // attempt makes one backup of the home in container c.
 func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Container, m *meter, t try) (saving, error) {
 	sb.Container = &c
-	h, err := homeOf(ctx, w.engine, sb)
+	h, err := homeOf(ctx, w.engine(sb), sb)
 	if err != nil {
 		return saving{}, err
 	}
@@ -75,7 +75,7 @@ func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Contain
 	}
 	var p *pauser
 	if pause && limit > 0 {
-		p = w.pausing()
+		p = w.pausing(h.engine)
 	}
 	read := reading{home: h, container: c, stall: stallLimit(w.Stall), meter: m, pauser: p, limit: limit, reread: w.Reread, flushing: w.flushing, told: t.told}
 	if p != nil {
@@ -251,7 +251,7 @@ func (w *work) facts(sb sandbox.Sandbox) Manifest {
 }
 
 func (w *work) manifest(ctx context.Context, sb sandbox.Sandbox, h containerHome) (Manifest, error) {
-	facts, err := w.engine.Describe(ctx, h.id, false)
+	facts, err := h.engine.Describe(ctx, h.id, false)
 	if err != nil {
 		return Manifest{}, fmt.Errorf("its container %q cannot be inspected: %w", sb.Container.Name, err)
 	}

@@ -32,10 +32,10 @@ func (w *work) estimate(ctx context.Context, sb sandbox.Sandbox) int64 {
 	if last, err := w.Store.Find(sb.Name, Latest); err == nil {
 		return last.Manifest.Archive.Bytes
 	}
-	if sb.Container == nil || w.engine == nil {
+	if sb.Container == nil || w.engine(sb) == nil {
 		return 0
 	}
-	facts, err := w.engine.Describe(ctx, sb.Container.ID, true)
+	facts, err := w.engine(sb).Describe(ctx, sb.Container.ID, true)
 	if err != nil {
 		return 0
 	}

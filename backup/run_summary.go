@@ -27,6 +27,7 @@ type Summary struct {
 	Totals    Totals    `json:"totals"`
 	Sandboxes []Outcome `json:"sandboxes"`
 	Warnings  []string  `json:"warnings,omitempty"`
+	LookedAt  string    `json:"lookedAt,omitempty"` // the container engines, in words
 
 	// GatewayState is what became of saving the gateway's own state; nil when that was not tried.
 	GatewayState *GatewayStates `json:"gatewayState,omitempty"`

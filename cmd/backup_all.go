@@ -15,7 +15,6 @@ import (
 	"sandkeeper/backup"
 	"sandkeeper/drift"
 	"sandkeeper/driver"
-	"sandkeeper/engine"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
@@ -122,16 +121,16 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 		return nil, err
 	}
 	found := &answer{}
-	inventory, views, engine, err := o.inventory(ctx, registry, found)
+	inventory, views, err := o.inventory(ctx, registry, found)
 	if err != nil {
 		return found, o.causeOf(ctx, err, views)
 	}
 	if !inventory.Empty {
-		if err := o.fit(ctx, store, registry, views, engine, found); err != nil {
+		if err := o.fit(ctx, store, registry, views, found); err != nil {
 			return found, err
 		}
 	}
-	return o.save(ctx, store, registry, inventory, views, engine, found)
+	return o.save(ctx, store, registry, inventory, views, found)
 }
 
 // check completes the options from NemoClaw's variables, which keep their meaning: exactly "1" counts
@@ -153,33 +152,31 @@ func (o *backupAllOptions) check() error {
 }
 
 // inventory takes the inventory: after the preflight, or from containers alone.
-func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Registry, found *answer) (sandbox.Inventory, []view, *engine.Engine, error) {
+func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Registry, found *answer) (sandbox.Inventory, []view, error) {
 	a := o.app
 	if o.offline {
-		engine, state := a.dial(ctx, a.bindings(registry))
-		sources := sandbox.Sources{Registry: registry, Containers: containersOf(engine, state), Offline: true, Env: a.Env}
+		sources := sandbox.Sources{Registry: registry, Containers: containersOf(a.engines(ctx)), Offline: true, Env: a.Env}
 		inventory, err := sandbox.Take(ctx, sources)
-		return inventory, nil, engine, err
+		return inventory, nil, err
 	}
 	if a.nothingRegistered(ctx, registry) {
-		return sandbox.Inventory{Empty: true}, nil, nil, nil
+		return sandbox.Inventory{Empty: true}, nil, nil
 	}
 	action := preflight.BackingUp()
 	views := a.vet(ctx, action, a.bindings(registry))
 	found.preflight = &worst(views).report
 	if err := a.gate(views, action, true); err != nil {
-		return sandbox.Inventory{}, views, nil, err
+		return sandbox.Inventory{}, views, err
 	}
-	engine, state := a.dial(ctx, a.bindings(registry))
-	inventory, err := sandbox.Take(ctx, a.sources(registry, views, engine, state))
+	inventory, err := sandbox.Take(ctx, a.sources(registry, views, a.engines(ctx)))
 	if err != nil {
 		report, err := a.reactive(ctx, err, views, action)
 		if report != nil {
 			found.preflight = report
 		}
-		return inventory, views, engine, err
+		return inventory, views, err
 	}
-	return inventory, views, engine, nil
+	return inventory, views, nil
 }
 
 // nothingRegistered reports a registry that is there and empty on a host without labelled containers: no gateway is contacted.
@@ -187,11 +184,11 @@ func (a *app) nothingRegistered(ctx context.Context, registry sandbox.Registry) 
 	if !registry.Present || registry.Recorded() {
 		return false
 	}
-	engine, state := a.dial(ctx, a.bindings(registry))
-	if engine == nil {
+	engines := a.engines(ctx)
+	if main, state := engines.Main(); main == nil && len(engines.All()) == 0 {
 		return state.State != drift.Unknown || noSocket(state.Host)
 	}
-	containers, err := engine.Sandboxes(ctx)
+	containers, err := engines.Sandboxes(ctx)
 	return err == nil && len(containers) == 0
 }
 
@@ -202,11 +199,11 @@ func noSocket(host string) bool {
 	return unix && errors.Is(err, fs.ErrNotExist)
 }
 
-func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, registry sandbox.Registry, inv sandbox.Inventory, views []view, engine *engine.Engine, found *answer) (*answer, error) {
+func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, registry sandbox.Registry, inv sandbox.Inventory, views []view, found *answer) (*answer, error) {
 	a := o.app
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
 	defer progress.Close()
-	run := a.backupRun(store, engine, views, o.capture, progress)
+	run := a.backupRun(store, a.engines(ctx), views, o.capture, progress)
 	run.Jobs, run.Label, run.Only, run.Exclude = o.jobs, o.label, o.only, o.exclude
 	run.SkipUnreachable, run.DryRun, run.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
 	run.Reread = o.reread
@@ -222,6 +219,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, regist
 	}
 	summary, err := run.All(ctx, inv)
 	progress.Close()
+	summary.LookedAt = a.engines(ctx).LookedAt()
 	if summary.Sandboxes == nil {
 		summary.Sandboxes = []backup.Outcome{} // a list in JSON, also when it is empty
 	}
@@ -237,7 +235,19 @@ func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, regist
 		}
 		return found, err
 	}
-	return found, o.causeOf(ctx, o.outcome(summary), views)
+	err = o.outcome(summary)
+	if err == nil && inv.Partial != nil {
+		err = unseen(inv.Partial)
+	}
+	return found, o.causeOf(ctx, err, views)
+}
+
+// unseen is the end of a run that saved all it saw, and could not see everything.
+func unseen(partial error) *Failure {
+	return &Failure{
+		Code: ExitPartial, Kind: kindPartial, Err: fmt.Errorf("what was seen is saved, and not everything was: %w", partial),
+		Hint: "start that engine and run this again; SANDKEEPER_ENGINES names the engines to look at, where one of them is meant to be off",
+	}
 }
 
 // outcome is what the totals mean for a script.

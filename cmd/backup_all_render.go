@@ -14,6 +14,9 @@ import (
 func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 	if empty && len(s.Sandboxes) == 0 {
 		a.printf("No sandboxes registered. Nothing to back up.")
+		if s.LookedAt != "" {
+			fmt.Fprintln(a.Err, "container engines that were looked at: "+ui.Clean(s.LookedAt))
+		}
 		return
 	}
 	if err != nil && len(s.Sandboxes) == 0 {
@@ -25,6 +28,7 @@ func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 	}
 	if table.Len() == 0 {
 		a.printf("No sandbox to back up.")
+		renderLookedAt(a, s)
 	} else {
 		table.Print(a.Out, func(first, line string) string {
 			return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
@@ -44,6 +48,13 @@ func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 	a.printf("Pre-upgrade backup: %d backed up, %d failed, %d skipped", t.BackedUp, t.Failed, t.Skipped)
 	if t.BackedUp > 0 {
 		a.printf("Backups stored in: %s", s.Root)
+	}
+}
+
+// renderLookedAt says where sandboxes were looked for: "none" is said of those places only.
+func renderLookedAt(a *app, s backup.Summary) {
+	if s.LookedAt != "" {
+		a.printf("Container engines that were looked at: %s", s.LookedAt)
 	}
 }
 

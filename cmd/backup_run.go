@@ -41,9 +41,10 @@ func collectOften(s *ui.Streams) {
 }
 
 // backupRun is a backup run as every command makes it; callers add what is theirs.
-func (a *app) backupRun(store *backup.Store, engine *engine.Engine, views []view, o captureOptions, p *ui.Progress) *backup.Run {
+func (a *app) backupRun(store *backup.Store, engines engine.Engines, views []view, o captureOptions, p *ui.Progress) *backup.Run {
+	main, _ := engines.Main()
 	run := &backup.Run{
-		Store: store, Engine: engine, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
+		Store: store, Engine: main, EngineOf: engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
 		Secrets: backup.SecretsPolicy(o.secrets), Recipients: o.encryptTo, Env: a.Env,
 		Versions: versionsOf(views), Progress: func(e backup.Event) { showProgress(p, e) },
 	}

@@ -18,7 +18,7 @@ func downstream(t *testing.T, active string, linked []lifecycle.Definition, args
 	s := &ui.Streams{
 		In: strings.NewReader(""), Out: &out, Err: &problems,
 		Env: env.Parse([]string{
-			"HOME=" + t.TempDir(), "DOCKER_HOST=unix:///nowhere/docker.sock", "PATH=/nowhere", "GOGC=100", lifecycle.OverrideVariable + "=" + active,
+			"HOME=" + t.TempDir(), "SANDKEEPER_ENGINES=unix:///nowhere/docker.sock", "PATH=/nowhere", "GOGC=100", lifecycle.OverrideVariable + "=" + active,
 		}),
 	}
 	code = Main(args, s, linked...)

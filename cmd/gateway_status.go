@@ -121,7 +121,7 @@ func (a *app) lookDeeper(ctx context.Context, s *gatewayStatus, v *view, registr
 	ctx, cancel := context.WithTimeout(ctx, supervisorsLimit)
 	defer cancel()
 	facts := hostFacts{seen: v.seen, registry: registry}
-	facts.engine, _ = a.dial(ctx, a.bindings(registry))
+	facts.engines = a.engines(ctx)
 	in := a.hostInput(facts)
 	s.Supervisors = in.Supervisors(ctx)
 	if created := v.seen.Marker.CreatedAt; !created.IsZero() {

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"sandkeeper/drift"
@@ -43,24 +43,36 @@ func (a *app) only() (*sandbox.Binding, error) {
 	return &sandbox.Binding{Port: port}, nil
 }
 
-// dial connects to the container engine: where the gateway's marker says, else where docker would look. One that has let this run
-// wait already is not asked again.
-func (a *app) dial(ctx context.Context, bindings []sandbox.Binding) (*engine.Engine, engine.State) {
-	if a.silent.State == drift.Unknown {
-		return nil, a.silent
+// opened are the container engines of this host once they were looked for.
+type opened struct {
+	sync.Once
+	engine.Engines
+}
+
+// engines are the container engines of this host, opened once in a run: one that does not answer is waited for once.
+func (a *app) engines(ctx context.Context) engine.Engines {
+	if a.opened == nil {
+		a.opened = &opened{}
 	}
-	dialing := engine.Dialing{Env: a.Env, Timeout: a.global.probeTimeout, UID: a.UID}
-	for _, binding := range bindings {
-		if host := gateway.MarkerHost(ctx, a.gatewayOptions(binding)); host != "" {
-			dialing.MarkerHost = host
-			break
+	a.opened.Do(func() {
+		dialing := engine.Dialing{Env: a.Env, Timeout: a.global.probeTimeout, UID: a.UID}
+		registry, _ := a.readRegistry() // whoever needs it says what is wrong with it
+		for _, binding := range a.bindings(registry) {
+			if host := gateway.MarkerHost(ctx, a.gatewayOptions(binding)); host != "" {
+				dialing.MarkerHosts = append(dialing.MarkerHosts, host)
+			}
 		}
-	}
-	engine, state := engine.Dial(ctx, dialing)
-	if engine == nil {
-		a.silent = state
-	}
-	return engine, state
+		if len(dialing.MarkerHosts) > 0 {
+			dialing.MarkerHost = dialing.MarkerHosts[0]
+		}
+		a.opened.Engines = engine.Open(ctx, dialing)
+		for _, closed := range a.opened.Closed() {
+			if main, _ := a.opened.Main(); main != nil {
+				a.warn("%s; sandboxes that run there are not seen", closed.Why)
+			}
+		}
+	})
+	return a.opened.Engines
 }
 
 // openshellCLI is the command line that the observation resolved.
@@ -95,13 +107,13 @@ func (a *app) stateDir() string {
 }
 
 // sources are what the inventory is made of on this host.
-func (a *app) sources(registry sandbox.Registry, views []view, engine *engine.Engine, state engine.State) sandbox.Sources {
+func (a *app) sources(registry sandbox.Registry, views []view, engines engine.Engines) sandbox.Sources {
 	s := sandbox.Sources{Registry: registry, Env: a.Env}
 	if len(views) > 0 {
 		s.Gateway = views[0].seen.Target.Name
 	}
 	s.List = a.listing(views)
-	s.Containers = containersOf(engine, state)
+	s.Containers = containersOf(engines)
 	return s
 }
 
@@ -133,18 +145,16 @@ func hung(views []view) bool {
 	})
 }
 
-// containersOf lists containers through engine; without one it says whether there is none or whether it does not answer: from an
-// engine that does not answer nothing may be concluded.
-func containersOf(eng *engine.Engine, state engine.State) func(context.Context) ([]engine.Container, error) {
+// containersOf lists the containers of all engines. Where none answers it says whether there is none or whether it does not answer:
+// from an engine that does not answer nothing may be concluded.
+func containersOf(engines engine.Engines) func(context.Context) ([]engine.Container, error) {
+	_, state := engines.Main()
 	switch {
-	case eng != nil:
-		return eng.Sandboxes
+	case len(engines.All()) > 0:
+		return engines.Sandboxes
 	case state.State == drift.Unknown:
 		return func(context.Context) ([]engine.Container, error) {
-			if strings.HasPrefix(state.Why, state.Host) { // it names the address and where that is from
-				return nil, fmt.Errorf("container engine at %s", state.Why)
-			}
-			return nil, fmt.Errorf("container engine at %s: %s", state.Host, state.Why)
+			return nil, fmt.Errorf("container engine at %s", state.Words())
 		}
 	}
 	return nil

@@ -18,8 +18,8 @@ type hostFacts struct {
 	registry sandbox.Registry
 	root     string
 	rootErr  error
-	store    *backup.Store  // nil when rootErr
-	engine   *engine.Engine // nil: none
+	store    *backup.Store // nil when rootErr
+	engines  engine.Engines
 }
 
 // hostFactsOf gathers them for one view. A store that cannot be named is a finding, not an error.
@@ -28,7 +28,7 @@ func (a *app) hostFactsOf(ctx context.Context, v *view, registry sandbox.Registr
 	if f.root, f.rootErr = a.backupRoot(o.dir); f.rootErr == nil {
 		f.store, f.rootErr = a.openStore(o)
 	}
-	f.engine, _ = a.dial(ctx, a.bindings(registry))
+	f.engines = a.engines(ctx)
 	return f
 }
 
@@ -40,8 +40,8 @@ func (a *app) hostInput(f hostFacts) preflight.HostInput {
 			return gateway.ReadDatabase(ctx, a.gatewayOptions(sandbox.Binding{}), f.seen.Target)
 		},
 	}
-	if f.engine != nil {
-		ask := probes{app: a, engine: f.engine}
+	if len(f.engines.All()) > 0 {
+		ask := probes{app: a, engines: f.engines}
 		in.Supervisor = func(ctx context.Context, c engine.Container) (drift.Version, error) {
 			return ask.supervisor(ctx, sandbox.Sandbox{Name: c.SandboxName, Container: &c})
 		}
@@ -82,8 +82,8 @@ func needOf(ctx context.Context, f hostFacts, names []string) preflight.Need {
 	for _, name := range names {
 		bytes, known := f.store.Expected(name)
 		for i := 0; !known && i < len(f.seen.Containers); i++ {
-			if c := f.seen.Containers[i]; c.SandboxName == name && f.engine != nil {
-				written, err := f.engine.Written(ctx, c.ID)
+			if c := f.seen.Containers[i]; c.SandboxName == name && f.engines.Of(c) != nil {
+				written, err := f.engines.Of(c).Written(ctx, c.ID)
 				bytes, known = written/2, err == nil
 			}
 		}
@@ -113,17 +113,17 @@ func (o *backupAllOptions) chosen(names []string) []string {
 }
 
 // fit runs the host's checks before anything is paused.
-func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registry sandbox.Registry, views []view, engine *engine.Engine, found *answer) error {
+func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registry sandbox.Registry, views []view, found *answer) error {
 	f := fitting{
-		facts: hostFacts{registry: registry, root: store.Root(), store: store, engine: engine}, chosen: o.chosen, report: &preflight.Report{}, skip: o.skip,
+		facts: hostFacts{registry: registry, root: store.Root(), store: store, engines: o.app.engines(ctx)}, chosen: o.chosen, report: &preflight.Report{}, skip: o.skip,
 		noGateway: len(views) == 0, harmless: o.dryRun,
 		hint: "nothing was paused or written; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
 	}
 	if len(views) > 0 {
 		f.facts.seen, f.report = worst(views).seen, found.preflight
-	} else if engine != nil {
-		f.facts.seen.Engine = engine.State()
-		f.facts.seen.Containers, _ = engine.Sandboxes(ctx) // the inventory has said what cannot be listed
+	} else {
+		_, f.facts.seen.Engine = f.facts.engines.Main()
+		f.facts.seen.Containers, _ = f.facts.engines.Sandboxes(ctx) // the inventory has said what cannot be listed
 	}
 	return o.app.fit(ctx, f)
 }

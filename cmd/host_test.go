@@ -17,6 +17,7 @@ type madeUpHost struct {
 	engine *dockertest.Daemon
 	home   string
 	answer string // what the person types; "" is nobody there
+	more   string // further engines, as SANDKEEPER_ENGINES lists them: ",unix:///…"
 }
 
 func newHost(t *testing.T) *madeUpHost {
@@ -39,7 +40,7 @@ func (h *madeUpHost) sandbox(name, state, content string) {
 func (h *madeUpHost) streams() *ui.Streams {
 	return &ui.Streams{
 		In: strings.NewReader(h.answer), Out: io.Discard, Err: io.Discard, InTTY: h.answer != "", ErrTTY: h.answer != "",
-		Env: env.Parse([]string{"HOME=" + h.home, "PATH=/nowhere", "DOCKER_HOST=" + h.engine.Host()}),
+		Env: env.Parse([]string{"HOME=" + h.home, "PATH=/nowhere", "SANDKEEPER_ENGINES=" + h.engine.Host() + h.more}),
 	}
 }
 

@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sandkeeper/backup"
-	"sandkeeper/engine"
 	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 	"sandkeeper/preflight"
@@ -42,6 +41,7 @@ func endings() []os.Signal {
 }
 
 func run(ctx context.Context, args []string, a *app) ExitCode {
+	a.opened = &opened{}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(a.In)
@@ -73,7 +73,7 @@ type app struct {
 
 	started bool
 	answer  *answer
-	silent  engine.State // an engine that did not answer in this run: it is not waited for again
+	opened  *opened // the container engines of this host; nil is what a test leaves out
 }
 
 // answer is what a command has found out, before it is text or JSON.

@@ -17,7 +17,7 @@ func invoke(t *testing.T, environ []string, args ...string) (code ExitCode, stdo
 	var out, problems bytes.Buffer
 	s := &ui.Streams{
 		In: strings.NewReader(""), Out: &out, Err: &problems,
-		Env: env.Parse(append([]string{"HOME=" + t.TempDir(), "DOCKER_HOST=unix:///nowhere/docker.sock", "PATH=/nowhere"}, environ...)),
+		Env: env.Parse(append([]string{"HOME=" + t.TempDir(), "SANDKEEPER_ENGINES=unix:///nowhere/docker.sock", "PATH=/nowhere"}, environ...)),
 	}
 	code = run(t.Context(), args, &app{Streams: s, JSON: wantsJSON(args, s)})
 	return code, out.String(), problems.String()

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sandkeeper/backup"
-	"sandkeeper/engine"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
@@ -122,19 +121,19 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (backup.Rest
 	if err != nil {
 		return request, err
 	}
-	engine, state := a.dial(ctx, a.bindings(registry))
-	request.Engine = engine
-	inventory, err := sandbox.Take(ctx, sandbox.Sources{Registry: registry, Containers: containersOf(engine, state), Offline: true, Env: a.Env})
+	engines := a.engines(ctx)
+	request.Engine, _ = engines.Main()
+	inventory, err := sandbox.Take(ctx, sandbox.Sources{Registry: registry, Containers: containersOf(engines), Offline: true, Env: a.Env})
 	if err == nil {
 		if sb, one := named(inventory, name); one && sb.Route == sandbox.ByContainer {
-			request.Target = sb
+			request.Target, request.Engine = sb, engines.Of(*sb.Container)
 			return request, nil
 		}
 	}
-	return o.targetByGateway(ctx, request, registry, name, engine, state, found)
+	return o.targetByGateway(ctx, request, registry, name, found)
 }
 
-func (o *restoreOptions) targetByGateway(ctx context.Context, request backup.RestoreRequest, registry sandbox.Registry, name string, engine *engine.Engine, state engine.State, found *answer) (backup.RestoreRequest, error) {
+func (o *restoreOptions) targetByGateway(ctx context.Context, request backup.RestoreRequest, registry sandbox.Registry, name string, found *answer) (backup.RestoreRequest, error) {
 	a := o.app
 	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + o.name}
 	views := a.vet(ctx, action, a.bindings(registry))
@@ -142,7 +141,7 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request backup.Res
 	if err := a.gate(views, action, true); err != nil {
 		return request, err
 	}
-	inventory, err := sandbox.Take(ctx, a.sources(registry, views, engine, state))
+	inventory, err := sandbox.Take(ctx, a.sources(registry, views, a.engines(ctx)))
 	if err != nil {
 		report, err := a.reactive(ctx, err, views, action)
 		if report != nil {
@@ -158,6 +157,9 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request backup.Res
 		return request, fmt.Errorf("sandbox %q cannot be written to: %s", name, sb.Reason)
 	}
 	request.Target = sb
+	if sb.Container != nil {
+		request.Engine = a.engines(ctx).Of(*sb.Container)
+	}
 	if cli := a.openshellCLI(views); cli != nil {
 		request.CLI = cli
 	}

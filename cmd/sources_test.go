@@ -69,7 +69,7 @@ func TestSilentEngineIsWaitedForOnce(t *testing.T) {
 		script(t, filepath.Join(bin, "openshell"), "exit 1")
 		host, came := silentEngine(t)
 		args := append(strings.Fields(command), "--probe-timeout", "300ms")
-		code, _, stderr := invoke(t, []string{"HOME=" + home, "PATH=" + bin, "DOCKER_HOST=" + host}, args...)
+		code, _, stderr := invoke(t, []string{"HOME=" + home, "PATH=" + bin, "SANDKEEPER_ENGINES=" + host}, args...)
 		if code == ExitOK || came.Load() != 1 {
 			t.Errorf("%s: exit %d, the engine was asked %d times\n%s", command, code, came.Load(), stderr)
 		}
@@ -160,7 +160,7 @@ func TestEmptyRegistryWithoutAnEngine(t *testing.T) {
 		t.Errorf("no socket: exit %d, %s", code, stdout)
 	}
 	host, _ := silentEngine(t)
-	code, stdout, _ = invoke(t, []string{"HOME=" + home, "PATH=" + bin, "DOCKER_HOST=" + host}, "backup-all", "--probe-timeout", "200ms")
+	code, stdout, _ = invoke(t, []string{"HOME=" + home, "PATH=" + bin, "SANDKEEPER_ENGINES=" + host}, "backup-all", "--probe-timeout", "200ms")
 	if code == ExitOK || strings.Contains(stdout, "Nothing to back up") {
 		t.Errorf("silent engine: exit %d, %s", code, stdout)
 	}

@@ -15,7 +15,7 @@ func (o *upgradeOptions) fit(ctx context.Context, seen survey, store *backup.Sto
 		names = append(names, t.Sandbox.Name)
 	}
 	return o.app.fit(ctx, fitting{
-		facts:  hostFacts{seen: worst(seen.views).seen, root: store.Root(), store: store, engine: seen.engine},
+		facts:  hostFacts{seen: worst(seen.views).seen, root: store.Root(), store: store, engines: seen.engines},
 		chosen: func([]string) []string { return names }, report: found.preflight, skip: o.skip,
 		hint: "nothing was touched; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
 	})

@@ -24,7 +24,7 @@ const supervisorPath = "/opt/openshell/bin/openshell-sandbox"
 type probes struct {
 	app      *app
 	cli      *openshell.CLI
-	engine   *engine.Engine
+	engines  engine.Engines
 	gateways *driver.Gateways
 }
 
@@ -53,10 +53,10 @@ func (p probes) throughGateway(ctx context.Context, sb sandbox.Sandbox, argv []s
 }
 
 func (p probes) inContainer(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
-	if p.engine == nil || sb.Container == nil || !sb.Container.Running() {
+	if sb.Container == nil || !sb.Container.Running() || p.engines.Of(*sb.Container) == nil {
 		return "", errors.New("nothing on this host can run a command in it")
 	}
-	out, exit, err := p.engine.Exec(ctx, sb.Container.ID, argv)
+	out, exit, err := p.engines.Of(*sb.Container).Exec(ctx, sb.Container.ID, argv)
 	return exited(string(out), exit, argv, err)
 }
 
@@ -85,10 +85,10 @@ func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Versi
 
 // runningSupervisor runs the supervisor's --version. Exit 126 and 127 are the engine's way to say that there is no such program.
 func (p probes) runningSupervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
-	if p.engine == nil {
+	if p.engines.Of(*sb.Container) == nil {
 		return drift.Version{}, errors.New("nothing on this host can run a command in it")
 	}
-	out, exit, err := p.engine.Exec(ctx, sb.Container.ID, []string{supervisorPath, "--version"})
+	out, exit, err := p.engines.Of(*sb.Container).Exec(ctx, sb.Container.ID, []string{supervisorPath, "--version"})
 	switch {
 	case err != nil && strings.Contains(err.Error(), "no such file"), exit == 126, exit == 127:
 		return drift.Version{}, fmt.Errorf("container %q has no %s: %w", sb.Container.Name, supervisorPath, fs.ErrNotExist)

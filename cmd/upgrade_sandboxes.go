@@ -132,8 +132,20 @@ func (o *upgradeOptions) runCheck(ctx context.Context) (*answer, error) {
 type survey struct {
 	inventory sandbox.Inventory
 	views     []view
-	engine    *engine.Engine
+	engines   engine.Engines
+	engine    *engine.Engine // that the sandboxes run on
 	summary   classify.Summary
+}
+
+// engineOf is the engine that the sandboxes run on: that of the first which has a container.
+func engineOf(engines engine.Engines, all []sandbox.Sandbox) *engine.Engine {
+	for _, sb := range all {
+		if sb.Container != nil {
+			return engines.Of(*sb.Container)
+		}
+	}
+	main, _ := engines.Main()
+	return main
 }
 
 // classify takes the inventory after the preflight and compares every sandbox with what it should be.
@@ -153,9 +165,8 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 	if err := a.gate(s.views, action, allowUnverified); err != nil {
 		return none, err
 	}
-	engine, state := a.dial(ctx, a.bindings(registry))
-	s.engine = engine
-	s.inventory, err = sandbox.Take(ctx, a.sources(registry, s.views, engine, state))
+	s.engines = a.engines(ctx)
+	s.inventory, err = sandbox.Take(ctx, a.sources(registry, s.views, s.engines))
 	if err != nil {
 		report, err := a.reactive(ctx, err, s.views, action)
 		if report != nil {
@@ -166,7 +177,8 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 	if s.inventory.Sandboxes, err = onlyThese(s.inventory.Sandboxes, o.only); err != nil {
 		return none, err
 	}
-	look := probes{app: a, cli: a.openshellCLI(s.views), engine: engine, gateways: &driver.Gateways{Open: a.openAPI(s.views)}}
+	s.engine = engineOf(s.engines, s.inventory.Sandboxes)
+	look := probes{app: a, cli: a.openshellCLI(s.views), engines: s.engines, gateways: &driver.Gateways{Open: a.openAPI(s.views)}}
 	s.summary, err = classify.Sandboxes(ctx, a.classifyInput(ctx, s.inventory, s.views, look))
 	return s, errors.Join(err, look.gateways.Close())
 }
@@ -186,8 +198,8 @@ func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, vi
 		in.NemoClaw = version
 	}
 	in.Probe, in.Supervisor = look.agent, look.supervisor
-	if look.engine != nil {
-		in.ImageID, in.Inspect = look.engine.ImageID, look.engine.Inspect
+	if eng := engineOf(look.engines, inventory.Sandboxes); eng != nil {
+		in.ImageID, in.Inspect = eng.ImageID, eng.Inspect
 	}
 	return in
 }

@@ -33,7 +33,8 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 	if err := o.app.gate(seen.views, action, o.allowUnverified); err != nil {
 		return found, err
 	}
-	seen.engine, _ = o.app.dial(ctx, bindings)
+	seen.engines = o.app.engines(ctx)
+	seen.engine, _ = seen.engines.Main()
 	u, err := o.upgrader(ctx, seen, o.nemoclaw(ctx, seen))
 	if err != nil {
 		return found, err

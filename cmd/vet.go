@@ -42,9 +42,6 @@ func (a *app) vet(ctx context.Context, action preflight.Action, bindings []sandb
 			a.note("gateway %q: %s is %s: %s (%d ms)", v.seen.Target.Name, probe.Code, probe.State, probe.Detail, probe.Took.Milliseconds())
 		}
 	}
-	if !slices.ContainsFunc(views, func(v view) bool { return v.seen.Engine.State != drift.Unknown }) {
-		a.silent = views[0].seen.Engine
-	}
 	return views
 }
 
@@ -52,6 +49,7 @@ func (a *app) gatewayOptions(binding sandbox.Binding) gateway.Options {
 	return gateway.Options{
 		Env: a.Env, UID: a.UID, Gateway: a.global.gateway, GatewayName: binding.Gateway, GatewayPort: binding.Port,
 		ProbeTimeout: a.global.probeTimeout, EngineTimeout: a.global.probeTimeout, Now: time.Now,
+		Engines: a.engines,
 	}
 }
 

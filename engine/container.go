@@ -16,6 +16,7 @@ const (
 // Container is one container that carries OpenShell's sandbox labels. Docker's own types stay behind it.
 type Container struct {
 	ID          string // full hexadecimal id
+	Host        string // address of the engine that runs it
 	Name        string // without the leading slash
 	SandboxID   string
 	SandboxName string

@@ -22,10 +22,12 @@ import (
 // Dialing is what decides which container engine is meant.
 type Dialing struct {
 	Env        env.Env
-	MarkerHost string        // dockerHost of the gateway's runtime marker, or ""
-	Timeout    time.Duration // of one request; 0 is EngineTimeout
-	Root       string        // put before absolute system paths; "" is "/"
-	UID        int           // whose credential helpers may be run beside root's
+	MarkerHost string // dockerHost of the gateway's runtime marker, or ""
+
+	MarkerHosts []string      // those of the other gateways of this host
+	Timeout     time.Duration // of one request; 0 is EngineTimeout
+	Root        string        // put before absolute system paths; "" is "/"
+	UID         int           // whose credential helpers may be run beside root's
 }
 
 // address is where an engine may be, and who says so.
@@ -91,17 +93,11 @@ func (d Dialing) firstSocket(ctx context.Context) (*Engine, State) {
 
 func (d Dialing) sockets() []string {
 	paths := []string{filepath.Join("/", d.Root, "/var/run/docker.sock")}
-	runtime, home := d.Env.RuntimeDir(), d.Env.Home()
-	if runtime != "" {
-		paths = append(paths, filepath.Join(runtime, "docker.sock"))
-	}
-	if home != "" {
+	paths = append(paths, filepath.Join(d.runtimeDir(), "docker.sock"))
+	if home := d.Env.Home(); home != "" {
 		paths = append(paths, filepath.Join(home, ".docker/run/docker.sock"))
 	}
-	if runtime != "" {
-		paths = append(paths, filepath.Join(runtime, "podman/podman.sock"))
-	}
-	return append(paths, filepath.Join("/", d.Root, "/run/podman/podman.sock"))
+	return append(paths, filepath.Join(d.runtimeDir(), "podman/podman.sock"), filepath.Join("/", d.Root, "/run/podman/podman.sock"))
 }
 
 // access(2) with W_OK: connecting to a unix socket needs the right to write to it.

@@ -174,7 +174,7 @@ func TestDial(t *testing.T) {
 	}
 }
 
-func with(entry string) Dialing { return Dialing{Env: env.Parse([]string{entry})} }
+func with(entries ...string) Dialing { return Dialing{Env: env.Parse(entries)} }
 
 // TestDialForeign is about sockets on which something listens that is no container engine, or one that cannot be used.
 func TestDialForeign(t *testing.T) {

@@ -35,6 +35,7 @@ type State struct {
 	Host       string // "unix:///var/run/docker.sock"
 	APIVersion string // what the daemon speaks
 	Why        string // for absent and unknown
+	Closed     bool   // unknown, because this user may not open its socket
 }
 
 // Engine is a container engine that has answered: Docker, or Podman through its Docker-compatible API. Its methods may be called
@@ -74,14 +75,18 @@ func (e *Engine) Sandboxes(ctx context.Context) ([]Container, error) {
 			return nil, fmt.Errorf("listing the sandbox containers of %s: %w", e.host, err)
 		}
 		for _, summary := range listed {
-			found[summary.ID] = fromSummary(summary)
+			c := fromSummary(summary)
+			c.Host = e.host
+			found[summary.ID] = c
 		}
 	}
 	sorted := slices.AppendSeq(make([]Container, 0, len(found)), maps.Values(found))
-	slices.SortFunc(sorted, func(a, b Container) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(sorted, byName)
 	return sorted, nil
+}
+
+func byName(a, b Container) int {
+	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 }
 
 func (e *Engine) list(ctx context.Context, label string) ([]container.Summary, error) {
@@ -97,7 +102,9 @@ func (e *Engine) Inspect(ctx context.Context, id string) (Container, error) {
 	if err != nil {
 		return Container{}, err
 	}
-	return fromInspect(inspected), nil
+	c := fromInspect(inspected)
+	c.Host = e.host
+	return c, nil
 }
 
 func (e *Engine) inspect(ctx context.Context, id string) (container.InspectResponse, error) {

@@ -50,13 +50,13 @@ func TestSandboxes(t *testing.T) {
 	}
 	want := []Container{
 		{
-			ID: alpha, Name: "openshell-alpha", SandboxName: "alpha", Podman: true, Image: "img:1", ImageID: "sha256:1", State: "running",
+			ID: alpha, Host: daemon.Host(), Name: "openshell-alpha", SandboxName: "alpha", Podman: true, Image: "img:1", ImageID: "sha256:1", State: "running",
 			Labels:  map[string]string{LabelPodman: "true", LabelManagedBy: "openshell", LabelSandboxName: "alpha"},
 			Mounts:  []Mount{{Type: "volume", Name: "alpha-home", Source: "/v", Destination: "/sandbox"}},
 			Created: born,
 		},
 		{
-			ID: beta, Name: "openshell-beta", SandboxID: "id-1", SandboxName: "beta", Namespace: "ns", Workspace: "team", Image: "img:1",
+			ID: beta, Host: daemon.Host(), Name: "openshell-beta", SandboxID: "id-1", SandboxName: "beta", Namespace: "ns", Workspace: "team", Image: "img:1",
 			ImageID: "sha256:1", State: "exited", Labels: labels, Mounts: []Mount{{Type: "bind", Source: "/host", Destination: "/data"}}, Created: born,
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"sandkeeper/drift"
+	"sandkeeper/engine"
 	"sandkeeper/openshell"
 )
 
@@ -16,14 +17,15 @@ import (
 func (l *look) cluster(ctx context.Context) Cluster {
 	c := Cluster{}
 	c.Container = "openshell-cluster-" + l.target.Name
-	e, s := l.engine()
-	if e == nil {
+	engines := l.engines()
+	if len(engines.All()) == 0 {
+		_, s := engines.Main()
 		c.Evidence = drift.Evidence{State: s.State, Why: s.Why}
 		return c
 	}
-	inspected, err := e.Inspect(ctx, c.Container)
+	inspected, err := inspectOn(ctx, engines, c.Container)
 	if errors.Is(err, fs.ErrNotExist) {
-		c.Evidence = absent("no container %s on %s", c.Container, e.Host())
+		c.Evidence = absent("no container %s on %s", c.Container, engines.LookedAt())
 		return c
 	}
 	if err != nil {
@@ -31,12 +33,31 @@ func (l *look) cluster(ctx context.Context) Cluster {
 		return c
 	}
 	c.Image, c.Running, c.Ports = inspected.Image, inspected.Running() || inspected.Paused(), inspected.Ports
-	c.Evidence = unknown("image %q carries no OpenShell version", c.Image)
-	if version, ok := drift.ImageVersion(c.Image); ok {
-		c.Evidence = drift.Evidence{State: drift.Known, Version: version}
-	}
+	c.Evidence = imageEvidence(c.Image)
 	c.Active = c.Running && len(c.Ports) > 0 && l.serves(ctx, c.Ports)
 	return c
+}
+
+// inspectOn looks for a container by name on each engine. The error wraps fs.ErrNotExist when none has it.
+func inspectOn(ctx context.Context, engines engine.Engines, name string) (engine.Container, error) {
+	var problem error
+	for _, e := range engines.All() {
+		found, err := e.Inspect(ctx, name)
+		if err == nil {
+			return found, nil
+		}
+		if problem == nil || errors.Is(problem, fs.ErrNotExist) {
+			problem = err
+		}
+	}
+	return engine.Container{}, problem
+}
+
+func imageEvidence(ref string) drift.Evidence {
+	if version, ok := drift.ImageVersion(ref); ok {
+		return drift.Evidence{State: drift.Known, Version: version}
+	}
+	return unknown("image %q carries no OpenShell version", ref)
 }
 
 // serves reports whether the gateway answers under its name on one of the ports. "connected_http" counts: somebody serves there.

@@ -48,12 +48,12 @@ func Observe(ctx context.Context, o Options) Observation {
 // look is one observation under way: what several probes need is found out once, by whoever needs it first.
 type look struct {
 	Options
-	target Target
-	cli    func() (*openshell.CLI, error)
-	marker func() Marker
-	engine func() (*engine.Engine, engine.State)
-	status func() answer
-	live   func() sighting
+	target  Target
+	cli     func() (*openshell.CLI, error)
+	marker  func() Marker
+	engines func() engine.Engines
+	status  func() answer
+	live    func() sighting
 }
 
 func newLook(ctx context.Context, o Options, t Target) *look {
@@ -63,12 +63,14 @@ func newLook(ctx context.Context, o Options, t Target) *look {
 		return &openshell.CLI{Path: path, Env: o.Env, UID: o.UID, Timeout: o.ProbeTimeout}, err
 	})
 	l.marker = sync.OnceValue(func() Marker { return o.readMarker(t) })
-	l.engine = sync.OnceValues(func() (*engine.Engine, engine.State) {
-		engine, state := engine.Dial(ctx, engine.Dialing{Env: o.Env, MarkerHost: l.marker().DockerHost, Timeout: o.EngineTimeout, Root: o.Root})
-		if engine != nil {
-			context.AfterFunc(ctx, func() { _ = engine.Close() })
+	l.engines = sync.OnceValue(func() engine.Engines {
+		if o.Engines != nil {
+			return o.Engines(ctx)
 		}
-		return engine, state
+		dialing := engine.Dialing{Env: o.Env, MarkerHost: l.marker().DockerHost, Timeout: o.EngineTimeout, Root: o.Root, UID: o.UID}
+		opened := engine.Open(ctx, dialing)
+		context.AfterFunc(ctx, func() { _ = opened.Close() })
+		return opened
 	})
 	l.status = sync.OnceValue(func() answer {
 		cli, err := l.cli()

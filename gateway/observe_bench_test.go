@@ -21,7 +21,7 @@ func BenchmarkObserve(b *testing.B) {
 		}
 	}
 	o := Options{UID: os.Geteuid(), Root: home, Gateway: "nemoclaw", Env: env.Parse([]string{
-		"HOME=" + home, "PATH=/usr/bin:/bin", "NEMOCLAW_OPENSHELL_BIN=" + filepath.Join(home, "openshell"), "DOCKER_HOST=" + daemon.Host(),
+		"HOME=" + home, "PATH=/usr/bin:/bin", "NEMOCLAW_OPENSHELL_BIN=" + filepath.Join(home, "openshell"), "SANDKEEPER_ENGINES=" + daemon.Host(),
 	})}
 	for b.Loop() {
 		if seen := Observe(b.Context(), o); seen.Served.Version.String() != "0.0.37" {

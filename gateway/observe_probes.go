@@ -26,11 +26,12 @@ func (l *look) lookCLI(ctx context.Context) finding {
 }
 
 func (l *look) lookEngine(ctx context.Context) finding {
-	engine, state := l.engine()
-	if engine == nil {
+	engines := l.engines()
+	_, state := engines.Main()
+	if len(engines.All()) == 0 {
 		return foundEngine(state, nil)
 	}
-	containers, err := engine.Sandboxes(ctx)
+	containers, err := engines.Sandboxes(ctx)
 	if err != nil {
 		state.State, state.Why = drift.Unknown, clean(err)
 	}

@@ -100,7 +100,7 @@ func newStage(t *testing.T, cli string) stage {
 	daemon := dockertest.Start(t)
 	script(t, filepath.Join(home, "bin/openshell"), cli)
 	entries := []string{
-		"HOME=" + home, "PATH=/usr/bin:/bin", "NEMOCLAW_OPENSHELL_BIN=" + filepath.Join(home, "bin/openshell"), "DOCKER_HOST=" + daemon.Host(),
+		"HOME=" + home, "PATH=/usr/bin:/bin", "NEMOCLAW_OPENSHELL_BIN=" + filepath.Join(home, "bin/openshell"), "SANDKEEPER_ENGINES=" + daemon.Host(),
 		"OPENSHELL_SYSTEM_GATEWAY_DIR=" + home + "/none", "OPENSHELL_GATEWAY=nemoclaw",
 	}
 	return stage{Options{

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"path/filepath"
 	"time"
 
@@ -12,13 +13,14 @@ import (
 // Options is what an observation needs to know. The zero values of all but Env and UID are usable.
 type Options struct {
 	Env           env.Env
-	UID           int           // our effective user id: nothing that others could have written is executed
-	Gateway       string        // -g, or ""
-	GatewayName   string        // from a registry row's binding, or ""
-	GatewayPort   int           // from the registry's binding; 0 is none
-	ProbeTimeout  time.Duration // of one external command; 0 is 15 s
-	EngineTimeout time.Duration // of one request to the container engine; 0 is ProbeTimeout when set, else 5 s
-	Processes     Processes     // nil is this host's process table
+	UID           int                                  // our effective user id: nothing that others could have written is executed
+	Gateway       string                               // -g, or ""
+	GatewayName   string                               // from a registry row's binding, or ""
+	GatewayPort   int                                  // from the registry's binding; 0 is none
+	ProbeTimeout  time.Duration                        // of one external command; 0 is 15 s
+	EngineTimeout time.Duration                        // of one request to the container engine; 0 is ProbeTimeout when set, else 5 s
+	Processes     Processes                            // nil is this host's process table
+	Engines       func(context.Context) engine.Engines // of this host, opened and closed by the caller; nil opens and closes them
 	Now           func() time.Time
 	Root          string // put before absolute system paths; "" is "/"
 }

@@ -28,14 +28,20 @@ type look struct {
 	beside     []engine.Container // their companions
 	origins    map[string]string  // container id → the gateway that made it, as far as Sources.Origin knows
 	engineErr  error              // why containers is not known; wraps ErrNoEngine when there is no engine
+	partial    error              // which engines did not answer, beside the containers of those that did
 	asked      bool               // the engine was asked
 }
 
-// engineSettled reports whether "no container" is known rather than guessed: the engine answered, or there is none.
-func (l look) engineSettled() bool { return l.engineErr == nil || errors.Is(l.engineErr, ErrNoEngine) }
+// engineSettled reports whether "no container" is known rather than guessed: every engine answered, or there is none.
+func (l look) engineSettled() bool {
+	return l.partial == nil && (l.engineErr == nil || errors.Is(l.engineErr, ErrNoEngine))
+}
 
 func (l look) warnings() []string {
-	if l.engineSettled() {
+	switch {
+	case l.partial != nil:
+		return []string{l.partial.Error()}
+	case l.engineSettled():
 		return nil
 	}
 	return []string{fmt.Sprintf("the container engine did not answer, so no container was looked at: %v", l.engineErr)}
@@ -48,7 +54,10 @@ func (l *look) askEngine(ctx context.Context, s Sources) {
 		return
 	}
 	all, err := s.Containers(ctx)
-	l.containers, l.beside, l.engineErr = nil, nil, err
+	l.containers, l.beside, l.engineErr, l.partial = nil, nil, err, nil
+	if partial, ok := errors.AsType[*engine.PartialError](err); ok {
+		l.engineErr, l.partial = nil, partial
+	}
 	for _, c := range all {
 		switch {
 		case c.Workload():

@@ -67,7 +67,7 @@ func Take(ctx context.Context, s Sources) (Inventory, error) {
 	if err != nil {
 		return Inventory{}, err
 	}
-	inv := Inventory{Source: source(s, seen), Warnings: append([]string(nil), s.Registry.Problems...)}
+	inv := Inventory{Source: source(s, seen), Partial: seen.partial, Warnings: append([]string(nil), s.Registry.Problems...)}
 	inv.Warnings = append(inv.Warnings, seen.warnings()...)
 	inv.Warnings = append(inv.Warnings, entries.warnings...)
 	inv.Warnings = append(inv.Warnings, gone...)

@@ -78,5 +78,6 @@ type Inventory struct {
 	Sandboxes []Sandbox
 	Source    string   // "registry+gateway+containers", "gateway+containers", "containers": goes into every manifest
 	Empty     bool     // the registry is there and empty, and no labelled container exists: nothing was asked of a gateway
+	Partial   error    // which container engines of this host did not answer: there may be sandboxes that are not here; nil when all did
 	Warnings  []string // what could not be looked at, and does not decide
 }

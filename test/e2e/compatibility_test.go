@@ -79,7 +79,7 @@ func compared(t *testing.T, cli, version, says string) realHost {
 		Version: version, Says: says, Backend: gateway.NewMemory(population()[0]),
 	})
 	h.registry("alpha")
-	h.env = append(h.env, "DOCKER_HOST=unix://"+filepath.Join(h.home, "no-docker.sock"))
+	h.env = append(h.env, "SANDKEEPER_ENGINES=unix://"+filepath.Join(h.home, "no-docker.sock"))
 	return h
 }
 
