@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // OpenOptions say how to read a backup.
@@ -29,20 +30,12 @@ type Reader struct {
 	want   ArchiveFile
 }
 
-// Open reads b's archive. Only a Verify before it proves that it is whole; Open itself checks its length.
-func (s *Store) Open(ctx context.Context, b Backup, o OpenOptions) (*Reader, error) {
-	m, err := s.Load(b)
-	if err != nil {
-		return nil, err
-	}
-	return openArchive(ctx, b, m, o)
-}
-
-func openArchive(ctx context.Context, b Backup, m *Manifest, o OpenOptions) (*Reader, error) {
+// openArchive reads the archive of the backup in the folder dir, whose manifest is m.
+func openArchive(ctx context.Context, dir string, m *Manifest, o OpenOptions) (*Reader, error) {
 	if m.Index == nil {
 		return nil, damagef(DamageManifest, manifestName, "it has no index")
 	}
-	f, err := openArchiveFile(b, m)
+	f, err := openArchiveFile(dir, m)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +52,8 @@ func openArchive(ctx context.Context, b Backup, m *Manifest, o OpenOptions) (*Re
 }
 
 // openArchiveFile opens the archive and compares its length.
-func openArchiveFile(b Backup, m *Manifest) (*os.File, error) {
-	f, err := openPlain(b.Dir + "/" + m.Archive.File)
+func openArchiveFile(dir string, m *Manifest) (*os.File, error) {
+	f, err := openPlain(filepath.Join(dir, m.Archive.File))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, damagef(DamageArchiveMissing, m.Archive.File, "it is missing")
 	}

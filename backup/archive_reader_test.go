@@ -88,7 +88,7 @@ func FuzzArchiveReader(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(b.Dir, archiveName), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r, err := openArchive(t.Context(), b, &m, OpenOptions{})
+		r, err := openArchive(t.Context(), b.Dir, &m, OpenOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,10 +19,10 @@ type engineReach interface {
 	Host() string
 	Start(ctx context.Context, id string) error
 	Stop(ctx context.Context, id string) error
-	Stat(ctx context.Context, id, name string) (fileFact, error)
+	Stat(ctx context.Context, id, name string) (engine.FileFact, error)
 	Read(ctx context.Context, id, name string) (io.ReadCloser, error)
 	Write(ctx context.Context, id, dir string, stream io.Reader) error
-	Describe(ctx context.Context, id string, sized bool) (recipeFacts, error)
+	Describe(ctx context.Context, id string, sized bool) (engine.RecipeFacts, error)
 	ImageWorkdir(ctx context.Context, ref string) (string, error)
 }
 
@@ -31,7 +31,7 @@ func engineOf(e *engine.Engine) engineReach {
 	if e == nil {
 		return nil
 	}
-	return dockerEngine{e}
+	return e
 }
 
 // DialFunc reaches the container engine at host ("unix:///var/run/docker.sock").

@@ -68,7 +68,7 @@ func TestHomeOfRealSandboxes(t *testing.T) {
 	companion := realContainer(t, e, name+"-pair", "supervisor", container.Config{Image: app, Entrypoint: supervisor[:1], Cmd: supervisor[1:]})
 	for home, id := range workloads {
 		packed := tarBytes(t, strings.TrimPrefix(home, "/"), entry{name: ".", kind: '5', uid: 998}, entry{name: "notes.md", body: "memory of " + home, uid: 998})
-		if err := (dockerEngine{e}).Write(t.Context(), id, "/", bytes.NewReader(packed)); err != nil {
+		if err := e.Write(t.Context(), id, "/", bytes.NewReader(packed)); err != nil {
 			t.Fatal(err)
 		}
 	}

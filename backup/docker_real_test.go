@@ -201,7 +201,7 @@ func oddHome() []entry {
 func fillHome(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, entries ...entry) {
 	t.Helper()
 	packed := tarBytes(t, "sandbox", entries...)
-	if err := (dockerEngine{e}).Write(t.Context(), sb.Container.ID, "/", bytes.NewReader(packed)); err != nil {
+	if err := e.Write(t.Context(), sb.Container.ID, "/", bytes.NewReader(packed)); err != nil {
 		t.Fatal(err)
 	}
 }

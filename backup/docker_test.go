@@ -104,11 +104,11 @@ func TestRunReadsLiveWhenTheEngineCannotPause(t *testing.T) {
 
 func TestDescribeTakesNamesOnly(t *testing.T) {
 	_, e, sb := pretendEngine(t)
-	facts, err := (dockerEngine{e}).Describe(t.Context(), sb.Container.ID, false)
+	facts, err := e.Describe(t.Context(), sb.Container.ID, false)
 	if err != nil || facts.Image != "openshell/base:1" || facts.ImageID == "" {
 		t.Errorf("%+v, %v", facts, err)
 	}
-	if _, err := (dockerEngine{e}).Describe(t.Context(), strings.Repeat("f", 64), false); !os.IsNotExist(err) && !strings.Contains(err.Error(), "not exist") {
+	if _, err := e.Describe(t.Context(), strings.Repeat("f", 64), false); !os.IsNotExist(err) && !strings.Contains(err.Error(), "not exist") {
 		t.Errorf("a container that is not there: %v", err)
 	}
 }

@@ -22,7 +22,7 @@ func (s *Store) Export(ctx context.Context, b Backup, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	f, err := openArchiveFile(b, m)
+	f, err := openArchiveFile(b.Dir, m)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -243,8 +244,8 @@ func (x *extraction) skip(name, reason string) error {
 func (x *extraction) manifest(m *Manifest, o SnapshotRequest) Snapshot {
 	slices.Sort(x.dirs)
 	snap := Snapshot{
-		Version: 1, SandboxName: m.Sandbox, Timestamp: filepath.Base(x.out.Dir), AgentType: orElse(m.Agent, "openclaw"),
-		Dir: path.Join(orElse(m.Home, "/sandbox"), x.below), StateDirs: append([]string{}, x.dirs...), BackedUpDirs: append([]string{}, x.dirs...),
+		Version: 1, SandboxName: m.Sandbox, Timestamp: filepath.Base(x.out.Dir), AgentType: cmp.Or(m.Agent, "openclaw"),
+		Dir: path.Join(cmp.Or(m.Home, "/sandbox"), x.below), StateDirs: append([]string{}, x.dirs...), BackedUpDirs: append([]string{}, x.dirs...),
 		FailedDirs: []string{}, StateFiles: []SnapshotFile{}, BackupPath: x.out.Dir, PolicyPresets: orEmptyList(o.PolicyPresets), CustomPolicies: o.CustomPolicies,
 	}
 	if m.Versions.Agent != "" {

@@ -17,13 +17,13 @@ var errBaseDamaged = errors.New("the previous backup is damaged")
 type baseReader struct {
 	frames []Frame
 	path   string
-	sink   *archiveSink // what handOver writes to
-	whole  chan error   // one value: whether the archive is what its manifest says
+	sink   io.Writer  // what handOver writes to
+	whole  chan error // one value: whether the archive is what its manifest says
 	stop   context.CancelFunc
 }
 
 // openBase starts the proof that the archive at path is these frames.
-func openBase(ctx context.Context, path string, frames []Frame, sink *archiveSink) *baseReader {
+func openBase(ctx context.Context, path string, frames []Frame, sink io.Writer) *baseReader {
 	ctx, stop := context.WithCancel(ctx)
 	b := &baseReader{frames: frames, path: path, sink: sink, whole: make(chan error, 1), stop: stop}
 	go func() { b.whole <- b.copyProven(ctx, io.Discard, len(b.frames)) }()

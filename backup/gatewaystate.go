@@ -20,9 +20,6 @@ import (
 	"sandkeeper/internal/homefile"
 )
 
-// gatewayFolder holds the gateways' own state beside the sandboxes' backups; no sandbox may be called so.
-const gatewayFolder = "_gateway"
-
 // GatewayInventory is what the manifest of a gateway's state has as its inventory.
 const GatewayInventory = "gateway-state"
 

@@ -97,7 +97,7 @@ func (r RestoreGateway) stage(ctx context.Context, store *Store, put *placing) e
 	if err := put.plan(m, r.Places); err != nil {
 		return err
 	}
-	reader, err := openArchive(ctx, r.Backup, m, OpenOptions{Identities: r.Identities})
+	reader, err := openArchive(ctx, r.Backup.Dir, m, OpenOptions{Identities: r.Identities})
 	if err != nil {
 		return err
 	}

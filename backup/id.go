@@ -26,22 +26,6 @@ func newID(now time.Time, random io.Reader) (string, error) {
 	return now.UTC().Format(idLayout) + "-" + hex.EncodeToString(tail[:]), nil
 }
 
-// idAfter names a backup that starts at started so that it sorts after all that the sandbox has: two of one second, and a clock that was
-// set back, must not make an older one the latest. Its name may then be a second or more ahead; the manifest has the true time. A
-// backup of something from earlier (Taken) keeps its own moment.
-func (s *Store) idAfter(n NewBackup, started time.Time) (string, error) {
-	id, err := newID(started, s.rand)
-	if err != nil || !n.Taken.IsZero() {
-		return id, err
-	}
-	have, err := s.ids(n.Manifest.Sandbox)
-	if err != nil || len(have) == 0 || id > have[0] {
-		return id, err
-	}
-	newest, _ := idTime(have[0]) // listed ids are valid
-	return newID(newest.Add(time.Second), s.rand)
-}
-
 // ValidID reports whether id has the shape of a backup's id, with a time that exists.
 func ValidID(id string) bool {
 	_, ok := idTime(id)

@@ -1,6 +1,8 @@
 package backup
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,4 +83,10 @@ func (r records[E]) list() ([]E, error) {
 		problems = append(problems, err)
 	}
 	return entries, errors.Join(problems...)
+}
+
+// execKey names the entry of a sandbox: its name and its gateway's are no file names.
+func execKey(gateway, sandbox string) string {
+	sum := sha256.Sum256([]byte(gateway + "\x00" + sandbox))
+	return hex.EncodeToString(sum[:])
 }

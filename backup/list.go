@@ -3,13 +3,11 @@ package backup
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -167,35 +165,6 @@ func readManifest(b Backup, headOnly bool) (*Manifest, error) {
 	return m, nil
 }
 
-// readPlain reads a regular file of at most limit bytes; links are not followed and pipes not waited for.
-func readPlain(path string, limit int64) ([]byte, error) {
-	f, err := openPlain(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(content)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes", filepath.Base(path), limit)
-	}
-	return content, err
-}
-
-func openPlain(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", filepath.Base(path))
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
 // Find gives one backup: by id, by an unambiguous beginning of an id, or Latest, the newest whole one.
 func (s *Store) Find(sandbox, id string) (Backup, error) {
 	if err := validSandbox(sandbox); err != nil {
@@ -238,11 +207,4 @@ func (s *Store) latest(sandbox string, ids []string) (Backup, error) {
 		return *replaced, nil
 	}
 	return Backup{}, missing
-}
-
-// head is m without its index.
-func (m *Manifest) head() *Manifest {
-	head := *m
-	head.Index = nil
-	return &head
 }

@@ -182,3 +182,10 @@ func knownMember(key string) bool {
 	}
 	return false
 }
+
+// head is m without its index.
+func (m *Manifest) head() *Manifest {
+	head := *m
+	head.Index = nil
+	return &head
+}

@@ -72,3 +72,9 @@ func (h containerHome) mountedAt(ctx context.Context, target string) (string, er
 func parts(name string) []string {
 	return strings.FieldsFunc(name, func(r rune) bool { return r == '/' })
 }
+
+// within reports whether name is dir or lies below it.
+func within(name, dir string) bool {
+	dir = path.Clean(dir)
+	return path.Clean(name) == dir || strings.HasPrefix(path.Clean(name), strings.TrimSuffix(dir, "/")+"/")
+}

@@ -1,9 +1,12 @@
 package backup
 
 import (
+	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"sandkeeper/engine"
@@ -186,7 +189,7 @@ func (r RestoreRequest) where(ctx context.Context) (place, string, error) {
 	}
 	switch {
 	case r.Target.Standing == sandbox.Ambiguous:
-		return nil, "", errors.New(ambiguity(r.Target))
+		return nil, "", errors.New(sandbox.Ambiguity(r.Target))
 	case r.Target.Container != nil && e != nil:
 		h, err := homeOf(ctx, e, r.Target)
 		return &containerPlace{containerHome: h}, h.dir, err
@@ -194,7 +197,7 @@ func (r RestoreRequest) where(ctx context.Context) (place, string, error) {
 		dir := agentHome(agentOf(r.Target))
 		return &execPlace{execHome{cli: r.CLI, gateway: r.Target.Gateway, name: r.Target.Name, dir: dir}}, dir, nil
 	}
-	why := orElse(r.Target.Reason, "it has no container on this host and is not reached through a gateway")
+	why := cmp.Or(r.Target.Reason, "it has no container on this host and is not reached through a gateway")
 	return nil, "", fmt.Errorf("sandbox %q cannot be restored to: %s", r.Target.Name, why)
 }
 
@@ -204,7 +207,7 @@ func (j *restoreJob) consent(ctx context.Context) error {
 		return nil
 	}
 	n := 0
-	err := j.each(ctx, j.place, func(name string, _ *header, _ reader) error {
+	err := j.each(ctx, j.place, func(name string, _ *tar.Header, _ io.Reader) error {
 		if name != "." && j.pick.root(name) != "" {
 			n++
 		}

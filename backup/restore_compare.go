@@ -13,11 +13,6 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-type (
-	header = tar.Header
-	reader = io.Reader
-)
-
 // trait is what is compared of one entry: everything that a restore brings, but for times.
 type trait struct {
 	kind   byte
@@ -37,7 +32,7 @@ type taker struct {
 func newTaker() taker { return taker{sum: blake3.New(), buffer: make([]byte, 256<<10)} }
 
 // trait reads the content, hands it on to also, and takes it all in. A hard link is whatever it links to.
-func (k taker) trait(h *header, content reader, also io.Writer, known map[string]trait) (trait, error) {
+func (k taker) trait(h *tar.Header, content io.Reader, also io.Writer, known map[string]trait) (trait, error) {
 	t := trait{kind: h.Typeflag, mode: h.Mode & 0o7777, owner: [2]int{h.Uid, h.Gid}}
 	switch h.Typeflag {
 	case tar.TypeLink:
@@ -64,7 +59,7 @@ func (k taker) trait(h *header, content reader, also io.Writer, known map[string
 }
 
 // each walks a home as it is now.
-func (j *restoreJob) each(ctx context.Context, h home, visit func(name string, h *header, content reader) error) error {
+func (j *restoreJob) each(ctx context.Context, h home, visit func(name string, h *tar.Header, content io.Reader) error) error {
 	watch, stop := watchStall(ctx, stallLimit(j.Stall).orDefault())
 	defer stop()
 	stream, base, err := h.Read(watch.ctx)
@@ -76,7 +71,7 @@ func (j *restoreJob) each(ctx context.Context, h home, visit func(name string, h
 }
 
 // eachEntry walks a tar stream with base taken off the names; entries outside of base are passed over.
-func eachEntry(stream reader, base string, visit func(name string, h *header, content reader) error) error {
+func eachEntry(stream io.Reader, base string, visit func(name string, h *tar.Header, content io.Reader) error) error {
 	walk := newTarWalk(stream)
 	for {
 		h, err := walk.next()
@@ -102,7 +97,7 @@ func eachEntry(stream reader, base string, visit func(name string, h *header, co
 // look takes in what of a home is selected.
 func (j *restoreJob) look(ctx context.Context, h home) (map[string]trait, error) {
 	found, take := map[string]trait{}, newTaker()
-	err := j.each(ctx, h, func(name string, h *header, content reader) error {
+	err := j.each(ctx, h, func(name string, h *tar.Header, content io.Reader) error {
 		if j.pick.root(name) == "" || j.apart != "" && (name == j.apart || strings.HasPrefix(name, j.apart+"/")) {
 			return nil
 		}
@@ -120,7 +115,7 @@ func (j *restoreJob) compare(ctx context.Context) error {
 		return err
 	}
 	then, take := map[string]trait{}, newTaker()
-	err = j.eachOfBackup(ctx, func(h *header, content reader) error {
+	err = j.eachOfBackup(ctx, func(h *tar.Header, content io.Reader) error {
 		if j.pick.root(h.Name) == "" {
 			return nil
 		}
@@ -157,8 +152,8 @@ func (j *restoreJob) compare(ctx context.Context) error {
 // eachOfBackup walks the selected entries of the backup, and proves every entry on the way: the header before it is visited, the
 // bytes before the next one is. Everything that could lead a write out of the home is refused here: odd names, entries below
 // something that is no folder, hard links to anything but a file that came before.
-func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *header, content reader) error) (err error) {
-	r, err := openArchive(ctx, j.Backup, j.manifest, OpenOptions{Identities: j.Identities, proven: true})
+func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *tar.Header, content io.Reader) error) (err error) {
+	r, err := openArchive(ctx, j.Backup.Dir, j.manifest, OpenOptions{Identities: j.Identities, proven: true})
 	if err != nil {
 		return err
 	}
@@ -187,7 +182,7 @@ func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *header, con
 	}
 }
 
-func safeEntry(h *header, kinds map[string]byte) error {
+func safeEntry(h *tar.Header, kinds map[string]byte) error {
 	object := fmt.Sprintf("entry %q", printable(h.Name))
 	if why := oddName(h.Name); why != "" {
 		return damagef(DamageEntry, object, "%s", why)
@@ -217,7 +212,7 @@ func (m *Manifest) holds(name string) bool {
 	return slices.ContainsFunc(m.Index.Entries, func(e Entry) bool { return e.Name() == name })
 }
 
-func (j *restoreJob) count(h *header) {
+func (j *restoreJob) count(h *tar.Header) {
 	j.summary.Entries++
 	if h.Typeflag == tar.TypeReg {
 		j.summary.Files++

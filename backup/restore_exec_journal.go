@@ -1,8 +1,6 @@
 package backup
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -44,12 +42,6 @@ type ExecEntry struct {
 const stagePrefix = ".sandkeeper-restore-"
 
 func (e ExecEntry) ownerLives() bool { return lives(e.PID, e.Started) }
-
-// execKey names the entry of a sandbox: its name and its gateway's are no file names.
-func execKey(gateway, sandbox string) string {
-	sum := sha256.Sum256([]byte(gateway + "\x00" + sandbox))
-	return hex.EncodeToString(sum[:])
-}
 
 // execJournal has one file for every sandbox that is being restored through its gateway. It is on disk before the sandbox is
 // touched, and goes after nothing of the restore is left in it.

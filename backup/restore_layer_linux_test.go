@@ -137,7 +137,7 @@ func TestLayerAgreesWithTheEngine(t *testing.T) {
 	if summary.ReadBack != ReadBackLayer {
 		t.Errorf("read back by %q", summary.ReadBack)
 	}
-	p := &containerPlace{containerHome{engine: dockerEngine{e}, id: sb.Container.ID, dir: "/sandbox"}}
+	p := &containerPlace{containerHome{engine: e, id: sb.Container.ID, dir: "/sandbox"}}
 	j := &restoreJob{pick: &selection{roots: []string{"."}}, meter: newMeter("x", nil), place: p}
 	want, err := j.look(t.Context(), p)
 	if err != nil {

@@ -3,6 +3,7 @@ package backup
 import (
 	"archive/tar"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -17,14 +18,14 @@ import (
 // nowIn reads a container's home as test entries.
 func nowIn(t *testing.T, e *engine.Engine, sb sandbox.Sandbox) []entry {
 	t.Helper()
-	h := containerHome{engine: dockerEngine{e}, id: sb.Container.ID, dir: "/sandbox"}
+	h := containerHome{engine: e, id: sb.Container.ID, dir: "/sandbox"}
 	stream, base, err := h.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stream.Close()
 	var entries []entry
-	err = eachEntry(stream, base, func(name string, h *header, content reader) error {
+	err = eachEntry(stream, base, func(name string, h *tar.Header, content io.Reader) error {
 		var body strings.Builder
 		buffer := make([]byte, 64<<10)
 		for {

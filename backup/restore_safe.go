@@ -10,7 +10,7 @@ import (
 func safeIndex(entries []Entry) error {
 	kinds, files := map[string]byte{}, map[string]bool{}
 	for _, e := range entries {
-		h := &header{Name: cleanName(e.Name()), Typeflag: typeFlag(e.Type)}
+		h := &tar.Header{Name: cleanName(e.Name()), Typeflag: typeFlag(e.Type)}
 		if e.Type == typeWord(tar.TypeLink) {
 			if !files[cleanName(e.Link)] {
 				return damagef(DamageEntry, fmt.Sprintf("entry %q", e.Path), "a hard link to %q, which is not a file before it", e.Link)

@@ -13,7 +13,7 @@ import (
 )
 
 // forged makes a backup of what no capture would let in: its seal, its digests and its index are all in order.
-func forged(t *testing.T, s *Store, name string, entries ...header) Backup {
+func forged(t *testing.T, s *Store, name string, entries ...tar.Header) Backup {
 	t.Helper()
 	b, err := s.Create(t.Context(), NewBackup{Manifest: Manifest{Sandbox: name, Consistency: ConsistencyStopped}}, func(_ context.Context, a *Archive) error {
 		for _, h := range entries {
@@ -39,9 +39,11 @@ func forged(t *testing.T, s *Store, name string, entries ...header) Backup {
 
 // Backups with a valid seal and hostile content are refused before the target is touched in any way.
 func TestHostileBackupsAreRefusedBeforeAnythingIsTouched(t *testing.T) {
-	link := header{Typeflag: tar.TypeSymlink, Name: "link", Linkname: "/etc", Mode: 0o777}
-	file := func(name string) header { return header{Typeflag: tar.TypeReg, Name: name, Size: 3, Mode: 0o644} }
-	for name, entries := range map[string][]header{
+	link := tar.Header{Typeflag: tar.TypeSymlink, Name: "link", Linkname: "/etc", Mode: 0o777}
+	file := func(name string) tar.Header {
+		return tar.Header{Typeflag: tar.TypeReg, Name: name, Size: 3, Mode: 0o644}
+	}
+	for name, entries := range map[string][]tar.Header{
 		"absolute":            {file("/etc/passwd")},
 		"dot dot":             {file("../../etc/passwd")},
 		"dot dot inside":      {{Typeflag: tar.TypeDir, Name: "dir", Mode: 0o755}, file("dir/../../x")},
@@ -57,7 +59,7 @@ func TestHostileBackupsAreRefusedBeforeAnythingIsTouched(t *testing.T) {
 		for _, scope := range []Scope{ScopeFull, ScopeState} {
 			f, request := savedFake(t, "running")
 			request.Scope = scope
-			request.Backup = forged(t, request.Store, request.Target.Name, append([]header{{Typeflag: tar.TypeReg, Name: ".openclaw", Mode: 0o600}}, entries...)...)
+			request.Backup = forged(t, request.Store, request.Target.Name, append([]tar.Header{{Typeflag: tar.TypeReg, Name: ".openclaw", Mode: 0o600}}, entries...)...)
 			_, err := Restore(t.Context(), request)
 			if _, ok := errors.AsType[*DamageError](err); !ok {
 				t.Errorf("%s, scope %s: %v", name, scope, err)
@@ -74,10 +76,10 @@ func TestHostileBackupsAreRefusedBeforeAnythingIsTouched(t *testing.T) {
 func TestOddButHonestBackupsAreRestored(t *testing.T) {
 	f, request := savedFake(t, "exited")
 	request.Backup = forged(t, request.Store, request.Target.Name,
-		header{Typeflag: tar.TypeSymlink, Name: "out", Linkname: "../../etc/passwd", Mode: 0o777},
-		header{Typeflag: tar.TypeReg, Name: "caf\xe9", Size: 3, Mode: 0o644},
-		header{Typeflag: tar.TypeLink, Name: "same", Linkname: "caf\xe9"},
-		header{Typeflag: tar.TypeReg, Name: "a..b", Size: 1, Mode: 0o644},
+		tar.Header{Typeflag: tar.TypeSymlink, Name: "out", Linkname: "../../etc/passwd", Mode: 0o777},
+		tar.Header{Typeflag: tar.TypeReg, Name: "caf\xe9", Size: 3, Mode: 0o644},
+		tar.Header{Typeflag: tar.TypeLink, Name: "same", Linkname: "caf\xe9"},
+		tar.Header{Typeflag: tar.TypeReg, Name: "a..b", Size: 1, Mode: 0o644},
 	)
 	summary, err := Restore(t.Context(), request)
 	if err != nil || !summary.Done {
@@ -92,7 +94,7 @@ func TestOddButHonestBackupsAreRestored(t *testing.T) {
 func TestBombIsReadInPieces(t *testing.T) {
 	s := testStore(t, StoreOptions{})
 	b, err := s.Create(t.Context(), NewBackup{Manifest: Manifest{Sandbox: "alpha", Consistency: ConsistencyStopped}}, func(_ context.Context, a *Archive) error {
-		return a.add(&header{Typeflag: tar.TypeReg, Name: "zeros", Size: 256 << 20, Mode: 0o600}, io.LimitReader(zeros{}, 256<<20))
+		return a.add(&tar.Header{Typeflag: tar.TypeReg, Name: "zeros", Size: 256 << 20, Mode: 0o600}, io.LimitReader(zeros{}, 256<<20))
 	})
 	if err != nil || b.Manifest.Archive.Bytes > 1<<20 {
 		t.Fatalf("%+v, %v", b.Manifest, err)

@@ -11,7 +11,7 @@ import (
 
 func TestHostileEntriesAreRefused(t *testing.T) {
 	kinds := map[string]byte{"dir": tar.TypeDir, "file": tar.TypeReg, "link": tar.TypeSymlink}
-	for name, h := range map[string]header{
+	for name, h := range map[string]tar.Header{
 		"absolute":             {Typeflag: tar.TypeReg, Name: "/etc/passwd"},
 		"dot dot":              {Typeflag: tar.TypeReg, Name: "../x"},
 		"dot dot inside":       {Typeflag: tar.TypeReg, Name: "dir/../../x"},
@@ -30,7 +30,7 @@ func TestHostileEntriesAreRefused(t *testing.T) {
 			t.Errorf("%s was let in", name)
 		}
 	}
-	for _, h := range []header{
+	for _, h := range []tar.Header{
 		{Typeflag: tar.TypeReg, Name: "dir/x"}, {Typeflag: tar.TypeLink, Name: "x", Linkname: "./file"}, {Typeflag: tar.TypeSymlink, Name: "y", Linkname: "/etc"},
 	} {
 		if err := safeEntry(&h, kinds); err != nil {

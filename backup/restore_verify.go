@@ -1,8 +1,10 @@
 package backup
 
 import (
+	"archive/tar"
 	"context"
 	"errors"
+	"io"
 )
 
 // sound is the manifest of a backup that may be restored, as far as its manifest alone can tell.
@@ -37,7 +39,7 @@ func (j *restoreJob) verify(ctx context.Context) error {
 }
 
 func (j *restoreJob) verifyBytes(ctx context.Context) error {
-	r, err := openArchive(ctx, j.Backup, j.manifest, OpenOptions{Identities: j.Identities})
+	r, err := openArchive(ctx, j.Backup.Dir, j.manifest, OpenOptions{Identities: j.Identities})
 	if err != nil {
 		return err // also ErrNoIdentity: what cannot be read must not cost what is there
 	}
@@ -61,7 +63,7 @@ var errOccupied = errors.New("the home has content")
 
 // vacant reports whether the home has nothing in it.
 func (j *restoreJob) vacant(ctx context.Context) (bool, error) {
-	err := j.each(ctx, j.place, func(name string, _ *header, _ reader) error {
+	err := j.each(ctx, j.place, func(name string, _ *tar.Header, _ io.Reader) error {
 		if name != "." {
 			return errOccupied
 		}

@@ -96,11 +96,3 @@ func notContext(err error) error {
 	}
 	return nil
 }
-
-func saved(b Backup, exclusions int) *Saved {
-	m := b.Manifest
-	return &Saved{
-		ID: b.ID, Path: b.Dir, Bytes: m.Archive.Bytes, Files: m.Content.Files, SHA256: m.Archive.SHA256,
-		Consistency: m.Consistency, Content: m.Content.Bytes, Exclusions: exclusions, ContentOf: m.ContentOf,
-	}
-}

@@ -1,11 +1,11 @@
 package backup
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
-	"sandkeeper/engine"
 	"sandkeeper/sandbox"
 )
 
@@ -20,13 +20,13 @@ type verdict struct {
 func (r *Run) judge(sb sandbox.Sandbox) verdict {
 	switch sb.Standing {
 	case sandbox.Orphaned:
-		return verdict{Orphaned, orElse(sb.Reason, "registered, but not on its gateway and without a container")}
+		return verdict{Orphaned, cmp.Or(sb.Reason, "registered, but not on its gateway and without a container")}
 	case sandbox.Ambiguous:
-		return verdict{Failed, ambiguity(sb)}
+		return verdict{Failed, sandbox.Ambiguity(sb)}
 	case sandbox.BadName:
-		return verdict{Skipped, orElse(sb.Reason, fmt.Sprintf("%q is not a sandbox name that can be a folder", sb.Name))}
+		return verdict{Skipped, cmp.Or(sb.Reason, fmt.Sprintf("%q is not a sandbox name that can be a folder", sb.Name))}
 	case sandbox.Unknown:
-		return verdict{Failed, orElse(sb.Reason, "its state could not be seen")}
+		return verdict{Failed, cmp.Or(sb.Reason, "its state could not be seen")}
 	}
 	if err := validSandbox(sb.Name); err != nil {
 		return verdict{Skipped, err.Error()}
@@ -41,26 +41,13 @@ func (r *Run) judgeRoute(sb sandbox.Sandbox) verdict {
 	case sb.Route == sandbox.ByContainer && r.engine(sb) == nil:
 		return verdict{Failed, "its container cannot be read: there is no container engine"}
 	case sb.Route == sandbox.ByExec && r.CLI == nil:
-		return verdict{Skipped, orElse(sb.Reason, "it has no container on this host, and no gateway is asked")}
+		return verdict{Skipped, cmp.Or(sb.Reason, "it has no container on this host, and no gateway is asked")}
 	case sb.Route == sandbox.NoRoute && sb.Listed:
-		return verdict{Skipped, orElse(sb.Reason, fmt.Sprintf("in phase %q, and it has no container on this host", sb.Phase))}
+		return verdict{Skipped, cmp.Or(sb.Reason, fmt.Sprintf("in phase %q, and it has no container on this host", sb.Phase))}
 	case sb.Route == sandbox.NoRoute:
-		return verdict{Skipped, orElse(sb.Reason, "it has no container on this host")}
+		return verdict{Skipped, cmp.Or(sb.Reason, "it has no container on this host")}
 	}
 	return verdict{}
-}
-
-// ambiguity names every container that claims the sandbox.
-func ambiguity(sb sandbox.Sandbox) string {
-	names := make([]string, 0, len(sb.Rivals))
-	for _, c := range sb.Rivals {
-		names = append(names, fmt.Sprintf("%q", c.Name))
-	}
-	text := orElse(sb.Reason, "several containers claim it and nothing decides")
-	if missing := slices.ContainsFunc(sb.Rivals, func(c engine.Container) bool { return !strings.Contains(text, c.Name) }); missing {
-		text += ": " + strings.Join(names, ", ")
-	}
-	return text
 }
 
 // choose applies --only and --exclude. A name that matches nothing is an error: a typing mistake must not make a run that saves
@@ -84,11 +71,4 @@ func (r *Run) choose(all []sandbox.Sandbox) ([]sandbox.Sandbox, error) {
 	}
 	slices.SortStableFunc(chosen, func(a, b sandbox.Sandbox) int { return strings.Compare(a.Name, b.Name) })
 	return chosen, nil
-}
-
-func orElse(text, fallback string) string {
-	if text == "" {
-		return fallback
-	}
-	return text
 }

@@ -9,17 +9,6 @@ import (
 	"sandkeeper/internal/size"
 )
 
-// Status is how one sandbox came out of a run.
-type Status string
-
-// Every sandbox of a run has exactly one of these. A dry run skips what it would back up, and says so (Outcome.Planned).
-const (
-	BackedUp Status = "backed_up"
-	Failed   Status = "failed"
-	Skipped  Status = "skipped"
-	Orphaned Status = "orphaned"
-)
-
 // Summary is the result of a run: the JSON of docs/design.md 4.2.
 type Summary struct {
 	Root      string    `json:"root"`
@@ -63,19 +52,6 @@ type Outcome struct {
 
 // Err is why the sandbox failed, with its type; nil for the others.
 func (o Outcome) Err() error { return o.err }
-
-// Saved is one backup as a run made it.
-type Saved struct {
-	ID          string      `json:"id"`
-	Path        string      `json:"path"`
-	Bytes       int64       `json:"bytes"` // of the archive
-	Files       int         `json:"files"`
-	SHA256      string      `json:"sha256"`
-	Consistency Consistency `json:"consistency"`
-	Content     int64       `json:"contentBytes"`
-	Exclusions  int         `json:"exclusions"`
-	ContentOf   string      `json:"contentOf,omitempty"` // the backup for which the files were read; "": this one
-}
 
 func count(outcomes []Outcome) Totals {
 	t := Totals{Total: len(outcomes)}

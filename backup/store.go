@@ -15,9 +15,6 @@ import (
 
 // Names of the files of a backup.
 const (
-	manifestName   = "manifest.json"
-	archiveName    = "archive.tar.zst"
-	encryptedName  = "archive.tar.zst.age"
 	verifiedName   = "verified.json"
 	lockName       = ".lock"
 	lockHolderName = ".lock.owner"

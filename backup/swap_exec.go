@@ -150,7 +150,7 @@ func (p *execPlace) send(ctx context.Context, j *restoreJob, pack *packer, stage
 		return p.shell(ctx, scriptAppend, stage, strings.NewReader(string(piece)))
 	}}
 	pack.tar = tar.NewWriter(out)
-	err := j.eachOfBackup(ctx, func(h *header, content reader) error {
+	err := j.eachOfBackup(ctx, func(h *tar.Header, content io.Reader) error {
 		if h.Name == "." {
 			return nil
 		}

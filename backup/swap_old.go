@@ -92,8 +92,8 @@ func (j *restoreJob) copyOld(ctx context.Context, h home, old *oldHome, packed i
 }
 
 // note takes in what the copy has.
-func (o *oldHome) note(pick *selection) func(name string, h *header, _ reader) error {
-	return func(name string, h *header, _ reader) error {
+func (o *oldHome) note(pick *selection) func(name string, h *tar.Header, _ io.Reader) error {
+	return func(name string, h *tar.Header, _ io.Reader) error {
 		if name == "." {
 			o.owner = owner{h.Uid, h.Gid}
 		} else {
@@ -142,7 +142,7 @@ func (o *oldHome) Read(context.Context) (io.ReadCloser, string, error) {
 }
 
 // each walks the entries of the copy.
-func (o *oldHome) each(ctx context.Context, visit func(name string, h *header, content reader) error) error {
+func (o *oldHome) each(ctx context.Context, visit func(name string, h *tar.Header, content io.Reader) error) error {
 	stream, base, err := o.Read(ctx)
 	if err != nil {
 		return err
@@ -164,9 +164,6 @@ func (s *oldStream) Close() error {
 	return s.file.Close()
 }
 
-// LabelBeforeRestore is the label of the backups that a restore makes of what it replaces.
-const LabelBeforeRestore = "before-restore"
-
 // saveOld makes an ordinary backup of what is about to be replaced, so that a restore of the wrong backup can be taken back later.
 func (j *restoreJob) saveOld(ctx context.Context, old home, c engine.Container) error {
 	m := Manifest{
@@ -185,7 +182,7 @@ func (j *restoreJob) saveOld(ctx context.Context, old home, c engine.Container) 
 }
 
 // isContent reports whether an entry of a foreign stream is one that a home is made of.
-func isContent(h *header) bool {
+func isContent(h *tar.Header) bool {
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink, tar.TypeFifo:
 		return true

@@ -68,11 +68,11 @@ var errEngineStopped = errors.New("the engine stopped reading")
 // backup packs the selected entries of the backup, and those of the old home that the backup deliberately lacks.
 func (k *packer) backup(ctx context.Context, j *restoreJob, old *oldHome) error {
 	if !j.manifest.holds(".") && k.pick.whole() {
-		if err := k.entry(&header{Typeflag: tar.TypeDir, Name: ".", Mode: 0o755, Uid: k.owner.uid, Gid: k.owner.gid}, strings.NewReader("")); err != nil {
+		if err := k.entry(&tar.Header{Typeflag: tar.TypeDir, Name: ".", Mode: 0o755, Uid: k.owner.uid, Gid: k.owner.gid}, strings.NewReader("")); err != nil {
 			return err
 		}
 	}
-	err := j.eachOfBackup(ctx, func(h *header, content reader) error {
+	err := j.eachOfBackup(ctx, func(h *tar.Header, content io.Reader) error {
 		k.own(h)
 		if h.Name == "." && !k.pick.whole() {
 			return nil
@@ -90,7 +90,7 @@ func (k *packer) backup(ctx context.Context, j *restoreJob, old *oldHome) error 
 
 // old packs the old home's selected entries as they were.
 func (k *packer) old(ctx context.Context, old *oldHome) error {
-	return old.each(ctx, func(name string, h *header, content reader) error {
+	return old.each(ctx, func(name string, h *tar.Header, content io.Reader) error {
 		if k.pick.root(name) == "" {
 			return nil
 		}
@@ -117,8 +117,8 @@ func (k *packer) carryFrom(ctx context.Context, old *oldHome, wanted []string, k
 	if len(wanted) == 0 {
 		return nil
 	}
-	folders := map[string]*header{}
-	return old.each(ctx, func(name string, h *header, content reader) error {
+	folders := map[string]*tar.Header{}
+	return old.each(ctx, func(name string, h *tar.Header, content io.Reader) error {
 		h.Name = name
 		if h.Typeflag == tar.TypeDir {
 			folders[name] = h
@@ -135,7 +135,7 @@ func (k *packer) carryFrom(ctx context.Context, old *oldHome, wanted []string, k
 	})
 }
 
-func (k *packer) linkable(h *header) bool {
+func (k *packer) linkable(h *tar.Header) bool {
 	return h.Typeflag != tar.TypeLink || k.then[h.Linkname].kind == tar.TypeReg
 }
 
@@ -150,7 +150,7 @@ func (k *packer) placeable(name string) bool {
 	return true
 }
 
-func (k *packer) folders(name string, known map[string]*header) error {
+func (k *packer) folders(name string, known map[string]*tar.Header) error {
 	at := parent(name)
 	if _, there := k.then[at]; there || at == "." {
 		return nil
@@ -166,7 +166,7 @@ func (k *packer) folders(name string, known map[string]*header) error {
 
 // own makes the owner of the backup's home that of the target's home. Root's files stay root's, on both sides: that is how a
 // sandbox keeps settings from its agent.
-func (k *packer) own(h *header) {
+func (k *packer) own(h *tar.Header) {
 	if h.Name == "." {
 		k.source = owner{h.Uid, h.Gid}
 	}
@@ -179,7 +179,7 @@ func (k *packer) own(h *header) {
 }
 
 // entry packs one entry. A root that is a folder is preceded by an empty file of its name, which removes what is there.
-func (k *packer) entry(h *header, content reader) error {
+func (k *packer) entry(h *tar.Header, content io.Reader) error {
 	out := *h
 	out.Name = k.path(h.Name)
 	if out.Format != tar.FormatPAX {
@@ -190,7 +190,7 @@ func (k *packer) entry(h *header, content reader) error {
 	}
 	if h.Typeflag == tar.TypeDir {
 		if !k.plain && slices.Contains(k.pick.roots, h.Name) {
-			wipe := &header{Typeflag: tar.TypeReg, Name: out.Name, Mode: 0o600, ModTime: time.Unix(0, 0)}
+			wipe := &tar.Header{Typeflag: tar.TypeReg, Name: out.Name, Mode: 0o600, ModTime: time.Unix(0, 0)}
 			if err := k.tar.WriteHeader(wipe); err != nil {
 				return err
 			}

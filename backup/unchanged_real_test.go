@@ -37,7 +37,7 @@ func savedNow(t *testing.T, r *Run, sb sandbox.Sandbox) (*Manifest, []entry) {
 // readable skips where the layers of containers cannot be looked into: then every home is read, and there is nothing to see.
 func readable(t *testing.T, e *engine.Engine, sb sandbox.Sandbox) {
 	t.Helper()
-	h := containerHome{engine: dockerEngine{e}, id: sb.Container.ID, dir: "/sandbox"}
+	h := containerHome{engine: e, id: sb.Container.ID, dir: "/sandbox"}
 	if _, err := h.standing(t.Context(), time.Now()); err != nil {
 		if os.Getenv("SANDKEEPER_REQUIRE_DOCKER") == "1" && os.Getuid() == 0 {
 			t.Fatal(err)
@@ -139,7 +139,7 @@ func TestChangeDuringFlushIsNotSettled(t *testing.T) {
 	e := realEngine(t)
 	sb := realSandbox(t, e, true, nil)
 	readable(t, e, sb)
-	h := containerHome{engine: dockerEngine{e}, id: sb.Container.ID, dir: "/sandbox"}
+	h := containerHome{engine: e, id: sb.Container.ID, dir: "/sandbox"}
 	begun := time.Now()
 	fillHome(t, e, sb, oddHome()...)
 	settle()

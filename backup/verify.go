@@ -38,7 +38,7 @@ func (s *Store) VerifyWith(ctx context.Context, b Backup, o VerifyOptions) (Veri
 	if err := checkIndex(m); err != nil {
 		return Verification{}, err
 	}
-	f, err := openArchiveFile(b, m)
+	f, err := openArchiveFile(b.Dir, m)
 	if err != nil {
 		return Verification{}, err
 	}
@@ -46,7 +46,7 @@ func (s *Store) VerifyWith(ctx context.Context, b Backup, o VerifyOptions) (Veri
 		return Verification{}, err
 	}
 	v := Verification{ReadData: true, Bytes: m.Archive.Bytes}
-	r, err := openArchive(ctx, b, m, OpenOptions{Identities: o.Identities})
+	r, err := openArchive(ctx, b.Dir, m, OpenOptions{Identities: o.Identities})
 	if errors.Is(err, ErrNoIdentity) {
 		return v, verifyDigest(ctx, b, m)
 	}
@@ -114,7 +114,7 @@ type onlyWriter struct{ io.Writer }
 
 // verifyDigest proves the bytes of an archive without opening it.
 func verifyDigest(ctx context.Context, b Backup, m *Manifest) error {
-	f, err := openArchiveFile(b, m)
+	f, err := openArchiveFile(b.Dir, m)
 	if err != nil {
 		return err
 	}

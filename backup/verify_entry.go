@@ -31,7 +31,7 @@ func newEntryProof(r *Reader, m *Manifest) *entryProof {
 }
 
 // next goes to the next entry. io.EOF means that everything is as the index says and the whole archive has the promised SHA-256.
-func (p *entryProof) next() (*header, error) {
+func (p *entryProof) next() (*tar.Header, error) {
 	if err := p.end(); err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (p *entryProof) next() (*header, error) {
 	return h, nil
 }
 
-func verifyHeader(h *header, want Entry) error {
+func verifyHeader(h *tar.Header, want Entry) error {
 	object := fmt.Sprintf("entry %q", want.Path)
 	if _, why := storedType(h.Typeflag); why != "" {
 		return damagef(DamageEntry, object, "%s", why)

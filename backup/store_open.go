@@ -1,0 +1,12 @@
+package backup
+
+import "context"
+
+// Open reads b's archive. Only a Verify before it proves that it is whole; Open itself checks its length.
+func (s *Store) Open(ctx context.Context, b Backup, o OpenOptions) (*Reader, error) {
+	m, err := s.Load(b)
+	if err != nil {
+		return nil, err
+	}
+	return openArchive(ctx, b.Dir, m, o)
+}
