@@ -207,10 +207,6 @@ func TestArchiveStopsWhereTheSourceBreaks(t *testing.T) {
 	}
 }
 
-type brokenReader struct{ err error }
-
-func (b brokenReader) Read([]byte) (int, error) { return 0, b.err }
-
 // assertNothingLeft checks that a failed run for alpha left neither a backup nor litter.
 func assertNothingLeft(t *testing.T, s *Store) {
 	t.Helper()
@@ -236,7 +232,3 @@ func TestArchiveEndsWithItsContext(t *testing.T) {
 	}
 	assertNothingLeft(t, s)
 }
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

@@ -201,13 +201,6 @@ func TestGatewayStateComesBackWhole(t *testing.T) {
 	}
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestGatewayStateIsNotPutBackUnderARunningGateway(t *testing.T) {
 	h := newGatewayHost(t)
 	h.save(t, nil)

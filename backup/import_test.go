@@ -1,7 +1,6 @@
 package backup
 
 import (
-	"archive/tar"
 	"bytes"
 	"errors"
 	"io"
@@ -70,25 +69,6 @@ func TestExportSaysWhenTheArchiveIsDamaged(t *testing.T) {
 	if damage, ok := errors.AsType[*DamageError](err); !ok || damage.Kind != DamageDigest {
 		t.Errorf("err = %v", err)
 	}
-}
-
-// tarOf makes a tar of regular files.
-func tarOf(t testing.TB, files ...string) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	for i := 0; i < len(files); i += 2 {
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: files[i], Size: int64(len(files[i+1])), Mode: 0o600}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, files[i+1]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
 }
 
 func TestImportRefusesWhatItCannotProve(t *testing.T) {

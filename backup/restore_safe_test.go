@@ -92,7 +92,7 @@ func TestOddButHonestBackupsAreRestored(t *testing.T) {
 
 // A bomb of 256 MB of zeros in a few kilobytes is read in small pieces, whatever its size.
 func TestBombIsReadInPieces(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := newStore(t, StoreOptions{})
 	b, err := s.Create(t.Context(), NewBackup{Manifest: Manifest{Sandbox: "alpha", Consistency: ConsistencyStopped}}, func(_ context.Context, a *Archive) error {
 		return a.add(&tar.Header{Typeflag: tar.TypeReg, Name: "zeros", Size: 256 << 20, Mode: 0o600}, io.LimitReader(zeros{}, 256<<20))
 	})

@@ -21,7 +21,7 @@ func savedFake(t *testing.T, state string) (*fakeEngine, RestoreRequest) {
 	t.Helper()
 	f := newFakeEngine()
 	sb := f.add(idA, state, entry{name: "a", body: "then", uid: 998}, entry{name: "dir", kind: tar.TypeDir}, entry{name: "dir/b", body: "then"})
-	s := testStore(t, StoreOptions{})
+	s := newStore(t, StoreOptions{})
 	summary, err := (&Run{Store: s, containers: f, PauseLimit: -1}).All(t.Context(), inventoryOf(sb))
 	if err != nil || summary.Totals.BackedUp != 1 {
 		t.Fatalf("%+v, %v", summary, err)
@@ -237,8 +237,8 @@ func TestRestoreLeavesTheTargetsOwnCredentials(t *testing.T) {
 	f := newFakeEngine()
 	home := []entry{{name: ".agent", kind: tar.TypeDir}, {name: ".agent/auth.json", body: `{"token":"old"}`}, {name: "a", body: "then"}}
 	sb := f.add(idA, "exited", home...)
-	s := testStore(t, StoreOptions{})
-	b, err := s.Create(t.Context(), newOf(sb.Name), func(_ context.Context, a *Archive) error {
+	s := newStore(t, StoreOptions{})
+	b, err := s.Create(t.Context(), leastBackup(sb.Name), func(_ context.Context, a *Archive) error {
 		for _, e := range home {
 			if e.name == ".agent/auth.json" {
 				a.Omit(e.name, "credential file")

@@ -44,7 +44,7 @@ func TestRunRefusesAHalfRestoredHome(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := newFakeEngine()
-		r := &Run{Store: testStore(t, StoreOptions{}), containers: f, PauseLimit: -1, Restoring: dir}
+		r := &Run{Store: newStore(t, StoreOptions{}), containers: f, PauseLimit: -1, Restoring: dir}
 		sb := f.add(idA, "exited", entryOf("a"))
 		if tt.exec {
 			home := &folder{dir: t.TempDir()}

@@ -2,66 +2,18 @@ package backup
 
 import (
 	"archive/tar"
-	"errors"
-	"io"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"sandkeeper/engine"
-	"sandkeeper/sandbox"
 )
 
 func realRun(t *testing.T, e *engine.Engine) *Run {
 	t.Helper()
 	journal := PausedDir(t.TempDir())
-	return &Run{Store: testStore(t, StoreOptions{}), Engine: e, Journal: journal, GuardCommand: []string{"guard", journal}}
-}
-
-func inventoryOf(sandboxes ...sandbox.Sandbox) sandbox.Inventory {
-	return sandbox.Inventory{Sandboxes: sandboxes, Source: "containers"}
-}
-
-// contentOf reads a backup back as test entries.
-func contentOf(t *testing.T, s *Store, b Backup) []entry {
-	t.Helper()
-	r, err := s.Open(t.Context(), b, OpenOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	var entries []entry
-	for {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return entries
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		entries = append(entries, entry{name: cleanName(h.Name), body: string(body), link: h.Linkname, kind: h.Typeflag, mode: h.Mode, uid: h.Uid})
-	}
-}
-
-// settled is what a home made of entries looks like when it is read back.
-func settled(entries []entry) []entry {
-	var want []entry
-	byName := map[string]entry{}
-	for _, e := range entries {
-		h := e.header()
-		e.kind, e.mode = h.Typeflag, h.Mode
-		if e.kind == tar.TypeLink {
-			e.mode, e.uid = byName[e.link].mode, byName[e.link].uid
-		}
-		byName[e.name] = e
-		want = append(want, e)
-	}
-	return want
+	return &Run{Store: newStore(t, StoreOptions{}), Engine: e, Journal: journal, GuardCommand: []string{"guard", journal}}
 }
 
 func TestRunSavesByteForByte(t *testing.T) {
@@ -98,17 +50,6 @@ func TestRunSavesByteForByte(t *testing.T) {
 		}
 		assertRunning(t, e, sb, running)
 		assertJournalEmpty(t, r)
-	}
-}
-
-func assertRunning(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, running bool) {
-	t.Helper()
-	c, err := e.Inspect(t.Context(), sb.Container.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.Running() != running || c.Paused() {
-		t.Errorf("container is %q afterwards, want running %t", c.State, running)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 
 func fakeRun(t *testing.T, f *fakeEngine) *Run {
 	t.Helper()
-	return &Run{Store: testStore(t, StoreOptions{}), containers: f, PauseLimit: -1}
+	return &Run{Store: newStore(t, StoreOptions{}), containers: f, PauseLimit: -1}
 }
 
 func TestRunJudgesEveryStanding(t *testing.T) {

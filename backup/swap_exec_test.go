@@ -19,7 +19,7 @@ func execRestore(t *testing.T, f *folder, s *Store, b Backup, scope Scope) (Rest
 
 func execSaved(t *testing.T, f *folder) (*Store, Backup) {
 	t.Helper()
-	s := testStore(t, StoreOptions{})
+	s := newStore(t, StoreOptions{})
 	if summary, err := (&Run{Store: s, CLI: f}).All(t.Context(), inventoryOf(byExec("alpha"))); err != nil || summary.Totals.BackedUp != 1 {
 		t.Fatalf("%+v, %v", summary, err)
 	}
