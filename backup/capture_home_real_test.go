@@ -14,6 +14,8 @@ import (
 	"github.com/docker/docker/api/types/filters"
 
 	"sandkeeper/engine"
+	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/storetest"
 	"sandkeeper/sandbox"
 )
 
@@ -53,7 +55,7 @@ func imageWithWorkdir(t *testing.T, e *engine.Engine, ref, dir string) string {
 // TestHomeOfRealSandboxes saves sandboxes whose home is not /sandbox, as OpenShell 0.0.110 and 0.1.x make them, whole, and leaves
 // their companions alone.
 func TestHomeOfRealSandboxes(t *testing.T) {
-	e := realEngine(t)
+	e := backuptest.RealEngine(t)
 	app := imageWithWorkdir(t, e, fmt.Sprintf("sk-home-%d:app", os.Getpid()), "/app")
 	name := fmt.Sprintf("h%d", os.Getpid())
 	supervisor := []string{"/openshell-supervisor", "--workdir", "/srv/agent"}
@@ -67,7 +69,7 @@ func TestHomeOfRealSandboxes(t *testing.T) {
 	}
 	companion := realContainer(t, e, name+"-pair", "supervisor", container.Config{Image: app, Entrypoint: supervisor[:1], Cmd: supervisor[1:]})
 	for home, id := range workloads {
-		packed := tarBytes(t, strings.TrimPrefix(home, "/"), entry{name: ".", kind: '5', uid: 998}, entry{name: "notes.md", body: "memory of " + home, uid: 998})
+		packed := backuptest.TarBytes(t, strings.TrimPrefix(home, "/"), backuptest.Entry{Name: ".", Kind: '5', Uid: 998}, backuptest.Entry{Name: "notes.md", Body: "memory of " + home, Uid: 998})
 		if err := e.Write(t.Context(), id, "/", bytes.NewReader(packed)); err != nil {
 			t.Fatal(err)
 		}
@@ -99,8 +101,8 @@ func TestHomeOfRealSandboxes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		home, content := b.Manifest.Home, contentOf(t, r.Store, b)
-		if i := len(content) - 1; i < 0 || content[i].body != "memory of "+home || workloads[home] == "" {
+		home, content := b.Manifest.Home, storetest.ContentOf(t, r.Store, b)
+		if i := len(content) - 1; i < 0 || content[i].Body != "memory of "+home || workloads[home] == "" {
 			t.Errorf("%s: home %q holds %+v", o.Name, home, content)
 		}
 	}

@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"sandkeeper/backup/archive"
 	"sandkeeper/engine"
+	"sandkeeper/internal/backuptest"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/internal/env"
 	"sandkeeper/sandbox"
@@ -37,7 +39,7 @@ func smallHome() []dockertest.File {
 func TestRunPausesReadsAndUnpausesInThatOrder(t *testing.T) {
 	d, e, sb := pretendEngine(t, smallHome()...)
 	b := backedUp(t, realRun(t, e), sb)
-	if b.Manifest.Consistency != ConsistencyPaused || b.Manifest.Image.Reference != "openshell/base:1" || b.Manifest.Content.Files != 2 {
+	if b.Manifest.Consistency != archive.ConsistencyPaused || b.Manifest.Image.Reference != "openshell/base:1" || b.Manifest.Content.Files != 2 {
 		t.Errorf("manifest %+v", b.Manifest)
 	}
 	calls := d.Calls()
@@ -71,7 +73,7 @@ func TestRunSurvivesEveryFaultOfTheEngine(t *testing.T) {
 		if tt.fault.Hang {
 			r.Stall = 300 * time.Millisecond
 		}
-		summary, err := r.All(t.Context(), inventoryOf(sb))
+		summary, err := r.All(t.Context(), backuptest.InventoryOf(sb))
 		if err != nil || summary.Totals.Failed != 1 || !strings.Contains(summary.Sandboxes[0].Reason, tt.says) {
 			t.Errorf("%s: %q, %v", name, summary.Sandboxes[0].Reason, err)
 		}
@@ -96,7 +98,7 @@ func TestRunReadsLiveWhenTheEngineCannotPause(t *testing.T) {
 	d.Break(dockertest.Fault{Call: "POST /containers/" + sb.Container.ID + "/pause", Status: 500, Body: `{"message":"no freezer cgroup"}`})
 	r := realRun(t, e)
 	b := backedUp(t, r, sb)
-	if m := b.Manifest; m.Consistency != ConsistencyLive || !strings.Contains(m.ConsistencyReason, "no freezer cgroup") {
+	if m := b.Manifest; m.Consistency != archive.ConsistencyLive || !strings.Contains(m.ConsistencyReason, "no freezer cgroup") {
 		t.Errorf("consistency %q, %q", m.Consistency, m.ConsistencyReason)
 	}
 	assertJournalEmpty(t, r)

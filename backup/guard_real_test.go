@@ -11,13 +11,18 @@ import (
 	"testing"
 	"time"
 
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/store"
 	"sandkeeper/engine"
+	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/disk"
 	"sandkeeper/internal/env"
 	"sandkeeper/sandbox"
 )
 
 // startVictim starts a run in a process of its own and waits until it is in stage stay.
-func startVictim(t *testing.T, journal, root string, sb sandbox.Sandbox, stay Stage) *exec.Cmd {
+func startVictim(t *testing.T, journal, root string, sb sandbox.Sandbox, stay home.Stage) *exec.Cmd {
 	t.Helper()
 	child := exec.Command("/proc/self/exe", "victim", journal, root, sb.Container.ID, string(stay))
 	child.Env = os.Environ()
@@ -50,7 +55,7 @@ func waitFor(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, journalDir stri
 		if err == nil && c.State == "running" {
 			freed := time.Since(start)
 			for time.Since(start) < 2*time.Minute {
-				if left, err := (&journal{dir: journalDir}).list(); err == nil && len(left) == 0 {
+				if left, err := (&home.Journal{Dir: journalDir}).List(); err == nil && len(left) == 0 {
 					return freed
 				}
 				time.Sleep(20 * time.Millisecond)
@@ -64,15 +69,15 @@ func waitFor(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, journalDir stri
 }
 
 func TestKilledRunLeavesNothingPausedAndNoHalfBackup(t *testing.T) {
-	e := realEngine(t)
-	for _, stage := range []Stage{StagePausing, StageReading, StageCommitting, StageVerifying} {
+	e := backuptest.RealEngine(t)
+	for _, stage := range []home.Stage{home.StagePausing, home.StageReading, home.StageCommitting, home.StageVerifying} {
 		t.Run(string(stage), func(t *testing.T) {
-			sb := realSandbox(t, e, true, nil)
-			fillHome(t, e, sb, oddHome()...)
+			sb := backuptest.RealSandbox(t, e, true, nil)
+			backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
 			dir := t.TempDir()
-			journalDir, root := PausedDir(dir), filepath.Join(dir, "store")
+			journalDir, root := home.PausedDir(dir), filepath.Join(dir, "store")
 			child := startVictim(t, journalDir, root, sb, stage)
-			if stage == StageReading {
+			if stage == home.StageReading {
 				assertPaused(t, e, sb, journalDir)
 			}
 			if err := syscall.Kill(-child.Process.Pid, syscall.SIGKILL); err != nil { // the whole group: the guard is in its own
@@ -82,7 +87,7 @@ func TestKilledRunLeavesNothingPausedAndNoHalfBackup(t *testing.T) {
 			if took := waitFor(t, e, sb, journalDir); took > thawTime {
 				t.Errorf("the container was paused for %s after the run was killed", took)
 			}
-			assertNextRunIsFine(t, e, sb, root, stage == StageVerifying)
+			assertNextRunIsFine(t, e, sb, root, stage == home.StageVerifying)
 		})
 	}
 }
@@ -93,11 +98,11 @@ func assertPaused(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, journalDir
 	if err != nil || !c.Paused() {
 		t.Fatalf("while it is read the container is %q, %v", c.State, err)
 	}
-	entries, err := (&journal{dir: journalDir}).list()
+	entries, err := (&home.Journal{Dir: journalDir}).List()
 	if err != nil || len(entries) != 1 || entries[0].Container != sb.Container.ID {
 		t.Fatalf("journal: %v, %v", entries, err)
 	}
-	info, err := os.Stat(filepath.Join(journalDir, sb.Container.ID+journalSuffix))
+	info, err := os.Stat(filepath.Join(journalDir, sb.Container.ID+home.JournalSuffix))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("journal entry: %v, %v", info, err)
 	}
@@ -105,7 +110,7 @@ func assertPaused(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, journalDir
 
 func assertNextRunIsFine(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, root string, whole bool) {
 	t.Helper()
-	store, err := OpenStore(root, StoreOptions{UID: os.Getuid()})
+	store, err := store.OpenStore(root, store.StoreOptions{UID: os.Getuid()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,19 +124,19 @@ func assertNextRunIsFine(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, roo
 	if err := store.Verify(t.Context(), b, true); err != nil {
 		t.Error(err)
 	}
-	leftovers, err := filepath.Glob(filepath.Join(root, sb.Name, stagingPrefix+"*"))
+	leftovers, err := filepath.Glob(filepath.Join(root, sb.Name, disk.StagingPrefix+"*"))
 	if err != nil || len(leftovers) != 0 {
 		t.Errorf("leftovers %q, %v", leftovers, err)
 	}
 }
 
 func TestInterruptedRunUnpausesItself(t *testing.T) {
-	e := realEngine(t)
+	e := backuptest.RealEngine(t)
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		sb := realSandbox(t, e, true, nil)
-		fillHome(t, e, sb, oddHome()...)
+		sb := backuptest.RealSandbox(t, e, true, nil)
+		backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
 		dir := t.TempDir()
-		child := startVictim(t, PausedDir(dir), filepath.Join(dir, "store"), sb, StageReading)
+		child := startVictim(t, home.PausedDir(dir), filepath.Join(dir, "store"), sb, home.StageReading)
 		if err := child.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
@@ -139,8 +144,8 @@ func TestInterruptedRunUnpausesItself(t *testing.T) {
 		if code := child.ProcessState.ExitCode(); code != 130 {
 			t.Errorf("%s: exit %d", sig, code)
 		}
-		assertRunning(t, e, sb, true)
-		if left, err := (&journal{dir: PausedDir(dir)}).list(); err != nil || len(left) != 0 {
+		backuptest.AssertRunning(t, e, sb, true)
+		if left, err := (&home.Journal{Dir: home.PausedDir(dir)}).List(); err != nil || len(left) != 0 {
 			t.Errorf("%s: journal %v, %v", sig, left, err)
 		}
 	}
@@ -148,50 +153,50 @@ func TestInterruptedRunUnpausesItself(t *testing.T) {
 
 // Both the run and its guard are gone, as after a power cut that the containers survived.
 func TestRecoverUnpausesWhatADeadRunLeft(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, true, nil)
-	dir := PausedDir(t.TempDir())
-	j := &journal{dir: dir, pid: os.Getpid(), started: 1} // our PID, but of a process that started long ago
-	if err := j.add(j.entry(*sb.Container, e.Host(), time.Now())); err != nil {
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, true, nil)
+	dir := home.PausedDir(t.TempDir())
+	j := &home.Journal{Dir: dir, PID: os.Getpid(), Started: 1} // our PID, but of a process that started long ago
+	if err := j.Add(j.Entry(*sb.Container, e.Host(), time.Now())); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Pause(t.Context(), sb.Container.ID); err != nil {
 		t.Fatal(err)
 	}
-	found, err := Recover(t.Context(), dir, Dialer(env.Parse(os.Environ())))
+	found, err := home.Recover(t.Context(), dir, home.Dialer(env.Parse(os.Environ())))
 	if err != nil || len(found) != 1 || !found[0].Unpaused || found[0].Err != nil || found[0].Name != sb.Container.Name {
 		t.Fatalf("got %+v, %v", found, err)
 	}
-	assertRunning(t, e, sb, true)
-	if found, err := Recover(t.Context(), dir, Dialer(env.Parse(os.Environ()))); err != nil || len(found) != 0 {
+	backuptest.AssertRunning(t, e, sb, true)
+	if found, err := home.Recover(t.Context(), dir, home.Dialer(env.Parse(os.Environ()))); err != nil || len(found) != 0 {
 		t.Errorf("a second time: %+v, %v", found, err)
 	}
 }
 
 func TestPauseLimitGoesOnLive(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, true, nil)
-	fillHome(t, e, sb, oddHome()...)
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, true, nil)
+	backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
 	r := realRun(t, e)
 	r.PauseLimit = 300 * time.Millisecond
 	slow := 0
-	r.Progress = func(event Event) {
-		if event.Stage == StageReading && slow == 0 {
+	r.Progress = func(event home.Event) {
+		if event.Stage == home.StageReading && slow == 0 {
 			slow++
 			time.Sleep(500 * time.Millisecond)
 		}
 	}
 	b := backedUp(t, r, sb)
-	if m := b.Manifest; m.Consistency != ConsistencyLive || !strings.Contains(m.ConsistencyReason, "300ms") {
+	if m := b.Manifest; m.Consistency != archive.ConsistencyLive || !strings.Contains(m.ConsistencyReason, "300ms") {
 		t.Errorf("consistency %q, %q", m.Consistency, m.ConsistencyReason)
 	}
-	assertRunning(t, e, sb, true)
+	backuptest.AssertRunning(t, e, sb, true)
 	assertJournalEmpty(t, r)
 }
 
 func TestContainerPausedBySomebodyElseStaysPaused(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, true, nil)
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, true, nil)
 	if err := e.Pause(t.Context(), sb.Container.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +204,7 @@ func TestContainerPausedBySomebodyElseStaysPaused(t *testing.T) {
 	r := realRun(t, e)
 	b := backedUp(t, r, sb)
 	c, err := e.Inspect(t.Context(), sb.Container.ID)
-	if err != nil || !c.Paused() || b.Manifest.Consistency != ConsistencyPaused {
+	if err != nil || !c.Paused() || b.Manifest.Consistency != archive.ConsistencyPaused {
 		t.Errorf("container %q, consistency %q, %v", c.State, b.Manifest.Consistency, err)
 	}
 	if _, err := os.Stat(r.Journal); err == nil {
@@ -208,12 +213,12 @@ func TestContainerPausedBySomebodyElseStaysPaused(t *testing.T) {
 }
 
 func TestRunWithoutGuardReadsLiveAndSaysSo(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, true, nil)
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, true, nil)
 	r := realRun(t, e)
 	r.GuardCommand = nil
-	summary, err := r.All(t.Context(), inventoryOf(sb))
-	if err != nil || len(summary.Warnings) != 1 || summary.Sandboxes[0].Backup.Consistency != ConsistencyLive {
+	summary, err := r.All(t.Context(), backuptest.InventoryOf(sb))
+	if err != nil || len(summary.Warnings) != 1 || summary.Sandboxes[0].Backup.Consistency != archive.ConsistencyLive {
 		t.Errorf("got %+v, %v", summary, err)
 	}
 }

@@ -2,64 +2,37 @@ package backup
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"sandkeeper/engine"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/env"
 )
-
-// The guard of a dead run goes on looking for a while; a pause that the next run has journalled meanwhile is not its to take back.
-func TestGuardLeavesTheNextRunsPauseAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &freezer{state: map[string]string{idA: "paused"}}
-		dead, next := &journal{dir: t.TempDir(), pid: 1}, &journal{pid: 2}
-		next.dir = dead.dir
-		if err := dead.add(dead.entry(engine.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			time.Sleep(guardSecond + guardSecond/2)
-			if state := f.now(idA); state != "running" {
-				t.Errorf("the container is %s after the guard's second look", state)
-			}
-			if err := next.add(next.entry(engine.Container{ID: idA}, "unix:///x", time.Now())); err != nil {
-				t.Error(err)
-			}
-			_ = f.Pause(t.Context(), idA)
-		}()
-		if err := freeAll(t.Context(), map[string]string{idA: "unix:///x"}, dead, dialTo(f)); err != nil {
-			t.Error(err)
-		}
-		time.Sleep(10 * time.Second)
-		left, err := dead.list()
-		if state := f.now(idA); state != "paused" || err != nil || len(left) != 1 || left[0].PID != 2 {
-			t.Errorf("the container is %s, the journal holds %+v, %v", state, left, err)
-		}
-	})
-}
 
 // Nor is one called paused or stopped whom others had paused or stopped, and have unpaused or started in the middle.
 func TestReadOfWhatOthersHaveMovedIsLive(t *testing.T) {
 	for before, want := range map[string]struct {
-		stays  Consistency
+		stays  archive.Consistency
 		reason string
 	}{
-		"paused": {ConsistencyPaused, "unpaused it while it was read"},
-		"exited": {ConsistencyStopped, "started it while it was read"},
+		"paused": {archive.ConsistencyPaused, "unpaused it while it was read"},
+		"exited": {archive.ConsistencyStopped, "started it while it was read"},
 	} {
 		for _, moves := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, moves %v", before, moves), func(t *testing.T) {
-				f := newFakeEngine()
-				sb := f.add(idA, before, entry{name: "a", body: "1"})
+				f := backuptest.NewFakeEngine()
+				sb := f.Add(backuptest.IdA, before, backuptest.Entry{Name: "a", Body: "1"})
 				if moves {
-					f.broken.read = func(id string) error { f.state[id] = "running"; return nil }
+					f.Broken.Read = func(id string) error { f.State[id] = "running"; return nil }
 				}
 				consistency, why := consistencyOf(*sb.Container)
-				read := &reading{home: containerHome{engine: f, id: idA, dir: "/sandbox"}, container: *sb.Container, stall: stallLimit(time.Minute), meter: newMeter(sb.Name, nil)}
+				read := &reading{home: home.ContainerHome{Engine: f, ID: backuptest.IdA, Dir: "/sandbox"}, container: *sb.Container, stall: archive.StallLimit(time.Minute), meter: home.NewMeter(sb.Name, nil)}
 				w := &work{Run: fakeRun(t, f)}
-				made, err := w.create(t.Context(), Manifest{Sandbox: sb.Name, Consistency: consistency, ConsistencyReason: why}, read.meter, read)
+				made, err := w.create(t.Context(), archive.Manifest{Sandbox: sb.Name, Consistency: consistency, ConsistencyReason: why}, read.meter, read)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -67,7 +40,7 @@ func TestReadOfWhatOthersHaveMovedIsLive(t *testing.T) {
 				if !moves && (got.Consistency != want.stays || got.ConsistencyReason != why) {
 					t.Errorf("left alone: %q, %q", got.Consistency, got.ConsistencyReason)
 				}
-				if moves && (got.Consistency != ConsistencyLive || !strings.Contains(got.ConsistencyReason, want.reason)) {
+				if moves && (got.Consistency != archive.ConsistencyLive || !strings.Contains(got.ConsistencyReason, want.reason)) {
 					t.Errorf("moved: %q, %q", got.Consistency, got.ConsistencyReason)
 				}
 			})
@@ -77,32 +50,40 @@ func TestReadOfWhatOthersHaveMovedIsLive(t *testing.T) {
 
 // A sandbox that somebody unpaused while it was read is not called paused.
 func TestReadThatDidNotStayPausedIsLive(t *testing.T) {
-	f := newFakeEngine()
-	sb := f.add(idA, "running", entry{name: "a", body: "1"})
-	f.broken.read = func(id string) error {
-		f.state[id] = "running"
+	f := backuptest.NewFakeEngine()
+	sb := f.Add(backuptest.IdA, "running", backuptest.Entry{Name: "a", Body: "1"})
+	f.Broken.Read = func(id string) error {
+		f.State[id] = "running"
 		return nil
 	}
 	w := &work{Run: fakeRun(t, f)}
-	p := &pauser{engine: f, host: f.Host(), journal: testJournal(t), guard: obedientGuard(t), now: time.Now}
-	save := func() *Manifest {
+	journal, err := home.NewJournal(home.PausedDir(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := home.StartGuard([]string{"guard", journal.Dir}, env.Parse(os.Environ()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &home.Pauser{Engine: f, Host: f.Host(), Journal: journal, Guard: guard, Now: time.Now}
+	save := func() *archive.Manifest {
 		t.Helper()
-		m := newMeter(sb.Name, nil)
-		read := &reading{home: containerHome{engine: f, id: idA, dir: "/sandbox"}, container: *sb.Container, stall: stallLimit(time.Minute), meter: m, pauser: p, limit: time.Minute}
-		made, err := w.create(t.Context(), Manifest{Sandbox: sb.Name, Consistency: ConsistencyPaused}, m, read)
+		m := home.NewMeter(sb.Name, nil)
+		read := &reading{home: home.ContainerHome{Engine: f, ID: backuptest.IdA, Dir: "/sandbox"}, container: *sb.Container, stall: archive.StallLimit(time.Minute), meter: m, pauser: p, limit: time.Minute}
+		made, err := w.create(t.Context(), archive.Manifest{Sandbox: sb.Name, Consistency: archive.ConsistencyPaused}, m, read)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return made.backup.Manifest
 	}
-	if m := save(); m.Consistency != ConsistencyLive || !strings.Contains(m.ConsistencyReason, "unpaused it while it was read") {
+	if m := save(); m.Consistency != archive.ConsistencyLive || !strings.Contains(m.ConsistencyReason, "unpaused it while it was read") {
 		t.Errorf("consistency %q, %q", m.Consistency, m.ConsistencyReason)
 	}
-	f.broken.read = nil
-	if m := save(); m.Consistency != ConsistencyPaused || m.ConsistencyReason != "" {
+	f.Broken.Read = nil
+	if m := save(); m.Consistency != archive.ConsistencyPaused || m.ConsistencyReason != "" {
 		t.Errorf("left alone: consistency %q, %q", m.Consistency, m.ConsistencyReason)
 	}
-	if left, err := p.journal.list(); len(left) != 0 || err != nil {
+	if left, err := p.Journal.List(); len(left) != 0 || err != nil {
 		t.Errorf("journal: %v, %v", left, err)
 	}
 }

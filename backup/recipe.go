@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/backup/archive"
 	"sandkeeper/internal/crash"
 	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
@@ -34,7 +35,7 @@ type asking struct {
 }
 
 type answer struct {
-	recipe Recipe
+	recipe archive.Recipe
 	err    error
 }
 
@@ -84,7 +85,7 @@ func (a *asking) end() {
 
 // wait is the answer, or that there was none in time. One that came in time counts also when the time is up by now, because the home
 // took longer to read.
-func (a *asking) wait() (Recipe, error) {
+func (a *asking) wait() (archive.Recipe, error) {
 	select {
 	case got := <-a.answer:
 		return got.recipe, got.err
@@ -94,19 +95,19 @@ func (a *asking) wait() (Recipe, error) {
 	case got := <-a.answer:
 		return got.recipe, got.err
 	case <-a.over:
-		return Recipe{}, a.silence()
+		return archive.Recipe{}, a.silence()
 	}
 }
 
 func (a *asking) silence() error { return fmt.Errorf("%w within %v", errNoAnswer, a.limit) }
 
 // complete adds what the gateway told to what the container showed, or says why that is not there.
-func (a *asking) complete(m *Manifest) {
+func (a *asking) complete(m *archive.Manifest) {
 	if a == nil {
 		return
 	}
 	if m.Recipe == nil {
-		m.Recipe = &Recipe{}
+		m.Recipe = &archive.Recipe{}
 	}
 	told, err := a.wait()
 	if err != nil {
@@ -114,17 +115,18 @@ func (a *asking) complete(m *Manifest) {
 		a.work.untold(a.gateway, err)
 		return
 	}
-	told.addTo(m.Recipe)
+	addRecipe(told, m.Recipe)
 }
 
-func (r Recipe) addTo(shown *Recipe) {
-	shown.Providers, shown.Policy = r.Providers, r.Policy
-	for _, name := range r.Env {
+// addRecipe adds what a gateway told of a sandbox to what is shown of it.
+func addRecipe(told archive.Recipe, shown *archive.Recipe) {
+	shown.Providers, shown.Policy = told.Providers, told.Policy
+	for _, name := range told.Env {
 		if !slices.Contains(shown.Env, name) {
 			shown.Env = append(shown.Env, name)
 		}
 	}
-	labels := publicLabels(r.Labels)
+	labels := publicLabels(told.Labels)
 	if labels != nil {
 		maps.Copy(labels, shown.Labels) // what is on the container itself counts
 		shown.Labels = labels

@@ -11,29 +11,32 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
+	"sandkeeper/internal/backuptest"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
 
 // manifests backs up sandboxes of the gateways named and returns the recipes in their manifests.
-func manifests(t *testing.T, ask func(context.Context, sandbox.Sandbox) (Recipe, error), gateways ...string) ([]Recipe, Summary) {
+func manifests(t *testing.T, ask func(context.Context, sandbox.Sandbox) (archive.Recipe, error), gateways ...string) ([]archive.Recipe, Summary) {
 	t.Helper()
-	f := newFakeEngine()
+	f := backuptest.NewFakeEngine()
 	r := fakeRun(t, f)
 	r.Recipe, r.RecipeLimit, r.Jobs = ask, 500*time.Millisecond, 1
 	var all []sandbox.Sandbox
 	for i, gateway := range gateways {
-		sb := f.add(strings.Repeat(string(rune('a'+i)), 64), "exited")
+		sb := f.Add(strings.Repeat(string(rune('a'+i)), 64), "exited")
 		sb.Gateway = gateway
 		all = append(all, sb)
 	}
-	summary, err := r.All(t.Context(), inventoryOf(all...))
+	summary, err := r.All(t.Context(), backuptest.InventoryOf(all...))
 	if err != nil || summary.Totals.BackedUp != len(gateways) {
 		t.Fatalf("%+v, %v", summary, err)
 	}
-	var recipes []Recipe
+	var recipes []archive.Recipe
 	for _, sb := range all {
-		b, err := r.Store.Find(sb.Name, Latest)
+		b, err := r.Store.Find(sb.Name, store.Latest)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,13 +46,13 @@ func manifests(t *testing.T, ask func(context.Context, sandbox.Sandbox) (Recipe,
 }
 
 func TestRecipeIsCompletedByItsGateway(t *testing.T) {
-	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (Recipe, error) {
-		return Recipe{
+	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (archive.Recipe, error) {
+		return archive.Recipe{
 			Labels: map[string]string{"team": "red", "a": "of the metadata", "api-token": "s3cret"}, Env: []string{"TOKEN", "MODE"},
 			Providers: []string{"github"}, Policy: []byte(`{"protobuf":"CgA="}`),
 		}, nil
 	}, "gw")
-	want := []Recipe{{
+	want := []archive.Recipe{{
 		Labels: map[string]string{"team": "red", "a": "b"}, Env: []string{"TOKEN", "MODE"}, Providers: []string{"github"},
 		Policy: []byte(`{"protobuf":"CgA="}`),
 	}}
@@ -62,27 +65,32 @@ func TestRecipeIsCompletedByItsGateway(t *testing.T) {
 // be reached, or is silent, is asked once.
 func TestGatewayThatDoesNotTell(t *testing.T) {
 	for name, c := range map[string]struct {
-		ask   func(context.Context) (Recipe, error)
+		ask   func(context.Context) (archive.Recipe, error)
 		says  string
 		asked int32
 	}{
-		"refuses": {func(context.Context) (Recipe, error) { return Recipe{}, errors.New("permission denied") }, "permission denied", 3},
-		"is down": {func(context.Context) (Recipe, error) {
-			return Recipe{}, &openshell.ConnectError{Kind: openshell.Unreachable, Gateway: "gw"}
+		"refuses": {func(context.Context) (archive.Recipe, error) {
+			return archive.Recipe{}, errors.New("permission denied")
+		}, "permission denied", 3},
+		"is down": {func(context.Context) (archive.Recipe, error) {
+			return archive.Recipe{}, &openshell.ConnectError{Kind: openshell.Unreachable, Gateway: "gw"}
 		}, `gateway "gw"`, 1},
-		"is silent": {func(ctx context.Context) (Recipe, error) {
+		"is silent": {func(ctx context.Context) (archive.Recipe, error) {
 			<-ctx.Done()
 			time.Sleep(20 * time.Millisecond)
-			return Recipe{}, ctx.Err()
+			return archive.Recipe{}, ctx.Err()
 		}, "no answer within 500ms", 1},
-		"never comes": {func(context.Context) (Recipe, error) { time.Sleep(10 * time.Second); return Recipe{}, nil }, "no answer within 500ms", 1},
-		"panics":      {func(context.Context) (Recipe, error) { panic("at the disco") }, "internal error: at the disco (recipe_test.go:", 3},
+		"never comes": {func(context.Context) (archive.Recipe, error) {
+			time.Sleep(10 * time.Second)
+			return archive.Recipe{}, nil
+		}, "no answer within 500ms", 1},
+		"panics": {func(context.Context) (archive.Recipe, error) { panic("at the disco") }, "internal error: at the disco (recipe_test.go:", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked atomic.Int32
-			got, summary := manifests(t, func(ctx context.Context, sb sandbox.Sandbox) (Recipe, error) {
+			got, summary := manifests(t, func(ctx context.Context, sb sandbox.Sandbox) (archive.Recipe, error) {
 				if sb.Gateway == "other" {
-					return Recipe{Providers: []string{"p"}}, nil
+					return archive.Recipe{Providers: []string{"p"}}, nil
 				}
 				asked.Add(1)
 				return c.ask(ctx)
@@ -110,7 +118,7 @@ func TestAnswerOutlivesItsLimit(t *testing.T) {
 	for range 20 {
 		over, cancel := context.WithTimeout(t.Context(), 0)
 		a := &asking{answer: make(chan answer, 1), over: over.Done(), limit: time.Second, cancel: cancel}
-		a.answer <- answer{recipe: Recipe{Providers: []string{"p"}}}
+		a.answer <- answer{recipe: archive.Recipe{Providers: []string{"p"}}}
 		if got, err := a.wait(); err != nil || !slices.Equal(got.Providers, []string{"p"}) {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -122,7 +130,9 @@ func TestAnswerOutlivesItsLimit(t *testing.T) {
 }
 
 func TestSandboxWithoutGatewayIsNotAskedAbout(t *testing.T) {
-	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (Recipe, error) { return Recipe{}, errors.New("asked") }, "")
+	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (archive.Recipe, error) {
+		return archive.Recipe{}, errors.New("asked")
+	}, "")
 	if got[0].Untold != "it is not known which gateway made it" || len(summary.Warnings) != 0 {
 		t.Errorf("%+v, warnings %q", got[0], summary.Warnings)
 	}
@@ -131,7 +141,7 @@ func TestSandboxWithoutGatewayIsNotAskedAbout(t *testing.T) {
 // TestNobodyIsAsked is --offline: what the container shows is the recipe, and nothing is missing from it that could have been had.
 func TestNobodyIsAsked(t *testing.T) {
 	got, summary := manifests(t, nil, "gw")
-	want := []Recipe{{Labels: map[string]string{"a": "b"}, Env: []string{"TOKEN"}}}
+	want := []archive.Recipe{{Labels: map[string]string{"a": "b"}, Env: []string{"TOKEN"}}}
 	if diff := cmp.Diff(want, got); diff != "" || len(summary.Warnings) != 0 {
 		t.Errorf("%v (-want +got):\n%s", summary.Warnings, diff)
 	}

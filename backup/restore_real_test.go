@@ -11,42 +11,51 @@ import (
 	"github.com/docker/docker/api/types/mount"
 	"github.com/google/go-cmp/cmp"
 
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/restore"
+	"sandkeeper/backup/store"
 	"sandkeeper/engine"
+	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/storetest"
 	"sandkeeper/sandbox"
 )
 
 // nowIn reads a container's home as test entries.
-func nowIn(t *testing.T, e *engine.Engine, sb sandbox.Sandbox) []entry {
+func nowIn(t *testing.T, e *engine.Engine, sb sandbox.Sandbox) []backuptest.Entry {
 	t.Helper()
-	h := containerHome{engine: e, id: sb.Container.ID, dir: "/sandbox"}
+	h := home.ContainerHome{Engine: e, ID: sb.Container.ID, Dir: "/sandbox"}
 	stream, base, err := h.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stream.Close()
-	var entries []entry
-	err = eachEntry(stream, base, func(name string, h *tar.Header, content io.Reader) error {
-		var body strings.Builder
-		buffer := make([]byte, 64<<10)
-		for {
-			n, err := content.Read(buffer)
-			body.Write(buffer[:n])
-			if err != nil {
-				break
-			}
+	var entries []backuptest.Entry
+	walk := tar.NewReader(stream)
+	for {
+		h, err := walk.Next()
+		if err == io.EOF {
+			break
 		}
-		entries = append(entries, entry{name: name, body: body.String(), link: h.Linkname, kind: h.Typeflag, mode: h.Mode & 0o7777, uid: h.Uid})
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(walk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, _ := home.Rebase(h.Name, base)
+		if h.Typeflag == tar.TypeLink {
+			h.Linkname, _ = home.Rebase(h.Linkname, base)
+		}
+		entries = append(entries, backuptest.Entry{Name: name, Body: string(body), Link: h.Linkname, Kind: h.Typeflag, Mode: h.Mode & 0o7777, Uid: h.Uid})
 	}
 	return entries
 }
 
-func backedUp(t *testing.T, r *Run, sb sandbox.Sandbox) Backup {
+func backedUp(t *testing.T, r *Run, sb sandbox.Sandbox) store.Backup {
 	t.Helper()
-	summary, err := r.All(t.Context(), inventoryOf(sb))
+	summary, err := r.All(t.Context(), backuptest.InventoryOf(sb))
 	if err != nil || summary.Totals.BackedUp != 1 {
 		t.Fatalf("backup: %+v, %v", summary, err)
 	}
@@ -58,62 +67,62 @@ func backedUp(t *testing.T, r *Run, sb sandbox.Sandbox) Backup {
 }
 
 func TestRestoreBringsBackEveryByte(t *testing.T) {
-	e := realEngine(t)
+	e := backuptest.RealEngine(t)
 	for _, running := range []bool{true, false} {
-		sb := realSandbox(t, e, running, nil)
-		fillHome(t, e, sb, oddHome()...)
+		sb := backuptest.RealSandbox(t, e, running, nil)
+		backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
 		r := realRun(t, e)
 		b := backedUp(t, r, sb)
-		fillHome(t, e, sb,
-			entry{name: "a", body: "overwritten"}, entry{name: "added", kind: tar.TypeDir}, entry{name: "added/later", body: "x"},
-			entry{name: "emptydir", kind: tar.TypeSymlink, link: "/etc"}, // a trap: the restore must not write through it
+		backuptest.FillHome(t, e, sb,
+			backuptest.Entry{Name: "a", Body: "overwritten"}, backuptest.Entry{Name: "added", Kind: tar.TypeDir}, backuptest.Entry{Name: "added/later", Body: "x"},
+			backuptest.Entry{Name: "emptydir", Kind: tar.TypeSymlink, Link: "/etc"}, // a trap: the restore must not write through it
 		)
-		request := RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb}
-		_, err := Restore(t.Context(), request)
-		if refusal, ok := errors.AsType[*ConsentError](err); !ok || refusal.Entries == 0 {
+		request := restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb}
+		_, err := restore.Restore(t.Context(), request)
+		if refusal, ok := errors.AsType[*restore.ConsentError](err); !ok || refusal.Entries == 0 {
 			t.Fatalf("without consent: %v", err)
 		}
 		request.Consent = true
-		summary, err := Restore(t.Context(), request)
+		summary, err := restore.Restore(t.Context(), request)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(settled(oddHome()), nowIn(t, e, sb), cmp.AllowUnexported(entry{})); diff != "" {
+		if diff := cmp.Diff(storetest.Settled(backuptest.OddHome()), nowIn(t, e, sb), cmp.AllowUnexported(backuptest.Entry{})); diff != "" {
 			t.Errorf("running %t: home differs (-want +got):\n%s", running, diff)
 		}
 		if !summary.Done || summary.Previous == "" || summary.Files != 11 {
 			t.Errorf("summary %+v", summary)
 		}
-		assertRunning(t, e, sb, running)
+		backuptest.AssertRunning(t, e, sb, running)
 		previous, err := r.Store.Find(sb.Name, summary.Previous)
-		if err != nil || previous.Manifest.Label != LabelBeforeRestore {
+		if err != nil || previous.Manifest.Label != archive.LabelBeforeRestore {
 			t.Errorf("the replaced content was not kept: %+v, %v", previous, err)
 		}
-		if again := contentOf(t, r.Store, previous); !hasBody(again, "a", "overwritten") || !hasBody(again, "added/later", "x") {
+		if again := storetest.ContentOf(t, r.Store, previous); !hasBody(again, "a", "overwritten") || !hasBody(again, "added/later", "x") {
 			t.Error("the kept backup does not hold what was replaced")
 		}
 	}
 }
 
-func hasBody(entries []entry, name, body string) bool {
+func hasBody(entries []backuptest.Entry, name, body string) bool {
 	for _, e := range entries {
-		if e.name == name {
-			return e.body == body
+		if e.Name == name {
+			return e.Body == body
 		}
 	}
 	return false
 }
 
 func TestRestoreDryRunChangesNothing(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, false, nil)
-	fillHome(t, e, sb, entry{name: "same", body: "1"}, entry{name: "changed", body: "1"}, entry{name: "gone", body: "1"})
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, false, nil)
+	backuptest.FillHome(t, e, sb, backuptest.Entry{Name: "same", Body: "1"}, backuptest.Entry{Name: "changed", Body: "1"}, backuptest.Entry{Name: "gone", Body: "1"})
 	r := realRun(t, e)
 	b := backedUp(t, r, sb)
-	other := realSandbox(t, e, false, nil)
-	fillHome(t, e, other, entry{name: "same", body: "1"}, entry{name: "changed", body: "2"}, entry{name: "extra", body: "1"})
+	other := backuptest.RealSandbox(t, e, false, nil)
+	backuptest.FillHome(t, e, other, backuptest.Entry{Name: "same", Body: "1"}, backuptest.Entry{Name: "changed", Body: "2"}, backuptest.Entry{Name: "extra", Body: "1"})
 	before := nowIn(t, e, other)
-	summary, err := Restore(t.Context(), RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: other, DryRun: true})
+	summary, err := restore.Restore(t.Context(), restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: other, DryRun: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +130,7 @@ func TestRestoreDryRunChangesNothing(t *testing.T) {
 	if diff := cmp.Diff([][]string{{"gone"}, {"changed"}, {"extra"}}, got); diff != "" || summary.Done {
 		t.Errorf("plan (-want +got):\n%s done %t", diff, summary.Done)
 	}
-	if diff := cmp.Diff(before, nowIn(t, e, other), cmp.AllowUnexported(entry{})); diff != "" {
+	if diff := cmp.Diff(before, nowIn(t, e, other), cmp.AllowUnexported(backuptest.Entry{})); diff != "" {
 		t.Errorf("a dry run changed the home:\n%s", diff)
 	}
 	if folders, err := r.Store.Sandboxes(); err != nil || len(folders) != 1 {
@@ -131,14 +140,14 @@ func TestRestoreDryRunChangesNothing(t *testing.T) {
 
 // TestRestoreDryRunSaysThatItWouldBeRefused: what is mounted in the home would be emptied with it.
 func TestRestoreDryRunSaysThatItWouldBeRefused(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, false, nil)
-	fillHome(t, e, sb, entry{name: "a", body: "1"})
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, false, nil)
+	backuptest.FillHome(t, e, sb, backuptest.Entry{Name: "a", Body: "1"})
 	r := realRun(t, e)
 	b := backedUp(t, r, sb)
 	folder := t.TempDir()
-	other := realSandbox(t, e, false, &container.HostConfig{Binds: []string{folder + ":/sandbox/m"}})
-	summary, err := Restore(t.Context(), RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: other, DryRun: true})
+	other := backuptest.RealSandbox(t, e, false, &container.HostConfig{Binds: []string{folder + ":/sandbox/m"}})
+	summary, err := restore.Restore(t.Context(), restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: other, DryRun: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,19 +157,19 @@ func TestRestoreDryRunSaysThatItWouldBeRefused(t *testing.T) {
 }
 
 func TestRestoreGivesOwnersOfTheTarget(t *testing.T) {
-	e := realEngine(t)
-	from := realSandbox(t, e, false, nil)
-	fillHome(t, e, from, entry{name: ".", kind: tar.TypeDir, uid: 998}, entry{name: "mine", body: "1", uid: 998}, entry{name: "roots", body: "2"})
+	e := backuptest.RealEngine(t)
+	from := backuptest.RealSandbox(t, e, false, nil)
+	backuptest.FillHome(t, e, from, backuptest.Entry{Name: ".", Kind: tar.TypeDir, Uid: 998}, backuptest.Entry{Name: "mine", Body: "1", Uid: 998}, backuptest.Entry{Name: "roots", Body: "2"})
 	r := realRun(t, e)
 	b := backedUp(t, r, from)
-	to := realSandbox(t, e, false, nil)
-	fillHome(t, e, to, entry{name: ".", kind: tar.TypeDir, uid: 1234})
-	if _, err := Restore(t.Context(), RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: to}); err != nil {
+	to := backuptest.RealSandbox(t, e, false, nil)
+	backuptest.FillHome(t, e, to, backuptest.Entry{Name: ".", Kind: tar.TypeDir, Uid: 1234})
+	if _, err := restore.Restore(t.Context(), restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: to}); err != nil {
 		t.Fatal(err)
 	}
 	owners := map[string]int{}
 	for _, got := range nowIn(t, e, to) {
-		owners[got.name] = got.uid
+		owners[got.Name] = got.Uid
 	}
 	if diff := cmp.Diff(map[string]int{".": 1234, "mine": 1234, "roots": 0}, owners); diff != "" {
 		t.Errorf("owners (-want +got):\n%s", diff)
@@ -168,25 +177,25 @@ func TestRestoreGivesOwnersOfTheTarget(t *testing.T) {
 }
 
 func TestRestoreOfStateLeavesTheRest(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, true, nil)
-	fillHome(t, e, sb,
-		entry{name: ".openclaw", kind: tar.TypeDir}, entry{name: ".openclaw/workspace", kind: tar.TypeDir},
-		entry{name: ".openclaw/workspace/memo", body: "then"}, entry{name: ".openclaw/openclaw.json", body: "{}"},
-		entry{name: ".openclaw/plugins", body: "then"}, entry{name: "project", body: "then"})
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, true, nil)
+	backuptest.FillHome(t, e, sb,
+		backuptest.Entry{Name: ".openclaw", Kind: tar.TypeDir}, backuptest.Entry{Name: ".openclaw/workspace", Kind: tar.TypeDir},
+		backuptest.Entry{Name: ".openclaw/workspace/memo", Body: "then"}, backuptest.Entry{Name: ".openclaw/openclaw.json", Body: "{}"},
+		backuptest.Entry{Name: ".openclaw/plugins", Body: "then"}, backuptest.Entry{Name: "project", Body: "then"})
 	r := realRun(t, e)
 	b := backedUp(t, r, sb)
-	fillHome(t, e, sb,
-		entry{name: ".openclaw/workspace/memo", body: "now"}, entry{name: ".openclaw/workspace/new", body: "now"},
-		entry{name: ".openclaw/plugins", body: "now"}, entry{name: "project", body: "now"})
-	request := RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb, Scope: ScopeState, Consent: true}
-	if _, err := Restore(t.Context(), request); err != nil {
+	backuptest.FillHome(t, e, sb,
+		backuptest.Entry{Name: ".openclaw/workspace/memo", Body: "now"}, backuptest.Entry{Name: ".openclaw/workspace/new", Body: "now"},
+		backuptest.Entry{Name: ".openclaw/plugins", Body: "now"}, backuptest.Entry{Name: "project", Body: "now"})
+	request := restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb, Scope: restore.ScopeState, Consent: true}
+	if _, err := restore.Restore(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}
 	bodies := map[string]string{}
 	for _, got := range nowIn(t, e, sb) {
-		if got.kind == tar.TypeReg {
-			bodies[got.name] = got.body
+		if got.Kind == tar.TypeReg {
+			bodies[got.Name] = got.Body
 		}
 	}
 	want := map[string]string{
@@ -199,15 +208,15 @@ func TestRestoreOfStateLeavesTheRest(t *testing.T) {
 
 // A mount inside the home may be a folder of the host: emptying it would lose what no backup of this sandbox promised to replace.
 func TestRestoreNeverEmptiesAMount(t *testing.T) {
-	e := realEngine(t)
+	e := backuptest.RealEngine(t)
 	host := t.TempDir()
-	sb := realSandbox(t, e, false, &container.HostConfig{
+	sb := backuptest.RealSandbox(t, e, false, &container.HostConfig{
 		Mounts: []mount.Mount{{Type: mount.TypeBind, Source: host, Target: "/sandbox/shared"}},
 	})
-	fillHome(t, e, sb, entry{name: "shared/precious", body: "1"}, entry{name: "own", body: "1"})
+	backuptest.FillHome(t, e, sb, backuptest.Entry{Name: "shared/precious", Body: "1"}, backuptest.Entry{Name: "own", Body: "1"})
 	r := realRun(t, e)
 	b := backedUp(t, r, sb)
-	_, err := Restore(t.Context(), RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb, Consent: true})
+	_, err := restore.Restore(t.Context(), restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb, Consent: true})
 	if err == nil || !strings.Contains(err.Error(), "/sandbox/shared mounted from") {
 		t.Errorf("got %v", err)
 	}
@@ -218,15 +227,15 @@ func TestRestoreNeverEmptiesAMount(t *testing.T) {
 
 // The podman driver keeps the home in a named volume, which cannot be replaced as a whole.
 func TestRestoreIntoAVolume(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, false, &container.HostConfig{
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, false, &container.HostConfig{
 		Mounts: []mount.Mount{{Type: mount.TypeVolume, Target: "/sandbox"}},
 	})
-	fillHome(t, e, sb, entry{name: "dir", kind: tar.TypeDir}, entry{name: "dir/a", body: "then"}, entry{name: "file", body: "then"})
+	backuptest.FillHome(t, e, sb, backuptest.Entry{Name: "dir", Kind: tar.TypeDir}, backuptest.Entry{Name: "dir/a", Body: "then"}, backuptest.Entry{Name: "file", Body: "then"})
 	r := realRun(t, e)
 	b := backedUp(t, r, sb)
-	fillHome(t, e, sb, entry{name: "dir/b", body: "now"}, entry{name: "file", body: "now"}, entry{name: "extra", body: "now"})
-	if _, err := Restore(t.Context(), RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb, Consent: true}); err != nil {
+	backuptest.FillHome(t, e, sb, backuptest.Entry{Name: "dir/b", Body: "now"}, backuptest.Entry{Name: "file", Body: "now"}, backuptest.Entry{Name: "extra", Body: "now"})
+	if _, err := restore.Restore(t.Context(), restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb, Consent: true}); err != nil {
 		t.Fatal(err)
 	}
 	got := nowIn(t, e, sb)

@@ -1,3 +1,5 @@
+// Package backup answers one question: is the state of every sandbox of an inventory safe? One run saves them one beside the other, and
+// accounts for each.
 package backup
 
 import (
@@ -8,6 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/env"
 	"sandkeeper/openshell"
@@ -19,16 +24,16 @@ const DefaultJobs = 2
 
 // Run backs up the sandboxes of an inventory. Zero values serve where nothing else is said.
 type Run struct {
-	Store  *Store         // must be there
+	Store  *store.Store   // must be there
 	Engine *engine.Engine // nil: no container engine
 	// EngineOf is the engine that runs a container, where a host has several; nil: all run on Engine.
 	EngineOf func(engine.Container) *engine.Engine
-	CLI      Execer // nil: no gateway is asked (--offline); a nil *openshell.CLI must not be put in
+	CLI      home.Execer // nil: no gateway is asked (--offline); a nil *openshell.CLI must not be put in
 
 	Jobs            int
 	PauseLimit      time.Duration // 0 is DefaultPauseLimit; negative: never pause
 	Stall           time.Duration // 0 is one minute
-	Secrets         SecretsPolicy
+	Secrets         archive.SecretsPolicy
 	Recipients      []string // age public keys to encrypt to
 	Label           string
 	Only, Exclude   []string
@@ -41,23 +46,22 @@ type Run struct {
 	// GuardCommand is the arguments with which this program, run again, calls Guard.
 	GuardCommand []string
 	Env          env.Env
-	// Restoring is the folder of the journal of restores (RestoringDir): a home that one left half done is not backed up, for the
-	// newest backup would be of neither. Without it nobody looks.
-	Restoring string
+	// Unfinished says why a home that a restore left half done must not be backed up; nil where it may be. A nil function is no look.
+	Unfinished func(sandbox.Sandbox) error
 
 	// Versions are the versions in play for one sandbox, for its manifest; nil when nothing is known.
-	Versions func(sandbox.Sandbox) Versions
+	Versions func(sandbox.Sandbox) archive.Versions
 	// Recipe is what the sandbox's gateway was told to make it from, by its own API: names of environment variables and providers, and
 	// the policy; never values. nil where no API is asked. It is called while the home is read, and not waited for longer than
 	// RecipeLimit. An error costs only this part of the manifest, and is a warning.
-	Recipe      func(context.Context, sandbox.Sandbox) (Recipe, error)
+	Recipe      func(context.Context, sandbox.Sandbox) (archive.Recipe, error)
 	RecipeLimit time.Duration // 0 is ten seconds
 	// SkippedChecks goes into every manifest: what the operator chose not to have checked.
 	SkippedChecks []string
-	Progress      func(Event) // called from one goroutine at a time
+	Progress      func(home.Event) // called from one goroutine at a time
 	Now           func() time.Time
 
-	containers engineReach                      // tests; else made from Engine
+	containers home.EngineReach                 // tests; else made from Engine
 	flushing   func(dir string) <-chan struct{} // tests; else flushing
 }
 
@@ -88,14 +92,14 @@ func (r *Run) All(ctx context.Context, inv sandbox.Inventory) (summary Summary, 
 }
 
 // engine is the container engine of a sandbox behind a seam; nil when there is none.
-func (r *Run) engine(sb sandbox.Sandbox) engineReach {
+func (r *Run) engine(sb sandbox.Sandbox) home.EngineReach {
 	switch {
 	case r.containers != nil:
 		return r.containers
 	case r.EngineOf != nil && sb.Container != nil:
-		return engineOf(r.EngineOf(*sb.Container))
+		return home.EngineOf(r.EngineOf(*sb.Container))
 	}
-	return engineOf(r.Engine)
+	return home.EngineOf(r.Engine)
 }
 
 func (r *Run) now() time.Time {
@@ -112,7 +116,7 @@ type work struct {
 
 	reporting sync.Mutex
 	start     sync.Once
-	pauser    *pauser // nil after start: nothing is paused
+	pauser    *home.Pauser // nil after start: nothing is paused
 	warnings  []string
 	mute      map[string]error // gateways that did not tell a recipe, and why
 }
@@ -144,7 +148,7 @@ func (w *work) jobs() int {
 	return w.Jobs
 }
 
-func (w *work) report(e Event) {
+func (w *work) report(e home.Event) {
 	if w.Progress == nil {
 		return
 	}
@@ -167,14 +171,14 @@ func (w *work) close(ctx context.Context) error {
 	if w.pauser == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), guardAnswer, errors.New("the guard process did not end"))
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), home.GuardAnswer, errors.New("the guard process did not end"))
 	defer cancel()
-	return w.pauser.guard.close(ctx)
+	return w.pauser.Guard.Close(ctx)
 }
 
 // pausing is the pauser of this run on one engine, started with its guard when the first sandbox needs it; nil when pausing would not
 // be safe.
-func (w *work) pausing(on engineReach) *pauser {
+func (w *work) pausing(on home.EngineReach) *home.Pauser {
 	w.start.Do(func() {
 		p, err := w.startPauser()
 		if err != nil {
@@ -187,23 +191,23 @@ func (w *work) pausing(on engineReach) *pauser {
 		return nil
 	}
 	p := *w.pauser
-	p.engine, p.host = on, on.Host()
+	p.Engine, p.Host = on, on.Host()
 	return &p
 }
 
-func (w *work) startPauser() (*pauser, error) {
+func (w *work) startPauser() (*home.Pauser, error) {
 	if w.Journal == "" {
 		return nil, errors.New("there is no folder for the pause journal")
 	}
-	journal, err := newJournal(w.Journal)
+	journal, err := home.NewJournal(w.Journal)
 	if err != nil {
 		return nil, err
 	}
-	guard, err := startGuard(w.GuardCommand, w.Env)
+	guard, err := home.StartGuard(w.GuardCommand, w.Env)
 	if err != nil {
 		return nil, fmt.Errorf("the guard process could not be started: %w", err)
 	}
-	return &pauser{journal: journal, guard: guard, now: w.now}, nil
+	return &home.Pauser{Journal: journal, Guard: guard, Now: w.now}, nil
 }
 
 // mismatchOf finds a decode error among the outcomes: it speaks about the gateway, not about one sandbox.

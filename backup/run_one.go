@@ -7,6 +7,9 @@ import (
 	"runtime/debug"
 	"time"
 
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/crash"
 	"sandkeeper/sandbox"
 )
@@ -28,16 +31,23 @@ func (w *work) one(ctx context.Context, sb sandbox.Sandbox) (o Outcome) {
 	case context.Cause(ctx) != nil:
 		return failed(o, interrupted(ctx))
 	case w.DryRun:
-		o.Status, o.Planned, o.Reason = Skipped, true, dryRunReason(sb)
+		o.Status, o.Planned, o.Reason = store.Skipped, true, dryRunReason(sb)
 		return o
 	}
-	if err := unfinishedRestore(w.Restoring, sb); err != nil {
+	if err := w.unfinished(sb); err != nil {
 		return failed(o, err)
 	}
-	m := newMeter(sb.Name, w.report)
+	m := home.NewMeter(sb.Name, w.report)
 	made, err := w.save(ctx, sb, m)
-	m.done(err)
+	m.Done(err)
 	return w.settle(ctx, o, made, err)
+}
+
+func (w *work) unfinished(sb sandbox.Sandbox) error {
+	if w.Unfinished == nil {
+		return nil
+	}
+	return w.Unfinished(sb)
 }
 
 // dryRunReason says by which way the home would be read.
@@ -54,25 +64,25 @@ func outcomeOf(sb sandbox.Sandbox) Outcome {
 
 // saving is a backup that was made, with what is worth saying about it.
 type saving struct {
-	backup   Backup
-	omitted  []Exclusion
+	backup   store.Backup
+	omitted  []archive.Exclusion
 	warnings []string
 }
 
 func (w *work) settle(ctx context.Context, o Outcome, made saving, err error) Outcome {
 	o.Omitted, o.Warnings = made.omitted, made.warnings
 	if made.backup.ID != "" {
-		o.Backup = saved(made.backup, len(made.omitted))
+		o.Backup = store.SavedOf(made.backup, len(made.omitted))
 	}
-	unreachable, cannot := errors.AsType[*UnreachableError](err)
+	unreachable, cannot := errors.AsType[*home.UnreachableError](err)
 	switch {
 	case err == nil:
-		o.Status = BackedUp
+		o.Status = store.BackedUp
 		return o
 	case context.Cause(ctx) != nil && o.Backup == nil:
 		return failed(o, errors.Join(interrupted(ctx), notContext(err)))
 	case cannot && w.SkipUnreachable:
-		o.Status, o.Unreachable = Skipped, true
+		o.Status, o.Unreachable = store.Skipped, true
 		o.Reason = unreachable.Error() + "; what changed in it since its last backup is not saved"
 		return o
 	}
@@ -81,7 +91,7 @@ func (w *work) settle(ctx context.Context, o Outcome, made saving, err error) Ou
 }
 
 func failed(o Outcome, err error) Outcome {
-	o.Status, o.Reason, o.err = Failed, err.Error(), err
+	o.Status, o.Reason, o.err = store.Failed, err.Error(), err
 	return o
 }
 
@@ -91,7 +101,7 @@ func interrupted(ctx context.Context) error {
 
 // notContext drops the errors that only repeat that ctx ended, and keeps what else went wrong then, above all a failed unpause.
 func notContext(err error) error {
-	if errors.Is(err, errThaw) {
+	if errors.Is(err, home.ErrThaw) {
 		return err
 	}
 	return nil

@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 	"sandkeeper/sandbox"
 )
 
 // verdict is what the inventory alone decides about a sandbox: empty status means that it is to be captured.
 type verdict struct {
-	status Status
+	status store.Status
 	reason string
 }
 
@@ -20,16 +22,16 @@ type verdict struct {
 func (r *Run) judge(sb sandbox.Sandbox) verdict {
 	switch sb.Standing {
 	case sandbox.Orphaned:
-		return verdict{Orphaned, cmp.Or(sb.Reason, "registered, but not on its gateway and without a container")}
+		return verdict{store.Orphaned, cmp.Or(sb.Reason, "registered, but not on its gateway and without a container")}
 	case sandbox.Ambiguous:
-		return verdict{Failed, sandbox.Ambiguity(sb)}
+		return verdict{store.Failed, sandbox.Ambiguity(sb)}
 	case sandbox.BadName:
-		return verdict{Skipped, cmp.Or(sb.Reason, fmt.Sprintf("%q is not a sandbox name that can be a folder", sb.Name))}
+		return verdict{store.Skipped, cmp.Or(sb.Reason, fmt.Sprintf("%q is not a sandbox name that can be a folder", sb.Name))}
 	case sandbox.Unknown:
-		return verdict{Failed, cmp.Or(sb.Reason, "its state could not be seen")}
+		return verdict{store.Failed, cmp.Or(sb.Reason, "its state could not be seen")}
 	}
-	if err := validSandbox(sb.Name); err != nil {
-		return verdict{Skipped, err.Error()}
+	if err := archive.ValidSandbox(sb.Name); err != nil {
+		return verdict{store.Skipped, err.Error()}
 	}
 	return r.judgeRoute(sb)
 }
@@ -37,15 +39,15 @@ func (r *Run) judge(sb sandbox.Sandbox) verdict {
 func (r *Run) judgeRoute(sb sandbox.Sandbox) verdict {
 	switch {
 	case sb.Route == sandbox.ByContainer && sb.Container == nil:
-		return verdict{Failed, "its container is not known"}
+		return verdict{store.Failed, "its container is not known"}
 	case sb.Route == sandbox.ByContainer && r.engine(sb) == nil:
-		return verdict{Failed, "its container cannot be read: there is no container engine"}
+		return verdict{store.Failed, "its container cannot be read: there is no container engine"}
 	case sb.Route == sandbox.ByExec && r.CLI == nil:
-		return verdict{Skipped, cmp.Or(sb.Reason, "it has no container on this host, and no gateway is asked")}
+		return verdict{store.Skipped, cmp.Or(sb.Reason, "it has no container on this host, and no gateway is asked")}
 	case sb.Route == sandbox.NoRoute && sb.Listed:
-		return verdict{Skipped, cmp.Or(sb.Reason, fmt.Sprintf("in phase %q, and it has no container on this host", sb.Phase))}
+		return verdict{store.Skipped, cmp.Or(sb.Reason, fmt.Sprintf("in phase %q, and it has no container on this host", sb.Phase))}
 	case sb.Route == sandbox.NoRoute:
-		return verdict{Skipped, cmp.Or(sb.Reason, "it has no container on this host")}
+		return verdict{store.Skipped, cmp.Or(sb.Reason, "it has no container on this host")}
 	}
 	return verdict{}
 }

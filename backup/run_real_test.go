@@ -7,30 +7,35 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/store"
 	"sandkeeper/engine"
+	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/storetest"
 )
 
 func realRun(t *testing.T, e *engine.Engine) *Run {
 	t.Helper()
-	journal := PausedDir(t.TempDir())
-	return &Run{Store: newStore(t, StoreOptions{}), Engine: e, Journal: journal, GuardCommand: []string{"guard", journal}}
+	journal := home.PausedDir(t.TempDir())
+	return &Run{Store: storetest.NewStore(t, store.StoreOptions{}), Engine: e, Journal: journal, GuardCommand: []string{"guard", journal}}
 }
 
 func TestRunSavesByteForByte(t *testing.T) {
-	e := realEngine(t)
+	e := backuptest.RealEngine(t)
 	for _, running := range []bool{true, false} {
-		sb := realSandbox(t, e, running, nil)
-		fillHome(t, e, sb, oddHome()...)
+		sb := backuptest.RealSandbox(t, e, running, nil)
+		backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
 		r := realRun(t, e)
-		summary, err := r.All(t.Context(), inventoryOf(sb))
+		summary, err := r.All(t.Context(), backuptest.InventoryOf(sb))
 		if err != nil {
 			t.Fatal(err)
 		}
 		o := summary.Sandboxes[0]
-		if o.Status != BackedUp || o.Backup == nil || len(summary.Warnings) != 0 {
+		if o.Status != store.BackedUp || o.Backup == nil || len(summary.Warnings) != 0 {
 			t.Fatalf("got %+v, warnings %q", o, summary.Warnings)
 		}
-		want := map[bool]Consistency{true: ConsistencyPaused, false: ConsistencyStopped}[running]
+		want := map[bool]archive.Consistency{true: archive.ConsistencyPaused, false: archive.ConsistencyStopped}[running]
 		if o.Backup.Consistency != want {
 			t.Errorf("running %t: consistency %q, want %q", running, o.Backup.Consistency, want)
 		}
@@ -38,7 +43,7 @@ func TestRunSavesByteForByte(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(settled(oddHome()), contentOf(t, r.Store, b), cmp.AllowUnexported(entry{})); diff != "" {
+		if diff := cmp.Diff(storetest.Settled(backuptest.OddHome()), storetest.ContentOf(t, r.Store, b), cmp.AllowUnexported(backuptest.Entry{})); diff != "" {
 			t.Errorf("running %t: content differs (-want +got):\n%s", running, diff)
 		}
 		m := b.Manifest
@@ -48,29 +53,29 @@ func TestRunSavesByteForByte(t *testing.T) {
 		if diff := cmp.Diff([]string{"API_KEY", "PLAIN"}, m.Recipe.Env); diff != "" {
 			t.Errorf("recipe env (-want +got):\n%s", diff)
 		}
-		assertRunning(t, e, sb, running)
+		backuptest.AssertRunning(t, e, sb, running)
 		assertJournalEmpty(t, r)
 	}
 }
 
 func assertJournalEmpty(t *testing.T, r *Run) {
 	t.Helper()
-	entries, err := (&journal{dir: r.Journal}).list()
+	entries, err := (&home.Journal{Dir: r.Journal}).List()
 	if err != nil || len(entries) != 0 {
 		t.Errorf("the pause journal holds %v, %v", entries, err)
 	}
 }
 
 func TestRunRefusesHomeThatIsALink(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, false, nil)
-	fillHome(t, e, sb, entry{name: ".", kind: tar.TypeSymlink, link: "/etc"})
-	summary, err := realRun(t, e).All(t.Context(), inventoryOf(sb))
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, false, nil)
+	backuptest.FillHome(t, e, sb, backuptest.Entry{Name: ".", Kind: tar.TypeSymlink, Link: "/etc"})
+	summary, err := realRun(t, e).All(t.Context(), backuptest.InventoryOf(sb))
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := summary.Sandboxes[0]
-	if o.Status != Failed || !strings.Contains(o.Reason, `/sandbox is a symbolic link to "/etc"`) {
+	if o.Status != store.Failed || !strings.Contains(o.Reason, `/sandbox is a symbolic link to "/etc"`) {
 		t.Errorf("got %q, %q", o.Status, o.Reason)
 	}
 }

@@ -7,18 +7,21 @@ import (
 	"io/fs"
 	"time"
 
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/size"
 	"sandkeeper/sandbox"
 )
 
-// errPauseLimit ends a read whose sandbox was frozen for as long as it may be.
-var errPauseLimit = errors.New("the pause limit passed")
+// ErrPauseLimit ends a read whose sandbox was frozen for as long as it may be.
+var ErrPauseLimit = errors.New("the pause limit passed")
 
 // hopelessRate in bytes per second: a home that would not be read within the pause limit even at this speed is not paused at all.
 const hopelessRate = 400 << 20
 
-func (w *work) save(ctx context.Context, sb sandbox.Sandbox, m *meter) (saving, error) {
+func (w *work) save(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (saving, error) {
 	if sb.Route == sandbox.ByExec {
 		return w.saveByExec(ctx, sb, m)
 	}
@@ -29,8 +32,8 @@ func (w *work) save(ctx context.Context, sb sandbox.Sandbox, m *meter) (saving, 
 
 // saveContainer reads the home from the container, frozen if it runs and may be, and live if that does not come about. Every
 // attempt is a whole new backup: what was read before the pause limit passed may not be mixed with what is read after it.
-func (w *work) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *meter, told *asking) (saving, error) {
-	m.expect = w.previousSize(sb.Name)
+func (w *work) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *home.Meter, told *asking) (saving, error) {
+	m.Expect = w.previousSize(sb.Name)
 	var why error
 	for attempt := range 2 {
 		c, err := w.engine(sb).Inspect(ctx, sb.Container.ID)
@@ -41,7 +44,7 @@ func (w *work) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *meter, 
 			return saving{}, err
 		}
 		made, err := w.attempt(ctx, sb, c, m, try{mayPause: attempt == 0, why: why, told: told})
-		if attempt > 0 || !errors.Is(err, errPauseLimit) && !errors.Is(err, errNotPaused) || errors.Is(err, errThaw) {
+		if attempt > 0 || !errors.Is(err, ErrPauseLimit) && !errors.Is(err, home.ErrNotPaused) || errors.Is(err, home.ErrThaw) {
 			return made, err
 		}
 		why = err
@@ -57,9 +60,9 @@ type try struct {
 }
 
 // attempt makes one backup of the home in container c.
-func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Container, m *meter, t try) (saving, error) {
+func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Container, m *home.Meter, t try) (saving, error) {
 	sb.Container = &c
-	h, err := homeOf(ctx, w.engine(sb), sb)
+	h, err := home.HomeOf(ctx, w.engine(sb), sb)
 	if err != nil {
 		return saving{}, err
 	}
@@ -69,18 +72,18 @@ func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Contain
 	}
 	limit, why := w.pauseLimit(), t.why
 	manifest.Consistency, manifest.ConsistencyReason = consistencyOf(c)
-	pause := manifest.Consistency == ConsistencyLive && t.mayPause
-	if pause && float64(m.expect) > limit.Seconds()*hopelessRate {
-		pause, why = false, fmt.Errorf("%w: %s cannot be read within %s", errPauseLimit, size.Text(m.expect), limit)
+	pause := manifest.Consistency == archive.ConsistencyLive && t.mayPause
+	if pause && float64(m.Expect) > limit.Seconds()*hopelessRate {
+		pause, why = false, fmt.Errorf("%w: %s cannot be read within %s", ErrPauseLimit, size.Text(m.Expect), limit)
 	}
-	var p *pauser
+	var p *home.Pauser
 	if pause && limit > 0 {
-		p = w.pausing(h.engine)
+		p = w.pausing(h.Engine)
 	}
-	read := reading{home: h, container: c, stall: stallLimit(w.Stall), meter: m, pauser: p, limit: limit, reread: w.Reread, flushing: w.flushing, told: t.told}
+	read := reading{home: h, container: c, stall: archive.StallLimit(w.Stall), meter: m, pauser: p, limit: limit, reread: w.Reread, flushing: w.flushing, told: t.told}
 	if p != nil {
-		manifest.Consistency = ConsistencyPaused
-	} else if manifest.Consistency == ConsistencyLive {
+		manifest.Consistency = archive.ConsistencyPaused
+	} else if manifest.Consistency == archive.ConsistencyLive {
 		manifest.ConsistencyReason = liveReason(why, limit)
 	}
 	return w.create(ctx, manifest, m, &read)
@@ -88,7 +91,7 @@ func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Contain
 
 func liveReason(why error, limit time.Duration) string {
 	switch {
-	case errors.Is(why, errPauseLimit):
+	case errors.Is(why, ErrPauseLimit):
 		return fmt.Sprintf("reading takes longer than a pause may (%s), so the sandbox went on while it was read", limit)
 	case why != nil:
 		return why.Error()
@@ -100,41 +103,41 @@ func liveReason(why error, limit time.Duration) string {
 
 // create makes the backup and looks at it once more. A container that could not be unpaused makes the sandbox a failure, but does
 // not take away the backup.
-func (w *work) create(ctx context.Context, manifest Manifest, m *meter, read *reading) (saving, error) {
-	var omitted []Exclusion
+func (w *work) create(ctx context.Context, manifest archive.Manifest, m *home.Meter, read *reading) (saving, error) {
+	var omitted []archive.Exclusion
 	damaged := func(err error) {
 		read.warnings = append(read.warnings, fmt.Sprintf("%v; it was not relied on; \"sandkeeper backups verify %s --read-data\" says which others are", err, manifest.Sandbox))
 	}
-	b, err := w.Store.Create(ctx, NewBackup{Manifest: manifest, Secrets: w.Secrets, Recipients: w.Recipients, Damaged: damaged},
-		func(ctx context.Context, a *Archive) error {
+	b, err := w.Store.Create(ctx, store.NewBackup{Manifest: manifest, Secrets: w.Secrets, Recipients: w.Recipients, Damaged: damaged},
+		func(ctx context.Context, a *archive.Archive) error {
 			if err := read.into(ctx, a); err != nil {
 				return err
 			}
-			a.Note(func(m *Manifest) {
+			a.Note(func(m *archive.Manifest) {
 				omitted = m.Exclusions
 				read.told.complete(m)
 				if read.moved != "" {
-					m.Consistency, m.ConsistencyReason, m.Standing = ConsistencyLive, read.moved, nil
+					m.Consistency, m.ConsistencyReason, m.Standing = archive.ConsistencyLive, read.moved, nil
 				}
 			})
-			m.keep(StageCommitting)
+			m.Keep(home.StageCommitting)
 			return nil
 		})
 	made := saving{backup: b, omitted: omitted, warnings: read.warnings}
 	if err != nil {
 		return made, errors.Join(err, read.thawErr)
 	}
-	m.keep(StageVerifying)
+	m.Keep(home.StageVerifying)
 	return made, errors.Join(read.thawErr, w.Store.Verify(ctx, b, false))
 }
 
 // reading is one way to read one home once.
 type reading struct {
-	home      home
+	home      home.Home
 	container engine.Container
-	stall     stallLimit
-	meter     *meter
-	pauser    *pauser // nil: read as it is
+	stall     archive.StallLimit
+	meter     *home.Meter
+	pauser    *home.Pauser // nil: read as it is
 	limit     time.Duration
 	reread    bool
 	flushing  func(dir string) <-chan struct{} // nil: flushing
@@ -146,22 +149,22 @@ type reading struct {
 }
 
 // into reads the home into a. With a pauser, the container is frozen exactly for the time of the read.
-func (r *reading) into(ctx context.Context, a sink) (err error) {
+func (r *reading) into(ctx context.Context, a home.Sink) (err error) {
 	if r.pauser == nil {
-		r.meter.enter(StageReading)
+		r.meter.Enter(home.StageReading)
 		err := r.capture(ctx, a)
 		r.moved = r.stayed(ctx)
 		return err
 	}
-	r.meter.enter(StagePausing)
-	release, err := r.pauser.hold(ctx, r.container)
+	r.meter.Enter(home.StagePausing)
+	release, err := r.pauser.Hold(ctx, r.container)
 	if err != nil {
 		return err
 	}
 	defer func() { r.thawErr = release() }() // also after a panic
-	ctx, cancel := context.WithTimeoutCause(ctx, r.limit, errPauseLimit)
+	ctx, cancel := context.WithTimeoutCause(ctx, r.limit, ErrPauseLimit)
 	defer cancel()
-	r.meter.enter(StageReading)
+	r.meter.Enter(home.StageReading)
 	if err := r.capture(ctx, a); err != nil {
 		return err
 	}
@@ -172,11 +175,11 @@ func (r *reading) into(ctx context.Context, a sink) (err error) {
 // stayed looks whether a container that was paused or stopped was so to the end of the read, and says why not: others can unpause and
 // start it as well.
 func (r *reading) stayed(ctx context.Context) string {
-	h, ofContainer := r.home.(containerHome)
+	h, ofContainer := r.home.(home.ContainerHome)
 	if !ofContainer || r.pauser == nil && r.container.Running() {
 		return ""
 	}
-	c, err := h.engine.Inspect(ctx, r.container.ID)
+	c, err := h.Engine.Inspect(ctx, r.container.ID)
 	paused := r.pauser != nil || r.container.Paused()
 	switch {
 	case err != nil && paused:
@@ -191,15 +194,15 @@ func (r *reading) stayed(ctx context.Context) string {
 	return ""
 }
 
-func (r *reading) capture(ctx context.Context, a sink) error {
+func (r *reading) capture(ctx context.Context, a home.Sink) error {
 	same, keep := r.unchanged(ctx, a)
 	if same {
 		return nil
 	}
-	if err := capture(ctx, r.home, a, r.stall, r.meter); err != nil {
+	if err := home.Capture(ctx, r.home, a, r.stall, r.meter); err != nil {
 		return err
 	}
-	if late, ok := r.home.(interface{ omitUnread(sink) }); ok {
+	if late, ok := r.home.(interface{ omitUnread(home.Sink) }); ok {
 		late.omitUnread(a)
 	}
 	keep()
@@ -207,42 +210,42 @@ func (r *reading) capture(ctx context.Context, a sink) error {
 }
 
 // consistencyOf says how c would be read if nothing were done about it.
-func consistencyOf(c engine.Container) (Consistency, string) {
+func consistencyOf(c engine.Container) (archive.Consistency, string) {
 	switch {
 	case c.Paused():
-		return ConsistencyPaused, "it was paused already, and stays so"
+		return archive.ConsistencyPaused, "it was paused already, and stays so"
 	case c.Running():
-		return ConsistencyLive, ""
+		return archive.ConsistencyLive, ""
 	}
-	return ConsistencyStopped, ""
+	return archive.ConsistencyStopped, ""
 }
 
 func (w *work) pauseLimit() time.Duration {
 	if w.PauseLimit == 0 {
-		return DefaultPauseLimit
+		return home.DefaultPauseLimit
 	}
 	return w.PauseLimit
 }
 
 // saveByExec reads the home through the gateway.
-func (w *work) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *meter) (saving, error) {
-	m.expect = w.previousSize(sb.Name)
-	h := &execHome{cli: w.CLI, gateway: sb.Gateway, name: sb.Name, dir: agentHome(agentOf(sb))}
+func (w *work) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (saving, error) {
+	m.Expect = w.previousSize(sb.Name)
+	h := &home.ExecHome{Cli: w.CLI, Gateway: sb.Gateway, Name: sb.Name, Dir: home.AgentHome(home.AgentOf(sb))}
 	told := w.ask(ctx, sb)
 	defer told.end()
 	manifest := w.facts(sb)
-	manifest.Home, manifest.Consistency = h.dir, ConsistencyLive
+	manifest.Home, manifest.Consistency = h.Dir, archive.ConsistencyLive
 	manifest.ConsistencyReason = "it can only be read through its gateway, while it runs"
-	made, err := w.create(ctx, manifest, m, &reading{home: h, stall: stallLimit(w.Stall), meter: m, told: told})
-	made.warnings = append(made.warnings, h.warnings...)
+	made, err := w.create(ctx, manifest, m, &reading{home: h, stall: archive.StallLimit(w.Stall), meter: m, told: told})
+	made.warnings = append(made.warnings, h.Warnings...)
 	return made, err
 }
 
 // facts are what the inventory knows for the manifest.
-func (w *work) facts(sb sandbox.Sandbox) Manifest {
-	m := Manifest{
+func (w *work) facts(sb sandbox.Sandbox) archive.Manifest {
+	m := archive.Manifest{
 		Sandbox: sb.Name, SandboxID: sb.ID, Gateway: sb.Gateway, Inventory: w.inventory, Label: w.Label,
-		Agent: agentOf(sb), SkippedChecks: w.SkippedChecks,
+		Agent: home.AgentOf(sb), SkippedChecks: w.SkippedChecks,
 	}
 	if w.Versions != nil {
 		m.Versions = w.Versions(sb)
@@ -250,14 +253,14 @@ func (w *work) facts(sb sandbox.Sandbox) Manifest {
 	return m
 }
 
-func (w *work) manifest(ctx context.Context, sb sandbox.Sandbox, h containerHome) (Manifest, error) {
-	facts, err := h.engine.Describe(ctx, h.id, false)
+func (w *work) manifest(ctx context.Context, sb sandbox.Sandbox, h home.ContainerHome) (archive.Manifest, error) {
+	facts, err := h.Engine.Describe(ctx, h.ID, false)
 	if err != nil {
-		return Manifest{}, fmt.Errorf("its container %q cannot be inspected: %w", sb.Container.Name, err)
+		return archive.Manifest{}, fmt.Errorf("its container %q cannot be inspected: %w", sb.Container.Name, err)
 	}
 	m := w.facts(sb)
-	m.Home, m.Container = h.dir, sb.Container.Name
-	m.Image = Image{Reference: facts.Image, Digest: facts.ImageID}
-	m.Recipe = &Recipe{Labels: publicLabels(facts.Labels), Env: facts.EnvNames}
+	m.Home, m.Container = h.Dir, sb.Container.Name
+	m.Image = archive.Image{Reference: facts.Image, Digest: facts.ImageID}
+	m.Recipe = &archive.Recipe{Labels: publicLabels(facts.Labels), Env: facts.EnvNames}
 	return m, nil
 }

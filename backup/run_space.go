@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 
+	"sandkeeper/backup/store"
 	"sandkeeper/sandbox"
 )
 
@@ -29,7 +30,7 @@ func (w *work) checkSpace(ctx context.Context, chosen []sandbox.Sandbox) error {
 }
 
 func (w *work) estimate(ctx context.Context, sb sandbox.Sandbox) int64 {
-	if last, err := w.Store.Find(sb.Name, Latest); err == nil {
+	if last, err := w.Store.Find(sb.Name, store.Latest); err == nil {
 		return last.Manifest.Archive.Bytes
 	}
 	if sb.Container == nil || w.engine(sb) == nil {
@@ -44,7 +45,7 @@ func (w *work) estimate(ctx context.Context, sb sandbox.Sandbox) int64 {
 
 // previousSize is how many bytes the sandbox's home had at its last backup; 0 when there is none.
 func (w *work) previousSize(name string) int64 {
-	last, err := w.Store.Find(name, Latest)
+	last, err := w.Store.Find(name, store.Latest)
 	if err != nil {
 		return 0
 	}

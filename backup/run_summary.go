@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/gatewaystate"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/size"
 )
 
@@ -19,7 +22,7 @@ type Summary struct {
 	LookedAt  string    `json:"lookedAt,omitempty"` // the container engines, in words
 
 	// GatewayState is what became of saving the gateway's own state; nil when that was not tried.
-	GatewayState *GatewayStates `json:"gatewayState,omitempty"`
+	GatewayState *gatewaystate.GatewayStates `json:"gatewayState,omitempty"`
 }
 
 // Totals count sandboxes. BackedUp + Failed + Skipped + Orphaned is Total, always.
@@ -35,17 +38,17 @@ type Totals struct {
 
 // Outcome is what became of one sandbox. Reason is empty only where there is nothing to explain.
 type Outcome struct {
-	Name        string      `json:"name"`
-	Registered  bool        `json:"registered"`
-	Status      Status      `json:"status"`
-	Reason      string      `json:"reason"`
-	Backup      *Saved      `json:"backup"`
-	TookMs      int64       `json:"tookMs"`
-	Route       string      `json:"route,omitempty"`
-	Planned     bool        `json:"planned,omitempty"`     // a dry run: it would be backed up
-	Unreachable bool        `json:"unreachable,omitempty"` // its gateway could not run a command in it
-	Omitted     []Exclusion `json:"omitted,omitempty"`
-	Warnings    []string    `json:"warnings,omitempty"`
+	Name        string              `json:"name"`
+	Registered  bool                `json:"registered"`
+	Status      store.Status        `json:"status"`
+	Reason      string              `json:"reason"`
+	Backup      *store.Saved        `json:"backup"`
+	TookMs      int64               `json:"tookMs"`
+	Route       string              `json:"route,omitempty"`
+	Planned     bool                `json:"planned,omitempty"`     // a dry run: it would be backed up
+	Unreachable bool                `json:"unreachable,omitempty"` // its gateway could not run a command in it
+	Omitted     []archive.Exclusion `json:"omitted,omitempty"`
+	Warnings    []string            `json:"warnings,omitempty"`
 
 	err error
 }
@@ -63,11 +66,11 @@ func count(outcomes []Outcome) Totals {
 			t.Planned++
 		}
 		switch o.Status {
-		case BackedUp:
+		case store.BackedUp:
 			t.BackedUp++
-		case Skipped:
+		case store.Skipped:
 			t.Skipped++
-		case Orphaned:
+		case store.Orphaned:
 			t.Orphaned++
 		default: // nothing is ever counted as saved by omission
 			t.Failed++

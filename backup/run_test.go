@@ -13,33 +13,37 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/store"
 	"sandkeeper/engine"
+	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/storetest"
 	"sandkeeper/sandbox"
 )
 
-func fakeRun(t *testing.T, f *fakeEngine) *Run {
+func fakeRun(t *testing.T, f *backuptest.FakeEngine) *Run {
 	t.Helper()
-	return &Run{Store: newStore(t, StoreOptions{}), containers: f, PauseLimit: -1}
+	return &Run{Store: storetest.NewStore(t, store.StoreOptions{}), containers: f, PauseLimit: -1}
 }
 
 func TestRunJudgesEveryStanding(t *testing.T) {
-	f := newFakeEngine()
-	c := engine.Container{ID: idA, Name: "one"}
-	d := engine.Container{ID: idB, Name: "two"}
+	f := backuptest.NewFakeEngine()
+	c := engine.Container{ID: backuptest.IdA, Name: "one"}
+	d := engine.Container{ID: backuptest.IdB, Name: "two"}
 	for name, tt := range map[string]struct {
 		sb     sandbox.Sandbox
-		status Status
+		status store.Status
 		reason string
 	}{
-		"orphaned":   {sandbox.Sandbox{Standing: sandbox.Orphaned}, Orphaned, "without a container"},
-		"ambiguous":  {sandbox.Sandbox{Standing: sandbox.Ambiguous, Rivals: []engine.Container{c, d}}, Failed, `"one", "two"`},
-		"bad name":   {sandbox.Sandbox{Name: "../x", Standing: sandbox.BadName}, Skipped, `"../x"`},
-		"path name":  {sandbox.Sandbox{Name: "a/b", Standing: sandbox.Ready, Route: sandbox.ByExec}, Skipped, `"a/b"`},
-		"unknown":    {sandbox.Sandbox{Name: "a", Standing: sandbox.Unknown, Reason: "engine silent"}, Failed, "engine silent"},
-		"not ready":  {sandbox.Sandbox{Name: "a", Standing: sandbox.NotReady, Listed: true, Phase: "Error"}, Skipped, `phase "Error"`},
-		"no route":   {sandbox.Sandbox{Name: "a", Standing: sandbox.NotReady}, Skipped, "no container on this host"},
-		"offline":    {sandbox.Sandbox{Name: "a", Standing: sandbox.Ready, Route: sandbox.ByExec}, Skipped, "no gateway is asked"},
-		"vanished":   {sandbox.Sandbox{Name: "a", Standing: sandbox.Ready, Route: sandbox.ByContainer}, Failed, "not known"},
+		"orphaned":   {sandbox.Sandbox{Standing: sandbox.Orphaned}, store.Orphaned, "without a container"},
+		"ambiguous":  {sandbox.Sandbox{Standing: sandbox.Ambiguous, Rivals: []engine.Container{c, d}}, store.Failed, `"one", "two"`},
+		"bad name":   {sandbox.Sandbox{Name: "../x", Standing: sandbox.BadName}, store.Skipped, `"../x"`},
+		"path name":  {sandbox.Sandbox{Name: "a/b", Standing: sandbox.Ready, Route: sandbox.ByExec}, store.Skipped, `"a/b"`},
+		"unknown":    {sandbox.Sandbox{Name: "a", Standing: sandbox.Unknown, Reason: "engine silent"}, store.Failed, "engine silent"},
+		"not ready":  {sandbox.Sandbox{Name: "a", Standing: sandbox.NotReady, Listed: true, Phase: "Error"}, store.Skipped, `phase "Error"`},
+		"no route":   {sandbox.Sandbox{Name: "a", Standing: sandbox.NotReady}, store.Skipped, "no container on this host"},
+		"offline":    {sandbox.Sandbox{Name: "a", Standing: sandbox.Ready, Route: sandbox.ByExec}, store.Skipped, "no gateway is asked"},
+		"vanished":   {sandbox.Sandbox{Name: "a", Standing: sandbox.Ready, Route: sandbox.ByContainer}, store.Failed, "not known"},
 		"to be done": {sandbox.Sandbox{Name: "a", Standing: sandbox.Stopped, Route: sandbox.ByContainer, Container: &c}, "", ""},
 	} {
 		v := (&Run{containers: f}).judge(tt.sb)
@@ -48,7 +52,7 @@ func TestRunJudgesEveryStanding(t *testing.T) {
 		}
 	}
 	v := (&Run{}).judge(sandbox.Sandbox{Name: "a", Standing: sandbox.Ready, Route: sandbox.ByContainer, Container: &c})
-	if v.status != Failed {
+	if v.status != store.Failed {
 		t.Errorf("without an engine: %+v", v)
 	}
 }
@@ -61,16 +65,16 @@ func TestRunTotalsAlwaysAddUp(t *testing.T) {
 	}
 	routes := []sandbox.Route{sandbox.ByContainer, sandbox.ByExec, sandbox.NoRoute}
 	for range 40 {
-		f := newFakeEngine()
+		f := backuptest.NewFakeEngine()
 		var inv sandbox.Inventory
 		for i := range random.IntN(8) {
-			sb := f.add(strings.Repeat(string(rune('a'+random.IntN(6))), 64), "exited", entry{name: "f", body: "x"})
+			sb := f.Add(strings.Repeat(string(rune('a'+random.IntN(6))), 64), "exited", backuptest.Entry{Name: "f", Body: "x"})
 			sb.Name = string(rune('a' + i))
 			sb.Standing, sb.Route = standings[random.IntN(len(standings))], routes[random.IntN(len(routes))]
 			sb.Registered = random.IntN(2) == 0
 			inv.Sandboxes = append(inv.Sandboxes, sb)
 		}
-		f.broken.read = func(id string) error {
+		f.Broken.Read = func(id string) error {
 			switch id[0] {
 			case 'a':
 				return errors.New("broken")
@@ -88,7 +92,7 @@ func TestRunTotalsAlwaysAddUp(t *testing.T) {
 			t.Fatalf("%+v of %d sandboxes", got, len(inv.Sandboxes))
 		}
 		for _, o := range summary.Sandboxes {
-			if (o.Status == BackedUp) != (o.Backup != nil) || (o.Status != BackedUp && o.Reason == "") {
+			if (o.Status == store.BackedUp) != (o.Backup != nil) || (o.Status != store.BackedUp && o.Reason == "") {
 				t.Fatalf("outcome %+v", o)
 			}
 		}
@@ -96,15 +100,15 @@ func TestRunTotalsAlwaysAddUp(t *testing.T) {
 }
 
 func TestRunOneBadSandboxCostsOnlyItself(t *testing.T) {
-	f := newFakeEngine()
-	good, bad := f.add(idA, "exited", entry{name: "f", body: "x"}), f.add(idB, "exited")
-	f.broken.read = func(id string) error {
-		if id == idB {
+	f := backuptest.NewFakeEngine()
+	good, bad := f.Add(backuptest.IdA, "exited", backuptest.Entry{Name: "f", Body: "x"}), f.Add(backuptest.IdB, "exited")
+	f.Broken.Read = func(id string) error {
+		if id == backuptest.IdB {
 			panic("surprise")
 		}
 		return nil
 	}
-	summary, err := fakeRun(t, f).All(t.Context(), inventoryOf(bad, good))
+	summary, err := fakeRun(t, f).All(t.Context(), backuptest.InventoryOf(bad, good))
 	if err != nil || summary.Totals != (Totals{Total: 2, Registered: 2, BackedUp: 1, Failed: 1}) {
 		t.Fatalf("%+v, %v", summary.Totals, err)
 	}
@@ -114,8 +118,8 @@ func TestRunOneBadSandboxCostsOnlyItself(t *testing.T) {
 }
 
 func TestRunChoosesByName(t *testing.T) {
-	f := newFakeEngine()
-	a, b := f.add(idA, "exited"), f.add(idB, "exited")
+	f := backuptest.NewFakeEngine()
+	a, b := f.Add(backuptest.IdA, "exited"), f.Add(backuptest.IdB, "exited")
 	for _, tt := range []struct {
 		only, exclude, want []string
 	}{
@@ -126,7 +130,7 @@ func TestRunChoosesByName(t *testing.T) {
 	} {
 		r := fakeRun(t, f)
 		r.Only, r.Exclude, r.DryRun = tt.only, tt.exclude, true
-		summary, err := r.All(t.Context(), inventoryOf(b, a))
+		summary, err := r.All(t.Context(), backuptest.InventoryOf(b, a))
 		var got []string
 		for _, o := range summary.Sandboxes {
 			got = append(got, o.Name)
@@ -137,23 +141,23 @@ func TestRunChoosesByName(t *testing.T) {
 	}
 	r := fakeRun(t, f)
 	r.Only = []string{"box-zz"}
-	_, err := r.All(t.Context(), inventoryOf(a))
+	_, err := r.All(t.Context(), backuptest.InventoryOf(a))
 	if missing, ok := errors.AsType[*UnknownSandboxError](err); !ok || missing.Name != "box-zz" || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestDryRunWritesNothing(t *testing.T) {
-	f := newFakeEngine()
+	f := backuptest.NewFakeEngine()
 	r := fakeRun(t, f)
 	r.DryRun = true
-	f.broken.read = func(string) error { return errors.New("was read") }
-	summary, err := r.All(t.Context(), inventoryOf(f.add(idA, "running")))
+	f.Broken.Read = func(string) error { return errors.New("was read") }
+	summary, err := r.All(t.Context(), backuptest.InventoryOf(f.Add(backuptest.IdA, "running")))
 	if err != nil || summary.Totals != (Totals{Total: 1, Registered: 1, Skipped: 1, Planned: 1}) || !summary.Sandboxes[0].Planned {
 		t.Errorf("%+v, %v", summary, err)
 	}
-	if names, err := r.Store.Sandboxes(); err != nil || len(names) != 0 || len(f.calls) != 0 {
-		t.Errorf("the dry run did something: %q, %q, %v", names, f.calls, err)
+	if names, err := r.Store.Sandboxes(); err != nil || len(names) != 0 || len(f.Calls) != 0 {
+		t.Errorf("the dry run did something: %q, %q, %v", names, f.Calls, err)
 	}
 	if _, err := os.Stat(r.Store.Root()); err == nil {
 		t.Error("the dry run made the backup folder")
@@ -161,10 +165,10 @@ func TestDryRunWritesNothing(t *testing.T) {
 }
 
 func TestRunAsksForRoomFirst(t *testing.T) {
-	f := newFakeEngine()
-	f.size = 1 << 62
+	f := backuptest.NewFakeEngine()
+	f.Size = 1 << 62
 	r := fakeRun(t, f)
-	_, err := r.All(t.Context(), inventoryOf(f.add(idA, "exited")))
+	_, err := r.All(t.Context(), backuptest.InventoryOf(f.Add(backuptest.IdA, "exited")))
 	short, ok := errors.AsType[*NoRoomError](err)
 	if !ok || short.Need != 1<<61 || short.Free <= 0 || !strings.Contains(err.Error(), "free in "+r.Store.Root()) {
 		t.Fatalf("got %v", err)
@@ -175,31 +179,31 @@ func TestRunAsksForRoomFirst(t *testing.T) {
 }
 
 func TestRunIsLockedOut(t *testing.T) {
-	f := newFakeEngine()
+	f := backuptest.NewFakeEngine()
 	r := fakeRun(t, f)
 	lock, err := r.Store.Lock("somebody")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Unlock()
-	_, err = r.All(t.Context(), inventoryOf(f.add(idA, "exited")))
-	if _, ok := errors.AsType[*LockedError](err); !ok {
+	_, err = r.All(t.Context(), backuptest.InventoryOf(f.Add(backuptest.IdA, "exited")))
+	if _, ok := errors.AsType[*store.LockedError](err); !ok {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestInterruptedRunAccountsForAll(t *testing.T) {
-	f := newFakeEngine()
+	f := backuptest.NewFakeEngine()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("interrupted by the operator")
 	r := fakeRun(t, f)
 	r.Jobs = 1
-	r.Progress = func(e Event) {
-		if e.Sandbox == "box-aa" && e.Stage == StageDone {
+	r.Progress = func(e home.Event) {
+		if e.Sandbox == "box-aa" && e.Stage == home.StageDone {
 			cancel(reason)
 		}
 	}
-	summary, err := r.All(ctx, inventoryOf(f.add(idA, "exited"), f.add(idB, "exited")))
+	summary, err := r.All(ctx, backuptest.InventoryOf(f.Add(backuptest.IdA, "exited"), f.Add(backuptest.IdB, "exited")))
 	if !errors.Is(err, reason) || summary.Totals != (Totals{Total: 2, Registered: 2, BackedUp: 1, Failed: 1}) {
 		t.Errorf("%+v, %v", summary.Totals, err)
 	}
@@ -209,10 +213,10 @@ func TestInterruptedRunAccountsForAll(t *testing.T) {
 }
 
 func TestRunSummaryIsTheContract(t *testing.T) {
-	f := newFakeEngine()
+	f := backuptest.NewFakeEngine()
 	r := fakeRun(t, f)
 	r.Label = "nightly"
-	summary, err := r.All(t.Context(), inventoryOf(f.add(idA, "exited", entry{name: "f", body: "x"})))
+	summary, err := r.All(t.Context(), backuptest.InventoryOf(f.Add(backuptest.IdA, "exited", backuptest.Entry{Name: "f", Body: "x"})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,35 +247,35 @@ func TestRunSummaryIsTheContract(t *testing.T) {
 			t.Errorf("backup has no %q: %s", key, text)
 		}
 	}
-	b, err := r.Store.Find("box-aa", Latest)
+	b, err := r.Store.Find("box-aa", store.Latest)
 	if err != nil || b.Manifest.Label != "nightly" || b.Manifest.Recipe.Labels["api-token"] != "" || b.Manifest.Recipe.Labels["a"] != "b" {
 		t.Errorf("manifest %+v, %v", b.Manifest, err)
 	}
 }
 
 func TestStagesComeInOrder(t *testing.T) {
-	f := newFakeEngine()
+	f := backuptest.NewFakeEngine()
 	r := fakeRun(t, f)
-	var stages []Stage
-	r.Progress = func(e Event) {
+	var stages []home.Stage
+	r.Progress = func(e home.Event) {
 		if len(stages) == 0 || stages[len(stages)-1] != e.Stage {
 			stages = append(stages, e.Stage)
 		}
 	}
-	if _, err := r.All(t.Context(), inventoryOf(f.add(idA, "exited", entry{name: "f", body: "x"}))); err != nil {
+	if _, err := r.All(t.Context(), backuptest.InventoryOf(f.Add(backuptest.IdA, "exited", backuptest.Entry{Name: "f", Body: "x"}))); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]Stage{StageReading, StageCommitting, StageVerifying, StageDone}, stages); diff != "" {
+	if diff := cmp.Diff([]home.Stage{home.StageReading, home.StageCommitting, home.StageVerifying, home.StageDone}, stages); diff != "" {
 		t.Errorf("stages (-want +got):\n%s", diff)
 	}
 }
 
 func TestSameNameOnTwoGatewaysIsSaidAndSavedTwice(t *testing.T) {
-	f := newFakeEngine()
-	a, b := f.add(idA, "exited", entry{name: "f", body: "a"}), f.add(idB, "exited", entry{name: "f", body: "b"})
+	f := backuptest.NewFakeEngine()
+	a, b := f.Add(backuptest.IdA, "exited", backuptest.Entry{Name: "f", Body: "a"}), f.Add(backuptest.IdB, "exited", backuptest.Entry{Name: "f", Body: "b"})
 	a.Name, b.Name, a.Gateway, b.Gateway = "twin", "twin", "one", "two"
 	r := fakeRun(t, f)
-	summary, err := r.All(t.Context(), inventoryOf(a, b))
+	summary, err := r.All(t.Context(), backuptest.InventoryOf(a, b))
 	if err != nil || summary.Totals.BackedUp != 2 || len(summary.Warnings) != 1 || !strings.Contains(summary.Warnings[0], `"twin"`) {
 		t.Errorf("%+v, %v", summary, err)
 	}

@@ -13,15 +13,20 @@ import (
 	"github.com/docker/docker/api/types/mount"
 	"github.com/google/go-cmp/cmp"
 
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/store"
 	"sandkeeper/engine"
+	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/storetest"
 	"sandkeeper/sandbox"
 )
 
 // savedNow makes one backup and gives its manifest, with the content that it holds.
-func savedNow(t *testing.T, r *Run, sb sandbox.Sandbox) (*Manifest, []entry) {
+func savedNow(t *testing.T, r *Run, sb sandbox.Sandbox) (*archive.Manifest, []backuptest.Entry) {
 	t.Helper()
-	summary, err := r.All(t.Context(), inventoryOf(sb))
-	if err != nil || summary.Sandboxes[0].Status != BackedUp {
+	summary, err := r.All(t.Context(), backuptest.InventoryOf(sb))
+	if err != nil || summary.Sandboxes[0].Status != store.BackedUp {
 		t.Fatalf("%v, %+v", err, summary.Sandboxes)
 	}
 	b, err := r.Store.Find(sb.Name, summary.Sandboxes[0].Backup.ID)
@@ -31,14 +36,14 @@ func savedNow(t *testing.T, r *Run, sb sandbox.Sandbox) (*Manifest, []entry) {
 	if err := r.Store.Verify(t.Context(), b, true); err != nil {
 		t.Error(err)
 	}
-	return b.Manifest, contentOf(t, r.Store, b)
+	return b.Manifest, storetest.ContentOf(t, r.Store, b)
 }
 
 // readable skips where the layers of containers cannot be looked into: then every home is read, and there is nothing to see.
 func readable(t *testing.T, e *engine.Engine, sb sandbox.Sandbox) {
 	t.Helper()
-	h := containerHome{engine: e, id: sb.Container.ID, dir: "/sandbox"}
-	if _, err := h.standing(t.Context(), time.Now()); err != nil {
+	h := home.ContainerHome{Engine: e, ID: sb.Container.ID, Dir: "/sandbox"}
+	if _, err := h.Standing(t.Context(), time.Now()); err != nil {
 		if os.Getenv("SANDKEEPER_REQUIRE_DOCKER") == "1" && os.Getuid() == 0 {
 			t.Fatal(err)
 		}
@@ -47,13 +52,13 @@ func readable(t *testing.T, e *engine.Engine, sb sandbox.Sandbox) {
 }
 
 // settle waits until a change that comes now cannot have the time of one that was before.
-func settle() { time.Sleep(tick + 100*time.Millisecond) }
+func settle() { time.Sleep(home.Tick + 100*time.Millisecond) }
 
 // flushedFirst lets the read wait for the disk. A disk that takes longer than the read costs the backup its standing: not what is
 // tried here, and a matter of chance on a disk that others write to.
 func flushedFirst(t *testing.T) func(dir string) <-chan struct{} {
 	return func(dir string) <-chan struct{} {
-		done := flushing(dir)
+		done := home.Flushing(dir)
 		select {
 		case <-done:
 		case <-time.After(5 * time.Minute):
@@ -65,10 +70,10 @@ func flushedFirst(t *testing.T) func(dir string) <-chan struct{} {
 
 // TestSlowDiskLeavesNoStanding: what a sandbox wrote through a mapping may be written to again, without a trace, until it is on the disk.
 func TestSlowDiskLeavesNoStanding(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, true, nil)
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, true, nil)
 	readable(t, e, sb)
-	fillHome(t, e, sb, oddHome()...)
+	backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
 	r := realRun(t, e)
 	r.flushing = func(string) <-chan struct{} { return nil } // never comes about
 	settle()
@@ -79,11 +84,11 @@ func TestSlowDiskLeavesNoStanding(t *testing.T) {
 
 // TestUnchangedHomeIsNotReadAgain holds the promise of a second backup, and everything that must end it.
 func TestUnchangedHomeIsNotReadAgain(t *testing.T) {
-	e := realEngine(t)
+	e := backuptest.RealEngine(t)
 	for _, running := range []bool{true, false} {
-		sb := realSandbox(t, e, running, nil)
+		sb := backuptest.RealSandbox(t, e, running, nil)
 		readable(t, e, sb)
-		fillHome(t, e, sb, oddHome()...)
+		backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
 		r := realRun(t, e)
 		r.flushing = flushedFirst(t)
 		settle()
@@ -96,7 +101,7 @@ func TestUnchangedHomeIsNotReadAgain(t *testing.T) {
 		if second.ContentOf != first.ID || third.ContentOf != first.ID {
 			t.Errorf("running %t: the files are of %q and %q, want %q", running, second.ContentOf, third.ContentOf, first.ID)
 		}
-		if diff := cmp.Diff(content, again, cmp.AllowUnexported(entry{})); diff != "" {
+		if diff := cmp.Diff(content, again, cmp.AllowUnexported(backuptest.Entry{})); diff != "" {
 			t.Errorf("running %t: content differs (-first +second):\n%s", running, diff)
 		}
 		if diff := cmp.Diff(first.Exclusions, second.Exclusions); diff != "" || second.Consistency != first.Consistency || second.Archive != first.Archive {
@@ -107,26 +112,26 @@ func TestUnchangedHomeIsNotReadAgain(t *testing.T) {
 			t.Errorf("running %t: asked to read again, it took the files of %q", running, m.ContentOf)
 		}
 		r.Reread = false
-		fillHome(t, e, sb, entry{name: "a", body: "HELLO", uid: 998}) // as long as before, and with the same time
+		backuptest.FillHome(t, e, sb, backuptest.Entry{Name: "a", Body: "HELLO", Uid: 998}) // as long as before, and with the same time
 		changed, now := savedNow(t, r, sb)
 		if changed.ContentOf != "" || changed.Content.Digest == first.Content.Digest || len(now) != len(content) {
 			t.Errorf("running %t: after a change the files are of %q, digest %q", running, changed.ContentOf, changed.Content.Digest)
 		}
-		assertRunning(t, e, sb, running)
+		backuptest.AssertRunning(t, e, sb, running)
 		assertJournalEmpty(t, r)
 	}
 }
 
 // TestFreshChangeLeavesNoStanding: a change within the tick could be followed by one with the same time.
 func TestFreshChangeLeavesNoStanding(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, true, nil)
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, true, nil)
 	readable(t, e, sb)
 	r := realRun(t, e)
 	r.flushing = flushedFirst(t)
-	r.Progress = func(event Event) {
-		if event.Stage == StageReading && event.Bytes == 0 { // right before the look
-			fillHome(t, e, sb, oddHome()...)
+	r.Progress = func(event home.Event) {
+		if event.Stage == home.StageReading && event.Bytes == 0 { // right before the look
+			backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
 		}
 	}
 	if m, _ := savedNow(t, r, sb); m.Standing != nil {
@@ -136,26 +141,26 @@ func TestFreshChangeLeavesNoStanding(t *testing.T) {
 
 // TestChangeDuringFlushIsNotSettled: a page that was written to while the disk was slow stays writable, without a new ctime.
 func TestChangeDuringFlushIsNotSettled(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, true, nil)
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, true, nil)
 	readable(t, e, sb)
-	h := containerHome{engine: e, id: sb.Container.ID, dir: "/sandbox"}
+	h := home.ContainerHome{Engine: e, ID: sb.Container.ID, Dir: "/sandbox"}
 	begun := time.Now()
-	fillHome(t, e, sb, oddHome()...)
+	backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
 	settle()
-	if seen, err := h.standing(t.Context(), begun); err != nil || seen.settled {
-		t.Errorf("changed after the flush began: settled %t, %v", seen.settled, err)
+	if seen, err := h.Standing(t.Context(), begun); err != nil || seen.Settled {
+		t.Errorf("changed after the flush began: settled %t, %v", seen.Settled, err)
 	}
-	if seen, err := h.standing(t.Context(), time.Now()); err != nil || !seen.settled {
-		t.Errorf("changed long ago: settled %t, %v", seen.settled, err)
+	if seen, err := h.Standing(t.Context(), time.Now()); err != nil || !seen.Settled {
+		t.Errorf("changed long ago: settled %t, %v", seen.Settled, err)
 	}
 }
 
 // TestMountedHomeHasNoStanding: what lies in a mount is not in the layer.
 func TestMountedHomeHasNoStanding(t *testing.T) {
-	e := realEngine(t)
+	e := backuptest.RealEngine(t)
 	for _, target := range []string{"/sandbox", "/sandbox/cache"} {
-		sb := realSandbox(t, e, true, &container.HostConfig{Mounts: []mount.Mount{{Type: mount.TypeBind, Source: t.TempDir(), Target: target}}})
+		sb := backuptest.RealSandbox(t, e, true, &container.HostConfig{Mounts: []mount.Mount{{Type: mount.TypeBind, Source: t.TempDir(), Target: target}}})
 		r := realRun(t, e)
 		r.flushing = flushedFirst(t)
 		settle()
@@ -167,10 +172,10 @@ func TestMountedHomeHasNoStanding(t *testing.T) {
 
 // TestDamagedBackupIsNotTakenOver: the home is read again when the archive that would be taken over is not what it was.
 func TestDamagedBackupIsNotTakenOver(t *testing.T) {
-	e := realEngine(t)
-	sb := realSandbox(t, e, true, nil)
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, true, nil)
 	readable(t, e, sb)
-	fillHome(t, e, sb, oddHome()...)
+	backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
 	r := realRun(t, e)
 	r.flushing = flushedFirst(t)
 	settle()
@@ -179,9 +184,9 @@ func TestDamagedBackupIsNotTakenOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flipByte(t, b.archivePath(), first.Archive.Bytes/2)
-	summary, err := r.All(t.Context(), inventoryOf(sb))
-	if err != nil || summary.Sandboxes[0].Status != BackedUp {
+	flipByte(t, b.ArchivePath(), first.Archive.Bytes/2)
+	summary, err := r.All(t.Context(), backuptest.InventoryOf(sb))
+	if err != nil || summary.Sandboxes[0].Status != store.BackedUp {
 		t.Fatalf("%v, %+v", err, summary.Sandboxes)
 	}
 	o := summary.Sandboxes[0]
@@ -195,7 +200,7 @@ func TestDamagedBackupIsNotTakenOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(content, contentOf(t, r.Store, second), cmp.AllowUnexported(entry{})); diff != "" {
+	if diff := cmp.Diff(content, storetest.ContentOf(t, r.Store, second), cmp.AllowUnexported(backuptest.Entry{})); diff != "" {
 		t.Errorf("content differs (-first +second):\n%s", diff)
 	}
 }
@@ -203,7 +208,7 @@ func TestDamagedBackupIsNotTakenOver(t *testing.T) {
 func flipByte(t *testing.T, path string, at int64) {
 	t.Helper()
 	content, err := os.ReadFile(path)
-	must(t, errors.Join(err, os.Chmod(path, 0o600)))
+	backuptest.Must(t, errors.Join(err, os.Chmod(path, 0o600)))
 	content[at] ^= 1
-	must(t, os.WriteFile(path, content, 0o600))
+	backuptest.Must(t, os.WriteFile(path, content, 0o600))
 }

@@ -9,10 +9,14 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/backup/store"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
 	"sandkeeper/drift"
 	"sandkeeper/driver"
 	"sandkeeper/internal/ui"
@@ -84,9 +88,9 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 }
 
 func (o *captureOptions) addFlags(f *pflag.FlagSet) {
-	f.DurationVar(&o.pauseLimit, "pause-limit", backup.DefaultPauseLimit, "pause a running container at most this long; 0 never pauses")
+	f.DurationVar(&o.pauseLimit, "pause-limit", home.DefaultPauseLimit, "pause a running container at most this long; 0 never pauses")
 	f.DurationVar(&o.stallLimit, "stall-limit", time.Minute, "give up on a sandbox that sends nothing for this long")
-	choiceVar(f, &o.secrets, "secrets", []string{string(backup.SecretsExclude), string(backup.SecretsInclude)}, "credential files: leave them out, or save them")
+	choiceVar(f, &o.secrets, "secrets", []string{string(archive.SecretsExclude), string(archive.SecretsInclude)}, "credential files: leave them out, or save them")
 	f.StringSliceVar(&o.encryptTo, "encrypt-to", nil, "encrypt archives to these age recipients")
 	f.BoolVar(&o.allowPlaintext, "allow-plaintext-secrets", false, "allow --secrets include without --encrypt-to")
 }
@@ -94,14 +98,14 @@ func (o *captureOptions) addFlags(f *pflag.FlagSet) {
 // check judges what cobra cannot, before anything is looked at.
 func (o *captureOptions) check() error {
 	switch {
-	case o.secrets == string(backup.SecretsInclude) && len(o.encryptTo) == 0 && !o.allowPlaintext:
+	case o.secrets == string(archive.SecretsInclude) && len(o.encryptTo) == 0 && !o.allowPlaintext:
 		return usage("add --encrypt-to RECIPIENT, or --allow-plaintext-secrets", "--secrets include would write credentials in plain text")
 	case o.pauseLimit < 0:
 		return usage("0 never pauses", "--pause-limit must not be negative")
 	case o.stallLimit <= 0:
 		return usage("give a duration such as 1m", "--stall-limit must be positive")
 	}
-	if err := backup.CheckRecipients(o.encryptTo); err != nil {
+	if err := archive.CheckRecipients(o.encryptTo); err != nil {
 		return usage("give public keys that age-keygen printed (age1…)", "--encrypt-to: %w", err)
 	}
 	return nil
@@ -199,7 +203,7 @@ func noSocket(host string) bool {
 	return unix && errors.Is(err, fs.ErrNotExist)
 }
 
-func (o *backupAllOptions) save(ctx context.Context, store *backup.Store, registry sandbox.Registry, inv sandbox.Inventory, views []view, found *answer) (*answer, error) {
+func (o *backupAllOptions) save(ctx context.Context, store *store.Store, registry sandbox.Registry, inv sandbox.Inventory, views []view, found *answer) (*answer, error) {
 	a := o.app
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
 	defer progress.Close()

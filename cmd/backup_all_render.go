@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sandkeeper/backup"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
 )
@@ -94,7 +95,7 @@ func renderOmitted(a *app, s backup.Summary) {
 func renderOrphans(a *app, s backup.Summary) {
 	var names []string
 	for _, o := range s.Sandboxes {
-		if o.Status == backup.Orphaned {
+		if o.Status == store.Orphaned {
 			names = append(names, ui.Clean(o.Name))
 		}
 	}

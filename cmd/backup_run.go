@@ -8,6 +8,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/restore"
+	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
@@ -23,13 +27,13 @@ func (o *storeOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.dir, "backup-dir", "", "folder of the backups (default $XDG_DATA_HOME/sandkeeper/backups)")
 }
 
-func (a *app) openStore(o storeOptions) (*backup.Store, error) {
+func (a *app) openStore(o storeOptions) (*store.Store, error) {
 	root, err := a.backupRoot(o.dir)
 	if err != nil {
 		return nil, err
 	}
 	collectOften(a.Streams)
-	return backup.OpenStore(root, backup.StoreOptions{Tool: version().Version, UID: a.UID})
+	return store.OpenStore(root, store.StoreOptions{Tool: version().Version, UID: a.UID})
 }
 
 // collectOften keeps a whole backup below 64 MiB: what lives while it runs is a few large buffers and the index, so that collecting at
@@ -41,12 +45,12 @@ func collectOften(s *ui.Streams) {
 }
 
 // backupRun is a backup run as every command makes it; callers add what is theirs.
-func (a *app) backupRun(store *backup.Store, engines engine.Engines, views []view, o captureOptions, p *ui.Progress) *backup.Run {
+func (a *app) backupRun(store *store.Store, engines engine.Engines, views []view, o captureOptions, p *ui.Progress) *backup.Run {
 	main, _ := engines.Main()
 	run := &backup.Run{
 		Store: store, Engine: main, EngineOf: engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
-		Secrets: backup.SecretsPolicy(o.secrets), Recipients: o.encryptTo, Env: a.Env,
-		Versions: versionsOf(views), Progress: func(e backup.Event) { showProgress(p, e) },
+		Secrets: archive.SecretsPolicy(o.secrets), Recipients: o.encryptTo, Env: a.Env,
+		Versions: versionsOf(views), Progress: func(e home.Event) { showProgress(p, e) },
 	}
 	if o.pauseLimit == 0 {
 		run.PauseLimit = -1
@@ -55,17 +59,18 @@ func (a *app) backupRun(store *backup.Store, engines engine.Engines, views []vie
 		run.CLI = cli
 	}
 	if a.Env.StateHome() != "" {
-		run.Journal = backup.PausedDir(a.Env.StateHome())
-		run.Restoring = backup.RestoringDir(a.Env.StateHome())
+		run.Journal = home.PausedDir(a.Env.StateHome())
+		restoring := restore.RestoringDir(a.Env.StateHome())
+		run.Unfinished = func(sb sandbox.Sandbox) error { return restore.UnfinishedRestore(restoring, sb) }
 		run.GuardCommand = []string{guardName}
 	}
 	return run
 }
 
 // versionsOf gives the versions that the preflight saw on a sandbox's gateway, for its manifest.
-func versionsOf(views []view) func(sandbox.Sandbox) backup.Versions {
-	return func(sb sandbox.Sandbox) backup.Versions {
-		var v backup.Versions
+func versionsOf(views []view) func(sandbox.Sandbox) archive.Versions {
+	return func(sb sandbox.Sandbox) archive.Versions {
+		var v archive.Versions
 		if sb.Row != nil {
 			v.Agent = sb.Row.AgentVersion
 		}
@@ -78,11 +83,11 @@ func versionsOf(views []view) func(sandbox.Sandbox) backup.Versions {
 	}
 }
 
-func showProgress(p *ui.Progress, e backup.Event) {
+func showProgress(p *ui.Progress, e home.Event) {
 	switch {
-	case e.Stage == backup.StageDone && e.Err != nil:
+	case e.Stage == home.StageDone && e.Err != nil:
 		p.Done(e.Sandbox, e.Sandbox+": failed: "+e.Err.Error())
-	case e.Stage == backup.StageDone:
+	case e.Stage == home.StageDone:
 		p.Done(e.Sandbox, e.Sandbox+": done")
 	default:
 		p.Update(e.Sandbox, string(e.Stage), e.Bytes, e.Expect)

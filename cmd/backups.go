@@ -8,7 +8,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 )
 
 const backupsLong = `Look after what backup-all has stored: list, show, verify, prune, export and import backups. Reading takes no lock. What it has saved of
@@ -26,7 +27,7 @@ func newBackups(a *app) *cobra.Command {
 
 // selection is which backups a command is about: those of every sandbox, of one, or one by its id.
 type selection struct {
-	store   *backup.Store
+	store   *store.Store
 	name    string // a sandbox, or the id of a backup; "" is everything
 	id      string // narrows a sandbox to one backup: an id, the beginning of one, or "latest"
 	gateway string // not sandboxes, but the saved state of this gateway
@@ -37,7 +38,7 @@ func (s *selection) addFlag(f *pflag.FlagSet) {
 }
 
 // in is the selection in a store.
-func (s selection) in(store *backup.Store) selection {
+func (s selection) in(store *store.Store) selection {
 	s.store = store
 	if s.gateway != "" {
 		s.store, s.name = store.Gateways(), s.gateway
@@ -54,21 +55,21 @@ func (s selection) single() error {
 }
 
 // of says what b is a backup of.
-func (s selection) of(b backup.Backup) string {
+func (s selection) of(b store.Backup) string {
 	return fmt.Sprintf("backup %s of %s %q", b.ID, s.noun(), b.Sandbox)
 }
 
 // backups are the selected ones, grouped by sandbox, newest first.
-func (s selection) backups(ctx context.Context) ([]backup.Backup, error) {
+func (s selection) backups(ctx context.Context) ([]store.Backup, error) {
 	if s.id != "" {
 		b, err := s.store.Find(s.name, s.id)
-		return []backup.Backup{b}, err
+		return []store.Backup{b}, err
 	}
 	names, err := s.store.Sandboxes()
 	if err != nil {
 		return nil, err
 	}
-	var selected []backup.Backup
+	var selected []store.Backup
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -97,17 +98,17 @@ func (s selection) noun() string {
 }
 
 // one is the single selected backup; for a sandbox without an id, its newest whole one.
-func (s selection) one(ctx context.Context) (backup.Backup, error) {
-	if s.id == "" && backup.ValidID(s.name) {
+func (s selection) one(ctx context.Context) (store.Backup, error) {
+	if s.id == "" && archive.ValidID(s.name) {
 		found, err := s.backups(ctx)
 		if err != nil {
-			return backup.Backup{}, err
+			return store.Backup{}, err
 		}
 		return found[0], nil
 	}
 	id := s.id
 	if id == "" {
-		id = backup.Latest
+		id = store.Latest
 	}
 	return s.store.Find(s.name, id)
 }
@@ -127,7 +128,7 @@ func argument(args []string, n int) string {
 }
 
 // readIdentities reads the age keys that open encrypted archives; none without a file.
-func readIdentities(file string) (backup.Identities, error) {
+func readIdentities(file string) (archive.Identities, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -136,7 +137,7 @@ func readIdentities(file string) (backup.Identities, error) {
 		return nil, usage("give a file that age-keygen wrote", "--identity: %w", err)
 	}
 	defer f.Close()
-	identities, err := backup.ReadIdentities(f)
+	identities, err := archive.ReadIdentities(f)
 	if err != nil {
 		return nil, usage("give a file that age-keygen wrote", "--identity %s: %w", file, err)
 	}

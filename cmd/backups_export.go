@@ -8,7 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 )
 
 type backupsExportOptions struct {
@@ -48,10 +49,10 @@ func newBackupsExport(a *app, run func(context.Context, *backupsExportOptions) (
 
 // exported is what an export made.
 type exported struct {
-	Sandbox string             `json:"sandbox"`
-	ID      string             `json:"id"`
-	Path    string             `json:"path"`
-	Skipped []backup.Exclusion `json:"skipped"`
+	Sandbox string              `json:"sandbox"`
+	ID      string              `json:"id"`
+	Path    string              `json:"path"`
+	Skipped []archive.Exclusion `json:"skipped"`
 }
 
 func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, error) {
@@ -70,7 +71,7 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 	if err != nil {
 		return nil, err
 	}
-	result := exported{Sandbox: b.Sandbox, ID: b.ID, Path: o.to, Skipped: []backup.Exclusion{}}
+	result := exported{Sandbox: b.Sandbox, ID: b.ID, Path: o.to, Skipped: []archive.Exclusion{}}
 	if o.to == "-" {
 		return &answer{}, store.Export(ctx, b, o.app.Out)
 	}
@@ -80,9 +81,9 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 	return &answer{result: result, text: func(a *app) { renderExported(a, result) }}, nil
 }
 
-func (o *backupsExportOptions) write(ctx context.Context, store *backup.Store, b backup.Backup, result *exported) error {
+func (o *backupsExportOptions) write(ctx context.Context, st *store.Store, b store.Backup, result *exported) error {
 	if !o.nemoclaw {
-		return store.ExportFile(ctx, b, o.to)
+		return st.ExportFile(ctx, b, o.to)
 	}
 	home := o.app.Env.Home()
 	if home == "" {
@@ -92,7 +93,7 @@ func (o *backupsExportOptions) write(ctx context.Context, store *backup.Store, b
 	if err != nil {
 		return err
 	}
-	made, err := store.ExportSnapshot(ctx, b, backup.SnapshotRequest{Root: filepath.Join(home, ".nemoclaw", "rebuild-backups"), Identities: identities})
+	made, err := st.ExportSnapshot(ctx, b, store.SnapshotRequest{Root: filepath.Join(home, ".nemoclaw", "rebuild-backups"), Identities: identities})
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 )
 
 type backupsImportOptions struct {
@@ -74,30 +75,30 @@ func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, er
 	}}, nil
 }
 
-func (o *backupsImportOptions) take(ctx context.Context, store *backup.Store, identities backup.Identities) (backup.Backup, error) {
+func (o *backupsImportOptions) take(ctx context.Context, st *store.Store, identities archive.Identities) (store.Backup, error) {
 	if o.from == "-" {
-		return store.Import(ctx, o.app.In, identities)
+		return st.Import(ctx, o.app.In, identities)
 	}
 	info, err := os.Stat(o.from)
 	if err != nil {
-		return backup.Backup{}, usage("give a tar file, a snapshot's folder, or -", "%w", err)
+		return store.Backup{}, usage("give a tar file, a snapshot's folder, or -", "%w", err)
 	}
 	if info.IsDir() {
-		return store.ImportSnapshot(ctx, o.from, backup.NewBackup{
-			Secrets: backup.SecretsPolicy(o.capture.secrets), Recipients: o.capture.encryptTo,
+		return st.ImportSnapshot(ctx, o.from, store.NewBackup{
+			Secrets: archive.SecretsPolicy(o.capture.secrets), Recipients: o.capture.encryptTo,
 		})
 	}
 	f, err := os.Open(o.from)
 	if err != nil {
-		return backup.Backup{}, err
+		return store.Backup{}, err
 	}
 	defer f.Close()
-	return store.Import(ctx, io.Reader(f), identities)
+	return st.Import(ctx, io.Reader(f), identities)
 }
 
 // refused gives the reason why a backup was not taken in its exit code: what is not whole is damaged, and nothing of it was kept.
 func (o *backupsImportOptions) refused(err error) error {
-	_, damaged := errors.AsType[*backup.DamageError](err)
+	_, damaged := errors.AsType[*archive.DamageError](err)
 	switch {
 	case damaged, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, tar.ErrHeader):
 		return &Failure{

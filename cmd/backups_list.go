@@ -9,7 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
 )
@@ -40,22 +41,22 @@ func newBackupsList(a *app, run func(context.Context, *backupsListOptions) (*ans
 
 // listed is one backup as lists show it.
 type listed struct {
-	Sandbox     string             `json:"sandbox"`
-	Gateway     string             `json:"gateway"` // "" when it was made without asking one
-	ID          string             `json:"id"`
-	Path        string             `json:"path"`
-	Started     time.Time          `json:"started"`
-	Bytes       int64              `json:"bytes"` // of the archive
-	Files       int                `json:"files"`
-	SHA256      string             `json:"sha256"`
-	Consistency backup.Consistency `json:"consistency"`
-	Encrypted   bool               `json:"encrypted"`
-	Label       string             `json:"label"`
-	Verified    *backup.Verified   `json:"verified"`
-	Damage      string             `json:"damage"` // why it cannot be believed; "" when it can
+	Sandbox     string              `json:"sandbox"`
+	Gateway     string              `json:"gateway"` // "" when it was made without asking one
+	ID          string              `json:"id"`
+	Path        string              `json:"path"`
+	Started     time.Time           `json:"started"`
+	Bytes       int64               `json:"bytes"` // of the archive
+	Files       int                 `json:"files"`
+	SHA256      string              `json:"sha256"`
+	Consistency archive.Consistency `json:"consistency"`
+	Encrypted   bool                `json:"encrypted"`
+	Label       string              `json:"label"`
+	Verified    *store.Verified     `json:"verified"`
+	Damage      string              `json:"damage"` // why it cannot be believed; "" when it can
 }
 
-func newListed(b backup.Backup) listed {
+func newListed(b store.Backup) listed {
 	l := listed{Sandbox: b.Sandbox, ID: b.ID, Path: b.Dir, Started: b.Time(), Verified: b.Verified}
 	if b.Damage != nil {
 		l.Damage = b.Damage.Error()

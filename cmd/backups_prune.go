@@ -8,13 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/store"
 )
 
 type backupsPruneOptions struct {
 	app    *app
 	which  selection
-	keep   backup.Keep
+	keep   store.Keep
 	yes    bool
 	dryRun bool
 	store  storeOptions
@@ -68,7 +68,7 @@ type pruneResult struct {
 
 func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, error) {
 	a := o.app
-	if _, err := backup.PlanPrune(nil, o.keep); err != nil {
+	if _, err := store.PlanPrune(nil, o.keep); err != nil {
 		return nil, usage("sandkeeper backups prune --keep 3", "%w", err)
 	}
 	if err := o.which.single(); err != nil {
@@ -109,15 +109,15 @@ func pruneAnswer(r *pruneResult) *answer {
 }
 
 // plan decides for each sandbox; remove are the backups that would go.
-func (o *backupsPruneOptions) plan(ctx context.Context) (*pruneResult, []backup.Backup, error) {
+func (o *backupsPruneOptions) plan(ctx context.Context) (*pruneResult, []store.Backup, error) {
 	backups, err := o.which.backups(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	result := &pruneResult{Root: o.which.store.Root(), DryRun: o.dryRun, Plan: []pruned{}}
-	var remove []backup.Backup
+	var remove []store.Backup
 	for _, group := range bySandbox(backups) {
-		plan, err := backup.PlanPrune(group, o.keep)
+		plan, err := store.PlanPrune(group, o.keep)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -135,8 +135,8 @@ func (o *backupsPruneOptions) plan(ctx context.Context) (*pruneResult, []backup.
 	return result, remove, nil
 }
 
-func bySandbox(backups []backup.Backup) [][]backup.Backup {
-	var groups [][]backup.Backup
+func bySandbox(backups []store.Backup) [][]store.Backup {
+	var groups [][]store.Backup
 	for i, b := range backups {
 		if i == 0 || backups[i-1].Sandbox != b.Sandbox {
 			groups = append(groups, nil)
@@ -164,7 +164,7 @@ func (o *backupsPruneOptions) consent(ctx context.Context, plan *pruneResult, n 
 	})
 }
 
-func (r *pruneResult) remove(ctx context.Context, store *backup.Store, remove []backup.Backup) error {
+func (r *pruneResult) remove(ctx context.Context, store *store.Store, remove []store.Backup) error {
 	var problems error
 	for _, b := range remove {
 		if ctx.Err() != nil {

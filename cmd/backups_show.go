@@ -7,7 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
 )
@@ -84,9 +85,9 @@ func (o *backupsShowOptions) choose() error {
 	return nil
 }
 
-func renderBackup(a *app, b backup.Backup) {
+func renderBackup(a *app, b store.Backup) {
 	m := b.Manifest
-	var recipe backup.Recipe
+	var recipe archive.Recipe
 	if m.Recipe != nil {
 		recipe = *m.Recipe
 	}
@@ -127,7 +128,7 @@ func renderBackup(a *app, b backup.Backup) {
 }
 
 // policyText says that there is a policy: what is in it only its gateway's own commands can show.
-func policyText(r backup.Recipe) string {
+func policyText(r archive.Recipe) string {
 	if len(r.Policy) == 0 {
 		return ""
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
 )
 
 // twice is a host with two backups of alpha and one of beta; the ids are alpha's, newest first.
@@ -16,7 +16,7 @@ func twice(t *testing.T) (h *madeUpHost, ids []string) {
 	h.sandbox("beta", "exited", "third")
 	h.mustRun("backup-all", "--offline", "-q", "--label", "second")
 	for line := range strings.Lines(h.mustRun("backups", "list", "alpha")) {
-		if fields := strings.Fields(line); len(fields) > 1 && backup.ValidID(fields[1]) {
+		if fields := strings.Fields(line); len(fields) > 1 && archive.ValidID(fields[1]) {
 			ids = append(ids, fields[1])
 		}
 	}

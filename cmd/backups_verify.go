@@ -8,7 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 )
 
 type backupsVerifyOptions struct {
@@ -95,13 +96,13 @@ func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (*answer, er
 }
 
 // verify goes through one selection; damage is what was found, err why it could not go on.
-func (o *backupsVerifyOptions) verify(ctx context.Context, which selection, keys backup.Identities, result *verifyResult) (damage, err error) {
+func (o *backupsVerifyOptions) verify(ctx context.Context, which selection, keys archive.Identities, result *verifyResult) (damage, err error) {
 	backups, err := which.backups(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, b := range backups {
-		v, err := verifyOne(ctx, which, b, backup.VerifyOptions{ReadData: o.readData, Identities: keys})
+		v, err := verifyOne(ctx, which, b, store.VerifyOptions{ReadData: o.readData, Identities: keys})
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -111,7 +112,7 @@ func (o *backupsVerifyOptions) verify(ctx context.Context, which selection, keys
 	return damage, nil
 }
 
-func (o *backupsVerifyOptions) verifyStates(ctx context.Context, store *backup.Store, keys backup.Identities, result *verifyResult) (damage, err error) {
+func (o *backupsVerifyOptions) verifyStates(ctx context.Context, store *store.Store, keys archive.Identities, result *verifyResult) (damage, err error) {
 	names, err := store.Gateways().Sandboxes()
 	if err != nil {
 		return nil, err
@@ -138,7 +139,7 @@ func (r *verifyResult) add(v verified) {
 	r.Backups = append(r.Backups, v)
 }
 
-func verifyOne(ctx context.Context, which selection, b backup.Backup, o backup.VerifyOptions) (verified, error) {
+func verifyOne(ctx context.Context, which selection, b store.Backup, o store.VerifyOptions) (verified, error) {
 	v := verified{Sandbox: b.Sandbox, ID: b.ID, ReadData: o.ReadData}
 	if which.gateway != "" {
 		v.Sandbox, v.Gateway = "", which.gateway
@@ -153,7 +154,7 @@ func verifyOne(ctx context.Context, which selection, b backup.Backup, o backup.V
 		return v, nil
 	}
 	v.Detail = err.Error()
-	if damage, ok := errors.AsType[*backup.DamageError](err); ok {
+	if damage, ok := errors.AsType[*archive.DamageError](err); ok {
 		v.Kind, v.Object = string(damage.Kind), damage.Object
 	}
 	return v, fmt.Errorf("%s: %w", which.of(b), err)
@@ -161,7 +162,7 @@ func verifyOne(ctx context.Context, which selection, b backup.Backup, o backup.V
 
 // verifyFailure is exit 12 when something is damaged; what could not be read at all is a failure of another kind.
 func verifyFailure(r verifyResult, err error) error {
-	if _, ok := errors.AsType[*backup.DamageError](err); !ok {
+	if _, ok := errors.AsType[*archive.DamageError](err); !ok {
 		return err
 	}
 	return &Failure{

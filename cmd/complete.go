@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle/builtin"
@@ -83,7 +83,7 @@ func (a *app) offerFor(c *cobra.Command, what string, args []string) ([]cobra.Co
 }
 
 // storeOf is the store that the flags of c name, or nil.
-func (a *app) storeOf(c *cobra.Command) *backup.Store {
+func (a *app) storeOf(c *cobra.Command) *store.Store {
 	dir, _ := c.Flags().GetString("backup-dir")
 	store, err := a.openStore(storeOptions{dir: dir})
 	if err != nil {

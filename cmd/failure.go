@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 	"sandkeeper/diagnose"
 	"sandkeeper/drift"
 	"sandkeeper/openshell"
@@ -136,7 +138,7 @@ func inventoryFailure(err error) *Failure {
 			Hint: "start the container engine, or set DOCKER_HOST to the one that runs the sandboxes; sandkeeper preflight shows where it was looked for",
 		}
 	}
-	if missing, ok := errors.AsType[*backup.NotFoundError](err); ok {
+	if missing, ok := errors.AsType[*store.NotFoundError](err); ok {
 		return &Failure{Code: ExitNotFound, Kind: "not_found", Err: missing, Hint: "sandkeeper backups list shows what there is"}
 	}
 	if unknown, ok := errors.AsType[*backup.UnknownSandboxError](err); ok {
@@ -146,10 +148,10 @@ func inventoryFailure(err error) *Failure {
 }
 
 func backupFailure(err error) *Failure {
-	if locked, ok := errors.AsType[*backup.LockedError](err); ok {
+	if locked, ok := errors.AsType[*store.LockedError](err); ok {
 		return &Failure{Code: ExitLocked, Kind: "locked", Err: locked, Hint: "wait for that run to end, then run this command again"}
 	}
-	if _, ok := errors.AsType[*backup.DamageError](err); ok {
+	if _, ok := errors.AsType[*archive.DamageError](err); ok {
 		return &Failure{
 			Code: ExitDamaged, Kind: "verification_failed", Err: err,
 			Hint: "do not delete it; sandkeeper backups list shows the other backups of this sandbox",
@@ -159,12 +161,12 @@ func backupFailure(err error) *Failure {
 }
 
 func diskFailure(err error) *Failure {
-	_, oneHome := errors.AsType[*backup.SpaceError](err)
+	_, oneHome := errors.AsType[*store.SpaceError](err)
 	_, allHomes := errors.AsType[*backup.NoRoomError](err)
 	switch {
 	case oneHome || allHomes || errors.Is(err, syscall.ENOSPC):
 		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "make room, for instance with: sandkeeper backups prune --keep 3; or choose another --backup-dir"}
-	case errors.Is(err, backup.ErrNoIdentity):
+	case errors.Is(err, archive.ErrNoIdentity):
 		return &Failure{Code: ExitUsage, Kind: "usage", Err: err, Hint: "add --identity FILE with the age key that the backup was encrypted to"}
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/ui"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
@@ -48,14 +50,14 @@ func TestFailureOfEveryTypedError(t *testing.T) {
 		"listing, gibberish":     {&openshell.ListingError{Gateway: "g", Op: "sandbox list", Output: "?"}, ExitRefused, "listing_unreadable", "sandkeeper preflight"},
 		"registry":               {&sandbox.RegistryError{Path: "/h/sandboxes.json", Err: errors.New("cut off")}, ExitRefused, "registry_invalid", "/h/sandboxes.json"},
 		"nothing to ask":         {fmt.Errorf("inventory: %w", sandbox.ErrNoInventory), ExitRefused, "listing_unreadable", "DOCKER_HOST"},
-		"no such backup":         {&backup.NotFoundError{Sandbox: "alpha", ID: "x"}, ExitNotFound, "not_found", "sandkeeper backups list"},
+		"no such backup":         {&store.NotFoundError{Sandbox: "alpha", ID: "x"}, ExitNotFound, "not_found", "sandkeeper backups list"},
 		"no such sandbox":        {&backup.UnknownSandboxError{Name: "alpha"}, ExitNotFound, "not_found", "sandkeeper backup-all --dry-run"},
-		"locked":                 {&backup.LockedError{PID: 42}, ExitLocked, "locked", "run this command again"},
-		"damage":                 {&backup.DamageError{Kind: backup.DamageDigest, Object: "a", Err: errors.New("b")}, ExitDamaged, "verification_failed", "do not delete it"},
-		"no room for one":        {&backup.SpaceError{Sandbox: "alpha"}, ExitRefused, "internal", "backups prune --keep"},
+		"locked":                 {&store.LockedError{PID: 42}, ExitLocked, "locked", "run this command again"},
+		"damage":                 {&archive.DamageError{Kind: archive.DamageDigest, Object: "a", Err: errors.New("b")}, ExitDamaged, "verification_failed", "do not delete it"},
+		"no room for one":        {&store.SpaceError{Sandbox: "alpha"}, ExitRefused, "internal", "backups prune --keep"},
 		"no room for all":        {&backup.NoRoomError{Sandboxes: 2}, ExitRefused, "internal", "--backup-dir"},
 		"the disk is full":       {&fs.PathError{Op: "write", Path: "/b", Err: syscall.ENOSPC}, ExitRefused, "internal", "make room"},
-		"encrypted":              {backup.ErrNoIdentity, ExitUsage, "usage", "--identity FILE"},
+		"encrypted":              {archive.ErrNoIdentity, ExitUsage, "usage", "--identity FILE"},
 		"interrupted":            {context.Canceled, ExitInterrupted, "interrupted", "run the same command again"},
 		"a failure as it is":     {notFound("nothing is called %q", "x"), ExitNotFound, "not_found", "sandkeeper backups list"},
 		"interrupted in a list":  {&openshell.ListingError{Op: "sandbox list", Err: context.Canceled}, ExitInterrupted, "interrupted", "run the same command again"},

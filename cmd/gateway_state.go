@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"slices"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/gatewaystate"
+	"sandkeeper/backup/restore"
+	"sandkeeper/backup/store"
 	"sandkeeper/gateway"
 	"sandkeeper/internal/size"
 	"sandkeeper/sandbox"
@@ -14,12 +17,12 @@ import (
 
 // saveGatewayStates saves the state of every gateway of the run. It reads files only, so it is done under --offline as well, and
 // what goes wrong is a warning: it never makes the run of the sandboxes fail.
-func (o *backupAllOptions) saveGatewayStates(ctx context.Context, store *backup.Store, registry sandbox.Registry, views []view) *backup.GatewayStates {
+func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Store, registry sandbox.Registry, views []view) *gatewaystate.GatewayStates {
 	if o.noGatewayState || o.dryRun {
 		return nil
 	}
 	a := o.app
-	var states []backup.GatewayState
+	var states []gatewaystate.GatewayState
 	var names []string
 	for _, binding := range a.bindings(registry) {
 		options := a.gatewayOptions(binding)
@@ -28,12 +31,12 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, store *backup.
 			continue
 		}
 		names = append(names, target.Name)
-		state := backup.SaveGatewayState(ctx, backup.SaveGateway{
-			Store: store, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(ctx, options, target), Label: o.label, Extra: a.providerProfiles(ctx, views, target.Name),
-			Recipients: o.capture.encryptTo, Secrets: backup.SecretsPolicy(o.capture.secrets), Skipped: o.skip.codes,
+		state := gatewaystate.SaveGatewayState(ctx, gatewaystate.SaveGateway{
+			Store: st, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(ctx, options, target), Label: o.label, Extra: a.providerProfiles(ctx, views, target.Name),
+			Recipients: o.capture.encryptTo, Secrets: archive.SecretsPolicy(o.capture.secrets), Skipped: o.skip.codes,
 			Versions: versionsOf(views)(sandbox.Sandbox{Gateway: target.Name}),
 		})
-		if state.Status == string(backup.Failed) {
+		if state.Status == string(store.Failed) {
 			a.warn("the state of gateway %q is not saved: %s", target.Name, state.Reason)
 		}
 		for _, warning := range state.Warnings {
@@ -41,7 +44,7 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, store *backup.
 		}
 		states = append(states, state)
 	}
-	return backup.CollectGatewayStates(states)
+	return gatewaystate.CollectGatewayStates(states)
 }
 
 // providerProfiles are the profiles that the CLI can export; none where no gateway may be asked.
@@ -62,11 +65,11 @@ func (a *app) providerProfiles(ctx context.Context, views []view, name string) m
 }
 
 // renderGatewayStates says what of the gateways is saved, and which keys are not.
-func renderGatewayStates(a *app, states *backup.GatewayStates) {
+func renderGatewayStates(a *app, states *gatewaystate.GatewayStates) {
 	if states == nil {
 		return
 	}
-	for _, s := range append([]backup.GatewayState{states.GatewayState}, states.Others...) {
+	for _, s := range append([]gatewaystate.GatewayState{states.GatewayState}, states.Others...) {
 		if s.Backup == nil {
 			continue
 		}
@@ -96,12 +99,12 @@ func (o *restoreOptions) restoreGatewayState(ctx context.Context) (*answer, erro
 	options := a.gatewayOptions(sandbox.Binding{})
 	options.Gateway = o.gatewayState
 	target := gateway.ChooseTarget(ctx, options)
-	request := backup.RestoreGateway{
+	request := gatewaystate.RestoreGateway{
 		Store: store, Backup: b, Identities: identities, Places: gateway.StatePlaces(ctx, options, target), DryRun: o.dryRun,
 		Stopped: func(ctx context.Context) error { return gateway.CheckStopped(ctx, options, target) },
 	}
 	if a.Env.StateHome() != "" {
-		request.Journal = backup.RestoringDir(a.Env.StateHome())
+		request.Journal = restore.RestoringDir(a.Env.StateHome())
 	}
 	if err := o.agreeToState(ctx, request); err != nil {
 		return nil, err
@@ -111,16 +114,16 @@ func (o *restoreOptions) restoreGatewayState(ctx context.Context) (*answer, erro
 		return nil, err
 	}
 	defer func() { _ = lock.Unlock() }() // the kernel takes it back in any case
-	restored, err := backup.RestoreGatewayState(ctx, request)
+	restored, err := gatewaystate.RestoreGatewayState(ctx, request)
 	found := &answer{result: restored, text: func(a *app) { renderGatewayRestored(a, restored) }}
-	if running, ok := errors.AsType[*backup.GatewayRunningError](err); ok {
+	if running, ok := errors.AsType[*gatewaystate.GatewayRunningError](err); ok {
 		return found, &Failure{Code: ExitRefused, Kind: "internal", Err: fmt.Errorf("gateway %q: %w", o.gatewayState, running), Hint: "stop the gateway, then run this command again"}
 	}
 	return found, err
 }
 
 // agreeToState refuses under a running gateway before it asks whether what is there may be replaced.
-func (o *restoreOptions) agreeToState(ctx context.Context, request backup.RestoreGateway) error {
+func (o *restoreOptions) agreeToState(ctx context.Context, request gatewaystate.RestoreGateway) error {
 	a := o.app
 	if err := request.Stopped(ctx); err != nil || o.dryRun || o.yes {
 		return nil // the restore itself says so
@@ -134,13 +137,13 @@ func (o *restoreOptions) agreeToState(ctx context.Context, request backup.Restor
 }
 
 func gatewayStateMissing(name string, err error) error {
-	if _, ok := errors.AsType[*backup.NotFoundError](err); !ok {
+	if _, ok := errors.AsType[*store.NotFoundError](err); !ok {
 		return err
 	}
 	return &Failure{Code: ExitNotFound, Kind: "not_found", Err: fmt.Errorf("there is no such saved state of gateway %q", name), Hint: "sandkeeper backups list shows what there is"}
 }
 
-func renderGatewayRestored(a *app, r backup.GatewayRestored) {
+func renderGatewayRestored(a *app, r gatewaystate.GatewayRestored) {
 	verb := "put back"
 	if r.DryRun {
 		verb = "would put back"
@@ -165,7 +168,7 @@ func renderGatewayRestored(a *app, r backup.GatewayRestored) {
 }
 
 // gatewayStates lists the saved states of all gateways, newest first.
-func gatewayStates(store *backup.Store) ([]listed, error) {
+func gatewayStates(store *store.Store) ([]listed, error) {
 	states := []listed{}
 	inner := store.Gateways()
 	names, err := inner.Sandboxes()

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/home"
 )
 
 // guardName is the hidden command that a run starts beside itself: it unpauses containers when the run dies.
@@ -19,7 +19,7 @@ func newGuard(a *app) *cobra.Command {
 			if a.Env.StateHome() == "" {
 				return nil, errors.New("the guard needs a home for its journal")
 			}
-			err := backup.Guard(context.WithoutCancel(ctx), a.In, a.Out, backup.PausedDir(a.Env.StateHome()), backup.Dialer(a.Env))
+			err := home.Guard(context.WithoutCancel(ctx), a.In, a.Out, home.PausedDir(a.Env.StateHome()), home.Dialer(a.Env))
 			return nil, err
 		}),
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/store"
 	"sandkeeper/drift"
 	"sandkeeper/engine"
 	"sandkeeper/gateway"
@@ -18,7 +18,7 @@ type hostFacts struct {
 	registry sandbox.Registry
 	root     string
 	rootErr  error
-	store    *backup.Store // nil when rootErr
+	store    *store.Store // nil when rootErr
 	engines  engine.Engines
 }
 
@@ -54,7 +54,7 @@ func (a *app) hostInput(f hostFacts) preflight.HostInput {
 	return in
 }
 
-func holder(store *backup.Store) (string, bool) {
+func holder(store *store.Store) (string, bool) {
 	if held := store.Holder(); held != nil {
 		return held.Error(), true
 	}
@@ -113,7 +113,7 @@ func (o *backupAllOptions) chosen(names []string) []string {
 }
 
 // fit runs the host's checks before anything is paused.
-func (o *backupAllOptions) fit(ctx context.Context, store *backup.Store, registry sandbox.Registry, views []view, found *answer) error {
+func (o *backupAllOptions) fit(ctx context.Context, store *store.Store, registry sandbox.Registry, views []view, found *answer) error {
 	f := fitting{
 		facts: hostFacts{registry: registry, root: store.Root(), store: store, engines: o.app.engines(ctx)}, chosen: o.chosen, report: &preflight.Report{}, skip: o.skip,
 		noGateway: len(views) == 0, harmless: o.dryRun,

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/restore"
 	"sandkeeper/internal/ui"
 )
 
@@ -17,8 +18,8 @@ func (a *app) clearUp(ctx context.Context, mayAsk bool) {
 	if state == "" {
 		return
 	}
-	restoring := backup.RestoringDir(state)
-	a.unpauseLeftovers(ctx, backup.PausedDir(state))
+	restoring := restore.RestoringDir(state)
+	a.unpauseLeftovers(ctx, home.PausedDir(state))
 	a.tellRestores(ctx, restoring)
 	a.finishExecRestores(ctx, restoring, mayAsk)
 	a.takeBackGatewayStates(ctx, restoring)
@@ -26,7 +27,7 @@ func (a *app) clearUp(ctx context.Context, mayAsk bool) {
 
 // unpauseLeftovers lets containers go on that a killed run left paused.
 func (a *app) unpauseLeftovers(ctx context.Context, dir string) {
-	found, err := backup.Recover(ctx, dir, backup.Dialer(a.Env))
+	found, err := home.Recover(ctx, dir, home.Dialer(a.Env))
 	if err != nil {
 		a.warn("journal of paused containers: %v", err)
 	}
@@ -42,7 +43,7 @@ func (a *app) unpauseLeftovers(ctx context.Context, dir string) {
 
 // tellRestores brings back the containers of restores that were killed, and says which homes are half done and how they become whole.
 func (a *app) tellRestores(ctx context.Context, dir string) {
-	found, err := backup.RecoverRestores(ctx, dir, backup.RestartDialer(a.Env))
+	found, err := restore.RecoverRestores(ctx, dir, restore.RestartDialer(a.Env))
 	if err != nil {
 		a.warn("journal of restores: %v", err)
 	}
@@ -52,7 +53,7 @@ func (a *app) tellRestores(ctx context.Context, dir string) {
 			a.warn("a restore of backup %s into sandbox %q, begun %s ago, did not end: %s in container %s may be half old and half new%s",
 				i.Backup, i.Sandbox, ui.Age(time.Since(i.At)), i.Home, i.Name, leftStopped(i))
 			if i.Previous != "" {
-				a.warn("to put back what was there before, credentials included: %s", a.restoreLine(i, i.Sandbox, i.Previous, backup.ScopeFull))
+				a.warn("to put back what was there before, credentials included: %s", a.restoreLine(i, i.Sandbox, i.Previous, restore.ScopeFull))
 			}
 			a.warn("to finish that restore: %s", a.restoreLine(i, i.From, i.Backup, i.Scope))
 		case i.Err != nil:
@@ -63,7 +64,7 @@ func (a *app) tellRestores(ctx context.Context, dir string) {
 	}
 }
 
-func leftStopped(i backup.Interruption) string {
+func leftStopped(i restore.Interruption) string {
 	if i.Running {
 		return ", and the container was left stopped"
 	}
@@ -71,12 +72,12 @@ func leftStopped(i backup.Interruption) string {
 }
 
 // restoreLine is the command that restores a backup of sandbox from into the sandbox of an interrupted restore.
-func (a *app) restoreLine(i backup.Interruption, from, id string, scope backup.Scope) string {
+func (a *app) restoreLine(i restore.Interruption, from, id string, scope restore.Scope) string {
 	words := []string{"sandkeeper restore", from, "--backup", id, "--yes"}
 	if from != i.Sandbox {
 		words = append(words, "--to", i.Sandbox)
 	}
-	if scope != backup.ScopeFull {
+	if scope != restore.ScopeFull {
 		words = append(words, "--scope", string(scope))
 	}
 	if root, err := a.backupRoot(""); err != nil || root != i.Root {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/restore"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 )
@@ -14,7 +14,7 @@ import (
 // finishExecRestores makes the sandboxes whole in which a restore through their gateway was killed. What cannot be done now is told,
 // and done by the next run.
 func (a *app) finishExecRestores(ctx context.Context, dir string, mayAsk bool) {
-	left, err := backup.InterruptedExecRestores(dir)
+	left, err := restore.InterruptedExecRestores(dir)
 	if err != nil {
 		a.warn("journal of restores through gateways: %v", err)
 	}
@@ -32,15 +32,15 @@ func (a *app) finishExecRestores(ctx context.Context, dir string, mayAsk bool) {
 	}
 }
 
-func howItEnded(e backup.ExecEntry) string {
-	if e.Step == backup.ExecConfirmed {
+func howItEnded(e restore.ExecEntry) string {
+	if e.Step == restore.ExecConfirmed {
 		return "finished: the restored content is in place"
 	}
 	return "undone: what was there before is in place"
 }
 
 // finishExecRestore judges the gateway first, as before anything else that goes through one.
-func (a *app) finishExecRestore(ctx context.Context, dir string, e backup.ExecEntry) error {
+func (a *app) finishExecRestore(ctx context.Context, dir string, e restore.ExecEntry) error {
 	one := *a // as if with -g
 	one.global.gateway = e.Gateway
 	registry, err := one.readRegistry()
@@ -58,5 +58,5 @@ func (a *app) finishExecRestore(ctx context.Context, dir string, e backup.ExecEn
 	if cli == nil {
 		return errors.New("there is no openshell command")
 	}
-	return backup.FinishExecRestore(ctx, dir, e, cli)
+	return restore.FinishExecRestore(ctx, dir, e, cli)
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/gatewaystate"
 	"sandkeeper/gateway"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
@@ -14,7 +14,7 @@ import (
 // takeBackGatewayStates undoes restores of gateways' state that were killed, so that no gateway is started on half of one. Under a
 // gateway that runs nothing is moved.
 func (a *app) takeBackGatewayStates(ctx context.Context, dir string) {
-	found, err := backup.RecoverGatewayStates(ctx, dir, a.stopped)
+	found, err := gatewaystate.RecoverGatewayStates(ctx, dir, a.stopped)
 	if err != nil {
 		a.warn("journal of restores of gateways' state: %v", err)
 	}

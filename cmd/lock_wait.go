@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"sandkeeper/backup/store"
+
 	"github.com/spf13/pflag"
 
-	"sandkeeper/backup"
 	"sandkeeper/internal/ui"
 )
 
@@ -20,16 +21,16 @@ func (o *storeOptions) addLockFlag(f *pflag.FlagSet) {
 
 // openStoreToChange is openStore for a command that will lock the store. A store that another run holds is waited for as long as
 // --lock-wait says, or until ctx ends.
-func (a *app) openStoreToChange(ctx context.Context, o storeOptions) (*backup.Store, error) {
+func (a *app) openStoreToChange(ctx context.Context, o storeOptions) (*store.Store, error) {
 	if o.lockWait < 0 {
 		return nil, usage("give a duration such as 10m", "--lock-wait must not be negative")
 	}
-	store, err := a.openStore(o)
+	st, err := a.openStore(o)
 	if err != nil || o.lockWait == 0 {
-		return store, err
+		return st, err
 	}
 	until, said := time.Now().Add(o.lockWait), false
-	store.Patience = func(held *backup.LockedError) bool {
+	st.Patience = func(held *store.LockedError) bool {
 		if !said && !a.global.quiet {
 			fmt.Fprintln(a.Err, ui.Clean(fmt.Sprintf("waiting up to %s: %v", o.lockWait, held)))
 			said = true
@@ -44,5 +45,5 @@ func (a *app) openStoreToChange(ctx context.Context, o storeOptions) (*backup.St
 			return true
 		}
 	}
-	return store, nil
+	return st, nil
 }

@@ -14,10 +14,11 @@ import (
 	"strings"
 	"syscall"
 
+	"sandkeeper/backup/store"
+
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
-	"sandkeeper/backup"
 	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 	"sandkeeper/preflight"
@@ -98,7 +99,7 @@ func (a *app) do(run func(context.Context) (*answer, error)) func(*cobra.Command
 		a.clearUp(c.Context(), err != nil || !offline)
 		found, err := run(c.Context())
 		a.answer = found
-		_, waited := errors.AsType[*backup.LockedError](err)
+		_, waited := errors.AsType[*store.LockedError](err)
 		if (err == nil || waited) && c.Context().Err() != nil {
 			err = context.Cause(c.Context())
 		}

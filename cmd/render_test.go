@@ -9,6 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/restore"
+	"sandkeeper/backup/store"
 	"sandkeeper/drift"
 	"sandkeeper/gateway"
 	"sandkeeper/openshell"
@@ -22,9 +25,9 @@ func TestRenderBackupAll(t *testing.T) {
 	mixed := backup.Summary{
 		Root: "/b", Totals: backup.Totals{Total: 3, Registered: 2, BackedUp: 1, Failed: 1, Orphaned: 1},
 		Sandboxes: []backup.Outcome{
-			{Name: "alpha", Status: backup.BackedUp, Backup: &backup.Saved{ID: "id1", Bytes: 1500, Files: 2, Content: 3_200_000, Consistency: "paused"}, Warnings: []string{"it grew"}},
-			{Name: "be\x1b[31mta", Status: backup.Failed, Reason: "no room\non the disk"},
-			{Name: "old", Status: backup.Orphaned, Reason: "in no list"},
+			{Name: "alpha", Status: store.BackedUp, Backup: &store.Saved{ID: "id1", Bytes: 1500, Files: 2, Content: 3_200_000, Consistency: "paused"}, Warnings: []string{"it grew"}},
+			{Name: "be\x1b[31mta", Status: store.Failed, Reason: "no room\non the disk"},
+			{Name: "old", Status: store.Orphaned, Reason: "in no list"},
 		},
 		Warnings: []string{"gateway \"g\" is unverified"},
 	}
@@ -47,11 +50,11 @@ Backups stored in: /b
 `},
 		"unchanged": {summary: backup.Summary{
 			Root: "/b", Totals: backup.Totals{Total: 1, BackedUp: 1},
-			Sandboxes: []backup.Outcome{{Name: "a", Status: backup.BackedUp, Backup: &backup.Saved{ID: "id2", ContentOf: "id1", Bytes: 1500, Files: 2, Content: 3_200_000, Consistency: "stopped"}}},
+			Sandboxes: []backup.Outcome{{Name: "a", Status: store.BackedUp, Backup: &store.Saved{ID: "id2", ContentOf: "id1", Bytes: 1500, Files: 2, Content: 3_200_000, Consistency: "stopped"}}},
 		}, want: "  backed_up  a  stopped, 2 files, 3.2 MB unchanged since backup id1, 1.5 kB on disk, id id2\nPre-upgrade backup: 1 backed up, 0 failed, 0 skipped\nBackups stored in: /b\n"},
 		"dry": {summary: backup.Summary{
 			Root: "/b", DryRun: true, Totals: backup.Totals{Total: 1, Skipped: 1, Planned: 1},
-			Sandboxes: []backup.Outcome{{Name: "a", Status: backup.Skipped, Reason: "dry run", Planned: true}},
+			Sandboxes: []backup.Outcome{{Name: "a", Status: store.Skipped, Reason: "dry run", Planned: true}},
 		}, want: "  skipped  a  dry run\nDry run: 1 sandboxes would be backed up to /b. Nothing was written.\n"},
 	} {
 		a, out := screen()
@@ -66,7 +69,7 @@ func TestRenderOmittedIsBounded(t *testing.T) {
 	for have, want := range map[int]int{0: 0, 1: 1, omittedShown: omittedShown, omittedShown + 5: omittedShown + 1} {
 		o := backup.Outcome{Name: "alpha"}
 		for n := range have {
-			o.Omitted = append(o.Omitted, backup.Exclusion{Path: fmt.Sprintf("key%d", n), Reason: "a credential"})
+			o.Omitted = append(o.Omitted, archive.Exclusion{Path: fmt.Sprintf("key%d", n), Reason: "a credential"})
 		}
 		a, out := screen()
 		renderOmitted(a, backup.Summary{Sandboxes: []backup.Outcome{o}})
@@ -136,22 +139,22 @@ Nothing was changed. To rebuild the stale ones: sandkeeper upgrade-sandboxes
 
 func TestRenderRestoreClaimsOnlyWhatWasDone(t *testing.T) {
 	for name, tc := range map[string]struct {
-		summary backup.RestoreSummary
+		summary restore.RestoreSummary
 		want    string
 	}{
 		"done": {
-			backup.RestoreSummary{
+			restore.RestoreSummary{
 				Sandbox: "beta", From: "alpha", Backup: "id1", Done: true, Files: 2, Bytes: 1500, Previous: "id2",
-				Missing: []backup.Exclusion{{Path: ".env", Reason: "a credential"}},
+				Missing: []archive.Exclusion{{Path: ".env", Reason: "a credential"}},
 			},
 			"to be entered again: .env (a credential)\nRestored beta from backup id1: 2 files, 1.5 kB, read back and compared.\nWhat was there before is kept as backup id2.\n",
 		},
 		"dry": {
-			backup.RestoreSummary{Sandbox: "beta", From: "alpha", Backup: "id1", DryRun: true, Added: []string{"a"}, Changed: []string{"b"}, Removed: []string{"c", "d"}, Kept: []string{"e"}},
+			restore.RestoreSummary{Sandbox: "beta", From: "alpha", Backup: "id1", DryRun: true, Added: []string{"a"}, Changed: []string{"b"}, Removed: []string{"c", "d"}, Kept: []string{"e"}},
 			"would add: a\nwould change: b\nwould remove: c\nwould remove: d\nleft as it is, not in the backup: e\n" +
 				"Dry run: backup id1 of alpha into beta: 1 to add, 1 to change, 2 to remove. Nothing was changed.\n",
 		},
-		"broken off": {backup.RestoreSummary{Sandbox: "beta", Backup: "id1", Warnings: []string{"it stopped half way"}}, "warning: it stopped half way\n"},
+		"broken off": {restore.RestoreSummary{Sandbox: "beta", Backup: "id1", Warnings: []string{"it stopped half way"}}, "warning: it stopped half way\n"},
 	} {
 		a, out := screen()
 		renderRestore(a, tc.summary)
@@ -205,8 +208,8 @@ damaged  b 4: frame 3 is torn
 	}
 	yesterday := time.Now().Add(-25 * time.Hour)
 	for want, l := range map[string]listed{
-		"DAMAGED": {Damage: "torn", Verified: &backup.Verified{At: yesterday}}, "no": {},
-		"structure, 25h ago": {Verified: &backup.Verified{At: yesterday}}, "every byte, 25h ago": {Verified: &backup.Verified{At: yesterday, ReadData: true}},
+		"DAMAGED": {Damage: "torn", Verified: &store.Verified{At: yesterday}}, "no": {},
+		"structure, 25h ago": {Verified: &store.Verified{At: yesterday}}, "every byte, 25h ago": {Verified: &store.Verified{At: yesterday, ReadData: true}},
 	} {
 		if got := l.verified(); got != want {
 			t.Errorf("verified() = %q, want %q", got, want)

@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/restore"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
@@ -49,9 +51,9 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted),
 	}
 	f := c.Flags()
-	f.StringVar(&o.id, "backup", backup.Latest, "id of the backup, the beginning of one, or latest")
+	f.StringVar(&o.id, "backup", store.Latest, "id of the backup, the beginning of one, or latest")
 	f.StringVar(&o.to, "to", "", "restore into this sandbox instead")
-	choiceVar(f, &o.scope, "scope", []string{string(backup.ScopeFull), string(backup.ScopeState)}, "put back the whole home, or the agent's state alone")
+	choiceVar(f, &o.scope, "scope", []string{string(restore.ScopeFull), string(restore.ScopeState)}, "put back the whole home, or the agent's state alone")
 	f.BoolVar(&o.dryRun, "dry-run", false, "list what would change; change nothing")
 	f.BoolVarP(&o.yes, "yes", "y", false, "replace what is in the sandbox without asking")
 	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup")
@@ -98,12 +100,12 @@ func runRestore(ctx context.Context, o *restoreOptions) (*answer, error) {
 }
 
 // find is the backup that is meant. The same name on two gateways is two sandboxes: latest then needs -g.
-func (o *restoreOptions) find(store *backup.Store) (backup.Backup, error) {
-	if o.id != backup.Latest {
-		return store.Find(o.name, o.id)
+func (o *restoreOptions) find(st *store.Store) (store.Backup, error) {
+	if o.id != store.Latest {
+		return st.Find(o.name, o.id)
 	}
-	b, err := store.LatestOn(o.name, o.app.global.gateway)
-	if mixed, ok := errors.AsType[*backup.GatewaysError](err); ok {
+	b, err := st.LatestOn(o.name, o.app.global.gateway)
+	if mixed, ok := errors.AsType[*store.GatewaysError](err); ok {
 		return b, usage("add -g "+mixed.Gateways[0]+", or --backup ID from: sandkeeper backups list "+o.name, "%w", err)
 	}
 	return b, err
@@ -111,12 +113,12 @@ func (o *restoreOptions) find(store *backup.Store) (backup.Backup, error) {
 
 // target finds the sandbox to restore into: by its container where there is one, so that neither a gateway is needed nor trusted;
 // else through its gateway, after the preflight.
-func (o *restoreOptions) target(ctx context.Context, found *answer) (backup.RestoreRequest, error) {
+func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.RestoreRequest, error) {
 	a, name := o.app, o.name
 	if o.to != "" {
 		name = o.to
 	}
-	request := backup.RestoreRequest{Scope: backup.Scope(o.scope), DryRun: o.dryRun, Consent: o.yes, Stall: o.stall}
+	request := restore.RestoreRequest{Scope: restore.Scope(o.scope), DryRun: o.dryRun, Consent: o.yes, Stall: o.stall}
 	registry, err := a.readRegistry()
 	if err != nil {
 		return request, err
@@ -133,7 +135,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (backup.Rest
 	return o.targetByGateway(ctx, request, registry, name, found)
 }
 
-func (o *restoreOptions) targetByGateway(ctx context.Context, request backup.RestoreRequest, registry sandbox.Registry, name string, found *answer) (backup.RestoreRequest, error) {
+func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.RestoreRequest, registry sandbox.Registry, name string, found *answer) (restore.RestoreRequest, error) {
 	a := o.app
 	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + o.name}
 	views := a.vet(ctx, action, a.bindings(registry))
@@ -180,7 +182,7 @@ func named(inventory sandbox.Inventory, name string) (sandbox.Sandbox, bool) {
 	return matches[0], true
 }
 
-func (o *restoreOptions) restore(ctx context.Context, request backup.RestoreRequest, found *answer) error {
+func (o *restoreOptions) restore(ctx context.Context, request restore.RestoreRequest, found *answer) error {
 	a := o.app
 	if !request.DryRun {
 		lock, err := request.Store.Lock("restore " + o.name)
@@ -192,21 +194,21 @@ func (o *restoreOptions) restore(ctx context.Context, request backup.RestoreRequ
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
 	defer progress.Close()
 	if a.Env.StateHome() != "" {
-		request.Journal = backup.RestoringDir(a.Env.StateHome())
+		request.Journal = restore.RestoringDir(a.Env.StateHome())
 	}
-	request.Progress = func(e backup.Event) {
-		if _, asking := errors.AsType[*backup.ConsentError](e.Err); !asking { // a question is not a failure
+	request.Progress = func(e home.Event) {
+		if _, asking := errors.AsType[*restore.ConsentError](e.Err); !asking { // a question is not a failure
 			showProgress(progress, e)
 		}
 	}
-	summary, err := backup.Restore(ctx, request)
-	if consent, ok := errors.AsType[*backup.ConsentError](err); ok {
+	summary, err := restore.Restore(ctx, request)
+	if consent, ok := errors.AsType[*restore.ConsentError](err); ok {
 		progress.Close()
 		if err := a.consent(ctx, consent); err != nil {
 			return err
 		}
 		request.Consent = true
-		summary, err = backup.Restore(ctx, request)
+		summary, err = restore.Restore(ctx, request)
 	}
 	progress.Close()
 	if summary.Sandbox != "" {
@@ -226,7 +228,7 @@ func notRestored(err error) error {
 }
 
 // consent asks whether the present content may be replaced.
-func (a *app) consent(ctx context.Context, c *backup.ConsentError) error {
+func (a *app) consent(ctx context.Context, c *restore.ConsentError) error {
 	return a.ask(ctx, question{
 		text:     fmt.Sprintf("%v.\nIt is saved as a backup first. Replace it?", c),
 		unasked:  c.Error(),

@@ -1,12 +1,12 @@
 package cmd
 
 import (
-	"sandkeeper/backup"
+	"sandkeeper/backup/restore"
 	"sandkeeper/internal/size"
 )
 
 // renderRestore says what was done, or would be, and what is not back.
-func renderRestore(a *app, s backup.RestoreSummary) {
+func renderRestore(a *app, s restore.RestoreSummary) {
 	for _, warning := range s.Warnings {
 		a.printf("warning: %s", warning)
 	}

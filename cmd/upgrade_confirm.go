@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/ui"
 	"sandkeeper/upgrade"
 )
 
 // question names what will be rebuilt, and what each will lose by it.
-func (o *upgradeOptions) question(store *backup.Store, ready []*upgrade.Entry) string {
+func (o *upgradeOptions) question(store *store.Store, ready []*upgrade.Entry) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d sandbox(es) will be backed up, deleted and made again, one after the other:\n", len(ready))
 	for _, e := range ready {
@@ -23,7 +24,7 @@ func (o *upgradeOptions) question(store *backup.Store, ready []*upgrade.Entry) s
 		}
 	}
 	b.WriteString("What lies outside of the sandbox home (/sandbox) is lost, and running processes end.\n")
-	if o.capture.secrets == string(backup.SecretsExclude) {
+	if o.capture.secrets == string(archive.SecretsExclude) {
 		b.WriteString("Credential files are left out of backups, so they must be entered again afterwards; the result lists them.\n")
 	}
 	return strings.TrimRight(b.String(), "\n")
@@ -48,17 +49,17 @@ func planText(e *upgrade.Entry) string {
 }
 
 // leftOutLastTime are the credentials that the newest backup does not hold: the best that can be said before a new one is made.
-func (o *upgradeOptions) leftOutLastTime(store *backup.Store, name string) string {
-	if o.capture.secrets != string(backup.SecretsExclude) {
+func (o *upgradeOptions) leftOutLastTime(st *store.Store, name string) string {
+	if o.capture.secrets != string(archive.SecretsExclude) {
 		return ""
 	}
-	last, err := store.Find(name, backup.Latest)
+	last, err := st.Find(name, store.Latest)
 	if err != nil || last.Manifest == nil {
 		return ""
 	}
 	var paths []string
 	for _, x := range last.Manifest.Exclusions {
-		if x.Kind == backup.LeftOutCredential || x.Kind == backup.LeftOutRedacted {
+		if x.Kind == archive.LeftOutCredential || x.Kind == archive.LeftOutRedacted {
 			paths = append(paths, ui.Clean(x.Path))
 		}
 	}

@@ -3,13 +3,13 @@ package cmd
 import (
 	"context"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/store"
 	"sandkeeper/preflight"
 	"sandkeeper/upgrade"
 )
 
 // fit runs the host's checks for the sandboxes that are to be rebuilt: each is backed up first.
-func (o *upgradeOptions) fit(ctx context.Context, seen survey, store *backup.Store, targets []upgrade.Target, found *answer) error {
+func (o *upgradeOptions) fit(ctx context.Context, seen survey, store *store.Store, targets []upgrade.Target, found *answer) error {
 	names := make([]string, 0, len(targets))
 	for _, t := range targets {
 		names = append(names, t.Sandbox.Name)

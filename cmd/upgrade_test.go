@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
 	"sandkeeper/upgrade"
@@ -217,7 +217,7 @@ func codeOf(err error) ExitCode {
 }
 
 func TestTheQuestionNamesWhatIsLost(t *testing.T) {
-	store, err := backup.OpenStore(t.TempDir(), backup.StoreOptions{})
+	store, err := store.OpenStore(t.TempDir(), store.StoreOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

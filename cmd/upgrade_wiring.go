@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sandkeeper/backup"
+	"sandkeeper/backup/store"
 	"sandkeeper/driver"
 	"sandkeeper/internal/ui"
 	"sandkeeper/openshell"
@@ -19,7 +20,7 @@ import (
 // upgrading is an upgrader with what must be closed behind it.
 type upgrading struct {
 	*upgrade.Upgrader
-	store      *backup.Store
+	store      *store.Store
 	gateways   *driver.Gateways
 	extensions *extensionChain // nil without any
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"sync"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
 	"sandkeeper/lifecycle"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
@@ -75,15 +75,15 @@ func (g *Gateways) Recipe(ctx context.Context, gateway, name string) (Recipe, er
 }
 
 // ManifestRecipe is the part of a recipe that a backup's manifest keeps: labels, names and the policy, never values of the environment.
-func (g *Gateways) ManifestRecipe(ctx context.Context, sb sandbox.Sandbox) (backup.Recipe, error) {
+func (g *Gateways) ManifestRecipe(ctx context.Context, sb sandbox.Sandbox) (archive.Recipe, error) {
 	r, err := g.Recipe(ctx, sb.Gateway, sb.Name)
 	if err != nil {
-		return backup.Recipe{}, err
+		return archive.Recipe{}, err
 	}
 	if sb.ID != "" && r.SandboxID != sb.ID {
-		return backup.Recipe{}, fmt.Errorf("gateway %q has another sandbox under the name %q: id %s, not %s", sb.Gateway, sb.Name, r.SandboxID, sb.ID)
+		return archive.Recipe{}, fmt.Errorf("gateway %q has another sandbox under the name %q: id %s, not %s", sb.Gateway, sb.Name, r.SandboxID, sb.ID)
 	}
-	kept := backup.Recipe{Labels: r.Labels, Env: r.EnvNames, Providers: r.Providers}
+	kept := archive.Recipe{Labels: r.Labels, Env: r.EnvNames, Providers: r.Providers}
 	if len(r.Policy) > 0 {
 		kept.Policy, err = json.Marshal(map[string][]byte{"protobuf": r.Policy}) // as the gateway encodes it, in base64
 	}

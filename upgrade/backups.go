@@ -9,6 +9,10 @@ import (
 	"time"
 
 	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/restore"
+	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
@@ -16,14 +20,14 @@ import (
 
 // Backups keeps the content of sandboxes in a backup store. It is a Content.
 type Backups struct {
-	Store  *backup.Store
+	Store  *store.Store
 	Engine *engine.Engine
-	CLI    backup.Execer // nil: no sandbox is reached through its gateway
+	CLI    home.Execer // nil: no sandbox is reached through its gateway
 	// Run makes a backup run as every command makes it.
 	Run        func() *backup.Run
-	Identities backup.Identities // for stores that encrypt
+	Identities archive.Identities // for stores that encrypt
 	Stall      time.Duration
-	Progress   func(backup.Event)
+	Progress   func(home.Event)
 	// Restoring is a folder for the journal of restores, apart from that of the restore command: what is put into sandboxes that were
 	// just made is the upgrade's own matter. "": what a run that was killed has left of a restore stays.
 	Restoring string
@@ -47,7 +51,7 @@ func (b *Backups) Check(_ context.Context, sb sandbox.Sandbox) error {
 	if slices.Contains(b.Run().SkippedChecks, preflight.CodeSpace) {
 		return nil
 	}
-	last, err := b.Store.Find(sb.Name, backup.Latest)
+	last, err := b.Store.Find(sb.Name, store.Latest)
 	if err != nil || last.Manifest == nil {
 		return nil // nothing to go by: the run itself estimates from the container
 	}
@@ -68,7 +72,7 @@ func (b *Backups) Hold(ctx context.Context) (release func() error, err error) {
 		if err == nil {
 			return lock.Unlock, nil
 		}
-		if _, held := errors.AsType[*backup.LockedError](err); !held {
+		if _, held := errors.AsType[*store.LockedError](err); !held {
 			return nil, err
 		}
 		select {
@@ -87,7 +91,7 @@ func (b *Backups) Save(ctx context.Context, sb sandbox.Sandbox) (Saved, error) {
 // SaveReplaced is Save under the label of what restores replace: backup.Latest passes over it.
 func (b *Backups) SaveReplaced(ctx context.Context, sb sandbox.Sandbox) (Saved, error) {
 	run := b.Run()
-	run.Label = backup.LabelBeforeRestore
+	run.Label = archive.LabelBeforeRestore
 	return b.save(ctx, sb, run)
 }
 
@@ -97,7 +101,7 @@ func (b *Backups) save(ctx context.Context, sb sandbox.Sandbox, run *backup.Run)
 	if err != nil {
 		return Saved{}, err
 	}
-	if len(summary.Sandboxes) != 1 || summary.Sandboxes[0].Status != backup.BackedUp {
+	if len(summary.Sandboxes) != 1 || summary.Sandboxes[0].Status != store.BackedUp {
 		return Saved{}, notSaved(sb.Name, summary)
 	}
 	o := summary.Sandboxes[0]
@@ -105,10 +109,10 @@ func (b *Backups) save(ctx context.Context, sb sandbox.Sandbox, run *backup.Run)
 	if err != nil {
 		return Saved{}, err
 	}
-	_, err = b.Store.VerifyWith(ctx, made, backup.VerifyOptions{ReadData: true, Identities: b.Identities})
+	_, err = b.Store.VerifyWith(ctx, made, store.VerifyOptions{ReadData: true, Identities: b.Identities})
 	saved := Saved{ID: made.ID}
 	for _, x := range o.Omitted {
-		if x.Kind == backup.LeftOutCredential || x.Kind == backup.LeftOutRedacted {
+		if x.Kind == archive.LeftOutCredential || x.Kind == archive.LeftOutRedacted {
 			saved.LeftOut = append(saved.LeftOut, x.Path)
 		}
 	}
@@ -126,11 +130,11 @@ func notSaved(name string, s backup.Summary) error {
 	return fmt.Errorf("sandbox %q was not backed up: %s", name, o.Reason)
 }
 
-func (b *Backups) request(sb sandbox.Sandbox, id string) (backup.RestoreRequest, error) {
+func (b *Backups) request(sb sandbox.Sandbox, id string) (restore.RestoreRequest, error) {
 	saved, err := b.Store.Find(sb.Name, id)
-	return backup.RestoreRequest{
+	return restore.RestoreRequest{
 		Store: b.Store, Backup: saved, Identities: b.Identities, Target: sb, Engine: b.Engine, CLI: b.CLI,
-		Scope: backup.ScopeFull, Consent: true, Stall: b.Stall, Progress: b.Progress, Journal: b.Restoring,
+		Scope: restore.ScopeFull, Consent: true, Stall: b.Stall, Progress: b.Progress, Journal: b.Restoring,
 	}, err
 }
 
@@ -143,8 +147,8 @@ func (b *Backups) Restore(ctx context.Context, sb sandbox.Sandbox, id string) er
 	if err := b.recover(ctx); err != nil {
 		return err
 	}
-	summary, err := backup.Restore(ctx, request)
-	if left, ok := errors.AsType[*backup.NotPutBackError](err); ok {
+	summary, err := restore.Restore(ctx, request)
+	if left, ok := errors.AsType[*restore.NotPutBackError](err); ok {
 		// The sandbox was just made: what was there came with its image, and goes with it.
 		err = errors.Join(left.Err, os.Remove(left.File))
 	}
@@ -159,7 +163,7 @@ func (b *Backups) recover(ctx context.Context) error {
 	if b.Restoring == "" {
 		return nil
 	}
-	_, err := backup.RecoverRestores(ctx, b.Restoring, func(context.Context, string) (backup.Restarter, error) { return b.Engine, nil })
+	_, err := restore.RecoverRestores(ctx, b.Restoring, func(context.Context, string) (restore.Restarter, error) { return b.Engine, nil })
 	return err
 }
 
@@ -168,7 +172,7 @@ func (b *Backups) Sweep(name string) error {
 	if b.Restoring == "" {
 		return nil
 	}
-	return backup.DropRestores(b.Restoring, name)
+	return restore.DropRestores(b.Restoring, name)
 }
 
 // Compare reads the home and the backup, and holds every entry and every byte against each other.
@@ -179,8 +183,8 @@ func (b *Backups) Compare(ctx context.Context, sb sandbox.Sandbox, id string, st
 	}
 	request.DryRun = true
 	if stateOnly {
-		request.Scope = backup.ScopeState
+		request.Scope = restore.ScopeState
 	}
-	summary, err := backup.Restore(ctx, request)
+	summary, err := restore.Restore(ctx, request)
 	return Differences{Missing: summary.Added, Changed: summary.Changed}, err
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"sandkeeper/backup"
+	"sandkeeper/backup/store"
 	"sandkeeper/preflight"
 )
 
@@ -19,7 +20,7 @@ func TestRoomThatTheOperatorSkipsIsNotAskedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	full, err := backup.OpenStore(f.backups.Store.Root(), backup.StoreOptions{Free: func(string) (int64, error) { return 10, nil }})
+	full, err := store.OpenStore(f.backups.Store.Root(), store.StoreOptions{Free: func(string) (int64, error) { return 10, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +30,7 @@ func TestRoomThatTheOperatorSkipsIsNotAskedFor(t *testing.T) {
 	}{{nil, false}, {[]string{preflight.CodeRoot}, false}, {[]string{preflight.CodeSpace}, true}} {
 		content := &Backups{Store: full, Run: func() *backup.Run { return &backup.Run{SkippedChecks: c.skip} }}
 		err := content.Check(t.Context(), targets[0].Sandbox)
-		if _, short := errors.AsType[*backup.SpaceError](err); short == c.fits {
+		if _, short := errors.AsType[*store.SpaceError](err); short == c.fits {
 			t.Errorf("with %q skipped: %v, want that it fits: %v", c.skip, err, c.fits)
 		}
 	}

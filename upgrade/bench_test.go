@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sandkeeper/backup"
+	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/internal/env"
@@ -78,7 +79,7 @@ type fitted struct {
 
 func fit(ctx context.Context, folder, engineHost, socket string, point func(string)) (*fitted, error) {
 	engine, _ := engine.Dial(ctx, engine.Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + engineHost}), Timeout: 5 * time.Second})
-	store, err := backup.OpenStore(filepath.Join(folder, "backups"), backup.StoreOptions{})
+	store, err := store.OpenStore(filepath.Join(folder, "backups"), store.StoreOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +167,7 @@ func (w *world) settled(t *testing.T, f *fitted, name, state string) dockertest.
 	if of[0].State != state {
 		t.Errorf("container of %q is %s, want %s", name, of[0].State, state)
 	}
-	if diff := cmp.Diff(homeOf(home()), homeOf(of[0].Files)); diff != "" {
+	if diff := cmp.Diff(homeOf(homeDir()), homeOf(of[0].Files)); diff != "" {
 		t.Errorf("files of %q (-before +now):\n%s", name, diff)
 	}
 	if entries, err := f.Journal.Entries(); err != nil || len(entries) != 0 {

@@ -119,7 +119,7 @@ func TestWhatNemoClawLeavesBehindIsSaid(t *testing.T) {
 	for lost, want := range map[string]string{"/sandbox/notes.md": `"notes.md"`, "": ""} {
 		w := startWorld(t, "running", "alpha")
 		f := w.fit(t)
-		ready, _ := f.byNemoClaw(t, &rebuilding{do: w.replace(t, without(home(), lost))})
+		ready, _ := f.byNemoClaw(t, &rebuilding{do: w.replace(t, without(homeDir(), lost))})
 		got := f.Execute(t.Context(), ready)[0]
 		said := strings.Join(got.Warnings, "\n")
 		if got.Outcome != Upgraded || strings.Contains(said, "carries over") != (want != "") || !strings.Contains(said, want) {

@@ -76,7 +76,7 @@ func TestExtensionsStandAroundNemoClawsRebuild(t *testing.T) {
 	w := startWorld(t, "running", "alpha")
 	f := w.fit(t)
 	e := &noting{}
-	if got := f.Execute(t.Context(), f.aroundNemoClaw(t, &rebuilding{do: w.replace(t, home())}, e))[0]; got.Outcome != Upgraded || strings.Contains(strings.Join(got.Warnings, " "), "extension") {
+	if got := f.Execute(t.Context(), f.aroundNemoClaw(t, &rebuilding{do: w.replace(t, homeDir())}, e))[0]; got.Outcome != Upgraded || strings.Contains(strings.Join(got.Warnings, " "), "extension") {
 		t.Fatalf("Execute = %+v", got)
 	}
 	id := w.settled(t, f, "alpha", "running").Labels["openshell.ai/sandbox-id"]

@@ -78,13 +78,13 @@ type judgement struct {
 
 func judgements() []judgement {
 	return []judgement{
-		{name: "well", files: home(), outcome: Upgraded, at: StepDone},
-		{name: "complains, and a new sandbox is there", exit: 1, files: home(), outcome: Upgraded, at: StepDone},
+		{name: "well", files: homeDir(), outcome: Upgraded, at: StepDone},
+		{name: "complains, and a new sandbox is there", exit: 1, files: homeDir(), outcome: Upgraded, at: StepDone},
 		{name: "exit 0, and nothing was done", idle: true, outcome: Failed, at: StepRebuilding, says: "the sandbox is the old one still"},
 		{name: "fails before it deletes", exit: 1, idle: true, outcome: Failed, at: StepRebuilding, says: "nothing was deleted"},
 		{name: "fails after it deleted", exit: 1, outcome: RolledBack, at: StepRebuilding, says: "does not list the sandbox any more"},
 		{
-			name: "exit 0, and state is missing", files: without(home(), "/sandbox/.openclaw/workspace/plan.md"), outcome: Failed, at: StepComparing,
+			name: "exit 0, and state is missing", files: without(homeDir(), "/sandbox/.openclaw/workspace/plan.md"), outcome: Failed, at: StepComparing,
 			says: "sandkeeper restore alpha --backup", unfinished: true,
 		},
 	}
@@ -136,7 +136,7 @@ func TestNemoClawsRebuildIsJudgedByLooking(t *testing.T) {
 func TestARebuildByNemoClawThatWasCutOffIsNotRunTwice(t *testing.T) {
 	w := startWorld(t, "running", "alpha")
 	f := w.fit(t)
-	replace := w.replace(t, home())
+	replace := w.replace(t, homeDir())
 	f.NemoClaw = &rebuilding{do: func(ctx context.Context) {
 		replace(ctx)
 		panic("killed")

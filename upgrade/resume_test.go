@@ -6,7 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 	"sandkeeper/sandbox"
 )
 
@@ -54,7 +55,7 @@ func (d unreadable) Compare(context.Context, sandbox.Sandbox, string, bool) (Dif
 
 // TestADamagedBackupKeepsNobodyFromComingHome: the rollback image has the home as well.
 func TestADamagedBackupKeepsNobodyFromComingHome(t *testing.T) {
-	for _, why := range []error{&backup.DamageError{Object: "archive.tar.zst", Err: errors.New("another digest")}, &backup.NotFoundError{Sandbox: "alpha"}} {
+	for _, why := range []error{&archive.DamageError{Object: "archive.tar.zst", Err: errors.New("another digest")}, &store.NotFoundError{Sandbox: "alpha"}} {
 		w := startWorld(t, "running", "alpha")
 		f := w.fit(t)
 		f.Content = unreadable{f.Content, why}

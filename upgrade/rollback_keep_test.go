@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/sandbox"
 )
@@ -42,7 +43,7 @@ func TestRollbackKeepsWhatWasDoneInTheNewSandbox(t *testing.T) {
 				t.Fatalf("%s = %+v, %v", c.task, got, err)
 			}
 			w.settled(t, f, "alpha", "running")
-			latest, err := f.backups.Store.Find("alpha", backup.Latest)
+			latest, err := f.backups.Store.Find("alpha", store.Latest)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +74,7 @@ func TestRollbackKeepsWhatWasDoneBeforeTheHomeCameBack(t *testing.T) {
 				t.Fatalf("rollback = %+v, %v", got, err)
 			}
 			w.settled(t, f, "alpha", "running")
-			if latest, err := f.backups.Store.Find("alpha", backup.Latest); err != nil || latest.ID != got[0].Backup {
+			if latest, err := f.backups.Store.Find("alpha", store.Latest); err != nil || latest.ID != got[0].Backup {
 				t.Errorf("the newest backup is %s, %v, want that of the old sandbox, %s", latest.ID, err, got[0].Backup)
 			}
 			_, said, _ := strings.Cut(strings.Join(got[0].Warnings, "\n"), "when it was deleted, is in backup ")
@@ -141,9 +142,9 @@ func TestRollbackInTheSameRunSavesNoSecondTime(t *testing.T) {
 	}
 }
 
-func fileIn(t *testing.T, store *backup.Store, b backup.Backup, name string) string {
+func fileIn(t *testing.T, store *store.Store, b store.Backup, name string) string {
 	t.Helper()
-	r, err := store.Open(t.Context(), b, backup.OpenOptions{})
+	r, err := store.Open(t.Context(), b, archive.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 )
 
@@ -63,7 +64,7 @@ func (j *job) proveContent(ctx context.Context) error {
 
 // unusable reports that it is the backup which is at fault, not the sandbox.
 func unusable(err error) bool {
-	damaged, _ := errors.AsType[*backup.DamageError](err)
-	missing, _ := errors.AsType[*backup.NotFoundError](err)
+	damaged, _ := errors.AsType[*archive.DamageError](err)
+	missing, _ := errors.AsType[*store.NotFoundError](err)
 	return damaged != nil || missing != nil
 }

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"sandkeeper/backup"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/dockertest"
 )
 
@@ -61,7 +61,7 @@ func TestRollbackKeepsWhatSomebodyDidInTheSameRun(t *testing.T) {
 		t.Fatalf("upgrade = %+v, %v", got, err)
 	}
 	w.settled(t, f, "alpha", "running")
-	latest, err := f.backups.Store.Find("alpha", backup.Latest)
+	latest, err := f.backups.Store.Find("alpha", store.Latest)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ type box struct {
 }
 
 // home are the files of the old sandbox.
-func home() []dockertest.File {
+func homeDir() []dockertest.File {
 	return []dockertest.File{
 		{Path: "/sandbox", Type: '5', Mode: 0o755, UID: 998, GID: 998},
 		{Path: "/sandbox/notes.md", Data: []byte("memory of alpha\n"), Mode: 0o640, UID: 998, GID: 998},
@@ -77,7 +77,7 @@ func startWorld(t testing.TB, state string, names ...string) *world {
 		id := "id-" + name
 		w.engine.Add(dockertest.Container{
 			ID: fmt.Sprintf("%064x", len(w.sandboxes)+100), Name: "openshell-" + name + "-" + id, Labels: sandboxLabels(name, id), Image: "img:1", ImageID: oldImage,
-			State: state, Files: home(),
+			State: state, Files: homeDir(),
 		})
 		phase := map[string]string{"running": "Ready", "exited": "Stopped"}[state]
 		w.sandboxes[id] = &box{Record: lifecycle.Record{ID: id, Name: name, Gateway: "gw", Phase: phase, Labels: map[string]string{"team": "red"}}}

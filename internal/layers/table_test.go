@@ -22,14 +22,23 @@ var rooms = []struct {
 	{"gateway", []string{"drift", "openshell", "engine"}},
 	{"preflight", []string{"drift", "gateway", "engine", "openshell", "diagnose"}},
 	{"sandbox", []string{"gateway", "engine", "openshell"}},
-	{"backup", []string{"gateway", "engine", "sandbox", "openshell"}},
-	{"driver", []string{"lifecycle", "openshell", "sandbox", "backup"}},
+	{"backup/archive", nil},
+	{"backup/store", []string{"backup/archive"}},
+	{"backup/home", []string{"backup/archive", "engine", "openshell", "sandbox"}},
+	{"backup/restore", []string{"backup/archive", "backup/store", "backup/home", "engine", "openshell", "sandbox"}},
+	{"backup/gatewaystate", []string{"backup/archive", "backup/store", "backup/home", "gateway"}},
+	{"backup", []string{
+		"engine", "openshell", "sandbox", "backup/archive", "backup/store", "backup/home", "backup/gatewaystate",
+	}},
+	{"driver", []string{"lifecycle", "openshell", "sandbox", "backup/archive"}},
 	{"upgrade/classify", []string{"drift", "engine", "openshell", "sandbox"}},
 	{"upgrade", []string{
-		"drift", "lifecycle", "openshell", "engine", "preflight", "sandbox", "backup", "driver", "upgrade/classify",
+		"drift", "lifecycle", "openshell", "engine", "preflight", "sandbox", "backup/archive", "backup/store", "backup/home",
+		"backup/restore", "backup", "driver", "upgrade/classify",
 	}},
 	{"cmd", []string{
-		"preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "backup", "lifecycle",
+		"preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "lifecycle",
+		"backup/archive", "backup/store", "backup/home", "backup/restore", "backup/gatewaystate", "backup",
 		"lifecycle/builtin", "driver", "upgrade", "upgrade/classify", "drift",
 	}},
 	{"main", []string{"cmd"}},
@@ -59,7 +68,7 @@ func owners(path string) []string {
 	case under(path, "github.com/spf13/cobra"), under(path, "github.com/fatih/color"):
 		return []string{"cmd"}
 	case under(path, "github.com/docker/docker"), under(path, "github.com/docker/go-connections"):
-		return []string{"engine", "backup"}
+		return []string{"engine"}
 	}
 	return nil
 }

@@ -1,0 +1,216 @@
+// Package archive answers one question: what is a backup made of, and does what is read prove to be what was written? It holds the format:
+// frames, manifest, index, seal, digests and encryption. It knows no store, no sandbox and no engine.
+package archive
+
+import (
+	"archive/tar"
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/zeebo/blake3"
+)
+
+// Archive is a backup's archive while its content is captured: a tar stream in independent zstd frames that tar and zstd read.
+// It is used by one goroutine.
+type Archive struct {
+	ctx        context.Context
+	tar        *tar.Writer
+	Frames     *frameWriter
+	screen     Screen
+	bare       bool            // encrypted: the manifest gets no digests of content
+	Kinds      map[string]byte // what each captured path is
+	lost       map[string]bool // left out paths that hard links may point to
+	Entries    []Entry         // never nil: an empty list in the manifest
+	Exclusions []Exclusion
+	Content    Content
+	buffer     []byte
+	notes      []func(*Manifest)
+	Previous   *Manifest // nil, or that of the backup which the frames are compared with
+	Adopted    bool      // all content is the previous backup's
+	err        error     // the stream is broken; nothing more can be added
+}
+
+// EntryError says at which entry the stream of a capture broke. The archive cannot be used after it.
+type EntryError struct {
+	Path string
+	Err  error
+}
+
+// Error names the entry and what was seen.
+func (e *EntryError) Error() string { return fmt.Sprintf("entry %q: %v", e.Path, e.Err) }
+
+// Unwrap gives what was seen.
+func (e *EntryError) Unwrap() error { return e.Err }
+
+func NewArchive(ctx context.Context, frames *frameWriter, policy SecretsPolicy, bare bool) *Archive {
+	return &Archive{
+		ctx: ctx, tar: tar.NewWriter(frames), Frames: frames, screen: Screen{Policy: policy}, bare: bare,
+		Entries: []Entry{}, Kinds: map[string]byte{}, lost: map[string]bool{}, buffer: make([]byte, 256<<10),
+	}
+}
+
+// Add takes one entry, in the order of the source. h.Name and, for hard links, h.Linkname are relative to the sandbox's home;
+// "." is the home itself. Exactly h.Size bytes are read from r.
+//
+// An entry that cannot be kept (devices, odd names, credentials) is listed among the exclusions and is no error. An error means
+// that the source or the store failed; the capture cannot go on.
+func (a *Archive) Add(h *tar.Header, r io.Reader) error {
+	if a.err != nil {
+		return a.err
+	}
+	entry, refusal := a.admit(h)
+	if refusal != nil {
+		return a.refuse(h, *refusal)
+	}
+	if entry == nil {
+		return nil
+	}
+	if err := a.AddUnjudged(entry, r); err != nil {
+		a.err = &EntryError{Path: entry.Name, Err: err}
+		return a.err
+	}
+	return nil
+}
+
+func (a *Archive) refuse(h *tar.Header, x Exclusion) error {
+	a.lost[CleanName(h.Name)] = true
+	a.Exclusions = append(a.Exclusions, x)
+	return nil
+}
+
+// AddUnjudged takes an entry that was admitted already.
+func (a *Archive) AddUnjudged(h *tar.Header, r io.Reader) error {
+	if h.Typeflag == tar.TypeReg {
+		screened, x, err := a.screen.File(h, r)
+		if err != nil {
+			return err
+		}
+		if x != nil {
+			a.Exclusions = append(a.Exclusions, *x)
+		}
+		if screened == nil {
+			a.lost[h.Name] = true
+			return nil
+		}
+		r = screened
+	}
+	spelled := *h
+	if h.Typeflag == tar.TypeDir {
+		spelled.Name += "/" // the home itself is "./"
+	}
+	if err := a.tar.WriteHeader(&spelled); err != nil {
+		return err
+	}
+	e := Entry{Path: Printable(h.Name), Mode: h.Mode, Size: h.Size, Type: TypeWord(h.Typeflag), Link: Printable(h.Linkname)}
+	if !utf8.ValidString(h.Name) {
+		e.Raw = []byte(h.Name)
+	}
+	if h.Typeflag == tar.TypeReg {
+		if err := a.body(h, r, &e); err != nil {
+			return err
+		}
+		a.Content.Files++
+		a.Content.Bytes += h.Size
+	}
+	a.Kinds[h.Name] = h.Typeflag
+	a.Content.Entries++
+	a.Entries = append(a.Entries, e)
+	return nil
+}
+
+// body copies a file's bytes and takes their digest.
+func (a *Archive) body(h *tar.Header, r io.Reader, e *Entry) error {
+	a.Frames.digest.BeginFile(h.Size)
+	for left := h.Size; left > 0; {
+		n, err := r.Read(a.buffer[:min(left, int64(len(a.buffer)))])
+		if _, err := a.tar.Write(a.buffer[:n]); err != nil {
+			return err
+		}
+		left -= int64(n)
+		if errors.Is(err, io.EOF) && left > 0 {
+			return fmt.Errorf("the stream ended after %d of %d bytes: %w", h.Size-left, h.Size, io.ErrUnexpectedEOF)
+		}
+		if err != nil && left > 0 {
+			return err
+		}
+	}
+	if !a.bare {
+		e.Digest = a.Frames.digest.EndFile()
+	}
+	return nil
+}
+
+// Omit lists a path that the source could not give, with the reason.
+func (a *Archive) Omit(path, reason string) {
+	path = CleanName(path)
+	a.lost[path] = true
+	a.Exclusions = append(a.Exclusions, Exclusion{Path: Printable(path), Kind: LeftOutOther, Reason: reason})
+}
+
+// Note changes the manifest just before it is written: for facts that are known only after the read, as its consistency.
+func (a *Archive) Note(change func(*Manifest)) { a.notes = append(a.notes, change) }
+
+// Bytes is how much file content was captured so far.
+func (a *Archive) Bytes() int64 { return a.Content.Bytes }
+
+// Files is how many files were captured so far.
+func (a *Archive) Files() int { return a.Content.Files }
+
+// Finish ends the stream. unchanged means that it equals the previous backup's, and that nothing was written.
+func (a *Archive) Finish() (unchanged bool, err error) {
+	if a.err == nil && !a.Adopted {
+		a.err = a.tar.Close()
+	}
+	unchanged, err = a.Frames.Close(a.err != nil)
+	if a.err != nil {
+		return false, a.err
+	}
+	return unchanged, err
+}
+
+// Describe puts what was captured into m.
+func (a *Archive) Describe(m *Manifest) {
+	m.Content = a.Content
+	m.Exclusions = append([]Exclusion{}, a.Exclusions...)
+	m.Index = &Index{Frames: a.Frames.Frames, Entries: a.Entries}
+	if a.bare {
+		for i := range m.Index.Frames {
+			m.Index.Frames[i].Digest, m.Index.Frames[i].Packed = "", ""
+		}
+	} else {
+		m.Content.Digest = ContentDigest(m.Index.Frames)
+	}
+	for _, note := range a.notes {
+		note(m)
+	}
+}
+
+// ContentDigest is BLAKE3 over the digests of the frames: equal for equal tar streams.
+func ContentDigest(frames []Frame) string {
+	h := blake3.New()
+	for _, f := range frames {
+		_, _ = h.WriteString(f.Digest)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Adopt takes over all that the previous backup holds when that has the same standing. It must come before the first Add; the
+// previous archive is proven before the backup is made.
+func (a *Archive) Adopt(s LayerFingerprint) bool {
+	m := a.Previous
+	if m == nil || m.Standing == nil || *m.Standing != s {
+		return false
+	}
+	a.Adopted = true
+	a.Entries, a.Exclusions, a.Content = m.Index.Entries, m.Exclusions, m.Content
+	a.Frames.Frames = m.Index.Frames
+	a.Note(func(into *Manifest) {
+		into.Standing, into.ContentOf = m.Standing, cmp.Or(m.ContentOf, m.ID)
+	})
+	return true
+}

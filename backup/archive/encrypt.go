@@ -1,0 +1,96 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"filippo.io/age"
+)
+
+// sealing is how an archive is encrypted; its zero value does not.
+type sealing struct {
+	keys       []string
+	recipients []age.Recipient
+}
+
+// SealTo parses age public keys (age1…).
+func SealTo(keys []string) (sealing, error) {
+	s := sealing{keys: keys}
+	for _, key := range keys {
+		r, err := age.ParseX25519Recipient(key)
+		if err != nil {
+			return sealing{}, fmt.Errorf("recipient %q is not an age public key: %w", key, err)
+		}
+		s.recipients = append(s.recipients, r)
+	}
+	return s, nil
+}
+
+// CheckRecipients reports the first key that is not an age public key, before anything is done.
+func CheckRecipients(keys []string) error {
+	_, err := SealTo(keys)
+	return err
+}
+
+func (s sealing) On() bool { return len(s.recipients) > 0 }
+
+func (s sealing) FileName() string {
+	if s.On() {
+		return EncryptedName
+	}
+	return ArchiveName
+}
+
+func (s sealing) Describe() *Encryption {
+	if !s.On() {
+		return nil
+	}
+	return &Encryption{Recipients: s.keys}
+}
+
+// Writer puts encryption, if any, in front of w. Closing it does not close w.
+func (s sealing) Writer(w io.Writer) (io.WriteCloser, error) {
+	if !s.On() {
+		return plainWriter{w}, nil
+	}
+	return age.Encrypt(w, s.recipients...)
+}
+
+type plainWriter struct{ io.Writer }
+
+// Close has nothing to end.
+func (plainWriter) Close() error { return nil }
+
+// Identities are private keys that open encrypted backups.
+type Identities []age.Identity
+
+// ErrNoIdentity means that an encrypted backup was to be read without a key that opens it.
+var ErrNoIdentity = errors.New("the backup is encrypted, and none of the given identities opens it")
+
+// ReadIdentities parses an age identity file.
+func ReadIdentities(r io.Reader) (Identities, error) {
+	ids, err := age.ParseIdentities(r)
+	if err != nil {
+		return nil, fmt.Errorf("read identities: %w", err)
+	}
+	return ids, nil
+}
+
+// open takes encryption, if any, from src.
+func (ids Identities) open(src io.Reader, m *Manifest) (io.Reader, error) {
+	if m.Encryption == nil {
+		return src, nil
+	}
+	if len(ids) == 0 {
+		return nil, ErrNoIdentity
+	}
+	plain, err := age.Decrypt(src, ids...)
+	if _, ok := errors.AsType[*age.NoIdentityMatchError](err); ok {
+		return nil, ErrNoIdentity
+	}
+	if err != nil {
+		return nil, &DamageError{Kind: DamageDigest, Object: m.Archive.File, Err: err}
+	}
+	return plain, nil
+}

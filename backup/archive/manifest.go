@@ -1,0 +1,152 @@
+package archive
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Schema is the version of the manifest that this program writes. A higher one in a file is refused, not guessed at.
+const Schema = 1
+
+// Consistency says what the writing processes of the sandbox could do while its home was read.
+type Consistency string
+
+// The three ways in which a home is read.
+const (
+	ConsistencyPaused  Consistency = "paused"  // frozen for the whole read
+	ConsistencyStopped Consistency = "stopped" // not running
+	ConsistencyLive    Consistency = "live"    // running: files may be from different moments
+)
+
+// Manifest is what a backup says about itself: facts that its maker knew (the first half) and what Create measured (the second).
+// Times are UTC, sizes bytes. Members this version does not know are kept when a manifest is read and written again.
+type Manifest struct {
+	Schema    int    `json:"schema"`
+	ID        string `json:"id"`
+	Sandbox   string `json:"sandbox"`
+	SandboxID string `json:"sandboxId,omitempty"`
+	Gateway   string `json:"gateway,omitempty"`
+	Inventory string `json:"inventory,omitempty"` // which listings it came from: sandbox.Inventory.Source, or "containers"
+	Label     string `json:"label,omitempty"`
+	Tool      string `json:"tool,omitempty"` // version of the program that wrote it
+
+	Versions      Versions `json:"versions"`
+	Image         Image    `json:"image"`
+	Agent         string   `json:"agent,omitempty"` // openclaw, hermes, …
+	Home          string   `json:"home"`            // what the archive's paths are relative to, as the sandbox sees it
+	Container     string   `json:"container,omitempty"`
+	Recipe        *Recipe  `json:"recipe,omitempty"`
+	SkippedChecks []string `json:"skippedChecks,omitempty"`
+
+	Started           time.Time         `json:"started"`
+	Finished          time.Time         `json:"finished"`
+	Consistency       Consistency       `json:"consistency"`
+	ConsistencyReason string            `json:"consistencyReason,omitempty"`
+	Secrets           SecretsPolicy     `json:"secrets"`
+	Encryption        *Encryption       `json:"encryption,omitempty"`
+	Archive           ArchiveFile       `json:"archive"`
+	Content           Content           `json:"content"`
+	Exclusions        []Exclusion       `json:"exclusions"`
+	Standing          *LayerFingerprint `json:"standing,omitempty"`  // of the home when it was read
+	ContentOf         string            `json:"contentOf,omitempty"` // the backup for which these files were read; "": this one
+
+	Index *Index `json:"index,omitempty"` // nil in listings, which read the rest only
+
+	extra []member
+}
+
+// Versions are the versions that were in play; "" where one was not known.
+type Versions struct {
+	CLI        string `json:"cli,omitempty"`
+	Gateway    string `json:"gateway,omitempty"`
+	Supervisor string `json:"supervisor,omitempty"`
+	Agent      string `json:"agent,omitempty"`
+}
+
+// Image is the image that the sandbox ran from.
+type Image struct {
+	Reference string `json:"reference,omitempty"`
+	Digest    string `json:"digest,omitempty"`
+}
+
+// Recipe is what is needed to make the sandbox again. Of the environment only names are kept, never values.
+type Recipe struct {
+	Labels    map[string]string `json:"labels,omitempty"`
+	Env       []string          `json:"env,omitempty"`
+	Providers []string          `json:"providers,omitempty"`
+	Policy    json.RawMessage   `json:"policy,omitempty"`
+	// Untold says why what only a gateway can tell, providers and policy, is not in it; "" when the gateway told it, or was not to be
+	// asked.
+	Untold string `json:"untold,omitempty"`
+}
+
+// Encryption names the public keys (age recipients) that the archive is encrypted to.
+type Encryption struct {
+	Recipients []string `json:"recipients"`
+}
+
+// ArchiveFile is the file beside the manifest. SHA256 is over its bytes as they lie on disk, as sha256sum prints it.
+type ArchiveFile struct {
+	File   string `json:"file"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// Content sums up the archive. Digest is the same for the same content; it is empty in encrypted backups, where it would
+// let a reader of the manifest test guesses.
+type Content struct {
+	Entries int    `json:"entries"`
+	Files   int    `json:"files"`
+	Bytes   int64  `json:"bytes"` // of file contents
+	Digest  string `json:"digest,omitempty"`
+}
+
+// Kinds of exclusions.
+const (
+	LeftOutCredential = "credential" // a credential file, or one that holds a credential
+	LeftOutRedacted   = "redacted"   // kept, with credentials replaced: restoring it does not bring them back
+	LeftOutSpecial    = "special"    // device, pipe, socket
+	LeftOutOther      = "other"
+)
+
+// Exclusion is one path of the home that is not, or not unchanged, in the archive. Reason never holds a secret's value.
+type Exclusion struct {
+	Path   string `json:"path"`
+	Kind   string `json:"kind"`
+	Reason string `json:"reason"`
+}
+
+// Index lists the frames of the archive in order and the entries in the order of the archive.
+type Index struct {
+	Frames  []Frame `json:"frames"`
+	Entries []Entry `json:"entries"`
+}
+
+// Frame is one independent zstd frame: Raw bytes of the tar stream in Size bytes of the archive. The digests are BLAKE3, 128 bits:
+// Packed of the bytes in the archive, Digest of the stream as streamDigest takes it. Both are empty in encrypted backups.
+type Frame struct {
+	Raw    int64  `json:"raw"`
+	Size   int64  `json:"size"`
+	Digest string `json:"digest,omitempty"`
+	Packed string `json:"packed,omitempty"`
+}
+
+// Entry is one entry of the archive. Type is "file", "dir", "symlink" or "link" (a hard link to Link).
+// Digest is BLAKE3, 128 bits, of a file's bytes; empty in encrypted backups.
+type Entry struct {
+	Path   string `json:"path"`
+	Raw    []byte `json:"rawPath,omitempty"` // the name's bytes where they are not UTF-8
+	Type   string `json:"type"`
+	Size   int64  `json:"size,omitempty"`
+	Mode   int64  `json:"mode"`
+	Link   string `json:"link,omitempty"`
+	Digest string `json:"digest,omitempty"`
+}
+
+// Name is the entry's path in the archive, byte for byte.
+func (e Entry) Name() string {
+	if e.Raw != nil {
+		return string(e.Raw)
+	}
+	return e.Path
+}

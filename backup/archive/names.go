@@ -1,0 +1,14 @@
+package archive
+
+// Names of the files of a backup.
+const (
+	ManifestName  = "manifest.json"
+	ArchiveName   = "archive.tar.zst"
+	EncryptedName = "archive.tar.zst.age"
+)
+
+// GatewayFolder holds the gateways' own state beside the sandboxes' backups; no sandbox may be called so.
+const GatewayFolder = "_gateway"
+
+// LabelBeforeRestore is the label of the backups that a restore makes of what it replaces.
+const LabelBeforeRestore = "before-restore"

@@ -1,0 +1,145 @@
+package archive
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// EntryProof walks an archive and compares every entry with the index: its header before it is given out, its bytes before the next
+// one is. Read gives the bytes of the present entry.
+type EntryProof struct {
+	r      *Reader
+	m      *Manifest
+	passed int // entries whose headers were right
+	open   bool
+	want   Entry
+	n      int64 // bytes of the present file that were read
+	buffer []byte
+}
+
+// TakeDigests makes r prove the digests of frames and take those of files, where the manifest has them: an encrypted backup has none.
+func (r *Reader) TakeDigests(m *Manifest) {
+	if m.Encryption == nil {
+		r.Frames.Digest = NewStreamDigest()
+	}
+}
+
+func NewEntryProof(r *Reader, m *Manifest) *EntryProof {
+	return &EntryProof{r: r, m: m, buffer: make([]byte, 256<<10)}
+}
+
+// Next goes to the next entry. io.EOF means that everything is as the index says and the whole archive has the promised SHA-256.
+func (p *EntryProof) Next() (*tar.Header, error) {
+	if err := p.end(); err != nil {
+		return nil, err
+	}
+	h, err := p.r.Next()
+	if errors.Is(err, io.EOF) && p.passed != len(p.m.Index.Entries) {
+		return nil, Damagef(DamageIndex, p.m.Archive.File, "it has %d entries, not %d", p.passed, len(p.m.Index.Entries))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.passed >= len(p.m.Index.Entries) {
+		return nil, Damagef(DamageIndex, p.m.Archive.File, "it has an entry %q that the index does not list", CleanName(h.Name))
+	}
+	p.want = p.m.Index.Entries[p.passed]
+	p.passed++
+	if err := verifyHeader(h, p.want); err != nil {
+		return nil, err
+	}
+	if p.open, p.n = h.Typeflag == tar.TypeReg, 0; p.open && p.r.Frames.Digest != nil {
+		p.r.Frames.Digest.BeginFile(h.Size)
+	}
+	return h, nil
+}
+
+func verifyHeader(h *tar.Header, want Entry) error {
+	object := fmt.Sprintf("entry %q", want.Path)
+	if _, why := StoredType(h.Typeflag); why != "" {
+		return Damagef(DamageEntry, object, "%s", why)
+	}
+	got := Entry{Path: Printable(CleanName(h.Name)), Type: TypeWord(h.Typeflag), Size: h.Size, Mode: h.Mode, Link: Printable(h.Linkname)}
+	switch {
+	case CleanName(h.Name) != want.Name():
+		return Damagef(DamageIndex, object, "the archive has %q in its place", got.Path)
+	case got.Type != want.Type || got.Size != want.Size || got.Mode != want.Mode || got.Link != want.Link:
+		return Damagef(DamageEntry, object, "it is a %s of %d bytes, mode %o, not a %s of %d bytes, mode %o",
+			got.Type, got.Size, got.Mode, want.Type, want.Size, want.Mode)
+	}
+	return nil
+}
+
+// Read reads the present entry.
+func (p *EntryProof) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	p.n += int64(n)
+	return n, err
+}
+
+// end reads what is left of the present entry and judges all of it.
+func (p *EntryProof) end() error {
+	if !p.open {
+		return nil
+	}
+	p.open = false
+	if _, err := io.CopyBuffer(OnlyWriter{io.Discard}, p, p.buffer); err != nil {
+		return err
+	}
+	object := fmt.Sprintf("entry %q", p.want.Path)
+	if p.n != p.want.Size {
+		return Damagef(DamageEntry, object, "it has %d bytes, not %d", p.n, p.want.Size)
+	}
+	if p.r.Frames.Digest != nil && p.r.Frames.Digest.EndFile() != p.want.Digest {
+		return Damagef(DamageEntry, object, "its bytes have another digest")
+	}
+	return nil
+}
+
+// Digest is that of the present file, once all of it was read and proven; "" where the index has none.
+func (p *EntryProof) Digest() (string, error) {
+	err := p.end()
+	return p.want.Digest, err
+}
+
+// Hashes reports whether the proof takes the digests of files.
+func (p *EntryProof) Hashes() bool { return p.r.Frames.Digest != nil }
+
+// OnlyWriter hides what io.Discard would do with buffers of its own, which are small.
+type OnlyWriter struct{ io.Writer }
+
+// CheckIndex compares the parts of a manifest with each other.
+func CheckIndex(m *Manifest) error {
+	if m.Index == nil {
+		return Damagef(DamageManifest, ManifestName, "it has no index")
+	}
+	if got := len(m.Index.Entries); got != m.Content.Entries {
+		return Damagef(DamageIndex, ManifestName, "it lists %d entries, not %d", got, m.Content.Entries)
+	}
+	files, bytes := 0, int64(0)
+	for _, e := range m.Index.Entries {
+		if e.Type == "file" {
+			files++
+			bytes += e.Size
+		}
+	}
+	if files != m.Content.Files || bytes != m.Content.Bytes {
+		return Damagef(DamageContent, ManifestName, "it lists %d files of %d bytes, not %d of %d", files, bytes, m.Content.Files, m.Content.Bytes)
+	}
+	packed := int64(0)
+	for _, f := range m.Index.Frames {
+		packed += f.Size
+	}
+	if m.Encryption != nil {
+		return nil
+	}
+	if packed != m.Archive.Bytes {
+		return Damagef(DamageIndex, ManifestName, "its frames have %d bytes, its archive %d", packed, m.Archive.Bytes)
+	}
+	if m.Content.Digest != ContentDigest(m.Index.Frames) {
+		return Damagef(DamageContent, ManifestName, "its content digest is not that of its frames")
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package archive
+
+import (
+	"archive/tar"
+	"fmt"
+	"io"
+	"time"
+)
+
+// DefaultStall is how long a source may be silent.
+const DefaultStall = time.Minute
+
+// StallLimit is a stall limit; zero is the default one.
+type StallLimit time.Duration
+
+func (l StallLimit) OrDefault() time.Duration {
+	if l <= 0 {
+		return DefaultStall
+	}
+	return time.Duration(l)
+}
+
+// tarWalk reads a tar stream and insists on its end mark: archive/tar takes a stream that simply ends between two entries for a
+// complete one, which is just what a container engine that was killed leaves behind.
+type tarWalk struct {
+	Tar  *tar.Reader
+	raw  *countReader
+	rest int64 // bytes between the read position and the end of the present entry, with its padding
+	from int64 // read position at which rest was true
+}
+
+const tarBlock = 512
+
+func NewTarWalk(stream io.Reader) *tarWalk {
+	raw := &countReader{from: stream}
+	return &tarWalk{Tar: tar.NewReader(raw), raw: raw}
+}
+
+// Next gives the next entry; io.EOF only behind a whole end mark, io.ErrUnexpectedEOF when it is missing.
+func (w *tarWalk) Next() (*tar.Header, error) {
+	end := w.from + w.rest
+	h, err := w.Tar.Next()
+	switch {
+	case err == io.EOF && w.raw.n-end < 2*tarBlock:
+		return nil, fmt.Errorf("it has no end mark: %w", io.ErrUnexpectedEOF)
+	case err == io.EOF:
+		return nil, drain(w.raw)
+	case err != nil:
+		return nil, err
+	}
+	w.from, w.rest = w.raw.n, padded(h)
+	return h, nil
+}
+
+// drain reads what follows the end mark (tar pads its output to 10 KiB), so that the source can end well; io.EOF when it did.
+func drain(r io.Reader) error {
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return err
+	}
+	return io.EOF
+}
+
+func padded(h *tar.Header) int64 {
+	if h.Typeflag != tar.TypeReg {
+		return 0
+	}
+	return (h.Size + tarBlock - 1) / tarBlock * tarBlock
+}
+
+type countReader struct {
+	from io.Reader
+	n    int64
+}
+
+// Read reads on and counts what came.
+func (r *countReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	r.n += int64(n)
+	return n, err
+}

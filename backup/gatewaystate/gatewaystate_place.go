@@ -1,0 +1,189 @@
+package gatewaystate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/gateway"
+	"sandkeeper/internal/disk"
+)
+
+// placing is the files of a gateway's state on their way into place. Without a journal it only remembers.
+type placing struct {
+	journal placingJournal // dir "": nothing is written
+	entry   PlacingEntry
+	result  *GatewayRestored
+	dry     bool
+	step    func()
+}
+
+func (r RestoreGateway) placing(result *GatewayRestored) (*placing, error) {
+	p := &placing{result: result, dry: r.DryRun, step: r.step, entry: PlacingEntry{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, PID: os.Getpid(), At: time.Now().UTC().Truncate(time.Second)}}
+	if p.step == nil {
+		p.step = func() {}
+	}
+	if r.Journal == "" || r.DryRun {
+		return p, nil
+	}
+	started, err := home.StartOf(p.entry.PID)
+	if err != nil {
+		return nil, fmt.Errorf("when did this process start: %w", err)
+	}
+	p.journal, p.entry.Started = placingJournalIn(r.Journal), started
+	left, found, err := p.journal.records().Get(placingKey(p.entry.Gateway))
+	switch {
+	case err != nil:
+		return nil, err
+	case found && left.ownerLives():
+		return nil, fmt.Errorf("process %d is putting the state of gateway %q back", left.PID, left.Gateway)
+	case found: // the gateway is stopped: that was asked before this
+		return p, left.rollBack(p.step)
+	}
+	return p, nil
+}
+
+// plan notes which places the backup has files for, before any of them is written beside.
+func (p *placing) plan(m *archive.Manifest, places []gateway.Place) error {
+	for _, e := range m.Index.Entries {
+		if place, known := placeOf(places, e.Name()); known && e.Type == "file" {
+			p.entry.Files = append(p.entry.Files, place)
+		}
+	}
+	return p.write()
+}
+
+func (p *placing) write() error {
+	if p.journal.dir == "" {
+		return nil
+	}
+	p.step()
+	if err := p.journal.put(p.entry); err != nil {
+		return fmt.Errorf("the restore could not be journalled: %w", err)
+	}
+	return nil
+}
+
+// stage writes one file beside its place. Its time of last change is the entry's, by which it is known from what is written later:
+// what a clock says is not enough, for a file system's is coarse.
+func (p *placing) stage(path string, content io.Reader) error {
+	p.result.Restored = append(p.result.Restored, path)
+	if p.dry {
+		return nil
+	}
+	p.step()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("put back %s: %w", path, err)
+	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("put back %s: something that is not a file is in its place", path)
+	}
+	if kept, err := exists(p.entry.aside(path)); kept || err != nil {
+		return errors.Join(err, fmt.Errorf("put back %s: an earlier restore of this backup has kept %s; move it away first", path, p.entry.aside(path)))
+	}
+	fresh := p.entry.fresh(path)
+	if err := disk.IgnoreMissing(os.Remove(fresh)); err != nil {
+		return err
+	}
+	f, err := disk.Real{}.Create(fresh)
+	if err != nil {
+		return fmt.Errorf("put back %s: %w", path, err)
+	}
+	_, err = io.Copy(f, content)
+	return errors.Join(err, os.Chtimes(fresh, p.entry.At, p.entry.At), f.Sync(), f.Close())
+}
+
+// commit moves what is there aside and what is new in place; what a database has beside it goes with it. Before the first of these
+// steps the journal says what was there.
+func (p *placing) commit() error {
+	if err := p.noteOld(); err != nil {
+		return err
+	}
+	p.entry.Placing = true
+	if err := p.write(); err != nil {
+		return err
+	}
+	for _, path := range p.entry.Files {
+		if err := p.exchange(path); err != nil {
+			return err
+		}
+	}
+	for _, old := range p.entry.Had {
+		p.result.Kept = append(p.result.Kept, p.entry.aside(old))
+	}
+	return nil
+}
+
+func (p *placing) noteOld() error {
+	for _, path := range p.entry.Files {
+		for _, old := range p.entry.family(path) {
+			had, err := exists(old)
+			if err != nil {
+				return err
+			}
+			if had {
+				p.entry.Had = append(p.entry.Had, old)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *placing) exchange(path string) error {
+	for _, old := range p.entry.family(path) {
+		if !slices.Contains(p.entry.Had, old) {
+			continue
+		}
+		p.step()
+		if err := os.Rename(old, p.entry.aside(old)); err != nil {
+			return fmt.Errorf("keep %s aside: %w", old, err)
+		}
+	}
+	p.step()
+	if err := os.Rename(p.entry.fresh(path), path); err != nil {
+		return fmt.Errorf("put back %s: %w", path, err)
+	}
+	return (disk.Real{}).SyncDir(filepath.Dir(path))
+}
+
+// withJournals is a file with what SQLite keeps beside it, if it is a database.
+func withJournals(path string) []string {
+	return []string{path, path + "-wal", path + "-shm", path + "-journal"}
+}
+
+// family is path with what SQLite keeps beside it: what is moved together. A journal that is put back with its database is of the
+// database's family and has none.
+func (e PlacingEntry) family(path string) []string {
+	database, isJournal := strings.CutSuffix(path, databaseJournal)
+	if isJournal && slices.Contains(e.Files, database) {
+		return nil
+	}
+	return withJournals(path)
+}
+
+// discard makes everything as it was, after an error.
+func (p *placing) discard() error {
+	if p.dry {
+		return nil
+	}
+	if err := p.entry.rollBack(p.step); err != nil {
+		return err
+	}
+	return p.end()
+}
+
+// end takes the journal's entry back: the state is whole, new or old.
+func (p *placing) end() error {
+	if p.journal.dir == "" {
+		return nil
+	}
+	p.step()
+	return p.journal.remove(p.entry)
+}

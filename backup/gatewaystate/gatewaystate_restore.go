@@ -1,0 +1,142 @@
+package gatewaystate
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
+	"sandkeeper/gateway"
+)
+
+// RestoreGateway says which state to put back, and where.
+type RestoreGateway struct {
+	Store      *store.Store // that of the sandboxes
+	Backup     store.Backup
+	Identities archive.Identities
+	Places     []gateway.Place             // where the state belongs on this host
+	Stopped    func(context.Context) error // why the gateway may be running; asked again just before anything is put in place
+	DryRun     bool
+
+	// Journal is the folder of the journal of restores (RestoringDir). Without it a restore that is killed is not taken back.
+	Journal string
+
+	step func() // tests: called before every change of a file
+}
+
+// GatewayRestored is what became of it.
+type GatewayRestored struct {
+	Gateway  string              `json:"gateway"`
+	Backup   string              `json:"backup"`
+	DryRun   bool                `json:"dryRun,omitempty"`
+	Done     bool                `json:"done"`
+	Restored []string            `json:"restored"` // paths that were put in place, or would be
+	Kept     []string            `json:"kept"`     // what was there before, aside under these names
+	Missing  []archive.Exclusion `json:"missing"`  // what the backup does not have
+	Ignored  []string            `json:"ignored"`  // entries of the backup that have no place on this host
+}
+
+// RestoreGatewayState puts a gateway's state back while that gateway is stopped. The backup is verified to its last byte first. All
+// files are written beside their places, then put in place one after the other; what was there is kept aside, and comes back when
+// one of them cannot be put in place, or, by the journal and RecoverGatewayStates, when this process is killed meanwhile.
+func RestoreGatewayState(ctx context.Context, r RestoreGateway) (GatewayRestored, error) {
+	result := GatewayRestored{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, DryRun: r.DryRun, Restored: []string{}, Kept: []string{}, Missing: []archive.Exclusion{}, Ignored: []string{}}
+	st := r.Store.Gateways()
+	if err := r.Stopped(ctx); err != nil {
+		return result, &GatewayRunningError{Err: err}
+	}
+	done, err := st.VerifyWith(ctx, r.Backup, store.VerifyOptions{ReadData: true, Identities: r.Identities})
+	if err != nil {
+		return result, err
+	}
+	if !done.Decrypted {
+		return result, archive.ErrNoIdentity
+	}
+	result.Missing = append(result.Missing, r.Backup.Manifest.Exclusions...)
+	put, err := r.placing(&result)
+	if err != nil {
+		return result, err
+	}
+	if err := r.place(ctx, st, put); err != nil {
+		return result, errors.Join(err, put.discard())
+	}
+	result.Done = !r.DryRun
+	return result, put.end()
+}
+
+// place stages every file and puts all of them in place, or none.
+func (r RestoreGateway) place(ctx context.Context, store *store.Store, put *placing) error {
+	if err := r.stage(ctx, store, put); err != nil || r.DryRun {
+		return err
+	}
+	if err := r.Stopped(ctx); err != nil { // it may have been started while the backup was read
+		return &GatewayRunningError{Err: err}
+	}
+	return put.commit()
+}
+
+// GatewayRunningError says that a gateway's state cannot be put back under it.
+type GatewayRunningError struct{ Err error }
+
+// Error says what was seen.
+func (e *GatewayRunningError) Error() string {
+	return "its state is put back only while it is stopped: " + e.Err.Error()
+}
+
+// Unwrap gives what was seen.
+func (e *GatewayRunningError) Unwrap() error { return e.Err }
+
+// stage writes every entry beside its place.
+func (r RestoreGateway) stage(ctx context.Context, store *store.Store, put *placing) error {
+	m, err := store.Load(r.Backup)
+	if err != nil {
+		return err
+	}
+	if err := put.plan(m, r.Places); err != nil {
+		return err
+	}
+	reader, err := archive.OpenArchive(ctx, r.Backup.Dir, m, archive.OpenOptions{Identities: r.Identities})
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for {
+		h, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		place, known := placeOf(r.Places, archive.CleanName(h.Name))
+		if !known || h.Typeflag != tar.TypeReg {
+			if h.Name != "layout.json" && h.Typeflag == tar.TypeReg {
+				put.result.Ignored = append(put.result.Ignored, archive.Printable(h.Name))
+			}
+			continue
+		}
+		if err := put.stage(place, reader); err != nil {
+			return err
+		}
+	}
+}
+
+// placeOf is the path on this host for an entry; none for a name that would lead out of its place.
+func placeOf(places []gateway.Place, name string) (string, bool) {
+	for _, p := range places {
+		if !p.Tree && name == p.Name {
+			return p.Path, true
+		}
+		if p.Database && name == p.Name+databaseJournal {
+			return p.Path + databaseJournal, true
+		}
+		if rest, inside := strings.CutPrefix(name, p.Name+"/"); p.Tree && inside && filepath.IsLocal(rest) {
+			return filepath.Join(p.Path, rest), true
+		}
+	}
+	return "", false
+}

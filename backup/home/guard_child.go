@@ -1,0 +1,143 @@
+package home
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"sandkeeper/internal/env"
+)
+
+// GuardAnswer is how long the guard may take to start, and to acknowledge a pause.
+const GuardAnswer = 20 * time.Second
+
+// guardian is our end of the guard process. Its pipe closes when we end, whatever ends us; the guard acts on that.
+type guardian struct {
+	mu      sync.Mutex
+	to      io.WriteCloser
+	answers chan string // closed when the guard is gone
+	wait    func() error
+}
+
+// StartGuard runs our own program again with args, in a session of its own, so that neither Ctrl-C nor the end of our process
+// group reaches it. It returns once the guard has said that it is ready.
+func StartGuard(args []string, e env.Env) (*guardian, error) {
+	if len(args) == 0 {
+		return nil, errors.New("no guard command was given")
+	}
+	self, err := ownProgram()
+	if err != nil {
+		return nil, err
+	}
+	child := exec.Command(self, args...)
+	child.Args[0] = "sandkeeper" // what a process list shows, instead of /proc/self/exe
+	child.Env = guardEnv(e)
+	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	child.Dir = "/"
+	to, err := child.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	from, err := child.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := child.Start(); err != nil {
+		return nil, err
+	}
+	g := newGuardian(to, from, child.Wait)
+	if err := g.expect(guardReady); err != nil {
+		return nil, errors.Join(err, child.Process.Kill(), to.Close())
+	}
+	return g, nil
+}
+
+func newGuardian(to io.WriteCloser, from io.Reader, wait func() error) *guardian {
+	g := &guardian{to: to, answers: make(chan string, 16), wait: wait}
+	go func() {
+		defer close(g.answers)
+		for lines := bufio.NewScanner(from); lines.Scan(); {
+			g.answers <- lines.Text()
+		}
+	}()
+	return g
+}
+
+// ownProgram is the image that we run, also when the file was replaced meanwhile.
+func ownProgram() (string, error) {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe", nil
+	}
+	return os.Executable()
+}
+
+// guardEnv is what reaching an engine takes, and no more.
+func guardEnv(e env.Env) []string {
+	var entries []string
+	for _, name := range []string{
+		"HOME", "PATH", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG",
+	} {
+		if value, ok := e.Lookup(name); ok {
+			entries = append(entries, name+"="+value)
+		}
+	}
+	return entries
+}
+
+// watch tells the guard of a pause that is about to happen and waits until it has taken note.
+func (g *guardian) watch(entry PausedEntry) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, err := fmt.Fprintln(g.to, guardPause, entry.Container, entry.Host); err != nil {
+		return err
+	}
+	return g.expect(guardOK + " " + entry.Container)
+}
+
+// done tells the guard that a container goes on again. A guard that is gone by then has nothing left to do.
+func (g *guardian) done(id string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	fmt.Fprintln(g.to, guardDone, id)
+	return nil
+}
+
+func (g *guardian) expect(want string) error {
+	limit := time.NewTimer(GuardAnswer)
+	defer limit.Stop()
+	for {
+		select {
+		case got, ok := <-g.answers:
+			if !ok {
+				return errors.New("the guard process ended")
+			}
+			if strings.TrimSpace(got) == want {
+				return nil
+			}
+		case <-limit.C:
+			return fmt.Errorf("the guard process did not answer within %s", GuardAnswer)
+		}
+	}
+}
+
+// Close ends the guard: it has nothing to unpause any more, or does so now, and then ends.
+func (g *guardian) Close(ctx context.Context) error {
+	err := g.to.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- g.wait() }()
+	select {
+	case waited := <-ended:
+		return errors.Join(err, waited)
+	case <-ctx.Done():
+		return errors.Join(err, context.Cause(ctx))
+	}
+}

@@ -1,0 +1,249 @@
+package restore
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+
+	"github.com/zeebo/blake3"
+)
+
+// trait is what is compared of one entry: everything that a restore brings, but for times.
+type trait struct {
+	kind   byte
+	mode   int64
+	owner  [2]int // user, group
+	size   int64
+	link   string
+	digest string
+}
+
+// taker takes traits of one entry after the other. Its hash and its buffer serve them all: a home may have very many files.
+type taker struct {
+	sum    *blake3.Hasher
+	buffer []byte
+}
+
+func newTaker() taker { return taker{sum: blake3.New(), buffer: make([]byte, 256<<10)} }
+
+// trait reads the content, hands it on to also, and takes it all in. A hard link is whatever it links to.
+func (k taker) trait(h *tar.Header, content io.Reader, also io.Writer, known map[string]trait) (trait, error) {
+	t := trait{kind: h.Typeflag, mode: h.Mode & 0o7777, owner: [2]int{h.Uid, h.Gid}}
+	switch h.Typeflag {
+	case tar.TypeLink:
+		return known[archive.CleanName(h.Linkname)], nil
+	case tar.TypeSymlink:
+		t.link, t.mode = h.Linkname, 0
+	case tar.TypeReg:
+		if proof, ok := content.(*archive.EntryProof); ok && proof.Hashes() { // which hashes every byte already
+			n, err := io.CopyBuffer(archive.OnlyWriter{Writer: also}, proof, k.buffer)
+			if err == nil {
+				t.digest, err = proof.Digest()
+			}
+			t.size = n
+			return t, err
+		}
+		k.sum.Reset()
+		n, err := io.CopyBuffer(io.MultiWriter(k.sum, also), content, k.buffer)
+		if err != nil {
+			return t, err
+		}
+		t.size, t.digest = n, archive.ShortDigest(k.sum)
+	}
+	return t, nil
+}
+
+// each walks a home as it is now.
+func (j *restoreJob) each(ctx context.Context, h home.Home, visit func(name string, h *tar.Header, content io.Reader) error) error {
+	watch, stop := home.WatchStall(ctx, archive.StallLimit(j.Stall).OrDefault())
+	defer stop()
+	stream, base, err := h.Read(watch.Ctx)
+	if err != nil {
+		return watch.Blame(err)
+	}
+	defer stream.Close()
+	return watch.Blame(eachEntry(j.meter.Reader(watch.Reader(stream)), base, visit))
+}
+
+// eachEntry walks a tar stream with base taken off the names; entries outside of base are passed over.
+func eachEntry(stream io.Reader, base string, visit func(name string, h *tar.Header, content io.Reader) error) error {
+	walk := archive.NewTarWalk(stream)
+	for {
+		h, err := walk.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("the stream from the sandbox broke off: %w", err)
+		}
+		name, ok := home.Rebase(h.Name, base)
+		if !ok {
+			continue
+		}
+		if h.Typeflag == tar.TypeLink {
+			h.Linkname, _ = home.Rebase(h.Linkname, base)
+		}
+		if err := visit(name, h, walk.Tar); err != nil {
+			return err
+		}
+	}
+}
+
+// look takes in what of a home is selected.
+func (j *restoreJob) look(ctx context.Context, h home.Home) (map[string]trait, error) {
+	found, take := map[string]trait{}, newTaker()
+	err := j.each(ctx, h, func(name string, h *tar.Header, content io.Reader) error {
+		if j.pick.root(name) == "" || j.apart != "" && (name == j.apart || strings.HasPrefix(name, j.apart+"/")) {
+			return nil
+		}
+		t, err := take.trait(h, content, io.Discard, found)
+		found[name] = t
+		return err
+	})
+	return found, err
+}
+
+// compare fills in what a restore would change. Owners are left out: they become what the target needs.
+func (j *restoreJob) compare(ctx context.Context) error {
+	now, err := j.look(ctx, j.place)
+	if err != nil {
+		return err
+	}
+	then, take := map[string]trait{}, newTaker()
+	err = j.eachOfBackup(ctx, func(h *tar.Header, content io.Reader) error {
+		if j.pick.root(h.Name) == "" {
+			return nil
+		}
+		t, err := take.trait(h, content, io.Discard, then)
+		then[h.Name] = t
+		j.count(h)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	kept := j.leftAlone(then)
+	for _, name := range slices.Sorted(maps.Keys(then)) {
+		have, found := now[name]
+		if want := then[name]; !found {
+			j.summary.Added = append(j.summary.Added, name)
+		} else if have.owner = want.owner; have != want {
+			j.summary.Changed = append(j.summary.Changed, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		if _, stays := then[name]; stays || name == "." {
+			continue
+		}
+		if slices.Contains(kept, name) || archive.CredentialName(name) != "" {
+			j.summary.Kept = append(j.summary.Kept, name)
+		} else {
+			j.summary.Removed = append(j.summary.Removed, name)
+		}
+	}
+	return nil
+}
+
+// eachOfBackup walks the selected entries of the backup, and proves every entry on the way: the header before it is visited, the
+// bytes before the next one is. Everything that could lead a write out of the home is refused here: odd names, entries below
+// something that is no folder, hard links to anything but a file that came before.
+func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *tar.Header, content io.Reader) error) (err error) {
+	r, err := archive.OpenArchive(ctx, j.Backup.Dir, j.manifest, archive.OpenOptions{Identities: j.Identities, Proven: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	r.TakeDigests(j.manifest)
+	kinds, proof := map[string]byte{}, archive.NewEntryProof(r, j.manifest)
+	for {
+		h, err := proof.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		h.Name = archive.CleanName(h.Name)
+		if err := safeEntry(h, kinds); err != nil {
+			return err
+		}
+		kinds[h.Name] = h.Typeflag
+		if h.Name != "." && j.pick.root(h.Name) == "" && !j.pick.above[h.Name] {
+			continue
+		}
+		if err := visit(h, proof); err != nil {
+			return err
+		}
+	}
+}
+
+func safeEntry(h *tar.Header, kinds map[string]byte) error {
+	object := fmt.Sprintf("entry %q", archive.Printable(h.Name))
+	if why := archive.OddName(h.Name); why != "" {
+		return archive.Damagef(archive.DamageEntry, object, "%s", why)
+	}
+	if _, why := archive.StoredType(h.Typeflag); why != "" {
+		return archive.Damagef(archive.DamageEntry, object, "%s", why)
+	}
+	if _, twice := kinds[h.Name]; twice {
+		return archive.Damagef(archive.DamageEntry, object, "it is there twice")
+	}
+	for at := parent(h.Name); at != "."; at = parent(at) {
+		if kind, found := kinds[at]; found && kind != tar.TypeDir {
+			return archive.Damagef(archive.DamageEntry, object, "%q above it is not a folder", archive.Printable(at))
+		}
+	}
+	if h.Typeflag == tar.TypeLink {
+		h.Linkname = archive.CleanName(h.Linkname)
+		if kinds[h.Linkname] != tar.TypeReg {
+			return archive.Damagef(archive.DamageEntry, object, "a hard link to %q, which is not a file before it", archive.Printable(h.Linkname))
+		}
+	}
+	return nil
+}
+
+// holds reports whether the backup m has an entry of that name.
+func holds(m *archive.Manifest, name string) bool {
+	return slices.ContainsFunc(m.Index.Entries, func(e archive.Entry) bool { return e.Name() == name })
+}
+
+func (j *restoreJob) count(h *tar.Header) {
+	j.summary.Entries++
+	if h.Typeflag == tar.TypeReg {
+		j.summary.Files++
+		j.summary.Bytes += h.Size
+	}
+}
+
+// leftAlone names what the backup deliberately does not hold (credentials, devices): the target's own stays. The same goes for what
+// the backup of the old content left out, for there would be no copy of it once the restore is done.
+func (j *restoreJob) leftAlone(then map[string]trait) []string {
+	var names []string
+	for _, x := range j.leftOut() {
+		if _, held := then[x.Path]; !held {
+			names = append(names, x.Path)
+		}
+	}
+	return names
+}
+
+// leftOut is what of the selection is in no backup, each path once.
+func (j *restoreJob) leftOut() []archive.Exclusion {
+	var out []archive.Exclusion
+	seen := map[string]bool{}
+	for _, x := range slices.Concat(j.manifest.Exclusions, j.omitted) {
+		if !seen[x.Path] && j.pick.root(x.Path) != "" {
+			seen[x.Path] = true
+			out = append(out, x)
+		}
+	}
+	return out
+}

@@ -1,0 +1,116 @@
+package restore
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
+	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/storetest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// forged makes a backup of what no capture would let in: its seal, its digests and its index are all in order.
+func forged(t *testing.T, s *store.Store, name string, entries ...tar.Header) store.Backup {
+	t.Helper()
+	b, err := s.Create(t.Context(), store.NewBackup{Manifest: archive.Manifest{Sandbox: name, Consistency: archive.ConsistencyStopped}}, func(_ context.Context, a *archive.Archive) error {
+		for _, h := range entries {
+			if err := a.AddUnjudged(&h, strings.NewReader(strings.Repeat("x", int(h.Size)))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range entries {
+		if _, why := archive.StoredType(h.Typeflag); why != "" {
+			return b // verify says so itself
+		}
+	}
+	if err := s.Verify(t.Context(), b, true); err != nil {
+		t.Fatalf("the forged backup must verify, or it proves nothing: %v", err)
+	}
+	return b
+}
+
+// Backups with a valid seal and hostile content are refused before the target is touched in any way.
+func TestHostileBackupsAreRefusedBeforeAnythingIsTouched(t *testing.T) {
+	link := tar.Header{Typeflag: tar.TypeSymlink, Name: "link", Linkname: "/etc", Mode: 0o777}
+	file := func(name string) tar.Header {
+		return tar.Header{Typeflag: tar.TypeReg, Name: name, Size: 3, Mode: 0o644}
+	}
+	for name, entries := range map[string][]tar.Header{
+		"absolute":            {file("/etc/passwd")},
+		"dot dot":             {file("../../etc/passwd")},
+		"dot dot inside":      {{Typeflag: tar.TypeDir, Name: "dir", Mode: 0o755}, file("dir/../../x")},
+		"file through a link": {link, file("link/passwd")},
+		"deeper through it":   {link, file("link/a/b")},
+		"hard link out":       {{Typeflag: tar.TypeLink, Name: "h", Linkname: "../etc/passwd"}},
+		"hard link to a link": {link, {Typeflag: tar.TypeLink, Name: "h", Linkname: "link"}},
+		"device":              {{Typeflag: tar.TypeBlock, Name: "sda", Mode: 0o666}},
+		"pipe":                {{Typeflag: tar.TypeFifo, Name: "p", Mode: 0o666}},
+		"twice":               {file("a"), file("a")},
+		"link, then a folder": {link, {Typeflag: tar.TypeDir, Name: "link", Mode: 0o755}, file("link/x")},
+	} {
+		for _, scope := range []Scope{ScopeFull, ScopeState} {
+			f, request := savedFake(t, "running")
+			request.Scope = scope
+			request.Backup = forged(t, request.Store, request.Target.Name, append([]tar.Header{{Typeflag: tar.TypeReg, Name: ".openclaw", Mode: 0o600}}, entries...)...)
+			_, err := Restore(t.Context(), request)
+			if _, ok := errors.AsType[*archive.DamageError](err); !ok {
+				t.Errorf("%s, scope %s: %v", name, scope, err)
+			}
+			if diff := cmp.Diff(nowHome, f.Home(backuptest.IdA)); diff != "" || len(f.Calls) != 0 || f.Writes != 0 {
+				t.Errorf("%s, scope %s: the target was touched: %q, %d writes\n%s", name, scope, f.Calls, f.Writes, diff)
+			}
+			assertNoCopies(t, request.Store)
+		}
+	}
+}
+
+// Links out of the sandbox, odd names and a hard link to a name that is not UTF-8 are no attacks: they come back as they were.
+func TestOddButHonestBackupsAreRestored(t *testing.T) {
+	f, request := savedFake(t, "exited")
+	request.Backup = forged(t, request.Store, request.Target.Name,
+		tar.Header{Typeflag: tar.TypeSymlink, Name: "out", Linkname: "../../etc/passwd", Mode: 0o777},
+		tar.Header{Typeflag: tar.TypeReg, Name: "caf\xe9", Size: 3, Mode: 0o644},
+		tar.Header{Typeflag: tar.TypeLink, Name: "same", Linkname: "caf\xe9"},
+		tar.Header{Typeflag: tar.TypeReg, Name: "a..b", Size: 1, Mode: 0o644},
+	)
+	summary, err := Restore(t.Context(), request)
+	if err != nil || !summary.Done {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	if home := f.Home(backuptest.IdA); home["caf\xe9"] != "xxx" || home["a..b"] != "x" {
+		t.Errorf("home %q", home)
+	}
+}
+
+// A bomb of 256 MB of zeros in a few kilobytes is read in small pieces, whatever its size.
+func TestBombIsReadInPieces(t *testing.T) {
+	s := storetest.NewStore(t, store.StoreOptions{})
+	b, err := s.Create(t.Context(), store.NewBackup{Manifest: archive.Manifest{Sandbox: "alpha", Consistency: archive.ConsistencyStopped}}, func(_ context.Context, a *archive.Archive) error {
+		return a.Add(&tar.Header{Typeflag: tar.TypeReg, Name: "zeros", Size: 256 << 20, Mode: 0o600}, io.LimitReader(backuptest.Zeros{}, 256<<20))
+	})
+	if err != nil || b.Manifest.Archive.Bytes > 1<<20 {
+		t.Fatalf("%+v, %v", b.Manifest, err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := s.Verify(t.Context(), b, true); err != nil {
+		t.Error(err)
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 64<<20 {
+		t.Errorf("%d MB were allocated to read it", got>>20)
+	}
+}

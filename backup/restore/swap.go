@@ -1,0 +1,241 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/engine"
+)
+
+// bringBackLimit bounds what is done after ctx has ended: putting the old content back, and starting the container.
+const bringBackLimit = 10 * time.Minute
+
+// containerPlace restores into a container through the engine's archive API. That API can only write, neither rename nor remove;
+// but an entry that is no folder replaces a whole folder of its name. A folder is therefore replaced by an empty file, and that by
+// the folder from the backup, in one stream: nothing of the old content stays, and nothing is written through an old link.
+//
+// The container is stopped meanwhile, so that nobody sees the home half done, and started afterwards if it ran.
+type containerPlace struct{ home.ContainerHome }
+
+func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
+	c, err := p.ready(ctx, j)
+	if err != nil {
+		return err
+	}
+	if err := p.parents(ctx, j.pick); err != nil {
+		return err
+	}
+	mark, err := j.mark(c, p.Engine.Host())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, mark.end()) }()
+	if mark.entry.Running {
+		j.meter.Enter(home.StageStopping)
+		mark.stopped = true
+		defer func() { err = errors.Join(err, p.start(ctx, j, c, mark)) }()
+		if err := p.stop(ctx, c); err != nil {
+			return err
+		}
+	}
+	old, err := p.before(ctx, j, c, mark)
+	if err != nil {
+		return err
+	}
+	return p.swap(ctx, j, old, mark)
+}
+
+// ready refuses containers that a restore would harm.
+func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Container, error) {
+	c, err := p.Engine.Inspect(ctx, p.ID)
+	if err != nil {
+		return c, err
+	}
+	if c.Paused() {
+		return c, fmt.Errorf("container %q is paused; run \"docker unpause %s\" first", c.Name, c.Name)
+	}
+	if c.AutoRemove {
+		return c, fmt.Errorf("container %q was made with --rm: a restore has to stop it, and then the engine removes it and all that is in it; make a sandbox anew and restore into that with --to", c.Name)
+	}
+	mounts, err := p.Located(ctx, c.Mounts)
+	if err != nil {
+		return c, err
+	}
+	return c, j.pick.avoidMounts(c.Name, mounts, p.Dir, j.manifest)
+}
+
+func (p *containerPlace) stop(ctx context.Context, c engine.Container) error {
+	if !c.Running() { // stopped by a restore that was killed
+		return nil
+	}
+	// A stop that was asked for comes about, whoever gives up waiting for it: starting the container again before that starts nothing.
+	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
+	defer cancel()
+	return errors.Join(p.Engine.Stop(patient, p.ID), context.Cause(ctx))
+}
+
+// before keeps what is there now, twice: a complete copy for the way back, and an ordinary backup for later.
+func (p *containerPlace) before(ctx context.Context, j *restoreJob, c engine.Container, mark *restoreMark) (*oldHome, error) {
+	if mark.resumed {
+		j.summary.Previous = mark.entry.Previous
+		old, err := j.reopen(ctx, mark.entry.Copy)
+		if err == nil && old.entries > 0 {
+			err = j.verifyEntries(ctx)
+		}
+		return old, err
+	}
+	old, err := j.keep(ctx, p, mark)
+	if err != nil {
+		return nil, err
+	}
+	if old.entries > 0 { // which it may not have had when the backup was verified
+		err = j.verifyEntries(ctx)
+	}
+	if err == nil && old.entries > 0 {
+		err = j.saveOld(ctx, old, c)
+	}
+	if err == nil {
+		err = mark.writing(j.summary.Previous)
+	}
+	if err != nil {
+		return nil, errors.Join(err, old.remove())
+	}
+	return old, nil
+}
+
+// swap replaces the home, and puts the old one back when that does not succeed.
+func (p *containerPlace) swap(ctx context.Context, j *restoreJob, old *oldHome, mark *restoreMark) error {
+	err := p.replace(ctx, j, old)
+	if err == nil {
+		j.summary.Done = true
+		return errors.Join(mark.whole(), old.remove())
+	}
+	if undone := p.undo(ctx, j, old); undone != nil {
+		return &NotPutBackError{File: old.file, Err: err, Undone: undone}
+	}
+	return errors.Join(fmt.Errorf("%w; %w", err, ErrPutBack), mark.whole(), old.remove())
+}
+
+// NotPutBackError is a restore that did not succeed, and could not be undone either: what was there before is in File.
+type NotPutBackError struct {
+	File        string
+	Err, Undone error // why the restore failed, and why putting the old content back did
+}
+
+// Error names the file.
+func (e *NotPutBackError) Error() string {
+	return fmt.Sprintf("%v; what was there before could not be put back and is in %s: %v", e.Err, e.File, e.Undone)
+}
+
+// Unwrap gives both causes.
+func (e *NotPutBackError) Unwrap() []error { return []error{e.Err, e.Undone} }
+
+// start brings the container back, unless its home is half done: an agent that starts on that makes it worse.
+func (p *containerPlace) start(ctx context.Context, j *restoreJob, c engine.Container, mark *restoreMark) error {
+	if mark.entry.Writing {
+		return fmt.Errorf("container %q was left stopped", c.Name)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
+	defer cancel()
+	j.meter.Enter(home.StageStarting)
+	if err := p.Engine.Start(ctx, p.ID); err != nil {
+		return fmt.Errorf("container %q ran before and could not be started again: %w", c.Name, err)
+	}
+	mark.stopped = false
+	return nil
+}
+
+// replace writes the selected content and reads it back.
+func (p *containerPlace) replace(ctx context.Context, j *restoreJob, old *oldHome) error {
+	j.meter.Enter(home.StageWriting)
+	pack := newPacker(path.Base(p.Dir), j.pick, old.owner)
+	err := p.write(ctx, j, func(ctx context.Context) error { return pack.backup(ctx, j, old) }, pack)
+	if err != nil {
+		return err
+	}
+	j.meter.Enter(home.StageVerifying)
+	return p.confirmNew(ctx, j, pack.then)
+}
+
+// undo puts the old content back, also after ctx has ended.
+func (p *containerPlace) undo(ctx context.Context, j *restoreJob, old *oldHome) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
+	defer cancel()
+	j.meter.Enter(home.StageUndoing)
+	pack := newPacker(path.Base(p.Dir), j.pick, owner{})
+	if err := p.write(ctx, j, func(ctx context.Context) error { return pack.old(ctx, old) }, pack); err != nil {
+		return err
+	}
+	for _, root := range j.pick.roots {
+		if _, had := old.roots[root]; !had && root != "." {
+			j.summary.Warnings = append(j.summary.Warnings, fmt.Sprintf("%s was not there before and may be left over", root))
+		}
+	}
+	return j.confirmOld(ctx, p, pack.then)
+}
+
+// avoidMounts keeps mounts out of what is removed: they may be folders of the host. A home that is itself a mount (the podman
+// driver's volume) cannot be replaced as a whole, but entry by entry.
+func (s *selection) avoidMounts(container string, mounts []engine.Mount, home string, m *archive.Manifest) error {
+	for _, mount := range mounts {
+		if mount.Destination == home && s.whole() {
+			s.roots = topLevel(m)
+		}
+	}
+	for _, mount := range mounts {
+		below, ok := strings.CutPrefix(mount.Destination, home+"/")
+		if !ok {
+			continue
+		}
+		for _, root := range s.roots {
+			if root == "." || root == below || strings.HasPrefix(below, root+"/") {
+				return fmt.Errorf("container %q has %s mounted from %q: a restore would empty it", container, mount.Destination, mount.Source)
+			}
+		}
+	}
+	return nil
+}
+
+func topLevel(m *archive.Manifest) []string {
+	names := map[string]bool{}
+	for _, e := range m.Index.Entries {
+		first, _, _ := strings.Cut(e.Name(), "/")
+		names[first] = true
+	}
+	delete(names, ".")
+	return slices.Sorted(maps.Keys(names))
+}
+
+// parents looks at the folders above each root. Those that are missing are restored as well; a link among them is refused, for the
+// write would follow it.
+func (p *containerPlace) parents(ctx context.Context, pick *selection) error {
+	pick.above = map[string]bool{}
+	for _, root := range pick.roots {
+		for at := parent(root); at != "." && root != "."; at = parent(at) {
+			full := path.Join(p.Dir, at)
+			fact, err := p.Engine.Stat(ctx, p.ID, full)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				pick.above[at] = true
+			case err != nil:
+				return fmt.Errorf("looking at %s: %w", full, err)
+			case fact.Mode&fs.ModeSymlink != 0:
+				return fmt.Errorf("%s is a symbolic link to %q, which is not followed", full, fact.Link)
+			case !fact.Mode.IsDir():
+				return fmt.Errorf("%s is not a folder", full)
+			}
+		}
+	}
+	return nil
+}
+
+func parent(name string) string { return path.Dir(name) }

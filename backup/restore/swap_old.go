@@ -1,0 +1,186 @@
+package restore
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/store"
+	"sandkeeper/engine"
+	"sandkeeper/internal/disk"
+)
+
+// oldHome is the complete copy of a home from before a restore, credentials and all: a private file beside the backups, which is
+// there until the restore is confirmed. It reads like the home itself.
+type oldHome struct {
+	file    string
+	base    string
+	owner   owner
+	entries int
+	roots   map[string]bool // which of the restored roots it has
+}
+
+// owner is the user and group of a home's own folder.
+type owner struct{ uid, gid int }
+
+// keep copies the home as it is. The copy is proven to be a whole tar stream while it is made, and synced.
+func (j *restoreJob) keep(ctx context.Context, h home.Home, mark *restoreMark) (old *oldHome, err error) {
+	j.meter.Enter(home.StageSaving)
+	tail, err := j.tail()
+	if err != nil {
+		return nil, err
+	}
+	name := strings.Replace(store.OldHomePattern, "*", j.Target.Name+"-"+tail, 1)
+	old = &oldHome{file: filepath.Join(j.Store.Root(), name), roots: map[string]bool{}}
+	// The journal names the copy before it exists: whatever is left of it after a kill is found and removed.
+	if err := mark.copying(old.file); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(old.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			err = errors.Join(err, old.remove())
+		}
+	}()
+	packed, err := zstd.NewWriter(f, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return old, err
+	}
+	if err := j.copyOld(ctx, h, old, packed); err != nil {
+		return old, errors.Join(err, packed.Close())
+	}
+	return old, errors.Join(packed.Close(), f.Sync())
+}
+
+// tail makes a name that no other restore has.
+func (j *restoreJob) tail() (string, error) {
+	var tail [4]byte
+	_, err := io.ReadFull(j.Store.Random(), tail[:])
+	return hex.EncodeToString(tail[:]), err
+}
+
+func (j *restoreJob) copyOld(ctx context.Context, h home.Home, old *oldHome, packed io.Writer) error {
+	watch, stop := home.WatchStall(ctx, archive.StallLimit(j.Stall).OrDefault())
+	defer stop()
+	stream, base, err := h.Read(watch.Ctx)
+	if err != nil {
+		return watch.Blame(err)
+	}
+	defer stream.Close()
+	old.base = base
+	copied := io.TeeReader(j.meter.Reader(watch.Reader(stream)), packed)
+	return watch.Blame(eachEntry(copied, base, old.note(j.pick)))
+}
+
+// note takes in what the copy has.
+func (o *oldHome) note(pick *selection) func(name string, h *tar.Header, _ io.Reader) error {
+	return func(name string, h *tar.Header, _ io.Reader) error {
+		if name == "." {
+			o.owner = owner{h.Uid, h.Gid}
+		} else {
+			o.entries++
+		}
+		if pick.root(name) == name {
+			o.roots[name] = true
+		}
+		return nil
+	}
+}
+
+// reopen reads the copy that a killed restore left.
+func (j *restoreJob) reopen(ctx context.Context, file string) (*oldHome, error) {
+	j.meter.Enter(home.StageSaving)
+	old := &oldHome{file: file, base: path.Base(j.summary.Home), roots: map[string]bool{}}
+	if err := old.each(ctx, old.note(j.pick)); err != nil {
+		return nil, fmt.Errorf("the copy that an earlier restore left, %s: %w", file, err)
+	}
+	if old.entries == 0 {
+		return old, nil
+	}
+	b, err := j.Store.Find(j.Target.Name, j.summary.Previous)
+	if err != nil {
+		return nil, err
+	}
+	m, err := j.Store.Load(b)
+	if err != nil {
+		return nil, err
+	}
+	j.omitted = m.Exclusions
+	return old, nil
+}
+
+// Read reads the copy.
+func (o *oldHome) Read(context.Context) (io.ReadCloser, string, error) {
+	f, err := os.Open(o.file)
+	if err != nil {
+		return nil, "", err
+	}
+	plain, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, "", errors.Join(err, f.Close())
+	}
+	return &oldStream{Decoder: plain, file: f}, o.base, nil
+}
+
+// each walks the entries of the copy.
+func (o *oldHome) each(ctx context.Context, visit func(name string, h *tar.Header, content io.Reader) error) error {
+	stream, base, err := o.Read(ctx)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	return eachEntry(store.ReadUntil(ctx, stream), base, visit)
+}
+
+func (o *oldHome) remove() error { return disk.IgnoreMissing(os.Remove(o.file)) }
+
+type oldStream struct {
+	*zstd.Decoder
+	file *os.File
+}
+
+// Close closes the file behind the stream.
+func (s *oldStream) Close() error {
+	s.Decoder.Close()
+	return s.file.Close()
+}
+
+// saveOld makes an ordinary backup of what is about to be replaced, so that a restore of the wrong backup can be taken back later.
+func (j *restoreJob) saveOld(ctx context.Context, old home.Home, c engine.Container) error {
+	m := archive.Manifest{
+		Sandbox: j.Target.Name, SandboxID: j.Target.ID, Gateway: j.Target.Gateway, Label: archive.LabelBeforeRestore, Agent: home.AgentOf(j.Target),
+		Home: j.summary.Home, Container: c.Name, Image: archive.Image{Reference: c.Image, Digest: c.ImageID}, Consistency: archive.ConsistencyStopped,
+	}
+	if c.ID == "" {
+		m.Consistency, m.ConsistencyReason = archive.ConsistencyLive, "it can only be read through its gateway, while it runs"
+	}
+	b, err := j.Store.Create(ctx, store.NewBackup{Manifest: m}, func(ctx context.Context, a *archive.Archive) error {
+		a.Note(func(m *archive.Manifest) { j.omitted = m.Exclusions })
+		return home.Capture(ctx, old, a, archive.StallLimit(j.Stall), j.meter)
+	})
+	j.summary.Previous = b.ID
+	return err
+}
+
+// isContent reports whether an entry of a foreign stream is one that a home is made of.
+func isContent(h *tar.Header) bool {
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink, tar.TypeFifo:
+		return true
+	}
+	return false
+}

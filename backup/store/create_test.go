@@ -1,0 +1,195 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sandkeeper/backup/archive"
+)
+
+// bulk is content that takes several frames and does not compress.
+func bulk(seed uint64, megabytes int) string {
+	content := make([]byte, megabytes<<20)
+	_, _ = rand.NewChaCha8([32]byte{byte(seed)}).Read(content)
+	return string(content)
+}
+
+func sameArchive(t *testing.T, a, b Backup) bool {
+	t.Helper()
+	one, err := os.Stat(a.ArchivePath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := os.Stat(b.ArchivePath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return os.SameFile(one, two)
+}
+
+func TestUnchangedContentIsNotStoredTwice(t *testing.T) {
+	s := testStore(t, StoreOptions{})
+	items := append(sampleHome(), fileItem("bulk", bulk(1, 9)))
+	first := create(t, s, newOf("alpha"), items...)
+	second := create(t, s, newOf("alpha"), items...)
+	if !sameArchive(t, first, second) || first.Manifest.Archive != second.Manifest.Archive || first.ID == second.ID {
+		t.Error("the same content was stored twice")
+	}
+	if err := s.Remove(first); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Verify(t.Context(), second, true); err != nil {
+		t.Errorf("the second one does not outlive the first: %v", err)
+	}
+	include := newOf("alpha")
+	include.Secrets = archive.SecretsInclude
+	if third := create(t, s, include, items...); sameArchive(t, second, third) {
+		t.Error("a backup with another policy was linked")
+	}
+}
+
+func TestChangedContentKeepsTheEqualBeginning(t *testing.T) {
+	body := bulk(1, 12)
+	changed := body[:7<<20] + "changed" + body[7<<20+7:]
+	for name, c := range map[string][]item{
+		"changed in the middle": {folderItem("."), fileItem("bulk", changed)},
+		"grown":                 {folderItem("."), fileItem("bulk", body), fileItem("more", bulk(2, 3))},
+		"shrunk":                {folderItem("."), fileItem("bulk", body[:5<<20])},
+		"changed at the start":  {folderItem("."), fileItem("alk", body)},
+		"empty":                 {folderItem(".")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := testStore(t, StoreOptions{})
+			first := create(t, s, newOf("alpha"), folderItem("."), fileItem("bulk", body))
+			second := create(t, s, newOf("alpha"), c...)
+			if sameArchive(t, first, second) {
+				t.Error("other content was linked")
+			}
+			assertContent(t, s, second, c)
+			assertContent(t, s, first, []item{folderItem("."), fileItem("bulk", body)})
+			if zstd, err := exec.LookPath("zstd"); err == nil {
+				if text, err := exec.Command(zstd, "-tq", second.ArchivePath()).CombinedOutput(); err != nil {
+					t.Errorf("zstd -t: %v\n%s", err, text)
+				}
+			}
+		})
+	}
+}
+
+// assertContent verifies b and compares it byte for byte.
+func assertContent(t *testing.T, s *Store, b Backup, want []item) {
+	t.Helper()
+	if err := s.Verify(t.Context(), b, true); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Open(t.Context(), b, archive.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, w := range want {
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r); err != nil || string(got) != w.body {
+			t.Fatalf("%q differs, %v", w.header.Name, err)
+		}
+	}
+}
+
+func TestDamagedPreviousBackupIsNeverBuiltOn(t *testing.T) {
+	items := []item{folderItem("."), fileItem("bulk", bulk(1, 12))}
+	for _, at := range []int64{1000, 5 << 20, 12 << 20} {
+		s := testStore(t, StoreOptions{})
+		first := create(t, s, newOf("alpha"), items...)
+		f, err := os.OpenFile(first.ArchivePath(), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.WriteAt([]byte("damaged"), at)
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		fills := 0
+		second, err := s.Create(t.Context(), newOf("alpha"), func(ctx context.Context, a *archive.Archive) error {
+			fills++
+			return fillWith(items...)(ctx, a)
+		})
+		if err != nil || fills != 2 || sameArchive(t, first, second) {
+			t.Errorf("damage at %d: filled %d times, %v", at, fills, err)
+		}
+		assertContent(t, s, second, items)
+	}
+}
+
+// A link to a link is none: an archive that was moved away, with a symbolic link in its place, is not linked.
+func TestArchiveBehindASymbolicLinkIsNeverBuiltOn(t *testing.T) {
+	items := []item{folderItem("."), fileItem("bulk", bulk(1, 12))}
+	s := testStore(t, StoreOptions{})
+	first := create(t, s, newOf("alpha"), items...)
+	elsewhere := filepath.Join(t.TempDir(), "archive")
+	if err := errors.Join(os.Rename(first.ArchivePath(), elsewhere), os.Symlink(elsewhere, first.ArchivePath())); err != nil {
+		t.Fatal(err)
+	}
+	second := create(t, s, newOf("alpha"), items...)
+	assertContent(t, s, second, items)
+	if err := s.Verify(t.Context(), second, true); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCreateLeavesNothingWhenTheFillFails(t *testing.T) {
+	s := testStore(t, StoreOptions{})
+	broken := errors.New("engine went away")
+	_, err := s.Create(t.Context(), newOf("alpha"), func(ctx context.Context, a *archive.Archive) error {
+		return errors.Join(fillWith(fileItem("bulk", bulk(1, 9)))(ctx, a), broken)
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("err = %v", err)
+	}
+	assertNothingLeft(t, s)
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = s.Create(t.Context(), newOf("alpha"), func(context.Context, *archive.Archive) error { panic("bug") })
+		t.Error("the panic was swallowed")
+	}()
+	assertNothingLeft(t, s)
+}
+
+func TestCreateRefusesNamesThatAreNoFolder(t *testing.T) {
+	s := testStore(t, StoreOptions{})
+	for _, name := range []string{"", ".", "..", "a/b", ".tmp-x", "-rf", "a\x00b", "a\nb", strings.Repeat("n", 201), `a\b`, "\xff", "_gateway"} {
+		if _, err := s.Create(t.Context(), newOf(name), fillWith()); err == nil {
+			t.Errorf("%q was taken", name)
+		}
+	}
+	if _, err := os.Stat(s.Root()); err == nil {
+		t.Error("a refused name left a store behind")
+	}
+}
+
+func TestCreateKeepsModesPrivate(t *testing.T) {
+	s := testStore(t, StoreOptions{})
+	b := create(t, s, newOf("alpha"), sampleHome()...)
+	err := filepath.WalkDir(s.Root(), func(path string, d os.DirEntry, err error) error {
+		info, statErr := d.Info()
+		want := os.FileMode(0o600)
+		if d.IsDir() {
+			want = 0o700
+		}
+		if statErr == nil && info.Mode().Perm() != want {
+			t.Errorf("%s has mode %o, want %o", path, info.Mode().Perm(), want)
+		}
+		return errors.Join(err, statErr)
+	})
+	if err != nil || b.Manifest.Content.Files != 7 {
+		t.Errorf("%v, %d files", err, b.Manifest.Content.Files)
+	}
+}

@@ -1,0 +1,139 @@
+package store
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"path/filepath"
+
+	"sandkeeper/backup/archive"
+	"sandkeeper/internal/disk"
+)
+
+// ExistsError says that the store has a backup of this id already.
+type ExistsError struct {
+	Backup Backup
+	Same   bool // with the same archive: nothing is missing
+}
+
+// Error names sandbox and id.
+func (e *ExistsError) Error() string {
+	if e.Same {
+		return fmt.Sprintf("sandbox %q has backup %s already, with the same content", e.Backup.Sandbox, e.Backup.ID)
+	}
+	return fmt.Sprintf("sandbox %q has another backup %s already", e.Backup.Sandbox, e.Backup.ID)
+}
+
+// Is makes errors.Is(err, fs.ErrExist) true.
+func (e *ExistsError) Is(target error) bool { return target == fs.ErrExist }
+
+// Import takes what Export wrote. The backup becomes visible only after every byte of it was verified; of an encrypted one without
+// a key among ids, the bytes but not the entries are.
+func (s *Store) Import(ctx context.Context, r io.Reader, ids archive.Identities) (b Backup, err error) {
+	in := tar.NewReader(contextReader{ctx, r})
+	text, m, err := importManifest(in)
+	if err != nil {
+		return Backup{}, fmt.Errorf("import: %w", err)
+	}
+	if err := s.refuseExisting(m); err != nil {
+		return Backup{}, err
+	}
+	parent := s.folder(m.Sandbox)
+	if err := s.makeFolder(parent); err != nil {
+		return Backup{}, err
+	}
+	st, err := disk.Stage(s.disk, parent, m.ID)
+	if err != nil {
+		return Backup{}, err
+	}
+	defer func() { err = errors.Join(err, st.Discard()) }()
+	if err := importArchive(in, st, m); err != nil {
+		return Backup{}, fmt.Errorf("import backup %s of sandbox %q: %w", m.ID, m.Sandbox, err)
+	}
+	if err := st.Write(archive.ManifestName, text); err != nil {
+		return Backup{}, err
+	}
+	staged := Backup{ID: m.ID, Sandbox: m.Sandbox, Dir: st.Dir}
+	if _, err := s.VerifyWith(ctx, staged, VerifyOptions{ReadData: true, Identities: ids}); err != nil {
+		return Backup{}, fmt.Errorf("import backup %s of sandbox %q: %w", m.ID, m.Sandbox, err)
+	}
+	return Backup{ID: m.ID, Sandbox: m.Sandbox, Dir: filepath.Join(parent, m.ID), Manifest: m.Head()}, st.Publish()
+}
+
+// importManifest reads the first entry, which must be the manifest of a backup, at the path that its own words give it.
+func importManifest(in *tar.Reader) ([]byte, *archive.Manifest, error) {
+	h, err := in.Next()
+	if err != nil {
+		return nil, nil, fmt.Errorf("not a tar that backups export wrote: %w", noEOF(err))
+	}
+	if h.Typeflag != tar.TypeReg || path.Base(h.Name) != archive.ManifestName || h.Size > maxManifest {
+		return nil, nil, fmt.Errorf("not a tar that backups export wrote: its first entry is %q", h.Name)
+	}
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := archive.DecodeManifest(text, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := errors.Join(archive.ValidSandbox(m.Sandbox), archive.ValidBackupID(m.ID)); err != nil {
+		return nil, nil, err
+	}
+	if m.Archive.File != archive.ArchiveName && m.Archive.File != archive.EncryptedName {
+		return nil, nil, archive.Damagef(archive.DamageManifest, archive.ManifestName, "it names the archive %q", m.Archive.File)
+	}
+	if want := path.Join(m.Sandbox, m.ID, archive.ManifestName); h.Name != want {
+		return nil, nil, archive.Damagef(archive.DamageSwapped, h.Name, "it is %s", want)
+	}
+	return text, m, nil
+}
+
+func (s *Store) refuseExisting(m *archive.Manifest) error {
+	have, err := s.look(m.Sandbox, m.ID)
+	if errors.Is(err, errVanished) {
+		return nil
+	}
+	return &ExistsError{Backup: have, Same: have.Whole() && have.Manifest.Archive == m.Archive}
+}
+
+// importArchive reads the second entry, which must be the archive, and nothing may follow it.
+func importArchive(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error {
+	h, err := in.Next()
+	if err != nil {
+		return noEOF(err)
+	}
+	if want := path.Join(m.Sandbox, m.ID, m.Archive.File); h.Typeflag != tar.TypeReg || h.Name != want {
+		return fmt.Errorf("its second entry is %q, not %q", h.Name, want)
+	}
+	if h.Size != m.Archive.Bytes {
+		return archive.Damagef(archive.DamageTruncated, m.Archive.File, "it has %d bytes, not %d", h.Size, m.Archive.Bytes)
+	}
+	sink := newArchiveSink(st, m.Archive.File)
+	defer sink.abandon()
+	if _, err := io.Copy(sink, in); err != nil {
+		return noEOF(err)
+	}
+	if _, err := sink.finish(); err != nil {
+		return err
+	}
+	if h, err := in.Next(); !errors.Is(err, io.EOF) {
+		if err == nil {
+			err = fmt.Errorf("an entry %q follows the archive", h.Name)
+		}
+		return err
+	}
+	return nil
+}
+
+// noEOF is err for people: an end where more was promised.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

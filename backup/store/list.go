@@ -1,0 +1,213 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sandkeeper/backup/archive"
+	"sandkeeper/internal/disk"
+)
+
+// Latest names the newest whole backup of a sandbox. Copies of what a restore replaced (LabelBeforeRestore) count only where there is
+// nothing else: whoever restores "latest" twice wants the same content twice, not what the first restore took away.
+const Latest = "latest"
+
+// maxManifest bounds what is read of a manifest.
+const maxManifest = 512 << 20
+
+// Backup is one backup of the store.
+type Backup struct {
+	ID       string
+	Sandbox  string
+	Dir      string
+	Manifest *archive.Manifest // without its index (see Store.Load); nil when damaged
+	Damage   error             // why the manifest cannot be believed; nil when it can
+	Verified *Verified         // the last successful verification of these very bytes; nil when there was none
+}
+
+// Whole reports whether the manifest can be believed. Only Verify proves the archive as well.
+func (b Backup) Whole() bool { return b.Damage == nil && b.Manifest != nil }
+
+// Time is when the backup was started, as its id says.
+func (b Backup) Time() time.Time {
+	at, _ := archive.IdTime(b.ID) // listed folders have valid ids only
+	return at
+}
+
+func (b Backup) ArchivePath() string { return filepath.Join(b.Dir, b.Manifest.Archive.File) }
+
+// NotFoundError says that a sandbox has no such backup.
+type NotFoundError struct {
+	Sandbox, ID string
+	Gateway     bool     // Sandbox is the name of a gateway, whose own state was saved
+	Matches     []string // ids that an ambiguous ID could mean
+	Damaged     int      // damaged backups that Latest passed over
+	Err         error    // why nothing can have that name; nil when something could
+}
+
+// Error names sandbox and backup.
+func (e *NotFoundError) Error() string {
+	of := "sandbox"
+	if e.Gateway {
+		of = "gateway"
+	}
+	switch {
+	case e.Err != nil:
+		return fmt.Sprintf("%s %q has no backup: %v", of, e.Sandbox, e.Err)
+	case len(e.Matches) > 0:
+		return fmt.Sprintf("%s %q: %q could be %s", of, e.Sandbox, e.ID, strings.Join(e.Matches, " or "))
+	case e.ID == Latest && e.Damaged > 0:
+		return fmt.Sprintf("%s %q has no whole backup; %d damaged", of, e.Sandbox, e.Damaged)
+	case e.ID == Latest:
+		return fmt.Sprintf("%s %q has no backup", of, e.Sandbox)
+	}
+	return fmt.Sprintf("%s %q has no backup %q", of, e.Sandbox, e.ID)
+}
+
+// Is makes errors.Is(err, fs.ErrNotExist) true.
+func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist }
+
+// Sandboxes lists the sandboxes that have a folder in the store, sorted. No store is no sandboxes.
+func (s *Store) Sandboxes() ([]string, error) {
+	entries, err := os.ReadDir(s.root)
+	if err := disk.IgnoreMissing(err); err != nil {
+		return nil, fmt.Errorf("list backups: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && archive.ValidSandbox(e.Name()) == nil {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// Backups lists a sandbox's backups, newest first, the damaged ones included.
+func (s *Store) Backups(sandbox string) ([]Backup, error) {
+	if err := archive.ValidSandbox(sandbox); err != nil {
+		return nil, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, Err: err}
+	}
+	ids, err := s.ids(sandbox)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Backup, 0, len(ids))
+	for _, id := range ids {
+		b, err := s.look(sandbox, id)
+		if errors.Is(err, errVanished) {
+			continue // removed while we looked
+		}
+		list = append(list, b)
+	}
+	return list, nil
+}
+
+// ids lists the folders that have a backup's name, newest first.
+func (s *Store) ids(sandbox string) ([]string, error) {
+	entries, err := os.ReadDir(s.folder(sandbox))
+	if err := disk.IgnoreMissing(err); err != nil {
+		return nil, fmt.Errorf("list backups of sandbox %q: %w", sandbox, err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && archive.ValidID(e.Name()) {
+			ids = append(ids, e.Name())
+		}
+	}
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	return ids, nil
+}
+
+var errVanished = errors.New("removed meanwhile")
+
+// look reads the facts of one backup. The only error is errVanished; what else is wrong is the backup's Damage.
+func (s *Store) look(sandbox, id string) (Backup, error) {
+	b := Backup{ID: id, Sandbox: sandbox, Dir: filepath.Join(s.folder(sandbox), id)}
+	m, err := readManifest(b, true)
+	if err != nil {
+		if _, gone := os.Lstat(b.Dir); errors.Is(gone, fs.ErrNotExist) {
+			return b, errVanished
+		}
+		b.Damage = err
+		return b, nil
+	}
+	b.Manifest = m
+	b.Verified = readVerified(b)
+	return b, nil
+}
+
+// Load reads the whole manifest of b, index included.
+func (s *Store) Load(b Backup) (*archive.Manifest, error) { return readManifest(b, false) }
+
+// readManifest reads b's manifest and checks that it belongs where it lies.
+func readManifest(b Backup, headOnly bool) (*archive.Manifest, error) {
+	content, err := disk.ReadPlain(filepath.Join(b.Dir, archive.ManifestName), maxManifest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, archive.Damagef(archive.DamageManifest, archive.ManifestName, "it is missing")
+	}
+	if err != nil {
+		return nil, &archive.DamageError{Kind: archive.DamageManifest, Object: archive.ManifestName, Err: err}
+	}
+	m, err := archive.DecodeManifest(content, headOnly)
+	if err != nil {
+		return nil, err
+	}
+	if m.ID != b.ID || m.Sandbox != b.Sandbox {
+		return nil, archive.Damagef(archive.DamageSwapped, archive.ManifestName, "it belongs to backup %q of sandbox %q", m.ID, m.Sandbox)
+	}
+	if m.Archive.File != archive.ArchiveName && m.Archive.File != archive.EncryptedName {
+		return nil, archive.Damagef(archive.DamageManifest, archive.ManifestName, "it names the archive %q", m.Archive.File)
+	}
+	return m, nil
+}
+
+// Find gives one backup: by id, by an unambiguous beginning of an id, or Latest, the newest whole one.
+func (s *Store) Find(sandbox, id string) (Backup, error) {
+	if err := archive.ValidSandbox(sandbox); err != nil {
+		return Backup{}, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: id, Err: err}
+	}
+	ids, err := s.ids(sandbox)
+	if err != nil {
+		return Backup{}, err
+	}
+	if id == Latest || id == "" {
+		return s.latest(sandbox, ids)
+	}
+	matches := slices.DeleteFunc(ids, func(have string) bool { return !strings.HasPrefix(have, id) })
+	if len(matches) != 1 {
+		return Backup{}, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: id, Matches: matches}
+	}
+	b, err := s.look(sandbox, matches[0])
+	if err != nil {
+		return Backup{}, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: id}
+	}
+	return b, nil
+}
+
+func (s *Store) latest(sandbox string, ids []string) (Backup, error) {
+	missing := &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: Latest}
+	var replaced *Backup
+	for _, id := range ids {
+		b, err := s.look(sandbox, id)
+		switch {
+		case err != nil:
+		case !b.Whole():
+			missing.Damaged++
+		case b.Manifest.Label != archive.LabelBeforeRestore:
+			return b, nil
+		case replaced == nil:
+			replaced = &b
+		}
+	}
+	if replaced != nil {
+		return *replaced, nil
+	}
+	return Backup{}, missing
+}

@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+
+	"sandkeeper/backup/archive"
+)
+
+// VerifyOptions say how deep a verification goes.
+type VerifyOptions struct {
+	ReadData   bool               // read and prove every byte; without it only the manifest and the archive's length
+	Identities archive.Identities // private keys, for encrypted backups
+}
+
+// Verification says what a successful verification covered.
+type Verification struct {
+	ReadData  bool  // every byte of the archive was read and its SHA-256 proven
+	Decrypted bool  // entries were proven as well; false for encrypted backups without a key that opens them
+	Entries   int   // entries proven one by one
+	Bytes     int64 // bytes of the archive that were read
+}
+
+// Verify proves b: its manifest and the archive's length, and with readData every byte. Damage is a *DamageError that names the kind
+// and the object.
+func (s *Store) Verify(ctx context.Context, b Backup, readData bool) error {
+	_, err := s.VerifyWith(ctx, b, VerifyOptions{ReadData: readData})
+	return err
+}
+
+// VerifyWith is Verify with keys for encrypted backups, and says what was covered.
+func (s *Store) VerifyWith(ctx context.Context, b Backup, o VerifyOptions) (Verification, error) {
+	m, err := s.Load(b)
+	if err != nil {
+		return Verification{}, err
+	}
+	if err := archive.CheckIndex(m); err != nil {
+		return Verification{}, err
+	}
+	f, err := archive.OpenArchiveFile(b.Dir, m)
+	if err != nil {
+		return Verification{}, err
+	}
+	if err := f.Close(); err != nil || !o.ReadData {
+		return Verification{}, err
+	}
+	v := Verification{ReadData: true, Bytes: m.Archive.Bytes}
+	r, err := archive.OpenArchive(ctx, b.Dir, m, archive.OpenOptions{Identities: o.Identities})
+	if errors.Is(err, archive.ErrNoIdentity) {
+		return v, VerifyDigest(ctx, b, m)
+	}
+	if err != nil {
+		return Verification{}, err
+	}
+	r.TakeDigests(m)
+	if err := errors.Join(verifyEntries(ctx, r, m), r.Close()); err != nil {
+		return Verification{}, err
+	}
+	v.Decrypted, v.Entries = true, len(m.Index.Entries)
+	return v, nil
+}
+
+// verifyEntries reads the archive to its end and compares every entry with the index.
+func verifyEntries(ctx context.Context, r *archive.Reader, m *archive.Manifest) error {
+	for proof := archive.NewEntryProof(r, m); ; {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if _, err := proof.Next(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// VerifyDigest proves the bytes of an archive without opening it.
+func VerifyDigest(ctx context.Context, b Backup, m *archive.Manifest) error {
+	f, err := archive.OpenArchiveFile(b.Dir, m)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.CopyBuffer(archive.OnlyWriter{Writer: sum}, contextReader{ctx, f}, make([]byte, 256<<10)); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != m.Archive.SHA256 {
+		return archive.Damagef(archive.DamageDigest, m.Archive.File, "its SHA-256 is %s, not %s", got, m.Archive.SHA256)
+	}
+	return nil
+}
+
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read ends with the cause of the context once that is over.
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := context.Cause(c.ctx); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// ReadUntil is r until ctx is over, and then ends with its cause.
+func ReadUntil(ctx context.Context, r io.Reader) io.Reader { return contextReader{ctx, r} }

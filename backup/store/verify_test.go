@@ -1,0 +1,233 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sandkeeper/backup/archive"
+
+	"filippo.io/age"
+)
+
+func TestVerifyPassesWhatCreateMade(t *testing.T) {
+	s := testStore(t, StoreOptions{})
+	b := create(t, s, newOf("alpha"), sampleHome()...)
+	for _, readData := range []bool{false, true} {
+		if err := s.Verify(t.Context(), b, readData); err != nil {
+			t.Errorf("readData %v: %v", readData, err)
+		}
+	}
+	if b.Verified != nil {
+		t.Error("a new backup claims to be verified")
+	}
+	if err := s.MarkVerified(b, true); err != nil {
+		t.Fatal(err)
+	}
+	found, err := s.Find("alpha", Latest)
+	if err != nil || found.Verified == nil || !found.Verified.ReadData {
+		t.Errorf("the verification was forgotten: %+v, %v", found.Verified, err)
+	}
+}
+
+// flipRounds is how many bits are flipped: SANDKEEPER_SOAK=1 in the environment of the tests asks for 10,000.
+func flipRounds() int {
+	if _, soak := os.LookupEnv("SANDKEEPER_SOAK"); soak {
+		return 10_000
+	}
+	if testing.Short() {
+		return 40
+	}
+	return 200
+}
+
+func TestVerifyFindsEverySingleFlippedBit(t *testing.T) {
+	s := testStore(t, StoreOptions{})
+	b := create(t, s, newOf("alpha"), sampleHome()...)
+	pick := rand.New(rand.NewPCG(1, 2))
+	for _, name := range []string{archive.ArchiveName, archive.ManifestName} {
+		path := filepath.Join(b.Dir, name)
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range flipRounds() / 2 {
+			bit := pick.IntN(8 * len(whole))
+			damaged := bytes.Clone(whole)
+			damaged[bit/8] ^= 1 << (bit % 8)
+			if err := os.WriteFile(path, damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err := s.Verify(t.Context(), b, true)
+			damage, ok := errors.AsType[*archive.DamageError](err)
+			if !ok || damage.Kind == "" || !strings.Contains(damage.Error(), name) {
+				t.Errorf("%s, bit %d: %v", name, bit, err)
+			}
+		}
+		if err := os.WriteFile(path, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Verify(t.Context(), b, true); err != nil {
+		t.Fatalf("restored bytes: %v", err)
+	}
+}
+
+func TestVerifyNamesTheKindOfDamage(t *testing.T) {
+	read := func(t *testing.T, path string) []byte {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	for name, c := range map[string]struct {
+		want   archive.DamageKind
+		file   string
+		quick  bool // found without reading the data
+		damage func(content []byte, other Backup) []byte
+	}{
+		"cut archive":      {archive.DamageTruncated, archive.ArchiveName, true, func(c []byte, _ Backup) []byte { return c[:len(c)-1] }},
+		"empty archive":    {archive.DamageTruncated, archive.ArchiveName, true, func([]byte, Backup) []byte { return []byte{} }},
+		"longer archive":   {archive.DamageExtended, archive.ArchiveName, true, func(c []byte, _ Backup) []byte { return append(c, 0) }},
+		"zeroed archive":   {archive.DamageFrame, archive.ArchiveName, false, func(c []byte, _ Backup) []byte { return make([]byte, len(c)) }},
+		"archive swapped":  {archive.DamageFrame, archive.ArchiveName, false, func(c []byte, o Backup) []byte { return append(read(t, o.ArchivePath()), c...)[:len(c)] }},
+		"archive missing":  {archive.DamageArchiveMissing, archive.ArchiveName, true, func([]byte, Backup) []byte { return nil }},
+		"manifest missing": {archive.DamageManifest, archive.ManifestName, true, func([]byte, Backup) []byte { return nil }},
+		"manifest cut":     {archive.DamageSeal, archive.ManifestName, true, func(c []byte, _ Backup) []byte { return c[:len(c)/2] }},
+		"manifest empty":   {archive.DamageSeal, archive.ManifestName, true, func([]byte, Backup) []byte { return []byte{} }},
+		"manifest longer":  {archive.DamageSeal, archive.ManifestName, true, func(c []byte, _ Backup) []byte { return append(c, '\n') }},
+		"manifest swapped": {archive.DamageSwapped, archive.ManifestName, true, func(_ []byte, o Backup) []byte { return read(t, filepath.Join(o.Dir, archive.ManifestName)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := testStore(t, StoreOptions{})
+			items := []item{folderItem("."), fileItem("a", bulk(1, 1))}
+			b := create(t, s, newOf("alpha"), items...)
+			items[1].body = bulk(2, 1)
+			other := create(t, s, newOf("alpha"), items...)
+			path := filepath.Join(b.Dir, c.file)
+			content := c.damage(read(t, path), other)
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			if content != nil {
+				if err := os.WriteFile(path, content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := s.Verify(t.Context(), b, true)
+			damage, ok := errors.AsType[*archive.DamageError](err)
+			if !ok || damage.Kind != c.want || !strings.Contains(damage.Object+archive.ManifestName, c.file) {
+				t.Errorf("err = %v, want %s", err, c.want)
+			}
+			if quick := s.Verify(t.Context(), b, false); (quick != nil) != c.quick {
+				t.Errorf("without reading data: %v", quick)
+			}
+			if latest, err := s.Find("alpha", Latest); err != nil || c.file == archive.ManifestName && latest.ID == b.ID {
+				t.Errorf("latest = %q, %v", latest.ID, err)
+			}
+			list, err := s.Backups("alpha")
+			if err != nil || len(list) != 2 {
+				t.Errorf("listed %d, %v; a damaged one must not be hidden", len(list), err)
+			}
+		})
+	}
+}
+
+func TestVerifyProvesEncryptedBackups(t *testing.T) {
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := testStore(t, StoreOptions{})
+	n := newOf("alpha")
+	n.Recipients = []string{key.Recipient().String()}
+	b := create(t, s, n, sampleHome()...)
+	manifest, err := os.ReadFile(filepath.Join(b.Dir, archive.ManifestName))
+	if err != nil || bytes.Contains(manifest, []byte(`"digest":"`)) {
+		t.Errorf("the manifest of an encrypted backup lets guesses be tested: %v", err)
+	}
+	for name, c := range map[string]struct {
+		ids       archive.Identities
+		decrypted bool
+	}{"no key": {nil, false}, "another key": {archive.Identities{stranger}, false}, "the key": {archive.Identities{key}, true}} {
+		v, err := s.VerifyWith(t.Context(), b, VerifyOptions{ReadData: true, Identities: c.ids})
+		if err != nil || v.Decrypted != c.decrypted {
+			t.Errorf("%s: %+v, %v", name, v, err)
+		}
+	}
+	if _, err := s.Open(t.Context(), b, archive.OpenOptions{}); !errors.Is(err, archive.ErrNoIdentity) {
+		t.Errorf("open without a key: %v", err)
+	}
+	whole, err := os.ReadFile(b.ArchivePath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{0, len(whole) / 2, len(whole) - 1} {
+		damaged := bytes.Clone(whole)
+		damaged[at] ^= 4
+		if err := os.WriteFile(b.ArchivePath(), damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, ids := range []archive.Identities{nil, {key}} {
+			_, err := s.VerifyWith(t.Context(), b, VerifyOptions{ReadData: true, Identities: ids})
+			if _, ok := errors.AsType[*archive.DamageError](err); !ok {
+				t.Errorf("byte %d, %d keys: %v", at, len(ids), err)
+			}
+		}
+	}
+}
+
+func TestOpenGivesBackWhatWasAdded(t *testing.T) {
+	s := testStore(t, StoreOptions{})
+	b := create(t, s, newOf("alpha"), sampleHome()...)
+	r, err := s.Open(t.Context(), b, archive.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, want := range sampleHome() {
+		h, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r)
+		if err != nil || string(body) != want.body || archive.CleanName(h.Name) != archive.CleanName(want.header.Name) {
+			t.Errorf("%q: %d bytes, %v; want %q with %d", h.Name, len(body), err, want.header.Name, len(want.body))
+		}
+	}
+	if _, err := r.Next(); !errors.Is(err, io.EOF) {
+		t.Errorf("end: %v", err)
+	}
+}
+
+func TestOpenStopsEarlyWithoutWaiting(t *testing.T) {
+	s := testStore(t, StoreOptions{})
+	var items []item
+	for i := range 12 {
+		items = append(items, fileItem(fmt.Sprint("f", i), strings.Repeat(fmt.Sprint(i), 2<<20)))
+	}
+	r, err := s.Open(t.Context(), create(t, s, newOf("alpha"), items...), archive.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Next(); err != nil {
+		t.Error(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Next(); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("after Close: %v", err)
+	}
+}

@@ -1,0 +1,59 @@
+package backuptest
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"sandkeeper/engine"
+)
+
+// Freezer is a container engine with containers that are paused or not, or gone.
+type Freezer struct {
+	mu     sync.Mutex
+	State  map[string]string
+	Broken map[string]error // by method
+	Calls  []string
+}
+
+func (f *Freezer) Inspect(_ context.Context, id string) (engine.Container, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	state, found := f.State[id]
+	if !found {
+		return engine.Container{}, fmt.Errorf("container %q: %w", id, fs.ErrNotExist)
+	}
+	return engine.Container{ID: id, Name: "name-of-" + id[:2], State: state}, f.Broken["inspect"]
+}
+
+func (f *Freezer) Pause(_ context.Context, id string) error { return f.Set("pause", id, "paused") }
+
+func (f *Freezer) Unpause(_ context.Context, id string) error { return f.Set("unpause", id, "running") }
+
+// Now is the state of a container.
+func (f *Freezer) Now(id string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.State[id]
+}
+
+func (f *Freezer) Set(call, id, state string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Calls = append(f.Calls, call+" "+id[:2])
+	if err := f.Broken[call]; err != nil {
+		return err
+	}
+	if _, found := f.State[id]; !found {
+		return fs.ErrNotExist
+	}
+	f.State[id] = state
+	return nil
+}
+
+// The full ids of two containers.
+const (
+	IdA = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	IdB = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+)
