@@ -131,7 +131,7 @@ func TestExtensionsLearnOfARebuildThatWasCutOff(t *testing.T) {
 		w := startWorld(t, "running", "alpha")
 		f := w.fit(t)
 		e := &noting{}
-		replace := w.replace(t, home())
+		replace := w.replace(t, homeDir())
 		entries := f.aroundNemoClaw(t, &rebuilding{do: func(ctx context.Context) {
 			replace(ctx)
 			panic("killed")
