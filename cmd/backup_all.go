@@ -70,7 +70,7 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
 	f := c.Flags()
-	f.StringSliceVar(&o.only, "only", nil, "back up only these sandboxes")
+	f.StringSliceVar(&o.only, "only", nil, "back up only these sandboxes, and no gateway's own state")
 	f.StringSliceVar(&o.exclude, "exclude", nil, "leave these sandboxes out")
 	f.BoolVar(&o.strict, "strict", false, "fail when a sandbox was skipped (NEMOCLAW_REQUIRE_ALL_SANDBOX_BACKUPS=1)")
 	f.BoolVar(&o.skipUnreachable, "skip-unreachable", false, "skip sandboxes that cannot be reached (NEMOCLAW_SKIP_UNREACHABLE_SANDBOX_BACKUP=1)")
@@ -227,7 +227,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, registr
 	if summary.Sandboxes == nil {
 		summary.Sandboxes = []backup.Outcome{} // a list in JSON, also when it is empty
 	}
-	if !inv.Empty && ctx.Err() == nil {
+	if !inv.Empty && ctx.Err() == nil && o.wholeRun(err) {
 		summary.GatewayState = o.saveGatewayStates(ctx, store, registry, views)
 	}
 	found.result = summary
@@ -252,6 +252,12 @@ func unseen(partial error) *Failure {
 		Code: ExitPartial, Kind: kindPartial, Err: fmt.Errorf("what was seen is saved, and not everything was: %w", partial),
 		Hint: "start that engine and run this again; SANDKEEPER_ENGINES names the engines to look at, where one of them is meant to be off",
 	}
+}
+
+// wholeRun reports whether the run is about the host and not about sandboxes that were named: only then the gateways are saved as well.
+func (o *backupAllOptions) wholeRun(err error) bool {
+	_, unknown := errors.AsType[*backup.UnknownSandboxError](err)
+	return len(o.only) == 0 && !unknown
 }
 
 // outcome is what the totals mean for a script.

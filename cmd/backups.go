@@ -46,6 +46,19 @@ func (s selection) in(store *store.Store) selection {
 	return s
 }
 
+// scopes are the selections that a command goes through: the one that was asked for, or, when none was, all sandboxes and each gateway.
+func (s selection) scopes(store *store.Store) ([]selection, error) {
+	scopes := []selection{s.in(store)}
+	if s.name != "" || s.gateway != "" {
+		return scopes, nil
+	}
+	names, err := store.Gateways().Sandboxes()
+	for _, name := range names {
+		scopes = append(scopes, selection{gateway: name}.in(store))
+	}
+	return scopes, err
+}
+
 // single refuses a sandbox beside a gateway.
 func (s selection) single() error {
 	if s.gateway != "" && s.name != "" {

@@ -20,8 +20,8 @@ type backupsPruneOptions struct {
 	store  storeOptions
 }
 
-const backupsPruneLong = `Remove old backups. The plan is shown first and carried out after a yes. A backup that any rule wants stays; the newest whole one
-and the last verified one of a sandbox always stay; damaged ones are never removed, only named.`
+const backupsPruneLong = `Remove old backups of sandboxes and, without NAME, of gateways' own state. The plan is shown first and carried out after a yes. A backup that
+any rule wants stays; the newest whole one and the last verified one of a sandbox or gateway always stay; damaged ones are never removed, only named.`
 
 func newBackupsPrune(a *app, run func(context.Context, *backupsPruneOptions) (*answer, error)) *cobra.Command {
 	o := &backupsPruneOptions{app: a}
@@ -52,11 +52,19 @@ func newBackupsPrune(a *app, run func(context.Context, *backupsPruneOptions) (*a
 // pruned is one backup of the plan and what became of it.
 type pruned struct {
 	Sandbox string   `json:"sandbox"`
+	Gateway string   `json:"gateway,omitempty"` // whose own state it is; then there is no sandbox
 	ID      string   `json:"id"`
 	Action  string   `json:"action"` // keep, remove, damaged
 	Reasons []string `json:"reasons"`
 	Done    bool     `json:"done"` // removed
 	Error   string   `json:"error"`
+}
+
+func (p pruned) whose() string {
+	if p.Gateway != "" {
+		return "(gateway " + p.Gateway + ")"
+	}
+	return p.Sandbox
 }
 
 type pruneResult struct {
@@ -78,27 +86,53 @@ func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, erro
 	if err != nil {
 		return nil, err
 	}
-	o.which = o.which.in(store)
-	store = o.which.store
-	if o.dryRun {
-		plan, _, err := o.plan(ctx)
-		return pruneAnswer(plan), err
-	}
-	// The lock comes before the plan: what is planned must still be so when it is done.
-	lock, err := store.Lock("backups prune")
+	scopes, err := o.which.scopes(store)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = lock.Unlock() }()
-	plan, remove, err := o.plan(ctx)
+	if o.dryRun {
+		plan, _, err := o.plan(ctx, scopes)
+		return pruneAnswer(plan), err
+	}
+	// The locks come before the plan: what is planned must still be so when it is done.
+	unlock, err := lockScopes(scopes)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	plan, remove, err := o.plan(ctx, scopes)
 	if err != nil || len(remove) == 0 {
 		return pruneAnswer(plan), err
 	}
 	if err := o.consent(ctx, plan, len(remove)); err != nil {
 		return pruneAnswer(plan), err
 	}
-	err = plan.remove(ctx, store, remove)
+	err = plan.remove(ctx, remove)
 	return pruneAnswer(plan), err
+}
+
+// lockScopes locks every store of scopes once.
+func lockScopes(scopes []selection) (unlock func(), err error) {
+	var locks []*store.Lock
+	unlock = func() {
+		for _, lock := range locks {
+			_ = lock.Unlock() // the kernel takes it back in any case
+		}
+	}
+	locked := map[string]bool{}
+	for _, scope := range scopes {
+		if locked[scope.store.Root()] {
+			continue
+		}
+		lock, err := scope.store.Lock("backups prune")
+		if err != nil {
+			unlock()
+			return nil, err
+		}
+		locks = append(locks, lock)
+		locked[scope.store.Root()] = true
+	}
+	return unlock, nil
 }
 
 func pruneAnswer(r *pruneResult) *answer {
@@ -108,31 +142,53 @@ func pruneAnswer(r *pruneResult) *answer {
 	return &answer{result: r, text: func(a *app) { renderPrune(a, r) }}
 }
 
-// plan decides for each sandbox; remove are the backups that would go.
-func (o *backupsPruneOptions) plan(ctx context.Context) (*pruneResult, []store.Backup, error) {
-	backups, err := o.which.backups(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	result := &pruneResult{Root: o.which.store.Root(), DryRun: o.dryRun, Plan: []pruned{}}
-	var remove []store.Backup
-	for _, group := range bySandbox(backups) {
-		plan, err := store.PlanPrune(group, o.keep)
+// removal is a backup that would go.
+type removal struct {
+	store  *store.Store
+	backup store.Backup
+}
+
+// plan decides for each sandbox and each gateway.
+func (o *backupsPruneOptions) plan(ctx context.Context, scopes []selection) (*pruneResult, []removal, error) {
+	result := &pruneResult{Root: scopes[0].store.Root(), DryRun: o.dryRun, Plan: []pruned{}}
+	var remove []removal
+	for _, scope := range scopes {
+		backups, err := scope.backups(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, kept := range plan.Keep {
-			result.Plan = append(result.Plan, pruned{Sandbox: kept.Backup.Sandbox, ID: kept.Backup.ID, Action: "keep", Reasons: kept.Reasons})
+		for _, group := range bySandbox(backups) {
+			plan, err := store.PlanPrune(group, o.keep)
+			if err != nil {
+				return nil, nil, err
+			}
+			result.add(scope, plan)
+			for _, b := range plan.Remove {
+				remove = append(remove, removal{scope.store, b})
+			}
 		}
-		for _, b := range plan.Damaged {
-			result.Plan = append(result.Plan, pruned{Sandbox: b.Sandbox, ID: b.ID, Action: "damaged", Reasons: []string{b.Damage.Error()}})
-		}
-		for _, b := range plan.Remove {
-			result.Plan = append(result.Plan, pruned{Sandbox: b.Sandbox, ID: b.ID, Action: "remove", Reasons: []string{}})
-		}
-		remove = append(remove, plan.Remove...)
 	}
 	return result, remove, nil
+}
+
+// add lists what becomes of the backups of one sandbox or gateway.
+func (r *pruneResult) add(scope selection, plan store.PrunePlan) {
+	row := func(b store.Backup, action string, reasons []string) {
+		p := pruned{Sandbox: b.Sandbox, ID: b.ID, Action: action, Reasons: reasons}
+		if scope.gateway != "" {
+			p.Sandbox, p.Gateway = "", b.Sandbox
+		}
+		r.Plan = append(r.Plan, p)
+	}
+	for _, kept := range plan.Keep {
+		row(kept.Backup, "keep", kept.Reasons)
+	}
+	for _, b := range plan.Damaged {
+		row(b, "damaged", []string{b.Damage.Error()})
+	}
+	for _, b := range plan.Remove {
+		row(b, "remove", []string{})
+	}
 }
 
 func bySandbox(backups []store.Backup) [][]store.Backup {
@@ -153,7 +209,7 @@ func (o *backupsPruneOptions) consent(ctx context.Context, plan *pruneResult, n 
 	}
 	var text strings.Builder
 	for _, p := range plan.Plan {
-		fmt.Fprintf(&text, "%-8s %s %s %s\n", p.Action, p.Sandbox, p.ID, strings.Join(p.Reasons, ", "))
+		fmt.Fprintf(&text, "%-8s %s %s %s\n", p.Action, p.whose(), p.ID, strings.Join(p.Reasons, ", "))
 	}
 	fmt.Fprintf(&text, "Remove %d backups from %s?", n, plan.Root)
 	return a.ask(ctx, question{
@@ -164,16 +220,17 @@ func (o *backupsPruneOptions) consent(ctx context.Context, plan *pruneResult, n 
 	})
 }
 
-func (r *pruneResult) remove(ctx context.Context, store *store.Store, remove []store.Backup) error {
+func (r *pruneResult) remove(ctx context.Context, remove []removal) error {
 	var problems error
-	for _, b := range remove {
+	for _, each := range remove {
 		if ctx.Err() != nil {
 			return errors.Join(problems, context.Cause(ctx))
 		}
-		err := store.Remove(b)
+		b := each.backup
+		err := each.store.Remove(b)
 		problems = errors.Join(problems, err)
 		for i := range r.Plan {
-			if p := &r.Plan[i]; p.ID == b.ID && p.Sandbox == b.Sandbox {
+			if p := &r.Plan[i]; p.ID == b.ID && p.Sandbox+p.Gateway == b.Sandbox {
 				p.Done = err == nil
 				if err != nil {
 					p.Error = err.Error()
@@ -196,7 +253,7 @@ func renderPrune(a *app, r *pruneResult) {
 		if p.Done {
 			word = "removed"
 		}
-		a.printf("%-8s %s %s %s", word, p.Sandbox, p.ID, strings.Join(p.Reasons, ", "))
+		a.printf("%-8s %s %s %s", word, p.whose(), p.ID, strings.Join(p.Reasons, ", "))
 	}
 	if r.DryRun {
 		a.printf("Dry run: nothing was removed.")

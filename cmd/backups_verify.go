@@ -79,14 +79,17 @@ func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (*answer, er
 		return nil, err
 	}
 	result := verifyResult{Root: store.Root(), Backups: []verified{}, States: []verified{}}
-	damage, err := o.verify(ctx, o.which.in(store), identities, &result)
-	if err == nil && o.which.name == "" && o.which.gateway == "" {
-		var more error
-		more, err = o.verifyStates(ctx, store, identities, &result)
-		damage = errors.Join(damage, more)
-	}
+	scopes, err := o.which.scopes(store)
 	if err != nil {
 		return nil, err
+	}
+	var damage error
+	for _, scope := range scopes {
+		more, err := o.verify(ctx, scope, identities, &result)
+		if err != nil {
+			return nil, err
+		}
+		damage = errors.Join(damage, more)
 	}
 	found := &answer{result: result, text: func(a *app) { renderVerify(a, result) }}
 	if damage == nil {
@@ -108,21 +111,6 @@ func (o *backupsVerifyOptions) verify(ctx context.Context, which selection, keys
 		}
 		result.add(v)
 		damage = errors.Join(damage, err)
-	}
-	return damage, nil
-}
-
-func (o *backupsVerifyOptions) verifyStates(ctx context.Context, store *store.Store, keys archive.Identities, result *verifyResult) (damage, err error) {
-	names, err := store.Gateways().Sandboxes()
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		more, err := o.verify(ctx, selection{gateway: name}.in(store), keys, result)
-		if err != nil {
-			return nil, err
-		}
-		damage = errors.Join(damage, more)
 	}
 	return damage, nil
 }

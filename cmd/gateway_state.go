@@ -75,7 +75,7 @@ func renderGatewayStates(a *app, states *gatewaystate.GatewayStates) {
 		}
 		line := fmt.Sprintf("gateway state of %s: %d files, %s on disk, id %s", s.Gateway, s.Backup.Files, size.Text(s.Backup.Bytes), s.Backup.ID)
 		if n := len(s.Omitted); n > 0 {
-			line += fmt.Sprintf("; %d keys, tokens or other files are not in it (--json lists them; --encrypt-to saves them, encrypted)", n)
+			line += fmt.Sprintf("; %d files are not in it (--json lists them and says why)", n)
 		}
 		a.printf("%s", line)
 	}

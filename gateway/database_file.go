@@ -18,6 +18,8 @@ type databaseFile struct {
 	why      string // without a path
 	unseen   bool   // it may be here, and this user may not see where
 	postgres bool
+
+	by startup // how the gateway is started, as far as it can be seen
 }
 
 // databaseFile finds the database of gateway t. It is what t's process has open, or was told to open. Only when t does not run it is
@@ -58,12 +60,13 @@ func (o Options) otherGateway(ctx context.Context, path string) (pid int) {
 func (o Options) databaseOfProcess(ctx context.Context, t Target, r *running) databaseFile {
 	holds := o.Processes.Holds(ctx, r.PID)
 	told := o.told(t, startup{args: r.Args, env: env.Parse(holds.Env), dir: holds.Dir})
+	by := told.by
 	open := slices.DeleteFunc(slices.Clone(holds.Files), func(path string) bool { return !database.Is(path) })
 	switch {
 	case told.postgres:
 		return told
 	case len(open) == 1:
-		return databaseFile{path: open[0]}
+		return databaseFile{path: open[0], by: by}
 	case len(open) > 1 && !slices.ContainsFunc(open, told.is):
 		return databaseFile{why: fmt.Sprintf("process %d has several databases open: %s", r.PID, strings.Join(open, ", "))}
 	case told.path == "" && holds.Err != nil:
@@ -81,6 +84,12 @@ func (d databaseFile) is(path string) bool {
 
 // told is the database that a start of t names, or that it opens without being told.
 func (o Options) told(t Target, s startup) databaseFile {
+	file := o.namedBy(t, s)
+	file.by = s
+	return file
+}
+
+func (o Options) namedBy(t Target, s startup) databaseFile {
 	if address := s.databaseURL(); address != "" {
 		return s.database(address)
 	}
@@ -119,7 +128,7 @@ func (o Options) nextDatabase(t Target) databaseFile {
 		return o.managedDatabase(t)
 	}
 	if own := (startup{env: o.Env}); own.databaseURL() != "" && own.serves(t.Port) {
-		return own.database(own.databaseURL())
+		return o.told(t, own)
 	}
 	if unit, ok := o.gatewayUnit(); ok && unit.serves(t.Port) {
 		return o.told(t, unit)

@@ -22,18 +22,11 @@ var ErrTooLarge = errors.New("file too large")
 // Read returns the content of path, at most limit bytes. When path lies below home, symbolic links are followed only while they
 // stay inside home. Errors: fs.ErrNotExist, ErrNotRegular, ErrTooLarge, or what the system says, each with the path named.
 func Read(home, path string, limit int64) ([]byte, error) {
-	f, err := open(home, path)
+	f, info, err := Open(home, path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: %w", path, ErrNotRegular)
-	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("%s has %d bytes, more than %d: %w", path, info.Size(), limit, ErrTooLarge)
 	}
@@ -45,6 +38,22 @@ func Read(home, path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s has more than %d bytes: %w", path, limit, ErrTooLarge)
 	}
 	return content, nil
+}
+
+// Open opens the regular file at path for reading; links are followed as Read follows them.
+func Open(home, path string) (*os.File, fs.FileInfo, error) {
+	f, err := open(home, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w", path, ErrNotRegular)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
 }
 
 // O_NONBLOCK: a pipe put in place of a file must not make us wait for a writer.

@@ -123,18 +123,36 @@ func (h gatewayHost) state(t *testing.T) (n int64) {
 	return n
 }
 
-func TestGatewayStateWithoutKeysInPlainText(t *testing.T) {
+const keptID = "20261126T101500Z-1f3a"
+
+// Where others can look, no credential is written in plain text, whatever its file is called. Each is named.
+func TestGatewayStateInAFolderThatOthersCanSee(t *testing.T) {
 	h := newGatewayHost(t)
+	backuptest.Must(t, os.MkdirAll(filepath.Join(h.home, "backups/_gateway"), 0o750))
+	for name, content := range map[string]string{
+		".local/state/openshell/tls/ca.key.before-" + keptID:                                 "PRIVATE",
+		".local/state/openshell/tls/backup.txt":                                              "-----BEGIN EC PRIVATE KEY-----\nMHcC\n",
+		".local/state/openshell/docker-sandbox-tokens/default/id-1/main-process.json":        "{}",
+		".local/state/nemoclaw/openshell-docker-gateway/credentials/key-encryption-key.bin~": "\x00KEK",
+	} {
+		h.put(t, name, content)
+	}
 	got := h.save(t, nil)
-	if got.Status != "backed_up" || got.Backup == nil || !strings.HasPrefix(got.Backup.Path, filepath.Join(h.home, "backups/_gateway/nemoclaw")+"/") {
+	if got.Status != "failed" || !strings.Contains(got.Reason, "database") || got.Backup == nil || !strings.HasPrefix(got.Backup.Path, filepath.Join(h.home, "backups/_gateway/nemoclaw")+"/") {
 		t.Fatalf("got %+v", got)
 	}
 	var omitted []string
 	for _, x := range got.Omitted {
 		omitted = append(omitted, x.Path)
+		if x.Kind == archive.LeftOutCredential && !strings.Contains(x.Reason, "mode 0750") {
+			t.Errorf("%s: the reason is %q", x.Path, x.Reason)
+		}
 	}
 	slices.Sort(omitted)
-	want := []string{"config/gateways/nemoclaw/edge_token", "config/gateways/nemoclaw/mtls/tls.key", "config/link", "credentials/key-encryption-key.bin", "tls/ca.key"}
+	want := []string{
+		"config/gateways/nemoclaw/edge_token", "config/gateways/nemoclaw/mtls/tls.key", "config/link", "credentials/key-encryption-key.bin", "database/openshell.db",
+		"sandbox-tokens/default/id-1/main-process.json", "tls/backup.txt", "tls/ca.key", "tls/ca.key.before-" + keptID,
+	}
 	if !slices.Equal(omitted, want) {
 		t.Errorf("left out %v, want %v", omitted, want)
 	}
@@ -148,8 +166,61 @@ func TestGatewayStateWithoutKeysInPlainText(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(h.home, "backups/_gateway/.database*")); len(left) > 0 {
-		t.Errorf("litter: %v", left)
+}
+
+// In an owner-only folder on a disk of this host everything is saved that the gateway and its sandboxes need. What an earlier restore
+// kept beside the files is not the gateway's.
+func TestGatewayStateHasWhatTheHostNeeds(t *testing.T) {
+	h := newGatewayHost(t)
+	token, supervisor := ".local/state/openshell/docker-sandbox-tokens/default/id-1/sandbox.jwt", ".local/share/openshell/docker-supervisor/sha256-1/openshell-sandbox"
+	h.put(t, token, "eyJ")
+	h.put(t, supervisor, strings.Repeat("program", 3<<20)) // larger than a configuration can be
+	backuptest.Must(t, os.Chmod(filepath.Join(h.home, supervisor), 0o755))
+	h.put(t, ".local/state/openshell/tls/ca.key.before-"+keptID, "OLD")
+	h.put(t, ".config/openshell/gateway.toml.sandkeeper-"+keptID+".new", "HALF")
+
+	got := h.save(t, nil)
+	var omitted []string
+	for _, x := range got.Omitted {
+		omitted = append(omitted, x.Path)
+	}
+	slices.Sort(omitted)
+	want := []string{"config/gateway.toml.sandkeeper-" + keptID + ".new", "config/link", "tls/ca.key.before-" + keptID}
+	if got.Status != "backed_up" || !slices.Equal(omitted, want) {
+		t.Fatalf("%s (%s), left out %v, want %v", got.Status, got.Reason, omitted, want)
+	}
+	_ = h.db.Close()
+	backuptest.Must(t, os.RemoveAll(filepath.Join(h.home, ".local/state/openshell")))
+	backuptest.Must(t, os.RemoveAll(filepath.Join(h.home, ".local/share/openshell")))
+	r, err := h.restore(t, nil, stopped)
+	if err != nil || !r.Done {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for path, want := range map[string]string{
+		token: "eyJ", ".local/state/openshell/tls/ca.key": "PRIVATE", dbFolder + "/credentials/key-encryption-key.bin": "\x00KEK",
+	} {
+		if got := h.read(t, path); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+	info, err := os.Stat(filepath.Join(h.home, supervisor))
+	if err != nil || info.Mode().Perm() != 0o755 || info.Size() != 21<<20 {
+		t.Errorf("the supervisor: %v, %v; want an executable file", info, err)
+	}
+}
+
+// A backup whose database has no place that is known for certain is not put back: the usual place may be another gateway's.
+func TestGatewayStateIsNotPutBackIntoAGuessedPlace(t *testing.T) {
+	h := newGatewayHost(t)
+	h.save(t, nil)
+	h.put(t, ".config/openshell/gateway.toml", "new")
+	h.places[0].Path, h.places[0].Why = "", "nothing says which"
+	r, err := h.restore(t, nil, stopped)
+	if err == nil || r.Done || !strings.Contains(err.Error(), "nothing says which") || !strings.Contains(err.Error(), "OPENSHELL_DB_URL") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if got := h.read(t, ".config/openshell/gateway.toml"); got != "new" {
+		t.Error("something was put back")
 	}
 }
 

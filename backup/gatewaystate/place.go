@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,7 +74,7 @@ func (p *placing) write() error {
 
 // stage writes one file beside its place. Its time of last change is the entry's, by which it is known from what is written later:
 // what a clock says is not enough, for a file system's is coarse.
-func (p *placing) stage(path string, content io.Reader) error {
+func (p *placing) stage(path string, mode fs.FileMode, content io.Reader) error {
 	p.result.Restored = append(p.result.Restored, path)
 	if p.dry {
 		return nil
@@ -97,7 +98,7 @@ func (p *placing) stage(path string, content io.Reader) error {
 		return fmt.Errorf("put back %s: %w", path, err)
 	}
 	_, err = io.Copy(f, content)
-	return errors.Join(err, os.Chtimes(fresh, p.entry.At, p.entry.At), f.Sync(), f.Close())
+	return errors.Join(err, os.Chmod(fresh, mode&^0o022), os.Chtimes(fresh, p.entry.At, p.entry.At), f.Sync(), f.Close())
 }
 
 // commit moves what is there aside and what is new in place; what a database has beside it goes with it. Before the first of these

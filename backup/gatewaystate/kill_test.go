@@ -111,7 +111,7 @@ func TestKillGatewayRestoreAtEveryStep(t *testing.T) {
 func TestKilledGatewayRestoreUnderARunningGateway(t *testing.T) {
 	h, order := changedGateway(t)
 	before := h.files(t)
-	order.Step = 12 // some files are in place
+	order.Step = 18 // some files are in place
 	if !backuptest.Killed(t, "gateway-restore", order) {
 		t.Fatal("the restore was not killed")
 	}

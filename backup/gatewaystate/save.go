@@ -4,17 +4,18 @@ package gatewaystate
 
 import (
 	"archive/tar"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"sandkeeper/backup/archive"
@@ -22,6 +23,8 @@ import (
 	"sandkeeper/gateway"
 	"sandkeeper/internal/database"
 	"sandkeeper/internal/homefile"
+	"sandkeeper/internal/pattern"
+	"sandkeeper/internal/private"
 )
 
 // GatewayInventory is what the manifest of a gateway's state has as its inventory.
@@ -43,7 +46,7 @@ type SaveGateway struct {
 	Versions   archive.Versions
 	Label      string
 	Recipients []string
-	Secrets    archive.SecretsPolicy // without Recipients: whether credentials are written in plain text
+	Secrets    archive.SecretsPolicy // SecretsInclude: credentials may be written in plain text wherever the store is
 	Skipped    []string              // checks that were skipped
 }
 
@@ -102,16 +105,17 @@ func (r SaveGateway) save(ctx context.Context, unfinished *[]string) (b store.Ba
 		return store.Backup{}, err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	policy := r.Secrets
-	if len(r.Recipients) > 0 {
-		policy = archive.SecretsInclude
+	exposed := r.exposed(st)
+	policy := archive.SecretsInclude
+	if exposed != nil {
+		policy = archive.SecretsExclude
 	}
 	m := archive.Manifest{
 		Sandbox: r.Name, Gateway: r.Name, Inventory: GatewayInventory, Home: r.Home, Label: r.Label, Versions: r.Versions,
 		Consistency: archive.ConsistencyLive, ConsistencyReason: "the database is one committed state; the other files are read as they are", SkippedChecks: r.Skipped,
 	}
 	b, err = st.Create(ctx, store.NewBackup{Manifest: m, Secrets: policy, Recipients: r.Recipients}, func(ctx context.Context, a *archive.Archive) error {
-		return stateWriter{SaveGateway: r, ctx: ctx, archive: a, plain: policy != archive.SecretsInclude, unfinished: unfinished}.write()
+		return stateWriter{SaveGateway: r, ctx: ctx, archive: a, exposed: exposed, unfinished: unfinished}.write()
 	})
 	if err != nil {
 		return b, err
@@ -119,12 +123,21 @@ func (r SaveGateway) save(ctx context.Context, unfinished *[]string) (b store.Ba
 	return b, st.Verify(ctx, b, true)
 }
 
+// exposed says why credentials cannot be written: they would lie in plain text where others can read them. In a folder that only its owner
+// can look into, on a disk of this host, they are as safe as beside the gateway itself.
+func (r SaveGateway) exposed(st *store.Store) error {
+	if len(r.Recipients) > 0 || r.Secrets == archive.SecretsInclude {
+		return nil
+	}
+	return private.Folder(st.Root(), os.Geteuid())
+}
+
 // stateWriter adds a gateway's state to an archive.
 type stateWriter struct {
 	SaveGateway
 	ctx     context.Context
 	archive *archive.Archive
-	plain   bool // credentials are left out
+	exposed error // why credentials are left out; nil saves them
 
 	unfinished *[]string // databases with a transaction that did not end
 }
@@ -167,28 +180,54 @@ func (w stateWriter) place(p gateway.Place) error {
 	case p.Tree:
 		return w.tree(p)
 	}
-	return w.path(p.Name, p.Path)
+	return w.path(p, p.Name, p.Path)
 }
 
-// path adds one file. One that cannot be read costs only itself; without the key of the credentials, or a token, it is listed.
-func (w stateWriter) path(name, at string) error {
-	if w.plain && gateway.SecretFile(name) {
-		w.archive.Exclusions = append(w.archive.Exclusions,
-			*archive.LeftOut(name, archive.LeftOutCredential, "a credential of the gateway; --encrypt-to saves it, encrypted"))
-		return nil
-	}
-	content, err := homefile.Read(w.Home, at, maxStateFile)
+// path adds one file. One that cannot be read costs only itself. A credential is listed instead, where it would be exposed.
+func (w stateWriter) path(p gateway.Place, name, at string) error {
+	f, info, err := homefile.Open(w.Home, at)
 	if err != nil {
 		w.archive.Omit(name, err.Error())
 		return nil
 	}
-	return w.file(name, content)
+	defer f.Close()
+	if p.Programs {
+		return w.archive.Add(stateHeader(name, info), f)
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxStateFile+1))
+	switch {
+	case err == nil && len(content) > maxStateFile:
+		err = homefile.ErrTooLarge
+	case err == nil && w.exposed != nil && (p.Secret || gateway.SecretFile(name, content)):
+		w.leaveOut(name, "a credential of the gateway")
+		return nil
+	}
+	if err != nil {
+		w.archive.Omit(name, err.Error())
+		return nil
+	}
+	h := stateHeader(name, info)
+	h.Size = int64(len(content))
+	return w.archive.Add(h, bytes.NewReader(content))
+}
+
+// leaveOut lists what would be exposed.
+func (w stateWriter) leaveOut(name, what string) {
+	w.archive.Exclusions = append(w.archive.Exclusions, *archive.LeftOut(name, archive.LeftOutCredential,
+		fmt.Sprintf("%s, and %v; --encrypt-to saves it, encrypted", what, w.exposed)))
+}
+
+func stateHeader(name string, info fs.FileInfo) *tar.Header {
+	return &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: int64(info.Mode().Perm()), Size: info.Size(), ModTime: time.Unix(0, 0)}
 }
 
 func (w stateWriter) file(name string, content []byte) error {
 	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Size: int64(len(content)), ModTime: time.Unix(0, 0)}
-	return w.archive.Add(h, strings.NewReader(string(content)))
+	return w.archive.Add(h, bytes.NewReader(content))
 }
+
+// leftover are the names of what restores of gateways' states keep beside what they put in place. A gateway has no use for them.
+var leftover = pattern.Of(`\.((before|after)-|sandkeeper-)[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\.new)?$`)
 
 func (w stateWriter) tree(p gateway.Place) error {
 	count := 0
@@ -204,17 +243,25 @@ func (w stateWriter) tree(p gateway.Place) error {
 		case !e.Type().IsRegular():
 			w.archive.Omit(name, "not a regular file")
 			return nil
+		case leftover().MatchString(e.Name()):
+			w.archive.Omit(name, "an earlier restore kept it here; the gateway does not use it")
+			return nil
 		}
 		if count++; count > maxStateFiles {
 			w.archive.Omit(name, fmt.Sprintf("%s has more than %d files", p.Path, maxStateFiles))
 			return fs.SkipAll
 		}
-		return w.path(name, at)
+		return w.path(p, name, at)
 	})
 }
 
-// database adds one state of a database that may be in use.
+// database adds one state of a database that may be in use. Whatever its gateway's version, it holds what sandboxes were given: values of
+// environment variables, tokens.
 func (w stateWriter) database(p gateway.Place) error {
+	if w.exposed != nil {
+		w.leaveOut(p.Name, "it holds credentials")
+		return nil
+	}
 	saved, err := database.Save(w.ctx, p.Path)
 	if err != nil {
 		if context.Cause(w.ctx) != nil {

@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sandkeeper/backup/archive"
@@ -56,6 +58,9 @@ func RestoreGatewayState(ctx context.Context, r RestoreGateway) (GatewayRestored
 	if !done.Decrypted {
 		return result, archive.ErrNoIdentity
 	}
+	if err := r.databaseHasPlace(); err != nil {
+		return result, err
+	}
 	result.Missing = append(result.Missing, r.Backup.Manifest.Exclusions...)
 	put, err := r.placing(&result)
 	if err != nil {
@@ -66,6 +71,21 @@ func RestoreGatewayState(ctx context.Context, r RestoreGateway) (GatewayRestored
 	}
 	result.Done = !r.DryRun
 	return result, put.end()
+}
+
+// databaseHasPlace gives an error when the backup has a database and where it belongs cannot be told.
+func (r RestoreGateway) databaseHasPlace() error {
+	m, err := r.Store.Gateways().Load(r.Backup)
+	if err != nil {
+		return err
+	}
+	has := slices.ContainsFunc(m.Index.Entries, func(e archive.Entry) bool { return e.Name() == databaseName })
+	for _, p := range r.Places {
+		if has && p.Database && p.Path == "" {
+			return fmt.Errorf("where its database belongs cannot be told: %s; set OPENSHELL_DB_URL, and OPENSHELL_SERVER_PORT to the gateway's port, to what the gateway is started with", p.Why)
+		}
+	}
+	return nil
 }
 
 // place stages every file and puts all of them in place, or none.
@@ -119,7 +139,7 @@ func (r RestoreGateway) stage(ctx context.Context, store *store.Store, put *plac
 			}
 			continue
 		}
-		if err := put.stage(place, reader); err != nil {
+		if err := put.stage(place, h.FileInfo().Mode().Perm(), reader); err != nil {
 			return err
 		}
 	}
@@ -128,6 +148,9 @@ func (r RestoreGateway) stage(ctx context.Context, store *store.Store, put *plac
 // placeOf is the path on this host for an entry; none for a name that would lead out of its place.
 func placeOf(places []gateway.Place, name string) (string, bool) {
 	for _, p := range places {
+		if p.Path == "" {
+			continue
+		}
 		if !p.Tree && name == p.Name {
 			return p.Path, true
 		}
