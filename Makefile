@@ -3,18 +3,30 @@
 FUZZTIME ?= 0
 
 # How the program is built, here and in .ci/dist: static, without paths of this machine, with the commit and its tag recorded.
-BUILDFLAGS = -tags grpcnotrace -trimpath -buildvcs=auto -ldflags '-s -w'
+BUILDFLAGS = -tags=grpcnotrace -trimpath -buildvcs=auto '-ldflags=-s -w'
 
 # All but test/e2e, which runs the program as it is built and takes minutes.
 PACKAGES = $(shell go list ./... | grep -v /test/e2e$$)
 
-.PHONY: help build test e2e lint race fuzz bench demo dist soak mutate
+.PHONY: help build install uninstall test e2e lint race fuzz bench demo picture dist soak mutate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+BIN = bin/sandkeeper
+PREFIX = /usr/local
+
 build: ## build bin/sandkeeper, a static binary
-	CGO_ENABLED=0 go build $(BUILDFLAGS) -o bin/sandkeeper .
+	CGO_ENABLED=0 go build $(BUILDFLAGS) -o $(BIN) .
+
+install: ## install program, manual page, completions and units below PREFIX (/usr/local); DESTDIR goes before it
+	@test -x bin/sandkeeper || { echo "make build comes first: as root nothing is built" >&2; exit 1; }
+	.ci/tree bin/sandkeeper $(PREFIX) $(DESTDIR)
+
+uninstall: ## remove what make install has put there; backups and settings stay
+	cd $(DESTDIR)$(PREFIX) && rm -f bin/sandkeeper share/man/man1/sandkeeper.1.gz share/bash-completion/completions/sandkeeper \
+		share/zsh/site-functions/_sandkeeper share/fish/vendor_completions.d/sandkeeper.fish lib/systemd/*/sandkeeper-backup.*
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/sandkeeper
 
 test: ## vet everything and test all but the whole program (make e2e); what this machine lacks (Docker, a real openshell) is skipped by name
 	go vet ./... && go test -timeout 20m $(PACKAGES) && .ci/lacks
@@ -35,9 +47,14 @@ bench: ## benchmarks; results with the machine are kept in docs/benchmarks.md
 	go run ./test/bench
 
 demo: ## show agreement, a backup, and a refusal on a made-up host; cleans up after itself
-	go run ./test/demo
+	@echo "Compiling sandkeeper with its libraries (the first time this takes a minute or two), then the stand-ins for OpenShell's programs."
+	@$(MAKE) --no-print-directory build
+	@GOFLAGS="$$GOFLAGS $(BUILDFLAGS)" CGO_ENABLED=0 go run ./test/demo bin/sandkeeper
 
-dist: ## cross-compile dist/sandkeeper-<os>-<arch> for every supported platform
+picture: ## draw docs/demo-light.svg and docs/demo-dark.svg from what the demo prints (wants a container engine)
+	SANDKEEPER_COLOR=always $(MAKE) --no-print-directory demo | go run ./test/picture
+
+dist: ## make packages, tarballs, a Homebrew formula and checksums in dist/
 	.ci/dist
 
 soak: ## the long rounds in full: every bit flip, every kill at every stage, minutes of fuzzing (hours; wants root and Docker)

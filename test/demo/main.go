@@ -1,9 +1,11 @@
 // Command demo shows sandkeeper's main job on a made-up host: a throw-away home with a stand-in openshell, a real gateway process,
 // and two sandboxes, which are real containers when an engine is reachable and folders served through `openshell sandbox exec`
-// otherwise. It needs Go, cleans up after itself, and fails when sandkeeper does not do what it should.
+// otherwise. It needs Go, cleans up after itself, and fails when sandkeeper does not do what it should. Its one argument is the program
+// to show; `make demo` builds it.
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -34,7 +36,11 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout); err != nil {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: go run ./test/demo bin/sandkeeper (make demo does that)")
+		os.Exit(2)
+	}
+	if err := run(ctx, os.Stdout, os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
@@ -49,13 +55,16 @@ type demo struct {
 	byName  bool     // the sandboxes are containers
 }
 
-func run(ctx context.Context, out io.Writer) (err error) {
+func run(ctx context.Context, out io.Writer, program string) (err error) {
 	home, err := os.MkdirTemp("", "sandkeeper-demo-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(home)) }()
-	d, err := prepare(ctx, out, home)
+	if program, err = filepath.Abs(program); err != nil {
+		return err
+	}
+	d, err := prepare(ctx, out, home, program)
 	if err != nil {
 		return err
 	}
@@ -75,18 +84,13 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	return d.show(ctx, gw.Process.Pid)
 }
 
-// prepare builds the programs and makes a host whose openshell and gateway agree.
-func prepare(ctx context.Context, out io.Writer, home string) (*demo, error) {
-	fmt.Fprintln(out, "Building sandkeeper and the stand-ins for OpenShell's programs…")
+// prepare builds the stand-ins and makes a host whose openshell and gateway agree.
+func prepare(ctx context.Context, out io.Writer, home, program string) (*demo, error) {
 	bin := filepath.Join(home, "programs")
 	if err := os.Mkdir(bin, 0o700); err != nil {
 		return nil, err
 	}
-	program := filepath.Join(bin, "sandkeeper")
-	if made, err := exec.CommandContext(ctx, "go", "build", "-o", program, "sandkeeper").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, made)
-	}
-	programs, err := standin.Build(ctx, bin)
+	programs, err := standin.Build(ctx, bin, "openshell", "openshell-gateway", "sandbox-program")
 	if err != nil {
 		return nil, err
 	}
@@ -107,21 +111,33 @@ func prepare(ctx context.Context, out io.Writer, home string) (*demo, error) {
 }
 
 func (d *demo) show(ctx context.Context, pid int) error {
-	d.say("A host where openshell %s and gateway process %d agree", before, pid)
+	d.say("A made-up host: two agents work in their sandboxes, behind an OpenShell gateway. openshell is %s, and so is the gateway\n"+
+		"(process %d). Tomorrow OpenShell will be upgraded. May this host be worked on?", before, pid)
 	saved := filepath.Join(d.Home, ".local/share/sandkeeper/backups")
 	steps := []func() error{
 		func() error { return d.sandkeeper(ctx, []int{0}, "preflight") },
-		func() error { return d.sandkeeper(ctx, []int{0}, d.among("backup-all")...) },
-		func() error { return d.listBackup(ctx, saved) },
 		func() error {
+			d.say("It may. So save every sandbox first: deleted is gone, and an upgrade deletes.")
+			return d.sandkeeper(ctx, []int{0}, d.among("backup-all")...)
+		},
+		func() error {
+			d.say("A backup is a tar that any machine opens, also one without sandkeeper.")
+			return d.listBackup(ctx, saved)
+		},
+		func() error {
+			d.say("Which sandboxes are behind? A script asks for JSON (shortened here); exit status 4 says that there is something to do.")
 			return d.sandkeeper(ctx, []int{0, 4}, d.among("upgrade-sandboxes", "--check", "--json")...)
 		},
 		func() error { return d.upgradeInPlace(pid) },
-		func() error { return d.sandkeeper(ctx, []int{1}, d.among("backup-all")...) },
+		func() error {
+			d.say("From now on the gateway's answers decode wrongly, or not at all: running sandboxes look stopped, a backup skips them,\n" +
+				"and the upgrade destroys them. sandkeeper asks such a gateway for nothing, changes nothing, and says what to do.")
+			return d.sandkeeper(ctx, []int{1}, d.among("backup-all")...)
+		},
 	}
 	if d.byName {
 		steps = append(steps, func() error {
-			d.say("The way out: the container engine is the only witness, no gateway and no openshell is asked")
+			d.say("The first step of that: the container engine is the only witness, neither the gateway nor openshell is asked.")
 			return d.sandkeeper(ctx, []int{0}, d.among("backup-all", "--offline")...)
 		})
 	}
@@ -130,13 +146,14 @@ func (d *demo) show(ctx context.Context, pid int) error {
 			return err
 		}
 	}
-	d.say("Done. Everything this demo made is being removed")
+	d.say("Done. Everything that this demo made is being removed.")
 	return nil
 }
 
 // upgradeInPlace is what an installer does that does not restart the gateway.
 func (d *demo) upgradeInPlace(pid int) error {
-	d.say("OpenShell is upgraded to %s: the gateway's binary is replaced, process %d still runs the old one", after, pid)
+	d.say("The next day an installer puts OpenShell %s on the host: openshell and the gateway's file are new, and\n"+
+		"process %d still runs what it was started with. Nobody notices.", after, pid)
 	d.Script.Version = after
 	return d.InstallGateway(after)
 }
@@ -156,9 +173,16 @@ func (d *demo) sandkeeper(ctx context.Context, expected []int, args ...string) e
 	}
 	fmt.Fprintf(d.out, "\n$ sandkeeper %s\n", strings.Join(args, " "))
 	child := exec.CommandContext(ctx, d.program, args...)
-	child.Env = append(env, "DOCKER_HOST="+os.Getenv("DOCKER_HOST"), "TERM="+os.Getenv("TERM"))
+	child.Env = append(env, "DOCKER_HOST="+os.Getenv("DOCKER_HOST"), "TERM="+os.Getenv("TERM"), "SANDKEEPER_COLOR="+os.Getenv("SANDKEEPER_COLOR"))
+	var document bytes.Buffer
 	child.Stdout, child.Stderr = d.out, d.out
+	if slices.Contains(args, "--json") {
+		child.Stdout = &document
+	}
 	err = child.Run()
+	if document.Len() > 0 {
+		fmt.Fprint(d.out, shortened(document.Bytes()))
+	}
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		return err
 	}

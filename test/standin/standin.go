@@ -17,9 +17,16 @@ import (
 // Programs is a folder with the stand-ins, built.
 type Programs struct{ Dir string }
 
-// Build compiles the stand-ins into dir with the Go tool on PATH. It must run inside this module.
-func Build(ctx context.Context, dir string) (Programs, error) {
-	build := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "sandkeeper/test/standin/cmd/...")
+// Build compiles the stand-ins into dir with the Go tool on PATH: those that are named, or all. It must run inside this module.
+func Build(ctx context.Context, dir string, names ...string) (Programs, error) {
+	args := []string{"build", "-o", dir + string(filepath.Separator)}
+	for _, name := range names {
+		args = append(args, "sandkeeper/test/standin/cmd/"+name)
+	}
+	if len(names) == 0 {
+		args = append(args, "sandkeeper/test/standin/cmd/...")
+	}
+	build := exec.CommandContext(ctx, "go", args...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // static: sandbox-program runs in an otherwise empty container
 	if out, err := build.CombinedOutput(); err != nil {
 		return Programs{}, fmt.Errorf("%q: %w\n%s", build.Args, err, out)
