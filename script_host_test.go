@@ -46,7 +46,7 @@ func setUpHost(e *testscript.Env) error {
 // dockerCommand is `docker VERB …` in a script:
 //
 //	docker sandbox NAME STATE [KEY=VALUE…]     a labelled container whose home holds notes.md; id=, container=, image=, file=, home=,
-//	                                           role=, workdir= of its image, command= of its main process, parts parted by commas
+//	                                           role=, workdir= of its image, command= of its main process, parts parted by commas; workspace=, endpoint=
 //	docker cluster NAME STATE IMAGE PORT       a cluster container with the port published
 //	docker image REF ID                        what a reference names from now on
 //	docker state CONTAINER STATE               asserts a container's state
@@ -103,6 +103,12 @@ func sandboxContainer(args []string) dockertest.Container {
 	}
 	if options["command"] != "" {
 		c.Command = strings.Split(options["command"], ",")
+	}
+	if options["endpoint"] != "" {
+		c.Env = []string{"OPENSHELL_ENDPOINT=" + options["endpoint"]}
+	}
+	if options["workspace"] != "" {
+		c.Labels["openshell.ai/sandbox-workspace"] = options["workspace"]
 	}
 	if options["role"] != "" {
 		c.Labels["openshell.ai/isolation-role"] = options["role"]

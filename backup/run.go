@@ -224,7 +224,7 @@ func mismatchOf(outcomes []Outcome) error {
 func sameNames(chosen []sandbox.Sandbox) []string {
 	var warnings []string
 	for i := 1; i < len(chosen); i++ {
-		if a, b := chosen[i-1], chosen[i]; a.Name == b.Name {
+		if a, b := chosen[i-1], chosen[i]; a.Name == b.Name && a.Workspace == b.Workspace {
 			warnings = append(warnings, fmt.Sprintf("two sandboxes are named %q (gateways %q and %q): the manifests tell their backups apart", a.Name, a.Gateway, b.Gateway))
 		}
 	}

@@ -59,7 +59,7 @@ func dryRunReason(sb sandbox.Sandbox) string {
 }
 
 func outcomeOf(sb sandbox.Sandbox) Outcome {
-	return Outcome{Name: sb.Name, Registered: sb.Registered, Route: string(sb.Route)}
+	return Outcome{Name: sb.Name, Gateway: sb.Gateway, Workspace: sb.Workspace, Registered: sb.Registered, Route: string(sb.Route)}
 }
 
 // saving is a backup that was made, with what is worth saying about it.

@@ -55,22 +55,27 @@ func (r *Run) judgeRoute(sb sandbox.Sandbox) verdict {
 // choose applies --only and --exclude. A name that matches nothing is an error: a typing mistake must not make a run that saves
 // nothing look well.
 func (r *Run) choose(all []sandbox.Sandbox) ([]sandbox.Sandbox, error) {
-	known := make([]string, 0, len(all))
-	for _, sb := range all {
-		known = append(known, sb.Name)
-	}
-	for _, name := range slices.Concat(r.Only, r.Exclude) {
-		if !slices.Contains(known, name) {
-			return nil, &UnknownSandboxError{Name: name, Known: known}
+	for _, address := range slices.Concat(r.Only, r.Exclude) {
+		if !slices.ContainsFunc(all, func(sb sandbox.Sandbox) bool { return sb.Answers(address) }) {
+			return nil, &UnknownSandboxError{Name: address, Known: addresses(all)}
 		}
 	}
 	var chosen []sandbox.Sandbox
 	for _, sb := range all {
-		wanted := len(r.Only) == 0 || slices.Contains(r.Only, sb.Name)
-		if wanted && !slices.Contains(r.Exclude, sb.Name) {
+		meant := func(address string) bool { return sb.Answers(address) }
+		wanted := len(r.Only) == 0 || slices.ContainsFunc(r.Only, meant)
+		if wanted && !slices.ContainsFunc(r.Exclude, meant) {
 			chosen = append(chosen, sb)
 		}
 	}
 	slices.SortStableFunc(chosen, func(a, b sandbox.Sandbox) int { return strings.Compare(a.Name, b.Name) })
 	return chosen, nil
+}
+
+func addresses(all []sandbox.Sandbox) []string {
+	known := make([]string, 0, len(all))
+	for _, sb := range all {
+		known = append(known, sb.Address())
+	}
+	return known
 }

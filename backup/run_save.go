@@ -230,7 +230,7 @@ func (w *work) pauseLimit() time.Duration {
 // saveByExec reads the home through the gateway.
 func (w *work) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (saving, error) {
 	m.Expect = w.previousSize(sb.Name)
-	h := &home.ExecHome{Cli: w.CLI, Gateway: sb.Gateway, Name: sb.Name, Dir: home.AgentHome(home.AgentOf(sb))}
+	h := &home.ExecHome{Cli: w.CLI, Gateway: sb.Gateway, Space: sb.Workspace, Name: sb.Name, Dir: home.AgentHome(home.AgentOf(sb))}
 	told := w.ask(ctx, sb)
 	defer told.end()
 	manifest := w.facts(sb)
@@ -244,7 +244,7 @@ func (w *work) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter
 // facts are what the inventory knows for the manifest.
 func (w *work) facts(sb sandbox.Sandbox) archive.Manifest {
 	m := archive.Manifest{
-		Sandbox: sb.Name, SandboxID: sb.ID, Gateway: sb.Gateway, Inventory: w.inventory, Label: w.Label,
+		Sandbox: sb.Name, SandboxID: sb.ID, Gateway: sb.Gateway, Workspace: sb.Workspace, Inventory: w.inventory, Label: w.Label,
 		Agent: home.AgentOf(sb), SkippedChecks: w.SkippedChecks,
 	}
 	if w.Versions != nil {

@@ -10,6 +10,7 @@ import (
 	"sandkeeper/backup/gatewaystate"
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/size"
+	"sandkeeper/sandbox"
 )
 
 // Summary is the result of a run: the JSON of docs/design.md 4.2.
@@ -39,6 +40,8 @@ type Totals struct {
 // Outcome is what became of one sandbox. Reason is empty only where there is nothing to explain.
 type Outcome struct {
 	Name        string              `json:"name"`
+	Gateway     string              `json:"gateway,omitempty"`
+	Workspace   string              `json:"workspace,omitempty"`
 	Registered  bool                `json:"registered"`
 	Status      store.Status        `json:"status"`
 	Reason      string              `json:"reason"`
@@ -52,6 +55,9 @@ type Outcome struct {
 
 	err error
 }
+
+// Address is how people write the sandbox.
+func (o Outcome) Address() string { return sandbox.Address(o.Workspace, o.Name) }
 
 // Err is why the sandbox failed, with its type; nil for the others.
 func (o Outcome) Err() error { return o.err }

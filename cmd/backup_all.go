@@ -159,8 +159,7 @@ func (o *backupAllOptions) check() error {
 func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Registry, found *answer) (sandbox.Inventory, []view, error) {
 	a := o.app
 	if o.offline {
-		sources := sandbox.Sources{Registry: registry, Containers: containersOf(a.engines(ctx)), Offline: true, Env: a.Env}
-		inventory, err := sandbox.Take(ctx, sources)
+		inventory, err := sandbox.Take(ctx, a.containerSources(registry, a.engines(ctx), o.store))
 		return inventory, nil, err
 	}
 	if a.nothingRegistered(ctx, registry) {
@@ -172,7 +171,7 @@ func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Regis
 	if err := a.gate(views, action, true); err != nil {
 		return sandbox.Inventory{}, views, err
 	}
-	inventory, err := sandbox.Take(ctx, a.sources(registry, views, a.engines(ctx)))
+	inventory, err := sandbox.Take(ctx, a.sources(registry, views, a.engines(ctx), o.store))
 	if err != nil {
 		report, err := a.reactive(ctx, err, views, action)
 		if report != nil {

@@ -25,7 +25,7 @@ func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 	}
 	var table ui.Table
 	for _, o := range s.Sandboxes {
-		table.Row(string(o.Status), o.Name, outcomeDetail(o))
+		table.Row(string(o.Status), o.Address(), outcomeDetail(o))
 	}
 	if table.Len() == 0 {
 		a.printf("No sandbox to back up.")
@@ -84,10 +84,10 @@ func renderOmitted(a *app, s backup.Summary) {
 	for _, o := range s.Sandboxes {
 		for i, e := range o.Omitted {
 			if i == omittedShown {
-				a.printf("not in the backup of %s: %d more, see: sandkeeper backups show %s", o.Name, len(o.Omitted)-i, o.Name)
+				a.printf("not in the backup of %s: %d more, see: sandkeeper backups show %s", o.Address(), len(o.Omitted)-i, o.Address())
 				break
 			}
-			a.printf("not in the backup of %s: %s (%s)", o.Name, e.Path, e.Reason)
+			a.printf("not in the backup of %s: %s (%s)", o.Address(), e.Path, e.Reason)
 		}
 	}
 }
@@ -96,7 +96,7 @@ func renderOrphans(a *app, s backup.Summary) {
 	var names []string
 	for _, o := range s.Sandboxes {
 		if o.Status == store.Orphaned {
-			names = append(names, ui.Clean(o.Name))
+			names = append(names, ui.Clean(o.Address()))
 		}
 	}
 	if len(names) == 0 {

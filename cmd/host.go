@@ -107,13 +107,13 @@ func (a *app) stateDir() string {
 }
 
 // sources are what the inventory is made of on this host.
-func (a *app) sources(registry sandbox.Registry, views []view, engines engine.Engines) sandbox.Sources {
-	s := sandbox.Sources{Registry: registry, Env: a.Env}
+func (a *app) sources(registry sandbox.Registry, views []view, engines engine.Engines, o storeOptions) sandbox.Sources {
+	s := a.containerSources(registry, engines, o)
+	s.Offline = false
 	if len(views) > 0 {
 		s.Gateway = views[0].seen.Target.Name
 	}
 	s.List = a.listing(views)
-	s.Containers = containersOf(engines)
 	return s
 }
 

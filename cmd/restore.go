@@ -125,7 +125,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Res
 	}
 	engines := a.engines(ctx)
 	request.Engine, _ = engines.Main()
-	inventory, err := sandbox.Take(ctx, sandbox.Sources{Registry: registry, Containers: containersOf(engines), Offline: true, Env: a.Env})
+	inventory, err := sandbox.Take(ctx, a.containerSources(registry, engines, o.store))
 	if err == nil {
 		if sb, one := named(inventory, name); one && sb.Route == sandbox.ByContainer {
 			request.Target, request.Engine = sb, engines.Of(*sb.Container)
@@ -143,7 +143,7 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Re
 	if err := a.gate(views, action, true); err != nil {
 		return request, err
 	}
-	inventory, err := sandbox.Take(ctx, a.sources(registry, views, a.engines(ctx)))
+	inventory, err := sandbox.Take(ctx, a.sources(registry, views, a.engines(ctx), o.store))
 	if err != nil {
 		report, err := a.reactive(ctx, err, views, action)
 		if report != nil {
@@ -172,7 +172,7 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Re
 func named(inventory sandbox.Inventory, name string) (sandbox.Sandbox, bool) {
 	var matches []sandbox.Sandbox
 	for _, sb := range inventory.Sandboxes {
-		if sb.Name == name && sb.Standing != sandbox.Orphaned {
+		if sb.Answers(name) && sb.Standing != sandbox.Orphaned {
 			matches = append(matches, sb)
 		}
 	}

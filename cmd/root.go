@@ -17,6 +17,7 @@ type globalOptions struct {
 	output       string
 	json         bool
 	gateway      string
+	workspace    string
 	color        string
 	quiet        bool
 	verbose      int
@@ -76,6 +77,7 @@ func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
 	choiceVarP(flags, &g.output, "output", "o", []string{"text", "json"}, "form of the result")
 	flags.BoolVar(&g.json, "json", a.JSON, "the same as -o json: one document on standard output")
 	flags.StringVarP(&g.gateway, "gateway", "g", "", "only this gateway (default: the one the sandboxes are recorded on)")
+	flags.StringVar(&g.workspace, "workspace", "", "only this workspace (default: all; a name can also be written WORKSPACE/NAME)")
 	choiceVar(flags, &g.color, "color", []string{"auto", "always", "never"}, "colour on a terminal, everywhere, or nowhere")
 	flags.BoolVarP(&g.quiet, "quiet", "q", false, "no progress on standard error; preflight prints only what is not ok")
 	flags.CountVarP(&g.verbose, "verbose", "v", "say on standard error what was looked at, with what came out and how long it took")
@@ -137,7 +139,7 @@ func noEmptyValues(flags *pflag.FlagSet) error {
 			return usage("give values, or leave the flag out", "--%s has an empty value", flag)
 		}
 	}
-	for _, flag := range []string{"gateway", "backup-dir", "backup", "to", "identity", "gateway-state"} {
+	for _, flag := range []string{"gateway", "workspace", "backup-dir", "backup", "to", "identity", "gateway-state"} {
 		value, err := flags.GetString(flag)
 		if err == nil && flags.Changed(flag) && value == "" {
 			return usage("give a value, or leave the flag out", "--%s is empty", flag)

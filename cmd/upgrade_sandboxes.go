@@ -166,7 +166,7 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 		return none, err
 	}
 	s.engines = a.engines(ctx)
-	s.inventory, err = sandbox.Take(ctx, a.sources(registry, s.views, s.engines))
+	s.inventory, err = sandbox.Take(ctx, a.sources(registry, s.views, s.engines, o.store))
 	if err != nil {
 		report, err := a.reactive(ctx, err, s.views, action)
 		if report != nil {
@@ -223,13 +223,13 @@ func onlyThese(all []sandbox.Sandbox, names []string) ([]sandbox.Sandbox, error)
 		if slices.Contains(names[:i], name) {
 			continue
 		}
-		before := len(chosen)
+		found := slices.ContainsFunc(all, func(sb sandbox.Sandbox) bool { return sb.Answers(name) })
 		for _, sb := range all {
-			if sb.Name == name {
+			if sb.Answers(name) && !slices.ContainsFunc(chosen, func(have sandbox.Sandbox) bool { return have.Key() == sb.Key() }) {
 				chosen = append(chosen, sb)
 			}
 		}
-		if len(chosen) == before {
+		if !found {
 			f := notFound("there is no sandbox %q", name)
 			f.Hint = "sandkeeper upgrade-sandboxes --check shows the sandboxes"
 			return nil, f

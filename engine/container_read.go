@@ -32,6 +32,11 @@ func fromInspect(i container.InspectResponse) Container {
 	if i.Path != "" {
 		c.Command = append([]string{i.Path}, i.Args...)
 	}
+	for _, variable := range i.Config.Env {
+		if url, ok := strings.CutPrefix(variable, "OPENSHELL_ENDPOINT="); ok {
+			c.Endpoint = url
+		}
+	}
 	c.AutoRemove = i.HostConfig != nil && i.HostConfig.AutoRemove
 	return c.claimed()
 }

@@ -17,11 +17,13 @@ import (
 // ExecRequest is one command to run inside a sandbox.
 type ExecRequest struct {
 	Gateway string
-	Name    string
-	Argv    []string
-	Stdin   io.Reader     // nil is /dev/null; the CLI reads all of it, at most 4 MiB, before it starts (docs/facts/openshell.md 2.3)
-	Stdout  io.Writer     // receives the raw bytes as they come; nil discards them
-	Timeout time.Duration // of the whole command, rounded up to seconds; 0 means that only ctx ends it
+	// Workspace is that of the sandbox; "" is the one that the CLI takes by itself. A CLI before 0.0.88 knows none.
+	Workspace string
+	Name      string
+	Argv      []string
+	Stdin     io.Reader     // nil is /dev/null; the CLI reads all of it, at most 4 MiB, before it starts (docs/facts/openshell.md 2.3)
+	Stdout    io.Writer     // receives the raw bytes as they come; nil discards them
+	Timeout   time.Duration // of the whole command, rounded up to seconds; 0 means that only ctx ends it
 }
 
 // ExecResult is how the command inside the sandbox ended.
@@ -59,7 +61,11 @@ const execGrace = 15 * time.Second
 // Exec runs a command inside a sandbox. A command that ran and failed is a result; a *MismatchError or *ExecError means that it was not
 // run or not seen to its end.
 func (c *CLI) Exec(ctx context.Context, r ExecRequest) (ExecResult, error) {
-	cmd := c.command(r.Gateway, "sandbox", "exec")
+	in := *c
+	if r.Workspace != "" {
+		in.Env = c.Env.With("OPENSHELL_WORKSPACE=" + r.Workspace)
+	}
+	cmd := in.command(r.Gateway, "sandbox", "exec")
 	cmd.Args = append(cmd.Args, "-n", r.Name)
 	cmd.Timeout = 0
 	if r.Timeout > 0 {

@@ -72,7 +72,7 @@ func (l *look) askEngine(ctx context.Context, s Sources) {
 // (docs/facts/openshell-0.1.md 1.1), and on Podman no namespace, so namespace and id decide, or the id alone.
 func (l look) companionOf(c engine.Container) *engine.Container {
 	for i, beside := range l.beside {
-		if beside.SandboxID == c.SandboxID && c.SandboxID != "" && (c.Podman || beside.Namespace == c.Namespace) {
+		if beside.SandboxID == c.SandboxID && c.SandboxID != "" && beside.Host == c.Host && (c.Podman || beside.Namespace == c.Namespace) {
 			return &l.beside[i]
 		}
 	}

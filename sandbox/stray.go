@@ -32,7 +32,7 @@ func (l *look) findOrigins(ctx context.Context, s Sources) {
 	}
 	for _, c := range l.containers {
 		if !listed[c.SandboxID] {
-			l.origins[c.ID] = s.Origin(ctx, c)
+			l.origins[c.ID] = s.Origin(ctx, c, l.companionOf(c))
 		}
 	}
 }

@@ -23,8 +23,9 @@ type Sources struct {
 	Gateway  string // the gateway that is meant, as the CLI knows it; "" when none is
 	// Only limits the inventory to one gateway, Workspace to one workspace; "" is no limit.
 	Only, Workspace string
-	// Origin names the gateway that made a container which no row and no list claims, "" where it is not known; nil knows none.
-	Origin func(ctx context.Context, c engine.Container) string
+	// Origin names the gateway that made a container which no list claims, "" where it is not known; nil knows none. The companion is
+	// nil where the container has none.
+	Origin func(ctx context.Context, c engine.Container, companion *engine.Container) string
 	// List lists one gateway's sandboxes, all of them, or fails. It is called at the same time for several gateways.
 	List func(ctx context.Context, gateway string) ([]openshell.Sandbox, error)
 	// Containers lists the engine's labelled containers in all states; nil, or an error wrapping ErrNoEngine, means no engine.

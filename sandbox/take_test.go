@@ -49,7 +49,7 @@ func (h *host) called(what string) (times int) {
 func (h *host) sources() Sources {
 	return Sources{
 		Registry: Registry{Present: !h.noRegistry, Rows: h.rows, Elsewhere: h.elsewhere}, Gateway: h.gateway, Offline: h.offline,
-		Only: h.only, Workspace: h.in, Origin: func(_ context.Context, c engine.Container) string { return h.origins[c.ID] },
+		Only: h.only, Workspace: h.in, Origin: func(_ context.Context, c engine.Container, _ *engine.Container) string { return h.origins[c.ID] },
 		List: func(_ context.Context, name string) ([]openshell.Sandbox, error) {
 			if again := h.called("list " + name); again > 0 && h.later != nil {
 				return h.later[name], nil

@@ -26,6 +26,7 @@ type Manifest struct {
 	Sandbox   string `json:"sandbox"`
 	SandboxID string `json:"sandboxId,omitempty"`
 	Gateway   string `json:"gateway,omitempty"`
+	Workspace string `json:"workspace,omitempty"` // "" is the default one
 	Inventory string `json:"inventory,omitempty"` // which listings it came from: sandbox.Inventory.Source, or "containers"
 	Label     string `json:"label,omitempty"`
 	Tool      string `json:"tool,omitempty"` // version of the program that wrote it

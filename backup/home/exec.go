@@ -35,6 +35,7 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 type ExecHome struct {
 	Cli     Execer
 	Gateway string
+	Space   string // the workspace
 	Name    string
 	Dir     string
 
@@ -51,7 +52,7 @@ func (h *ExecHome) Read(ctx context.Context) (io.ReadCloser, string, error) {
 	sent := &countWriter{to: to}
 	go func() {
 		result, err := h.Cli.Exec(ctx, openshell.ExecRequest{
-			Gateway: h.Gateway, Name: h.Name, Argv: []string{"tar", "-cf", "-", "-C", h.Dir, "."}, Stdout: sent,
+			Gateway: h.Gateway, Workspace: h.Space, Name: h.Name, Argv: []string{"tar", "-cf", "-", "-C", h.Dir, "."}, Stdout: sent,
 		})
 		to.CloseWithError(h.judge(result, err, sent.n))
 	}()

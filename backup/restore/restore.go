@@ -200,7 +200,7 @@ func (r RestoreRequest) where(ctx context.Context) (place, string, error) {
 		return &containerPlace{ContainerHome: h}, h.Dir, err
 	case r.Target.Route == sandbox.ByExec && r.CLI != nil:
 		dir := home.AgentHome(home.AgentOf(r.Target))
-		return &execPlace{home.ExecHome{Cli: r.CLI, Gateway: r.Target.Gateway, Name: r.Target.Name, Dir: dir}}, dir, nil
+		return &execPlace{home.ExecHome{Cli: r.CLI, Gateway: r.Target.Gateway, Space: r.Target.Workspace, Name: r.Target.Name, Dir: dir}}, dir, nil
 	}
 	why := cmp.Or(r.Target.Reason, "it has no container on this host and is not reached through a gateway")
 	return nil, "", fmt.Errorf("sandbox %q cannot be restored to: %s", r.Target.Name, why)

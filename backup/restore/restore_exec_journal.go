@@ -26,19 +26,21 @@ const (
 // ExecEntry is the journal's word on one sandbox whose home a restore replaces through its gateway: enough to make it whole without
 // the process that did it.
 type ExecEntry struct {
-	Sandbox  string    `json:"sandbox"` // that is restored into
-	Gateway  string    `json:"gateway"`
-	From     string    `json:"from"` // the backup's sandbox
-	Backup   string    `json:"backup"`
-	Home     string    `json:"home"`
-	Stage    string    `json:"stage"` // a folder in the home
-	Step     ExecStep  `json:"step"`
-	Names    []string  `json:"names,omitempty"` // what is replaced, in the home; none: all of it
-	Carry    []string  `json:"carry,omitempty"` // what is taken over from the old content
-	Previous string    `json:"previous"`        // id of the backup of the home from before
-	PID      int       `json:"pid"`             // the process that restores
-	Started  int64     `json:"started"`         // when it started, ms since 1970
-	At       time.Time `json:"at"`              // when the restore began
+	Sandbox string `json:"sandbox"` // that is restored into
+	Gateway string `json:"gateway"`
+	// Workspace is that of the sandbox; "" in a record of a version that knew none.
+	Workspace string    `json:"workspace,omitempty"`
+	From      string    `json:"from"` // the backup's sandbox
+	Backup    string    `json:"backup"`
+	Home      string    `json:"home"`
+	Stage     string    `json:"stage"` // a folder in the home
+	Step      ExecStep  `json:"step"`
+	Names     []string  `json:"names,omitempty"` // what is replaced, in the home; none: all of it
+	Carry     []string  `json:"carry,omitempty"` // what is taken over from the old content
+	Previous  string    `json:"previous"`        // id of the backup of the home from before
+	PID       int       `json:"pid"`             // the process that restores
+	Started   int64     `json:"started"`         // when it started, ms since 1970
+	At        time.Time `json:"at"`              // when the restore began
 }
 
 // stagePrefix begins the names of stages.
@@ -100,7 +102,7 @@ type execMark struct {
 
 func (j *restoreJob) execMark(p *execPlace, tail string) (*execMark, error) {
 	m := &execMark{entry: ExecEntry{
-		Sandbox: p.Name, Gateway: p.Gateway, From: j.manifest.Sandbox, Backup: j.Backup.ID, Home: p.Dir, Step: ExecStaging,
+		Sandbox: p.Name, Gateway: p.Gateway, Workspace: p.Space, From: j.manifest.Sandbox, Backup: j.Backup.ID, Home: p.Dir, Step: ExecStaging,
 		Stage: path.Join(p.Dir, stagePrefix+j.Backup.ID+"-"+tail), PID: os.Getpid(), At: time.Now().UTC(),
 	}}
 	if !j.pick.whole() {

@@ -18,7 +18,7 @@ func InterruptedExecRestores(dir string) ([]ExecEntry, error) {
 // FinishExecRestore makes the sandbox of a killed restore whole: with the content from before where the new one was not confirmed,
 // with the new one where it was. Nothing of the restore is left in it then. It may be repeated, also after it was killed itself.
 func FinishExecRestore(ctx context.Context, dir string, entry ExecEntry, cli home.Execer) error {
-	p := &execPlace{home.ExecHome{Cli: cli, Gateway: entry.Gateway, Name: entry.Sandbox, Dir: entry.Home}}
+	p := &execPlace{home.ExecHome{Cli: cli, Gateway: entry.Gateway, Space: entry.Workspace, Name: entry.Sandbox, Dir: entry.Home}}
 	if err := p.finish(ctx, entry); err != nil {
 		return fmt.Errorf("sandbox %q, in which a restore did not end, is not whole: %w", entry.Sandbox, err)
 	}

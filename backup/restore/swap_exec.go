@@ -173,7 +173,7 @@ func (p *execPlace) send(ctx context.Context, j *restoreJob, pack *packer, stage
 // shell runs a script in the sandbox.
 func (p *execPlace) shell(ctx context.Context, script, stage string, in io.Reader, names ...string) error {
 	argv := append([]string{"sh", "-c", script, "sh", p.Dir, stage}, names...)
-	r, err := p.Cli.Exec(ctx, openshell.ExecRequest{Gateway: p.Gateway, Name: p.Name, Argv: argv, Stdin: in})
+	r, err := p.Cli.Exec(ctx, openshell.ExecRequest{Gateway: p.Gateway, Workspace: p.Space, Name: p.Name, Argv: argv, Stdin: in})
 	if err != nil {
 		return err
 	}

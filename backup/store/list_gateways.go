@@ -18,6 +18,20 @@ func (e *GatewaysError) Error() string {
 	return fmt.Sprintf("backups under the name %q are of different sandboxes, on gateways %s", e.Sandbox, strings.Join(e.Gateways, ", "))
 }
 
+// GatewayOf is the gateway in the newest manifest of that sandbox id; "" when no backup under the name says one.
+func (s *Store) GatewayOf(sandbox, id string) string {
+	all, err := s.Backups(sandbox)
+	if err != nil || id == "" {
+		return ""
+	}
+	for _, b := range all {
+		if b.Whole() && b.Manifest.SandboxID == id && b.Manifest.Gateway != "" {
+			return b.Manifest.Gateway
+		}
+	}
+	return ""
+}
+
 // LatestOn is the newest whole backup of the sandbox on that gateway; "" stands for the only gateway that the sandbox's backups name,
 // and is a *GatewaysError when they name several.
 func (s *Store) LatestOn(sandbox, gateway string) (Backup, error) {

@@ -38,7 +38,7 @@ func (c *Container) details() map[string]any {
 			"Status": c.State, "Running": c.State == "running" || c.State == "paused", "Paused": c.State == "paused",
 			"StartedAt": c.Started.Format(time.RFC3339Nano),
 		},
-		"Config":          map[string]any{"Image": c.Image, "Labels": c.labels()},
+		"Config":          map[string]any{"Image": c.Image, "Labels": c.labels(), "Env": c.Env},
 		"Mounts":          c.mounts(),
 		"NetworkSettings": map[string]any{"Ports": c.published()},
 	}

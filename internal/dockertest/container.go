@@ -16,6 +16,7 @@ type Container struct {
 	Image   string
 	ImageID string
 	Workdir string   // WORKDIR of its image
+	Env     []string // NAME=VALUE
 	Command []string // program and arguments of its main process; none is a shell
 	State   string   // "running", "paused", "exited", "created", …
 	Created time.Time
