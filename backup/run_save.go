@@ -202,8 +202,8 @@ func (r *reading) capture(ctx context.Context, a home.Sink) error {
 	if err := home.Capture(ctx, r.home, a, r.stall, r.meter); err != nil {
 		return err
 	}
-	if late, ok := r.home.(interface{ omitUnread(home.Sink) }); ok {
-		late.omitUnread(a)
+	if late, ok := r.home.(interface{ OmitUnread(home.Sink) }); ok {
+		late.OmitUnread(a)
 	}
 	keep()
 	return nil

@@ -87,8 +87,8 @@ func (h *ExecHome) judge(r openshell.ExecResult, err error, sent int64) error {
 	return nil
 }
 
-// omitUnread lists what tar could not read. To be called after the stream has ended.
-func (h *ExecHome) omitUnread(into Sink) {
+// OmitUnread lists what tar could not read. To be called after the stream has ended.
+func (h *ExecHome) OmitUnread(into Sink) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, entry := range h.unread {
