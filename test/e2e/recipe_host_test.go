@@ -21,7 +21,6 @@ import (
 // recipeHost is a host whose gateway, of any version, made its one sandbox, a real container, from a recipe with everything in it.
 type recipeHost struct {
 	*upgradeHost
-	version string
 	records *gateway.Records
 	made    gateway.Sandbox
 	mounted string // what the recipe mounts at /data
@@ -36,13 +35,13 @@ func withRealCLI(version string) bool { return slices.Contains(realVersions(), v
 func newRecipeHost(t *testing.T, version string, secured ...func(*gateway.Server)) *recipeHost {
 	t.Helper()
 	e := newEngine(t)
-	h := &recipeHost{version: version, mounted: t.TempDir(), records: gateway.NewRecords(
+	h := &recipeHost{mounted: t.TempDir(), records: gateway.NewRecords(
 		gateway.Provider{ID: gateway.NewID(), Name: "github", Type: "github", Credentials: []string{"GITHUB_TOKEN"}},
 		gateway.Provider{ID: gateway.NewID(), Name: "nvidia-prod", Type: "nvidia", Config: map[string]string{"region": "us-west"}},
 	)}
-	h.upgradeHost = &upgradeHost{engine: e, name: "re" + gateway.NewID()[:8], image: fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))}
+	h.upgradeHost = &upgradeHost{version: version, lenient: true, engine: e, name: "re" + gateway.NewID()[:8], image: fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))}
 	h.realHost.t = t
-	h.drive(version, listening()...)
+	h.drive()
 	t.Cleanup(func() { h.sweep() })
 	h.oldID = h.build("one")
 	wanted := gateway.Sandbox{Name: h.name, Spec: h.everything(), Labels: map[string]string{"team": "red", "tier": "gold"}, Later: protoText(990, "of the future")}

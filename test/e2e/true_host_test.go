@@ -135,10 +135,7 @@ type agentImage struct {
 // agent makes such an image, with its user (998) and its home.
 func (h *trueHost) agent(a agentImage) (id string) {
 	h.t.Helper()
-	content := []entry{
-		{name: "etc/passwd", mode: 0o644, content: "root:x:0:0:root:/root:/bin/sh\n" + a.user + ":x:998:998::" + a.workdir + ":/bin/sh\n"},
-		{name: "etc/group", mode: 0o644, content: "root:x:0:\n" + a.user + ":x:998:\n"},
-	}
+	content := accounts(a.user, a.workdir)
 	if home := strings.Trim(a.workdir, "/"); home != "sandbox" { // which every image has
 		content = append(content, entry{name: home, dir: true, mode: 0o755, uid: 998})
 	}
@@ -149,6 +146,14 @@ func (h *trueHost) agent(a agentImage) (id string) {
 	id = h.engine.buildWith(a.reference, changes, append(content, a.more...)...)
 	h.images = append(h.images, id)
 	return id
+}
+
+// accounts are the files that name an image's users: root, and the agent's.
+func accounts(user, home string) []entry {
+	return []entry{
+		{name: "etc/passwd", mode: 0o644, content: "root:x:0:0:root:/root:/bin/sh\n" + user + ":x:998:998::" + home + ":/bin/sh\n"},
+		{name: "etc/group", mode: 0o644, content: "root:x:0:\n" + user + ":x:998:\n"},
+	}
 }
 
 // create makes a sandbox and waits until its phase is the wanted one.

@@ -46,11 +46,10 @@ func refuseFirst(u *upgradeHost) {
 
 // runs makes the first sandbox run another command, and the next one the usual one again.
 func (u *upgradeHost) runs(command ...string) {
-	usual := u.driver.Command
 	u.backend.beforeCreate = func(n int, _ gateway.Sandbox) error {
-		u.driver.Command = usual
+		u.driver.Runs(u.usual()...)
 		if n == 1 {
-			u.driver.Command = command
+			u.driver.Runs(command...)
 		}
 		return nil
 	}
@@ -117,7 +116,7 @@ func upgradeFaults() []upgradeFault {
 		},
 		{
 			name: "it cannot live with the old home", arrange: func(u *upgradeHost) {
-				u.runs("/bin/sh", "-c", "[ -e /sandbox/big ] && exit 1; trap 'exit 0' TERM; /bin/sleep 600 & wait")
+				u.runs("/bin/picky")
 			}, args: []string{"--settle", "2s", "--ready-limit", "3s"}, step: "starting", says: []string{`"Stopped"`},
 		},
 		{

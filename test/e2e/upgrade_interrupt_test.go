@@ -77,8 +77,8 @@ func TestUpgradeCutOffWhileTheSandboxStops(t *testing.T) {
 	}{{signal: syscall.SIGINT}, {syscall.SIGKILL, "--rollback", "rolled_back"}, {syscall.SIGKILL, "--resume", "upgraded"}} {
 		t.Run(c.signal.String()+" "+c.then, func(t *testing.T) {
 			t.Parallel()
-			u := newUpgradeHost(t, "running", "/bin/sleep", "600")
-			u.driver.Command = listening() // of those that come after it
+			u := newUpgradeHost(t, "running", "/bin/deaf")
+			u.driver.Runs(u.usual()...) // of those that come after it
 			p := u.during("stopping", func(child *os.Process) {
 				time.Sleep(time.Second) // the engine has told the process, and waits
 				u.must(child.Signal(c.signal))

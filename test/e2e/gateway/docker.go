@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +35,6 @@ type Docker struct {
 	Endpoint   string // where sandboxes find the gateway
 	TLS        *PKI   // nil: sandboxes get no certificates
 	Database   string // path; "" is the default one below Home
-	Command    string // main process of the agent; "" is the driver's own, "sleep infinity"
 
 	EnableBindMounts bool // [openshell.drivers.docker] enable_bind_mounts
 
@@ -45,6 +45,7 @@ type Docker struct {
 	work    sync.WaitGroup
 
 	mu       sync.Mutex
+	command  string              // main process of the agent; "" is the driver's own
 	sessions map[string]string   // the container whose supervisor is connected, by sandbox id
 	seen     map[string]snapshot // what the last look saw, by sandbox id
 	fences   map[string]string   // when the run ended that a start has followed, by sandbox id
@@ -156,4 +157,11 @@ func (d *Docker) enter(ctx context.Context, s Sandbox, p Phase, reason, message 
 		s.Phase, s.Reason, s.Message = p, reason, message
 		return true
 	})
+}
+
+// Runs sets the main process of the agents that are created from now on; no word of it has a space in it.
+func (d *Docker) Runs(command ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.command = strings.Join(command, " ")
 }

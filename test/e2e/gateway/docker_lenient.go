@@ -190,3 +190,6 @@ func (d *Lenient) Exec(ctx context.Context, s Sandbox, e Exec) (int, error) {
 		Cmd: e.Argv, Env: pairsOf(e.Env), WorkingDir: e.Workdir, AttachStdin: true, AttachStdout: true, AttachStderr: true,
 	}, e)
 }
+
+// Runs sets the main process of the sandboxes that are created from now on.
+func (d *Lenient) Runs(command ...string) { d.Command = command }

@@ -162,11 +162,17 @@ func (d *Docker) environment(s Sandbox, r recipe, imageUser string) []string {
 	maps.Copy(all, map[string]string{
 		"PATH":               "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"OPENSHELL_ENDPOINT": d.Endpoint, "OPENSHELL_SANDBOX": s.Name, "OPENSHELL_SANDBOX_ID": s.ID,
-		"OPENSHELL_SANDBOX_COMMAND": cmp.Or(d.Command, "sleep infinity"), "OPENSHELL_SSH_SOCKET_PATH": "/run/openshell/ssh.sock",
+		"OPENSHELL_SANDBOX_COMMAND": d.mainProcess(), "OPENSHELL_SSH_SOCKET_PATH": "/run/openshell/ssh.sock",
 		"OPENSHELL_TELEMETRY_ENABLED": "true", "OPENSHELL_SANDBOX_TOKEN_FILE": tokenPath,
 		"OPENSHELL_OCI_IMAGE_USER": imageUser, "OPENSHELL_SANDBOX_UID": "", "OPENSHELL_SANDBOX_GID": "",
 	})
 	return pairsOf(all)
+}
+
+func (d *Docker) mainProcess() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return cmp.Or(d.command, "sleep infinity")
 }
 
 // Exec runs the command in the container as the supervisor does: as the agent's user, in its home.
