@@ -39,21 +39,25 @@ const trueVersion = "0.0.110"
 // newTrueHost has no sandbox yet. The options change the driver before it is opened.
 func newTrueHost(t *testing.T, options ...func(*gateway.Docker)) *trueHost {
 	t.Helper()
-	cli := realCLI(t, trueVersion)
-	pki, err := gateway.NewPKI()
-	if err != nil {
-		t.Fatal(err)
-	}
+	return newHostOf(t, trueVersion, realCLI(t, trueVersion), options)
+}
+
+func newHostOf(t *testing.T, version, cli string, options []func(*gateway.Docker)) *trueHost {
+	t.Helper()
 	h := &trueHost{engine: newEngine(t), realHost: realHost{t: t, home: t.TempDir(), openshell: cli}}
 	h.env = append(engineEnv(), "HOME="+h.home, "LANG=C.UTF-8", "NO_GRAPHICS=1", "PATH="+filepath.Dir(cli)+":/usr/bin:/bin")
+	pki, err := gateway.NewPKI()
+	h.must(err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	h.must(err)
 	port := l.Addr().(*net.TCPAddr).Port
+	h.must(l.Close())
 	h.driver = &gateway.Docker{
-		Client: h.engine.client, Version: trueVersion, Namespace: "e2e-" + gateway.NewID()[:8], Home: h.home,
-		Supervisor: supervisorFile(t, trueVersion), Endpoint: fmt.Sprintf("https://host.openshell.internal:%d/", port), TLS: pki,
+		Client: h.engine.client, Version: version, Namespace: "e2e-" + gateway.NewID()[:8], Home: h.home,
+		Supervisor: supervisorFile(t, version), Endpoint: fmt.Sprintf("https://host.openshell.internal:%d/", port), TLS: pki,
+	}
+	if gateway.GenerationOf(version) == gateway.Timestamps {
+		h.driver.SupervisorImage = h.supervisorImage(version)
 	}
 	for _, option := range options {
 		option(h.driver)
@@ -62,8 +66,7 @@ func newTrueHost(t *testing.T, options ...func(*gateway.Docker)) *trueHost {
 	t.Cleanup(h.sweep)
 	secured, err := pki.Server(tls.RequireAndVerifyClientCert)
 	h.must(err)
-	h.server = &gateway.Server{Version: trueVersion, Backend: h.driver, TLS: secured}
-	h.must(l.Close())
+	h.server = &gateway.Server{Version: version, Backend: h.driver, TLS: secured}
 	h.power = &power{t: t, server: h.server, address: l.Addr().String()}
 	h.power.on()
 	t.Cleanup(h.power.off)
@@ -159,7 +162,7 @@ func accounts(user, home string) []entry {
 // create makes a sandbox and waits until its phase is the wanted one.
 func (h *trueHost) create(s gateway.Sandbox, want gateway.Phase) gateway.Sandbox {
 	h.t.Helper()
-	s.Spec = s.NewSpec(trueVersion)
+	s.Spec = s.NewSpec(h.driver.Version)
 	made, err := h.driver.Create(h.t.Context(), s)
 	h.must(err)
 	if made.Phase != gateway.Provisioning {

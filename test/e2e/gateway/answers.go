@@ -78,6 +78,9 @@ func (s *Server) create(ctx context.Context, in message) (message, error) {
 }
 
 func (s *Server) delete(ctx context.Context, in message) (message, error) {
+	if GenerationOf(s.Version) == Timestamps {
+		return s.deleteWithOutcome(ctx, in)
+	}
 	r, err := nameSchema(s.Version).read("DeleteSandboxRequest", in)
 	if err != nil {
 		return nil, err
@@ -87,11 +90,43 @@ func (s *Server) delete(ctx context.Context, in message) (message, error) {
 		return nil, err
 	}
 	var m message
-	if GenerationOf(s.Version) == Timestamps {
-		m.number(2, map[bool]uint64{true: 1, false: 3}[deleted])
+	m.flag(1, deleted)
+	return m, nil
+}
+
+// Outcomes of a deletion since 0.1.0.
+const (
+	deletionCompleted = 1
+	deletionAccepted  = 2
+	alreadyAbsent     = 3
+)
+
+// deleteWithOutcome says since 0.1.0 what became of it: what is still listed was only accepted, what is missing may be asked for.
+func (s *Server) deleteWithOutcome(ctx context.Context, in message) (message, error) {
+	schema := nameSchema(s.Version)
+	schema[3] = slot{"allow_missing", varint, toAllowMissing}
+	r, err := schema.read("DeleteSandboxRequest", in)
+	if err != nil {
+		return nil, err
+	}
+	var m message
+	known, err := s.named(ctx, r)
+	if status.Code(err) == codes.NotFound && r.allowMissing {
+		m.number(2, alreadyAbsent)
 		return m, nil
 	}
-	m.flag(1, deleted)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Backend.Delete(ctx, r.key()); err != nil {
+		return nil, err
+	}
+	m.number(2, deletionCompleted)
+	if _, err := s.find(ctx, known.ID); err == nil {
+		m = nil
+		m.number(2, deletionAccepted)
+	}
+	m.text(3, known.ID)
 	return m, nil
 }
 

@@ -37,9 +37,12 @@ type Docker struct {
 	Database   string // path; "" is the default one below Home
 
 	EnableBindMounts bool // [openshell.drivers.docker] enable_bind_mounts
+	SlowDeletes      bool // a deletion is only accepted, and done afterwards
+
+	SupervisorImage string // reference of the image of companions, since 0.1.0
 
 	store   *store
-	network network
+	layout  layout
 	running context.Context // ends with Close and Shutdown
 	stop    context.CancelFunc
 	work    sync.WaitGroup
@@ -56,10 +59,14 @@ const lookEvery = 2 * time.Second
 
 // Open reads the database, starts what was running when the gateway was stopped, and begins to look at the containers.
 func (d *Docker) Open(ctx context.Context) (err error) {
-	if d.store, err = openStore(ctx, d.databasePath()); err != nil {
+	if d.store, err = openStore(ctx, d.databasePath(), d.Version); err != nil {
 		return err
 	}
-	if err := d.prepare(ctx); err != nil {
+	d.layout = &single{Docker: d}
+	if GenerationOf(d.Version) == Timestamps {
+		d.layout = &pair{Docker: d}
+	}
+	if err := d.layout.prepare(ctx); err != nil {
 		return err
 	}
 	d.sessions, d.seen, d.fences = map[string]string{}, map[string]snapshot{}, map[string]string{}
@@ -124,13 +131,18 @@ func (d *Docker) Delete(ctx context.Context, key string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if c != nil {
-		if err := d.Client.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}); err != nil {
-			return false, status.Errorf(codes.Internal, "delete docker sandbox container failed: %v", err)
-		}
+	if d.SlowDeletes {
+		d.work.Go(func() { _ = d.remove(d.running, s, c) }) // nobody waits for it
+		return true, nil
 	}
-	d.removeToken(s)
-	return c != nil, d.store.remove(ctx, s.ID)
+	return c != nil, d.remove(ctx, s, c)
+}
+
+func (d *Docker) remove(ctx context.Context, s Sandbox, c *container.Summary) error {
+	if err := d.layout.discard(ctx, s, c); err != nil {
+		return status.Errorf(codes.Internal, "delete docker sandbox container failed: %v", err)
+	}
+	return d.store.remove(ctx, s.ID)
 }
 
 // find is the container with a sandbox's id, nil when there is none. Nothing but labels is looked at.
@@ -148,6 +160,15 @@ func (d *Docker) find(ctx context.Context, id string) (*container.Summary, error
 }
 
 func (d *Docker) own() filters.Args {
+	own := d.every()
+	for _, role := range d.layout.roles() {
+		own.Add("label", role)
+	}
+	return own
+}
+
+// every selects all containers of this gateway, whatever their role.
+func (d *Docker) every() filters.Args {
 	return filters.NewArgs(filters.Arg("label", labelManagedBy+"=openshell"), filters.Arg("label", labelNamespace+"="+d.Namespace))
 }
 

@@ -1,63 +1,13 @@
 package gateway
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/containerd/errdefs"
-	dockernetwork "github.com/docker/docker/api/types/network"
 )
-
-// networkName is Docker's network that all sandboxes of a host share (DEFAULT_DOCKER_NETWORK_NAME).
-const networkName = "openshell-docker"
-
-// network is where the sandboxes find their gateway.
-type network struct{ gateway string }
-
-// prepare puts what every sandbox needs on the host: the network, the supervisor's program, the certificates.
-func (d *Docker) prepare(ctx context.Context) error {
-	var err error
-	if d.network, err = d.ensureNetwork(ctx); err != nil {
-		return fmt.Errorf("the network %s: %w", networkName, err)
-	}
-	if err := d.installSupervisor(); err != nil {
-		return fmt.Errorf("the supervisor: %w", err)
-	}
-	if d.TLS == nil {
-		return nil
-	}
-	files := map[string][]byte{"ca.crt": d.TLS.CA, "client/tls.crt": d.TLS.ClientCert, "client/tls.key": d.TLS.ClientKey}
-	for name, content := range files {
-		if err := place(d.tlsFile(name), content, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *Docker) ensureNetwork(ctx context.Context) (network, error) {
-	_, err := d.Client.NetworkCreate(ctx, networkName, dockernetwork.CreateOptions{
-		Driver: "bridge", Attachable: true, Labels: map[string]string{labelManagedBy: "openshell"},
-	})
-	if err != nil && !errdefs.IsConflict(err) { // another gateway made it
-		return network{}, err
-	}
-	seen, err := d.Client.NetworkInspect(ctx, networkName, dockernetwork.InspectOptions{})
-	if err != nil {
-		return network{}, err
-	}
-	if len(seen.IPAM.Config) == 0 {
-		return network{}, errors.New("it has no gateway address")
-	}
-	return network{gateway: seen.IPAM.Config[0].Gateway}, nil
-}
 
 // supervisorFile is the path of the supervisor's program, which the real driver takes out of an image and keeps by that image's digest.
 func (d *Docker) supervisorFile() (path string, content []byte, err error) {

@@ -18,7 +18,7 @@ func (d *Docker) SetPhase(ctx context.Context, key string, p Phase) (Sandbox, er
 		return s, err
 	case p == Stopped && s.Phase != Ready && s.Phase != Stopping:
 		return s, status.Errorf(codes.FailedPrecondition, "sandbox must be Ready to stop (current phase: %s)", s.Phase)
-	case p == Ready && s.Phase != Stopped && s.Phase != Starting:
+	case p == Ready && !d.startable(s):
 		return s, status.Errorf(codes.FailedPrecondition, "sandbox must be Stopped to start (current phase: %s)", s.Phase)
 	case p == Stopped:
 		return d.suspend(ctx, s)
@@ -30,6 +30,14 @@ func (d *Docker) SetPhase(ctx context.Context, key string, p Phase) (Sandbox, er
 		return s, err
 	}
 	return d.store.byID(ctx, s.ID)
+}
+
+// startable reports whether a start is allowed: from Stopped, and since 0.1.0 after an end of the main process or of the gateway.
+func (d *Docker) startable(s Sandbox) bool {
+	if s.Phase == Stopped || s.Phase == Starting {
+		return true
+	}
+	return GenerationOf(d.Version) == Timestamps && (s.Phase == Completed || s.Reason == "MainProcessFailed" || s.Reason == "GatewayUnreachable")
 }
 
 // suspend stops a sandbox and makes it Stopped. Whoever asked may go away meanwhile.
@@ -53,8 +61,13 @@ func (d *Docker) stopContainer(ctx context.Context, s Sandbox) error {
 	if c == nil {
 		return status.Error(codes.NotFound, "sandbox not found")
 	}
-	limit := 10 // stop_timeout_secs
-	return d.Client.ContainerStop(ctx, c.ID, container.StopOptions{Timeout: &limit})
+	return d.layout.stop(ctx, s, c)
+}
+
+// stopLimit is how many seconds a sandbox has to end (stop_timeout_secs).
+func stopLimit() *int {
+	limit := 10
+	return &limit
 }
 
 // startContainer starts a container that has ended or never ran; in any other state there is nothing to do, also when it is paused.
@@ -72,7 +85,10 @@ func (d *Docker) startContainer(ctx context.Context, s Sandbox) error {
 	if before, err := d.Client.ContainerInspect(ctx, c.ID); err == nil && before.State != nil && c.State == container.StateExited {
 		d.fence(s.ID, before.State.FinishedAt)
 	}
-	if err := d.Client.ContainerStart(ctx, c.ID, container.StartOptions{}); err != nil {
+	if err := d.layout.restart(ctx, s, c); err != nil {
+		if code := status.Code(err); code == codes.FailedPrecondition {
+			return err
+		}
 		return status.Errorf(codes.Internal, "start sandbox failed: start docker sandbox container failed: %v", err)
 	}
 	d.follow(s.ID, c.ID)
@@ -105,10 +121,10 @@ func (d *Docker) resume(ctx context.Context) error {
 		return err
 	}
 	for _, s := range all {
-		if !s.Phase.runs() {
+		if !s.Phase.runs() && s.Reason != "ContainerRuntimeRestart" {
 			continue
 		}
-		err := d.startContainer(ctx, s)
+		err := d.bringBack(ctx, s)
 		switch {
 		case status.Code(err) == codes.NotFound:
 			_, err = d.enter(ctx, s, Failed, "BackendResourceMissing", "Sandbox compute resource disappeared while the gateway was offline")
@@ -120,6 +136,19 @@ func (d *Docker) resume(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// bringBack starts a sandbox with the gateway. A workload that runs without a companion cannot get another one: it is stopped first.
+func (d *Docker) bringBack(ctx context.Context, s Sandbox) error {
+	if GenerationOf(d.Version) == Timestamps {
+		if err := d.stopContainer(ctx, s); err != nil {
+			return err
+		}
+		if _, err := d.enter(ctx, s, Starting, "Starting", "Gateway started"); err != nil {
+			return err
+		}
+	}
+	return d.startContainer(ctx, s)
 }
 
 // runs reports whether a sandbox in this phase is meant to have a running container.

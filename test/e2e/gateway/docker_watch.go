@@ -41,10 +41,13 @@ func (d *Docker) look(ctx context.Context, first bool) {
 	before := d.seen
 	d.seen = map[string]snapshot{}
 	for _, c := range found {
-		d.seen[c.Labels[labelID]] = snapshot{c.ID, c.State}
+		if !d.layout.violates(c) {
+			d.seen[c.Labels[labelID]] = snapshot{c.ID, c.State}
+		}
 	}
 	now := d.seen
 	d.mu.Unlock()
+	d.enforce(ctx, found)
 	for id, s := range now {
 		if s.state == container.StateRunning {
 			d.follow(id, s.container)
@@ -56,6 +59,19 @@ func (d *Docker) look(ctx context.Context, first bool) {
 	for id := range before {
 		if _, there := now[id]; !there && ctx.Err() == nil {
 			_ = d.store.remove(ctx, id) // the driver says "deleted", and the record goes
+		}
+	}
+}
+
+// enforce stops what passes for a sandbox's container and is none, and puts that sandbox into Error.
+func (d *Docker) enforce(ctx context.Context, found []container.Summary) {
+	for _, c := range found {
+		if !d.layout.violates(c) {
+			continue
+		}
+		_ = d.Client.ContainerStop(ctx, c.ID, container.StopOptions{Timeout: stopLimit()}) // else the next look tries again
+		if s, err := d.store.byID(ctx, c.Labels[labelID]); err == nil {
+			_, _ = d.enter(ctx, s, Failed, "OuterFenceViolation", "Container violates the sandbox's outer fence")
 		}
 	}
 }
@@ -82,11 +98,12 @@ func (d *Docker) stale(ctx context.Context, id string, s snapshot) bool {
 // apply composes a sandbox's phase from its container's state and its supervisor's session.
 func (d *Docker) apply(ctx context.Context, id string, s snapshot) {
 	connected := d.connected(id, s.container)
+	backend, reason, message := d.layout.inspect(ctx, s)
 	_, _ = d.store.update(ctx, id, func(sandbox *Sandbox) bool { // a record that is gone needs none
 		before := *sandbox
-		phase, reason, message := backendPhase(s.state)
+		phase, reason, message := backend, reason, message
 		switch {
-		case phase == Failed || phase == Deleting:
+		case phase == Failed || phase == Deleting || phase == Completed:
 		case connected:
 			phase, reason, message = Ready, "DependenciesReady", "Supervisor session connected"
 		case phase == Ready:
@@ -149,13 +166,17 @@ func (d *Docker) follow(id, containerID string) {
 	}
 	d.sessions[id] = "" // being read, not connected
 	d.work.Go(func() {
-		defer d.session(context.WithoutCancel(ctx), id, "")
-		now, err := d.Client.ContainerInspect(ctx, containerID)
+		defer d.silent(ctx, id, containerID)
+		speaker := d.layout.supervisor(ctx, id, containerID)
+		if speaker == "" {
+			return
+		}
+		now, err := d.Client.ContainerInspect(ctx, speaker)
 		if err != nil || now.State == nil {
 			return
 		}
 		// Since the end of the run before: the engine notes the start of a run when its first words may have been said already.
-		said, err := d.Client.ContainerLogs(ctx, containerID, container.LogsOptions{ShowStdout: true, Follow: true, Since: now.State.FinishedAt})
+		said, err := d.Client.ContainerLogs(ctx, speaker, container.LogsOptions{ShowStdout: true, Follow: true, Since: now.State.FinishedAt})
 		if err != nil {
 			return
 		}
@@ -171,6 +192,18 @@ func (d *Docker) follow(id, containerID string) {
 			}
 		}
 	})
+}
+
+// silent takes note that nothing is read of a supervisor any more: its session has ended, unless it is the gateway that ends.
+func (d *Docker) silent(ctx context.Context, id, containerID string) {
+	if ctx.Err() == nil {
+		d.layout.lost(ctx, id, containerID)
+		d.session(ctx, id, "")
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.sessions, id)
 }
 
 // session takes note that a sandbox's supervisor has connected, or with no container that its session has ended.

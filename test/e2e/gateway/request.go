@@ -20,6 +20,7 @@ type request struct {
 	stdin     []byte
 
 	allWorkspaces bool
+	allowMissing  bool
 
 	annotations  map[string]string
 	revision     uint64
@@ -84,6 +85,8 @@ func toWorkdir(r *request, f field) error   { r.workdir = string(f.bytes); retur
 func toStdin(r *request, f field) error     { r.stdin = f.bytes; return nil }
 func toLabels(r *request, f field) error    { return toPair(&r.labels, f) }
 func toEnv(r *request, f field) error       { return toPair(&r.env, f) }
+
+func toAllowMissing(r *request, f field) error { r.allowMissing = f.varint != 0; return nil }
 
 func toAllWorkspaces(r *request, f field) error {
 	r.allWorkspaces = f.varint != 0

@@ -8,7 +8,7 @@ import (
 // Phase is the state of a sandbox as the API numbers it (enum SandboxPhase).
 type Phase uint64
 
-// The phases; 6 to 8 exist since 0.0.105.
+// The phases; 6 to 8 exist since 0.0.105, 9 since 0.1.0.
 const (
 	Unspecified Phase = iota
 	Provisioning
@@ -19,6 +19,7 @@ const (
 	Stopping
 	Stopped
 	Starting
+	Completed
 )
 
 // Sandbox is one sandbox, without its wire format.
@@ -165,6 +166,9 @@ func (s Sandbox) status(version string) message {
 	condition.text(2, map[bool]string{true: "True", false: "False"}[s.Phase == Ready])
 	condition.text(3, s.Reason)
 	condition.text(4, s.Message)
+	if GenerationOf(version) == Timestamps && s.Reason != "" {
+		condition.timestamp(105, s.Created)
+	}
 	m.embed(5, condition)
 	if GenerationOf(version) >= Status {
 		m.number(6, uint64(s.Phase))

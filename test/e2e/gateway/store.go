@@ -19,21 +19,26 @@ import (
 
 // store is a gateway's SQLite database. It is read at every call, as the real gateway does, so that what is in the file counts.
 type store struct {
-	db *sql.DB
-	mu sync.Mutex // held from the reading of a record to its writing
+	db      *sql.DB
+	version string     // of the gateway: it decides what a record looks like
+	mu      sync.Mutex // held from the reading of a record to its writing
 }
 
 // openStore opens the database at a path, and makes it when there is none.
-func openStore(ctx context.Context, path string) (*store, error) {
+func openStore(ctx context.Context, path, version string) (*store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(delete)")
+	journal := "delete"
+	if GenerationOf(version) == Timestamps {
+		journal = "wal"
+	}
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=journal_mode("+journal+")")
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	s := &store{db: db}
+	s := &store{db: db, version: version}
 	if err := s.migrate(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -50,7 +55,7 @@ func (s *store) migrate(ctx context.Context) error {
 	if _, err := s.db.ExecContext(ctx, schemaOfStore); err != nil {
 		return err
 	}
-	for _, m := range migrations() {
+	for _, m := range migrations(s.version) {
 		checksum, err := hex.DecodeString(m.checksum)
 		if err != nil {
 			return err
@@ -149,7 +154,7 @@ func (s *store) insert(ctx context.Context, sandbox Sandbox) error {
 	}
 	at := sandbox.Created.UnixMilli()
 	_, err = s.db.ExecContext(ctx, `INSERT INTO objects (object_type, id, name, workspace, payload, created_at_ms, updated_at_ms, labels)
-		VALUES ('sandbox', ?, ?, ?, ?, ?, ?, ?)`, sandbox.ID, sandbox.Name, sandbox.workspace(), []byte(sandbox.record()), at, at, string(labels))
+		VALUES ('sandbox', ?, ?, ?, ?, ?, ?, ?)`, sandbox.ID, sandbox.Name, sandbox.workspace(), []byte(sandbox.encodeStatus(s.version)), at, at, string(labels))
 	if isUnique(err) {
 		return status.Errorf(codes.AlreadyExists, "sandbox '%s' already exists", sandbox.Name)
 	}
@@ -173,7 +178,7 @@ func (s *store) update(ctx context.Context, id string, change func(*Sandbox) boo
 		return sandbox, err
 	}
 	_, err = s.db.ExecContext(ctx, `UPDATE objects SET payload = ?, updated_at_ms = ?, resource_version = resource_version + 1 WHERE id = ?`,
-		[]byte(sandbox.record()), time.Now().UnixMilli(), id)
+		[]byte(sandbox.encodeStatus(s.version)), time.Now().UnixMilli(), id)
 	sandbox.Revision++
 	return sandbox, err
 }

@@ -28,13 +28,7 @@ func splitKey(key string) (workspace, name string) {
 	return defaultWorkspace, key
 }
 
-// storedAs is the version whose Sandbox message a database of the last generation before 0.1.0 holds.
-const storedAs = "0.0.110"
-
-// record is a sandbox as a database holds it.
-func (s Sandbox) record() message { return s.encodeStatus(storedAs) }
-
-// decodeSandbox reads what record wrote: metadata1, spec2, status3.
+// decodeSandbox reads a sandbox as a database holds it: the message of the newest generation but one, or of the newest.
 func decodeSandbox(payload []byte) (Sandbox, error) {
 	var s Sandbox
 	fields, err := decode(payload)
@@ -80,6 +74,8 @@ func (s *Sandbox) readMetadata(b []byte) error {
 			err = toPair(&s.Annotations, f)
 		case 7:
 			s.Workspace = string(f.bytes)
+		case 103:
+			s.Created, err = timeOf(f.bytes)
 		default:
 			s.Later = append(s.Later, f.encode()...)
 		}
@@ -88,6 +84,21 @@ func (s *Sandbox) readMetadata(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// timeOf reads a Timestamp: seconds1, nanos2.
+func timeOf(b []byte) (at time.Time, err error) {
+	fields, err := decode(b)
+	var seconds, nanos int64
+	for _, f := range fields {
+		switch f.number {
+		case 1:
+			seconds = int64(f.varint)
+		case 2:
+			nanos = int64(f.varint)
+		}
+	}
+	return time.Unix(seconds, nanos), err
 }
 
 func (s *Sandbox) readStatus(b []byte) error {

@@ -1,5 +1,6 @@
-// Command sandbox-program is everything that runs in a made-up sandbox container: under the name of the supervisor it is one, with
-// --version it tells the version of whatever it is named, and without arguments it waits to be told to stop.
+// Command sandbox-program is everything that runs in a made-up sandbox container. Its arguments are those of the real programs: of the
+// supervisor of 0.0.x, of the runtime and of the companion of 0.1.x. With --version it tells the version of whatever it is named, and
+// without arguments it waits to be told to stop.
 package main
 
 import (
@@ -30,10 +31,17 @@ func run(args []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if len(args) == 3 && args[1] == "--workdir" {
+	switch {
+	case len(args) == 3 && args[1] == "--workdir":
 		return supervisor.Supervisor{
 			Root: "/", Workdir: args[2], Environment: environment(), Stdout: os.Stdout, Stderr: os.Stderr,
 		}.Run(ctx)
+	case len(args) == 3 && args[1] == "--bootstrap":
+		return supervisor.Workload(ctx, args[2], os.Stdout, os.Stderr)
+	case slices.Contains(args, "--backend-descriptor-file"):
+		return supervisor.Companion(ctx, args[1:], os.Stdout, os.Stderr)
+	case len(args) > 1 && args[1] == "health":
+		return 0
 	}
 	<-ctx.Done()
 	return 0
