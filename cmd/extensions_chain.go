@@ -1,12 +1,9 @@
 package cmd
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 
-	"sandkeeper/driver"
 	"sandkeeper/lifecycle"
 )
 
@@ -57,37 +54,4 @@ func (a *app) extensionStore(needed bool) (*lifecycle.Store, error) {
 		return nil, err
 	}
 	return openExtensionStore(path)
-}
-
-// reconcile finishes what an earlier run left of the extensions' work and asks each whether its sandboxes are as it left them. A
-// gateway that cannot be asked is named; its sandboxes are then of unknown presence, never missing.
-func (c *extensionChain) reconcile(ctx context.Context, a *app, gateways *driver.Gateways, views []view) ([]lifecycle.ReconcileReport, error) {
-	drivers := map[string]lifecycle.Driver{}
-	for _, v := range views {
-		name := v.seen.Target.Name
-		driver, err := gateways.Driver(ctx, name)
-		if err != nil {
-			a.warn("extensions cannot ask gateway %q: %v", name, err)
-			continue
-		}
-		drivers[name] = driver
-	}
-	return c.Reconcile(ctx, drivers)
-}
-
-// sayReconciled tells on standard error what a reconcile found.
-func (a *app) sayReconciled(r lifecycle.ReconcileReport) {
-	about := fmt.Sprintf("sandbox %q", r.Sandbox.Name)
-	if r.Extension != "" {
-		about += fmt.Sprintf(", extension %q", r.Extension)
-	}
-	if r.Err != nil {
-		a.warn("%s: %v", about, r.Err)
-	}
-	for _, drift := range r.Drift {
-		a.warn("%s: %s", about, drift)
-	}
-	if r.Action != "" && r.Err == nil {
-		a.note("%s: %s", about, r.Action)
-	}
 }

@@ -18,7 +18,8 @@ type extensionsReconcileOptions struct{ app *app }
 
 const extensionsReconcileLong = `Finish or undo what a killed run left of the extensions' work, and ask each active extension whether its sandboxes are as its state
 says. What it finds is advisory: it is told, and changes nothing, unless the extension says that it has authority. Runs by itself at
-the start of every upgrade. The schema preflight comes first: no gateway is believed that does not agree with the CLI.`
+the start of every command that creates or deletes sandboxes. It looks at every state that is kept, also at those of extensions that are
+not active. The schema preflight comes first: no gateway is believed that does not agree with the CLI.`
 
 func newExtensionsReconcile(a *app, run func(context.Context, *extensionsReconcileOptions) (*answer, error)) *cobra.Command {
 	o := &extensionsReconcileOptions{app: a}
@@ -34,16 +35,14 @@ func newExtensionsReconcile(a *app, run func(context.Context, *extensionsReconci
 
 func runExtensionsReconcile(ctx context.Context, o *extensionsReconcileOptions) (*answer, error) {
 	a := o.app
-	links, err := a.extensionLinks()
-	if err != nil {
-		return nil, err
-	}
-	if len(links) == 0 {
-		return &answer{result: reconciled(nil), text: func(a *app) { a.printf("No extension is active: there is nothing to reconcile.") }}, nil
-	}
 	chain, err := a.openExtensionChain()
 	if err != nil {
 		return nil, err
+	}
+	if chain == nil {
+		return &answer{result: reconciled(nil), text: func(a *app) {
+			a.printf("No extension is active and none keeps any state: there is nothing to reconcile.")
+		}}, nil
 	}
 	found, err := o.reconcile(ctx, chain)
 	return found, joined(err, chain.close())

@@ -140,13 +140,9 @@ func (o *upgradeOptions) nemoclaw(ctx context.Context, seen survey) upgrade.Rebu
 
 // chain puts the configured extensions around every create and delete, after it has finished what an earlier run left of them.
 func (o *upgradeOptions) chain(ctx context.Context, u *upgrading, views []view) (err error) {
-	if u.extensions, err = o.app.openExtensionChain(); err != nil || u.extensions == nil {
-		return err
-	}
-	u.Chain = u.extensions.Chain
-	reports, err := u.extensions.reconcile(ctx, o.app, u.gateways, views)
-	for _, r := range reports {
-		o.app.sayReconciled(r)
+	u.extensions, err = o.app.beginExtensions(ctx, u.gateways, views)
+	if u.extensions != nil {
+		u.Chain = u.extensions.Chain
 	}
 	return err
 }

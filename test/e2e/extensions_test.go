@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/docker/docker/api/types/image"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -176,8 +178,31 @@ func TestUpgradeWithBothBuiltInExtensions(t *testing.T) {
 	}
 	u.extended(tokens)
 	u.keeps("fleet-labels", "workload-identity")
-	if diff := cmp.Diff([]string{"sandbox deleted", "sandbox created"}, u.audited()); diff != "" {
+	if diff := cmp.Diff([]string{"sandbox deletion began", "sandbox deleted", "sandbox creation began", "sandbox created"}, u.audited()); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+}
+
+// TestReconcileLooksAtEveryStateAlsoOfWhatIsNotActive: what was kept for extensions that are active no longer is told, by the command and
+// at the start of the next upgrade. Nothing of it is changed.
+func TestReconcileLooksAtEveryStateAlsoOfWhatIsNotActive(t *testing.T) {
+	u := newUpgradeHost(t, "running")
+	u.activate("fleet-labels", "workload-identity")
+	u.outcome(u.upgrade(), 0, "upgraded")
+	u.activate([]string{}...)
+	p := u.downstream("extensions", "reconcile")
+	if p.exit != 0 || strings.Count(p.stdout, "it is not active, and its state is kept") != 2 || strings.Contains(p.stdout, "nothing to reconcile") {
+		t.Errorf("exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
+	}
+	u.keeps("fleet-labels", "workload-identity")
+	replaced := u.newID
+	u.newID = u.build("another for " + t.Name())
+	t.Cleanup(func() {
+		_, _ = u.engine.client.ImageRemove(context.Background(), replaced, image.RemoveOptions{Force: true})
+	})
+	p = run(t, u.env, u.arguments()...)
+	if p.exit != 0 || strings.Count(p.stderr, "it is not active, and its state is kept") != 2 {
+		t.Errorf("exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
 	}
 }
 
@@ -192,7 +217,10 @@ func TestUpgradeThatAThirdExtensionRefusesOnce(t *testing.T) {
 	u.cameBack("running", s.RollbackImage)
 	u.extended(tokens)
 	u.keeps("fleet-labels", "workload-identity")
-	want := []string{"sandbox deleted", "!lifecycle extension failed refuses-once", "!sandbox was not created", "sandbox created"}
+	want := []string{
+		"sandbox deletion began", "sandbox deleted", "sandbox creation began", "!lifecycle extension failed refuses-once", "!sandbox was not created",
+		"sandbox creation began", "sandbox created",
+	}
 	if diff := cmp.Diff(want, u.audited()); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
 	}
@@ -210,8 +238,8 @@ func TestUpgradeThatAThirdExtensionAlwaysRefuses(t *testing.T) {
 	if kept := u.kept(); len(kept) != 0 {
 		t.Errorf("extensions keep %v", kept)
 	}
-	refused := []string{"!lifecycle extension failed always-refuses", "!sandbox was not created"}
-	if diff := cmp.Diff(slices.Concat([]string{"sandbox deleted"}, refused, refused), u.audited()); diff != "" {
+	refused := []string{"sandbox creation began", "!lifecycle extension failed always-refuses", "!sandbox was not created"}
+	if diff := cmp.Diff(slices.Concat([]string{"sandbox deletion began", "sandbox deleted"}, refused, refused), u.audited()); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
 	}
 }

@@ -1,0 +1,100 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"sandkeeper/drift"
+	"sandkeeper/driver"
+	"sandkeeper/lifecycle"
+	"sandkeeper/preflight"
+	"sandkeeper/sandbox"
+)
+
+// beginExtensions opens the chain for a command that creates or deletes sandboxes, and reconciles first, over every state that is kept:
+// what an earlier run left is finished, and what differs is told. It decides over nothing. nil when there are no extensions.
+func (a *app) beginExtensions(ctx context.Context, gateways *driver.Gateways, views []view) (*extensionChain, error) {
+	c, err := a.openExtensionChain()
+	if err != nil || c == nil {
+		return nil, err
+	}
+	reports, err := c.reconcile(ctx, a, gateways, views)
+	for _, r := range reports {
+		a.sayReconciled(r)
+	}
+	return c, err
+}
+
+// reconcile finishes what an earlier run left of the extensions' work and asks each whether its sandboxes are as it left them: those of
+// the gateways in views, and those of any other that something is kept for. A gateway that cannot be asked is named; its sandboxes are
+// then of unknown presence, never missing.
+func (c *extensionChain) reconcile(ctx context.Context, a *app, gateways *driver.Gateways, views []view) ([]lifecycle.ReconcileReport, error) {
+	others, err := c.others(ctx, a, views)
+	if err != nil {
+		return nil, err
+	}
+	more := &driver.Gateways{Open: a.openAPI(others)}
+	drivers := map[string]lifecycle.Driver{}
+	a.addDrivers(ctx, drivers, gateways, views)
+	a.addDrivers(ctx, drivers, more, others)
+	reports, err := c.Reconcile(ctx, drivers)
+	return reports, joined(err, more.Close())
+}
+
+func (a *app) addDrivers(ctx context.Context, drivers map[string]lifecycle.Driver, gateways *driver.Gateways, views []view) {
+	for _, v := range views {
+		name := v.seen.Target.Name
+		driver, err := gateways.Driver(ctx, name)
+		if err != nil {
+			a.warn("extensions cannot ask gateway %q: %v", name, err)
+			continue
+		}
+		drivers[name] = driver
+	}
+}
+
+// others are the gateways that something is kept for and that views do not show. Only those are asked whose preflight passes: what
+// another one lists proves nothing. With -g there are none.
+func (c *extensionChain) others(ctx context.Context, a *app, views []view) (passed []view, err error) {
+	tracked, err := c.store.Tracked()
+	if err != nil || a.global.gateway != "" {
+		return nil, err
+	}
+	var bindings []sandbox.Binding
+	for _, t := range tracked {
+		binding := sandbox.Binding{Gateway: t.Gateway}
+		seen := slices.ContainsFunc(views, func(v view) bool { return v.seen.Target.Name == t.Gateway })
+		if t.Gateway != "" && !seen && !slices.Contains(bindings, binding) {
+			bindings = append(bindings, binding)
+		}
+	}
+	if len(bindings) == 0 {
+		return nil, nil
+	}
+	for _, v := range a.vet(ctx, preflight.Checking(), bindings) {
+		if v.report.Verdict == drift.Pass {
+			passed = append(passed, v)
+			continue
+		}
+		a.warn("extensions do not ask gateway %q: its preflight does not pass; see `sandkeeper preflight -g %[1]s`", v.binding.Gateway)
+	}
+	return passed, nil
+}
+
+// sayReconciled tells on standard error what a reconcile found.
+func (a *app) sayReconciled(r lifecycle.ReconcileReport) {
+	about := fmt.Sprintf("sandbox %q", r.Sandbox.Name)
+	if r.Extension != "" {
+		about += fmt.Sprintf(", extension %q", r.Extension)
+	}
+	if r.Err != nil {
+		a.warn("%s: %v", about, r.Err)
+	}
+	for _, drift := range r.Drift {
+		a.warn("%s: %s", about, drift)
+	}
+	if r.Action != "" && r.Err == nil {
+		a.note("%s: %s", about, r.Action)
+	}
+}
