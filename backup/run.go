@@ -49,6 +49,10 @@ type Run struct {
 	// Unfinished says why a home that a restore left half done must not be backed up; nil where it may be. A nil function is no look.
 	Unfinished func(sandbox.Sandbox) error
 
+	// Quiesce brings what works in a running sandbox to rest, before anything in it is paused or read, and returns what lets it go on; that
+	// is called when the backup has ended in whatever way. An error lets the backup of this sandbox fail. nil: nothing is brought to rest.
+	Quiesce func(context.Context, sandbox.Sandbox) (resume func(context.Context) error, err error)
+
 	// Versions are the versions in play for one sandbox, for its manifest; nil when nothing is known.
 	Versions func(sandbox.Sandbox) archive.Versions
 	// Recipe is what the sandbox's gateway was told to make it from, by its own API: names of environment variables and providers, and

@@ -7,16 +7,21 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/crash"
+	"sandkeeper/internal/tracing"
 	"sandkeeper/sandbox"
 )
 
 // one takes one sandbox from the inventory to its outcome. A panic on the way is that sandbox's failure.
 func (w *work) one(ctx context.Context, sb sandbox.Sandbox) (o Outcome) {
 	start := time.Now()
+	ctx, span := tracing.Start(ctx, "backup_sandbox", attribute.String("openshell.sandbox.name", sb.Name))
+	defer func() { tracing.End(span, o.err) }()
 	defer func() {
 		if p := recover(); p != nil {
 			o = failed(outcomeOf(sb), fmt.Errorf("internal error: %v (%s)", p, crash.Site(debug.Stack())))
@@ -38,9 +43,35 @@ func (w *work) one(ctx context.Context, sb sandbox.Sandbox) (o Outcome) {
 		return failed(o, err)
 	}
 	m := home.NewMeter(sb.Name, w.report)
-	made, err := w.save(ctx, sb, m)
+	made, err := w.atRest(ctx, sb, m)
 	m.Done(err)
 	return w.settle(ctx, o, made, err)
+}
+
+// atRest saves a sandbox between bringing what works in it to rest and letting it go on. That it could not go on takes nothing away from
+// the backup; it is a warning.
+func (w *work) atRest(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (made saving, err error) {
+	if w.Quiesce == nil || !works(sb) {
+		return w.save(ctx, sb, m)
+	}
+	resume, err := w.Quiesce(ctx, sb)
+	if err != nil {
+		return saving{}, fmt.Errorf("it was not brought to rest, so it was not read: %w", err)
+	}
+	defer func() {
+		if err := resume(context.WithoutCancel(ctx)); err != nil {
+			made.warnings = append(made.warnings, fmt.Sprintf("after its backup: %v; the next run tries again", err))
+		}
+	}()
+	return w.save(ctx, sb, m)
+}
+
+// works reports whether anything runs in the sandbox that could be asked to rest.
+func works(sb sandbox.Sandbox) bool {
+	if sb.Route == sandbox.ByExec {
+		return true
+	}
+	return sb.Container != nil && sb.Container.Running()
 }
 
 func (w *work) unfinished(sb sandbox.Sandbox) error {

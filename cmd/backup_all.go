@@ -210,13 +210,18 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, registr
 	run.Jobs, run.Label, run.Only, run.Exclude = o.jobs, o.label, o.only, o.exclude
 	run.SkipUnreachable, run.DryRun, run.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
 	run.Reread = o.reread
+	gateways := &driver.Gateways{Open: a.openAPI(views)}
+	defer func() { _ = gateways.Close() }() // nothing was written over them
 	if o.offline {
 		run.CLI = nil
 	} else {
-		gateways := &driver.Gateways{Open: a.openAPI(views)}
-		defer func() { _ = gateways.Close() }() // nothing was written over them
 		run.Recipe = gateways.ManifestRecipe
 	}
+	chain, err := o.quiesce(ctx, run, inv, o.inside(ctx, views, gateways))
+	if err != nil {
+		return found, err
+	}
+	defer func() { _ = chain.close() }() // every change of it was on disk before
 	for _, warning := range inv.Warnings {
 		a.warn("%s", warning)
 	}

@@ -36,7 +36,7 @@ func TestCompletionOffersValues(t *testing.T) {
 		{"backups import ", files},
 		{"restore alpha --identity ", files},
 		{"help backups v", "verify\tProve that backups are whole\n" + noFiles},
-		{"extensions state show some ", "fleet-labels\nworkload-identity\n" + noFiles},
+		{"extensions state show some ", "exec-hooks\nfleet-labels\nworkload-identity\n" + noFiles},
 	} {
 		code, stdout, _ := h.run(append([]string{"__complete"}, strings.Split(tc.line, " ")...)...)
 		got := regexp.MustCompile(`\d{8}T\d{6}Z-[0-9a-f]{4}\t\d+s  [\d.]+ .?B`).ReplaceAllString(stdout, "ID\t0s  SIZE")

@@ -28,7 +28,12 @@ func (a *app) openExtensionChain() (*extensionChain, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &extensionChain{}
+	return a.chainOf(links, nil)
+}
+
+// chainOf makes the chain of these links. With inside, they can run commands in sandboxes.
+func (a *app) chainOf(links []lifecycle.Link, inside lifecycle.Inside) (c *extensionChain, err error) {
+	c = &extensionChain{}
 	if c.store, err = a.extensionStore(len(links) > 0); err != nil || c.store == nil {
 		return nil, err
 	}
@@ -36,7 +41,8 @@ func (a *app) openExtensionChain() (*extensionChain, error) {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	c.Chain, err = lifecycle.NewChain(lifecycle.Options{
-		Links: links, Store: c.store, Audit: lifecycle.JoinSinks(c.audit, lifecycle.SinksOf(a.linked).Audit), Warn: func(err error) { a.warn("%v", err) },
+		Links: links, Store: c.store, Audit: lifecycle.JoinSinks(c.audit, lifecycle.SinksOf(a.linked).Audit), Inside: inside,
+		Warn: func(err error) { a.warn("%v", err) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, c.close())

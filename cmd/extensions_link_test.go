@@ -44,7 +44,7 @@ func TestADownstreamLinksItsOwnExtensions(t *testing.T) {
 
 func TestExtensionsThatAreNotLinkedAreUnknown(t *testing.T) {
 	code, _, stderr := downstream(t, "noop", nil, "upgrade-sandboxes")
-	if code != ExitUsage || !strings.Contains(stderr, `"noop"`) || !strings.Contains(stderr, "fleet-labels, workload-identity") {
+	if code != ExitUsage || !strings.Contains(stderr, `"noop"`) || !strings.Contains(stderr, "exec-hooks, fleet-labels, workload-identity") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 }

@@ -35,6 +35,8 @@ type Options struct {
 	Store *Store
 	// Audit takes the events; nil: none are written.
 	Audit Sink
+	// Inside runs commands in sandboxes for extensions; nil: none can be run.
+	Inside Inside
 	// Warn is told what could not be audited; nil: nobody is.
 	Warn func(error)
 	// Now is the clock of records and events; nil: time.Now.
@@ -46,14 +48,15 @@ type Options struct {
 // Chain runs the extensions around drivers. It is safe for concurrent use on different sandboxes; a second operation on a sandbox that
 // is being worked on is refused with ErrBusy.
 type Chain struct {
-	links []Link
-	store *Store
-	audit Sink
-	warn  func(error)
-	now   func() time.Time
-	grace time.Duration
-	leaks leaks
-	busy  busy
+	links  []Link
+	store  *Store
+	audit  Sink
+	warn   func(error)
+	inside Inside
+	now    func() time.Time
+	grace  time.Duration
+	leaks  leaks
+	busy   busy
 }
 
 // NewChain checks the options and returns a chain.
@@ -69,7 +72,7 @@ func NewChain(o Options) (*Chain, error) {
 			return nil, fmt.Errorf("extension %q is in the chain twice", link.Name)
 		}
 	}
-	c := &Chain{links: slices.Clone(o.Links), store: o.Store, audit: o.Audit, warn: o.Warn, now: o.Now, grace: o.Grace}
+	c := &Chain{links: slices.Clone(o.Links), store: o.Store, audit: o.Audit, warn: o.Warn, inside: o.Inside, now: o.Now, grace: o.Grace}
 	if c.warn == nil {
 		c.warn = func(error) {}
 	}

@@ -104,7 +104,12 @@ func (r *reconciling) report(extension string, found ReconcileReport) {
 // finish completes what was in flight. It returns whether the sandbox is still there to be reconciled.
 func (r *reconciling) finish(ctx context.Context) bool {
 	clean := cleanup(ctx)
+	if len(r.entry.Quiesced) > 0 {
+		r.backedUp(clean)
+	}
 	switch status := r.entry.Status; {
+	case status == "": // it was only ever backed up
+		return false
 	case status == StatusReady:
 		return r.ready(clean)
 	case status == StatusRollingBack:
@@ -125,6 +130,15 @@ func (r *reconciling) finish(ctx context.Context) bool {
 		r.acted("finished the deletion", r.deleted(clean))
 	}
 	return false
+}
+
+// backedUp ends a backup that was interrupted, where a command can be run in the sandbox for it.
+func (r *reconciling) backedUp(ctx context.Context) {
+	if r.chain.inside == nil && r.presence != Missing {
+		r.report("", ReconcileReport{Drift: []string{"a backup of it was interrupted: the next backup-all ends it"}})
+		return
+	}
+	r.acted("ended the backup that was interrupted", r.endBackup(ctx))
 }
 
 // ready finishes the AfterCreateSuccess that are owed, and reports a sandbox that vanished.

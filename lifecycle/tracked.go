@@ -32,6 +32,8 @@ type Tracked struct {
 	Owed []string `json:"owed,omitempty"`
 	// Additions are what the extensions added to the request.
 	Additions []Addition `json:"additions,omitempty"`
+	// Quiesced names the extensions whose BeforeBackup began and whose AfterBackup is owed, in declared order.
+	Quiesced []string `json:"quiesced,omitempty"`
 	// Correlation ties the audit events of the operation in Status together, also where another process finishes it: the id of the
 	// trace that it began in.
 	Correlation string `json:"correlation,omitempty"`

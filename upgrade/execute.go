@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"sandkeeper/internal/crash"
+	"sandkeeper/internal/tracing"
 )
 
 // Execute moves the sandboxes of a plan, one after the other: new ones from the beginning, unfinished ones from where they are. One
@@ -31,6 +34,8 @@ func (u *Upgrader) each(ctx context.Context, entries []*Entry, do func(*job) Out
 // one is a single sandbox's turn. A panic in it is that sandbox's failure, and its journal stays.
 func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job) Outcome) (o Outcome) {
 	j := &job{Upgrader: u, Entry: e, resumed: !e.Updated.IsZero()}
+	ctx, span := tracing.Start(ctx, "upgrade_sandbox", attribute.String("openshell.sandbox.name", e.Name))
+	defer span.End()
 	defer func() {
 		if trouble := recover(); trouble != nil {
 			o = j.outcome(Failed, e.Step, fmt.Sprintf("internal error: %v (%s); %s", trouble, crash.Site(debug.Stack()), j.commands()))

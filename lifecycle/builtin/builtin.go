@@ -6,7 +6,7 @@ import "sandkeeper/lifecycle"
 
 // Definitions returns the built-in extensions. A downstream appends its own and hands the sum to lifecycle.NewRegistry.
 func Definitions() []lifecycle.Definition {
-	return []lifecycle.Definition{FleetLabels(), WorkloadIdentity()}
+	return []lifecycle.Definition{FleetLabels(), WorkloadIdentity(), ExecHooks()}
 }
 
 // Registry is the set of the built-in extensions and any others.

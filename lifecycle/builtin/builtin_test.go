@@ -142,7 +142,7 @@ func TestBadConfigurationIsRefusedWithItsLine(t *testing.T) {
 		"unclean target":    {role + `token_target = "/a/.."`, `f:6: extension "workload-identity": token_target: "/a/.." is not a clean absolute path`},
 		"unknown key":       {role + `role = "x"`, `f:6: extension "workload-identity" has no key "role"; it knows: provider, role_arn, timeout, token_source, token_target`},
 		"user ARN":          {aws + `role_arn = "arn:aws:iam::123456789012:user/u"`, `f:5: extension "workload-identity": role_arn: `},
-		"unknown extension": {"[compute]\nextensions = [\"fleet\"]", `f:2: extension "fleet" is not linked into this build; known: fleet-labels, workload-identity`},
+		"unknown extension": {"[compute]\nextensions = [\"fleet\"]", `f:2: extension "fleet" is not linked into this build; known: exec-hooks, fleet-labels, workload-identity`},
 	}
 	registry, err := Registry()
 	if err != nil {

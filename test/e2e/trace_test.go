@@ -62,7 +62,8 @@ func TestAnUpgradeIsOneTrace(t *testing.T) {
 	}
 	trace := hex.EncodeToString(root.GetTraceId())
 	for child, parent := range map[string]string{
-		"preflight": root.GetName(), "reconcile": root.GetName(), "create_sandbox": root.GetName(), "delete_sandbox": root.GetName(),
+		"preflight": root.GetName(), "reconcile": root.GetName(), "upgrade_sandbox": root.GetName(),
+		"create_sandbox": "upgrade_sandbox", "delete_sandbox": "upgrade_sandbox", "backup_sandbox": "upgrade_sandbox",
 		"before_create fleet-labels": "create_sandbox", "after_create_success fleet-labels": "create_sandbox", "before_delete fleet-labels": "delete_sandbox",
 	} {
 		span, above := s.found[child], s.found[parent]
