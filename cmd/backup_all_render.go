@@ -23,7 +23,7 @@ func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 	if err != nil && len(s.Sandboxes) == 0 {
 		return
 	}
-	var table ui.Table
+	table := a.table()
 	for _, o := range s.Sandboxes {
 		table.Row(string(o.Status), o.Address(), outcomeDetail(o))
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -143,25 +144,14 @@ func renderList(a *app, root string, list, states []listed) {
 		a.printf("No backups in %s.", root)
 		return
 	}
-	var table ui.Table
-	gateways := severalGateways(list)
-	row := func(sandbox, gateway string, rest ...string) {
-		cells := []string{sandbox}
-		if gateways {
-			cells = append(cells, gateway)
-		}
-		table.Row(append(cells, rest...)...)
-	}
-	row("SANDBOX", "GATEWAY", "ID", "AGE", "SIZE", "FILES", "CONSISTENCY", "VERIFIED", "LABEL")
+	table := a.table()
+	columns := listColumns{gateways: severalGateways(list), narrow: table.Width > 0 && table.Width < 100}
+	table.Row(columns.pick("SANDBOX", "GATEWAY", "ID", "AGE", "SIZE", "FILES", "CONSISTENCY", "VERIFIED", "LABEL")...)
 	for _, l := range list {
-		bytes, files := size.Text(l.Bytes), fmt.Sprint(l.Files)
-		if l.Damage != "" {
-			bytes, files = "-", "-" // its manifest, which says so, cannot be believed
-		}
-		row(l.Sandbox, orDash(l.Gateway), l.ID, ui.Age(time.Since(l.Started)), bytes, files, string(l.Consistency), l.verified(), l.Label)
+		table.Row(columns.of(l.Sandbox, l)...)
 	}
 	for _, l := range states {
-		row("(gateway "+l.Gateway+")", l.Gateway, l.ID, ui.Age(time.Since(l.Started)), size.Text(l.Bytes), fmt.Sprint(l.Files), string(l.Consistency), l.verified(), l.Label)
+		table.Row(columns.of("(gateway "+l.Gateway+")", l)...)
 	}
 	table.Print(a.Out, nil)
 	for _, l := range slices.Concat(list, states) {
@@ -170,6 +160,41 @@ func renderList(a *app, root string, list, states []listed) {
 		}
 	}
 	a.printf("Backups stored in: %s", root)
+}
+
+// listColumns are what of a list is shown: the gateway where there are several, and on a narrow terminal only what one looks for first.
+type listColumns struct{ gateways, narrow bool }
+
+func (c listColumns) of(name string, l listed) []string {
+	bytes, files := size.Text(l.Bytes), fmt.Sprint(l.Files)
+	if l.Damage != "" {
+		bytes, files = "-", "-" // its manifest, which says so, cannot be believed
+	}
+	verified := l.verified()
+	if c.narrow {
+		verified, _, _ = strings.Cut(verified, ",")
+	}
+	return c.pick(name, orDash(l.Gateway), l.ID, ui.Age(time.Since(l.Started)), bytes, files, string(l.Consistency), verified, l.Label)
+}
+
+// pick leaves out of a whole row, in the order of the heading, what is not shown.
+func (c listColumns) pick(row ...string) []string {
+	const gateway, files, consistency, label = 1, 5, 6, 8
+	var shown []string
+	for column, cell := range row {
+		switch column {
+		case gateway:
+			if !c.gateways {
+				continue
+			}
+		case files, consistency, label:
+			if c.narrow {
+				continue
+			}
+		}
+		shown = append(shown, cell)
+	}
+	return shown
 }
 
 // severalGateways reports whether the backups are of sandboxes on more than one gateway: only then does it matter which.

@@ -61,3 +61,31 @@ func TestLockWaitWaitsForTheOtherRun(t *testing.T) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 }
+
+// A list fits a terminal of 60 columns; a pipe gets every column.
+func TestListFitsTheTerminal(t *testing.T) {
+	h := newHost(t)
+	h.sandbox("alpha", "exited", "first")
+	h.mustRun("backup-all", "--offline", "-q", "--label", "before the upgrade")
+	for _, tc := range []struct {
+		width int
+		tty   bool
+		all   bool
+	}{{60, true, false}, {120, true, true}, {0, false, true}} {
+		var out strings.Builder
+		s := h.streams()
+		s.Out, s.OutTTY, s.Width = &out, tc.tty, tc.width
+		if code := run(t.Context(), []string{"backups", "list"}, &app{Streams: s}); code != ExitOK {
+			t.Fatalf("exit %d", code)
+		}
+		table, _, _ := strings.Cut(out.String(), "Backups stored in")
+		for line := range strings.Lines(table) {
+			if tc.width > 0 && len([]rune(strings.TrimRight(line, "\n"))) > tc.width {
+				t.Errorf("%d columns: %q is wider", tc.width, line)
+			}
+		}
+		if strings.Contains(table, "before the upgrade") != tc.all {
+			t.Errorf("%d columns: %s", tc.width, table)
+		}
+	}
+}

@@ -10,7 +10,6 @@ import (
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/size"
-	"sandkeeper/internal/ui"
 )
 
 type backupsShowOptions struct {
@@ -91,7 +90,7 @@ func renderBackup(a *app, b store.Backup) {
 	if m.Recipe != nil {
 		recipe = *m.Recipe
 	}
-	var table ui.Table
+	table := a.table()
 	for _, row := range [][2]string{
 		{"sandbox", m.Sandbox},
 		{"id", m.ID},

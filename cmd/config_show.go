@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 )
 
@@ -131,7 +130,7 @@ func commandsWith(root *cobra.Command, flag string) []string {
 }
 
 func renderConfig(a *app, settings []configSetting) {
-	var table ui.Table
+	table := a.table()
 	for _, s := range settings {
 		row := []string{s.Key, cmp.Or(s.Value, "-"), s.From}
 		if a.global.verbose > 0 {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 	"sandkeeper/lifecycle/builtin"
 )
@@ -37,7 +36,7 @@ func runExtensionsList(_ context.Context, o *extensionsListOptions) (*answer, er
 }
 
 func renderExtensions(a *app, list []lifecycle.Listing) {
-	var table ui.Table
+	table := a.table()
 	table.Row("ORDER", "NAME", "ACTIVE", "TIMEOUT", "WHAT IT DOES")
 	for _, l := range list {
 		if l.Active {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sandkeeper/driver"
-	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 	"sandkeeper/preflight"
 )
@@ -85,7 +84,7 @@ func reconcileFailure(reports []lifecycle.ReconcileReport) error {
 }
 
 func renderReconciled(a *app, reports []lifecycle.ReconcileReport) {
-	var table ui.Table
+	table := a.table()
 	for _, r := range reports {
 		found := strings.Join(r.Drift, ", ")
 		switch {

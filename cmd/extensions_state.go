@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 )
 
@@ -129,7 +128,7 @@ func (o *extensionsStateOptions) render(a *app, r *extensionsStateResult) {
 		renderState(a, r)
 		return
 	}
-	var table ui.Table
+	table := a.table()
 	table.Row("SANDBOX", "ID", "EXTENSION", "SCHEMA", "BYTES", "STATUS")
 	for _, s := range r.States {
 		table.Row(s.Sandbox.Name, s.Sandbox.ID, s.Extension, fmt.Sprint(s.SchemaVersion), fmt.Sprint(s.Bytes), string(s.Status))

@@ -143,7 +143,7 @@ func evidenceOf(o gateway.Observation) []evidence {
 }
 
 func renderGatewayStatus(a *app, s gatewayStatus, m gateway.Marker) {
-	var table ui.Table
+	table := a.table()
 	table.Row("EVIDENCE", "STATE", "VERSION", "WHERE")
 	for _, e := range s.Evidence {
 		where := e.Where

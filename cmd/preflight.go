@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 )
 
@@ -72,7 +71,7 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 
 // renderReport prints the table of checks, the warnings and the verdict, worst last, so that it stays on the screen.
 func renderReport(a *app, r preflight.Report, err error) {
-	var table ui.Table
+	table := a.table()
 	for _, check := range r.Checks {
 		if a.global.quiet && check.Status == preflight.Pass {
 			continue

@@ -24,3 +24,11 @@ func (a *app) note(format string, args ...any) {
 func (a *app) printf(format string, args ...any) {
 	fmt.Fprintln(a.Out, ui.CleanLines(fmt.Sprintf(format, args...)))
 }
+
+// table is an empty table for the result, folded to the terminal where the result goes to one.
+func (a *app) table() ui.Table {
+	if !a.OutTTY {
+		return ui.Table{}
+	}
+	return ui.Table{Width: a.Width}
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"sandkeeper/internal/ui"
 	"sandkeeper/upgrade"
 	"sandkeeper/upgrade/classify"
 )
@@ -15,7 +14,7 @@ func renderCheck(a *app, s classify.Summary) {
 		a.printf("No sandboxes found. Nothing to upgrade.")
 		return
 	}
-	var table ui.Table
+	table := a.table()
 	for _, state := range []classify.State{classify.Orphaned, classify.Unknown, classify.Stale, classify.Current} {
 		for _, c := range s.Sandboxes {
 			if c.State == state {
@@ -70,7 +69,7 @@ func renderUpgrade(a *app, s upgrade.Summary, rollback bool) {
 		a.printf("No sandboxes found. Nothing to upgrade.")
 		return
 	}
-	var table ui.Table
+	table := a.table()
 	for _, word := range []upgrade.OutcomeWord{upgrade.Failed, upgrade.RolledBack, upgrade.Skipped, upgrade.Upgraded, upgrade.UpToDate} {
 		for _, o := range s.Sandboxes {
 			if o.Outcome == word {

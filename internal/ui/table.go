@@ -9,6 +9,10 @@ import (
 // Table collects rows and prints them in aligned columns, without boxes. Cells are cleaned when they are added. A painter may
 // colour a finished line: colour codes must not count as width.
 type Table struct {
+	// Width is how many columns the reader's terminal has; longer lines are continued below the last column. 0 leaves them as they are,
+	// which is what a pipe wants.
+	Width int
+
 	rows [][]string
 }
 
@@ -37,9 +41,48 @@ func (t *Table) Print(w io.Writer, paint func(first, line string) string) {
 	_ = tw.Flush()
 	for i, line := range strings.Split(strings.TrimSuffix(aligned.String(), "\n"), "\n") {
 		line = strings.TrimRight(line, " ")
-		if paint != nil && i < len(t.rows) {
+		if row := t.rows[i]; len(row) > 1 {
+			line = t.fold(line, row[len(row)-1])
+		}
+		if paint != nil {
 			line = paint(t.rows[i][0], line)
 		}
 		_, _ = io.WriteString(w, line+"\n")
 	}
+}
+
+// foldLeast is how many columns the last cell must have to be continued below itself; with fewer it begins on a line of its own.
+const foldLeast = 24
+
+// fold breaks a line that is wider than the terminal within its last cell, between words.
+func (t *Table) fold(line, last string) string {
+	wide := len([]rune(line))
+	if t.Width <= 0 || wide <= t.Width || last == "" {
+		return line
+	}
+	indent := wide - len([]rune(last))
+	before, cell := strings.TrimRight(string([]rune(line)[:indent]), " "), last
+	var b strings.Builder
+	b.WriteString(before)
+	if t.Width-indent < foldLeast {
+		indent = 6
+		b.WriteString("\n" + strings.Repeat(" ", indent))
+	} else {
+		b.WriteString(strings.Repeat(" ", indent-len([]rune(before))))
+	}
+	column := indent
+	for i, word := range strings.Fields(cell) {
+		length := len([]rune(word))
+		switch {
+		case i > 0 && column+1+length > t.Width:
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			column = indent
+		case i > 0:
+			b.WriteString(" ")
+			column++
+		}
+		b.WriteString(word)
+		column += length
+	}
+	return b.String()
 }

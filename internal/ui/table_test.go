@@ -30,3 +30,24 @@ func TestTableTrimsTrailingSpace(t *testing.T) {
 		t.Errorf("table = %q, want %q", out.String(), want)
 	}
 }
+
+// On a terminal a long last cell is continued below itself; a pipe gets one line a row.
+func TestTableFoldsToTheTerminal(t *testing.T) {
+	for _, tc := range []struct {
+		width int
+		want  string
+	}{
+		{0, "  ok    cli  openshell is of version 0.0.110 and on PATH\n  FAIL  x    short\n"},
+		{44, "  ok    cli  openshell is of version 0.0.110\n             and on PATH\n  FAIL  x    short\n"},
+		{30, "  ok    cli\n      openshell is of version\n      0.0.110 and on PATH\n  FAIL  x    short\n"},
+	} {
+		table := Table{Width: tc.width}
+		table.Row("ok", "cli", "openshell is of version 0.0.110 and on PATH")
+		table.Row("FAIL", "x", "short")
+		var out strings.Builder
+		table.Print(&out, nil)
+		if out.String() != tc.want {
+			t.Errorf("width %d: %q, want %q", tc.width, out.String(), tc.want)
+		}
+	}
+}
