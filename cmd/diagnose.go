@@ -129,6 +129,10 @@ func (o *diagnoseOptions) askHost(ctx context.Context, d *diagnosis) *preflight.
 	}
 	d.Actions = onHost(d.Actions, decisive.seen)
 	report := decisive.report
+	if d.Class == diagnose.GatewayUnreachable || d.Class == diagnose.GatewayStartFailed {
+		d.atGateway(decisive.seen)
+		return &report
+	}
 	versions := d.Class == diagnose.SchemaMismatch || d.Class == diagnose.VersionSkew
 	switch {
 	case versions && report.Refused():
@@ -142,6 +146,30 @@ func (o *diagnoseOptions) askHost(ctx context.Context, d *diagnosis) *preflight.
 		d.Host = fmt.Sprintf("besides: the preflight refuses on this host (openshell %s, gateway %s)", report.Issue.Installed, report.Issue.Running)
 	}
 	return &report
+}
+
+// atGateway says whether the gateway answers now and, when it does not, how it is started on this host. One that did not start is
+// looked into first: started again, it would end again.
+func (d *diagnosis) atGateway(seen gateway.Observation) {
+	name := fmt.Sprintf("gateway %q", seen.Target.Name)
+	start := preflight.StartCommand(seen)
+	switch {
+	case seen.Served.Answered:
+		d.Host = "does not confirm: " + name + " answers now"
+		return
+	case seen.Target.Remote:
+		d.Host = "confirms: " + name + " does not answer; it runs on another host and has to be started there"
+		return
+	case start == "":
+		d.Host = "confirms: " + name + " does not answer; no command is known here that starts it, so start it the way it was started before"
+		return
+	}
+	d.Host = fmt.Sprintf("confirms: %s does not answer; `%s` starts it on this host", name, start)
+	if d.Class == diagnose.GatewayStartFailed {
+		d.Actions = append(d.Actions, start)
+		return
+	}
+	d.Actions = append([]string{start}, d.Actions...)
 }
 
 // onHost puts actions into commands that exist on the host that was seen.

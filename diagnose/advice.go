@@ -49,7 +49,7 @@ func versionAdvice(class Class) (advice, bool) {
 		}, true
 	case SchemaMismatchSupervisor:
 		return advice{
-			explanation: "The supervisor inside a sandbox and the gateway do not speak the same protocol; CLI and gateway may well agree. The sandbox has to be recreated with the gateway's version, after a backup.",
+			explanation: "The supervisor inside a sandbox and the gateway do not speak the same protocol; CLI and gateway may well agree. Compare the two versions first; only where they differ is the sandbox to be rebuilt, after a backup.",
 			actions:     []string{saveOffline, "sandkeeper upgrade-sandboxes --check"},
 			decides:     "the supervisor's version in the sandbox beside the gateway's: sandkeeper upgrade-sandboxes --check",
 		}, true
@@ -73,7 +73,7 @@ func gatewayAdvice(class Class) (advice, bool) {
 	switch class {
 	case GatewayUnreachable:
 		return advice{
-			explanation: "Nobody answered at the gateway's endpoint. That does not say whether the gateway or its sandboxes run: the address, the port, TLS or a proxy may be in the way.",
+			explanation: "Nobody answered at the gateway's endpoint. That does not say whether the gateway or its sandboxes run: the address, the port, TLS or a proxy may be in the way. A gateway that does not run is started by what manages it: NemoClaw, a systemd unit, Homebrew, the snap, or the command line that started it before.",
 			actions:     []string{"sandkeeper gateway status", runStatus},
 			decides:     "whether a gateway process is alive and listens on that port: sandkeeper gateway status",
 		}, true
@@ -139,7 +139,7 @@ func sandboxAdvice(class Class) (advice, bool) {
 		}, true
 	case SandboxNotFound:
 		return advice{
-			explanation: "The gateway has no sandbox of that name, at least not in this workspace. It may belong to another gateway, or its container may still be there.",
+			explanation: "The gateway has no sandbox or workspace of that name, or the sandbox is in another workspace. It may belong to another gateway, or its container may still be there.",
 			actions:     []string{"openshell sandbox list", "openshell gateway list", "sandkeeper backup-all --dry-run"},
 			decides:     "the recorded gateway of the sandbox, and whether a labelled container exists: sandkeeper backup-all --dry-run",
 		}, true

@@ -59,6 +59,11 @@ func TestEveryTextOfTheCorporaIsClassified(t *testing.T) {
 			claimed++
 		}
 	}
+	for _, class := range everyClass {
+		if confused[[2]Class{class, class}] == 0 {
+			t.Errorf("no sample is %s", class)
+		}
+	}
 	t.Logf("%d drifts missed, %d wrongly claimed\n%s", missed, claimed, matrix(confused))
 }
 

@@ -12,6 +12,7 @@ const (
 	restarted
 	workspace
 	strange
+	vanished
 	supervisorGone
 	configuration
 	noAuthentication
@@ -32,31 +33,40 @@ func (n note) added(d Diagnosis) Diagnosis {
 }
 
 // keepData is what an operator must know before the only command that OpenShell offers (docs/facts/openshell-0.1.md 6).
-const keepData = "The agent's data is still in the stopped container. Save it from there first; never run `openshell sandbox delete` before that, for it discards the data."
+const keepData = "The agent's data is still in the stopped container: save it from there with `sandkeeper backup-all --offline`. " +
+	"Never run `openshell sandbox delete` before that: it discards the data."
 
 // text is the explanation (docs/facts/openshell-0.1.md 1.2, 2.2, 4.2, 6) and the first action; "" for none.
 func (n note) text() (words, first string) {
 	switch n {
 	case lost:
-		return "The sandbox's own process or supervisor ended, and OpenShell may refuse to start the sandbox again. " + keepData, saveOffline
-	case outage:
-		return "The gateway was away for longer than its limit, so the supervisor stopped the sandbox. With the gateway back, `openshell sandbox start NAME` starts it again.", ""
+		return "The sandbox's own process or its supervisor ended, and OpenShell may refuse to start the sandbox again. " + keepData, saveOffline
 	case restarted:
-		return "The container engine or the host was restarted under the sandbox. The gateway starts such a sandbox the next time that the gateway itself starts. " + keepData, saveOffline
+		return "The container engine or the host was restarted under the sandbox. Its gateway starts it again at the gateway's own next start. " + keepData, saveOffline
 	case workspace:
-		return "The sandbox's home, the image's WORKDIR, is missing or its user may not write there. " + keepData, saveOffline
+		return "The sandbox's home, which is the image's WORKDIR, is missing or its user may not write there. " + keepData, saveOffline
 	case strange:
-		return "A container carries the labels of a sandbox and is not the one that its gateway made: it has a network, or other labels. The gateway stops it. " + keepData, saveOffline
+		return "A container that carries the sandbox's labels is not the one that the gateway made: it has a network, or other labels. The gateway stops such a container. " + keepData, saveOffline
+	case vanished:
+		return "The gateway has a record of the sandbox and did not find its container. A container that this gateway cannot see, of an older OpenShell for instance, may hold the only copy of the data: save it first.", saveOffline
+	case outage:
+		return "The gateway was away for longer than its limit, so the supervisor stopped the sandbox. Once the gateway is back, `openshell sandbox start NAME` starts it again.", ""
 	case supervisorGone:
-		return "The gateway cannot start the sandbox's supervisor: most often its image was removed from this host. Pull the image of the same tag again; the gateway looks it up when the gateway starts.", ""
+		return "The gateway cannot start the sandbox's supervisor. Most often its image was removed from this host: pull the image of the same tag again, and restart the gateway, which looks the image up when it starts.", ""
+	}
+	return n.ofGateway()
+}
+
+func (n note) ofGateway() (words, first string) {
+	switch n {
 	case configuration:
-		return "The gateway refuses its configuration: gateway.toml, or an option in its command line or its unit. From 0.1 on `openshell-gateway config preflight` checks the file without starting anything, and the file needs version = 2.", ""
+		return "The gateway refuses its configuration: gateway.toml, or an option in its command line or unit. From OpenShell 0.1 on the file needs version = 2, and `openshell-gateway config preflight` checks it without starting anything.", ""
 	case noAuthentication:
-		return "The gateway has no way to authenticate its users. Since 0.1.6 it does not start without mTLS, OIDC or gateway JWTs unless allow_unauthenticated_users is set in [openshell.gateway.auth].", ""
+		return "The gateway has no way to authenticate its users. Since OpenShell 0.1.6 it does not start without mTLS, OIDC or gateway JWTs, unless allow_unauthenticated_users is set in [openshell.gateway.auth].", ""
 	case partialTLS:
-		return "Some of the gateway's certificates and keys are there and others are not. Put back the missing files from a copy; new certificates make every registered client and running sandbox strangers to the gateway.", ""
+		return "Some of the gateway's certificates and keys are there and others are not. Put the missing ones back from a copy; new ones would lock out the clients and sandboxes that have the old ones.", ""
 	case engineTrouble:
-		return "The gateway could not use what runs its sandboxes: the container engine, its socket, its network, or an image that it needs.", "docker version"
+		return "The gateway could not use what runs its sandboxes: the container engine, its socket or network, or an image.", runPreflight
 	}
 	return "", ""
 }

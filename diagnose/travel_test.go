@@ -10,7 +10,7 @@ import (
 
 // A text keeps its class however it travelled: wrapped by the command line or a terminal, through a log, a pod, JSON, an issue.
 func TestTextsKeepTheirClassOnTheWay(t *testing.T) {
-	for _, s := range someOfEach(everySample(t), 4) {
+	for _, s := range someOfEach(everySample(t), 2) {
 		for name, travel := range travels() {
 			if got := Classify(travel(s.Text), Pasted).Class; got != s.Class {
 				t.Errorf("%s: got %s, want %s: %q", name, got, s.Class, travel(s.Text))

@@ -10,8 +10,8 @@ const (
 	serverError = `(?:configuration|execution) error:`
 
 	// What the gateway tries before it listens.
-	startStep = `failed to create compute runtime|error in the hyper legacy client|docker socket found at .{1,120} but the daemon is not responding|` +
-		`gateway interceptor initialization failed|middleware registration failed|oidc initialization failed|` +
+	computeFailed = `failed to create compute runtime|error in the hyper legacy client|docker socket found at .{1,120} but the daemon is not responding`
+	startStep     = `gateway interceptor initialization failed|middleware registration failed|oidc initialization failed|` +
 		`failed to (?:switch sqlite database|install rustls crypto provider|ensure default workspace|install metrics recorder)|` +
 		`no compute driver (?:is|was)? (?:configured|available|found|selected)|openshell-driver-[a-z-]+ (?:is|was)? not found|no suitable (?:compute)? driver|compute driver '[^']*' (?:is not|was not|requested|registered|requires|failed)|` +
 		`failed to (?:read|parse|load) (?:the)? (?:sandbox jwt|server certificate)|` +
