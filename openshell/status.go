@@ -52,7 +52,7 @@ func ParseStatus(output string) (Status, error) {
 		if !ok {
 			continue
 		}
-		found = found || key == "status"
+		found = found || key == "status" || key == "gateway status"
 		status.set(key, value)
 	}
 	if !found {
@@ -72,6 +72,8 @@ func (s *Status) set(key, value string) {
 		s.Endpoint = value
 	case "status":
 		s.Status = statusWord(value)
+	case "gateway status": // NemoClaw takes such a line for the status (docs/facts/nemoclaw.md 5.1); a line of its own outranks it
+		s.Status = either(s.Status, statusWord(value))
 	case "version":
 		s.Version = value
 	case "auth", "authentication":

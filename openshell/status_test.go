@@ -33,6 +33,8 @@ func TestParseStatus(t *testing.T) {
 			"HTTP only", "Server Status\n  Gateway: n\n  Status: Connected (HTTP)\n  Version: 0.0.44\n",
 			Status{Gateway: "n", Status: "connected_http", Version: "0.0.44"},
 		},
+		{"a status in one line", "Gateway status: Connected\n", Status{Status: "connected"}},
+		{"two that differ", "Gateway status: Connected\nStatus: Disconnected\n", Status{Status: "disconnected"}},
 		{"none", "Gateway Status\n\n  Status: No gateway configured.\n", Status{Status: "not_configured"}},
 		{"a word nobody prints", "  Status: Splendid\n", Status{}},
 		{
