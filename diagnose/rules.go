@@ -156,6 +156,7 @@ func callRules() []rule {
 		{class: TLSTrust, is: compiled(anyTrust), needs: ourOwn},
 		{class: GatewayStartFailed, is: compiled(gatewayCannot), needs: named},
 		{class: GatewayUnreachable, is: compiled(noAnswer), needs: native},
+		{class: GatewayUnreachable, is: compiled(refusedAlone), needs: native, each: true},
 		{class: GatewayUnreachable, is: compiled(refusedToUs), needs: ourOwn},
 		{class: Unknown, is: compiled(tonicInternal), needs: native},
 		{class: Unrelated, is: compiled(otherRequest)},

@@ -47,7 +47,7 @@ const (
 	schemaWords = `proto(?:buf)?[/ -]?(?:schema|wire(?:[ -]format)?|decode|decoding)[ -]?(?:mismatch|skew|drift|error|failed|failure|incompatib)|` +
 		`proto(?:buf)? decode: invalid`
 	// logged is what a log puts before a message: a time, a program, a level.
-	logged = `(?:[\d:.,tz+-]{8,40})?(?:[a-z]{3}\d{1,2}[\d:]{8}[\w.-]{1,60}\[\d+\]:)?(?:std(?:err|out) [fp])?(?:\[?(?:error|warn|fatal)\]?:?)?`
+	logged = `(?:[\d:.,tz+-]{8,40})?(?:[a-z]{3}\d{1,2}[\d:]{8}[\w.-]{1,60}\[\d+\]:)?(?:std(?:err|out) [fp:])?(?:\[?(?:error|warn|fatal)\]?:?)?`
 	// A decode error that stands alone: one message in the words of prost, or of Go's decoder, and nothing that says whose it is.
 	bareDecode = `(?:^` + logged + `|"(?:msg|message|error|err|stderr)":")(?:error:|fatal:|fatal error:)?(?:(?:prost::)?decodeerror:|protobuf decode(?: error)?:)?(?:failed to decode protobuf message:)?` +
 		`(?:invalid wire type(?: value)?:[^"]{1,60}|invalid tag value:\d+|invalid varint|unexpected end group tag|delimited length exceeded|` +
@@ -117,7 +117,9 @@ const (
 	noAnswer = `(?:status: deadlineexceeded, message:|code: 'deadline expired before operation could complete', message:)|` +
 		`(?:status: cancelled|code: 'the operation was cancelled'), message: "timeout expired|tls handshake eof|failed to connect to gateway '|client error \(connect\)|tcp connect error|transport error|error trying to connect|status: unavailable|` +
 		`code: 'the service is currently unavailable'|status: disconnected|"status":"disconnected"`
-	refusedToUs = `connection refused|econnrefused|connection reset|connection timed out|no route to host|broken pipe|deadline exceeded|` +
+	// The last line of OpenShell's own error, in the words of Rust's standard library.
+	refusedAlone = `^(?:error:)?connection (?:refused|reset by peer|timed out) \(os error \d+\)$`
+	refusedToUs  = `connection refused|econnrefused|connection reset|connection timed out|no route to host|broken pipe|deadline exceeded|` +
 		`deadline expired before|not reachable|unreachable|dns error|connection closed|operation timed out|code = unavailable|14 unavailable|` +
 		`failed to connect to all addresses|statuscode\.unavailable|no answer in time|timed out`
 )

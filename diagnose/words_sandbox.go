@@ -15,7 +15,7 @@ const (
 	notReady = `skipping '[^']*' \(not running|sandbox ` + quotedName + ` is (?:not (?:yet)?|no longer) ready|is not ready \(phase:|supervisornotconnected|` +
 		`sandbox ` + quotedName + ` did not become ready|wait for it to reach ready|dependenciesnotready|` +
 		`stuck in '?(?:error|provisioning)'?|(?:timed out|timed out after \w+) waiting for (?:the)? sandbox|sandbox (?:container)? (?:is|was) (?:stopped|paused|dead)|` +
-		`sandbox.{0,60}(?:provisioning timed out|not become ready)|\(current phase:|sandbox entered (?:the)? error|` +
+		`sandbox.{0,60}(?:provisioning timed out|not become ready)|\(current phase:|sandbox (?:` + quotedName + `)? (?:entered|is in) (?:the)? (?:phase)? error|` +
 		`sandbox provisioning stream ended|sandbox watch ended before|gateway returned no sandbox after|driver_?operation_?pending|` +
 		`sandbox ` + quotedName + ` is (?:not running|(?:in phase)? (?:stopping|stopped|starting|provisioning|deleting|suspended|paused))|sandbox must be [a-z]{4,12} to [a-z]+`
 

@@ -40,7 +40,7 @@ const (
 
 	// The service manager about the gateway's unit.
 	gatewayUnit = `(?:openshell|nemoclaw)[a-z0-9@:._-]{0,40}gateway[a-z0-9@._-]{0,20}`
-	unitFailed  = gatewayUnit + `.{0,400}(?:active: failed|auto-restart|result: [a-z]+-[a-z]+|failed with result|start request repeated|entered failed state|` +
+	unitFailed  = gatewayUnit + `.{0,400}(?:active: failed|auto-restart|result: [a-z]+-[a-z]+|failed with result|start request repeated|scheduled restart job|entered failed state|` +
 		`(?:main|control)? process (?:,|has)? exited|code=(?:exited|dumped|killed),? ?status=[1-9]|failed because the|dependency failed|failed at step|start operation timed out)|` +
 		`(?:failed to start|job for|dependency failed for|unable to start) (?:the)? (?:snap\.)?` + gatewayUnit
 
@@ -57,7 +57,7 @@ const (
 		`(?:back-off restarting|crashloopbackoff|(?:readiness|liveness|startup) probe failed|failedmount|imagepullbackoff|errimagepull).{0,200}openshell-(?:gateway|0)|` +
 		`openshell-(?:gateway|0).{0,200}(?:back-off restarting|crashloopbackoff|probe failed|failedmount|imagepullbackoff|errimagepull)`
 
-	startFailed = `gateway failed to start|gateway (?:refuses|refused) to start|gateway process exited|exited before becoming ready|auto-start failed|` +
+	startFailed = `gateway failed to start|gateway (?:refuses|refused) to start|gateway process .{0,20}exited|gateway .{0,30}(?:cannot|could not|unable to|fails? to) start|exited before becoming ready|auto-start failed|` +
 		`failed to start (?:the)? (?:openshell|docker-driver)? gateway|gateway binary (?:could not be started|not found|is missing)|` +
 		`openshell-gateway: .{0,80}(?:glibc|error while loading|libc\.|command not found|exec format|permission denied)|require gateway jwt auth|` +
 		`gateway did not become (?:healthy|ready)|gateway start(?:-?up)? failed|gateway start returned before healthy|could not start (?:the)? gateway|` +
