@@ -133,3 +133,22 @@ func TestAssessWords(t *testing.T) {
 		})
 	}
 }
+
+// The gateway's version is that of the evidence which decides in Assess.
+func TestGatewayVersion(t *testing.T) {
+	process, served := Process{Evidence: known("0.0.43")}, Served{Evidence: known("0.0.44")}
+	for name, test := range map[string]struct {
+		observation Observation
+		want        string
+	}{
+		"a cluster before its process and its answer": {Observation{Cluster: Cluster{Evidence: known("0.0.36"), Active: true}, Process: process, Served: served}, "0.0.36"},
+		"a cluster without a version, by its answer":  {Observation{Cluster: Cluster{Active: true}, Process: process, Served: served}, "0.0.44"},
+		"a leftover cluster is no gateway":            {Observation{Cluster: Cluster{Evidence: known("0.0.36")}, Process: process, Served: served}, "0.0.43"},
+		"a build without a version, by its answer":    {Observation{Process: Process{Evidence: known("0.0.0")}, Served: served}, "0.0.44"},
+		"the file is not what runs":                   {Observation{File: File{Evidence: known("0.0.44")}}, ""},
+	} {
+		if got := test.observation.Gateway(); got.String() != test.want || got.Known() != (test.want != "") {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}

@@ -35,6 +35,7 @@ func TestParseStatus(t *testing.T) {
 		},
 		{"a status in one line", "Gateway status: Connected\n", Status{Status: "connected"}},
 		{"two that differ", "Gateway status: Connected\nStatus: Disconnected\n", Status{Status: "disconnected"}},
+		{"the other way round", "Status: Disconnected\nGateway status: Connected\n", Status{Status: "disconnected"}},
 		{"none", "Gateway Status\n\n  Status: No gateway configured.\n", Status{Status: "not_configured"}},
 		{"a word nobody prints", "  Status: Splendid\n", Status{}},
 		{
