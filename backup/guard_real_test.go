@@ -18,13 +18,15 @@ import (
 	"sandkeeper/internal/backuptest"
 	"sandkeeper/internal/disk"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/journal"
+	"sandkeeper/internal/journaltest"
 	"sandkeeper/sandbox"
 )
 
 // startVictim starts a run in a process of its own and waits until it is in stage stay.
-func startVictim(t *testing.T, journal, root string, sb sandbox.Sandbox, stay home.Stage) *exec.Cmd {
+func startVictim(t *testing.T, dir, root string, sb sandbox.Sandbox, stay home.Stage) *exec.Cmd {
 	t.Helper()
-	child := exec.Command("/proc/self/exe", "victim", journal, root, sb.Container.ID, string(stay))
+	child := exec.Command("/proc/self/exe", "victim", dir, root, sb.Container.ID, string(stay))
 	child.Env = os.Environ()
 	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := child.StdoutPipe()
@@ -55,7 +57,7 @@ func waitFor(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, journalDir stri
 		if err == nil && c.State == "running" {
 			freed := time.Since(start)
 			for time.Since(start) < 2*time.Minute {
-				if left, err := (&home.Journal{Dir: journalDir}).List(); err == nil && len(left) == 0 {
+				if len(journaltest.Values(t, journal.Pauses(journalDir))) == 0 {
 					return freed
 				}
 				time.Sleep(20 * time.Millisecond)
@@ -75,7 +77,7 @@ func TestKilledRunLeavesNothingPausedAndNoHalfBackup(t *testing.T) {
 			sb := backuptest.RealSandbox(t, e, true, nil)
 			backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
 			dir := t.TempDir()
-			journalDir, root := home.PausedDir(dir), filepath.Join(dir, "store")
+			journalDir, root := journal.PausedDir(dir), filepath.Join(dir, "store")
 			child := startVictim(t, journalDir, root, sb, stage)
 			if stage == home.StageReading {
 				assertPaused(t, e, sb, journalDir)
@@ -98,11 +100,12 @@ func assertPaused(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, journalDir
 	if err != nil || !c.Paused() {
 		t.Fatalf("while it is read the container is %q, %v", c.State, err)
 	}
-	entries, err := (&home.Journal{Dir: journalDir}).List()
-	if err != nil || len(entries) != 1 || entries[0].Container != sb.Container.ID {
-		t.Fatalf("journal: %v, %v", entries, err)
+	shelf := journal.Pauses(journalDir)
+	there := journaltest.Values(t, shelf)
+	if len(there) != 1 || there[0].Container != sb.Container.ID || there[0].Engine == "" || there[0].Created.IsZero() {
+		t.Fatalf("the shelf has %+v", there)
 	}
-	info, err := os.Stat(filepath.Join(journalDir, sb.Container.ID+home.JournalSuffix))
+	info, err := os.Stat(shelf.Path(sb.Container.ID))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("journal entry: %v, %v", info, err)
 	}
@@ -136,7 +139,7 @@ func TestInterruptedRunUnpausesItself(t *testing.T) {
 		sb := backuptest.RealSandbox(t, e, true, nil)
 		backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
 		dir := t.TempDir()
-		child := startVictim(t, home.PausedDir(dir), filepath.Join(dir, "store"), sb, home.StageReading)
+		child := startVictim(t, journal.PausedDir(dir), filepath.Join(dir, "store"), sb, home.StageReading)
 		if err := child.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
@@ -145,8 +148,8 @@ func TestInterruptedRunUnpausesItself(t *testing.T) {
 			t.Errorf("%s: exit %d", sig, code)
 		}
 		backuptest.AssertRunning(t, e, sb, true)
-		if left, err := (&home.Journal{Dir: home.PausedDir(dir)}).List(); err != nil || len(left) != 0 {
-			t.Errorf("%s: journal %v, %v", sig, left, err)
+		if there := journaltest.Values(t, journal.Pauses(journal.PausedDir(dir))); len(there) != 0 {
+			t.Errorf("%s: the shelf has %v", sig, there)
 		}
 	}
 }
@@ -155,21 +158,23 @@ func TestInterruptedRunUnpausesItself(t *testing.T) {
 func TestRecoverUnpausesWhatADeadRunLeft(t *testing.T) {
 	e := backuptest.RealEngine(t)
 	sb := backuptest.RealSandbox(t, e, true, nil)
-	dir := home.PausedDir(t.TempDir())
-	j := &home.Journal{Dir: dir, PID: os.Getpid(), Started: 1} // our PID, but of a process that started long ago
-	if err := j.Add(j.Entry(*sb.Container, e.Host(), time.Now())); err != nil {
+	shelf := journal.Pauses(journal.PausedDir(t.TempDir()))
+	identity, err := e.Identity(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
+	c := sb.Container
+	journaltest.Leave(t, shelf, c.ID, journal.Pause{Container: c.ID, Created: c.Created, Name: c.Name, Engine: identity, Host: e.Host(), At: time.Now()})
 	if err := e.Pause(t.Context(), sb.Container.ID); err != nil {
 		t.Fatal(err)
 	}
-	found, err := home.Recover(t.Context(), dir, home.Dialer(env.Parse(os.Environ())))
-	if err != nil || len(found) != 1 || !found[0].Unpaused || found[0].Err != nil || found[0].Name != sb.Container.Name {
-		t.Fatalf("got %+v, %v", found, err)
+	found, left := home.Recover(t.Context(), shelf, home.Dialer(env.Parse(os.Environ())))
+	if len(left) != 0 || len(found) != 1 || !found[0].Unpaused || found[0].Err != nil || found[0].Pause.Name != sb.Container.Name {
+		t.Fatalf("got %+v, %v", found, left)
 	}
 	backuptest.AssertRunning(t, e, sb, true)
-	if found, err := home.Recover(t.Context(), dir, home.Dialer(env.Parse(os.Environ()))); err != nil || len(found) != 0 {
-		t.Errorf("a second time: %+v, %v", found, err)
+	if found, left := home.Recover(t.Context(), shelf, home.Dialer(env.Parse(os.Environ()))); len(left)+len(found) != 0 {
+		t.Errorf("a second time: %+v, %v", found, left)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"sandkeeper/backup/home"
 	"sandkeeper/internal/backuptest"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/journal"
+	"sandkeeper/internal/journaltest"
 )
 
 // Nor is one called paused or stopped whom others had paused or stopped, and have unpaused or started in the middle.
@@ -57,15 +59,12 @@ func TestReadThatDidNotStayPausedIsLive(t *testing.T) {
 		return nil
 	}
 	w := &work{Run: fakeRun(t, f)}
-	journal, err := home.NewJournal(home.PausedDir(t.TempDir()))
+	shelf := journal.Pauses(journal.PausedDir(t.TempDir()))
+	guard, err := home.StartGuard([]string{"guard", shelf.Dir()}, env.Parse(os.Environ()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	guard, err := home.StartGuard([]string{"guard", journal.Dir}, env.Parse(os.Environ()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &home.Pauser{Engine: f, Host: f.Host(), Journal: journal, Guard: guard, Now: time.Now}
+	p := &home.Pauser{Engine: f, Host: f.Host(), Shelf: shelf, Guard: guard, Limit: time.Minute, Now: time.Now}
 	save := func() *archive.Manifest {
 		t.Helper()
 		m := home.NewMeter(sb.Name, nil)
@@ -83,7 +82,7 @@ func TestReadThatDidNotStayPausedIsLive(t *testing.T) {
 	if m := save(); m.Consistency != archive.ConsistencyPaused || m.ConsistencyReason != "" {
 		t.Errorf("left alone: consistency %q, %q", m.Consistency, m.ConsistencyReason)
 	}
-	if left, err := p.Journal.List(); len(left) != 0 || err != nil {
-		t.Errorf("journal: %v, %v", left, err)
+	if there := journaltest.Values(t, shelf); len(there) != 0 {
+		t.Errorf("the shelf has %v", there)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/journal"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
@@ -41,7 +42,7 @@ type Run struct {
 	Reread          bool // read every home, also one that by its standing is what the last backup holds
 	DryRun          bool // plan only: nothing is written, paused or read
 
-	// Journal is the folder of the pause journal (PausedDir). Without it, or without GuardCommand, nothing is paused.
+	// Journal is the folder of the records of pauses (journal.PausedDir). Without it, or without GuardCommand, nothing is paused.
 	Journal string
 	// GuardCommand is the arguments with which this program, run again, calls Guard.
 	GuardCommand []string
@@ -203,15 +204,11 @@ func (w *work) startPauser() (*home.Pauser, error) {
 	if w.Journal == "" {
 		return nil, errors.New("there is no folder for the pause journal")
 	}
-	journal, err := home.NewJournal(w.Journal)
-	if err != nil {
-		return nil, err
-	}
 	guard, err := home.StartGuard(w.GuardCommand, w.Env)
 	if err != nil {
 		return nil, fmt.Errorf("the guard process could not be started: %w", err)
 	}
-	return &home.Pauser{Journal: journal, Guard: guard, Now: w.now}, nil
+	return &home.Pauser{Shelf: journal.Pauses(w.Journal), Guard: guard, Limit: w.pauseLimit(), Now: w.now}, nil
 }
 
 // mismatchOf finds a decode error among the outcomes: it speaks about the gateway, not about one sandbox.

@@ -8,17 +8,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sandkeeper/backup/archive"
-	"sandkeeper/backup/home"
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/journal"
+	"sandkeeper/internal/journaltest"
 	"sandkeeper/internal/storetest"
 )
 
 func realRun(t *testing.T, e *engine.Engine) *Run {
 	t.Helper()
-	journal := home.PausedDir(t.TempDir())
-	return &Run{Store: storetest.NewStore(t, store.StoreOptions{}), Engine: e, Journal: journal, GuardCommand: []string{"guard", journal}}
+	dir := journal.PausedDir(t.TempDir())
+	return &Run{Store: storetest.NewStore(t, store.StoreOptions{}), Engine: e, Journal: dir, GuardCommand: []string{"guard", dir}}
 }
 
 func TestRunSavesByteForByte(t *testing.T) {
@@ -60,9 +61,8 @@ func TestRunSavesByteForByte(t *testing.T) {
 
 func assertJournalEmpty(t *testing.T, r *Run) {
 	t.Helper()
-	entries, err := (&home.Journal{Dir: r.Journal}).List()
-	if err != nil || len(entries) != 0 {
-		t.Errorf("the pause journal holds %v, %v", entries, err)
+	if there := journaltest.Values(t, journal.Pauses(r.Journal)); len(there) != 0 {
+		t.Errorf("the shelf has %v", there)
 	}
 }
 

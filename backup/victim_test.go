@@ -13,6 +13,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/journal"
 	"sandkeeper/sandbox"
 )
 
@@ -21,7 +22,7 @@ import (
 func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) == 3 && os.Args[1] == "guard":
-		if err := home.Guard(context.Background(), os.Stdin, os.Stdout, os.Args[2], home.Dialer(env.Parse(os.Environ()))); err != nil {
+		if err := home.Guard(context.Background(), os.Stdin, os.Stdout, journal.Pauses(os.Args[2]), home.Dialer(env.Parse(os.Environ()))); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 // victim is a run that says its stages and stays in one of them until it is interrupted or killed.
-func victim(journal, root, id string, stay home.Stage) int {
+func victim(dir, root, id string, stay home.Stage) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	e, state := engine.Dial(ctx, engine.Dialing{Env: env.Parse(os.Environ())})
@@ -53,7 +54,7 @@ func victim(journal, root, id string, stay home.Stage) int {
 	}
 	sb := sandbox.Sandbox{Name: c.SandboxName, Container: &c, Standing: sandbox.Ready, Route: sandbox.ByContainer}
 	var once sync.Once
-	r := &Run{Store: store, Engine: e, Journal: journal, GuardCommand: []string{"guard", journal}, Progress: func(e home.Event) {
+	r := &Run{Store: store, Engine: e, Journal: dir, GuardCommand: []string{"guard", dir}, Progress: func(e home.Event) {
 		if e.Stage == stay {
 			once.Do(func() {
 				fmt.Println(e.Stage)

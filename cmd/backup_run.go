@@ -13,6 +13,7 @@ import (
 	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
+	"sandkeeper/internal/journal"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
 )
@@ -59,8 +60,8 @@ func (a *app) backupRun(store *store.Store, engines engine.Engines, views []view
 		run.CLI = cli
 	}
 	if a.Env.StateHome() != "" {
-		run.Journal = home.PausedDir(a.Env.StateHome())
-		restoring := restore.RestoringDir(a.Env.StateHome())
+		run.Journal = journal.PausedDir(a.Env.StateHome())
+		restoring := journal.RestoringDir(a.Env.StateHome())
 		run.Unfinished = func(sb sandbox.Sandbox) error { return restore.UnfinishedRestore(restoring, sb) }
 		run.GuardCommand = []string{guardName}
 	}

@@ -12,6 +12,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/diagnose"
 	"sandkeeper/drift"
+	"sandkeeper/internal/journal"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
@@ -151,6 +152,9 @@ func backupFailure(err error) *Failure {
 	if locked, ok := errors.AsType[*store.LockedError](err); ok {
 		return &Failure{Code: ExitLocked, Kind: "locked", Err: locked, Hint: "wait for that run to end, then run this command again"}
 	}
+	if held, ok := errors.AsType[*journal.HeldError](err); ok {
+		return &Failure{Code: ExitLocked, Kind: "locked", Err: err, Hint: "wait for " + held.Holder.Name() + " to end, then run this command again"}
+	}
 	if _, ok := errors.AsType[*archive.DamageError](err); ok {
 		return &Failure{
 			Code: ExitDamaged, Kind: "verification_failed", Err: err,
@@ -163,7 +167,10 @@ func backupFailure(err error) *Failure {
 func diskFailure(err error) *Failure {
 	_, oneHome := errors.AsType[*store.SpaceError](err)
 	_, allHomes := errors.AsType[*backup.NoRoomError](err)
+	full, ofState := errors.AsType[*journal.FullError](err)
 	switch {
+	case ofState:
+		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: fmt.Sprintf("make room on the disk of %s, or set XDG_STATE_HOME to a folder on another one", full.Dir)}
 	case oneHome || allHomes || errors.Is(err, syscall.ENOSPC):
 		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "make room, for instance with: sandkeeper backups prune --keep 3; or choose another --backup-dir"}
 	case errors.Is(err, archive.ErrNoIdentity):

@@ -8,9 +8,9 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/gatewaystate"
-	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
 	"sandkeeper/gateway"
+	"sandkeeper/internal/journal"
 	"sandkeeper/internal/size"
 	"sandkeeper/sandbox"
 )
@@ -104,7 +104,7 @@ func (o *restoreOptions) restoreGatewayState(ctx context.Context) (*answer, erro
 		Stopped: func(ctx context.Context) error { return gateway.CheckStopped(ctx, options, target) },
 	}
 	if a.Env.StateHome() != "" {
-		request.Journal = restore.RestoringDir(a.Env.StateHome())
+		request.Journal = journal.RestoringDir(a.Env.StateHome())
 	}
 	if err := o.agreeToState(ctx, request); err != nil {
 		return nil, err

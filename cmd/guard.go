@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sandkeeper/backup/home"
+	"sandkeeper/internal/journal"
 )
 
 // guardName is the hidden command that a run starts beside itself: it unpauses containers when the run dies.
@@ -19,7 +20,7 @@ func newGuard(a *app) *cobra.Command {
 			if a.Env.StateHome() == "" {
 				return nil, errors.New("the guard needs a home for its journal")
 			}
-			err := home.Guard(context.WithoutCancel(ctx), a.In, a.Out, home.PausedDir(a.Env.StateHome()), home.Dialer(a.Env))
+			err := home.Guard(context.WithoutCancel(ctx), a.In, a.Out, journal.Pauses(journal.PausedDir(a.Env.StateHome())), home.Dialer(a.Env))
 			return nil, err
 		}),
 	}

@@ -2,12 +2,14 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/restore"
+	"sandkeeper/internal/journal"
 	"sandkeeper/internal/ui"
 )
 
@@ -18,35 +20,45 @@ func (a *app) clearUp(ctx context.Context, mayAsk bool) {
 	if state == "" {
 		return
 	}
-	restoring := restore.RestoringDir(state)
-	a.unpauseLeftovers(ctx, home.PausedDir(state))
+	restoring := journal.RestoringDir(state)
+	a.unpauseLeftovers(ctx, journal.Pauses(journal.PausedDir(state)))
 	a.tellRestores(ctx, restoring)
 	a.finishExecRestores(ctx, restoring, mayAsk)
 	a.takeBackGatewayStates(ctx, restoring)
 }
 
 // unpauseLeftovers lets containers go on that a killed run left paused.
-func (a *app) unpauseLeftovers(ctx context.Context, dir string) {
-	found, err := home.Recover(ctx, dir, home.Dialer(a.Env))
-	if err != nil {
-		a.warn("journal of paused containers: %v", err)
-	}
+func (a *app) unpauseLeftovers(ctx context.Context, shelf journal.Shelf[journal.Pause]) {
+	found, left := home.Recover(ctx, shelf, home.Dialer(a.Env))
+	a.tellLeftAlone("a paused container", left)
 	for _, r := range found {
 		switch {
+		case errors.Is(r.Err, journal.ErrOther):
+			a.warn("%v; %s stays until that engine answers there again, or is removed by hand", r.Err, shelf.Path(r.Pause.Container))
 		case r.Err != nil:
-			a.warn("%v; it is tried again by the next run, or: docker unpause %s", r.Err, r.Container)
+			a.warn("%v; it is tried again by the next run, or: docker unpause %s", r.Err, r.Pause.Container)
 		case r.Unpaused:
-			fmt.Fprintf(a.Err, "unpaused container %s, which a run that was killed had left paused for %s\n", ui.Clean(r.Name), ui.Age(time.Since(r.Since)))
+			fmt.Fprintf(a.Err, "unpaused container %s, which a run that was killed had left paused for %s\n", ui.Clean(r.Pause.Name), ui.Age(time.Since(r.Pause.At)))
 		}
+	}
+}
+
+// tellLeftAlone names the records that are not acted on. That another run is at work on something is no trouble.
+func (a *app) tellLeftAlone(what string, left []error) {
+	for _, err := range left {
+		if _, held := errors.AsType[*journal.HeldError](err); held {
+			a.note("the record of %s is left alone: %v", what, err)
+			continue
+		}
+		a.warn("the record of %s is left alone: %v", what, err)
 	}
 }
 
 // tellRestores brings back the containers of restores that were killed, and says which homes are half done and how they become whole.
 func (a *app) tellRestores(ctx context.Context, dir string) {
-	found, err := restore.RecoverRestores(ctx, dir, restore.RestartDialer(a.Env))
-	if err != nil {
-		a.warn("journal of restores: %v", err)
-	}
+	shelf := journal.Restores(dir)
+	found, left := restore.RecoverRestores(ctx, shelf, restore.RestartDialer(a.Env))
+	a.tellLeftAlone("a restore", left)
 	for _, i := range found {
 		switch {
 		case i.Half:
@@ -55,7 +67,9 @@ func (a *app) tellRestores(ctx context.Context, dir string) {
 			if i.Previous != "" {
 				a.warn("to put back what was there before, credentials included: %s", a.restoreLine(i, i.Sandbox, i.Previous, restore.ScopeFull))
 			}
-			a.warn("to finish that restore: %s", a.restoreLine(i, i.From, i.Backup, i.Scope))
+			a.warn("to finish that restore: %s", a.restoreLine(i, i.From, i.Backup, restore.Scope(i.Scope)))
+		case errors.Is(i.Err, journal.ErrOther):
+			a.warn("%v; %s stays until that engine answers there again, or is removed by hand", i.Err, shelf.Path(i.Container))
 		case i.Err != nil:
 			a.warn("%v; it is tried again by the next run, or: docker start %s", i.Err, i.Container)
 		case i.Started:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sandkeeper/backup/restore"
+	"sandkeeper/internal/journal"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 )
@@ -14,14 +15,15 @@ import (
 // finishExecRestores makes the sandboxes whole in which a restore through their gateway was killed. What cannot be done now is told,
 // and done by the next run.
 func (a *app) finishExecRestores(ctx context.Context, dir string, mayAsk bool) {
-	left, err := restore.InterruptedExecRestores(dir)
-	if err != nil {
-		a.warn("journal of restores through gateways: %v", err)
-	}
-	for _, e := range left {
+	for record, err := range journal.ExecRestores(dir).Abandoned() {
+		if err != nil {
+			a.tellLeftAlone("a restore through a gateway", []error{err})
+			continue
+		}
+		e := record.Value
 		err := errors.New("this command asks no gateway")
 		if mayAsk {
-			err = a.finishExecRestore(ctx, dir, e)
+			err = a.finishExecRestore(ctx, record)
 		}
 		if err != nil {
 			a.warn("a restore of backup %s into sandbox %q of gateway %q, begun %s ago, did not end; %s may be half old and half new, and what is missing lies in %s: %v; "+
@@ -32,17 +34,17 @@ func (a *app) finishExecRestores(ctx context.Context, dir string, mayAsk bool) {
 	}
 }
 
-func howItEnded(e restore.ExecEntry) string {
-	if e.Step == restore.ExecConfirmed {
+func howItEnded(e journal.ExecRestore) string {
+	if e.Step == journal.ExecConfirmed {
 		return "finished: the restored content is in place"
 	}
 	return "undone: what was there before is in place"
 }
 
 // finishExecRestore judges the gateway first, as before anything else that goes through one.
-func (a *app) finishExecRestore(ctx context.Context, dir string, e restore.ExecEntry) error {
+func (a *app) finishExecRestore(ctx context.Context, record *journal.Record[journal.ExecRestore]) error {
 	one := *a // as if with -g
-	one.global.gateway = e.Gateway
+	one.global.gateway = record.Value.Gateway
 	registry, err := one.readRegistry()
 	if err != nil {
 		return err
@@ -52,11 +54,11 @@ func (a *app) finishExecRestore(ctx context.Context, dir string, e restore.ExecE
 	case decisive.seen.Target.Err != nil:
 		return decisive.seen.Target.Err
 	case decisive.report.Refused():
-		return fmt.Errorf("gateway %q is refused by the preflight", e.Gateway)
+		return fmt.Errorf("gateway %q is refused by the preflight", one.global.gateway)
 	}
 	cli := one.openshellCLI(views)
 	if cli == nil {
 		return errors.New("there is no openshell command")
 	}
-	return restore.FinishExecRestore(ctx, dir, e, cli)
+	return restore.FinishExecRestore(ctx, record, cli)
 }

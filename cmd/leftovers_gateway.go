@@ -7,6 +7,7 @@ import (
 
 	"sandkeeper/backup/gatewaystate"
 	"sandkeeper/gateway"
+	"sandkeeper/internal/journal"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
 )
@@ -14,10 +15,8 @@ import (
 // takeBackGatewayStates undoes restores of gateways' state that were killed, so that no gateway is started on half of one. Under a
 // gateway that runs nothing is moved.
 func (a *app) takeBackGatewayStates(ctx context.Context, dir string) {
-	found, err := gatewaystate.RecoverGatewayStates(ctx, dir, a.stopped)
-	if err != nil {
-		a.warn("journal of restores of gateways' state: %v", err)
-	}
+	found, left := gatewaystate.RecoverGatewayStates(ctx, journal.StateRestores(dir), a.stopped)
+	a.tellLeftAlone("a restore of a gateway's state", left)
 	for _, i := range found {
 		switch {
 		case i.Err != nil && i.Placing:

@@ -11,6 +11,7 @@ import (
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
+	"sandkeeper/internal/journal"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
@@ -194,7 +195,7 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.RestoreReq
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
 	defer progress.Close()
 	if a.Env.StateHome() != "" {
-		request.Journal = restore.RestoringDir(a.Env.StateHome())
+		request.Journal = journal.RestoringDir(a.Env.StateHome())
 	}
 	request.Progress = func(e home.Event) {
 		if _, asking := errors.AsType[*restore.ConsentError](e.Err); !asking { // a question is not a failure

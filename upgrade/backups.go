@@ -14,6 +14,7 @@ import (
 	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
+	"sandkeeper/internal/journal"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 )
@@ -144,9 +145,7 @@ func (b *Backups) Restore(ctx context.Context, sb sandbox.Sandbox, id string) er
 	if err != nil {
 		return err
 	}
-	if err := b.recover(ctx); err != nil {
-		return err
-	}
+	b.recover(ctx)
 	summary, err := restore.Restore(ctx, request)
 	if left, ok := errors.AsType[*restore.NotPutBackError](err); ok {
 		// The sandbox was just made: what was there came with its image, and goes with it.
@@ -158,13 +157,12 @@ func (b *Backups) Restore(ctx context.Context, sb sandbox.Sandbox, id string) er
 	return err
 }
 
-// recover clears up after restores whose process died before they wrote; one that died later is taken over from.
-func (b *Backups) recover(ctx context.Context) error {
-	if b.Restoring == "" {
-		return nil
+// recover clears up after restores whose process died before they wrote; one that died later is taken over from. A record that is left
+// alone hinders at most the sandbox that it is about.
+func (b *Backups) recover(ctx context.Context) {
+	if b.Restoring != "" {
+		restore.RecoverRestores(ctx, journal.Restores(b.Restoring), func(context.Context, string) (restore.Restarter, error) { return b.Engine, nil })
 	}
-	_, err := restore.RecoverRestores(ctx, b.Restoring, func(context.Context, string) (restore.Restarter, error) { return b.Engine, nil })
-	return err
 }
 
 // Sweep removes the copies that restores have kept of what was in the sandboxes of that name when they had just been made.
@@ -172,7 +170,7 @@ func (b *Backups) Sweep(name string) error {
 	if b.Restoring == "" {
 		return nil
 	}
-	return restore.DropRestores(b.Restoring, name)
+	return restore.DropRestores(journal.Restores(b.Restoring), name)
 }
 
 // Compare reads the home and the backup, and holds every entry and every byte against each other.

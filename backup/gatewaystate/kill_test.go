@@ -14,6 +14,8 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/gateway"
 	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/journal"
+	"sandkeeper/internal/journaltest"
 )
 
 // gatewayOrder tells a process of its own to put a gateway's state back, or to take back what a killed one left, and when to kill itself.
@@ -27,11 +29,14 @@ type gatewayOrder struct {
 func gatewayVictim(o gatewayOrder) error {
 	step := backuptest.DieAt(o.Step)
 	if o.Recover {
-		entries, err := placingJournalIn(o.Journal).records().List()
-		for _, e := range entries {
-			err = errors.Join(err, e.rollBack(step))
+		var problems []error
+		for record, err := range journal.StateRestores(o.Journal).Abandoned() {
+			if err == nil {
+				err = stateFiles{record.Value}.rollBack(step)
+			}
+			problems = append(problems, err)
 		}
-		return err
+		return errors.Join(problems...)
 	}
 	store, err := store.OpenStore(o.Root, store.StoreOptions{UID: os.Getuid()})
 	if err != nil {
@@ -84,9 +89,10 @@ func TestKillGatewayRestoreAtEveryStep(t *testing.T) {
 		order.Recover = true
 		for order.Step = 1; died && backuptest.Killed(t, "gateway-restore", order); order.Step++ { // each is killed one step later than the one before
 		}
-		found, err := RecoverGatewayStates(t.Context(), order.Journal, func(context.Context, string) error { return nil })
-		if err != nil || len(found) > 1 || len(found) == 1 && found[0].Err != nil {
-			t.Fatalf("step %d: %+v, %v", step, found, err)
+		shelf := journal.StateRestores(order.Journal)
+		found, named := RecoverGatewayStates(t.Context(), shelf, func(context.Context, string) error { return nil })
+		if len(named) != 0 || len(found) > 1 || len(found) == 1 && found[0].Err != nil {
+			t.Fatalf("step %d: %+v, %v", step, found, named)
 		}
 		if diff := cmp.Diff(before, h.files(t)); diff == "" {
 			seen["old"]++
@@ -95,8 +101,8 @@ func TestKillGatewayRestoreAtEveryStep(t *testing.T) {
 		} else {
 			t.Fatalf("step %d: neither old nor new (-old +now):\n%s", step, diff)
 		}
-		if left, err := placingJournalIn(order.Journal).records().List(); len(left) != 0 || err != nil {
-			t.Fatalf("step %d: journal %+v, %v", step, left, err)
+		if left := journaltest.Values(t, shelf); len(left) != 0 {
+			t.Fatalf("step %d: the shelf has %+v", step, left)
 		}
 		if !died {
 			break
@@ -117,11 +123,12 @@ func TestKilledGatewayRestoreUnderARunningGateway(t *testing.T) {
 	}
 	running := func(context.Context, string) error { return errors.New("it runs as process 7") }
 	half := h.files(t)
-	found, err := RecoverGatewayStates(t.Context(), order.Journal, running)
-	if err != nil || len(found) != 1 || found[0].Err == nil || !cmp.Equal(half, h.files(t)) {
-		t.Fatalf("%+v, %v", found, err)
+	shelf := journal.StateRestores(order.Journal)
+	found, named := RecoverGatewayStates(t.Context(), shelf, running)
+	if len(named) != 0 || len(found) != 1 || found[0].Err == nil || !cmp.Equal(half, h.files(t)) {
+		t.Fatalf("%+v, %v", found, named)
 	}
-	entry := found[0].PlacingEntry
+	entry := stateFiles{found[0].StateRestore}
 	moved := ""
 	for _, path := range entry.Files {
 		if waits, _ := exists(entry.fresh(path)); !waits {
@@ -131,9 +138,9 @@ func TestKilledGatewayRestoreUnderARunningGateway(t *testing.T) {
 	backuptest.Must(t, os.WriteFile(moved, []byte("written by the gateway"), 0o600))
 	coarse := entry.At.Add(-4 * time.Millisecond) // a file system's clock may be behind
 	backuptest.Must(t, os.Chtimes(moved, coarse, coarse))
-	found, err = RecoverGatewayStates(t.Context(), order.Journal, func(context.Context, string) error { return nil })
-	if err != nil || len(found) != 1 || found[0].Err != nil {
-		t.Fatalf("%+v, %v", found, err)
+	found, named = RecoverGatewayStates(t.Context(), shelf, func(context.Context, string) error { return nil })
+	if len(named) != 0 || len(found) != 1 || found[0].Err != nil {
+		t.Fatalf("%+v, %v", found, named)
 	}
 	later, err := filepath.Rel(h.home, entry.later(moved))
 	backuptest.Must(t, err)
@@ -151,15 +158,15 @@ func TestKilledGatewayRestoreLeavesTheLogOfAnOldDatabase(t *testing.T) {
 		if !backuptest.Killed(t, "gateway-restore", order) {
 			t.Fatalf("step %d: the restore was not killed", step)
 		}
-		entries, err := placingJournalIn(order.Journal).records().List()
-		backuptest.Must(t, err)
+		shelf := journal.StateRestores(order.Journal)
+		entries := journaltest.Values(t, shelf)
 		db, log := dbFolder+"/openshell.db", dbFolder+"/openshell.db-wal"
 		if len(entries) != 1 || !entries[0].Placing || h.read(t, db) != "another database" {
 			continue
 		}
 		h.put(t, log, "committed since")
-		if _, err := RecoverGatewayStates(t.Context(), order.Journal, func(context.Context, string) error { return nil }); err != nil {
-			t.Fatal(err)
+		if _, named := RecoverGatewayStates(t.Context(), shelf, func(context.Context, string) error { return nil }); len(named) != 0 {
+			t.Fatal(named)
 		}
 		if h.read(t, db) != "another database" || h.read(t, log) != "committed since" {
 			t.Fatalf("step %d: %q", step, h.files(t))
@@ -169,23 +176,28 @@ func TestKilledGatewayRestoreLeavesTheLogOfAnOldDatabase(t *testing.T) {
 	t.Fatal("no kill hit the files between the first and the database")
 }
 
-func FuzzDecodePlacing(f *testing.F) {
-	key := placingKey("nemoclaw")
-	f.Add([]byte(`{"gateway":"nemoclaw","backup":"20261121T101500Z-1f3a","files":["/home/a/openshell.db"],"had":["/home/a/openshell.db-wal"],"placing":true}`))
-	f.Add([]byte(`{"gateway":"nemoclaw","backup":"../x","files":["/home/a"]}`))
-	f.Add([]byte(`{"gateway":"nemoclaw","backup":"20261121T101500Z-1f3a","files":["a"],"had":["/etc/passwd"]}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		e, err := decodePlacing(key, text)
-		if err != nil {
-			return
-		}
-		for _, path := range e.Files {
-			if !filepath.IsAbs(path) {
-				t.Errorf("%q names %q", text, path)
-			}
-		}
-		if e.Gateway != "nemoclaw" || strings.Contains(e.Backup, "/") {
-			t.Errorf("%q was read as %+v", text, e)
-		}
-	})
+// A restore of a gateway's state that is under way is neither taken back nor taken over from.
+func TestLivingGatewayRestoreIsLeftAlone(t *testing.T) {
+	h, order := changedGateway(t)
+	order.Step = 12 // some files are in place
+	if !backuptest.Killed(t, "gateway-restore", order) {
+		t.Fatal("the restore was not killed")
+	}
+	shelf := journal.StateRestores(order.Journal)
+	record, err := shelf.Own(t.Context(), journal.Key("nemoclaw", "")) // as if it were alive
+	backuptest.Must(t, err)
+	half := h.files(t)
+	found, named := RecoverGatewayStates(t.Context(), shelf, func(context.Context, string) error { return nil })
+	if _, held := errors.AsType[*journal.HeldError](errors.Join(named...)); !held || len(found) != 0 || !cmp.Equal(half, h.files(t)) {
+		t.Errorf("%+v, %v: %s", found, named, cmp.Diff(half, h.files(t)))
+	}
+	order.Step = 0
+	err = gatewayVictim(order)
+	if _, held := errors.AsType[*journal.HeldError](err); !held || !cmp.Equal(half, h.files(t)) {
+		t.Errorf("a second restore: %v: %s", err, cmp.Diff(half, h.files(t)))
+	}
+	backuptest.Must(t, record.Close())
+	if found, named := RecoverGatewayStates(t.Context(), shelf, func(context.Context, string) error { return nil }); len(found) != 1 || found[0].Err != nil || len(named) != 0 {
+		t.Errorf("once its run is dead: %+v, %v", found, named)
+	}
 }

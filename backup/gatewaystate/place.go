@@ -1,6 +1,7 @@
 package gatewaystate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,41 +13,39 @@ import (
 	"time"
 
 	"sandkeeper/backup/archive"
-	"sandkeeper/backup/home"
 	"sandkeeper/gateway"
 	"sandkeeper/internal/disk"
+	"sandkeeper/internal/journal"
 )
 
-// placing is the files of a gateway's state on their way into place. Without a journal it only remembers.
+// placing is the files of a gateway's state on their way into place. Its record is ours until close; without a journal it only remembers.
 type placing struct {
-	journal placingJournal // dir "": nothing is written
-	entry   PlacingEntry
-	result  *GatewayRestored
-	dry     bool
-	step    func()
+	record *journal.Record[journal.StateRestore] // nil: nothing is written
+	entry  stateFiles
+	result *GatewayRestored
+	dry    bool
+	step   func()
 }
 
-func (r RestoreGateway) placing(result *GatewayRestored) (*placing, error) {
-	p := &placing{result: result, dry: r.DryRun, step: r.step, entry: PlacingEntry{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, PID: os.Getpid(), At: time.Now().UTC().Truncate(time.Second)}}
+// placing takes the gateway's record, and takes back what a killed restore has left. A restore that lives is left alone:
+// *journal.HeldError.
+func (r RestoreGateway) placing(ctx context.Context, result *GatewayRestored) (*placing, error) {
+	p := &placing{result: result, dry: r.DryRun, step: r.step}
+	p.entry.StateRestore = journal.StateRestore{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, At: time.Now().UTC().Truncate(time.Second)}
 	if p.step == nil {
 		p.step = func() {}
 	}
 	if r.Journal == "" || r.DryRun {
 		return p, nil
 	}
-	started, err := home.StartOf(p.entry.PID)
-	if err != nil {
-		return nil, fmt.Errorf("when did this process start: %w", err)
+	var err error
+	if p.record, err = journal.StateRestores(r.Journal).Own(ctx, p.entry.Key()); err != nil {
+		return nil, fmt.Errorf("a restore of the state of gateway %q cannot begin: %w", p.entry.Gateway, err)
 	}
-	p.journal, p.entry.Started = placingJournalIn(r.Journal), started
-	left, found, err := p.journal.records().Get(placingKey(p.entry.Gateway))
-	switch {
-	case err != nil:
-		return nil, err
-	case found && left.ownerLives():
-		return nil, fmt.Errorf("process %d is putting the state of gateway %q back", left.PID, left.Gateway)
-	case found: // the gateway is stopped: that was asked before this
-		return p, left.rollBack(p.step)
+	if p.record.Found { // the gateway is stopped: that was asked before this
+		if err := (stateFiles{p.record.Value}).rollBack(p.step); err != nil {
+			return nil, errors.Join(err, p.record.Close())
+		}
 	}
 	return p, nil
 }
@@ -62,11 +61,11 @@ func (p *placing) plan(m *archive.Manifest, places []gateway.Place) error {
 }
 
 func (p *placing) write() error {
-	if p.journal.dir == "" {
+	if p.record == nil {
 		return nil
 	}
 	p.step()
-	if err := p.journal.put(p.entry); err != nil {
+	if err := p.record.Put(p.entry.StateRestore); err != nil {
 		return fmt.Errorf("the restore could not be journalled: %w", err)
 	}
 	return nil
@@ -154,19 +153,14 @@ func (p *placing) exchange(path string) error {
 	return (disk.Real{}).SyncDir(filepath.Dir(path))
 }
 
-// withJournals is a file with what SQLite keeps beside it, if it is a database.
-func withJournals(path string) []string {
-	return []string{path, path + "-wal", path + "-shm", path + "-journal"}
-}
-
 // family is path with what SQLite keeps beside it: what is moved together. A journal that is put back with its database is of the
 // database's family and has none.
-func (e PlacingEntry) family(path string) []string {
+func (e stateFiles) family(path string) []string {
 	database, isJournal := strings.CutSuffix(path, databaseJournal)
 	if isJournal && slices.Contains(e.Files, database) {
 		return nil
 	}
-	return withJournals(path)
+	return journal.WithSidecars(path)
 }
 
 // discard makes everything as it was, after an error.
@@ -180,11 +174,14 @@ func (p *placing) discard() error {
 	return p.end()
 }
 
-// end takes the journal's entry back: the state is whole, new or old.
+// end takes the record away: the state is whole, new or old.
 func (p *placing) end() error {
-	if p.journal.dir == "" {
+	if p.record == nil {
 		return nil
 	}
 	p.step()
-	return p.journal.remove(p.entry)
+	return p.record.Remove()
 }
+
+// close gives the record up.
+func (p *placing) close() error { return p.record.Close() }

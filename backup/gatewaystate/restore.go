@@ -45,8 +45,8 @@ type GatewayRestored struct {
 // RestoreGatewayState puts a gateway's state back while that gateway is stopped. The backup is verified to its last byte first. All
 // files are written beside their places, then put in place one after the other; what was there is kept aside, and comes back when
 // one of them cannot be put in place, or, by the journal and RecoverGatewayStates, when this process is killed meanwhile.
-func RestoreGatewayState(ctx context.Context, r RestoreGateway) (GatewayRestored, error) {
-	result := GatewayRestored{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, DryRun: r.DryRun, Restored: []string{}, Kept: []string{}, Missing: []archive.Exclusion{}, Ignored: []string{}}
+func RestoreGatewayState(ctx context.Context, r RestoreGateway) (result GatewayRestored, err error) {
+	result = GatewayRestored{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, DryRun: r.DryRun, Restored: []string{}, Kept: []string{}, Missing: []archive.Exclusion{}, Ignored: []string{}}
 	st := r.Store.Gateways()
 	if err := r.Stopped(ctx); err != nil {
 		return result, &GatewayRunningError{Err: err}
@@ -62,10 +62,11 @@ func RestoreGatewayState(ctx context.Context, r RestoreGateway) (GatewayRestored
 		return result, err
 	}
 	result.Missing = append(result.Missing, r.Backup.Manifest.Exclusions...)
-	put, err := r.placing(&result)
+	put, err := r.placing(ctx, &result)
 	if err != nil {
 		return result, err
 	}
+	defer func() { err = errors.Join(err, put.close()) }()
 	if err := r.place(ctx, st, put); err != nil {
 		return result, errors.Join(err, put.discard())
 	}

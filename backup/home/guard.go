@@ -3,107 +3,157 @@ package home
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
+
+	"sandkeeper/internal/journal"
 )
 
-// The guard's conversation, one line each. Up: guardReady once, then guardOK and an id for every pause that it has taken note of.
+// The guard's conversation. Down: one guardWord a line, as JSON. Up: guardReady once, then guardOK and a container's id for every pause
+// that it has taken note of.
 const (
 	guardReady = "ready"
 	guardOK    = "ok"
-	guardPause = "pause" // <id> <engine host>
-	guardDone  = "done"  // <id>
 )
+
+// guardWord is what the guard is told: that a container is about to be paused, and for how long at most, or that it goes on again.
+type guardWord struct {
+	Pause *journal.Pause `json:"pause,omitempty"`
+	Limit time.Duration  `json:"limit,omitempty"`
+	Done  string         `json:"done,omitempty"` // container
+}
 
 const (
 	guardLimit  = 2 * time.Minute        // for unpausing after the parent's death
-	GuardSecond = 400 * time.Millisecond // until the second look at a container that did not look paused
+	guardSecond = 400 * time.Millisecond // until the second look at a container that did not look paused
 	guardLooks  = 4
+	guardGrace  = time.Second // after the pause limit: a parent that goes on has ended the pause itself by then
 )
 
-// Guard is the body of the guard process: it notes what the parent says it pauses, and when in ends — which is how a pipe tells
-// that the process at its other end is gone, however it died — it unpauses everything that was not reported done, takes it off the
-// pause journal in dir, and returns. It outlives signals that are meant for the parent.
-func Guard(ctx context.Context, in io.Reader, out io.Writer, dir string, dial DialFunc) error {
+// Guard is the body of the guard process: it notes what the parent says it pauses. When in ends — which is how a pipe tells that the
+// process at its other end is gone, however it died — it unpauses everything that was not reported done, takes it off the shelf, and
+// returns. A pause that lasts longer than it may, because the parent is stopped (SIGSTOP, Ctrl-Z) or stuck, it ends as well: the record
+// stays the parent's. The guard outlives signals that are meant for the parent.
+func Guard(ctx context.Context, in io.Reader, out io.Writer, shelf journal.Shelf[journal.Pause], dial DialFunc) error {
 	deaf := make(chan os.Signal, 1)
-	signal.Notify(deaf, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Notify(deaf, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGTSTP)
 	defer signal.Stop(deaf)
 	if _, err := fmt.Fprintln(out, guardReady); err != nil {
 		return err
 	}
-	open := listenTo(in, out)
+	w := &watchman{out: out, dial: dial, open: map[string]watched{}}
+	w.follow(ctx, wordsOf(in))
 	ctx, cancel := context.WithTimeout(ctx, guardLimit)
 	defer cancel()
-	return FreeAll(ctx, open, &Journal{Dir: dir}, dial)
+	return w.freeAll(ctx, shelf)
 }
 
-// listenTo follows the parent's words to their end and returns what is still paused then: id → engine host.
-func listenTo(in io.Reader, out io.Writer) map[string]string {
-	open := map[string]string{}
-	lines := bufio.NewScanner(in)
-	for lines.Scan() {
-		word, rest, _ := strings.Cut(lines.Text(), " ")
-		id, host, _ := strings.Cut(rest, " ")
-		if !containerID().MatchString(id) {
-			continue
+// wordsOf reads the parent's words to their end. A line that is none is passed over.
+func wordsOf(in io.Reader) <-chan guardWord {
+	words := make(chan guardWord)
+	go func() {
+		defer close(words)
+		for lines := bufio.NewScanner(in); lines.Scan(); {
+			var word guardWord
+			if json.Unmarshal(lines.Bytes(), &word) == nil {
+				words <- word
+			}
 		}
-		switch word {
-		case guardPause:
-			open[id] = host
-			fmt.Fprintln(out, guardOK, id) // an error means that the parent is gone, which the end of in says as well
-		case guardDone:
-			delete(open, id)
+	}()
+	return words
+}
+
+// watchman knows what is paused.
+type watchman struct {
+	out  io.Writer
+	dial DialFunc
+	open map[string]watched // by container
+}
+
+// watched is a pause that was not reported done.
+type watched struct {
+	pause journal.Pause
+	over  *time.Timer // ends it when it lasts too long
+}
+
+// follow takes note of the parent's words until it is gone.
+func (w *watchman) follow(ctx context.Context, words <-chan guardWord) {
+	for word := range words {
+		if word.Pause != nil {
+			w.watch(ctx, *word.Pause, word.Limit)
+			fmt.Fprintln(w.out, guardOK, word.Pause.Container) // an error means that the parent is gone, which the end of words says as well
+		}
+		if old, watching := w.open[word.Done]; watching {
+			old.over.Stop()
+			delete(w.open, word.Done)
 		}
 	}
-	return open
+	for _, still := range w.open {
+		still.over.Stop()
+	}
 }
 
-func FreeAll(ctx context.Context, open map[string]string, j *Journal, dial DialFunc) error {
-	results := make(chan error, len(open))
-	for id, host := range open {
-		go func() { results <- freeOne(ctx, id, host, j, dial) }()
+// watch notes a pause, and ends it by itself when it lasts too long. What cannot be reached then is tried again when the parent is gone.
+func (w *watchman) watch(ctx context.Context, p journal.Pause, limit time.Duration) {
+	w.open[p.Container] = watched{pause: p, over: time.AfterFunc(limit+guardGrace, func() {
+		ctx, cancel := context.WithTimeout(ctx, thawLimit)
+		defer cancel()
+		if e, err := reach(ctx, p, w.dial); err == nil {
+			_ = Thaw(ctx, e, p.Container)
+		}
+	})}
+}
+
+// freeAll unpauses what is still paused. The parent is gone, and its records with it: who takes one owns it.
+func (w *watchman) freeAll(ctx context.Context, shelf journal.Shelf[journal.Pause]) error {
+	results := make(chan error, len(w.open))
+	for _, one := range w.open {
+		go func() { results <- freeOne(ctx, one.pause, shelf, w.dial) }()
 	}
 	var problems []error
-	for range open {
+	for range w.open {
 		problems = append(problems, <-results)
 	}
 	return errors.Join(problems...)
 }
 
-// freeOne looks more than once: the parent may have died between sending its pause request and the engine carrying it out. It stops
-// when another run has journalled a pause of its own: that one is not to be taken back.
-func freeOne(ctx context.Context, id, host string, j *Journal, dial DialFunc) error {
-	e, err := dial(ctx, host)
-	if err != nil {
-		return fmt.Errorf("container %s may still be paused: %w", id, err)
+// freeOne looks more than once: the parent may have died between sending its pause request and the engine carrying it out. Where another
+// run holds the record by then, the pause is that run's.
+func freeOne(ctx context.Context, p journal.Pause, shelf journal.Shelf[journal.Pause], dial DialFunc) error {
+	record, err := shelf.Own(ctx, p.Container)
+	if _, held := errors.AsType[*journal.HeldError](err); held {
+		return nil
 	}
-	dead, _, _ := j.records().Get(id) // no entry: the next run was here already
+	if err != nil {
+		return fmt.Errorf("container %s may still be paused: %w", p.Container, err)
+	}
+	err = lookAgain(ctx, p, dial)
+	if err == nil && record.Found {
+		err = record.Remove()
+	}
+	return errors.Join(err, record.Close())
+}
+
+func lookAgain(ctx context.Context, p journal.Pause, dial DialFunc) error {
+	e, err := reach(ctx, p, dial)
+	if err != nil {
+		return fmt.Errorf("container %s may still be paused: %w", p.Container, err)
+	}
 	for range guardLooks {
-		if now, found, _ := j.records().Get(id); found && !now.sameAs(dead) {
-			return nil
-		}
-		if err := Thaw(ctx, e, id); err != nil { // no error when it was not paused
-			return fmt.Errorf("container %s may still be paused: %w", id, err)
+		if err := Thaw(ctx, e, p.Container); err != nil { // no error when it was not paused
+			return fmt.Errorf("container %s may still be paused: %w", p.Container, err)
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(GuardSecond):
+		case <-time.After(guardSecond):
 		}
 	}
-	if now, found, _ := j.records().Get(id); found && !now.sameAs(dead) {
-		return nil
-	}
-	return j.remove(id)
-}
-
-// sameAs reports whether two entries are of one pause.
-func (e PausedEntry) sameAs(other PausedEntry) bool {
-	return e.PID == other.PID && e.Started == other.Started && e.At.Equal(other.At)
+	return nil
 }

@@ -3,6 +3,7 @@ package home
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,13 +16,14 @@ import (
 	"time"
 
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/journal"
 )
 
 // GuardAnswer is how long the guard may take to start, and to acknowledge a pause.
 const GuardAnswer = 20 * time.Second
 
-// guardian is our end of the guard process. Its pipe closes when we end, whatever ends us; the guard acts on that.
-type guardian struct {
+// Guardian is our end of the guard process. Its pipe closes when we end, whatever ends us; the guard acts on that.
+type Guardian struct {
 	mu      sync.Mutex
 	to      io.WriteCloser
 	answers chan string // closed when the guard is gone
@@ -30,7 +32,7 @@ type guardian struct {
 
 // StartGuard runs our own program again with args, in a session of its own, so that neither Ctrl-C nor the end of our process
 // group reaches it. It returns once the guard has said that it is ready.
-func StartGuard(args []string, e env.Env) (*guardian, error) {
+func StartGuard(args []string, e env.Env) (*Guardian, error) {
 	if len(args) == 0 {
 		return nil, errors.New("no guard command was given")
 	}
@@ -61,8 +63,8 @@ func StartGuard(args []string, e env.Env) (*guardian, error) {
 	return g, nil
 }
 
-func newGuardian(to io.WriteCloser, from io.Reader, wait func() error) *guardian {
-	g := &guardian{to: to, answers: make(chan string, 16), wait: wait}
+func newGuardian(to io.WriteCloser, from io.Reader, wait func() error) *Guardian {
+	g := &Guardian{to: to, answers: make(chan string, 16), wait: wait}
 	go func() {
 		defer close(g.answers)
 		for lines := bufio.NewScanner(from); lines.Scan(); {
@@ -93,25 +95,25 @@ func guardEnv(e env.Env) []string {
 	return entries
 }
 
-// watch tells the guard of a pause that is about to happen and waits until it has taken note.
-func (g *guardian) watch(entry PausedEntry) error {
+// watch tells the guard of a pause that is about to happen, and how long it may last, and waits until it has taken note.
+func (g *Guardian) watch(p journal.Pause, limit time.Duration) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if _, err := fmt.Fprintln(g.to, guardPause, entry.Container, entry.Host); err != nil {
+	if err := json.NewEncoder(g.to).Encode(guardWord{Pause: &p, Limit: limit}); err != nil {
 		return err
 	}
-	return g.expect(guardOK + " " + entry.Container)
+	return g.expect(guardOK + " " + p.Container)
 }
 
 // done tells the guard that a container goes on again. A guard that is gone by then has nothing left to do.
-func (g *guardian) done(id string) error {
+func (g *Guardian) done(id string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	fmt.Fprintln(g.to, guardDone, id)
+	_ = json.NewEncoder(g.to).Encode(guardWord{Done: id})
 	return nil
 }
 
-func (g *guardian) expect(want string) error {
+func (g *Guardian) expect(want string) error {
 	limit := time.NewTimer(GuardAnswer)
 	defer limit.Stop()
 	for {
@@ -130,7 +132,7 @@ func (g *guardian) expect(want string) error {
 }
 
 // Close ends the guard: it has nothing to unpause any more, or does so now, and then ends.
-func (g *guardian) Close(ctx context.Context) error {
+func (g *Guardian) Close(ctx context.Context) error {
 	err := g.to.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- g.wait() }()

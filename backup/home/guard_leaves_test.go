@@ -2,6 +2,7 @@ package home
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -10,34 +11,35 @@ import (
 	"sandkeeper/engine"
 	"sandkeeper/internal/backuptest"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/journaltest"
 )
 
-// The guard of a dead run goes on looking for a while; a pause that the next run has journalled meanwhile is not its to take back.
+// The guard of a dead run goes on looking for a while, and holds the record meanwhile: the next run that wants to pause waits for it. A
+// pause that the next run has made already is not the guard's to take back.
 func TestGuardLeavesTheNextRunsPauseAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &backuptest.Freezer{State: map[string]string{backuptest.IdA: "paused"}}
-		dead, next := &Journal{Dir: t.TempDir(), PID: 1}, &Journal{PID: 2}
-		next.Dir = dead.Dir
-		if err := dead.Add(dead.Entry(engine.Container{ID: backuptest.IdA}, "unix:///x", time.Now())); err != nil {
-			t.Fatal(err)
+		f, shelf := &backuptest.Freezer{State: map[string]string{backuptest.IdA: "paused"}}, pauses(t)
+		journaltest.Leave(t, shelf, backuptest.IdA, backuptest.PauseOf(backuptest.IdA))
+		guard := obedientGuard(t)
+		next := &Pauser{Engine: f, Host: "unix:///x", Shelf: shelf, Guard: guard, Limit: time.Minute, Now: time.Now}
+		freed := make(chan error, 1)
+		go func() { freed <- freeOne(t.Context(), backuptest.PauseOf(backuptest.IdA), shelf, dialTo(f)) }()
+		time.Sleep(guardSecond + guardSecond/2)
+		if state := f.Now(backuptest.IdA); state != "running" {
+			t.Errorf("the container is %s after the guard's second look", state)
 		}
-		go func() {
-			time.Sleep(GuardSecond + GuardSecond/2)
-			if state := f.Now(backuptest.IdA); state != "running" {
-				t.Errorf("the container is %s after the guard's second look", state)
-			}
-			if err := next.Add(next.Entry(engine.Container{ID: backuptest.IdA}, "unix:///x", time.Now())); err != nil {
-				t.Error(err)
-			}
-			_ = f.Pause(t.Context(), backuptest.IdA)
-		}()
-		if err := FreeAll(t.Context(), map[string]string{backuptest.IdA: "unix:///x"}, dead, dialTo(f)); err != nil {
+		release, err := next.Hold(t.Context(), engine.Container{ID: backuptest.IdA})
+		if err := errors.Join(err, <-freed); err != nil || f.Now(backuptest.IdA) != "paused" {
+			t.Fatalf("the next run's pause: %v, the container is %s", err, f.Now(backuptest.IdA))
+		}
+		if err := freeOne(t.Context(), backuptest.PauseOf(backuptest.IdA), shelf, dialTo(f)); err != nil || f.Now(backuptest.IdA) != "paused" {
+			t.Errorf("a late guard: %v, the container is %s", err, f.Now(backuptest.IdA))
+		}
+		if there := journaltest.Values(t, shelf); len(there) != 1 {
+			t.Errorf("the shelf has %v", there)
+		}
+		if err := errors.Join(release(), guard.Close(t.Context())); err != nil {
 			t.Error(err)
-		}
-		time.Sleep(10 * time.Second)
-		left, err := dead.List()
-		if state := f.Now(backuptest.IdA); state != "paused" || err != nil || len(left) != 1 || left[0].PID != 2 {
-			t.Errorf("the container is %s, the journal holds %+v, %v", state, left, err)
 		}
 	})
 }
@@ -49,9 +51,13 @@ func TestEngineGoneInTheMiddleIsMadeGoodByTheNextRun(t *testing.T) {
 	backuptest.BigHome(t, real, sb)
 	w := backuptest.NewWire(t, real)
 	e := w.Engine(t)
-	j := testJournal(t)
-	p := &Pauser{Engine: e, Host: e.Host(), Journal: j, Guard: obedientGuard(t), Now: time.Now}
-	if _, err := p.Hold(t.Context(), *sb.Container); err != nil {
+	shelf := pauses(t)
+	p := &Pauser{Engine: e, Host: real.Host(), Shelf: shelf, Guard: obedientGuard(t), Limit: time.Hour, Now: time.Now}
+	record, err := p.note(t.Context(), *sb.Container)
+	if err == nil {
+		err = e.Pause(t.Context(), sb.Container.ID)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	w.Arm(0, true)
@@ -60,17 +66,12 @@ func TestEngineGoneInTheMiddleIsMadeGoodByTheNextRun(t *testing.T) {
 	if err := Thaw(ctx, e, sb.Container.ID); err == nil {
 		t.Fatal("unpaused through a dead wire")
 	}
-	left, err := j.List()
-	if err != nil || len(left) != 1 {
-		t.Fatalf("journal %v, %v", left, err)
-	}
-	left[0].PID, left[0].Host = 1<<30, real.Host() // the run dies, and the engine comes back
-	if err := j.Add(left[0]); err != nil {
+	if err := record.Close(); err != nil { // the run dies, and the engine comes back
 		t.Fatal(err)
 	}
-	found, err := Recover(t.Context(), j.Dir, Dialer(env.Parse(os.Environ())))
-	if err != nil || len(found) != 1 || !found[0].Unpaused {
-		t.Errorf("%+v, %v", found, err)
+	found, left := Recover(t.Context(), shelf, Dialer(env.Parse(os.Environ())))
+	if len(left) != 0 || len(found) != 1 || !found[0].Unpaused {
+		t.Errorf("%+v, %v", found, left)
 	}
 	backuptest.AssertRunning(t, real, sb, true)
 }

@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"sandkeeper/engine"
+	"sandkeeper/internal/journal"
 )
 
-// Freezer is what it takes to pause a container and to be sure that it goes on again; *gateway.Engine is one.
+// Freezer is what it takes to pause a container and to be sure that it goes on again; *engine.Engine is one.
 type Freezer interface {
 	Inspect(ctx context.Context, id string) (engine.Container, error)
 	Pause(ctx context.Context, id string) error
 	Unpause(ctx context.Context, id string) error
+	Identity(ctx context.Context) (string, error)
 }
 
 // DefaultPauseLimit is how long a sandbox is kept frozen for its backup.
@@ -25,14 +27,15 @@ const (
 	ThawRetry = 250 * time.Millisecond
 )
 
-// Pauser pauses containers for the length of a read. Before each pause there is an entry in the journal and a guard process that
-// has acknowledged it; both are taken back only after the container is known to go on.
+// Pauser pauses containers for the length of a read. Before each pause there is a record on the shelf, which is ours until the pause
+// is over, and a guard process that has acknowledged it. Both are taken back only after the container is known to go on.
 type Pauser struct {
-	Engine  Freezer
-	Host    string
-	Journal *Journal
-	Guard   *guardian // nil: no guard could be started, so nothing is paused
-	Now     func() time.Time
+	Engine Freezer
+	Host   string
+	Shelf  journal.Shelf[journal.Pause]
+	Guard  *Guardian
+	Limit  time.Duration // of one pause: the guard ends it then if we do not
+	Now    func() time.Time
 }
 
 // ErrNotPaused means that a container was left running, which is no failure: it is read live.
@@ -41,17 +44,19 @@ var ErrNotPaused = errors.New("not paused")
 // ErrThaw means that a container that we paused could not be unpaused.
 var ErrThaw = errors.New("is still paused")
 
-// Hold pauses c. The error wraps errNotPaused when that could not be done safely; then c runs as before. Otherwise release must be
+// Hold pauses c. The error wraps ErrNotPaused when that could not be done safely; then c runs as before. Otherwise release must be
 // called, on every path; it works after ctx has ended.
 func (p *Pauser) Hold(ctx context.Context, c engine.Container) (release func() error, err error) {
-	entry := p.Journal.Entry(c, p.Host, p.Now())
-	if err := p.Journal.Add(entry); err != nil {
+	record, err := p.note(ctx, c)
+	if err != nil {
 		return nil, fmt.Errorf("%w: the pause could not be journalled: %w", ErrNotPaused, err)
 	}
-	if err := p.Guard.watch(entry); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: the guard process does not answer: %w", ErrNotPaused, err), p.Journal.remove(c.ID))
+	if err := p.Guard.watch(record.Value, p.Limit); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: the guard process does not answer: %w", ErrNotPaused, err), record.Remove(), record.Close())
 	}
-	release = func() error { return p.release(context.WithoutCancel(ctx), c) }
+	release = func() error {
+		return errors.Join(p.release(context.WithoutCancel(ctx), c, record), record.Close())
+	}
 	// A pause request that is cut off may still be carried out later; so it is not cut off with ctx, and always taken back.
 	if err := p.Engine.Pause(context.WithoutCancel(ctx), c.ID); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrNotPaused, err), release())
@@ -59,13 +64,30 @@ func (p *Pauser) Hold(ctx context.Context, c engine.Container) (release func() e
 	return release, nil
 }
 
-func (p *Pauser) release(ctx context.Context, c engine.Container) error {
+// note puts the pause on the shelf. The record stays ours until it is closed.
+func (p *Pauser) note(ctx context.Context, c engine.Container) (*journal.Record[journal.Pause], error) {
+	identity, err := p.Engine.Identity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	record, err := p.Shelf.Own(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	pause := journal.Pause{Container: c.ID, Created: c.Created, Name: c.Name, Engine: identity, Host: p.Host, At: p.Now().UTC()}
+	if err := record.Put(pause); err != nil {
+		return nil, errors.Join(err, record.Close())
+	}
+	return record, nil
+}
+
+func (p *Pauser) release(ctx context.Context, c engine.Container, record *journal.Record[journal.Pause]) error {
 	ctx, cancel := context.WithTimeout(ctx, thawLimit)
 	defer cancel()
 	if err := Thaw(ctx, p.Engine, c.ID); err != nil {
 		return fmt.Errorf("container %q %w, run \"docker unpause %s\": %w", c.Name, ErrThaw, c.Name, err)
 	}
-	return errors.Join(p.Journal.remove(c.ID), p.Guard.done(c.ID))
+	return errors.Join(record.Remove(), p.Guard.done(c.ID))
 }
 
 // Thaw unpauses a container, again and again until it is done or ctx ends: the engine may be busy with a read that was just cut

@@ -34,7 +34,7 @@ type RestoreRequest struct {
 	Stall    time.Duration // 0 is one minute
 	Progress func(home.Event)
 
-	// Journal is the folder of the journal of restores (RestoringDir). Without it nobody hears of a restore that was killed.
+	// Journal is the folder of the journal of restores (journal.RestoringDir). Without it nobody hears of a restore that was killed.
 	Journal string
 
 	containers home.EngineReach // tests; else made from Engine

@@ -7,31 +7,31 @@ import (
 	"testing"
 	"time"
 
-	"sandkeeper/backup/home"
 	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/journal"
+	"sandkeeper/internal/journaltest"
 )
 
 func TestDropRestoresTakesOneSandboxesOnly(t *testing.T) {
-	root, j := t.TempDir(), restoreJournal{filepath.Join(t.TempDir(), "restoring")}
+	root, shelf := t.TempDir(), journal.Restores(filepath.Join(t.TempDir(), "restoring"))
 	copyOf := map[string]string{}
 	for id, name := range map[string]string{backuptest.IdA: "alpha", backuptest.IdB: "beta"} {
 		copyOf[name] = filepath.Join(root, ".before-restore-"+name+"-1.tar.zst")
-		entry := RestoreEntry{
-			PausedEntry: home.PausedEntry{Container: id, Name: "openshell-" + name, Host: "unix:///x", PID: 1 << 30, At: time.Now()},
-			Sandbox:     name, Root: root, Copy: copyOf[name], Writing: true,
-		}
-		if err := errors.Join(j.put(entry), os.WriteFile(entry.Copy, []byte("old"), 0o600)); err != nil {
+		journaltest.Leave(t, shelf, id, journal.Restore{
+			Pause:   journal.Pause{Container: id, Name: "openshell-" + name, Host: "unix:///x", At: time.Now()},
+			Sandbox: name, Root: root, Copy: copyOf[name], Writing: true,
+		})
+		if err := os.WriteFile(copyOf[name], []byte("old"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 2 { // the second time there is nothing left to do
-		if err := DropRestores(j.dir, "alpha"); err != nil {
+		if err := DropRestores(shelf, "alpha"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	left, err := j.list()
-	if err != nil || len(left) != 1 || left[0].Sandbox != "beta" {
-		t.Errorf("the journal has %+v, %v, want what is of beta", left, err)
+	if left := journaltest.Values(t, shelf); len(left) != 1 || left[0].Sandbox != "beta" {
+		t.Errorf("the shelf has %+v, want what is of beta", left)
 	}
 	if _, err := os.Stat(copyOf["alpha"]); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the copy of alpha: %v", err)
@@ -39,7 +39,7 @@ func TestDropRestoresTakesOneSandboxesOnly(t *testing.T) {
 	if _, err := os.Stat(copyOf["beta"]); err != nil {
 		t.Error(err)
 	}
-	if err := DropRestores(filepath.Join(root, "nothing"), "alpha"); err != nil {
+	if err := DropRestores(journal.Restores(filepath.Join(root, "nothing")), "alpha"); err != nil {
 		t.Errorf("without a journal: %v", err)
 	}
 }

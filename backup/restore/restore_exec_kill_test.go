@@ -2,17 +2,20 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/backup/home"
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/journal"
+	"sandkeeper/internal/journaltest"
 	"sandkeeper/openshell"
 )
 
@@ -114,20 +117,22 @@ func (k *halfway) settle(t *testing.T, env func(n int) []string) string {
 	t.Helper()
 	var err error
 	for n := 1; n < 40; n++ {
-		entries, listed := InterruptedExecRestores(k.journal)
-		if listed != nil || len(entries) > 1 {
-			t.Fatalf("journal: %+v, %v", entries, listed)
+		left := 0
+		for record, named := range journal.ExecRestores(k.journal).Abandoned() {
+			if named != nil {
+				t.Fatal(named)
+			}
+			left++
+			f := &backuptest.Folder{Dir: k.dir}
+			if env != nil {
+				f.Env = env(n)
+			}
+			if err = FinishExecRestore(t.Context(), record, f); err != nil && env == nil {
+				t.Fatal(err)
+			}
 		}
-		if len(entries) == 0 {
+		if left == 0 {
 			return k.state(t)
-		}
-		f := &backuptest.Folder{Dir: k.dir}
-		if env != nil {
-			f.Env = env(n)
-		}
-		err = FinishExecRestore(t.Context(), k.journal, entries[0], f)
-		if err != nil && env == nil {
-			t.Fatal(err)
 		}
 	}
 	t.Fatalf("never finished: %v", err)
@@ -224,8 +229,8 @@ func TestExecRestoreTakesOver(t *testing.T) {
 	if k.run(t) || k.state(t) != "new" {
 		t.Error("the second restore did not do it")
 	}
-	if left, err := InterruptedExecRestores(k.journal); len(left) != 0 || err != nil {
-		t.Errorf("journal: %+v, %v", left, err)
+	if left := journaltest.Values(t, journal.ExecRestores(k.journal)); len(left) != 0 {
+		t.Errorf("the shelf has %+v", left)
 	}
 }
 
@@ -234,7 +239,7 @@ func TestExecRestoreLeavesAForeignStageAlone(t *testing.T) {
 	f := &backuptest.Folder{Dir: t.TempDir()}
 	backuptest.Write(t, f.Dir, map[string]string{"a": "then"})
 	s, b := execSaved(t, f)
-	backuptest.Write(t, f.Dir, map[string]string{stagePrefix + "x/old/precious": "1"})
+	backuptest.Write(t, f.Dir, map[string]string{journal.StagePrefix + "x/old/precious": "1"})
 	before := backuptest.Contents(t, f.Dir)
 	_, err := execRestore(t, f, s, b, ScopeFull)
 	if err == nil || !strings.Contains(err.Error(), "of an earlier restore") || !cmp.Equal(before, backuptest.Contents(t, f.Dir)) {
@@ -242,23 +247,23 @@ func TestExecRestoreLeavesAForeignStageAlone(t *testing.T) {
 	}
 }
 
-func FuzzDecodeExec(f *testing.F) {
-	key := home.ExecKey("gw", "alpha")
-	f.Add([]byte(`{"sandbox":"alpha","gateway":"gw","home":"/sandbox","stage":"/sandbox/.sandkeeper-restore-x","step":"swapping","names":["a/b"]}`))
-	f.Add([]byte(`{"sandbox":"alpha","gateway":"gw","home":"/","stage":"/etc","step":"staging"}`))
-	f.Add([]byte(`{"sandbox":"alpha","gateway":"gw","home":"/sandbox","stage":"/sandbox/.sandkeeper-restore-x","step":"confirmed","carry":["../../etc"]}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		e, err := decodeExec(key, text)
-		if err != nil {
-			return
-		}
-		if !strings.HasPrefix(e.Stage, strings.TrimSuffix(e.Home, "/")+"/"+stagePrefix) || e.Sandbox != "alpha" {
-			t.Errorf("%q was read as %+v", text, e)
-		}
-		for _, name := range append(e.Names, e.Carry...) {
-			if !filepath.IsLocal(name) {
-				t.Errorf("%q names %q", text, name)
-			}
-		}
-	})
+// A restore that is under way is not taken over from: the second one changes nothing.
+func TestExecRestoreLeavesALivingOneAlone(t *testing.T) {
+	f := &backuptest.Folder{Dir: t.TempDir()}
+	backuptest.Write(t, f.Dir, map[string]string{"a": "then"})
+	s, b := execSaved(t, f)
+	backuptest.Write(t, f.Dir, map[string]string{"a": "now"})
+	dir := filepath.Join(t.TempDir(), "restoring")
+	living := journal.ExecRestore{
+		Sandbox: "alpha", Gateway: "gw", Home: f.Dir, Stage: filepath.Join(f.Dir, journal.StagePrefix+"y"), Step: journal.ExecSwapping, At: time.Now(),
+	}
+	journaltest.Hold(t, journal.ExecRestores(dir), living.Key(), living)
+	before := backuptest.Contents(t, f.Dir)
+	_, err := Restore(t.Context(), RestoreRequest{Store: s, Backup: b, CLI: f, Target: backuptest.ByExec("alpha"), Consent: true, Journal: dir})
+	if held, ok := errors.AsType[*journal.HeldError](err); !ok || held.Holder.PID != os.Getpid() || !cmp.Equal(before, backuptest.Contents(t, f.Dir)) {
+		t.Errorf("%v: %s", err, cmp.Diff(before, backuptest.Contents(t, f.Dir)))
+	}
+	if there := journaltest.Values(t, journal.ExecRestores(dir)); len(there) != 1 || there[0].Stage != living.Stage {
+		t.Errorf("the shelf has %+v", there)
+	}
 }

@@ -1,59 +1,63 @@
 package restore
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"sandkeeper/backup/home"
 	"sandkeeper/engine"
+	"sandkeeper/internal/journal"
 )
 
-// restoreMark is the journal entry of a restore under way. Without a journal it only remembers.
+// restoreMark is the record of a restore under way, which is ours until end. Without a journal it only remembers.
 type restoreMark struct {
-	journal restoreJournal // dir "": nothing is written
-	entry   RestoreEntry
+	record  *journal.Record[journal.Restore] // nil: nothing is written
+	entry   journal.Restore
 	stopped bool // we stopped the container, and it does not run again yet
 	resumed bool // a killed restore had begun to write: entry.Copy, not the home, is what was there before
 }
 
-// mark journals the restore into c before anything is done to it. Where an earlier restore was killed while it wrote, this one
-// takes over from it: what that one kept counts as the old content.
-func (j *restoreJob) mark(c engine.Container, host string) (*restoreMark, error) {
-	m := &restoreMark{journal: restoreJournal{j.Journal}, entry: RestoreEntry{
-		Sandbox: j.Target.Name, From: j.manifest.Sandbox, Backup: j.Backup.ID, Scope: j.Scope, Root: j.Store.Root(),
+// mark notes the restore into c before anything is done to it. Where an earlier restore was killed while it wrote, this one takes over
+// from it: what that one kept counts as the old content. A restore that lives is not taken over from: *journal.HeldError.
+func (j *restoreJob) mark(ctx context.Context, c engine.Container, e home.EngineReach) (*restoreMark, error) {
+	m := &restoreMark{entry: journal.Restore{
+		Sandbox: j.Target.Name, From: j.manifest.Sandbox, Backup: j.Backup.ID, Scope: string(j.Scope), Root: filepath.Clean(j.Store.Root()),
 		Home: j.summary.Home, Running: c.Running(), Stopping: c.Running(),
 	}}
 	if j.Journal == "" {
 		return m, nil
 	}
-	own, err := home.NewJournal(j.Journal)
+	identity, err := e.Identity(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m.entry.PausedEntry = own.Entry(c, host, time.Now())
-	left, found, err := m.journal.get(c.ID)
+	m.entry.Pause = journal.Pause{Container: c.ID, Created: c.Created, Name: c.Name, Engine: identity, Host: e.Host(), At: time.Now().UTC()}
+	if m.record, err = journal.Restores(j.Journal).Own(ctx, c.ID); err != nil {
+		return nil, fmt.Errorf("a restore into container %q cannot begin: %w", c.Name, err)
+	}
+	if m.record.Found {
+		err = m.takeOver(m.record.Value)
+	}
+	if err == nil {
+		err = m.write()
+	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, m.record.Close())
 	}
-	if found {
-		if err := m.takeOver(left); err != nil {
-			return nil, err
-		}
-	}
-	return m, m.write()
+	return m, nil
 }
 
-func (m *restoreMark) takeOver(left RestoreEntry) error {
-	if left.OwnerLives() {
-		return fmt.Errorf("container %q is being restored by process %d", left.Name, left.PID)
-	}
+func (m *restoreMark) takeOver(left journal.Restore) error {
 	m.entry.Running = m.entry.Running || left.Running
 	if !left.Writing {
 		return nil
 	}
 	same := m.entry.Scope == left.Scope && m.entry.Backup == left.Backup
-	if m.entry.Scope != ScopeFull && !same {
+	if m.entry.Scope != string(ScopeFull) && !same {
 		return fmt.Errorf("a restore of backup %s into sandbox %q was killed while it wrote; finish that one, or restore the whole home (--scope full)", left.Backup, left.Sandbox)
 	}
 	if _, err := os.Stat(left.Copy); err != nil {
@@ -84,19 +88,24 @@ func (m *restoreMark) whole() error {
 }
 
 func (m *restoreMark) write() error {
-	if m.journal.dir == "" {
+	if m.record == nil {
 		return nil
 	}
-	if err := m.journal.put(m.entry); err != nil {
+	if err := m.record.Put(m.entry); err != nil {
 		return fmt.Errorf("the restore could not be journalled: %w", err)
 	}
 	return nil
 }
 
-// end takes the entry back, unless the home is half done or the container did not come back: then it is told by the next run.
+// end gives the record up, and takes it away unless the home is half done or the container did not come back: then it is told by the
+// next run.
 func (m *restoreMark) end() error {
-	if m.journal.dir == "" || m.entry.Writing || m.stopped {
+	if m.record == nil {
 		return nil
 	}
-	return m.journal.remove(m.entry.Container)
+	var err error
+	if !m.entry.Writing && !m.stopped {
+		err = m.record.Remove()
+	}
+	return errors.Join(err, m.record.Close())
 }

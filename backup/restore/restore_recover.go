@@ -12,20 +12,22 @@ import (
 	"sandkeeper/engine"
 	"sandkeeper/internal/disk"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/journal"
 )
 
 // Interruption is a restore that was killed, and what is to be said about it.
 type Interruption struct {
-	RestoreEntry
-	Half    bool  // the home may be half old and half new; the entry stays until a restore into the sandbox has succeeded
+	journal.Restore
+	Half    bool  // the home may be half old and half new; the record stays until a restore into the sandbox has succeeded
 	Started bool  // the home is whole, and the container that the restore had stopped was started now
 	Err     error // the container could not be brought back; tried again by the next run
 }
 
-// Restarter is what it takes to bring back the container of a restore that was killed; *gateway.Engine is one.
+// Restarter is what it takes to bring back the container of a restore that was killed; *engine.Engine is one.
 type Restarter interface {
 	Inspect(ctx context.Context, id string) (engine.Container, error)
 	Start(ctx context.Context, id string) error
+	Identity(ctx context.Context) (string, error)
 }
 
 // RestartDialer makes the function that reaches real engines, with the TLS settings that e names.
@@ -33,37 +35,37 @@ func RestartDialer(e env.Env) func(ctx context.Context, host string) (Restarter,
 	return func(ctx context.Context, host string) (Restarter, error) { return home.DialHost(ctx, e, host) }
 }
 
-// RecoverRestores brings back what restores left whose process is dead, by the journal in dir (see RestoringDir): a container
-// whose home is whole is started again if it ran. A home that may be half done is left alone and told, for only the operator
-// knows whether the old or the new content is wanted. Every command calls it first; without a journal it costs one failed open.
-func RecoverRestores(ctx context.Context, dir string, dial func(context.Context, string) (Restarter, error)) ([]Interruption, error) {
-	j := restoreJournal{dir}
-	entries, err := j.list()
-	var found []Interruption
-	for _, entry := range entries {
-		if entry.OwnerLives() {
+// RecoverRestores brings back what dead restores left, by the records on the shelf: a container whose home is whole is started again if
+// it ran. A home that may be half done is left alone and told, for only the operator knows whether the old or the new content is
+// wanted. Every command calls it first; without a record it costs one failed open. Records that are left alone are in the second list,
+// each with the reason.
+func RecoverRestores(ctx context.Context, shelf journal.Shelf[journal.Restore], dial func(context.Context, string) (Restarter, error)) (found []Interruption, left []error) {
+	for record, err := range shelf.Abandoned() {
+		if err != nil {
+			left = append(left, err)
 			continue
 		}
-		if i, ok := j.recoverOne(ctx, entry, dial); ok {
+		if i, ok := recoverRestore(ctx, record, dial); ok {
 			found = append(found, i)
 		}
 	}
-	return found, err
+	return found, left
 }
 
-// recoverOne reports whether there is anything to say.
-func (j restoreJournal) recoverOne(ctx context.Context, entry RestoreEntry, dial func(context.Context, string) (Restarter, error)) (Interruption, bool) {
+// recoverRestore reports whether there is anything to say.
+func recoverRestore(ctx context.Context, record *journal.Record[journal.Restore], dial func(context.Context, string) (Restarter, error)) (Interruption, bool) {
 	ctx, cancel := context.WithTimeoutCause(ctx, home.RecoverLimit+stopTime, fmt.Errorf("not done within %s", home.RecoverLimit+stopTime))
 	defer cancel()
-	i := Interruption{RestoreEntry: entry, Half: entry.Writing}
-	e, err := dial(ctx, entry.Host)
+	entry := record.Value
+	i := Interruption{Restore: entry, Half: entry.Writing}
+	e, err := reachStopped(ctx, entry.Pause, dial)
 	var c engine.Container
 	if err == nil {
-		c, err = entry.settled(ctx, e)
+		c, err = stopSettled(ctx, e, entry)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // nothing to bring back; a copy that was made stays, and the next restore names it
-		i.Err = j.remove(entry.Container)
+		i.Err = record.Remove()
 		return i, i.Err != nil
 	case entry.Writing:
 		return i, true
@@ -72,7 +74,7 @@ func (j restoreJournal) recoverOne(ctx context.Context, entry RestoreEntry, dial
 		i.Started = err == nil
 	}
 	if err == nil {
-		err = j.forget(entry)
+		err = forget(record)
 	}
 	if err != nil {
 		i.Err = fmt.Errorf("container %q, stopped by a restore that was killed, is perhaps still stopped: %w", entry.Name, home.Blame(ctx, err))
@@ -80,14 +82,34 @@ func (j restoreJournal) recoverOne(ctx context.Context, entry RestoreEntry, dial
 	return i, i.Started || i.Err != nil
 }
 
+// reachStopped dials the engine that has the container, and makes sure that it is that one: another may answer at its address by now.
+func reachStopped(ctx context.Context, p journal.Pause, dial func(context.Context, string) (Restarter, error)) (Restarter, error) {
+	e, err := dial(ctx, p.Host)
+	if err != nil {
+		return nil, err
+	}
+	identity, err := e.Identity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return e, p.OnEngine(identity)
+}
+
 // stopTime is how long an engine may take to stop a container: it goes on with that when whoever asked for it is dead.
 const stopTime = 12 * time.Second
 
-// settled is the container once a stop that was asked for has come about, or does not come any more.
-func (e RestoreEntry) settled(ctx context.Context, r Restarter) (engine.Container, error) {
+// stopSettled is the container once a stop that was asked for has come about, or does not come any more. That a container is gone is only
+// known of the engine that had it.
+func stopSettled(ctx context.Context, r Restarter, entry journal.Restore) (engine.Container, error) {
 	for {
-		c, err := r.Inspect(ctx, e.Container)
-		if err != nil || !c.Running() || !e.Stopping || time.Since(e.At) > stopTime {
+		c, err := r.Inspect(ctx, entry.Container)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && entry.Engine == "":
+			return c, fmt.Errorf("the engine at %s has no such container, and is perhaps another one", entry.Host)
+		case err == nil:
+			err = entry.IsContainer(c.Created)
+		}
+		if err != nil || !c.Running() || !entry.Stopping || time.Since(entry.At) > stopTime {
 			return c, err
 		}
 		select {
@@ -98,12 +120,12 @@ func (e RestoreEntry) settled(ctx context.Context, r Restarter) (engine.Containe
 	}
 }
 
-// forget ends an entry whose home is whole: the copy of the old content, credentials and all, goes with it.
-func (j restoreJournal) forget(entry RestoreEntry) error {
-	if entry.Copy != "" {
-		if err := disk.IgnoreMissing(os.Remove(entry.Copy)); err != nil {
+// forget ends a record whose home is whole: the copy of the old content, credentials and all, goes with it.
+func forget(record *journal.Record[journal.Restore]) error {
+	if file := record.Value.Copy; file != "" {
+		if err := disk.IgnoreMissing(os.Remove(file)); err != nil {
 			return err
 		}
 	}
-	return j.remove(entry.Container)
+	return record.Remove()
 }

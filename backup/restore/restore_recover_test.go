@@ -3,16 +3,19 @@ package restore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"sandkeeper/backup/home"
 	"sandkeeper/internal/backuptest"
-
-	"github.com/google/go-cmp/cmp"
+	"sandkeeper/internal/journal"
+	"sandkeeper/internal/journaltest"
 )
 
 // starts is a freezer that also starts containers.
@@ -23,8 +26,9 @@ func (s starts) Start(_ context.Context, id string) error { return s.Set("start"
 func TestRecoverRestores(t *testing.T) {
 	for name, tt := range map[string]struct {
 		state   string
+		gone    bool
 		broken  map[string]error
-		change  func(*RestoreEntry)
+		change  func(*journal.Restore)
 		want    Interruption // Half, Started
 		problem string
 		ends    string // state afterwards
@@ -32,34 +36,45 @@ func TestRecoverRestores(t *testing.T) {
 	}{
 		"stopped before a byte was written": {state: "exited", want: Interruption{Started: true}, ends: "running"},
 		"ran already":                       {state: "running", ends: "running"},
-		"did not run before":                {state: "exited", change: func(e *RestoreEntry) { e.Running = false }, ends: "exited"},
-		"half done":                         {state: "exited", change: func(e *RestoreEntry) { e.Writing = true }, want: Interruption{Half: true}, ends: "exited", kept: true},
+		"did not run before":                {state: "exited", change: func(e *journal.Restore) { e.Running = false }, ends: "exited"},
+		"half done":                         {state: "exited", change: func(e *journal.Restore) { e.Writing = true }, want: Interruption{Half: true}, ends: "exited", kept: true},
 		"half done, engine down": {
-			state: "exited", change: func(e *RestoreEntry) { e.Writing = true }, want: Interruption{Half: true}, ends: "exited", kept: true,
+			state: "exited", change: func(e *journal.Restore) { e.Writing = true }, want: Interruption{Half: true}, ends: "exited", kept: true,
 			broken: map[string]error{"inspect": errors.New("engine is down")},
 		},
 		"engine down":       {state: "exited", ends: "exited", kept: true, broken: map[string]error{"inspect": errors.New("engine is down")}, problem: "engine is down"},
 		"cannot be started": {state: "exited", ends: "exited", kept: true, broken: map[string]error{"start": errors.New("no such image")}, problem: "no such image"},
-		"its owner lives": {state: "exited", ends: "exited", kept: true, change: func(e *RestoreEntry) {
-			e.PID = os.Getpid()
-			e.Started, _ = home.StartOf(e.PID)
-		}},
+		"another engine": {
+			state: "exited", ends: "exited", kept: true, change: func(e *journal.Restore) { e.Engine = "docker ELSE /var/lib/docker" }, problem: "answers now",
+		},
+		"another engine without the container": {
+			gone: true, kept: true, change: func(e *journal.Restore) { e.Engine = "docker ELSE /var/lib/docker" }, problem: "answers now",
+		},
+		"another container": {
+			state: "exited", ends: "exited", kept: true, change: func(e *journal.Restore) { e.Created = backuptest.FreezerMade().Add(time.Hour) }, problem: "was made at",
+		},
+		"of an earlier version, on an engine that may be another": {
+			gone: true, kept: true, change: func(e *journal.Restore) { e.Engine = "" }, problem: "perhaps another one",
+		},
 	} {
-		root, j := t.TempDir(), restoreJournal{filepath.Join(t.TempDir(), "restoring")}
-		entry := RestoreEntry{
-			PausedEntry: home.PausedEntry{Container: backuptest.IdA, Name: "openshell-x", Host: "unix:///x", PID: 1 << 30, At: time.Now()},
-			Sandbox:     "alpha", Root: root, Copy: filepath.Join(root, ".before-restore-alpha-1.tar.zst"), Running: true,
+		root, shelf := t.TempDir(), journal.Restores(filepath.Join(t.TempDir(), "restoring"))
+		entry := journal.Restore{
+			Pause: backuptest.PauseOf(backuptest.IdA), Sandbox: "alpha", Root: root, Copy: filepath.Join(root, ".before-restore-alpha-1.tar.zst"), Running: true,
 		}
 		if tt.change != nil {
 			tt.change(&entry)
 		}
-		if err := errors.Join(j.put(entry), os.WriteFile(entry.Copy, []byte("old"), 0o600)); err != nil {
+		journaltest.Leave(t, shelf, backuptest.IdA, entry)
+		if err := os.WriteFile(entry.Copy, []byte("old"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		engine := &backuptest.Freezer{State: map[string]string{backuptest.IdA: tt.state}, Broken: tt.broken}
-		found, err := RecoverRestores(t.Context(), j.dir, func(context.Context, string) (Restarter, error) { return starts{engine}, nil })
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
+		if tt.gone {
+			delete(engine.State, backuptest.IdA)
+		}
+		found, left := RecoverRestores(t.Context(), shelf, func(context.Context, string) (Restarter, error) { return starts{engine}, nil })
+		if len(left) != 0 {
+			t.Errorf("%s: %v", name, left)
 		}
 		var got Interruption
 		if len(found) == 1 {
@@ -71,42 +86,34 @@ func TestRecoverRestores(t *testing.T) {
 		if engine.State[backuptest.IdA] != tt.ends {
 			t.Errorf("%s: the container is %s, want %s", name, engine.State[backuptest.IdA], tt.ends)
 		}
-		_, kept, err := j.get(backuptest.IdA)
+		kept := len(journaltest.Values(t, shelf)) == 1
 		_, copied := os.Stat(entry.Copy)
-		if kept != tt.kept || (copied == nil) != tt.kept || err != nil {
-			t.Errorf("%s: entry kept %v, copy %v, want %v; %v", name, kept, copied, tt.kept, err)
+		if kept != tt.kept || (copied == nil) != tt.kept {
+			t.Errorf("%s: record kept %v, copy %v, want %v", name, kept, copied, tt.kept)
 		}
+	}
+}
+
+// Nothing is done about a restore that lives, whatever its record asks for: its container is stopped for a reason.
+func TestRecoverLeavesLivingRestoresAlone(t *testing.T) {
+	shelf := journal.Restores(filepath.Join(t.TempDir(), "restoring"))
+	journaltest.Hold(t, shelf, backuptest.IdA, journal.Restore{Pause: backuptest.PauseOf(backuptest.IdA), Sandbox: "alpha", Running: true})
+	engine := &backuptest.Freezer{State: map[string]string{backuptest.IdA: "exited"}}
+	found, left := RecoverRestores(t.Context(), shelf, func(context.Context, string) (Restarter, error) { return starts{engine}, nil })
+	if held, ok := errors.AsType[*journal.HeldError](errors.Join(left...)); !ok || held.Holder.PID != os.Getpid() || len(found) != 0 || len(engine.Calls) != 0 {
+		t.Errorf("%+v, %v after %v", found, left, engine.Calls)
 	}
 }
 
 // A stop that the killed restore asked for may come about after the first look: the container is started after it.
 func TestRecoverRestoreWaitsForTheStop(t *testing.T) {
-	j := restoreJournal{filepath.Join(t.TempDir(), "restoring")}
-	entry := RestoreEntry{PausedEntry: home.PausedEntry{Container: backuptest.IdA, Host: "unix:///x", PID: 1 << 30, At: time.Now()}, Running: true, Stopping: true}
-	if err := j.put(entry); err != nil {
-		t.Fatal(err)
-	}
+	shelf := journal.Restores(filepath.Join(t.TempDir(), "restoring"))
+	journaltest.Leave(t, shelf, backuptest.IdA, journal.Restore{Pause: backuptest.PauseOf(backuptest.IdA), Running: true, Stopping: true})
 	engine := &backuptest.Freezer{State: map[string]string{backuptest.IdA: "running"}}
 	time.AfterFunc(home.ThawRetry/2, func() { _ = engine.Set("stop", backuptest.IdA, "exited") })
-	found, err := RecoverRestores(t.Context(), j.dir, func(context.Context, string) (Restarter, error) { return starts{engine}, nil })
-	if err != nil || len(found) != 1 || !found[0].Started || engine.State[backuptest.IdA] != "running" {
-		t.Errorf("%+v, %v, %v", found, engine.Calls, err)
-	}
-}
-
-func TestRecoverRestoresReadsAroundDamage(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{backuptest.IdA: "{", backuptest.IdB: `{"container":"` + backuptest.IdB + `","host":"unix:///x","root":"/r","copy":"/etc/passwd"}`} {
-		if err := os.WriteFile(filepath.Join(dir, name+".json"), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	found, err := RecoverRestores(t.Context(), dir, func(context.Context, string) (Restarter, error) { return nil, errors.New("asked") })
-	if len(found) != 0 || err == nil || !strings.Contains(err.Error(), "not readable") || !strings.Contains(err.Error(), "no restore made") {
-		t.Errorf("%v, %v", found, err)
-	}
-	if found, err := RecoverRestores(t.Context(), filepath.Join(dir, "none"), nil); len(found) != 0 || err != nil {
-		t.Errorf("no journal: %v, %v", found, err)
+	found, left := RecoverRestores(t.Context(), shelf, func(context.Context, string) (Restarter, error) { return starts{engine}, nil })
+	if len(left) != 0 || len(found) != 1 || !found[0].Started || engine.State[backuptest.IdA] != "running" {
+		t.Errorf("%+v, %v, %v", found, engine.Calls, left)
 	}
 }
 
@@ -122,16 +129,20 @@ func TestRestoreTakesOverFromAKilledOne(t *testing.T) {
 		t.Fatalf("%v; the container is %s", err, f.State[backuptest.IdA])
 	}
 	f.Broken.Write = nil
-	j := restoreJournal{request.Journal}
-	left, found, err := j.get(backuptest.IdA)
-	if !found || err != nil || !left.Writing || !left.Running || left.Previous == "" {
-		t.Fatalf("the journal has %+v, %v, %v", left, found, err)
+	shelf := journal.Restores(request.Journal)
+	there := journaltest.Values(t, shelf)
+	if len(there) != 1 || !there[0].Writing || !there[0].Running || there[0].Previous == "" {
+		t.Fatalf("the shelf has %+v", there)
 	}
-	if _, err := Restore(t.Context(), request); err == nil || !strings.Contains(err.Error(), "is being restored by process") {
-		t.Errorf("while its process lives: %v", err)
+	left := there[0]
+	living, err := shelf.Own(t.Context(), backuptest.IdA)
+	if err != nil {
+		t.Fatal(err)
 	}
-	left.PID = 1 << 30
-	if err := j.put(left); err != nil {
+	if _, err := Restore(t.Context(), request); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("process %d", os.Getpid())) {
+		t.Errorf("while its run lives: %v", err)
+	}
+	if err := living.Close(); err != nil {
 		t.Fatal(err)
 	}
 	back := request
@@ -145,8 +156,8 @@ func TestRestoreTakesOverFromAKilledOne(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"": "", "a": "now", "new.env": "TOKEN=x"}, f.Home(backuptest.IdA)); diff != "" {
 		t.Errorf("home (-want +got):\n%s", diff)
 	}
-	if _, found, _ := j.get(backuptest.IdA); found || f.State[backuptest.IdA] != "running" {
-		t.Errorf("entry left: %v; the container is %s", found, f.State[backuptest.IdA])
+	if there := journaltest.Values(t, shelf); len(there) != 0 || f.State[backuptest.IdA] != "running" {
+		t.Errorf("the shelf has %v; the container is %s", there, f.State[backuptest.IdA])
 	}
 	assertNoCopies(t, request.Store)
 }
@@ -159,15 +170,4 @@ func TestRestoreKeepsCredentialsThatNoBackupHas(t *testing.T) {
 	if diff := cmp.Diff([]string{"later.env"}, summary.Kept); err != nil || diff != "" || f.Home(backuptest.IdA)["later.env"] != "TOKEN=x" {
 		t.Errorf("%v, kept (-want +got):\n%s\nhome %v", err, diff, f.Home(backuptest.IdA))
 	}
-}
-
-func FuzzDecodeRestore(f *testing.F) {
-	f.Add([]byte(`{"container":"` + backuptest.IdA + `","host":"unix:///x","root":"/r","copy":"/r/.before-restore-a-1.tar.zst","writing":true}`))
-	f.Add([]byte(`{"copy":"/etc/passwd"}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		e, err := decodeRestore(backuptest.IdA, text)
-		if err == nil && (e.Container != backuptest.IdA || e.Host == "" || e.Copy != "" && filepath.Dir(e.Copy) != e.Root) {
-			t.Errorf("%q was read as %+v", text, e)
-		}
-	})
 }

@@ -17,6 +17,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/journal"
 	"sandkeeper/internal/storetest"
 	"sandkeeper/sandbox"
 )
@@ -41,7 +42,7 @@ var (
 // assertNoCopies checks that the private copies of a home, credentials and all, are gone.
 func assertNoCopies(t *testing.T, s *store.Store) {
 	t.Helper()
-	left, err := filepath.Glob(filepath.Join(s.Root(), store.OldHomePattern))
+	left, err := filepath.Glob(filepath.Join(s.Root(), journal.CopyPattern))
 	if err != nil || len(left) != 0 {
 		t.Errorf("copies of the home were left: %q, %v", left, err)
 	}
@@ -145,7 +146,7 @@ func TestRestoreKeepsTheCopyWhenNothingHelps(t *testing.T) {
 	f, request := savedFake(t, "running")
 	f.Broken.Write = func(int) (int, error) { return 2, errors.New("engine is down") }
 	_, err := Restore(t.Context(), request)
-	left, _ := filepath.Glob(filepath.Join(request.Store.Root(), store.OldHomePattern))
+	left, _ := filepath.Glob(filepath.Join(request.Store.Root(), journal.CopyPattern))
 	stopped := f.State[backuptest.IdA]
 	if stopped != "exited" {
 		t.Errorf("a half restored container is %q", stopped)

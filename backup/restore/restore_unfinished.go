@@ -1,10 +1,11 @@
 package restore
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
-	"sandkeeper/backup/home"
+	"sandkeeper/internal/journal"
 	"sandkeeper/sandbox"
 )
 
@@ -14,45 +15,50 @@ type UnfinishedRestoreError struct {
 	Sandbox string
 	Backup  string // that is being restored
 	Since   time.Time
-	PID     int // of the process that restores; 0 when that is dead
+	Owner   *journal.HeldError // the run that restores; nil when it is dead
 }
 
 // Error says what was begun.
 func (e *UnfinishedRestoreError) Error() string {
-	if e.PID != 0 {
-		return fmt.Sprintf("process %d is restoring backup %s into it", e.PID, e.Backup)
+	if e.Owner != nil {
+		return fmt.Sprintf("%s is restoring backup %s into it", e.Owner.Holder.Name(), e.Backup)
 	}
 	return fmt.Sprintf("a restore of backup %s into it, begun %s, did not end: its home may be half old and half new; finish it first: the warnings on standard error name the commands",
 		e.Backup, e.Since.UTC().Format(time.RFC3339))
 }
 
-// UnfinishedRestore is an error when the journal of restores in dir has the home of sb half done, or cannot tell. A container's home is
-// half done only while it is written; in one that is reached through a gateway, a stage lies all the time.
+// UnfinishedRestore is an error when the records of restores below dir have the home of sb half done, or cannot tell. A container's home
+// is half done only while it is written; in one that is reached through a gateway, a stage lies all the time.
 func UnfinishedRestore(dir string, sb sandbox.Sandbox) error {
 	if dir == "" {
 		return nil
 	}
-	exec, found, err := execJournalIn(dir).records().Get(home.ExecKey(sb.Gateway, sb.Name))
+	exec, found, err := lookAt(journal.ExecRestores(dir), journal.SandboxKey(sb.Gateway, sb.Workspace, sb.Name))
 	if err != nil {
 		return err
 	}
-	if found {
-		return unfinished(exec.Sandbox, exec.Backup, exec.At, exec.PID, exec.ownerLives())
+	if e := exec.Value; found {
+		return &UnfinishedRestoreError{Sandbox: e.Sandbox, Backup: e.Backup, Since: e.At, Owner: exec.Owner}
 	}
 	if sb.Container == nil {
 		return nil
 	}
-	entry, found, err := restoreJournal{dir}.get(sb.Container.ID)
-	if err != nil || !found || !entry.Writing {
-		return err
+	entry, found, err := lookAt(journal.Restores(dir), sb.Container.ID)
+	if e := entry.Value; found && e.Writing {
+		return &UnfinishedRestoreError{Sandbox: e.Sandbox, Backup: e.Backup, Since: e.At, Owner: entry.Owner}
 	}
-	return unfinished(entry.Sandbox, entry.Backup, entry.At, entry.PID, entry.OwnerLives())
+	return err
 }
 
-func unfinished(name, backup string, since time.Time, pid int, alive bool) error {
-	e := &UnfinishedRestoreError{Sandbox: name, Backup: backup, Since: since}
-	if alive {
-		e.PID = pid
+// lookAt is Look for who only wants to know what is under way. What another user has written says nothing; a record that only lacks
+// the proof that its owner is dead says enough.
+func lookAt[E any](shelf journal.Shelf[E], key string) (seen journal.Seen[E], found bool, err error) {
+	seen, found, err = shelf.Look(key)
+	if err == nil && !errors.Is(seen.Err, journal.ErrNoLock) {
+		err = seen.Err
 	}
-	return e
+	if errors.Is(err, journal.ErrForeign) {
+		return journal.Seen[E]{}, false, nil
+	}
+	return seen, found && err == nil, err
 }

@@ -34,7 +34,7 @@ func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
 	if err := p.parents(ctx, j.pick); err != nil {
 		return err
 	}
-	mark, err := j.mark(c, p.Engine.Host())
+	mark, err := j.mark(ctx, c, p.Engine)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"sandkeeper/backup/home"
 	"sandkeeper/engine"
+	"sandkeeper/internal/journal"
 	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 )
@@ -23,18 +24,16 @@ const chunkSize = 900_000
 // inside the home, so that both swaps are renames; the old content lies beside it until the new one is confirmed.
 type execPlace struct{ home.ExecHome }
 
-func (p *execPlace) run(ctx context.Context, j *restoreJob) error {
-	if err := p.takeOver(ctx, j); err != nil {
-		return err
-	}
+func (p *execPlace) run(ctx context.Context, j *restoreJob) (err error) {
 	tail, err := j.tail()
 	if err != nil {
 		return err
 	}
-	mark, err := j.execMark(p, tail)
+	mark, err := j.execMark(ctx, p, tail)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, mark.close()) }()
 	j.apart, j.roughly = path.Base(mark.entry.Stage), true
 	j.meter.Enter(home.StageSaving)
 	if err := j.saveOld(ctx, &p.ExecHome, engine.Container{}); err != nil {
@@ -59,7 +58,7 @@ func (p *execPlace) run(ctx context.Context, j *restoreJob) error {
 
 // stage puts the new content beside the old one. The journal knows of it before the sandbox does.
 func (p *execPlace) stage(ctx context.Context, j *restoreJob, pack *packer, mark *execMark) error {
-	err := mark.reach(ExecStaging)
+	err := mark.reach(journal.ExecStaging)
 	if err == nil {
 		err = p.shell(ctx, scriptStage, mark.entry.Stage, nil)
 	}
@@ -68,7 +67,7 @@ func (p *execPlace) stage(ctx context.Context, j *restoreJob, pack *packer, mark
 	}
 	if err == nil {
 		mark.entry.Carry = j.leftAlone(pack.then)
-		err = mark.reach(ExecSwapping)
+		err = mark.reach(journal.ExecSwapping)
 	}
 	return err
 }
@@ -86,7 +85,7 @@ func (p *execPlace) swap(ctx context.Context, j *restoreJob, pack *packer, mark 
 		err = j.confirm(ctx, p, pack.then)
 	}
 	if err == nil {
-		err = mark.reach(ExecConfirmed)
+		err = mark.reach(journal.ExecConfirmed)
 	}
 	return err
 }

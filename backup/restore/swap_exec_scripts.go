@@ -1,11 +1,13 @@
 package restore
 
+import "sandkeeper/internal/journal"
+
 // The scripts get the home as $1 and the stage as $2. Only names come after that, never commands. Each may be cut short at any point
 // by a kill, and be followed by any of those that clear up after it, as often as it takes.
 const (
 	// A stage that is there already may hold the only copy of somebody's old content: it is neither used nor removed.
 	scriptStage = `set -e; umask 077
-		for f in "$1"/` + stagePrefix + `*; do if [ -e "$f" ] && [ "$f" != "$2" ]; then
+		for f in "$1"/` + journal.StagePrefix + `*; do if [ -e "$f" ] && [ "$f" != "$2" ]; then
 		echo "$f is of an earlier restore and may hold what was there before it; move it out of $1 first" >&2; exit 74; fi; done
 		mkdir "$2"; mkdir "$2/new" "$2/old" "$2/failed"`
 	scriptAppend = `cat >> "$2/archive.tar"`

@@ -19,6 +19,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/disk"
+	"sandkeeper/internal/journal"
 )
 
 // oldHome is the complete copy of a home from before a restore, credentials and all: a private file beside the backups, which is
@@ -41,7 +42,7 @@ func (j *restoreJob) keep(ctx context.Context, h home.Home, mark *restoreMark) (
 	if err != nil {
 		return nil, err
 	}
-	name := strings.Replace(store.OldHomePattern, "*", j.Target.Name+"-"+tail, 1)
+	name := strings.Replace(journal.CopyPattern, "*", j.Target.Name+"-"+tail, 1)
 	old = &oldHome{file: filepath.Join(j.Store.Root(), name), roots: map[string]bool{}}
 	// The journal names the copy before it exists: whatever is left of it after a kill is found and removed.
 	if err := mark.copying(old.file); err != nil {

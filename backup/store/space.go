@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"sandkeeper/internal/journal"
 	"sandkeeper/internal/size"
 
 	usage "github.com/shirou/gopsutil/v3/disk"
@@ -58,6 +59,9 @@ func (s *Store) CheckSpace(sandbox string, need int64) error {
 // needAndRoom completes the error of a full disk: how much a backup had written below dir by then, and how much room is left.
 func (s *Store) needAndRoom(err error, dir string) error {
 	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		return err
+	}
+	if _, other := errors.AsType[*journal.FullError](err); other { // it is not the store's disk that is full
 		return err
 	}
 	var written int64

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"time"
 
 	"sandkeeper/engine"
+	"sandkeeper/internal/journal"
 )
 
 // Freezer is a container engine with containers that are paused or not, or gone.
@@ -15,6 +17,23 @@ type Freezer struct {
 	State  map[string]string
 	Broken map[string]error // by method
 	Calls  []string
+	Called func(call string) // told of a call before it does anything
+}
+
+// FreezerIdentity is which engine it is.
+const FreezerIdentity = "docker FREEZER /var/lib/docker"
+
+// FreezerMade is when its containers were made.
+func FreezerMade() time.Time { return time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC) }
+
+// Identity is FreezerIdentity.
+func (f *Freezer) Identity(context.Context) (string, error) {
+	return FreezerIdentity, f.Broken["identity"]
+}
+
+// PauseOf is the record of a pause that a run has made with it.
+func PauseOf(id string) journal.Pause {
+	return journal.Pause{Container: id, Created: FreezerMade(), Name: "openshell-x", Engine: FreezerIdentity, Host: "unix:///x", At: time.Now().UTC()}
 }
 
 func (f *Freezer) Inspect(_ context.Context, id string) (engine.Container, error) {
@@ -24,7 +43,7 @@ func (f *Freezer) Inspect(_ context.Context, id string) (engine.Container, error
 	if !found {
 		return engine.Container{}, fmt.Errorf("container %q: %w", id, fs.ErrNotExist)
 	}
-	return engine.Container{ID: id, Name: "name-of-" + id[:2], State: state}, f.Broken["inspect"]
+	return engine.Container{ID: id, Name: "name-of-" + id[:2], State: state, Created: FreezerMade()}, f.Broken["inspect"]
 }
 
 func (f *Freezer) Pause(_ context.Context, id string) error { return f.Set("pause", id, "paused") }
@@ -39,6 +58,9 @@ func (f *Freezer) Now(id string) string {
 }
 
 func (f *Freezer) Set(call, id, state string) error {
+	if f.Called != nil {
+		f.Called(call)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.Calls = append(f.Calls, call+" "+id[:2])

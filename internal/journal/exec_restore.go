@@ -23,17 +23,19 @@ const (
 // ExecRestore is what is known of a sandbox whose home a restore replaces through its gateway: enough to make it whole without the run
 // that did it.
 type ExecRestore struct {
-	Sandbox  string    `json:"sandbox"` // that is restored into
-	Gateway  string    `json:"gateway"`
-	From     string    `json:"from"` // the backup's sandbox
-	Backup   string    `json:"backup"`
-	Home     string    `json:"home"`
-	Stage    string    `json:"stage"` // a folder in the home
-	Step     ExecStep  `json:"step"`
-	Names    []string  `json:"names,omitempty"` // what is replaced, in the home; none: all of it
-	Carry    []string  `json:"carry,omitempty"` // what is taken over from the old content
-	Previous string    `json:"previous"`        // id of the backup of the home from before
-	At       time.Time `json:"at"`              // when the restore began
+	Sandbox string `json:"sandbox"` // that is restored into
+	Gateway string `json:"gateway"`
+	// Workspace is that of the sandbox; "" in a record of a version that knew none.
+	Workspace string    `json:"workspace,omitempty"`
+	From      string    `json:"from"` // the backup's sandbox
+	Backup    string    `json:"backup"`
+	Home      string    `json:"home"`
+	Stage     string    `json:"stage"` // a folder in the home
+	Step      ExecStep  `json:"step"`
+	Names     []string  `json:"names,omitempty"` // what is replaced, in the home; none: all of it
+	Carry     []string  `json:"carry,omitempty"` // what is taken over from the old content
+	Previous  string    `json:"previous"`        // id of the backup of the home from before
+	At        time.Time `json:"at"`              // when the restore began
 }
 
 // StagePrefix begins the names of stages.
@@ -42,11 +44,23 @@ const StagePrefix = ".sandkeeper-restore-"
 // ExecRestores is the shelf of restores through gateways, below that of containers. A record is there before the sandbox is touched,
 // and goes after nothing of the restore is left in it.
 func ExecRestores(restoring string) Shelf[ExecRestore] {
-	return NewShelf(filepath.Join(restoring, "exec"), checkExecRestore)
+	return NewShelf(filepath.Join(restoring, "exec"), Kind[ExecRestore]{About: ExecRestore.about, Check: checkExecRestore})
+}
+
+func (r ExecRestore) about() string {
+	return fmt.Sprintf("sandbox %q of gateway %q", r.Sandbox, r.Gateway)
 }
 
 // Key is the name of the sandbox's record.
-func (r ExecRestore) Key() string { return Key(r.Gateway, r.Sandbox) }
+func (r ExecRestore) Key() string { return SandboxKey(r.Gateway, r.Workspace, r.Sandbox) }
+
+// SandboxKey names the record of a sandbox. The workspace "default" is that of versions that knew none.
+func SandboxKey(gateway, workspace, name string) string {
+	if workspace == "" || workspace == "default" {
+		return Key(gateway, name)
+	}
+	return Key(gateway, name, workspace)
+}
 
 // checkExecRestore: what the record names is removed and moved about in a sandbox, so it must be what a restore made.
 func checkExecRestore(key string, r ExecRestore) error {

@@ -41,6 +41,7 @@ func Key(parts ...string) string {
 // Shelf is a folder of records of one kind.
 type Shelf[E any] struct {
 	dir   string
+	about func(e E) string
 	check func(key string, e E) error
 	adopt bool // a record without a lock file is anybody's
 
@@ -48,10 +49,16 @@ type Shelf[E any] struct {
 	step func(step string)
 }
 
-// NewShelf is the shelf in dir, which is made when the first record is. check says why a record must not be acted on, whatever it
-// asks for: it is named for key, and its text may be anything.
-func NewShelf[E any](dir string, check func(key string, e E) error) Shelf[E] {
-	return Shelf[E]{dir: dir, check: check, user: os.Geteuid(), step: func(string) {}}
+// Kind is what a shelf knows of its records: what one is about, in a few words, and why one must not be acted on, whatever it asks for.
+// It is named for key, and its text may be anything.
+type Kind[E any] struct {
+	About func(e E) string
+	Check func(key string, e E) error
+}
+
+// NewShelf is the shelf in dir, which is made when the first record is.
+func NewShelf[E any](dir string, kind Kind[E]) Shelf[E] {
+	return Shelf[E]{dir: dir, about: kind.About, check: kind.Check, user: os.Geteuid(), step: func(string) {}}
 }
 
 // Adopting is the same shelf, on which a record that has no lock file belongs to nobody. It is for records that are acted on without

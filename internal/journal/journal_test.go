@@ -18,11 +18,16 @@ type note struct {
 	Fill string `json:"fill,omitempty"`
 }
 
-func checkNote(key string, n note) error {
-	if n.Name == "" {
-		return fmt.Errorf("record %s has no name", key[:4])
+func notes() Kind[note] {
+	return Kind[note]{
+		About: func(n note) string { return "note " + n.Name },
+		Check: func(key string, n note) error {
+			if n.Name == "" {
+				return fmt.Errorf("record %s has no name", key[:4])
+			}
+			return nil
+		},
 	}
-	return nil
 }
 
 var (
@@ -61,7 +66,7 @@ func leave(t *testing.T, s Shelf[note], key, name string) {
 }
 
 func TestWhatIsPutIsFoundAndGoesWhenItIsRemoved(t *testing.T) {
-	s := NewShelf(filepath.Join(t.TempDir(), "state", "notes"), checkNote)
+	s := NewShelf(filepath.Join(t.TempDir(), "state", "notes"), notes())
 	r := own(t, s, keyA)
 	if r.Found {
 		t.Error("found a record that nobody has put")
@@ -92,7 +97,7 @@ func TestWhatIsPutIsFoundAndGoesWhenItIsRemoved(t *testing.T) {
 
 // Nothing is made by who only looks, and nothing is an error where nothing is.
 func TestLookingMakesNothing(t *testing.T) {
-	s := NewShelf(filepath.Join(t.TempDir(), "none"), checkNote)
+	s := NewShelf(filepath.Join(t.TempDir(), "none"), notes())
 	if names, problems := abandoned(s); len(names)+len(problems) != 0 {
 		t.Errorf("%q, %v", names, problems)
 	}
@@ -109,7 +114,7 @@ func TestLookingMakesNothing(t *testing.T) {
 
 func TestOwningTwiceWaitsAndThenNamesTheHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewShelf(t.TempDir(), checkNote)
+		s := NewShelf(t.TempDir(), notes())
 		first := own(t, s, keyA)
 		if _, err := s.Own(t.Context(), keyA); err == nil {
 			t.Fatal("two own one record")
@@ -125,7 +130,7 @@ func TestOwningTwiceWaitsAndThenNamesTheHolder(t *testing.T) {
 // A lock on a file that has lost its name shuts nobody out: who waits for it takes the file that has the name, and who holds it
 // writes nothing any more.
 func TestALockFileThatWasReplaced(t *testing.T) {
-	s := NewShelf(t.TempDir(), checkNote)
+	s := NewShelf(t.TempDir(), notes())
 	first := own(t, s, keyA)
 	if err := errors.Join(first.Put(note{Name: "first"}), os.Remove(s.LockPath(keyA))); err != nil {
 		t.Fatal(err)
@@ -149,7 +154,7 @@ func TestALockFileThatWasReplaced(t *testing.T) {
 
 // The file may be replaced between its opening and its locking; then the lock would be on the wrong one.
 func TestTheLockIsOnTheFileThatHasTheName(t *testing.T) {
-	s := NewShelf(t.TempDir(), checkNote)
+	s := NewShelf(t.TempDir(), notes())
 	leave(t, s, keyA, "left")
 	replaced := 0
 	s.step = func(step string) {
@@ -172,12 +177,12 @@ func TestTheLockIsOnTheFileThatHasTheName(t *testing.T) {
 
 // A record of before the locks, or whose lock file was removed, has no owner that can be proved dead.
 func TestARecordWithoutALockFile(t *testing.T) {
-	s := NewShelf(t.TempDir(), checkNote)
+	s := NewShelf(t.TempDir(), notes())
 	if err := os.WriteFile(s.Path(keyA), []byte(`{"name":"old"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	names, problems := abandoned(s)
-	if len(names) != 0 || len(problems) != 1 || !errors.Is(problems[0], ErrNoLock) || !strings.Contains(problems[0].Error(), "touch "+s.LockPath(keyA)) {
+	if len(names) != 0 || len(problems) != 1 || !errors.Is(problems[0], ErrNoLock) || !strings.Contains(problems[0].Error(), "touch "+s.LockPath(keyA)) || !strings.Contains(problems[0].Error(), "note old") {
 		t.Errorf("recovery took %q; %v", names, problems)
 	}
 	if seen, found, err := s.Look(keyA); !found || err != nil || !errors.Is(seen.Err, ErrNoLock) || seen.Value.Name != "old" {
@@ -195,7 +200,7 @@ func TestARecordWithoutALockFile(t *testing.T) {
 }
 
 func TestTouchingTheLockFileGivesARecordFree(t *testing.T) {
-	s := NewShelf(t.TempDir(), checkNote)
+	s := NewShelf(t.TempDir(), notes())
 	for path, text := range map[string]string{s.Path(keyA): `{"name":"old"}`, s.LockPath(keyA): ""} {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil { // as "touch" makes it
 			t.Fatal(err)
@@ -240,7 +245,7 @@ func TestRecordsThatAreNotObeyed(t *testing.T) {
 			if tt.root && os.Geteuid() != 0 {
 				t.Skip("SKIPPED, needs root: a file is given to another user")
 			}
-			s := NewShelf(t.TempDir(), checkNote)
+			s := NewShelf(t.TempDir(), notes())
 			leave(t, s, keyA, "bad")
 			leave(t, s, keyB, "good")
 			if err := tt.spoil(s); err != nil {
@@ -275,7 +280,7 @@ func TestAFolderThatIsNotOursIsNotObeyed(t *testing.T) {
 			t.Log("SKIPPED, needs root: a folder is given to another user")
 			continue
 		}
-		s := NewShelf(filepath.Join(t.TempDir(), "notes"), checkNote)
+		s := NewShelf(filepath.Join(t.TempDir(), "notes"), notes())
 		leave(t, s, keyA, "note")
 		leave(t, s, keyB, "note")
 		if err := spoil(s.Dir()); err != nil {
@@ -296,7 +301,7 @@ func TestAFolderThatIsNotOursIsNotObeyed(t *testing.T) {
 
 // A record whose owner was done with it between the listing and the lock is nobody's any more.
 func TestARecordThatGoesMeanwhile(t *testing.T) {
-	s := NewShelf(t.TempDir(), checkNote)
+	s := NewShelf(t.TempDir(), notes())
 	leave(t, s, keyA, "going")
 	s.step = func(string) { _ = os.Remove(s.Path(keyA)) }
 	if names, problems := abandoned(s); len(names)+len(problems) != 0 {
@@ -306,7 +311,7 @@ func TestARecordThatGoesMeanwhile(t *testing.T) {
 
 // Somebody else's folder without a record asks for nothing, so nothing is said of it.
 func TestAnEmptyFolderThatIsNotOursIsNoMatter(t *testing.T) {
-	s := NewShelf(t.TempDir(), checkNote)
+	s := NewShelf(t.TempDir(), notes())
 	s.user++
 	if names, problems := abandoned(s); len(names)+len(problems) != 0 {
 		t.Errorf("%q, %v", names, problems)
@@ -314,7 +319,7 @@ func TestAnEmptyFolderThatIsNotOursIsNoMatter(t *testing.T) {
 }
 
 func TestKeysThatAreNoNames(t *testing.T) {
-	s := NewShelf(t.TempDir(), checkNote)
+	s := NewShelf(t.TempDir(), notes())
 	for _, key := range []string{"", "../../../etc/passwd", "ABCDEF012345", "short", strings.Repeat("a", 65)} {
 		if _, err := s.Own(t.Context(), key); err == nil {
 			t.Errorf("%q was taken", key)
@@ -338,7 +343,7 @@ func TestKeysThatAreNoNames(t *testing.T) {
 
 // Put is whole or nothing at each of its steps, in this order.
 func TestPutIsDurableBeforeItReturns(t *testing.T) {
-	s := NewShelf(t.TempDir(), checkNote)
+	s := NewShelf(t.TempDir(), notes())
 	var steps []string
 	s.step = func(step string) { steps = append(steps, step) }
 	r := own(t, s, keyA)

@@ -81,7 +81,7 @@ func TestAContainerIsItsEnginesOwn(t *testing.T) {
 func TestRecordsOfEarlierVersions(t *testing.T) {
 	state := t.TempDir()
 	old := `{"container":"` + keyA + `","name":"n","host":"unix:///x","pid":7,"started":8,"at":"2026-11-21T10:15:00Z"}`
-	for _, dir := range []string{Pauses(state).Dir(), RestoringDir(state)} {
+	for _, dir := range []string{Pauses(PausedDir(state)).Dir(), RestoringDir(state)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestRecordsOfEarlierVersions(t *testing.T) {
 		}
 	}
 	var pauses, restores, named int
-	for r, err := range Pauses(state).Abandoned() {
+	for r, err := range Pauses(PausedDir(state)).Abandoned() {
 		if err == nil && r.Value.Name == "n" {
 			pauses++
 		}
@@ -109,12 +109,29 @@ func TestRecordsOfEarlierVersions(t *testing.T) {
 func FuzzRecords(f *testing.F) {
 	f.Add(keyA, []byte(`{"container":"`+keyA+`","host":"unix:///x","root":"/r","copy":"/r/.before-restore-a-1.tar.zst","writing":true}`))
 	f.Add(keyA, []byte(`{"copy":"/etc/passwd"}`))
+	f.Add(Key("gw", "alpha"), []byte(`{"sandbox":"alpha","gateway":"gw","home":"/","stage":"/etc","step":"staging"}`))
+	f.Add(Key("gw", "alpha"), []byte(`{"sandbox":"alpha","gateway":"gw","home":"/sandbox","stage":"/sandbox/.sandkeeper-restore-x","step":"confirmed","carry":["../../etc"]}`))
+	f.Add(Key("gw", ""), []byte(`{"gateway":"gw","backup":"20261121T101500Z-1f3a","files":["/a"],"had":["/etc/passwd"]}`))
 	f.Fuzz(func(t *testing.T, key string, text []byte) {
 		if p, err := Pauses("/s").decode(key, text); err == nil && (p.Container != key || p.Host == "" || strings.ContainsAny(p.Host, "\n\r\x00")) {
 			t.Errorf("%q was read as %+v", text, p)
 		}
 		if r, err := Restores("/s").decode(key, text); err == nil && r.Copy != "" && filepath.Dir(r.Copy) != r.Root {
 			t.Errorf("%q was read as %+v", text, r)
+		}
+		if e, err := ExecRestores("/s").decode(key, text); err == nil {
+			for _, name := range append(e.Names, e.Carry...) {
+				if !filepath.IsLocal(name) || !strings.HasPrefix(e.Stage, strings.TrimSuffix(e.Home, "/")+"/"+StagePrefix) {
+					t.Errorf("%q was read as %+v", text, e)
+				}
+			}
+		}
+		if r, err := StateRestores("/s").decode(key, text); err == nil {
+			for _, path := range append(r.Files, r.Had...) {
+				if !filepath.IsAbs(path) || strings.Contains(r.Backup, "/") {
+					t.Errorf("%q was read as %+v", text, r)
+				}
+			}
 		}
 	})
 }

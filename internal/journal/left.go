@@ -117,7 +117,7 @@ func (s Shelf[E]) ownerOf(f *folder, key string) (*HeldError, error) {
 	if s.adopt {
 		return nil, nil
 	}
-	return nil, s.noLock(key)
+	return nil, s.noLock(f, key)
 }
 
 // keys names the records, sorted. A folder of another user holds nothing for us; that is an error only where something is in it.

@@ -34,9 +34,17 @@ type HeldError struct {
 // Error names the holder.
 func (e *HeldError) Error() string {
 	if e.Holder.PID == 0 {
-		return fmt.Sprintf("a running process holds %s", e.Path)
+		return fmt.Sprintf("%s holds %s", e.Holder.Name(), e.Path)
 	}
-	return fmt.Sprintf("process %d on %s holds %s since %s", e.Holder.PID, e.Holder.Host, e.Path, e.Holder.Since.Format(time.RFC3339))
+	return fmt.Sprintf("%s holds %s since %s", e.Holder.Name(), e.Path, e.Holder.Since.Format(time.RFC3339))
+}
+
+// Name is the holder in words.
+func (h Holder) Name() string {
+	if h.PID == 0 {
+		return "a running process"
+	}
+	return fmt.Sprintf("process %d on %s", h.PID, h.Host)
 }
 
 // lockTries bounds how often a lock file that was replaced under us is opened again.

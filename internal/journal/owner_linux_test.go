@@ -39,7 +39,7 @@ func assertFree(t *testing.T, s Shelf[note]) {
 
 // An owner is alive until it is dead, whatever the clock says meanwhile, and dead as soon as it was killed.
 func TestARecordBelongsToItsOwnerUntilItDies(t *testing.T) {
-	s := NewShelf(t.TempDir(), checkNote)
+	s := NewShelf(t.TempDir(), notes())
 	child := startVictim(t, s.Dir(), "stay", func(*exec.Cmd) {})
 	assertHeld(t, s, child.Process.Pid)
 	for _, when := range []time.Time{time.Unix(0, 0), time.Now().AddDate(100, 0, 0)} { // as after a clock step
@@ -66,7 +66,7 @@ func TestAnOwnerInAnotherPIDNamespace(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED, needs root: a PID namespace is made")
 	}
-	s := NewShelf(t.TempDir(), checkNote)
+	s := NewShelf(t.TempDir(), notes())
 	child := startVictim(t, s.Dir(), "stay", func(c *exec.Cmd) {
 		c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 	})
@@ -80,7 +80,7 @@ func TestAnOwnerInAnotherPIDNamespace(t *testing.T) {
 
 // Killed at any moment of a Put, an owner leaves the old record or the new one, whole.
 func TestAKilledPutLeavesAWholeRecord(t *testing.T) {
-	s := NewShelf(t.TempDir(), checkNote)
+	s := NewShelf(t.TempDir(), notes())
 	for round := range 30 {
 		child := startVictim(t, s.Dir(), "write", func(*exec.Cmd) {})
 		time.Sleep(time.Duration(round) * 700 * time.Microsecond)
@@ -94,7 +94,7 @@ func TestAKilledPutLeavesAWholeRecord(t *testing.T) {
 
 // A zombie holds nothing: its descriptors are closed.
 func TestAZombieOwnsNothing(t *testing.T) {
-	s := NewShelf(t.TempDir(), checkNote)
+	s := NewShelf(t.TempDir(), notes())
 	child := startVictim(t, s.Dir(), "stay", func(*exec.Cmd) {})
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)

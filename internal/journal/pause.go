@@ -18,11 +18,16 @@ type Pause struct {
 	At        time.Time `json:"at"`
 }
 
-// Pauses is the shelf of pauses below a state folder such as $XDG_STATE_HOME. A pause that has no lock file is taken back as well: at
-// worst a run that lives reads on without its pause, and says so.
-func Pauses(stateHome string) Shelf[Pause] {
-	return NewShelf(filepath.Join(stateHome, "sandkeeper", "paused"), checkPause).Adopting()
+// PausedDir is the folder of all that is paused, below a state folder such as $XDG_STATE_HOME.
+func PausedDir(stateHome string) string { return filepath.Join(stateHome, "sandkeeper", "paused") }
+
+// Pauses is the shelf of pauses. One that has no lock file is taken back as well: at worst a run that lives reads on without its pause,
+// and says so.
+func Pauses(dir string) Shelf[Pause] {
+	return NewShelf(dir, Kind[Pause]{About: Pause.about, Check: checkPause}).Adopting()
 }
+
+func (p Pause) about() string { return fmt.Sprintf("container %q", p.Name) }
 
 func checkPause(key string, p Pause) error {
 	if p.Container != key {

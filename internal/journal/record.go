@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,12 +37,12 @@ func (s Shelf[E]) Own(ctx context.Context, key string) (*Record[E], error) {
 		return nil, fmt.Errorf("%q cannot name a record", key)
 	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return nil, err
+		return nil, orFull(err, filepath.Dir(s.dir))
 	}
 	for until := time.Now().Add(lockWait); ; {
 		r, err := s.take(key, true)
 		if _, held := errors.AsType[*HeldError](err); !held || !time.Now().Before(until) {
-			return r, err
+			return r, orFull(err, s.dir)
 		}
 		select {
 		case <-ctx.Done():
@@ -79,7 +80,7 @@ func (r *Record[E]) acquire(mayMake bool) (err error) {
 	case err != nil:
 		return err
 	case orphan && !r.shelf.adopt:
-		return r.shelf.noLock(r.key)
+		return r.shelf.noLock(r.folder, r.key)
 	case !orphan && !mayMake:
 		return &fs.PathError{Op: "lock", Path: r.shelf.LockPath(r.key), Err: fs.ErrNotExist}
 	}
@@ -87,9 +88,16 @@ func (r *Record[E]) acquire(mayMake bool) (err error) {
 	return err
 }
 
-func (s Shelf[E]) noLock(key string) error {
-	return fmt.Errorf("%s has no lock file: %w; an earlier version of sandkeeper writes none: when none runs, \"touch %s\" gives it free",
-		s.Path(key), ErrNoLock, s.LockPath(key))
+// noLock names the record, and what it is about where that can be read.
+func (s Shelf[E]) noLock(f *folder, key string) error {
+	about := ""
+	if text, err := f.read(key + recordSuffix); err == nil {
+		if e, err := s.decode(key, text); err == nil {
+			about = s.about(e) + ": "
+		}
+	}
+	return fmt.Errorf("%s%s has no lock file: %w; an earlier version of sandkeeper writes none: when none runs, \"touch %s\" gives it free",
+		about, s.Path(key), ErrNoLock, s.LockPath(key))
 }
 
 func (r *Record[E]) load() error {
@@ -123,7 +131,7 @@ func (r *Record[E]) Put(e E) error {
 		return err
 	}
 	if err := r.folder.replace(r.key+recordSuffix, append(text, '\n')); err != nil {
-		return err
+		return orFull(err, r.shelf.dir)
 	}
 	r.Value, r.Found = e, true
 	return nil

@@ -32,7 +32,11 @@ func RestoringDir(stateHome string) string {
 
 // Restores is the shelf of restores into containers. A record is there before the container is stopped, says that the home is being
 // written before it is, and goes after the container is back.
-func Restores(dir string) Shelf[Restore] { return NewShelf(dir, checkRestore) }
+func Restores(dir string) Shelf[Restore] {
+	return NewShelf(dir, Kind[Restore]{About: Restore.about, Check: checkRestore})
+}
+
+func (r Restore) about() string { return fmt.Sprintf("sandbox %q in container %q", r.Sandbox, r.Name) }
 
 func checkRestore(key string, r Restore) error {
 	if err := checkPause(key, r.Pause); err != nil {

@@ -21,8 +21,10 @@ type StateRestore struct {
 
 // StateRestores is the shelf of restores of gateways' state, below that of containers.
 func StateRestores(restoring string) Shelf[StateRestore] {
-	return NewShelf(filepath.Join(restoring, "gateways"), checkStateRestore)
+	return NewShelf(filepath.Join(restoring, "gateways"), Kind[StateRestore]{About: StateRestore.about, Check: checkStateRestore})
 }
+
+func (r StateRestore) about() string { return fmt.Sprintf("the state of gateway %q", r.Gateway) }
 
 // Key is the name of the gateway's record.
 func (r StateRestore) Key() string { return Key(r.Gateway, "") }

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 
 // victim puts a record, says so, and goes on putting longer and longer ones.
 func victim(dir, stay string) int {
-	r, err := NewShelf(dir, checkNote).Own(context.Background(), keyA)
+	r, err := NewShelf(dir, notes()).Own(context.Background(), keyA)
 	if err != nil {
 		fmt.Println(err)
 		return 1

@@ -83,8 +83,8 @@ func (p *patient) litter() []string {
 
 // journalled is what the journals of paused containers and of restores hold.
 func (p *patient) journalled() []string {
-	paused, _ := filepath.Glob(filepath.Join(p.Home, ".local/state/sandkeeper/paused/*"))
-	restoring, _ := filepath.Glob(filepath.Join(p.Home, ".local/state/sandkeeper/restoring/*"))
+	paused, _ := filepath.Glob(filepath.Join(p.Home, ".local/state/sandkeeper/paused/*.json"))
+	restoring, _ := filepath.Glob(filepath.Join(p.Home, ".local/state/sandkeeper/restoring/*.json"))
 	return append(paused, restoring...)
 }
 

@@ -261,7 +261,7 @@ func (u *upgradeHost) tidy(rollbackImage string) {
 	if got := strings.Join(u.rollbackImages(), " "); got != rollbackImage {
 		u.t.Errorf("rollback images %q are there, want %q", got, rollbackImage)
 	}
-	for _, pattern := range []string{".local/state/sandkeeper/paused/*", ".local/state/sandkeeper/restoring/*", ".local/state/sandkeeper/upgrade-restoring/*", ".local/share/sandkeeper/backups/*/.*", ".local/share/sandkeeper/backups/.before-restore-*"} {
+	for _, pattern := range []string{".local/state/sandkeeper/paused/*.json", ".local/state/sandkeeper/restoring/*.json", ".local/state/sandkeeper/upgrade-restoring/*.json", ".local/share/sandkeeper/backups/*/.*", ".local/share/sandkeeper/backups/.before-restore-*"} {
 		if left, _ := filepath.Glob(filepath.Join(u.home, pattern)); len(left) > 0 {
 			u.t.Errorf("left over: %q", left)
 		}
