@@ -1,15 +1,19 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"sandkeeper/internal/dockertest"
+	"sandkeeper/internal/journal"
 )
 
 type daemonKey struct{}
@@ -34,9 +38,13 @@ func setUpHost(e *testscript.Env) error {
 		_ = os.RemoveAll(dir)
 	})
 	e.Values[daemonKey{}] = daemon
+	spaced := filepath.Join(dir, "my docker.sock")
+	if err := os.Symlink(daemon.Socket, spaced); err != nil {
+		return err
+	}
 	for name, value := range map[string]string{
 		"HOME": home, "DOCKER_HOST": daemon.Host(), "SANDKEEPER_ENGINES": daemon.Host(), "OPENSHELL_STANDIN": filepath.Join(e.WorkDir, "openshell.json"),
-		"BACKUPS": filepath.Join(home, ".local/share/sandkeeper/backups"),
+		"SPACED_HOST": "unix://" + spaced, "BACKUPS": filepath.Join(home, ".local/share/sandkeeper/backups"),
 	} {
 		e.Setenv(name, value)
 	}
@@ -52,6 +60,10 @@ func setUpHost(e *testscript.Env) error {
 //	docker state CONTAINER STATE               asserts a container's state
 //	[!] docker called TEXT                     asserts that a call was (not) made
 //	docker break TEXT                          calls that contain TEXT fail from now on
+//	docker slow CALL DURATION                  calls that begin with CALL are answered so much later from now on
+//	docker await CONTAINER STATE               waits until the container is so
+//	docker left-paused CONTAINER [KEY=VALUE…]  a record of a pause whose run is dead; engine=, host=
+//	docker become ID                           another daemon, without containers, answers at the address from now on
 //	docker down                                the daemon goes away
 func dockerCommand(ts *testscript.TestScript, neg bool, args []string) {
 	daemon := ts.Value(daemonKey{}).(*dockertest.Daemon)
@@ -74,11 +86,51 @@ func dockerCommand(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	case "break":
 		daemon.Break(dockertest.Fault{Call: args[0], Status: 500})
+	case "slow":
+		delay, err := time.ParseDuration(args[1])
+		ts.Check(err)
+		daemon.Break(dockertest.Fault{Call: args[0], Delay: delay})
+	case "await":
+		await(ts, daemon, args[0], args[1])
+	case "left-paused":
+		leavePaused(ts, daemon, args)
+	case "become":
+		daemon.Become(args[0])
 	case "down":
 		ts.Check(daemon.Close())
 	default:
 		ts.Fatalf("unknown verb: docker %s", verb)
 	}
+}
+
+func await(ts *testscript.TestScript, daemon *dockertest.Daemon, name, state string) {
+	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		if c, found := daemon.Get(name); found && c.State == state {
+			return
+		}
+	}
+	ts.Fatalf("container %s is never %s", name, state)
+}
+
+// leavePaused puts down what a run leaves that is killed, with its guard, while it pauses a container.
+func leavePaused(ts *testscript.TestScript, daemon *dockertest.Daemon, args []string) {
+	c, found := daemon.Get(args[0])
+	if !found {
+		ts.Fatalf("no container %s", args[0])
+	}
+	record := journal.Pause{Container: c.ID, Created: c.Created, Name: c.Name, Engine: daemon.Identity(), Host: daemon.Host(), At: time.Now().UTC()}
+	for _, arg := range args[1:] {
+		switch key, value, _ := strings.Cut(arg, "="); key {
+		case "engine":
+			record.Engine = value
+		case "host":
+			record.Host = value
+		}
+	}
+	shelf := journal.Pauses(journal.PausedDir(filepath.Join(ts.Getenv("HOME"), ".local/state")))
+	owner, err := shelf.Own(context.Background(), c.ID)
+	ts.Check(err)
+	ts.Check(errors.Join(owner.Put(record), owner.Close()))
 }
 
 func sandboxContainer(args []string) dockertest.Container {

@@ -25,6 +25,7 @@ type Daemon struct {
 	Socket string
 
 	server *http.Server
+	stop   sync.Once
 	done   chan struct{} // closed when the daemon stops: what hangs gives up
 
 	mu         sync.Mutex
@@ -78,9 +79,9 @@ func New(dir string) (*Daemon, error) {
 	return d, nil
 }
 
-// Close stops the daemon; what hangs in it ends.
+// Close stops the daemon; what hangs in it ends. A daemon that is stopped stays so.
 func (d *Daemon) Close() error {
-	close(d.done)
+	d.stop.Do(func() { close(d.done) })
 	err := d.server.Close()
 	if errors.Is(err, net.ErrClosed) {
 		return nil
@@ -105,6 +106,13 @@ func (d *Daemon) Add(c Container) string {
 		d.workdirs[c.ImageID] = c.Workdir
 	}
 	return c.ID
+}
+
+// Identity is how the engine package tells the daemon from others.
+func (d *Daemon) Identity() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return "docker " + d.id + " " + rootFolder
 }
 
 // Become makes the daemon another one: its ID is id from now on, and none of its containers is there.

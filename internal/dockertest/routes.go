@@ -46,11 +46,13 @@ func version(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
+const rootFolder = "/nonexistent/dockertest"
+
 // info says which daemon this is. Its root folder is none of this host's, so nobody takes a disk of the host for the daemon's.
 func (d *Daemon) info(w http.ResponseWriter, _ *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	reply(w, http.StatusOK, map[string]any{"ID": d.id, "Name": "dockertest", "DockerRootDir": "/nonexistent/dockertest"})
+	reply(w, http.StatusOK, map[string]any{"ID": d.id, "Name": "dockertest", "DockerRootDir": rootFolder})
 }
 
 func (d *Daemon) list(w http.ResponseWriter, r *http.Request) {
