@@ -154,6 +154,44 @@ func TestInterruptedRunUnpausesItself(t *testing.T) {
 	}
 }
 
+// A run that is stopped, as by Ctrl-Z, keeps its sandbox paused for the pause limit only; its record stays its own. Once it goes on it
+// reads live.
+func TestStoppedRunKeepsNothingPaused(t *testing.T) {
+	e := backuptest.RealEngine(t)
+	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGTSTP} {
+		sb := backuptest.RealSandbox(t, e, true, nil)
+		backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
+		dir := t.TempDir()
+		t.Setenv("VICTIM_PAUSE_LIMIT", "2s")
+		child := startVictim(t, journal.PausedDir(dir), filepath.Join(dir, "store"), sb, home.StageReading)
+		assertPaused(t, e, sb, journal.PausedDir(dir))
+		if err := child.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		for !isRunning(t, e, sb) {
+			if time.Since(began) > thawTime {
+				t.Fatalf("%s: the container is still paused after %s", sig, thawTime)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if _, left := home.Recover(t.Context(), journal.Pauses(journal.PausedDir(dir)), home.Dialer(env.Parse(os.Environ()))); len(left) != 1 {
+			t.Errorf("%s: the record of a run that is stopped is not left to it: %v", sig, left)
+		}
+		if err := syscall.Kill(-child.Process.Pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		_ = child.Wait()
+		waitFor(t, e, sb, journal.PausedDir(dir))
+	}
+}
+
+func isRunning(t *testing.T, e *engine.Engine, sb sandbox.Sandbox) bool {
+	t.Helper()
+	c, err := e.Inspect(t.Context(), sb.Container.ID)
+	return err == nil && c.State == "running"
+}
+
 // Both the run and its guard are gone, as after a power cut that the containers survived.
 func TestRecoverUnpausesWhatADeadRunLeft(t *testing.T) {
 	e := backuptest.RealEngine(t)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/store"
@@ -53,8 +54,9 @@ func victim(dir, root, id string, stay home.Stage) int {
 		return 1
 	}
 	sb := sandbox.Sandbox{Name: c.SandboxName, Container: &c, Standing: sandbox.Ready, Route: sandbox.ByContainer}
+	limit, _ := time.ParseDuration(os.Getenv("VICTIM_PAUSE_LIMIT")) // none: the default
 	var once sync.Once
-	r := &Run{Store: store, Engine: e, Journal: dir, GuardCommand: []string{"guard", dir}, Progress: func(e home.Event) {
+	r := &Run{Store: store, Engine: e, PauseLimit: limit, Journal: dir, GuardCommand: []string{"guard", dir}, Progress: func(e home.Event) {
 		if e.Stage == stay {
 			once.Do(func() {
 				fmt.Println(e.Stage)

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,8 +95,12 @@ func (a *app) restoreLine(i restore.Interruption, from, id string, scope restore
 	if scope != restore.ScopeFull {
 		words = append(words, "--scope", string(scope))
 	}
-	if root, err := a.backupRoot(""); err != nil || root != i.Root {
-		words = append(words, "--backup-dir", "'"+strings.ReplaceAll(i.Root, "'", `'\''`)+"'")
+	dir := i.Root
+	if id == i.Backup {
+		dir = cmp.Or(i.Source, i.Root)
+	}
+	if root, err := a.backupRoot(""); err != nil || root != dir {
+		words = append(words, "--backup-dir", "'"+strings.ReplaceAll(dir, "'", `'\''`)+"'")
 	}
 	return strings.Join(words, " ")
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -186,7 +189,7 @@ func named(inventory sandbox.Inventory, name string) (sandbox.Sandbox, bool) {
 func (o *restoreOptions) restore(ctx context.Context, request restore.RestoreRequest, found *answer) error {
 	a := o.app
 	if !request.DryRun {
-		lock, err := request.Store.Lock("restore " + o.name)
+		lock, err := o.lock(&request)
 		if err != nil {
 			return err
 		}
@@ -217,6 +220,23 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.RestoreReq
 		found.text = func(a *app) { renderRestore(a, summary) }
 	}
 	return notRestored(err)
+}
+
+// lock takes the backup's store. From one that cannot be written a restore is made all the same: what it replaces is then kept in a store
+// of its own, which is locked instead.
+func (o *restoreOptions) lock(request *restore.RestoreRequest) (*store.Lock, error) {
+	command := "restore " + o.name
+	lock, err := request.Store.Lock(command)
+	readOnly := errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission)
+	if !readOnly || o.app.stateDir() == "" {
+		return lock, err
+	}
+	request.Keep, err = store.OpenStore(filepath.Join(o.app.stateDir(), "replaced"), store.StoreOptions{Tool: version().Version, UID: o.app.UID})
+	if err != nil {
+		return nil, err
+	}
+	o.app.warn("%s cannot be written: what the restore replaces is kept in %s", request.Store.Root(), request.Keep.Root())
+	return request.Keep.Lock(command)
 }
 
 // notRestored gives an error that nothing else has a remedy for the one that a restore always has: it may be repeated.

@@ -28,6 +28,9 @@ func renderRestore(a *app, s restore.RestoreSummary) {
 	}
 	if s.Previous != "" {
 		a.printf("What was there before is kept as backup %s.", s.Previous)
+		if s.KeptIn != "" {
+			a.printf("It is in %s, for the backup's own folder cannot be written: name that with --backup-dir.", s.KeptIn)
+		}
 	}
 }
 

@@ -24,6 +24,9 @@ type RestoreRequest struct {
 	Backup     store.Backup
 	Identities archive.Identities // private keys, for encrypted backups
 
+	// Keep is the store in which what is replaced is kept; nil: Store. It is for a Store that cannot be written.
+	Keep *store.Store
+
 	Target sandbox.Sandbox
 	Engine *engine.Engine
 	CLI    home.Execer
@@ -63,6 +66,7 @@ type RestoreSummary struct {
 	Kept     []string            `json:"kept,omitempty"`     // the target's own: not in the backup, left as they are
 	Missing  []archive.Exclusion `json:"missing,omitempty"`  // not in the backup and not in the target: to be entered again
 	Previous string              `json:"previous,omitempty"` // the backup of what was there before
+	KeptIn   string              `json:"keptIn,omitempty"`   // the root of its store, where that is not the backup's
 	Warnings []string            `json:"warnings,omitempty"`
 	TookMs   int64               `json:"tookMs"`
 }
@@ -117,6 +121,14 @@ func Restore(ctx context.Context, r RestoreRequest) (summary RestoreSummary, err
 	return job.summary, job.place.run(ctx, job)
 }
 
+// kept is the store in which what is replaced is kept.
+func (r RestoreRequest) kept() *store.Store {
+	if r.Keep == nil {
+		return r.Store
+	}
+	return r.Keep
+}
+
 // foretell says in a dry run that the restore would be refused. What would change is shown all the same.
 func (j *restoreJob) foretell(ctx context.Context) {
 	p, direct := j.place.(*containerPlace)
@@ -166,7 +178,7 @@ func (r RestoreRequest) prepare(ctx context.Context) (*restoreJob, error) {
 	if err != nil {
 		return nil, err
 	}
-	left, err := r.Store.Interrupted()
+	left, err := r.kept().Interrupted()
 	if err != nil {
 		return nil, err
 	}

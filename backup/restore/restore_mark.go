@@ -25,9 +25,12 @@ type restoreMark struct {
 // from it: what that one kept counts as the old content. A restore that lives is not taken over from: *journal.HeldError.
 func (j *restoreJob) mark(ctx context.Context, c engine.Container, e home.EngineReach) (*restoreMark, error) {
 	m := &restoreMark{entry: journal.Restore{
-		Sandbox: j.Target.Name, From: j.manifest.Sandbox, Backup: j.Backup.ID, Scope: string(j.Scope), Root: filepath.Clean(j.Store.Root()),
+		Sandbox: j.Target.Name, From: j.manifest.Sandbox, Backup: j.Backup.ID, Scope: string(j.Scope), Root: filepath.Clean(j.kept().Root()),
 		Home: j.summary.Home, Running: c.Running(), Stopping: c.Running(),
 	}}
+	if j.Keep != nil {
+		m.entry.Source = j.Store.Root()
+	}
 	if j.Journal == "" {
 		return m, nil
 	}

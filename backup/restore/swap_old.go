@@ -43,7 +43,7 @@ func (j *restoreJob) keep(ctx context.Context, h home.Home, mark *restoreMark) (
 		return nil, err
 	}
 	name := strings.Replace(journal.CopyPattern, "*", j.Target.Name+"-"+tail, 1)
-	old = &oldHome{file: filepath.Join(j.Store.Root(), name), roots: map[string]bool{}}
+	old = &oldHome{file: filepath.Join(j.kept().Root(), name), roots: map[string]bool{}}
 	// The journal names the copy before it exists: whatever is left of it after a kill is found and removed.
 	if err := mark.copying(old.file); err != nil {
 		return nil, err
@@ -112,11 +112,11 @@ func (j *restoreJob) reopen(ctx context.Context, file string) (*oldHome, error) 
 	if old.entries == 0 {
 		return old, nil
 	}
-	b, err := j.Store.Find(j.Target.Name, j.summary.Previous)
+	b, err := j.kept().Find(j.Target.Name, j.summary.Previous)
 	if err != nil {
 		return nil, err
 	}
-	m, err := j.Store.Load(b)
+	m, err := j.kept().Load(b)
 	if err != nil {
 		return nil, err
 	}
@@ -169,11 +169,14 @@ func (j *restoreJob) saveOld(ctx context.Context, old home.Home, c engine.Contai
 	if c.ID == "" {
 		m.Consistency, m.ConsistencyReason = archive.ConsistencyLive, "it can only be read through its gateway, while it runs"
 	}
-	b, err := j.Store.Create(ctx, store.NewBackup{Manifest: m}, func(ctx context.Context, a *archive.Archive) error {
+	b, err := j.kept().Create(ctx, store.NewBackup{Manifest: m}, func(ctx context.Context, a *archive.Archive) error {
 		a.Note(func(m *archive.Manifest) { j.omitted = m.Exclusions })
 		return home.Capture(ctx, old, a, archive.StallLimit(j.Stall), j.meter)
 	})
 	j.summary.Previous = b.ID
+	if j.Keep != nil {
+		j.summary.KeptIn = j.Keep.Root()
+	}
 	return err
 }
 

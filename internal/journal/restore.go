@@ -13,7 +13,8 @@ type Restore struct {
 	From     string `json:"from"`    // the backup's sandbox
 	Backup   string `json:"backup"`
 	Scope    string `json:"scope"`
-	Root     string `json:"root"` // of the store
+	Root     string `json:"root"`             // of the store that keeps what is replaced
+	Source   string `json:"source,omitempty"` // root of the backup's store, where that is another one
 	Home     string `json:"home"`
 	Running  bool   `json:"running"`  // it ran before, so it is to run afterwards
 	Copy     string `json:"copy"`     // complete copy of the home from before; "" while there is none
