@@ -47,7 +47,13 @@ func (e *engine) now(containerName string) map[string]string {
 // put writes entries into the home of a container.
 func (e *engine) put(containerName string, entries ...entry) {
 	e.t.Helper()
-	if err := e.client.CopyToContainer(e.t.Context(), containerName, "/sandbox", archive(e.t, entries), container.CopyToContainerOptions{CopyUIDGID: true}); err != nil {
+	e.putInto(containerName, "/sandbox", entries...)
+}
+
+// putInto puts entries into a folder of a container.
+func (e *engine) putInto(containerName, folder string, entries ...entry) {
+	e.t.Helper()
+	if err := e.client.CopyToContainer(e.t.Context(), containerName, folder, archive(e.t, entries), container.CopyToContainerOptions{CopyUIDGID: true}); err != nil {
 		e.t.Fatal(err)
 	}
 }
