@@ -40,8 +40,7 @@ func (h *madeUpHost) sandbox(name, state, content string) {
 func (h *madeUpHost) streams() *ui.Streams {
 	return &ui.Streams{
 		In: strings.NewReader(h.answer), Out: io.Discard, Err: io.Discard, InTTY: h.answer != "", ErrTTY: h.answer != "",
-		// Nothing is paused: the guard of a pause is this program run again, which is the test itself, and so on.
-		Env: env.Parse([]string{"HOME=" + h.home, "PATH=/nowhere", "SANDKEEPER_ENGINES=" + h.engine.Host() + h.more, "SANDKEEPER_PAUSE_LIMIT=0"}),
+		Env: env.Parse([]string{"HOME=" + h.home, "PATH=/nowhere", "SANDKEEPER_ENGINES=" + h.engine.Host() + h.more}),
 	}
 }
 
