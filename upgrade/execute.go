@@ -15,15 +15,15 @@ import (
 // Execute moves the sandboxes of a plan, one after the other: new ones from the beginning, unfinished ones from where they are. One
 // that fails costs only itself. What a killed run left is decided by looking, never by the journal alone.
 func (u *Upgrader) Execute(ctx context.Context, entries []*Entry) []Outcome {
-	return u.each(ctx, entries, func(j *job) Outcome { return j.forward(ctx) })
+	return u.each(ctx, entries, (*job).forward)
 }
 
 // RollBack brings the old sandboxes of unfinished upgrades back.
 func (u *Upgrader) RollBack(ctx context.Context, entries []*Entry) []Outcome {
-	return u.each(ctx, entries, func(j *job) Outcome { return j.backward(ctx) })
+	return u.each(ctx, entries, (*job).backward)
 }
 
-func (u *Upgrader) each(ctx context.Context, entries []*Entry, do func(*job) Outcome) []Outcome {
+func (u *Upgrader) each(ctx context.Context, entries []*Entry, do func(*job, context.Context) Outcome) []Outcome {
 	outcomes := make([]Outcome, 0, len(entries))
 	for _, e := range entries {
 		outcomes = append(outcomes, u.one(ctx, e, do))
@@ -32,7 +32,7 @@ func (u *Upgrader) each(ctx context.Context, entries []*Entry, do func(*job) Out
 }
 
 // one is a single sandbox's turn. A panic in it is that sandbox's failure, and its journal stays.
-func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job) Outcome) (o Outcome) {
+func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job, context.Context) Outcome) (o Outcome) {
 	j := &job{Upgrader: u, Entry: e, resumed: !e.Updated.IsZero()}
 	ctx, span := tracing.Start(ctx, "upgrade_sandbox", attribute.String("openshell.sandbox.name", e.Name))
 	defer span.End()
@@ -59,7 +59,7 @@ func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job) Outcome) (o 
 	if err := j.atWork(); err != nil {
 		return j.stuck(ctx, err)
 	}
-	return do(j)
+	return do(j, ctx)
 }
 
 func (j *job) commands() string {

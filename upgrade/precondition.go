@@ -91,6 +91,7 @@ func (p *precheck) all(ctx context.Context) {
 	}
 	container := p.container(ctx)
 	if p.readRecipe(ctx) {
+		p.entry.Request.Home = p.home(ctx, container)
 		p.gateway(ctx)
 		p.image(ctx)
 		p.providers(ctx)
