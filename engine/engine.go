@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -139,5 +140,31 @@ func (e *Engine) explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
+	return inWords(err)
+}
+
+// inWords leaves out of an error what only a programmer reads: the request, which spells a socket as http://%2Fvar%2Frun…, and what a
+// parser makes of an answer that is none of an engine's.
+func inWords(err error) error {
+	said := err.Error()
+	if strings.Contains(said, "malformed HTTP") {
+		return reworded{"what answers there is no container engine", err}
+	}
+	request := regexp.MustCompile(`^(?:error during connect: )?[A-Z][a-z]+ "http[^"]*": `)
+	if words := request.ReplaceAllString(said, ""); words != said {
+		return reworded{words, err}
+	}
 	return err
 }
+
+// reworded is an error that is told in other words.
+type reworded struct {
+	words string
+	err   error
+}
+
+// Error is the words.
+func (r reworded) Error() string { return r.words }
+
+// Unwrap is the error itself.
+func (r reworded) Unwrap() error { return r.err }
