@@ -3,9 +3,11 @@ package preflight
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"sandkeeper/drift"
 	"sandkeeper/gateway"
+	"sandkeeper/openshell"
 )
 
 // Checks are what Judge reports of an observation, in the order shown. They look at o alone, so running them is instant; each
@@ -63,7 +65,7 @@ func checkCLI(o gateway.Observation) Result {
 	case o.CLI.State == drift.Unknown:
 		return warned("the version of %s is unknown%s", path, reason(o.CLI.Why))
 	}
-	return Result{Status: Fail, Detail: "no openshell CLI was found" + reason(o.CLI.Why)}
+	return Result{Status: Fail, Detail: "no openshell CLI was found" + reason(whereLooked(o.CLI.Why))}
 }
 
 func checkEngine(o gateway.Observation) Result {
@@ -124,4 +126,12 @@ func checkFile(o gateway.Observation) Result {
 		return warned("the version of %s is unknown%s", or(o.File.Path, "the gateway's file"), reason(o.File.Why))
 	}
 	return passed("none%s", reason(o.File.Why))
+}
+
+// whereLooked leaves out of why there is no CLI that there is none: the check has said so.
+func whereLooked(why string) string {
+	if places, said := strings.CutPrefix(why, openshell.ErrNotFound.Error()+" ("); said {
+		return strings.TrimSuffix(places, ")")
+	}
+	return why
 }

@@ -24,6 +24,9 @@ func TestChecks(t *testing.T) {
 		{"cli-version", `warn: /home/op/.local/bin/openshell calls itself "0.0.0"`, func(o *gateway.Observation) { o.CLI.Version = parsed("0.0.0") }},
 		{"cli-version", "warn: the version of openshell is unknown (timed out)", func(o *gateway.Observation) { o.CLI = gateway.CLI{Evidence: because("timed out")} }},
 		{"cli-version", "fail: no openshell CLI was found", func(o *gateway.Observation) { o.CLI = gateway.CLI{} }},
+		{"cli-version", "fail: no openshell CLI was found (looked in PATH, /usr/bin)", func(o *gateway.Observation) {
+			o.CLI = gateway.CLI{Evidence: drift.Evidence{Why: "openshell CLI not found (looked in PATH, /usr/bin)"}}
+		}},
 		{"container-engine", "pass: unix:///var/run/docker.sock answers (API 1.51)", nil},
 		{"container-engine", "pass: none on this host (no socket)", func(o *gateway.Observation) { o.Engine = engine.State{State: drift.Absent, Why: "no socket"} }},
 		{"container-engine", "warn: tcp://d:1 does not answer (refused)", func(o *gateway.Observation) {
