@@ -33,7 +33,7 @@ func (w *work) save(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (sav
 // saveContainer reads the home from the container, frozen if it runs and may be, and live if that does not come about. Every
 // attempt is a whole new backup: what was read before the pause limit passed may not be mixed with what is read after it.
 func (w *work) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *home.Meter, told *asking) (saving, error) {
-	m.Expect = w.previousSize(sb.Name)
+	m.Expect = w.previousSize(sb)
 	var why error
 	for attempt := range 2 {
 		c, err := w.engine(sb).Inspect(ctx, sb.Container.ID)
@@ -229,7 +229,7 @@ func (w *work) pauseLimit() time.Duration {
 
 // saveByExec reads the home through the gateway.
 func (w *work) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (saving, error) {
-	m.Expect = w.previousSize(sb.Name)
+	m.Expect = w.previousSize(sb)
 	h := &home.ExecHome{Cli: w.CLI, Gateway: sb.Gateway, Space: sb.Workspace, Name: sb.Name, Dir: home.AgentHome(home.AgentOf(sb))}
 	told := w.ask(ctx, sb)
 	defer told.end()

@@ -30,7 +30,7 @@ func (w *work) checkSpace(ctx context.Context, chosen []sandbox.Sandbox) error {
 }
 
 func (w *work) estimate(ctx context.Context, sb sandbox.Sandbox) int64 {
-	if last, err := w.Store.Find(sb.Name, store.Latest); err == nil {
+	if last, err := w.Store.LatestOf(store.Series{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name}); err == nil {
 		return last.Manifest.Archive.Bytes
 	}
 	if sb.Container == nil || w.engine(sb) == nil {
@@ -44,8 +44,8 @@ func (w *work) estimate(ctx context.Context, sb sandbox.Sandbox) int64 {
 }
 
 // previousSize is how many bytes the sandbox's home had at its last backup; 0 when there is none.
-func (w *work) previousSize(name string) int64 {
-	last, err := w.Store.Find(name, store.Latest)
+func (w *work) previousSize(sb sandbox.Sandbox) int64 {
+	last, err := w.Store.LatestOf(store.Series{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name})
 	if err != nil {
 		return 0
 	}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -31,9 +32,11 @@ type selection struct {
 	name    string // a sandbox, or the id of a backup; "" is everything
 	id      string // narrows a sandbox to one backup: an id, the beginning of one, or "latest"
 	gateway string // not sandboxes, but the saved state of this gateway
+	app     *app   // whose -g and --workspace limit what is meant; nil limits nothing
 }
 
-func (s *selection) addFlag(f *pflag.FlagSet) {
+func (s *selection) addFlag(a *app, f *pflag.FlagSet) {
+	s.app = a
 	f.StringVar(&s.gateway, "gateway-state", "", "not of sandboxes: the saved state of this gateway")
 }
 
@@ -74,8 +77,9 @@ func (s selection) of(b store.Backup) string {
 
 // backups are the selected ones, grouped by sandbox, newest first.
 func (s selection) backups(ctx context.Context) ([]store.Backup, error) {
+	workspace, name := s.address()
 	if s.id != "" {
-		b, err := s.store.Find(s.name, s.id)
+		b, err := s.store.Find(name, s.id)
 		return []store.Backup{b}, err
 	}
 	names, err := s.store.Sandboxes()
@@ -83,16 +87,16 @@ func (s selection) backups(ctx context.Context) ([]store.Backup, error) {
 		return nil, err
 	}
 	var selected []store.Backup
-	for _, name := range names {
+	for _, has := range names {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		list, err := s.store.Backups(name)
+		list, err := s.store.Backups(has)
 		if err != nil {
 			return nil, err
 		}
 		for _, b := range list {
-			if s.name == "" || s.name == b.Sandbox || s.name == b.ID {
+			if (name == "" || name == b.Sandbox || name == b.ID) && s.within(workspace, b) {
 				selected = append(selected, b)
 			}
 		}
@@ -101,6 +105,26 @@ func (s selection) backups(ctx context.Context) ([]store.Backup, error) {
 		return nil, notFound("no %s with backups, and no backup, is called %q in %s", s.noun(), s.name, s.store.Root())
 	}
 	return selected, nil
+}
+
+// address is the workspace and the name that are meant.
+func (s selection) address() (workspace, name string) {
+	if s.app == nil || s.gateway != "" {
+		return "", s.name
+	}
+	return s.app.address(s.name)
+}
+
+// within reports whether b is of the workspace and, with -g, of the gateway that are meant. A backup that does not say is of any.
+func (s selection) within(workspace string, b store.Backup) bool {
+	if !b.Whole() || s.gateway != "" {
+		return true
+	}
+	of, gateway := b.Series(), ""
+	if s.app != nil {
+		gateway = s.app.global.gateway
+	}
+	return (workspace == "" || of.Workspace == workspace) && (gateway == "" || of.Gateway == "" || of.Gateway == gateway)
 }
 
 func (s selection) noun() string {
@@ -119,11 +143,11 @@ func (s selection) one(ctx context.Context) (store.Backup, error) {
 		}
 		return found[0], nil
 	}
-	id := s.id
-	if id == "" {
-		id = store.Latest
+	workspace, name := s.address()
+	if (s.id == "" || s.id == store.Latest) && s.app != nil && s.gateway == "" {
+		return s.app.latest(s.store, workspace, name)
 	}
-	return s.store.Find(s.name, id)
+	return s.store.Find(name, cmp.Or(s.id, store.Latest))
 }
 
 func notFound(format string, args ...any) *Failure {

@@ -74,7 +74,7 @@ func runBackupsList(ctx context.Context, o *backupsListOptions) (*answer, error)
 	if err != nil {
 		return nil, err
 	}
-	backups, err := selection{store: store, name: o.name}.backups(ctx)
+	backups, err := selection{app: o.app, store: store, name: o.name}.backups(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,7 @@ func newBackupsPrune(a *app, run func(context.Context, *backupsPruneOptions) (*a
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan only")
 	o.store.addFlags(f)
 	o.store.addLockFlag(f)
-	o.which.addFlag(f)
+	o.which.addFlag(a, f)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o.which.name = argument(args, 0)
 		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
@@ -193,11 +194,16 @@ func (r *pruneResult) add(scope selection, plan store.PrunePlan) {
 
 func bySandbox(backups []store.Backup) [][]store.Backup {
 	var groups [][]store.Backup
-	for i, b := range backups {
-		if i == 0 || backups[i-1].Sandbox != b.Sandbox {
-			groups = append(groups, nil)
+	for _, b := range backups {
+		same := func(group []store.Backup) bool {
+			head := slices.IndexFunc(group, store.Backup.Whole) // a damaged backup does not say whose it is
+			return group[0].Sandbox == b.Sandbox && (!b.Whole() || head < 0 || group[head].Series().Is(b.Series()))
 		}
-		groups[len(groups)-1] = append(groups[len(groups)-1], b)
+		at := slices.IndexFunc(groups, same)
+		if at < 0 {
+			groups, at = append(groups, nil), len(groups)
+		}
+		groups[at] = append(groups[at], b)
 	}
 	return groups
 }

@@ -31,7 +31,7 @@ backup, or the one whose id, or the beginning of it, is given) or the id of a ba
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged),
 	}
 	o.store.addFlags(c.Flags())
-	o.which.addFlag(c.Flags())
+	o.which.addFlag(a, c.Flags())
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil // --gateway-state, or its twin, may name what is meant

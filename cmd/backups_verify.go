@@ -35,7 +35,7 @@ func newBackupsVerify(a *app, run func(context.Context, *backupsVerifyOptions) (
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged, ExitInterrupted),
 	}
 	o.store.addFlags(c.Flags())
-	o.which.addFlag(c.Flags())
+	o.which.addFlag(a, c.Flags())
 	c.Flags().BoolVar(&o.readData, "read-data", false, "read every byte, not only the structure")
 	c.Flags().StringVar(&o.identity, "identity", "", "age identity file that opens encrypted archives")
 	c.RunE = func(c *cobra.Command, args []string) error {

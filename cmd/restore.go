@@ -105,14 +105,11 @@ func runRestore(ctx context.Context, o *restoreOptions) (*answer, error) {
 
 // find is the backup that is meant. The same name on two gateways is two sandboxes: latest then needs -g.
 func (o *restoreOptions) find(st *store.Store) (store.Backup, error) {
+	workspace, name := o.app.address(o.name)
 	if o.id != store.Latest {
-		return st.Find(o.name, o.id)
+		return st.Find(name, o.id)
 	}
-	b, err := st.LatestOn(o.name, o.app.global.gateway)
-	if mixed, ok := errors.AsType[*store.GatewaysError](err); ok {
-		return b, usage("add -g "+mixed.Gateways[0]+", or --backup ID from: sandkeeper backups list "+o.name, "%w", err)
-	}
-	return b, err
+	return o.app.latest(st, workspace, name)
 }
 
 // target finds the sandbox to restore into: by its container where there is one, so that neither a gateway is needed nor trusted;

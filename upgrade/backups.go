@@ -52,7 +52,7 @@ func (b *Backups) Check(_ context.Context, sb sandbox.Sandbox) error {
 	if slices.Contains(b.Run().SkippedChecks, preflight.CodeSpace) {
 		return nil
 	}
-	last, err := b.Store.Find(sb.Name, store.Latest)
+	last, err := b.Store.LatestOf(store.Series{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name})
 	if err != nil || last.Manifest == nil {
 		return nil // nothing to go by: the run itself estimates from the container
 	}

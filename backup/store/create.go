@@ -55,7 +55,11 @@ func (s *Store) create(ctx context.Context, n NewBackup, fill func(context.Conte
 	if err != nil {
 		return Backup{}, err
 	}
-	parent := s.folder(n.Manifest.Sandbox)
+	place, err := s.place(SeriesOf(&n.Manifest))
+	if err != nil {
+		return Backup{}, err
+	}
+	parent := s.folder(place)
 	if err := s.makeFolder(parent); err != nil {
 		return Backup{}, err
 	}
@@ -127,7 +131,7 @@ func (s *Store) previous(n NewBackup) (Backup, *archive.Manifest) {
 	if n.Fresh || len(n.Recipients) > 0 {
 		return Backup{}, nil
 	}
-	previous, err := s.Find(n.Manifest.Sandbox, Latest)
+	previous, err := s.LatestOf(SeriesOf(&n.Manifest))
 	if err != nil || previous.Manifest.Encryption != nil || previous.Manifest.Secrets != n.Secrets {
 		return Backup{}, nil // whatever is wrong with the previous one, a whole new one is never wrong
 	}

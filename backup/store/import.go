@@ -42,7 +42,11 @@ func (s *Store) Import(ctx context.Context, r io.Reader, ids archive.Identities)
 	if err := s.refuseExisting(m); err != nil {
 		return Backup{}, err
 	}
-	parent := s.folder(m.Sandbox)
+	place, err := s.place(SeriesOf(m))
+	if err != nil {
+		return Backup{}, err
+	}
+	parent := s.folder(place)
 	if err := s.makeFolder(parent); err != nil {
 		return Backup{}, err
 	}
@@ -94,11 +98,13 @@ func importManifest(in *tar.Reader) ([]byte, *archive.Manifest, error) {
 }
 
 func (s *Store) refuseExisting(m *archive.Manifest) error {
-	have, err := s.look(m.Sandbox, m.ID)
-	if errors.Is(err, errVanished) {
-		return nil
+	all, err := s.all(m.Sandbox)
+	for _, have := range all {
+		if have.ID == m.ID {
+			return &ExistsError{Backup: have, Same: have.Whole() && have.Manifest.Archive == m.Archive}
+		}
 	}
-	return &ExistsError{Backup: have, Same: have.Whole() && have.Manifest.Archive == m.Archive}
+	return err
 }
 
 // importArchive reads the second entry, which must be the archive, and nothing may follow it.

@@ -73,7 +73,15 @@ func (e *NotFoundError) Error() string {
 // Is makes errors.Is(err, fs.ErrNotExist) true.
 func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist }
 
-// Sandboxes lists the sandboxes that have a folder in the store, sorted. No store is no sandboxes.
+// Series is the series of a backup whose manifest can be believed; of a damaged one only the name is known.
+func (b Backup) Series() Series {
+	if !b.Whole() {
+		return Series{Name: b.Sandbox}
+	}
+	return SeriesOf(b.Manifest)
+}
+
+// Sandboxes lists the names of the sandboxes that have a folder in the store, sorted. No store is no sandboxes.
 func (s *Store) Sandboxes() ([]string, error) {
 	entries, err := os.ReadDir(s.root)
 	if err := disk.IgnoreMissing(err); err != nil {
@@ -82,37 +90,40 @@ func (s *Store) Sandboxes() ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		if e.IsDir() && archive.ValidSandbox(e.Name()) == nil {
-			names = append(names, e.Name())
+			names = append(names, s.nameOf(e.Name()))
 		}
 	}
-	return names, nil
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
-// Backups lists a sandbox's backups, newest first, the damaged ones included.
+// nameOf is the sandbox whose backups a folder holds. Its name may end like that of a further series: the manifest decides.
+func (s *Store) nameOf(folder string) string {
+	if !further().MatchString(folder) {
+		return folder
+	}
+	ids, _ := s.ids(folder)
+	for _, id := range ids {
+		if b, err := s.look(folder, id); err == nil && b.Whole() {
+			return b.Sandbox
+		}
+	}
+	return folder
+}
+
+// Backups lists the backups of a name, of all series that have it, newest first, the damaged ones included.
 func (s *Store) Backups(sandbox string) ([]Backup, error) {
 	if err := archive.ValidSandbox(sandbox); err != nil {
 		return nil, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, Err: err}
 	}
-	ids, err := s.ids(sandbox)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]Backup, 0, len(ids))
-	for _, id := range ids {
-		b, err := s.look(sandbox, id)
-		if errors.Is(err, errVanished) {
-			continue // removed while we looked
-		}
-		list = append(list, b)
-	}
-	return list, nil
+	return s.all(sandbox)
 }
 
-// ids lists the folders that have a backup's name, newest first.
-func (s *Store) ids(sandbox string) ([]string, error) {
-	entries, err := os.ReadDir(s.folder(sandbox))
+// ids lists what has a backup's name in a folder of the store, newest first.
+func (s *Store) ids(folder string) ([]string, error) {
+	entries, err := os.ReadDir(s.folder(folder))
 	if err := disk.IgnoreMissing(err); err != nil {
-		return nil, fmt.Errorf("list backups of sandbox %q: %w", sandbox, err)
+		return nil, fmt.Errorf("list backups in folder %q: %w", folder, err)
 	}
 	var ids []string
 	for _, e := range entries {
@@ -128,17 +139,20 @@ func (s *Store) ids(sandbox string) ([]string, error) {
 var errVanished = errors.New("removed meanwhile")
 
 // look reads the facts of one backup. The only error is errVanished; what else is wrong is the backup's Damage.
-func (s *Store) look(sandbox, id string) (Backup, error) {
-	b := Backup{ID: id, Sandbox: sandbox, Dir: filepath.Join(s.folder(sandbox), id)}
+func (s *Store) look(folder, id string) (Backup, error) {
+	b := Backup{ID: id, Dir: filepath.Join(s.folder(folder), id)}
 	m, err := readManifest(b, true)
+	if err == nil && !belongs(folder, m) {
+		err = archive.Damagef(archive.DamageSwapped, archive.ManifestName, "it belongs to backup %q of sandbox %q", m.ID, m.Sandbox)
+	}
 	if err != nil {
 		if _, gone := os.Lstat(b.Dir); errors.Is(gone, fs.ErrNotExist) {
 			return b, errVanished
 		}
-		b.Damage = err
+		b.Sandbox, b.Damage = further().ReplaceAllString(folder, ""), err
 		return b, nil
 	}
-	b.Manifest = m
+	b.Sandbox, b.Manifest = m.Sandbox, m
 	b.Verified = readVerified(b)
 	return b, nil
 }
@@ -159,7 +173,7 @@ func readManifest(b Backup, headOnly bool) (*archive.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.ID != b.ID || m.Sandbox != b.Sandbox {
+	if m.ID != b.ID || b.Sandbox != "" && m.Sandbox != b.Sandbox {
 		return nil, archive.Damagef(archive.DamageSwapped, archive.ManifestName, "it belongs to backup %q of sandbox %q", m.ID, m.Sandbox)
 	}
 	if m.Archive.File != archive.ArchiveName && m.Archive.File != archive.EncryptedName {
@@ -173,31 +187,29 @@ func (s *Store) Find(sandbox, id string) (Backup, error) {
 	if err := archive.ValidSandbox(sandbox); err != nil {
 		return Backup{}, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: id, Err: err}
 	}
-	ids, err := s.ids(sandbox)
+	all, err := s.all(sandbox)
 	if err != nil {
 		return Backup{}, err
 	}
 	if id == Latest || id == "" {
-		return s.latest(sandbox, ids)
+		return s.latest(sandbox, all)
 	}
-	matches := slices.DeleteFunc(ids, func(have string) bool { return !strings.HasPrefix(have, id) })
+	var matches []string
+	all = slices.DeleteFunc(all, func(b Backup) bool { return !strings.HasPrefix(b.ID, id) })
+	for _, b := range all {
+		matches = append(matches, b.ID)
+	}
 	if len(matches) != 1 {
 		return Backup{}, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: id, Matches: matches}
 	}
-	b, err := s.look(sandbox, matches[0])
-	if err != nil {
-		return Backup{}, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: id}
-	}
-	return b, nil
+	return all[0], nil
 }
 
-func (s *Store) latest(sandbox string, ids []string) (Backup, error) {
+func (s *Store) latest(sandbox string, list []Backup) (Backup, error) {
 	missing := &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: Latest}
 	var replaced *Backup
-	for _, id := range ids {
-		b, err := s.look(sandbox, id)
+	for _, b := range list {
 		switch {
-		case err != nil:
 		case !b.Whole():
 			missing.Damaged++
 		case b.Manifest.Label != archive.LabelBeforeRestore:

@@ -14,10 +14,10 @@ func (s *Store) idAfter(n NewBackup, started time.Time) (string, error) {
 	if err != nil || !n.Taken.IsZero() {
 		return id, err
 	}
-	have, err := s.ids(n.Manifest.Sandbox)
-	if err != nil || len(have) == 0 || id > have[0] {
+	have, err := s.all(n.Manifest.Sandbox)
+	if err != nil || len(have) == 0 || id > have[0].ID {
 		return id, err
 	}
-	newest, _ := archive.IdTime(have[0]) // listed ids are valid
+	newest, _ := archive.IdTime(have[0].ID) // listed ids are valid
 	return archive.NewID(newest.Add(time.Second), s.rand)
 }

@@ -14,7 +14,7 @@ func (s *Store) Remove(b Backup) error {
 	if err := errors.Join(archive.ValidSandbox(b.Sandbox), archive.ValidBackupID(b.ID)); err != nil {
 		return err
 	}
-	parent := s.folder(b.Sandbox)
+	parent := filepath.Dir(b.Dir)
 	aside := filepath.Join(parent, disk.StagingPrefix+"remove-"+b.ID)
 	if err := s.disk.Rename(filepath.Join(parent, b.ID), aside); err != nil {
 		return fmt.Errorf("remove backup %s of sandbox %q: %w", b.ID, b.Sandbox, err)

@@ -15,21 +15,21 @@ func TestLatestOnKeepsGatewaysApart(t *testing.T) {
 		return create(t, s, n, fileItem("notes.md", content))
 	}
 	first := on("nemoclaw", "one")
-	if got, err := s.LatestOn("alpha", ""); err != nil || got.ID != first.ID {
+	if got, err := s.LatestOn("", "", "alpha"); err != nil || got.ID != first.ID {
 		t.Errorf("one gateway: %s, %v; want %s", got.ID, err, first.ID)
 	}
 	second := on("nemoclaw-8091", "two")
-	_, err := s.LatestOn("alpha", "")
-	mixed, ok := errors.AsType[*GatewaysError](err)
-	if !ok || !cmp.Equal(mixed.Gateways, []string{"nemoclaw", "nemoclaw-8091"}) {
+	_, err := s.LatestOn("", "", "alpha")
+	mixed, ok := errors.AsType[*SeveralError](err)
+	if !ok || !cmp.Equal(mixed.Series, []Series{{"nemoclaw", "default", "alpha"}, {"nemoclaw-8091", "default", "alpha"}}) {
 		t.Fatalf("two gateways: %v", err)
 	}
 	for gateway, want := range map[string]Backup{"nemoclaw": first, "nemoclaw-8091": second} {
-		if got, err := s.LatestOn("alpha", gateway); err != nil || got.ID != want.ID {
+		if got, err := s.LatestOn(gateway, "", "alpha"); err != nil || got.ID != want.ID {
 			t.Errorf("on %s: %s, %v; want %s", gateway, got.ID, err, want.ID)
 		}
 	}
-	if _, err := s.LatestOn("alpha", "nemoclaw-9000"); err == nil {
+	if _, err := s.LatestOn("nemoclaw-9000", "", "alpha"); err == nil {
 		t.Errorf("a gateway without backups has a latest one")
 	}
 }
@@ -41,7 +41,7 @@ func TestLatestOnCountsOfflineBackups(t *testing.T) {
 	n.Manifest.Gateway = ""
 	offline := create(t, s, n, fileItem("notes.md", "offline"))
 	for _, gateway := range []string{"", "nemoclaw"} {
-		if got, err := s.LatestOn("alpha", gateway); err != nil || got.ID != offline.ID {
+		if got, err := s.LatestOn(gateway, "", "alpha"); err != nil || got.ID != offline.ID {
 			t.Errorf("gateway %q: %s, %v; want %s", gateway, got.ID, err, offline.ID)
 		}
 	}
