@@ -35,6 +35,7 @@ type Container struct {
 	AutoRemove  bool      // the engine removes it as soon as it stops (--rm); false when only a listing was read
 	Command     []string  // program and arguments of its main process; nil when only a listing was read
 	Endpoint    string    // URL of the gateway that its supervisor talks to; "" when only a listing was read, or it has none
+	HostNetwork bool      // it is on the host's own network; false when only a listing was read
 }
 
 // Mount is one mount of a container.

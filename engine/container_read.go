@@ -37,7 +37,9 @@ func fromInspect(i container.InspectResponse) Container {
 			c.Endpoint = url
 		}
 	}
-	c.AutoRemove = i.HostConfig != nil && i.HostConfig.AutoRemove
+	if i.HostConfig != nil {
+		c.AutoRemove, c.HostNetwork = i.HostConfig.AutoRemove, i.HostConfig.NetworkMode.IsHost()
+	}
 	return c.claimed()
 }
 

@@ -15,6 +15,17 @@ import (
 // cluster looks at the legacy cluster container of the target. It is active only when it runs, publishes the gateway's port, and the
 // gateway answers under its name: a stopped leftover proves nothing and hides nothing (docs/facts/nemoclaw.md 5).
 func (l *look) cluster(ctx context.Context) Cluster {
+	c := l.namedCluster(ctx)
+	if c.Active {
+		return c
+	}
+	if other, found := l.gatewayContainer(ctx); found && other.Container != c.Container {
+		return other
+	}
+	return c
+}
+
+func (l *look) namedCluster(ctx context.Context) Cluster {
 	c := Cluster{}
 	c.Container = "openshell-cluster-" + l.target.Name
 	engines := l.engines()
@@ -71,8 +82,7 @@ func (l *look) serves(ctx context.Context, ports []int) bool {
 		info, err := cli.GatewayInfo(ctx, t.Name)
 		return err == nil && info.Name == t.Name && slices.Contains(ports, info.Port)
 	}
-	answers := a.from(t.Name) && (a.Connected() || a.Status.Status == "connected_http")
-	return answers && slices.Contains(ports, endpointPort(ctx, t, cli, a))
+	return l.answersAsNamed() && slices.Contains(ports, endpointPort(ctx, t, cli, a))
 }
 
 // endpointPort is the port of t's endpoint as the first of these says: the CLI's registration, its status, info, list; 0 when none
@@ -104,6 +114,8 @@ func describeCluster(c Cluster) string {
 	switch {
 	case c.Image == "":
 		return c.Why
+	case !c.Active && c.Gateway:
+		return fmt.Sprintf("%s (image %s) leads to the gateway's port and does not answer as one", c.Container, c.Image)
 	case !c.Active:
 		return fmt.Sprintf("%s exists (image %s) but does not serve this gateway", c.Container, c.Image)
 	}

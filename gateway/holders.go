@@ -29,7 +29,7 @@ func (o Options) holders(ctx context.Context, t Target) ([]Holder, error) {
 			h.Program, h.Way = programOf(args), wayOf(programOf(args), args)
 			h.gateway = identify(args, "").shape != notGateway
 			if realm := o.Processes.Realm(ctx, l.PID); realm.Kind == Foreign {
-				h.Foreign = realm.Why
+				h.Foreign, h.Container = realm.Why, realm.Container
 			}
 		}
 		found = append(found, h)

@@ -24,6 +24,8 @@ type Holder struct {
 	Way     Way
 	Foreign string // why it is none of this host's own processes; "" when it is one, or cannot be seen
 	gateway bool   // its command line is a gateway's
+
+	Container string // full id of the container that it is in; "" when it is in none, or that cannot be seen
 }
 
 // Way says what a program that holds a port does with what comes in.

@@ -57,6 +57,9 @@ type Cluster struct {
 	drift.Cluster
 	Running bool
 	Ports   []int // published host ports
+	// Gateway means that it is no cluster container of OpenShell or NemoClaw but one that somebody runs the gateway in; Maker says how.
+	Gateway bool
+	Maker   Maker
 }
 
 // MarkerState is how a runtime marker was judged; the values are part of the JSON contract.

@@ -41,6 +41,7 @@ func Observe(ctx context.Context, o Options) Observation {
 	}
 	seen.Host = o.hostFacts(l.target)
 	runProbes(ctx, l.probes(), &seen)
+	seen.contained()
 	seen.Host.CallOpenShell = o.called("openshell", seen.CLI.Path)
 	return seen
 }
@@ -107,4 +108,13 @@ func (l *look) probes() []probe {
 			return foundServed(s)
 		}},
 	}
+}
+
+// contained takes away what is no evidence of a gateway that a container runs: processes and files of this host.
+func (o *Observation) contained() {
+	if !o.Cluster.Active || !o.Cluster.Gateway || o.Process.PID != 0 {
+		return
+	}
+	why := absent("the gateway runs in container %q", o.Cluster.Container)
+	o.Process, o.File = drift.Process{Evidence: why}, drift.File{Evidence: why}
 }

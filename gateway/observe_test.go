@@ -253,7 +253,7 @@ func TestScan(t *testing.T) {
 	taggedOne := func(pid int) Process {
 		return Process{PID: pid, UID: 1000, Args: []string{"openshell-gateway[nemoclaw=nemoclaw;port=8080]"}}
 	}
-	foreign := func(pid int) map[int]Realm { return map[int]Realm{pid: {Foreign, "a container's"}} }
+	foreign := func(pid int) map[int]Realm { return map[int]Realm{pid: {Kind: Foreign, Why: "a container's"}} }
 	tests := []struct {
 		name  string
 		table table

@@ -4,6 +4,8 @@ package gateway
 type Realm struct {
 	Kind RealmKind
 	Why  string // for Foreign: what is not ours; for Unseen: what was in the way
+	// Container is the full id of the container that a foreign process belongs to; "" when its control group does not tell.
+	Container string
 }
 
 // RealmKind is the answer to "is this process one of our host?".

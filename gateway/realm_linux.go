@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sandkeeper/internal/pattern"
 	"sandkeeper/internal/trust"
 )
 
@@ -27,11 +28,11 @@ func (hostProcesses) Realm(_ context.Context, pid int) Realm {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Realm{Unseen, fmt.Sprintf("process %d ended while it was looked at", pid)}
+		return Realm{Kind: Unseen, Why: fmt.Sprintf("process %d ended while it was looked at", pid)}
 	case err != nil:
-		return Realm{Unseen, fmt.Sprintf("where process %d lives cannot be seen: %s", pid, clean(err))}
+		return Realm{Kind: Unseen, Why: fmt.Sprintf("where process %d lives cannot be seen: %s", pid, clean(err))}
 	case seen != "":
-		return Realm{Foreign, fmt.Sprintf("process %d %s", pid, seen)}
+		return Realm{Foreign, fmt.Sprintf("process %d %s", pid, seen), containerOf(pid)}
 	}
 	return Realm{Kind: Ours}
 }
@@ -52,6 +53,18 @@ func realmOf(dir string) (foreign string, err error) {
 		return "", err
 	}
 	return "has another root folder, and its file is none of this host's", nil
+}
+
+// containerID is how Docker, containerd and Podman name the control group of a container: docker-ID.scope, /docker/ID, libpod-ID.scope.
+var containerID = pattern.Of(`[0-9a-f]{64}`)
+
+// containerOf is the id of the container in whose control group a process is.
+func containerOf(pid int) string {
+	content, err := os.ReadFile(filepath.Join(procDir(pid), "cgroup"))
+	if err != nil {
+		return ""
+	}
+	return containerID().FindString(string(content))
 }
 
 // imageIsOurs reports whether the file that the process runs is the very file that its path leads to on this host, where nobody but root

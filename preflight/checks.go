@@ -81,6 +81,8 @@ func checkEngine(o gateway.Observation) Result {
 func checkCluster(o gateway.Observation) Result {
 	c := o.Cluster
 	switch {
+	case !c.Active && c.Gateway:
+		return warned("container %q (image %q) answers at port %d, and not as gateway %q", c.Container, c.Image, o.Port.Number, o.Target.Name)
 	case c.Active && c.State != drift.Known:
 		return warned("container %q is the gateway; its image %q tells no version", c.Container, c.Image)
 	case c.Active:

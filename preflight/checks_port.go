@@ -42,9 +42,12 @@ func heldBy(p gateway.Port) string {
 func checkHolders(o gateway.Observation) Result {
 	p := o.Port
 	held := fmt.Sprintf("port %d is held by %s", p.Number, p.Names())
+	if o.Cluster.Gateway && !o.Cluster.Active {
+		held += fmt.Sprintf(", of container %q (image %s)", o.Cluster.Container, o.Cluster.Image)
+	}
 	switch {
-	case slices.ContainsFunc(p.Holders, func(h gateway.Holder) bool { return h.Foreign != "" || h.Way == gateway.WayEngine }):
-		return passed("%s: a container answers there", held)
+	case o.Cluster.Active && slices.ContainsFunc(p.Holders, ofContainer):
+		return passed("%s, of container %q, which is the gateway", held, o.Cluster.Container)
 	case o.Served.Answered:
 		return warned("%s, and a gateway answers through it", held)
 	case slices.ContainsFunc(p.Holders, mayBeTheWay) || !noGatewayAnswers(o):
@@ -55,6 +58,9 @@ func checkHolders(o gateway.Observation) Result {
 		Detail: fmt.Sprintf("%s, which is no OpenShell gateway; stop it, or give gateway %q another port", held, o.Target.Name),
 	}
 }
+
+// ofContainer: it is in a container, or passes on to one.
+func ofContainer(h gateway.Holder) bool { return h.Foreign != "" || h.Way == gateway.WayEngine }
 
 // mayBeTheWay: what cannot be looked into, calls itself a gateway, or passes on what comes in may be the way to one.
 func mayBeTheWay(h gateway.Holder) bool {

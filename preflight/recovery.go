@@ -44,10 +44,12 @@ func (g guidance) repair() []string {
 	switch {
 	case kind != "" && g.issue.Installed.AcrossBreak(g.issue.Running):
 		return g.acrossBreak()
-	case g.o.Target.Remote:
+	case g.o.Target.Remote || g.o.Port.Afar != "":
 		return []string{fmt.Sprintf("On the gateway's own host, %s.", g.align())}
 	case kind == "" && drift.Assess(g.o.Evidence()).Verdict == drift.Pass:
 		return []string{"Look in the gateway's log for a sandbox that was stored by another version."}
+	case kind == drift.ImageDrift && g.o.Cluster.Gateway:
+		return g.recreate()
 	case g.managed() && g.cliBehind():
 		return []string{fmt.Sprintf("%s, then run `%s`.", g.upgradeCLI(), g.onboard())}
 	case g.managed():

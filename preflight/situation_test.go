@@ -72,6 +72,15 @@ func oldRemote() gateway.Observation {
 	}
 }
 
+// oldContainer serves from a container that somebody runs the gateway in.
+func oldContainer(maker gateway.Maker) gateway.Observation {
+	o := oldCluster()
+	o.Cluster.Gateway, o.Cluster.Maker = true, maker
+	o.Cluster.Container, o.Cluster.Image = "gw", "ghcr.io/nvidia/openshell/gateway:0.0.36"
+	o.File = drift.File{}
+	return o
+}
+
 func with(o gateway.Observation, changes ...func(*gateway.Observation)) gateway.Observation {
 	for _, change := range changes {
 		change(&o)
@@ -158,6 +167,10 @@ func situations() []situation {
 		judged("host-without-path", with(oldProcess(), binary(""), noMarker)),
 		judged("image", with(oldCluster(), containers)),
 		judged("image-managed", with(oldCluster(), managed)),
+		judged("image-container", with(oldContainer(gateway.Maker{}), managed)),
+		judged("image-compose", oldContainer(gateway.Maker{Compose: "gateway", Project: "lab", Files: "/srv/lab/compose.yaml"})),
+		judged("image-podman-unit", oldContainer(gateway.Maker{Unit: "gw.service", UserRun: true, Podman: true})),
+		judged("image-kind", oldContainer(gateway.Maker{Cluster: true})),
 		judged("image-cli-behind", with(oldCluster(), installedIs("0.0.35"))),
 		judged("served-remote", oldRemote()),
 		judged("served-remote-across-0.1", with(oldRemote(), func(o *gateway.Observation) { o.Served.Version = parsed("0.1.9") })),

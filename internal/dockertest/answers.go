@@ -1,6 +1,10 @@
 package dockertest
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // summary is one item of GET /containers/json.
 type summary struct {
@@ -15,13 +19,15 @@ type summary struct {
 	Mounts  []Mount
 	Ports   []any
 
+	HostConfig map[string]string
+
 	order string
 }
 
 func (c *Container) summary() summary {
 	return summary{
 		ID: c.ID, Names: []string{"/" + c.Name}, Image: c.Image, ImageID: c.ImageID, Created: c.Created.Unix(), State: c.State,
-		Status: c.State, Labels: c.labels(), Mounts: c.mounts(), Ports: []any{}, order: c.Created.Format(time.RFC3339Nano) + c.ID,
+		Status: c.State, Labels: c.labels(), Mounts: c.mounts(), Ports: c.listed(), HostConfig: c.network(), order: c.Created.Format(time.RFC3339Nano) + c.ID,
 	}
 }
 
@@ -41,7 +47,29 @@ func (c *Container) details() map[string]any {
 		"Config":          map[string]any{"Image": c.Image, "Labels": c.labels(), "Env": c.Env},
 		"Mounts":          c.mounts(),
 		"NetworkSettings": map[string]any{"Ports": c.published()},
+		"HostConfig":      c.network(),
 	}
+}
+
+func (c *Container) network() map[string]string {
+	if c.OnHost {
+		return map[string]string{"NetworkMode": "host"}
+	}
+	return map[string]string{"NetworkMode": "default"}
+}
+
+// listed are the published ports as a listing shows them.
+func (c *Container) listed() []any {
+	ports := []any{}
+	for port, bindings := range c.published() {
+		inside, kind, _ := strings.Cut(port, "/")
+		private, _ := strconv.Atoi(inside)
+		for _, b := range bindings.([]map[string]string) {
+			public, _ := strconv.Atoi(b["HostPort"])
+			ports = append(ports, map[string]any{"IP": b["HostIp"], "PrivatePort": private, "PublicPort": public, "Type": kind})
+		}
+	}
+	return ports
 }
 
 func (c *Container) labels() map[string]string {

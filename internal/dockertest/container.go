@@ -23,6 +23,7 @@ type Container struct {
 	Started time.Time // the last time; zero is never
 	Mounts  []Mount
 	Ports   map[string][]string // "8080/tcp" → host ports
+	OnHost  bool                // on the host's own network
 	Files   []File
 	// Exec answers commands; nil answers every one with exit status 127.
 	Exec func(argv []string) (stdout, stderr string, exit int)

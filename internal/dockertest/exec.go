@@ -112,13 +112,20 @@ func (d *Daemon) inspectImage(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	ref, ok := strings.CutSuffix(r.PathValue("ref"), "/json")
-	name, id := d.image(ref)
+	_, id := d.image(ref)
 	if !ok || id == "" {
 		refuse(w, http.StatusNotFound, "No such image: "+ref)
 		return
 	}
+	var names []string
+	for name, other := range d.images {
+		if other == id {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
 	reply(w, http.StatusOK, map[string]any{
-		"Id": id, "RepoTags": []string{name}, "Created": time.Unix(0, 0).UTC(), "Config": map[string]any{"WorkingDir": d.workdirs[id]},
+		"Id": id, "RepoTags": names, "Created": time.Unix(0, 0).UTC(), "Config": map[string]any{"WorkingDir": d.workdirs[id]},
 	})
 }
 
