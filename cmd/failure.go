@@ -19,8 +19,9 @@ import (
 
 // Kinds of failures that several commands have (docs/design.md 4.2).
 const (
-	kindPartial    = "partial"                // some sandboxes were done, others were not
-	kindUnverified = string(drift.Unverified) // nothing shows that CLI and gateway agree
+	kindUnreachable = "gateway_unreachable"    // no gateway answered
+	kindPartial     = "partial"                // some sandboxes were done, others were not
+	kindUnverified  = string(drift.Unverified) // nothing shows that CLI and gateway agree
 )
 
 // Failure is an error that knows its exit code, its kind in JSON and what to do about it.

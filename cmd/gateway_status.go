@@ -96,7 +96,10 @@ func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, er
 func unanswered(seen gateway.Observation) *Failure {
 	f := &Failure{
 		Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("gateway %q did not answer: %s", seen.Target.Name, seen.Served.Why),
-		Hint: "sandkeeper preflight says what is in the way; " + offlineHint,
+		Hint: "`" + statusOf(seen) + "` says what is in the way; " + offlineHint,
+	}
+	if way := preflight.WayForward(seen); way != "" {
+		f.Hint = way + "; " + offlineHint
 	}
 	listing, failed := errors.AsType[*openshell.ListingError](seen.Served.Err)
 	if seen.Served.Status == "not_configured" {
@@ -185,4 +188,9 @@ func orDash(text string) string {
 		return "-"
 	}
 	return text
+}
+
+// statusOf asks the gateway itself, in the CLI's own words.
+func statusOf(seen gateway.Observation) string {
+	return cmp.Or(seen.Host.CallOpenShell, "openshell") + " status -g " + seen.Target.Name
 }

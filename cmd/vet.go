@@ -171,8 +171,14 @@ func (a *app) again(ctx context.Context, v view) gateway.Observation {
 func withOthers(err error, views []view, action preflight.Action) error {
 	listing, ok := errors.AsType[*openshell.ListingError](err)
 	f := failureOf(err)
-	if !ok || f.Code != ExitUnreachable || len(views) < 2 {
+	if !ok || f.Code != ExitUnreachable {
 		return err
+	}
+	if way := preflight.WayForward(viewOf(views, listing.Gateway).seen); way != "" && f.Kind == kindUnreachable {
+		f.Hint = way + "; " + offlineHint
+	}
+	if len(views) < 2 {
+		return f
 	}
 	others := []string{}
 	for _, v := range views {

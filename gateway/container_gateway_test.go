@@ -39,8 +39,12 @@ func TestAGatewayInAContainerIsJudgedByItsImage(t *testing.T) {
 		"of an image that was replaced": {proxy, with(func(c *dockertest.Container) {
 			c.Ports, c.Image, c.ImageID = published, "ghcr.io/nvidia/openshell/gateway:0.0.37", "sha256:36"
 		}), "Connected", true, "0.0.36"},
-		"a node of a cluster":       {proxy, with(func(c *dockertest.Container) { c.Ports, c.Image, c.ImageID, c.Command = published, "kindest/node:v1.30.0", "", nil }), "Connected", true, ""},
-		"another program":           {proxy, with(func(c *dockertest.Container) { c.Ports, c.Image, c.ImageID, c.Command = published, "nginx:1.27", "", nil }), "Disconnected", false, ""},
+		"a node of a cluster": {proxy, with(func(c *dockertest.Container) {
+			c.Ports, c.Image, c.ImageID, c.Command = published, "kindest/node:v1.30.0", "", nil
+		}), "Connected", true, ""},
+		"another program": {proxy, with(func(c *dockertest.Container) {
+			c.Ports, c.Image, c.ImageID, c.Command = published, "nginx:1.27", "", nil
+		}), "Disconnected", false, ""},
 		"another one on the host's": {table{}, with(func(c *dockertest.Container) { c.OnHost = true }), "Disconnected", false, ""},
 		"stopped":                   {table{}, with(func(c *dockertest.Container) { c.Ports, c.State = published, "exited" }), "Disconnected", false, ""},
 	} {

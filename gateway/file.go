@@ -15,15 +15,21 @@ import (
 const gatewayProgram = "openshell-gateway"
 
 // fileEvidence is the version of the gateway binary that would be launched next (docs/facts/nemoclaw.md 4.2, with the
-// Homebrew folder that launch code knows as well): the live marker's, else NEMOCLAW_OPENSHELL_GATEWAY_BIN, else the
-// one beside the CLI, else the standard places. Only the first that exists is asked, because only that one would be
-// launched.
-func (o Options) fileEvidence(ctx context.Context, m Marker, cli string) drift.File {
+// Homebrew folder that launch code knows as well): the live marker's, else NEMOCLAW_OPENSHELL_GATEWAY_BIN, else, for a
+// gateway that NemoClaw does not manage, what an enabled service starts (a systemd unit, Homebrew's, the snap's), else
+// the one beside the CLI, else the standard places. Only the first that exists is asked, because only that one would be
+// launched. serving is the unit of the live process, or "".
+func (o Options) fileEvidence(ctx context.Context, t Target, m Marker, cli, serving string) drift.File {
 	if configured := strings.TrimSpace(o.Env.Get("NEMOCLAW_OPENSHELL_GATEWAY_BIN")); configured != "" && !m.launches() {
 		return o.configuredFile(ctx, configured)
 	}
+	if !m.launches() {
+		if file, says := o.unitFile(ctx, t, serving); says {
+			return file
+		}
+	}
 	var looked []string
-	for _, path := range o.gatewayFiles(m, cli) {
+	for _, path := range o.gatewayFiles(t, m, cli) {
 		file, err := o.fileAt(ctx, path)
 		if errors.Is(err, fs.ErrNotExist) || trust.NotExecutable(err) {
 			looked = append(looked, filepath.Dir(path))
@@ -55,10 +61,13 @@ func (o Options) configuredFile(ctx context.Context, path string) drift.File {
 	return file
 }
 
-func (o Options) gatewayFiles(m Marker, cli string) []string {
+func (o Options) gatewayFiles(t Target, m Marker, cli string) []string {
 	var paths []string
 	if m.launches() {
 		paths = append(paths, m.GatewayBin)
+	}
+	if !o.managed(t) {
+		paths = append(paths, o.packagedFiles()...)
 	}
 	if cli != "" {
 		paths = append(paths, filepath.Join(filepath.Dir(cli), gatewayProgram))

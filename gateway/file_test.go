@@ -66,7 +66,7 @@ func TestFileEvidence(t *testing.T) {
 				cli = filepath.Join(home, test.cli)
 			}
 			o := Options{Env: env.Parse(entries), UID: os.Geteuid(), Root: filepath.Join(home, "root")}.filled()
-			got := o.fileEvidence(t.Context(), test.marker(home), cli)
+			got := o.fileEvidence(t.Context(), Target{Name: "nemoclaw", Port: 8080}, test.marker(home), cli, "")
 			if got.Version.String() != test.want && !(got.Version.String() == "" && strings.Contains(got.Why, test.want)) {
 				t.Errorf("file %+v, want %q", got, test.want)
 			}

@@ -3,7 +3,6 @@ package gateway
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"sandkeeper/openshell"
@@ -12,11 +11,13 @@ import (
 // hostFacts looks for what this host has to act on the gateway t with. It only looks; nothing is run.
 func (o Options) hostFacts(t Target) Host {
 	nemoclaw, active := o.program("nemoclaw"), openshell.ActiveGateway(o.Env)
-	return Host{
+	h := Host{
 		CallNemoClaw: o.called("nemoclaw", nemoclaw), OtherActive: active != t.Name && (active != "" || t.Endpoint != ""),
-		NemoClaw: nemoclaw, Managed: o.managed(t), SystemdUser: o.userUnit(), Brew: o.brew(),
+		NemoClaw: nemoclaw, Managed: o.managed(t), Brew: o.brew(),
 		Snap: exists(o.system("/snap/openshell/current")) || exists(o.system("/var/lib/snapd/snap/openshell/current")),
 	}
+	h.Start = o.start(t, h)
+	return h
 }
 
 // program is the first executable file of that name on PATH or in the standard folders.
@@ -71,14 +72,13 @@ func (o Options) managed(t Target) bool {
 	return exists(filepath.Join(root, "sandboxes.json")) || dir != "" && exists(dir)
 }
 
-func (o Options) userUnit() bool {
-	user, _ := o.unitFolders()
-	return slices.ContainsFunc(user, func(dir string) bool { return exists(filepath.Join(dir, unitName)) })
+func brewPrefixes() []string {
+	return []string{"/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew"}
 }
 
 // brew is the brew that has the openshell formula installed.
 func (o Options) brew() string {
-	for _, prefix := range []string{"/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew"} {
+	for _, prefix := range brewPrefixes() {
 		command := o.system(filepath.Join(prefix, "bin/brew"))
 		if exists(o.system(filepath.Join(prefix, "opt/openshell"))) && exists(command) {
 			return command

@@ -41,6 +41,9 @@ func Observe(ctx context.Context, o Options) Observation {
 	}
 	seen.Host = o.hostFacts(l.target)
 	runProbes(ctx, l.probes(), &seen)
+	if seen.Port.Afar != "" {
+		seen.Host.Start = ""
+	}
 	seen.contained()
 	seen.Host.CallOpenShell = o.called("openshell", seen.CLI.Path)
 	return seen

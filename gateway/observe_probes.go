@@ -62,8 +62,11 @@ func (l *look) lookProcess(ctx context.Context) finding {
 	switch {
 	case seen.found != nil:
 		process := foundProcess(l.processEvidence(ctx, seen.marker, seen.found))
-		put := process.put
-		process.put = func(o *Observation) { put(o); o.Stranger = l.stranger(seen.found) }
+		put, restart := process.put, l.restart(ctx)
+		process.put = func(o *Observation) {
+			put(o)
+			o.Stranger, o.Host.Restart = l.stranger(seen.found), restart
+		}
 		return process
 	case seen.err != nil:
 		return foundProcess(drift.Process{Evidence: unknown("%w", seen.err)})
@@ -81,7 +84,11 @@ func (l *look) lookFile(ctx context.Context) finding {
 	if cli, err := l.cli(); err == nil {
 		path = cli.Path
 	}
-	return foundFile(l.fileEvidence(ctx, l.live().marker, path))
+	serving := ""
+	if found := l.live().found; found != nil {
+		serving = l.Processes.Realm(ctx, found.PID).Unit
+	}
+	return foundFile(l.fileEvidence(ctx, l.target, l.live().marker, path, serving))
 }
 
 func (l *look) lookServed(context.Context) finding {

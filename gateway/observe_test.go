@@ -304,7 +304,7 @@ func TestHostFacts(t *testing.T) {
 	} {
 		script(t, path, "")
 	}
-	want := Host{CallNemoClaw: "nemoclaw", NemoClaw: home + "/tools/nemoclaw", Managed: true, SystemdUser: true, Brew: root + "/opt/homebrew/bin/brew", Snap: true}
+	want := Host{CallNemoClaw: "nemoclaw", NemoClaw: home + "/tools/nemoclaw", Managed: true, Brew: root + "/opt/homebrew/bin/brew", Snap: true}
 	if got := o.hostFacts(target); got != want {
 		t.Errorf("facts %+v, want %+v", got, want)
 	}

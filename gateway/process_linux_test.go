@@ -187,7 +187,7 @@ func TestWhatOthersCouldHaveWrittenIsNeverExecuted(t *testing.T) {
 			if got.State != drift.Unknown || !strings.Contains(got.Why, test.why) {
 				t.Errorf("process %+v, want unknown: %s", got, test.why)
 			}
-			if file := o.fileEvidence(t.Context(), marker, ""); file.State != drift.Unknown || !strings.Contains(file.Why, test.why) {
+			if file := o.fileEvidence(t.Context(), ChooseTarget(t.Context(), o), marker, "", ""); file.State != drift.Unknown || !strings.Contains(file.Why, test.why) {
 				t.Errorf("file %+v, want unknown: %s", file, test.why)
 			}
 		})

@@ -6,6 +6,10 @@ type Realm struct {
 	Why  string // for Foreign: what is not ours; for Unseen: what was in the way
 	// Container is the full id of the container that a foreign process belongs to; "" when its control group does not tell.
 	Container string
+	// Unit is the systemd service whose control group holds a process of this host, and UserUnit whether it is the user's own; "" when none
+	// does.
+	Unit     string
+	UserUnit bool
 }
 
 // RealmKind is the answer to "is this process one of our host?".

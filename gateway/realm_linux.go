@@ -32,9 +32,12 @@ func (hostProcesses) Realm(_ context.Context, pid int) Realm {
 	case err != nil:
 		return Realm{Kind: Unseen, Why: fmt.Sprintf("where process %d lives cannot be seen: %s", pid, clean(err))}
 	case seen != "":
-		return Realm{Foreign, fmt.Sprintf("process %d %s", pid, seen), containerOf(pid)}
+		return Realm{Kind: Foreign, Why: fmt.Sprintf("process %d %s", pid, seen), Container: containerOf(pid)}
 	}
-	return Realm{Kind: Ours}
+	realm := Realm{Kind: Ours}
+	group, _ := os.ReadFile(filepath.Join(procDir(pid), "cgroup"))
+	realm.Unit, realm.UserUnit = unitOfGroup(string(group))
+	return realm
 }
 
 // realmOf says what is not ours about the process or thread at dir of /proc; "" when all is.

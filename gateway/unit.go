@@ -7,10 +7,14 @@ import (
 	"strings"
 
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/homefile"
 )
 
 // unitName is the service that the packages install (docs/facts/openshell.md 1.2).
 const unitName = "openshell-gateway.service"
+
+// unitLimit is far above any unit or file of variables.
+const unitLimit = 256 << 10
 
 // unitFolders are where a manager of systemd looks for units, the one that wins first (systemd.unit(5)).
 func (o Options) unitFolders() (user, system []string) {
@@ -26,21 +30,23 @@ func (o Options) unitFolders() (user, system []string) {
 
 // gatewayUnit is how systemd would start the gateway: as the user's service, else as the system's. A masked unit starts nothing.
 func (o Options) gatewayUnit() (startup, bool) {
-	user, system := o.unitFolders()
-	if text := readUnit(user); text != "" {
-		return o.parseUnit(text, o.Env, map[string]string{"%h": o.Env.Home(), "%S": o.Env.StateHome(), "%E": o.Env.ConfigHome()}), true
-	}
-	if text := readUnit(system); text != "" {
-		return o.parseUnit(text, env.Env{}, map[string]string{"%h": "/root", "%S": "/var/lib", "%E": "/etc"}), true
+	for _, user := range []bool{true, false} {
+		if u, ok := o.unit(unitName, user); ok {
+			return u.starts, true
+		}
 	}
 	return startup{}, false
 }
 
-// readUnit is the text of the unit with its drop-ins after it, in the order in which they count; "" when it is absent or masked.
-func readUnit(folders []string) string {
+// readUnit is the text of the unit name with its drop-ins after it, in the order in which they count; "" when it is absent or masked.
+func (o Options) readUnit(folders []string, name string) string {
 	var text string
 	for _, dir := range folders {
-		content, err := os.ReadFile(filepath.Join(dir, unitName)) // a masked one leads to /dev/null
+		path := filepath.Join(dir, name)
+		if target, err := os.Readlink(path); err == nil && target == os.DevNull {
+			return "" // masked
+		}
+		content, err := homefile.Read(o.Env.Home(), path, unitLimit)
 		if err == nil {
 			text = string(content)
 			break
@@ -51,7 +57,7 @@ func readUnit(folders []string) string {
 	}
 	dropIns := map[string]string{} // by name: the folder that wins
 	for _, dir := range slices.Backward(folders) {
-		paths, err := filepath.Glob(filepath.Join(dir, unitName+".d", "*.conf"))
+		paths, err := filepath.Glob(filepath.Join(dir, name+".d", "*.conf"))
 		if err != nil {
 			continue
 		}
@@ -65,7 +71,7 @@ func readUnit(folders []string) string {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		content, err := os.ReadFile(dropIns[name])
+		content, err := homefile.Read(o.Env.Home(), dropIns[name], unitLimit)
 		if err == nil {
 			text += "\n" + string(content)
 		}
@@ -117,7 +123,7 @@ func addOrReset(list, words []string) []string {
 
 // environmentFile reads the assignments of a file that a unit names.
 func (o Options) environmentFile(path string) []string {
-	content, err := os.ReadFile(path)
+	content, err := homefile.Read(o.Env.Home(), path, unitLimit)
 	if err != nil {
 		return nil
 	}

@@ -18,7 +18,9 @@ func checkServed(o gateway.Observation) Result {
 		return warned("%s answers without a version%s", endpoint, reason(or(s.Detail, s.Why)))
 	}
 	r := warned("no answer from %s%s", endpoint, reason(or(s.Detail, s.Why)))
-	if o.CLI.Path != "" {
+	if start := StartCommand(o); start != "" && stopped(o) {
+		r.Fix = start
+	} else if o.CLI.Path != "" {
 		r.Fix = guidance{o: o}.status()
 	}
 	return r

@@ -128,7 +128,7 @@ func TestAdviceFitsTheHost(t *testing.T) {
 			o.Host = gateway.Host{NemoClaw: "/u/bin/nemoclaw", CallNemoClaw: "/u/bin/nemoclaw", Managed: true}
 		}, "`/u/bin/nemoclaw onboard --resume`", "`nemoclaw"},
 		"the gateway is another user's": {func(o *gateway.Observation) {
-			o.Host.SystemdUser, o.Stranger, o.Process.Binary = true, "user 1000", "/usr/bin/openshell-gateway"
+			o.Host.Start, o.Stranger, o.Process.Binary = "systemctl --user start openshell-gateway", "user 1000", "/usr/bin/openshell-gateway"
 		}, "belongs to user 1000", "systemctl --user"},
 	} {
 		steps := strings.Join(Judge(with(oldProcess(), test.change), BackingUp()).Recovery, "\n")

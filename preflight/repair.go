@@ -59,7 +59,11 @@ func (g guidance) host() []string {
 
 // restart names the one way in which this gateway is started on this host.
 func (g guidance) restart() string {
-	if command := serviceCommand(g.o); command != "" {
+	command := serviceCommand(g.o)
+	switch {
+	case command != "" && command == g.o.Host.Start:
+		return fmt.Sprintf("Start the gateway: `%s`.", command)
+	case command != "":
 		return fmt.Sprintf("Restart the gateway: `%s`.", command)
 	}
 	pid, binary := g.o.Process.PID, launchPath(g.o)
@@ -80,8 +84,8 @@ func (g guidance) restart() string {
 	return fmt.Sprintf("Restart gateway process %d (%s) through what started it: its service manager, script or terminal.", pid, or(binary, "host-process gateway"))
 }
 
-// serviceCommand restarts the service that owns the gateway: installed on this host, and running the binary that was seen when
-// one was. "" when there is no such service.
+// serviceCommand restarts the service that owns the gateway's process, or starts the one that would serve while nothing does. "" when
+// there is no such service.
 func serviceCommand(o gateway.Observation) string {
 	binary := o.Process.Binary
 	from := func(prefixes ...string) bool {
@@ -93,10 +97,12 @@ func serviceCommand(o gateway.Observation) string {
 		return binary == ""
 	}
 	switch {
-	case o.Target.Remote:
+	case o.Target.Remote || o.Port.Afar != "":
 		return ""
-	case o.Stranger == "" && o.Host.SystemdUser && from("/usr/bin/", "/usr/libexec/", "/bin/"):
-		return "systemctl --user restart openshell-gateway"
+	case o.Process.PID == 0 && o.Served.State != drift.Known:
+		return o.Host.Start
+	case o.Process.PID != 0 && o.Host.Restart != "":
+		return o.Host.Restart
 	case o.Stranger == "" && o.Host.Brew != "" && from("/opt/homebrew/", "/home/linuxbrew/", "/usr/local/"):
 		return "brew services restart openshell"
 	case o.Host.Snap && from("/snap/"):

@@ -88,8 +88,11 @@ func with(o gateway.Observation, changes ...func(*gateway.Observation)) gateway.
 	return o
 }
 
+// userRestart restarts the packages' unit, which holds the process.
+const userRestart = "systemctl --user restart openshell-gateway"
+
 func managed(o *gateway.Observation) {
-	o.Host = gateway.Host{NemoClaw: "/usr/local/bin/nemoclaw", Managed: true, SystemdUser: true}
+	o.Host = gateway.Host{NemoClaw: "/usr/local/bin/nemoclaw", Managed: true, Restart: userRestart}
 }
 
 func containers(o *gateway.Observation) {
@@ -101,7 +104,7 @@ func binary(path string) func(*gateway.Observation) {
 }
 
 func packaged(o *gateway.Observation) {
-	o.Host.SystemdUser = true
+	o.Host.Restart, o.Host.Start = userRestart, "systemctl --user start openshell-gateway"
 	binary("/usr/bin/openshell-gateway")(o)
 }
 
@@ -152,7 +155,7 @@ func situations() []situation {
 		judged("host-managed", with(oldProcess(), managed, containers)),
 		judged("host-managed-other-port", with(oldProcess(), managed, chosen("nemoclaw-8091"))),
 		judged("host-systemd", with(oldProcess(), packaged, containers)),
-		judged("host-systemd-installed-but-not-used", with(oldProcess(), func(o *gateway.Observation) { o.Host.SystemdUser = true })),
+		judged("host-systemd-installed-but-not-used", with(oldProcess(), func(o *gateway.Observation) { o.Host.Start = "systemctl --user start openshell-gateway" })),
 		judged("host-brew", with(oldProcess(), brewed)),
 		judged("host-snap", with(oldProcess(), snapped)),
 		judged("host-both-old", with(oldProcess(), packaged, onDisk("0.0.43"))),

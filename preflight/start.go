@@ -1,22 +1,38 @@
 package preflight
 
-import "sandkeeper/gateway"
+import (
+	"fmt"
 
-// StartCommand is the one command that starts the gateway of o on this host, by what manages it here; "" when none is known or the
-// gateway is another host's.
+	"sandkeeper/gateway"
+)
+
+// StartCommand is the one command that starts the gateway of o on this host, by what manages it here; "" when none is known, or the
+// gateway is another user's or not of this host.
 func StartCommand(o gateway.Observation) string {
-	g := guidance{o: o}
-	switch {
-	case o.Target.Remote || o.Stranger != "":
+	if o.Target.Remote || o.Port.Afar != "" || o.Stranger != "" {
 		return ""
-	case g.managed():
-		return g.onboard()
-	case o.Host.SystemdUser:
-		return "systemctl --user start openshell-gateway"
-	case o.Host.Brew != "":
-		return "brew services start openshell"
-	case o.Host.Snap:
-		return "sudo snap start openshell.gateway"
 	}
-	return ""
+	if g := (guidance{o: o}); g.managed() {
+		return g.onboard()
+	}
+	return o.Host.Start
+}
+
+// stopped reports whether nothing of this host serves, as far as can be seen.
+func stopped(o gateway.Observation) bool {
+	return o.Process.PID == 0 && len(o.Port.Holders) == 0 && !o.Cluster.Active && !o.Served.Answered
+}
+
+// WayForward says of a gateway that does not answer what to do on this host; "" when something serves and its own error says more.
+func WayForward(o gateway.Observation) string {
+	command := StartCommand(o)
+	switch {
+	case o.Port.Afar != "":
+		return fmt.Sprintf("%s; bring it, or the way to it, up again there", o.Port.Afar)
+	case !stopped(o):
+		return ""
+	case command != "":
+		return fmt.Sprintf("start it with `%s`", command)
+	}
+	return fmt.Sprintf("nothing of gateway %q runs on this host, and no command that starts it is known here: start it the way it was started before", o.Target.Name)
 }
