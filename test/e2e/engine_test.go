@@ -190,3 +190,30 @@ func archive(t *testing.T, entries []entry) io.Reader {
 	}
 	return &b
 }
+
+// removeImageLater takes an image away when the test ends.
+func (e *engine) removeImageLater(reference string) {
+	e.t.Cleanup(func() {
+		if _, err := e.client.ImageRemove(context.Background(), reference, image.RemoveOptions{Force: true}); err != nil {
+			e.t.Errorf("image %s is left behind: %v", reference, err)
+		}
+	})
+}
+
+// listens waits until the program of a container says on which port it listens.
+func (e *engine) listens(t *testing.T, name string, port int) {
+	t.Helper()
+	for range 300 {
+		logs, err := e.client.ContainerLogs(t.Context(), name, container.LogsOptions{ShowStdout: true, ShowStderr: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, _ := io.ReadAll(logs)
+		logs.Close()
+		if strings.Contains(string(content), fmt.Sprint(port)) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("container %s does not say that it listens on %d", name, port)
+}
