@@ -6,11 +6,16 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"sandkeeper/internal/apart"
 	"sandkeeper/test/standin/openshell"
 )
 
 // The program and its stand-in neighbour run as real processes: sandkeeper is the real main.
 func TestMain(m *testing.M) {
+	apart.Main(func() { run(m) })
+}
+
+func run(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"sandkeeper": main,
 		"openshell":  func() { os.Exit(openshell.Main(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)) },

@@ -32,9 +32,9 @@ func globalViolations(sources []source) []string {
 	return found
 }
 
-// edge reports whether s may touch the process: main.go, and the file of cmd that declares SystemStreams.
+// edge reports whether s may touch the process: main.go, what runs test programs again, and the file of cmd that declares SystemStreams.
 func edge(s source) bool {
-	if s.path == "main.go" || s.pkg() == "examples" || s.pkg() == "tools" {
+	if s.path == "main.go" || s.pkg() == "examples" || s.pkg() == "tools" || s.pkg() == "internal/apart" {
 		return true
 	}
 	return s.pkg() == "cmd" && slices.ContainsFunc(s.file.Decls, func(d ast.Decl) bool {
