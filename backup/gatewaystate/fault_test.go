@@ -132,7 +132,7 @@ func TestGatewayStateOfAnUnfinishedTransaction(t *testing.T) {
 	if got := h.state(t); got != 5 {
 		t.Errorf("the database has state %d, want 5", got)
 	}
-	if got := h.read(t, dbFolder+"/openshell.db-journal.before-"+r.Backup); got != "another journal" {
+	if got := h.read(t, dbFolder+"/openshell.db.before-"+r.Backup+"-journal"); got != "another journal" {
 		t.Errorf("the journal that was there is not kept: %s", got)
 	}
 }

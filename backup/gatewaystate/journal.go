@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"sandkeeper/internal/disk"
 	"sandkeeper/internal/journal"
@@ -17,10 +18,22 @@ type stateFiles struct{ journal.StateRestore }
 
 func (e stateFiles) fresh(path string) string { return path + ".sandkeeper-" + e.Backup + ".new" }
 
-func (e stateFiles) aside(path string) string { return path + ".before-" + e.Backup }
+// aside is where what was there before is kept.
+func (e stateFiles) aside(path string) string { return e.beside(path, ".before-"+e.Backup) }
 
 // later is where what a gateway has written since is kept, when what was there before comes back.
-func (e stateFiles) later(path string) string { return path + ".after-" + e.Backup }
+func (e stateFiles) later(path string) string { return e.beside(path, ".after-"+e.Backup) }
+
+// beside names a file that is kept. What SQLite keeps beside a database goes on belonging to it under the new name: a log that the
+// database did not find would be lost to who opens it.
+func (e stateFiles) beside(path, mark string) string {
+	for _, suffix := range journal.WithSidecars("")[1:] {
+		if database, ok := strings.CutSuffix(path, suffix); ok && slices.Contains(e.Files, database) {
+			return database + mark + suffix
+		}
+	}
+	return path + mark
+}
 
 // rollBack puts back what was there before and takes away what is new. It may be cut short and repeated. What was written since, by
 // a gateway that was started on the half, is kept beside. A file goes back after what SQLite keeps beside it.

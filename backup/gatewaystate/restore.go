@@ -3,9 +3,11 @@ package gatewaystate
 import (
 	"archive/tar"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -130,12 +132,15 @@ func (r RestoreGateway) stage(ctx context.Context, store *store.Store, put *plac
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
+		if err == nil && h.Name == layoutName {
+			err = r.checkLayout(reader)
+		}
 		if err != nil {
 			return err
 		}
 		place, known := placeOf(r.Places, archive.CleanName(h.Name))
 		if !known || h.Typeflag != tar.TypeReg {
-			if h.Name != "layout.json" && h.Typeflag == tar.TypeReg {
+			if h.Name != layoutName && h.Typeflag == tar.TypeReg {
 				put.result.Ignored = append(put.result.Ignored, archive.Printable(h.Name))
 			}
 			continue
@@ -144,6 +149,29 @@ func (r RestoreGateway) stage(ctx context.Context, store *store.Store, put *plac
 			return err
 		}
 	}
+}
+
+// checkLayout refuses when the database that was saved is another file than the one that would be replaced, and both are on this host:
+// then the gateway that was saved was started with another one than its next start would open.
+func (r RestoreGateway) checkLayout(content io.Reader) error {
+	var layout map[string]string
+	if err := json.NewDecoder(content).Decode(&layout); err != nil {
+		return fmt.Errorf("the backup's %s is not readable: %w", layoutName, err)
+	}
+	saved, err := os.Stat(layout[databaseName])
+	if err != nil {
+		return nil // not on this host, or not any more
+	}
+	for _, p := range r.Places {
+		if !p.Database {
+			continue
+		}
+		if now, err := os.Stat(p.Path); err != nil || !os.SameFile(saved, now) {
+			return fmt.Errorf("its database was saved from %s, which is there, and the gateway's next start would open %s: start the gateway with the one that it uses, or move the other one away",
+				layout[databaseName], p.Path)
+		}
+	}
+	return nil
 }
 
 // placeOf is the path on this host for an entry; none for a name that would lead out of its place.

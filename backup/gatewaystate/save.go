@@ -87,6 +87,9 @@ func SaveGatewayState(ctx context.Context, r SaveGateway) GatewayState {
 	return result
 }
 
+// layoutName is the file in which a gateway's state says where each part of it was on its host.
+const layoutName = "layout.json"
+
 // databaseName is where the database is in a gateway's state. The journal of a transaction that did not end is beside it.
 const (
 	databaseName    = "database/openshell.db"
@@ -163,7 +166,7 @@ func (w stateWriter) write() error {
 	if err != nil {
 		return err
 	}
-	return w.file("layout.json", append(content, '\n'))
+	return w.file(layoutName, append(content, '\n'))
 }
 
 // missing lists a database that is not there: without it a gateway's state is none.
@@ -227,7 +230,7 @@ func (w stateWriter) file(name string, content []byte) error {
 }
 
 // leftover are the names of what restores of gateways' states keep beside what they put in place. A gateway has no use for them.
-var leftover = pattern.Of(`\.((before|after)-|sandkeeper-)[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\.new)?$`)
+var leftover = pattern.Of(`\.((before|after)-|sandkeeper-)[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\.new|-wal|-shm|-journal)?$`)
 
 func (w stateWriter) tree(p gateway.Place) error {
 	count := 0

@@ -61,7 +61,7 @@ func newGatewayHost(t *testing.T) gatewayHost {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := gateway.Options{Env: env.Parse([]string{"HOME=" + h.home}), UID: os.Getuid(), Gateway: "nemoclaw"}
+	o := gateway.Options{Env: env.Parse([]string{"HOME=" + h.home, "NEMOCLAW_OPENSHELL_GATEWAY_STATE_DIR=" + filepath.Join(h.home, dbFolder)}), UID: os.Getuid(), Gateway: "nemoclaw-18093"} // a port that no other test of this machine uses
 	h.places = gateway.StatePlaces(t.Context(), o, gateway.ChooseTarget(t.Context(), o))
 	return h
 }

@@ -60,31 +60,3 @@ func TestGatewayWaitOnARealProcess(t *testing.T) {
 		t.Errorf("noticed after %s only", took)
 	}
 }
-
-func TestGatewayStateIsNotRestoredUnderALiveGateway(t *testing.T) {
-	h := newHost(t, "0.0.44")
-	h.register("alpha")
-	h.installGateway("0.0.44")
-	gw, err := h.StartGateway(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = gw.Process.Kill(); _ = gw.Wait() })
-	h.text("backup-all", "--offline", "--only", "alpha") // which has no container; other containers of this machine are not touched
-	const toml = ".config/openshell/gateway.toml"
-	if err := h.Write(toml, "changed\n"); err != nil {
-		t.Fatal(err)
-	}
-	live := h.sandkeeper("restore", "--gateway-state", h.Gateway(), "--yes")
-	if live.ExitCode != 1 || live.Error == nil || !strings.Contains(live.Error.Message, "only while it is stopped") {
-		t.Errorf("under a live gateway: %+v", live)
-	}
-	_ = gw.Process.Kill()
-	_ = gw.Wait()
-	if stopped := h.sandkeeper("restore", "--gateway-state", h.Gateway(), "--yes"); !stopped.OK {
-		t.Errorf("under a stopped gateway: %+v", stopped.Error)
-	}
-	if content, err := os.ReadFile(filepath.Join(h.Home, toml)); err != nil || string(content) != "changed\n" {
-		t.Errorf("a file that the backup does not have was touched: %q, %v", content, err)
-	}
-}
