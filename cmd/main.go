@@ -127,7 +127,7 @@ func (a *app) finish(command string, f *Failure) ExitCode {
 	if f != nil && !f.Said {
 		fmt.Fprintln(a.Err, a.paintErr(color.FgRed, "error: ")+ui.CleanLines(f.Error()))
 		if f.Hint != "" {
-			fmt.Fprintln(a.Err, "hint: "+ui.CleanLines(f.Hint))
+			fmt.Fprintln(a.Err, "hint: "+strings.ReplaceAll(ui.CleanLines(f.Hint), "\n", "\n      "))
 		}
 	}
 	return code
