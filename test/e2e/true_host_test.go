@@ -218,16 +218,17 @@ func (h *trueHost) container(s gateway.Sandbox) string {
 
 // said is what a sandbox's supervisor printed.
 func (h *trueHost) said(id string) string {
-	for _, c := range h.containers(id) {
-		out, err := h.engine.client.ContainerLogs(context.Background(), c.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: "20"})
-		if err != nil {
-			return err.Error()
-		}
-		defer out.Close()
-		text, _ := io.ReadAll(out) // as much as there is
-		return string(text)
+	found := h.containers(id)
+	if len(found) == 0 {
+		return ""
 	}
-	return ""
+	out, err := h.engine.client.ContainerLogs(context.Background(), found[0].ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: "20"})
+	if err != nil {
+		return err.Error()
+	}
+	defer out.Close()
+	text, _ := io.ReadAll(out) // as much as there is
+	return string(text)
 }
 
 // cli runs the real command line.

@@ -33,7 +33,7 @@ func decodeSandbox(payload []byte) (Sandbox, error) {
 	var s Sandbox
 	fields, err := decode(payload)
 	if err != nil {
-		return s, fmt.Errorf("Sandbox: %w", err)
+		return s, fmt.Errorf("Sandbox.metadata: %w", err)
 	}
 	for _, f := range fields {
 		switch f.number {
