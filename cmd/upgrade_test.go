@@ -113,7 +113,7 @@ func TestNothingLeftIsSaidOnlyWhereItIsSo(t *testing.T) {
 			t.Error(diff)
 		}
 		h.unfinished("alpha", upgrade.StepPlanned)
-		if err := os.WriteFile(filepath.Join(h.home, ".local/state/sandkeeper", upgrade.JournalName), []byte("not a journal"), 0o600); err != nil {
+		if err := os.WriteFile(h.records(t)[0], []byte("not a journal"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if code, stdout, stderr := h.run("upgrade-sandboxes", flag); code != ExitRefused || stdout != "" || !strings.Contains(stderr, "damaged") {
@@ -123,6 +123,16 @@ func TestNothingLeftIsSaidOnlyWhereItIsSo(t *testing.T) {
 			t.Errorf("%s --json over a damaged journal: exit %d, %s", flag, code, stdout)
 		}
 	}
+}
+
+// records are the files of the upgrade journal.
+func (h *madeUpHost) records(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(h.home, ".local/state/sandkeeper", upgrade.JournalName, "*.json"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("the upgrade journal has %v, %v", found, err)
+	}
+	return found
 }
 
 // unread is the variable that makes this test binary the run whose standard error nobody reads.
@@ -166,6 +176,9 @@ func TestAnotherUpgradeIsALock(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
+	if err := j.Enter(&upgrade.Entry{Name: "alpha", Gateway: "gw"}, upgrade.StepDeleting); err != nil {
+		t.Fatal(err)
+	}
 	for _, args := range [][]string{{"upgrade-sandboxes", "--yes"}, {"upgrade-sandboxes", "--resume"}, {"upgrade-sandboxes", "--rollback"}} {
 		if code, stdout, stderr := h.run(args...); code != ExitLocked || stdout != "" || !strings.Contains(stderr, "another upgrade is running") {
 			t.Errorf("%q: exit %d, %s%s, want %d", args, code, stdout, stderr, ExitLocked)
@@ -245,13 +258,13 @@ func TestTheQuestionNamesWhatIsLost(t *testing.T) {
 func TestNobodyToAskIsNeverYes(t *testing.T) {
 	h := newHost(t)
 	h.unfinished("alpha", upgrade.StepCreating)
-	before, _ := os.ReadFile(filepath.Join(h.home, ".local/state/sandkeeper", upgrade.JournalName))
+	before, _ := os.ReadFile(h.records(t)[0])
 	code, stdout, stderr := h.run("upgrade-sandboxes", "--rollback", "--allow-unverified")
 	if code == ExitOK {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
-	after, _ := os.ReadFile(filepath.Join(h.home, ".local/state/sandkeeper", upgrade.JournalName))
-	if len(before) == 0 || len(after) < len(before) {
+	after, _ := os.ReadFile(h.records(t)[0])
+	if len(before) == 0 || !bytes.Equal(before, after) {
 		t.Errorf("the journal had %d bytes, has %d", len(before), len(after))
 	}
 	o := &upgradeOptions{app: &app{Streams: &ui.Streams{}}}

@@ -3,25 +3,23 @@ package lifecycle
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"go.etcd.io/bbolt"
+
+	"sandkeeper/internal/boltfile"
 )
 
 // ErrDamaged says that the store's file is cut off or was written over.
 var ErrDamaged = errors.New("is damaged")
 
-// sound runs work on the store's file. bbolt maps the file into memory and trusts what it finds there: with a file that was cut off or
-// written over it panics, or touches memory that is not there, which would end the process. Both become an error here.
-func sound(path string, work func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if found := recover(); found != nil {
-			err = fmt.Errorf("extension state %q %w (%v); put a copy back, or move it away to go on without state: "+
-				"what extensions hold for sandboxes must then be released by hand", path, ErrDamaged, found)
-		}
-	}()
-	return work()
+// sound runs work on the store's file, and says of one that is damaged what to do.
+func sound(path string, work func() error) error {
+	err := boltfile.Sound(work)
+	if errors.Is(err, boltfile.ErrDamaged) {
+		return fmt.Errorf("extension state %q %w (%w); put a copy back, or move it away to go on without state: "+
+			"what extensions hold for sandboxes must then be released by hand", path, ErrDamaged, err)
+	}
+	return err
 }
 
 // view reads in one transaction.

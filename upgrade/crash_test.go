@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -185,20 +184,5 @@ func TestKilledOnTheWayBack(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestOneUpgradeAtATime(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "state")
-	first, err := OpenJournal(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer first.Close()
-	if _, err := OpenJournal(dir, nil); !errors.Is(err, ErrJournalBusy) {
-		t.Errorf("OpenJournal while another has it = %v, want ErrJournalBusy", err)
-	}
-	if _, err := PeekJournal(dir); !errors.Is(err, ErrJournalBusy) {
-		t.Errorf("PeekJournal while another has it = %v, want ErrJournalBusy", err)
 	}
 }

@@ -1,32 +1,21 @@
 package upgrade
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
-	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
+	"sandkeeper/internal/journal"
 )
 
-// journalFormat is the layout of the file: bucket "sandboxes" holds gateway NUL name → Entry as JSON, bucket "meta" this number.
-const (
-	journalFormat  = "1"
-	journalMeta    = "meta"
-	journalEntries = "sandboxes"
-	journalKey     = "format"
-)
-
-// JournalName is the journal's file in sandkeeper's state folder.
-const JournalName = "upgrade.db"
-
-// journalWait is how long another process may take to finish with the file.
-const journalWait = 2 * time.Second
+// JournalName is the journal's folder in sandkeeper's state folder.
+const JournalName = "upgrading"
 
 // Errors of the journal. Test with errors.Is.
 var (
@@ -35,155 +24,147 @@ var (
 )
 
 // Journal keeps, for each sandbox whose upgrade is not finished, how far it is and everything that is needed to finish it or to undo
-// it, the recipe included. It is one bbolt file, mode 0600: after a crash it holds the last step that was entered, whole. One process
-// at a time has it open, so that an open journal is also the lock of all upgrades of this user.
+// it, the recipe included: one record for each sandbox, mode 0600, whole and with the last step that was entered also after a crash. A
+// record belongs to the process that entered it or goes on with it, and to nobody once that is dead. So an upgrade shuts out others of
+// its own sandbox only.
 type Journal struct {
-	db  *bbolt.DB
-	now func() time.Time
+	dir   string
+	shelf journal.Shelf[Entry]
+	now   func() time.Time
+
+	mu  sync.Mutex
+	own map[string]*journal.Record[Entry] // by key
 }
 
-// OpenJournal opens or creates the journal in dir, which is made 0700 if need be. Errors: ErrJournalBusy, ErrJournalDamaged.
+// OpenJournal opens the journal in dir, which is made 0700 if need be, and takes over what a version before the records has left there.
+// Errors: ErrJournalBusy, ErrJournalDamaged, both of that version's file.
 func OpenJournal(dir string, now func() time.Time) (*Journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("upgrade journal: %w", err)
 	}
-	path := filepath.Join(dir, JournalName)
-	db, err := openBolt(path, bbolt.Options{Timeout: journalWait})
-	if err != nil {
-		return nil, err
-	}
-	j := &Journal{db: db, now: now}
-	if err := j.update(prepareJournal); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return j, nil
+	j := &Journal{dir: dir, shelf: upgrades(dir), now: now, own: map[string]*journal.Record[Entry]{}}
+	return j, j.takeOver()
 }
 
-// PeekJournal returns what is unfinished without changing anything: no file is made or written. No journal means nothing, and so does
-// an empty file, which is what a disk without room leaves of a journal that was to be made.
+func upgrades(dir string) journal.Shelf[Entry] {
+	return journal.NewShelf(filepath.Join(dir, JournalName), journal.Kind[Entry]{
+		About: func(e Entry) string { return fmt.Sprintf("the upgrade of sandbox %q", e.Name) },
+		Check: func(key string, e Entry) error {
+			if e.key() != key {
+				return errors.New("it speaks of another sandbox than its name")
+			}
+			return nil
+		},
+	})
+}
+
+// PeekJournal returns what is unfinished without changing anything: no file is made or written. No journal means nothing. The error wraps
+// ErrJournalBusy when another process is at work on one of them.
 func PeekJournal(dir string) ([]Entry, error) {
-	path := filepath.Join(dir, JournalName)
-	info, err := os.Lstat(path)
-	if dir == "" || errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+	if dir == "" {
 		return nil, nil
 	}
-	db, err := openBolt(path, bbolt.Options{Timeout: 100 * time.Millisecond, ReadOnly: true})
+	older, err := peekOld(filepath.Join(dir, oldName))
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{db: db}
-	entries, err := j.Entries()
-	return entries, errors.Join(err, db.Close())
+	entries, err := (&Journal{shelf: upgrades(dir)}).Entries()
+	return sorted(append(older, entries...)), err
 }
 
-func openBolt(path string, o bbolt.Options) (db *bbolt.DB, err error) {
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("upgrade journal %s is not a regular file", path)
+// Close gives up what this process has entered. What is unfinished stays on disk.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var problems []error
+	for key, record := range j.own {
+		problems = append(problems, record.Close())
+		delete(j.own, key)
 	}
-	err = intact(path, func() (err error) {
-		db, err = bbolt.Open(path, 0o600, &o)
-		return err
-	})
-	switch {
-	case err == nil || errors.Is(err, ErrJournalDamaged):
-		return db, err
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, fmt.Errorf("upgrade journal %s: %w", path, ErrJournalBusy)
+	return errors.Join(problems...)
+}
+
+// Dir is the folder that the journal lies in; logs of rebuilds lie there too.
+func (j *Journal) Dir() string { return j.dir }
+
+// Entries are the unfinished upgrades, by gateway and name. The error wraps ErrJournalBusy when another process is at work on one, and
+// ErrJournalDamaged when one cannot be read; the others are there all the same.
+func (j *Journal) Entries() ([]Entry, error) {
+	all, err := j.shelf.All()
+	if err != nil {
+		return nil, damagedRecord(err)
 	}
-	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		return nil, fmt.Errorf("upgrade journal %s: %w", path, err)
-	}
-	return nil, damagedJournal(path, err) // bbolt has no name for some of it: "file size too small"
-}
-
-// intact runs do, and makes an error of a file so damaged that bbolt would panic, or touch memory that is not there.
-func intact(path string, do func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if trouble := recover(); trouble != nil {
-			err = damagedJournal(path, trouble)
-		}
-	}()
-	return do()
-}
-
-func damagedJournal(path string, why any) error {
-	return fmt.Errorf("upgrade journal %s: %w (%v); `sandkeeper backups list` shows what is saved, move the file away to go on without it", path, ErrJournalDamaged, why)
-}
-
-func prepareJournal(tx *bbolt.Tx) error {
-	for _, name := range []string{journalMeta, journalEntries} {
-		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-			return err
+	var entries []Entry
+	var problems []error
+	for _, seen := range all {
+		switch ours := j.owns(seen.Key); {
+		case seen.Owner != nil && !ours:
+			problems = append(problems, fmt.Errorf("sandbox %q: %w: %w", seen.Value.Name, ErrJournalBusy, seen.Owner))
+		case seen.Err != nil:
+			problems = append(problems, damagedRecord(seen.Err))
+		default:
+			entries = append(entries, seen.Value)
 		}
 	}
-	if err := known(tx); err != nil {
-		return err
-	}
-	return tx.Bucket([]byte(journalMeta)).Put([]byte(journalKey), []byte(journalFormat))
+	return sorted(entries), errors.Join(problems...)
 }
 
-// known refuses a journal of another build: what it holds must not be taken for nothing, nor for what it looks like.
-func known(tx *bbolt.Tx) error {
-	meta := tx.Bucket([]byte(journalMeta))
-	if meta == nil {
-		return nil
+func sorted(entries []Entry) []Entry {
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Gateway+"\x00"+a.Name, b.Gateway+"\x00"+b.Name) })
+	return entries
+}
+
+func damagedRecord(err error) error {
+	return fmt.Errorf("upgrade journal: %w: %w; `sandkeeper backups list` shows what is saved, move the file away to go on without it", ErrJournalDamaged, err)
+}
+
+// Enter moves e to step and stores all of it; when it returns, it is on disk, and e's sandbox is this process's own until Forget or
+// Close. The error wraps ErrJournalBusy when it is another's.
+func (j *Journal) Enter(e *Entry, step Step) error {
+	e.Step, e.Updated = step, j.now().UTC()
+	record, err := j.take(e)
+	if err == nil {
+		err = record.Put(*e)
 	}
-	if format := meta.Get([]byte(journalKey)); format != nil && string(format) != journalFormat {
-		return fmt.Errorf("its format is %q, this build knows %q; use the sandkeeper that wrote it", format, journalFormat)
+	if err != nil {
+		return fmt.Errorf("upgrade journal: %w", err)
 	}
 	return nil
 }
 
-// Close releases the file.
-func (j *Journal) Close() error { return j.db.Close() }
-
-// Dir is the folder of the journal; logs of rebuilds lie beside it.
-func (j *Journal) Dir() string { return filepath.Dir(j.db.Path()) }
-
-// Entries are the unfinished upgrades, by gateway and name.
-func (j *Journal) Entries() (entries []Entry, err error) {
-	err = intact(j.db.Path(), func() error {
-		return j.db.View(func(tx *bbolt.Tx) error {
-			if err := known(tx); err != nil {
-				return fmt.Errorf("upgrade journal %s: %w", j.db.Path(), err)
-			}
-			bucket := tx.Bucket([]byte(journalEntries))
-			if bucket == nil {
-				return nil
-			}
-			return bucket.ForEach(func(key, data []byte) error {
-				var e Entry
-				if err := json.Unmarshal(data, &e); err != nil {
-					return damagedJournal(j.db.Path(), fmt.Errorf("record %q: %w", key, err))
-				}
-				entries = append(entries, e)
-				return nil
-			})
-		})
-	})
-	return entries, err
-}
-
-// Enter moves e to step and stores all of it; when it returns, it is on disk.
-func (j *Journal) Enter(e *Entry, step Step) error {
-	e.Step, e.Updated = step, j.now().UTC()
-	data, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	return j.update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(journalEntries)).Put(e.key(), data) })
-}
-
 // Forget removes e: its upgrade is finished, one way or the other.
 func (j *Journal) Forget(e *Entry) error {
-	return j.update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(journalEntries)).Delete(e.key()) })
+	record, err := j.take(e)
+	if err != nil {
+		return fmt.Errorf("upgrade journal: %w", err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.own, e.key())
+	return errors.Join(record.Remove(), record.Close())
 }
 
-func (j *Journal) update(change func(*bbolt.Tx) error) error {
-	err := intact(j.db.Path(), func() error { return j.db.Update(change) })
-	if err != nil && !errors.Is(err, ErrJournalDamaged) {
-		return fmt.Errorf("upgrade journal %s: %w", j.db.Path(), err)
+// take is the record of e's sandbox, which is this process's own from now on.
+func (j *Journal) take(e *Entry) (*journal.Record[Entry], error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	key := e.key()
+	if record := j.own[key]; record != nil {
+		return record, nil
 	}
-	return err
+	record, err := j.shelf.Own(context.Background(), key)
+	if _, held := errors.AsType[*journal.HeldError](err); held {
+		return nil, fmt.Errorf("sandbox %q: %w: %w", e.Name, ErrJournalBusy, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	j.own[key] = record
+	return record, nil
+}
+
+func (j *Journal) owns(key string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.own[key] != nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sandkeeper/engine"
+	"sandkeeper/internal/journal"
 	"sandkeeper/lifecycle"
 	"sandkeeper/sandbox"
 )
@@ -105,7 +106,8 @@ type Entry struct {
 	Updated  time.Time `json:"updated"`
 }
 
-func (e *Entry) key() []byte { return []byte(e.Gateway + "\x00" + e.Name) }
+// key is the name of the sandbox's record.
+func (e *Entry) key() string { return journal.SandboxKey(e.Gateway, "", e.Name) }
 
 // Untouched reports whether nothing had been done to the sandbox when the journal was last written.
 func (e *Entry) Untouched() bool { return e.Step == StepPlanned || e.Step == StepPreconditions }

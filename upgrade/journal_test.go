@@ -3,6 +3,7 @@ package upgrade
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,8 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.etcd.io/bbolt"
 
+	"sandkeeper/internal/journal"
 	"sandkeeper/lifecycle"
 )
 
@@ -43,9 +44,9 @@ func TestJournalKeepsWhatIsNeededToGoOn(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for path, mode := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, JournalName): 0o600} {
+	for path, mode := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, JournalName): 0o700, j.shelf.Path(want.key()): 0o600} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
-			t.Errorf("%s has mode %v, %v, want %o", path, info.Mode(), err, mode)
+			t.Errorf("%s has mode %v, %v, want %o", path, info, err, mode)
 		}
 	}
 	again := journalIn(t, dir)
@@ -76,7 +77,7 @@ func TestPeekingChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = j.Close()
-	path := filepath.Join(dir, JournalName)
+	path := j.shelf.Path(journal.SandboxKey("", "", "alpha"))
 	before, _ := os.ReadFile(path)
 	was, _ := os.Stat(path)
 	got, err := PeekJournal(dir)
@@ -88,101 +89,79 @@ func TestPeekingChangesNothing(t *testing.T) {
 	if !bytes.Equal(before, after) || !was.ModTime().Equal(now.ModTime()) {
 		t.Error("PeekJournal wrote to the file")
 	}
-	if left, _ := os.ReadDir(dir); len(left) != 1 {
+	if left, _ := os.ReadDir(filepath.Join(dir, JournalName)); len(left) != 2 {
 		t.Errorf("PeekJournal left %v", left)
 	}
 }
 
+// What cannot be read is never nothing, and hides none of the others.
 func TestAJournalThatCannotBeReadIsNeverEmpty(t *testing.T) {
-	whole := func(dir string) []byte {
-		j := journalIn(t, dir)
-		if err := j.Enter(&Entry{Name: "alpha", Reason: strings.Repeat("why ", 5000)}, StepCreating); err != nil {
-			t.Fatal(err)
-		}
-		_ = j.Close()
-		content, _ := os.ReadFile(filepath.Join(dir, JournalName))
-		return content
-	}
-	cases := map[string]func(path string, content []byte) error{
-		"text":    func(path string, _ []byte) error { return os.WriteFile(path, []byte("not a journal"), 0o600) },
-		"cut off": func(path string, content []byte) error { return os.WriteFile(path, content[:len(content)/4], 0o600) },
-		"zeroed pages": func(path string, content []byte) error {
-			clear(content[8192:])
-			return os.WriteFile(path, content, 0o600)
-		},
-		"a link": func(path string, content []byte) error {
+	for name, spoil := range map[string]func(path string) error{
+		"text":    func(path string) error { return os.WriteFile(path, []byte("not a journal"), 0o600) },
+		"cut off": func(path string) error { return os.Truncate(path, 100) },
+		"a link": func(path string) error {
 			return errors.Join(os.Rename(path, path+".real"), os.Symlink(path+".real", path))
 		},
-		"a folder": func(path string, _ []byte) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
-	}
-	for name, spoil := range cases {
+		"a folder":  func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
+		"anybody's": func(path string) error { return os.Chmod(path, 0o666) },
+	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := spoil(filepath.Join(dir, JournalName), whole(dir)); err != nil {
+			j := journalIn(t, dir)
+			for _, sandbox := range []string{"alpha", "beta"} {
+				if err := j.Enter(&Entry{Name: sandbox, Reason: strings.Repeat("why ", 100)}, StepCreating); err != nil {
+					t.Fatal(err)
+				}
+			}
+			path := j.shelf.Path(journal.SandboxKey("", "", "alpha"))
+			if err := errors.Join(j.Close(), spoil(path)); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := PeekJournal(dir); err == nil {
-				t.Errorf("PeekJournal = %+v, want an error", got)
+			got, err := PeekJournal(dir)
+			if !errors.Is(err, ErrJournalDamaged) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move the file away") || len(got) != 1 || got[0].Name != "beta" {
+				t.Errorf("PeekJournal = %+v, %v, want an error that names the file, and beta", got, err)
 			}
-			j, err := OpenJournal(dir, time.Now)
-			if err == nil {
-				_, err = j.Unfinished()
-				_ = j.Close()
+			again := journalIn(t, dir)
+			if _, err := again.Unfinished(); err == nil {
+				t.Error("Unfinished says nothing of it")
 			}
-			if err == nil || !strings.Contains(err.Error(), JournalName) {
-				t.Errorf("OpenJournal and Unfinished = %v, want an error that names the file", err)
+			if err := again.Enter(&Entry{Name: "alpha"}, StepPlanned); err == nil {
+				t.Error("it was written over")
+			}
+			if err := again.Enter(&Entry{Name: "beta"}, StepCreated); err != nil {
+				t.Errorf("it is in the way of another sandbox: %v", err)
 			}
 		})
 	}
 }
 
-func TestAJournalOfAnotherFormatIsLeftAlone(t *testing.T) {
+// An upgrade shuts out others of its own sandbox, and of no other.
+func TestAnEntryIsItsProcesssOwn(t *testing.T) {
 	dir := t.TempDir()
-	j := journalIn(t, dir)
-	err := j.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(journalMeta)).Put([]byte(journalKey), []byte("9")) })
-	if err := errors.Join(err, j.Close()); err != nil {
+	first, second := journalIn(t, dir), journalIn(t, dir)
+	alpha := Entry{Name: "alpha", Gateway: "gw"}
+	if err := first.Enter(&alpha, StepDeleting); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenJournal(dir, time.Now); err == nil || !strings.Contains(err.Error(), `format is "9"`) {
-		t.Errorf("OpenJournal = %v", err)
+	if err := second.Enter(&Entry{Name: "alpha", Gateway: "gw"}, StepPlanned); !errors.Is(err, ErrJournalBusy) || !strings.Contains(err.Error(), fmt.Sprintf("process %d", os.Getpid())) {
+		t.Errorf("another upgrade of the same sandbox: %v", err)
 	}
-	if got, err := PeekJournal(dir); err == nil || !strings.Contains(err.Error(), `format is "9"`) {
-		t.Errorf("PeekJournal = %+v, %v: nobody knows what is unfinished there", got, err)
+	if err := second.Enter(&Entry{Name: "beta", Gateway: "gw"}, StepPlanned); err != nil {
+		t.Errorf("an upgrade of another sandbox: %v", err)
 	}
-}
-
-// TestAJournalForWhichThereWasNoRoomIsNone: it never held anything, and is made again once there is room.
-func TestAJournalForWhichThereWasNoRoomIsNone(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, JournalName), nil, 0o600); err != nil {
+	if got, err := second.Entries(); !errors.Is(err, ErrJournalBusy) || len(got) != 1 || got[0].Name != "beta" {
+		t.Errorf("Entries beside a living one = %+v, %v", got, err)
+	}
+	if err := errors.Join(first.Enter(&alpha, StepDeleted), first.Close(), second.Close()); err != nil { // as if it were killed
 		t.Fatal(err)
 	}
-	if got, err := PeekJournal(dir); got != nil || err != nil {
-		t.Errorf("PeekJournal = %+v, %v", got, err)
+	third := journalIn(t, dir)
+	got, err := third.Unfinished()
+	if err != nil || len(got) != 1 || got[0].Step != StepDeleted {
+		t.Fatalf("Unfinished = %+v, %v", got, err)
 	}
-	if got, err := journalIn(t, dir).Unfinished(); got != nil || err != nil {
-		t.Errorf("Unfinished = %+v, %v", got, err)
-	}
-}
-
-// TestADamagedJournalSaysWhatToDo, whatever the damage is.
-func TestADamagedJournalSaysWhatToDo(t *testing.T) {
-	record := filepath.Join(t.TempDir(), "record")
-	j := journalIn(t, record)
-	err := j.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(journalEntries)).Put([]byte("gw\x00alpha"), []byte("{nonsense"))
-	})
-	if err := errors.Join(err, j.Close()); err != nil {
-		t.Fatal(err)
-	}
-	short := t.TempDir()
-	if err := os.WriteFile(filepath.Join(short, JournalName), make([]byte, 4096), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range []string{record, short} {
-		if got, err := PeekJournal(dir); !errors.Is(err, ErrJournalDamaged) || !strings.Contains(err.Error(), "move the file away") {
-			t.Errorf("PeekJournal = %+v, %v", got, err)
-		}
+	if _, err := journalIn(t, dir).Unfinished(); !errors.Is(err, ErrJournalBusy) {
+		t.Errorf("two go on with one upgrade: %v", err)
 	}
 }
 

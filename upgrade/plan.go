@@ -84,7 +84,8 @@ func Chosen(entries []Entry, names []string) (chosen []*Entry, unknown string) {
 	return chosen, ""
 }
 
-// Unfinished are the entries whose sandboxes were touched. The others are struck off the journal: nothing was done to them.
+// Unfinished are the entries whose sandboxes were touched. They are this process's own from now on, and read again since. The others are
+// struck off the journal: nothing was done to them.
 func (j *Journal) Unfinished() ([]Entry, error) {
 	entries, err := j.Entries()
 	if err != nil {
@@ -92,8 +93,12 @@ func (j *Journal) Unfinished() ([]Entry, error) {
 	}
 	var touched []Entry
 	for i := range entries {
-		if !entries[i].Untouched() {
-			touched = append(touched, entries[i])
+		record, err := j.take(&entries[i])
+		switch {
+		case err != nil:
+			return nil, err
+		case record.Found && !record.Value.Untouched():
+			touched = append(touched, record.Value)
 			continue
 		}
 		if err := j.Forget(&entries[i]); err != nil {
