@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"sandkeeper/preflight"
+	"sandkeeper/sandbox"
 	"sandkeeper/upgrade"
 )
 
@@ -33,7 +35,8 @@ func (o *upgradeOptions) runMutating(ctx context.Context) (*answer, error) {
 // rebuild plans, looks at the preconditions of everything, asks, and goes to work.
 func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer) (answered *answer, err error) {
 	rebuilder := o.nemoclaw(ctx, seen)
-	targets, outcomes := upgrade.Plan(seen.summary.Sandboxes, seen.inventory.Sandboxes, rebuilder != nil)
+	targets, outcomes := upgrade.Plan(seen.summary.Sandboxes, seen.inventory.Sandboxes, rebuilder != nil,
+		cmp.Or(o.app.Env.Get("OPENSHELL_WORKSPACE"), sandbox.DefaultWorkspace))
 	if len(targets) == 0 {
 		return o.answered(found, outcomes)
 	}

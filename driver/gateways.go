@@ -76,7 +76,11 @@ func (g *Gateways) Recipe(ctx context.Context, gateway, name string) (Recipe, er
 
 // ManifestRecipe is the part of a recipe that a backup's manifest keeps: labels, names and the policy, never values of the environment.
 func (g *Gateways) ManifestRecipe(ctx context.Context, sb sandbox.Sandbox) (archive.Recipe, error) {
-	r, err := g.Recipe(ctx, sb.Gateway, sb.Name)
+	api, err := g.API(ctx, sb.Gateway)
+	if err != nil {
+		return archive.Recipe{}, err
+	}
+	r, err := (&API{API: api.In(sb.Workspace)}).Recipe(ctx, sb.Name)
 	if err != nil {
 		return archive.Recipe{}, err
 	}

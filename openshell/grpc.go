@@ -49,6 +49,15 @@ func (a *API) Generation() wire.Generation { return a.version.Generation }
 // Workspace is the workspace in which sandboxes are looked for and created: OPENSHELL_WORKSPACE, else "default".
 func (a *API) Workspace() string { return a.workspace }
 
+// In is the API for another workspace, over the same connection; "" is the API's own. A gateway without workspaces has one.
+func (a *API) In(workspace string) *API {
+	in := *a
+	if workspace != "" && a.version.Since(88) {
+		in.workspace = workspace
+	}
+	return &in
+}
+
 // Close ends the connection.
 func (a *API) Close() error { return a.conn.Close() }
 

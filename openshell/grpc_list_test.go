@@ -24,6 +24,18 @@ func many(n int) *gateway.Memory {
 	return gateway.NewMemory(all...)
 }
 
+// The API for another workspace asks there, and the one it was made from goes on in its own.
+func TestIn(t *testing.T) {
+	api := connectTo(t, &gateway.Server{Version: "0.1.5", Backend: twoSandboxes()}, false)
+	if in := api.In("team2"); in.Workspace() != "team2" || api.Workspace() != "default" || api.In("").Workspace() != "default" {
+		t.Errorf("workspaces %q and %q", in.Workspace(), api.Workspace())
+	}
+	old := connectTo(t, &gateway.Server{Version: "0.0.87", Backend: twoSandboxes()}, false)
+	if in := old.In("team2"); in.Workspace() != "default" {
+		t.Errorf("0.0.87 knows no workspace: %q", in.Workspace())
+	}
+}
+
 func TestAllPages(t *testing.T) {
 	for _, version := range []string{"0.0.36", "0.0.50", "0.0.110", "0.1.2", "0.0.0"} {
 		for _, n := range []int{0, 1, 99, 100, 101, 199, 200, 250} {

@@ -17,8 +17,8 @@ type Target struct {
 }
 
 // Plan chooses what to rebuild of the sandboxes that were checked: the stale ones, and of those the ones that something newer is known
-// for. The others have their outcome already. checked and all are in the same order.
-func Plan(checked []classify.Checked, all []sandbox.Sandbox, nemoclaw bool) (targets []Target, others []Outcome) {
+// for, in the workspace in which the gateways' APIs work. The others have their outcome already. checked and all are in the same order.
+func Plan(checked []classify.Checked, all []sandbox.Sandbox, nemoclaw bool, workspace string) (targets []Target, others []Outcome) {
 	for i, c := range checked {
 		o := Outcome{Name: c.Name, Gateway: c.Gateway, Outcome: Skipped, Step: StepPlanned, Reason: because(c)}
 		switch c.State {
@@ -30,6 +30,9 @@ func Plan(checked []classify.Checked, all []sandbox.Sandbox, nemoclaw bool) (tar
 			o.Reason = "orphaned: there is nothing to rebuild"
 		case classify.Stale:
 			way, why := wayOf(c, all[i], nemoclaw)
+			if in := all[i].Workspace; in != "" && in != workspace {
+				why = fmt.Sprintf("it is in workspace %q, and this run works in %q: run it again with OPENSHELL_WORKSPACE=%s", in, workspace, in)
+			}
 			if why == "" {
 				targets = append(targets, Target{Sandbox: all[i], Checked: c, Way: way})
 				continue

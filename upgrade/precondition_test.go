@@ -149,7 +149,7 @@ func TestPlan(t *testing.T) {
 	}
 	for _, c := range cases {
 		checked, sb := stale("alpha", c.code, c.managed)
-		targets, others := Plan([]classify.Checked{checked}, []sandbox.Sandbox{sb}, c.nemoclaw)
+		targets, others := Plan([]classify.Checked{checked}, []sandbox.Sandbox{sb}, c.nemoclaw, "default")
 		switch {
 		case c.way != "" && (len(targets) != 1 || targets[0].Way != c.way):
 			t.Errorf("%+v: Plan = %+v, %+v", c, targets, others)
@@ -157,9 +157,15 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%+v: Plan = %+v, %+v, want that it cannot be rebuilt", c, targets, others)
 		}
 	}
+	checked, sb := stale("alpha", classify.CodeImage, false)
+	sb.Workspace = "team2"
+	targets, others := Plan([]classify.Checked{checked}, []sandbox.Sandbox{sb}, false, "default")
+	if len(targets) != 0 || len(others) != 1 || !strings.Contains(others[0].Reason, "OPENSHELL_WORKSPACE=team2") {
+		t.Errorf("another workspace: Plan = %+v, %+v", targets, others)
+	}
 	want := map[classify.State]OutcomeWord{classify.Current: UpToDate, classify.Unknown: Skipped, classify.Orphaned: Skipped}
 	for state, word := range want {
-		targets, others := Plan([]classify.Checked{{Name: "x", State: state}}, []sandbox.Sandbox{{Name: "x"}}, true)
+		targets, others := Plan([]classify.Checked{{Name: "x", State: state}}, []sandbox.Sandbox{{Name: "x"}}, true, "default")
 		if len(targets) != 0 || others[0].Outcome != word {
 			t.Errorf("Plan of a sandbox that is %s = %+v, %+v, want %s", state, targets, others, word)
 		}
