@@ -25,6 +25,7 @@ type Observation struct {
 	Target  Target
 	CLI     CLI
 	Engine  engine.State
+	Silent  string // which other container engines of this host did not answer; "" when all did
 	Cluster Cluster
 	Marker  Marker
 	Process drift.Process

@@ -32,6 +32,12 @@ func (l *look) lookEngine(ctx context.Context) finding {
 		return foundEngine(state, nil)
 	}
 	containers, err := engines.Sandboxes(ctx)
+	if partial, ok := errors.AsType[*engine.PartialError](err); ok && state.State == drift.Known {
+		found := foundEngine(state, containers)
+		put := found.put
+		found.put = func(o *Observation) { put(o); o.Silent = clean(partial) }
+		return found
+	}
 	if err != nil {
 		state.State, state.Why = drift.Unknown, clean(err)
 	}

@@ -69,6 +69,9 @@ func checkCLI(o gateway.Observation) Result {
 }
 
 func checkEngine(o gateway.Observation) Result {
+	if o.Silent != "" {
+		return warned("%s answers; %s", o.Engine.Host, o.Silent)
+	}
 	switch o.Engine.State {
 	case drift.Known:
 		return passed("%s answers (API %s)", o.Engine.Host, or(o.Engine.APIVersion, "unknown"))

@@ -78,6 +78,7 @@ func TestHostChecks(t *testing.T) {
 
 		{CodeSupervisor, "pass: running sandboxes: 1, none", "", sandboxes(func(string) (string, error) { return "0.0.44", nil })},
 		{CodeSupervisor, "warn: not of the gateway's version 0.0.44: a (0.0.43)", "sandkeeper upgrade-sandboxes --check", sandboxes(func(string) (string, error) { return "0.0.43", nil })},
+		{CodeSupervisor, "warn: newer than the gateway's version 0.0.44: a (0.0.45); bring the gateway to that version", "", sandboxes(func(string) (string, error) { return "0.0.45", nil })},
 		{CodeSupervisor, "warn: unknown: a (no answer)", "", sandboxes(func(string) (string, error) { return "", errors.New("no answer") })},
 		{CodeSupervisor, "pass: running sandboxes: 1", "", sandboxes(func(string) (string, error) { return "", fmt.Errorf("none: %w", fs.ErrNotExist) })},
 		{CodeSupervisor, "skip: no container engine answers", "", func(in *HostInput) { in.Seen.Engine.State = drift.Unknown }},
@@ -88,6 +89,12 @@ func TestHostChecks(t *testing.T) {
 		{CodeLine, "warn: the openshell CLI is 0.0.44 and the gateway's file", "", func(in *HostInput) {
 			in.Seen.Process, in.Seen.Served = drift.Process{}, gateway.Served{}
 			in.Seen.File.Version = parsed("0.1.0")
+		}},
+
+		{CodeLine, "warn: containers of OpenShell 0.0.x are on this host (a) and the openshell CLI is 0.1.9: a gateway of 0.1.x does not see them", "sandkeeper backup-all --offline", func(in *HostInput) {
+			in.Seen.Process, in.Seen.Served, in.Seen.File = drift.Process{}, gateway.Served{}, drift.File{}
+			in.Seen.CLI.Version = parsed("0.1.9")
+			in.Seen.Containers = []engine.Container{{Name: "c", SandboxName: "a", SandboxID: "id-a"}, {Name: "d", SandboxName: "new", SandboxID: "id-d", Role: "sandbox"}}
 		}},
 
 		{CodeNames, "pass: 2 names", "", nil},

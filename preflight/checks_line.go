@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sandkeeper/drift"
+	"sandkeeper/gateway"
 )
 
 // line finds an upgrade over OpenShell 0.1.0, which is not one in place (docs/facts/openshell.md 8): between the CLI,
@@ -31,10 +32,27 @@ func (in HostInput) line(context.Context) Result {
 		return warning(in.saveFirst(), fmt.Sprintf("the openshell CLI is %s and %s is %s: they are on different sides of OpenShell 0.1.0. %s",
 			sides[0].version, sides[1].what, sides[1].version, orderOfSteps))
 	}
+	for _, s := range append(sides, side{"the gateway", running}) {
+		if left := leftBehind(o); s.version.Stable() && len(left) > 0 {
+			return warning(in.saveFirst(), fmt.Sprintf("containers of OpenShell 0.0.x are on this host (%s) and %s is %s: a gateway of 0.1.x does not see them, and they are the only copy of their homes. Save them before anything else; do not remove them",
+				some(left), s.what, s.version))
+		}
+	}
 	if !running.Known() {
 		return passed("no gateway runs whose version would be left behind")
 	}
 	return passed("the gateway runs %s, and nothing on this host is of the other side of 0.1.0", running)
+}
+
+// leftBehind are the sandboxes whose containers OpenShell 0.0.x made: those of 0.1.x carry a role (docs/facts/openshell-0.1.md 1.1).
+func leftBehind(o gateway.Observation) []string {
+	var names []string
+	for _, c := range o.Containers {
+		if c.Role == "" && c.SandboxID != "" {
+			names = append(names, or(c.SandboxName, c.Name))
+		}
+	}
+	return names
 }
 
 // orderOfSteps is OpenShell's own order (docs.nvidia.com/openshell/upgrade/0-1-0.md).

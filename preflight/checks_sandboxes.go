@@ -76,7 +76,7 @@ func (in HostInput) supervisors(ctx context.Context) Result {
 	case !expected.Known():
 		return skipping("the gateway's version is not known")
 	}
-	var older, unknown []string
+	var older, newer, unknown []string
 	seen := in.Supervisors(ctx)
 	for _, s := range seen {
 		order, known := s.Version.Compare(expected)
@@ -84,13 +84,17 @@ func (in HostInput) supervisors(ctx context.Context) Result {
 		case s.none:
 		case !known:
 			unknown = append(unknown, s.Sandbox+reason(s.Why))
-		case order != 0:
+		case order > 0:
+			newer = append(newer, fmt.Sprintf("%s (%s)", s.Sandbox, s.Version))
+		case order < 0:
 			older = append(older, fmt.Sprintf("%s (%s)", s.Sandbox, s.Version))
 		}
 	}
 	switch {
 	case len(older) > 0:
-		return warning("sandkeeper upgrade-sandboxes --check", fmt.Sprintf("not of the gateway's version %s: %s", expected, some(older)))
+		return warning("sandkeeper upgrade-sandboxes --check", fmt.Sprintf("not of the gateway's version %s: %s", expected, some(append(older, newer...))))
+	case len(newer) > 0:
+		return warned("newer than the gateway's version %s: %s; bring the gateway to that version", expected, some(newer))
 	case len(unknown) > 0:
 		return warned("unknown: %s", some(unknown))
 	}
