@@ -34,8 +34,7 @@ type Run struct {
 	Jobs            int
 	PauseLimit      time.Duration // 0 is DefaultPauseLimit; negative: never pause
 	Stall           time.Duration // 0 is one minute
-	Secrets         archive.SecretsPolicy
-	Recipients      []string // age public keys to encrypt to
+	Recipients      []string      // age public keys to encrypt to
 	Label           string
 	Only, Exclude   []string
 	SkipUnreachable bool

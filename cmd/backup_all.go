@@ -44,7 +44,6 @@ type backupAllOptions struct {
 type captureOptions struct {
 	pauseLimit     time.Duration
 	stallLimit     time.Duration
-	secrets        string
 	encryptTo      []string
 	allowPlaintext bool
 }
@@ -52,8 +51,8 @@ type captureOptions struct {
 const backupAllLong = `Run the schema preflight, then back up every sandbox: those that the registry names, those that their gateways list, and those whose
 labelled containers are on this host, running or stopped. On drift nothing is trusted and nothing is done: exit 1, with the way out.
 
-A running container is paused while it is read when that is short (--pause-limit), so that its files belong together. Known
-credential files are left out and listed, unless --secrets include.
+A running container is paused while it is read when that is short (--pause-limit), so that its files belong together. The
+home is kept whole, credentials included: the backups are as worth protecting as the sandboxes.
 
 --offline contacts no gateway and runs no openshell: registry and containers are the inventory. It is for the moment when the
 gateway cannot be trusted, or is dead, and repairing it may cost the sandboxes.`
@@ -90,16 +89,13 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 func (o *captureOptions) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.pauseLimit, "pause-limit", home.DefaultPauseLimit, "pause a running container at most this long; 0 never pauses")
 	f.DurationVar(&o.stallLimit, "stall-limit", time.Minute, "give up on a sandbox that sends nothing for this long")
-	choiceVar(f, &o.secrets, "secrets", []string{string(archive.SecretsExclude), string(archive.SecretsInclude)}, "credential files: leave them out, or save them")
 	f.StringSliceVar(&o.encryptTo, "encrypt-to", nil, "encrypt archives to these age recipients")
-	f.BoolVar(&o.allowPlaintext, "allow-plaintext-secrets", false, "allow --secrets include without --encrypt-to")
+	f.BoolVar(&o.allowPlaintext, "allow-plaintext", false, "write backups in plain text also where others could read them: on a network, FUSE or removable file system")
 }
 
 // check judges what cobra cannot, before anything is looked at.
 func (o *captureOptions) check() error {
 	switch {
-	case o.secrets == string(archive.SecretsInclude) && len(o.encryptTo) == 0 && !o.allowPlaintext:
-		return usage("add --encrypt-to RECIPIENT, or --allow-plaintext-secrets", "--secrets include would write credentials in plain text")
 	case o.pauseLimit < 0:
 		return usage("0 never pauses", "--pause-limit must not be negative")
 	case o.stallLimit <= 0:
@@ -118,6 +114,9 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 	}
 	store, err := a.openStoreToChange(ctx, o.store)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.capture.mayBePlain(store.Root()); err != nil {
 		return nil, err
 	}
 	registry, err := a.readRegistry()

@@ -14,6 +14,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/private"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
 )
@@ -37,6 +38,17 @@ func (a *app) openStore(o storeOptions) (*store.Store, error) {
 	return store.OpenStore(root, store.StoreOptions{Tool: version().Version, UID: a.UID})
 }
 
+// mayBePlain refuses to write backups in plain text where they leave this host: homes are saved with their credentials.
+func (o *captureOptions) mayBePlain(root string) error {
+	if len(o.encryptTo) > 0 || o.allowPlaintext {
+		return nil
+	}
+	if err := private.Local(root); err != nil {
+		return usage("add --encrypt-to RECIPIENT, or --allow-plaintext", "backups hold credentials and would leave this host in plain text: %w", err)
+	}
+	return nil
+}
+
 // collectOften keeps a whole backup below 64 MiB: what lives while it runs is a few large buffers and the index, so that collecting at
 // half as much garbage as is usual costs next to nothing (docs/benchmarks.md). GOGC keeps its meaning.
 func collectOften(s *ui.Streams) {
@@ -50,7 +62,7 @@ func (a *app) backupRun(store *store.Store, engines engine.Engines, views []view
 	main, _ := engines.Main()
 	run := &backup.Run{
 		Store: store, Engine: main, EngineOf: engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
-		Secrets: archive.SecretsPolicy(o.secrets), Recipients: o.encryptTo, Env: a.Env,
+		Recipients: o.encryptTo, Env: a.Env,
 		Versions: versionsOf(views), Progress: func(e home.Event) { showProgress(p, e) },
 	}
 	if o.pauseLimit == 0 {

@@ -18,12 +18,16 @@ type backupsExportOptions struct {
 	to       string
 	nemoclaw bool
 	identity string
+	scrub    bool
 	store    storeOptions
 }
 
 const backupsExportLong = `Write one backup somewhere else. --to FILE makes one portable tar that "backups import" takes (- is standard output); --nemoclaw writes
 the agent's state as a snapshot into NemoClaw's own folder, so that "nemoclaw NAME snapshot restore" takes it. Nothing that is there
-already is replaced.`
+already is replaced.
+
+A backup holds the home whole, credentials included. --scrub takes out those that it knows by name or by content and lists what it took;
+it may miss some.`
 
 func newBackupsExport(a *app, run func(context.Context, *backupsExportOptions) (*answer, error)) *cobra.Command {
 	o := &backupsExportOptions{app: a}
@@ -38,7 +42,8 @@ func newBackupsExport(a *app, run func(context.Context, *backupsExportOptions) (
 	f := c.Flags()
 	f.StringVar(&o.to, "to", "", "the file to write; - is standard output")
 	f.BoolVar(&o.nemoclaw, "nemoclaw", false, "write a snapshot into NemoClaw's rebuild-backups folder")
-	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup (for --nemoclaw)")
+	f.BoolVar(&o.scrub, "scrub", false, "leave out the credentials that are known by name or by content, and list them (with --to)")
+	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup (for --nemoclaw and --scrub)")
 	o.store.addFlags(f)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o.which.name, o.which.id = args[0], argument(args, 1)
@@ -58,6 +63,9 @@ type exported struct {
 func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, error) {
 	if (o.to == "") == !o.nemoclaw {
 		return nil, usage("give --to FILE, or --nemoclaw", "where to? one of --to and --nemoclaw is needed")
+	}
+	if o.scrub && (o.nemoclaw || o.to == "-") {
+		return nil, usage("give --to FILE", "--scrub writes a file")
 	}
 	if o.to == "-" && o.app.JSON {
 		return nil, usage("give --to FILE", "standard output cannot hold both the backup and JSON")
@@ -82,16 +90,22 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 }
 
 func (o *backupsExportOptions) write(ctx context.Context, st *store.Store, b store.Backup, result *exported) error {
-	if !o.nemoclaw {
+	if !o.nemoclaw && !o.scrub {
+		o.warnPlain(b)
 		return st.ExportFile(ctx, b, o.to)
-	}
-	home := o.app.Env.Home()
-	if home == "" {
-		return usage("set HOME", "there is no home that NemoClaw's folder could be in")
 	}
 	identities, err := readIdentities(o.identity)
 	if err != nil {
 		return err
+	}
+	if o.scrub {
+		result.Skipped, err = st.ExportScrubbed(ctx, b, o.to, identities)
+		o.app.warn("credentials were taken out by name and by content; some may have been missed: look before you pass %s on", o.to)
+		return err
+	}
+	home := o.app.Env.Home()
+	if home == "" {
+		return usage("set HOME", "there is no home that NemoClaw's folder could be in")
 	}
 	made, err := st.ExportSnapshot(ctx, b, store.SnapshotRequest{Root: filepath.Join(home, ".nemoclaw", "rebuild-backups"), Identities: identities})
 	if err != nil {
@@ -100,6 +114,13 @@ func (o *backupsExportOptions) write(ctx context.Context, st *store.Store, b sto
 	result.Path = made.Dir
 	result.Skipped = append(result.Skipped, made.Skipped...)
 	return nil
+}
+
+// warnPlain says that a copy of a backup that is not encrypted holds credentials.
+func (o *backupsExportOptions) warnPlain(b store.Backup) {
+	if b.Manifest.Encryption == nil {
+		o.app.warn("%s holds the home whole, credentials included, and is not encrypted; --scrub takes out those that are known", o.to)
+	}
 }
 
 // existing names the way out when something is there already.

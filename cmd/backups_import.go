@@ -60,6 +60,9 @@ func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, er
 	if err != nil {
 		return nil, err
 	}
+	if err := o.capture.mayBePlain(store.Root()); err != nil {
+		return nil, err
+	}
 	lock, err := store.Lock("backups import")
 	if err != nil {
 		return nil, err
@@ -85,7 +88,7 @@ func (o *backupsImportOptions) take(ctx context.Context, st *store.Store, identi
 	}
 	if info.IsDir() {
 		return st.ImportSnapshot(ctx, o.from, store.NewBackup{
-			Secrets: archive.SecretsPolicy(o.capture.secrets), Recipients: o.capture.encryptTo,
+			Recipients: o.capture.encryptTo,
 		})
 	}
 	f, err := os.Open(o.from)

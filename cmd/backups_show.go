@@ -106,7 +106,7 @@ func renderBackup(a *app, b store.Backup) {
 		{"versions", fmt.Sprintf("openshell %s, gateway %s, supervisor %s", orDash(m.Versions.CLI), orDash(m.Versions.Gateway), orDash(m.Versions.Supervisor))},
 		{"content", fmt.Sprintf("%d files, %s", m.Content.Files, size.Text(m.Content.Bytes))},
 		{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, size.Text(m.Archive.Bytes), m.Archive.SHA256)},
-		{"secrets", string(m.Secrets)},
+		{"secrets", m.Secrets},
 		{"environment", strings.Join(recipe.Env, ", ")},
 		{"providers", strings.Join(recipe.Providers, ", ")},
 		{"policy", policyText(recipe)},

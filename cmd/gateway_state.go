@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"sandkeeper/backup/archive"
 	"sandkeeper/backup/gatewaystate"
 	"sandkeeper/backup/store"
 	"sandkeeper/gateway"
@@ -33,7 +32,7 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Stor
 		names = append(names, target.Name)
 		state := gatewaystate.SaveGatewayState(ctx, gatewaystate.SaveGateway{
 			Store: st, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(ctx, options, target), Label: o.label, Extra: a.providerProfiles(ctx, views, target.Name),
-			Recipients: o.capture.encryptTo, Secrets: archive.SecretsPolicy(o.capture.secrets), Skipped: o.skip.codes,
+			Recipients: o.capture.encryptTo, Plain: o.capture.allowPlaintext, Skipped: o.skip.codes,
 			Versions: versionsOf(views)(sandbox.Sandbox{Gateway: target.Name}),
 		})
 		if state.Status == string(store.Failed) {

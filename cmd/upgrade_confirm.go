@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"strings"
 
-	"sandkeeper/backup/archive"
-	"sandkeeper/backup/store"
 	"sandkeeper/internal/ui"
 	"sandkeeper/upgrade"
 )
 
 // question names what will be rebuilt, and what each will lose by it.
-func (o *upgradeOptions) question(store *store.Store, ready []*upgrade.Entry) string {
+func (o *upgradeOptions) question(ready []*upgrade.Entry) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d sandbox(es) will be backed up, deleted and made again, one after the other:\n", len(ready))
 	for _, e := range ready {
@@ -19,14 +17,8 @@ func (o *upgradeOptions) question(store *store.Store, ready []*upgrade.Entry) st
 		for _, warning := range e.Warnings {
 			fmt.Fprintf(&b, "    note: %s\n", warning)
 		}
-		if names := o.leftOutLastTime(store, e.Name); names != "" {
-			fmt.Fprintf(&b, "    credentials that its last backup left out: %s\n", names)
-		}
 	}
 	b.WriteString("What lies outside of the sandbox home (/sandbox) is lost, and running processes end.\n")
-	if o.capture.secrets == string(archive.SecretsExclude) {
-		b.WriteString("Credential files are left out of backups, so they must be entered again afterwards; the result lists them.\n")
-	}
 	return strings.TrimRight(b.String(), "\n")
 }
 
@@ -46,24 +38,6 @@ func planText(e *upgrade.Entry) string {
 		image += ", which is not on this host and is pulled first (" + e.Pull + ")"
 	}
 	return fmt.Sprintf("%s; from %s", state, ui.Clean(image))
-}
-
-// leftOutLastTime are the credentials that the newest backup does not hold: the best that can be said before a new one is made.
-func (o *upgradeOptions) leftOutLastTime(st *store.Store, name string) string {
-	if o.capture.secrets != string(archive.SecretsExclude) {
-		return ""
-	}
-	last, err := st.Find(name, store.Latest)
-	if err != nil || last.Manifest == nil {
-		return ""
-	}
-	var paths []string
-	for _, x := range last.Manifest.Exclusions {
-		if x.Kind == archive.LeftOutCredential || x.Kind == archive.LeftOutRedacted {
-			paths = append(paths, ui.Clean(x.Path))
-		}
-	}
-	return strings.Join(paths, ", ")
 }
 
 // questionUnfinished names what was left, and what will become of it.

@@ -59,7 +59,7 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer
 	if len(ready) > 0 {
 		o.remember(ready, u.store.Root())
 		o.sayRefused(refused)
-		if err := o.confirm(ctx, o.question(u.store, ready)); err != nil {
+		if err := o.confirm(ctx, o.question(ready)); err != nil {
 			return found, err
 		}
 		outcomes = append(outcomes, u.Execute(ctx, ready)...)

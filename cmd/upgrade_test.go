@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sandkeeper/backup/store"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
 	"sandkeeper/upgrade"
@@ -141,7 +140,7 @@ const unread = "SANDKEEPER_TEST_UNREAD"
 // TestARunOutlivesItsReaders: `2>&1 | head` must not end a run that has a sandbox in hand. The looks of --check may end like any filter.
 func TestARunOutlivesItsReaders(t *testing.T) {
 	if os.Getenv(unread) != "" {
-		o := &upgradeOptions{app: &app{Streams: &ui.Streams{}}, resume: true, readyLimit: 1, capture: captureOptions{secrets: "exclude", stallLimit: 1}}
+		o := &upgradeOptions{app: &app{Streams: &ui.Streams{}}, resume: true, readyLimit: 1, capture: captureOptions{stallLimit: 1}}
 		_, err := runUpgrade(t.Context(), o)
 		for range 3 {
 			_, _ = os.Stderr.WriteString("alpha: deleting\n")
@@ -230,12 +229,8 @@ func codeOf(err error) ExitCode {
 }
 
 func TestTheQuestionNamesWhatIsLost(t *testing.T) {
-	store, err := store.OpenStore(t.TempDir(), store.StoreOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := &upgradeOptions{app: &app{}, capture: captureOptions{secrets: "exclude"}}
-	got := o.question(store, []*upgrade.Entry{
+	o := &upgradeOptions{app: &app{}}
+	got := o.question([]*upgrade.Entry{
 		{Name: "alpha", Image: "img:2", Running: true, Warnings: []string{"whether x was not looked at"}},
 		{Name: "beta", Way: upgrade.ByNemoClaw},
 		{Name: "gamma"},
@@ -243,7 +238,7 @@ func TestTheQuestionNamesWhatIsLost(t *testing.T) {
 	})
 	for _, want := range []string{
 		"4 sandbox(es)", "delta: stopped, and left so; from r.example/img:3, which is not on this host and is pulled first (sha256:aa)", "alpha: running; from img:2", "note: whether x", "beta: stopped, and left so; by nemoclaw beta rebuild --yes", "gateway's default image",
-		"outside of the sandbox home", "running processes end", "Credential files are left out",
+		"outside of the sandbox home", "running processes end",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the question does not say %q:\n%s", want, got)

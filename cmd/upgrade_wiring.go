@@ -42,6 +42,9 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen survey, rebuilder up
 	if u.store, err = a.openStore(o.store); err != nil {
 		return nil, err
 	}
+	if err := o.capture.mayBePlain(u.store.Root()); err != nil {
+		return nil, err
+	}
 	content, err := o.content(u, seen)
 	if err != nil {
 		return nil, err

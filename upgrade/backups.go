@@ -111,13 +111,7 @@ func (b *Backups) save(ctx context.Context, sb sandbox.Sandbox, run *backup.Run)
 		return Saved{}, err
 	}
 	_, err = b.Store.VerifyWith(ctx, made, store.VerifyOptions{ReadData: true, Identities: b.Identities})
-	saved := Saved{ID: made.ID}
-	for _, x := range o.Omitted {
-		if x.Kind == archive.LeftOutCredential || x.Kind == archive.LeftOutRedacted {
-			saved.LeftOut = append(saved.LeftOut, x.Path)
-		}
-	}
-	return saved, err
+	return Saved{ID: made.ID}, err
 }
 
 func notSaved(name string, s backup.Summary) error {

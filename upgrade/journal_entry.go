@@ -94,7 +94,7 @@ type Entry struct {
 	Identity   string `json:"identity,omitempty"`
 
 	Backup        string   `json:"backup,omitempty"`
-	LeftOut       []string `json:"leftOut,omitempty"` // credentials that the backup does not hold
+	LeftOut       []string `json:"leftOut,omitempty"` // of version 1: credentials that the backup does not hold
 	RollbackImage string   `json:"rollbackImage,omitempty"`
 	NewID         string   `json:"newId,omitempty"` // of what was created last, forwards or backwards
 	Log           string   `json:"log,omitempty"`   // of NemoClaw's rebuild

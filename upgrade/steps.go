@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sandkeeper/upgrade/classify"
 	"slices"
+
+	"sandkeeper/upgrade/classify"
 )
 
 // move is one stretch of the way: a step that is entered before its work, and one, or none, that says that the work is done. Work
@@ -126,7 +127,7 @@ func (j *job) save(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j.Backup, j.LeftOut, j.SavedSince = saved.ID, saved.LeftOut, c.Started
+	j.Backup, j.SavedSince = saved.ID, c.Started
 	return nil
 }
 

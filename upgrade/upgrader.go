@@ -47,10 +47,9 @@ type Content interface {
 	Sweep(name string) error
 }
 
-// Saved is a verified backup. LeftOut are the paths of credentials that it does not hold.
+// Saved is a verified backup.
 type Saved struct {
-	ID      string
-	LeftOut []string
+	ID string
 }
 
 // Differences are paths in the home.

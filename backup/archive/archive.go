@@ -21,7 +21,6 @@ type Archive struct {
 	ctx        context.Context
 	tar        *tar.Writer
 	Frames     *frameWriter
-	screen     Screen
 	bare       bool            // encrypted: the manifest gets no digests of content
 	Kinds      map[string]byte // what each captured path is
 	lost       map[string]bool // left out paths that hard links may point to
@@ -47,9 +46,9 @@ func (e *EntryError) Error() string { return fmt.Sprintf("entry %q: %v", e.Path,
 // Unwrap gives what was seen.
 func (e *EntryError) Unwrap() error { return e.Err }
 
-func NewArchive(ctx context.Context, frames *frameWriter, policy SecretsPolicy, bare bool) *Archive {
+func NewArchive(ctx context.Context, frames *frameWriter, bare bool) *Archive {
 	return &Archive{
-		ctx: ctx, tar: tar.NewWriter(frames), Frames: frames, screen: Screen{Policy: policy}, bare: bare,
+		ctx: ctx, tar: tar.NewWriter(frames), Frames: frames, bare: bare,
 		Entries: []Entry{}, Kinds: map[string]byte{}, lost: map[string]bool{}, buffer: make([]byte, 256<<10),
 	}
 }
@@ -57,7 +56,7 @@ func NewArchive(ctx context.Context, frames *frameWriter, policy SecretsPolicy, 
 // Add takes one entry, in the order of the source. h.Name and, for hard links, h.Linkname are relative to the sandbox's home;
 // "." is the home itself. Exactly h.Size bytes are read from r.
 //
-// An entry that cannot be kept (devices, odd names, credentials) is listed among the exclusions and is no error. An error means
+// An entry that cannot be kept (devices, odd names) is listed among the exclusions and is no error. An error means
 // that the source or the store failed; the capture cannot go on.
 func (a *Archive) Add(h *tar.Header, r io.Reader) error {
 	if a.err != nil {
@@ -85,20 +84,6 @@ func (a *Archive) refuse(h *tar.Header, x Exclusion) error {
 
 // AddUnjudged takes an entry that was admitted already.
 func (a *Archive) AddUnjudged(h *tar.Header, r io.Reader) error {
-	if h.Typeflag == tar.TypeReg {
-		screened, x, err := a.screen.File(h, r)
-		if err != nil {
-			return err
-		}
-		if x != nil {
-			a.Exclusions = append(a.Exclusions, *x)
-		}
-		if screened == nil {
-			a.lost[h.Name] = true
-			return nil
-		}
-		r = screened
-	}
 	spelled := *h
 	if h.Typeflag == tar.TypeDir {
 		spelled.Name += "/" // the home itself is "./"

@@ -43,7 +43,7 @@ type Manifest struct {
 	Finished          time.Time         `json:"finished"`
 	Consistency       Consistency       `json:"consistency"`
 	ConsistencyReason string            `json:"consistencyReason,omitempty"`
-	Secrets           SecretsPolicy     `json:"secrets"`
+	Secrets           string            `json:"secrets"` // SecretsInclude; other words are of backups that do not hold all of a home
 	Encryption        *Encryption       `json:"encryption,omitempty"`
 	Archive           ArchiveFile       `json:"archive"`
 	Content           Content           `json:"content"`
@@ -151,3 +151,10 @@ func (e Entry) Name() string {
 	}
 	return e.Path
 }
+
+// What a backup's manifest says of credentials.
+const (
+	SecretsInclude  = "include"  // the home is whole, credentials included
+	SecretsExclude  = "exclude"  // of version 1, which left credentials out
+	SecretsScrubbed = "scrubbed" // of "backups export --scrub": what was taken out is among the exclusions
+)

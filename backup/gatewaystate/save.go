@@ -46,8 +46,8 @@ type SaveGateway struct {
 	Versions   archive.Versions
 	Label      string
 	Recipients []string
-	Secrets    archive.SecretsPolicy // SecretsInclude: credentials may be written in plain text wherever the store is
-	Skipped    []string              // checks that were skipped
+	Plain      bool     // credentials may be written in plain text wherever the store is
+	Skipped    []string // checks that were skipped
 }
 
 // GatewayState is what became of saving a gateway's state.
@@ -109,15 +109,14 @@ func (r SaveGateway) save(ctx context.Context, unfinished *[]string) (b store.Ba
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	exposed := r.exposed(st)
-	policy := archive.SecretsInclude
-	if exposed != nil {
-		policy = archive.SecretsExclude
-	}
 	m := archive.Manifest{
 		Sandbox: r.Name, Gateway: r.Name, Inventory: GatewayInventory, Home: r.Home, Label: r.Label, Versions: r.Versions,
 		Consistency: archive.ConsistencyLive, ConsistencyReason: "the database is one committed state; the other files are read as they are", SkippedChecks: r.Skipped,
 	}
-	b, err = st.Create(ctx, store.NewBackup{Manifest: m, Secrets: policy, Recipients: r.Recipients}, func(ctx context.Context, a *archive.Archive) error {
+	if exposed != nil {
+		m.Secrets = archive.SecretsExclude
+	}
+	b, err = st.Create(ctx, store.NewBackup{Manifest: m, Recipients: r.Recipients}, func(ctx context.Context, a *archive.Archive) error {
 		return stateWriter{SaveGateway: r, ctx: ctx, archive: a, exposed: exposed, unfinished: unfinished}.write()
 	})
 	if err != nil {
@@ -129,7 +128,7 @@ func (r SaveGateway) save(ctx context.Context, unfinished *[]string) (b store.Ba
 // exposed says why credentials cannot be written: they would lie in plain text where others can read them. In a folder that only its owner
 // can look into, on a disk of this host, they are as safe as beside the gateway itself.
 func (r SaveGateway) exposed(st *store.Store) error {
-	if len(r.Recipients) > 0 || r.Secrets == archive.SecretsInclude {
+	if len(r.Recipients) > 0 || r.Plain {
 		return nil
 	}
 	return private.Folder(st.Root(), os.Geteuid())

@@ -90,7 +90,7 @@ func (h gatewayHost) read(t *testing.T, name string) string {
 
 func (h gatewayHost) save(t *testing.T, change func(*SaveGateway)) GatewayState {
 	t.Helper()
-	s := SaveGateway{Store: h.store, Name: "nemoclaw", Home: h.home, Places: h.places, Secrets: archive.SecretsExclude, Extra: map[string][]byte{"providers/x.yaml": []byte("id: x\n")}}
+	s := SaveGateway{Store: h.store, Name: "nemoclaw", Home: h.home, Places: h.places, Extra: map[string][]byte{"providers/x.yaml": []byte("id: x\n")}}
 	if change != nil {
 		change(&s)
 	}
@@ -234,7 +234,7 @@ func TestGatewayStateComesBackWhole(t *testing.T) {
 		ids    archive.Identities
 	}{
 		"encrypted":  {func(s *SaveGateway) { s.Recipients = []string{key.Recipient().String()} }, archive.Identities{key}},
-		"plain text": {func(s *SaveGateway) { s.Secrets = archive.SecretsInclude }, nil},
+		"plain text": {func(s *SaveGateway) { s.Plain = true }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newGatewayHost(t)

@@ -143,7 +143,7 @@ func (j *restoreJob) compare(ctx context.Context) error {
 		if _, stays := then[name]; stays || name == "." {
 			continue
 		}
-		if slices.Contains(kept, name) || archive.CredentialName(name) != "" {
+		if slices.Contains(kept, name) {
 			j.summary.Kept = append(j.summary.Kept, name)
 		} else {
 			j.summary.Removed = append(j.summary.Removed, name)

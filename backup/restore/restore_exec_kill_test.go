@@ -86,7 +86,7 @@ func newHalfway(t *testing.T, scope Scope) *halfway {
 	backuptest.Write(t, f.Dir, map[string]string{
 		".openclaw/workspace/a": "then", ".openclaw/skills/only-then": "1", ".openclaw/cron/job": "then", "top": "then", "-odd \n name": "then",
 	})
-	s, b := execSaved(t, f)
+	s, b := execSaved(t, f, "service.env", ".openclaw/workspace/deep.env") // as backups of version 1 do
 	if err := os.RemoveAll(filepath.Join(f.Dir, ".openclaw/skills")); err != nil {
 		t.Fatal(err)
 	}

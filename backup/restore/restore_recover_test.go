@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sandkeeper/backup/archive"
 	"sandkeeper/backup/home"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/backuptest"
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/journaltest"
@@ -162,12 +165,29 @@ func TestRestoreTakesOverFromAKilledOne(t *testing.T) {
 	assertNoCopies(t, request.Store)
 }
 
-// What is in no backup at all stays where it is.
-func TestRestoreKeepsCredentialsThatNoBackupHas(t *testing.T) {
+// What a backup could not hold, or of version 1 did not want to, stays where it is; what it could hold and does not is replaced.
+func TestRestoreKeepsWhatTheBackupCouldNotHold(t *testing.T) {
 	f, request := savedFake(t, "exited")
-	request.Target = f.Add(backuptest.IdA, "exited", backuptest.Entry{Name: "a", Body: "now", Uid: 998}, backuptest.Entry{Name: "later.env", Body: "TOKEN=x"})
+	left := func(ctx context.Context, a *archive.Archive) error {
+		a.Omit("kept.env", "credential file")
+		return a.Add(&tar.Header{Typeflag: tar.TypeReg, Name: "a", Size: 4}, strings.NewReader("then"))
+	}
+	manifest := archive.Manifest{Sandbox: request.Target.Name, Home: "/sandbox", Secrets: archive.SecretsExclude, Consistency: archive.ConsistencyStopped}
+	var err error
+	if request.Backup, err = request.Store.Create(t.Context(), store.NewBackup{Manifest: manifest}, left); err != nil {
+		t.Fatal(err)
+	}
+	request.Target = f.Add(backuptest.IdA, "exited", backuptest.Entry{Name: "a", Body: "now", Uid: 998},
+		backuptest.Entry{Name: "kept.env", Body: "TOKEN=x"}, backuptest.Entry{Name: "later.env", Body: "TOKEN=y"})
 	summary, err := Restore(t.Context(), request)
-	if diff := cmp.Diff([]string{"later.env"}, summary.Kept); err != nil || diff != "" || f.Home(backuptest.IdA)["later.env"] != "TOKEN=x" {
+	if diff := cmp.Diff([]string{"kept.env"}, summary.Kept); err != nil || diff != "" || f.Home(backuptest.IdA)["kept.env"] != "TOKEN=x" {
 		t.Errorf("%v, kept (-want +got):\n%s\nhome %v", err, diff, f.Home(backuptest.IdA))
+	}
+	if _, still := f.Home(backuptest.IdA)["later.env"]; still {
+		t.Error("a file that the backup does not have was left in the home")
+	}
+	before, err := request.Store.Find(request.Target.Name, summary.Previous)
+	if err != nil || before.Manifest.Content.Files != 3 {
+		t.Errorf("the copy of what was replaced: %+v, %v; want all three files in it", before.Manifest, err)
 	}
 }

@@ -21,11 +21,11 @@ func execRestore(t *testing.T, f *backuptest.Folder, s *store.Store, b store.Bac
 	return Restore(t.Context(), RestoreRequest{Store: s, Backup: b, CLI: f, Target: backuptest.ByExec("alpha"), Scope: scope, Consent: true})
 }
 
-func execSaved(t *testing.T, f *backuptest.Folder) (*store.Store, store.Backup) {
+func execSaved(t *testing.T, f *backuptest.Folder, leftOut ...string) (*store.Store, store.Backup) {
 	t.Helper()
 	s := storetest.NewStore(t, store.StoreOptions{})
 	sb := backuptest.ByExec("alpha")
-	return s, save(t, s, &home.ExecHome{Cli: f, Gateway: sb.Gateway, Name: sb.Name, Dir: "/sandbox"}, sb.Name)
+	return s, save(t, s, &home.ExecHome{Cli: f, Gateway: sb.Gateway, Name: sb.Name, Dir: "/sandbox"}, sb.Name, leftOut...)
 }
 
 func TestExecRestoreReplacesTheHome(t *testing.T) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,11 +17,10 @@ type NewBackup struct {
 	// Manifest holds what the caller knows: sandbox, gateway, versions, image, recipe, consistency, … Create fills in id, times,
 	// archive, content, exclusions and index.
 	Manifest   archive.Manifest
-	Secrets    archive.SecretsPolicy // "" is SecretsExclude
-	Recipients []string              // age public keys; none: not encrypted
-	Fresh      bool                  // do not build on the previous backup
-	Taken      time.Time             // when the content was read, for content that was read before; zero: now
-	Damaged    func(error)           // told when the newest backup turns out to be damaged; nil: nobody is
+	Recipients []string    // age public keys; none: not encrypted
+	Fresh      bool        // do not build on the previous backup
+	Taken      time.Time   // when the content was read, for content that was read before; zero: now
+	Damaged    func(error) // told when the newest backup turns out to be damaged; nil: nobody is
 }
 
 // Create makes a backup: fill adds the content to the archive, and the backup becomes visible whole or not at all.
@@ -28,9 +28,6 @@ type NewBackup struct {
 // Content that equals the sandbox's newest whole backup is not stored twice. When that backup turns out to be damaged after the
 // new one relied on it, fill is called once more, with a new archive, so it must be able to read the source again.
 func (s *Store) Create(ctx context.Context, n NewBackup, fill func(context.Context, *archive.Archive) error) (Backup, error) {
-	if n.Secrets == "" {
-		n.Secrets = archive.SecretsExclude
-	}
 	if err := archive.ValidSandbox(n.Manifest.Sandbox); err != nil {
 		return Backup{}, err
 	}
@@ -69,7 +66,8 @@ func (s *Store) create(ctx context.Context, n NewBackup, fill func(context.Conte
 	}
 	defer func() { err = errors.Join(s.needAndRoom(err, st.Dir), st.Discard()) }() // also after a panic of fill
 	m := n.Manifest
-	m.Schema, m.ID, m.Tool, m.Started, m.Secrets, m.Index = archive.Schema, id, s.tool, started, n.Secrets, nil
+	m.Schema, m.ID, m.Tool, m.Started, m.Index = archive.Schema, id, s.tool, started, nil
+	m.Secrets = cmp.Or(m.Secrets, archive.SecretsInclude)
 	if err := s.capture(ctx, st, n, &m, fill); err != nil {
 		return Backup{}, err
 	}
@@ -102,7 +100,7 @@ func (s *Store) capture(ctx context.Context, st *disk.Staging, n NewBackup, m *a
 		base = archive.OpenBase(ctx, previous.ArchivePath(), full.Index.Frames, sink)
 		defer base.Stop()
 	}
-	a := archive.NewArchive(ctx, archive.NewFrameWriter(ctx, out, base), n.Secrets, sealed.On())
+	a := archive.NewArchive(ctx, archive.NewFrameWriter(ctx, out, base), sealed.On())
 	a.Previous = full
 	defer func() { _, _ = a.Frames.Close(true) }() // ends the packers, whatever happened; after finish there are none
 	if err := fill(ctx, a); err != nil {
@@ -132,7 +130,7 @@ func (s *Store) previous(n NewBackup) (Backup, *archive.Manifest) {
 		return Backup{}, nil
 	}
 	previous, err := s.LatestOf(SeriesOf(&n.Manifest))
-	if err != nil || previous.Manifest.Encryption != nil || previous.Manifest.Secrets != n.Secrets {
+	if err != nil || previous.Manifest.Encryption != nil || previous.Manifest.Secrets != archive.SecretsInclude {
 		return Backup{}, nil // whatever is wrong with the previous one, a whole new one is never wrong
 	}
 	full, err := s.Load(previous)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -36,4 +37,16 @@ func ReadPlain(path string, limit int64) ([]byte, error) {
 		err = fmt.Errorf("%s has more than %d bytes", filepath.Base(path), limit)
 	}
 	return content, err
+}
+
+// MustBeAbsent gives nil when nothing is at path, not even a link that leads nowhere; an error that wraps fs.ErrExist when something is.
+func MustBeAbsent(path string) error {
+	_, err := os.Lstat(path)
+	switch {
+	case err == nil:
+		return fmt.Errorf("%s: %w", path, fs.ErrExist)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	}
+	return err
 }

@@ -26,6 +26,16 @@ func Folder(path string, uid int) error {
 	return closed(path, info, uid)
 }
 
+// Local gives nil when what is written to the folder at path stays on a disk of this host that nobody carries away. A folder that does not
+// exist yet is judged by the next one above it that does.
+func Local(path string) error {
+	path, _, err := nearest(path)
+	if err != nil {
+		return err
+	}
+	return local(path)
+}
+
 // nearest is the real folder at path. Without one it is the next above, and info is nil.
 func nearest(path string) (real string, info os.FileInfo, err error) {
 	for at := filepath.Clean(path); ; at = filepath.Dir(at) {

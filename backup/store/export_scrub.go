@@ -1,0 +1,93 @@
+package store
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"sandkeeper/backup/archive"
+	"sandkeeper/internal/disk"
+)
+
+// ExportScrubbed is ExportFile of a copy of b without the credentials that are known by name or by content. It gives what was taken out;
+// it is best effort and may have missed some. The copy is a backup with an id of its own, so that it cannot be taken for b.
+func (s *Store) ExportScrubbed(ctx context.Context, b Backup, path string, identities archive.Identities) (taken []archive.Exclusion, err error) {
+	abs, err := absent(path)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(abs), ".sandkeeper-scrub-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder beside %s: %w", abs, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+
+	copied := *s
+	copied.root = dir
+	made, err := copied.createScrubbed(ctx, s, b, identities)
+	if err != nil {
+		return nil, err
+	}
+	return made.Manifest.Exclusions, copied.ExportFile(ctx, made, abs)
+}
+
+func (s *Store) createScrubbed(ctx context.Context, from *Store, b Backup, identities archive.Identities) (made Backup, err error) {
+	m, err := from.Load(b)
+	if err != nil {
+		return Backup{}, err
+	}
+	copied := *m.Head()
+	copied.Secrets, copied.Standing, copied.Encryption, copied.ContentOf = archive.SecretsScrubbed, nil, nil, ""
+	copied.Exclusions = nil
+	return s.Create(ctx, NewBackup{Manifest: copied, Taken: m.Started}, func(ctx context.Context, a *archive.Archive) (err error) {
+		r, err := from.Open(ctx, b, archive.OpenOptions{Identities: identities})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, r.Close()) }()
+		a.Exclusions = append(a.Exclusions, m.Exclusions...)
+		return addScrubbed(a, r)
+	})
+}
+
+// addScrubbed adds every entry of r to a, each through scrub.
+func addScrubbed(a *archive.Archive, r *archive.Reader) error {
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var content io.Reader = r
+		if h.Typeflag == tar.TypeReg {
+			kept, x, err := scrub(h, r)
+			if err != nil {
+				return err
+			}
+			if x != nil {
+				a.Exclusions = append(a.Exclusions, *x)
+			}
+			if content = kept; kept == nil {
+				continue
+			}
+		}
+		if err := a.Add(h, content); err != nil {
+			return err
+		}
+	}
+}
+
+// absent is path, absolute, when nothing is there. What is there is never replaced: the error wraps fs.ErrExist then.
+func absent(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return abs, disk.MustBeAbsent(abs)
+}
