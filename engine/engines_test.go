@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -173,7 +174,7 @@ func TestOpenOfASilentEngineIsPartial(t *testing.T) {
 	start := time.Now()
 	es := Open(t.Context(), d)
 	found, err := es.Sandboxes(t.Context())
-	partial, ok := err.(*PartialError)
+	partial, ok := errors.AsType[*PartialError](err)
 	if names(found) != "alpha" || !ok || len(partial.Silent) != 1 || !strings.Contains(err.Error(), path) {
 		t.Errorf("sandboxes %q, %v; want alpha, and that the answer is partial", names(found), err)
 	}
@@ -210,7 +211,7 @@ func TestOpenReplacesNoNamedEngine(t *testing.T) {
 		t.Errorf("main %v, %+v; want none, and why", main, state)
 	}
 	found, err := es.Sandboxes(t.Context())
-	if _, partial := err.(*PartialError); names(found) != "alpha" || !partial {
+	if _, partial := errors.AsType[*PartialError](err); names(found) != "alpha" || !partial {
 		t.Errorf("sandboxes %q, %v", names(found), err)
 	}
 }
