@@ -83,7 +83,9 @@ func TestGuardLooksMoreThanOnce(t *testing.T) {
 		time.AfterFunc(guardSecond+guardSecond/2, func() { _ = f.Pause(t.Context(), backuptest.IdA) })
 		shelf := pauses(t)
 		journaltest.Leave(t, shelf, backuptest.IdA, backuptest.PauseOf(backuptest.IdA))
-		if err := freeOne(t.Context(), backuptest.PauseOf(backuptest.IdA), shelf, dialTo(f)); err != nil || f.Now(backuptest.IdA) != "running" {
+		err := freeOne(t.Context(), backuptest.PauseOf(backuptest.IdA), shelf, dialTo(f))
+		time.Sleep(time.Minute)
+		if err != nil || f.Now(backuptest.IdA) != "running" {
 			t.Errorf("%v, the container is %s", err, f.Now(backuptest.IdA))
 		}
 	})
