@@ -145,6 +145,7 @@ func TestPairEndsAsItEnds(t *testing.T) {
 		}
 	}
 	gone := made("gone")
+	time.Sleep(3 * time.Second) // what the gateway never saw it does not miss
 	h.must(h.engine.client.ContainerRemove(context.Background(), h.of(gone)["sandbox"].ID, container.RemoveOptions{Force: true}))
 	if _, forgotten := waitFor(20*time.Second, func() bool { return h.now("gone").ID == "" }); !forgotten {
 		t.Error("a sandbox whose workload was removed is still known")

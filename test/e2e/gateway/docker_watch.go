@@ -63,6 +63,9 @@ func (d *Docker) look(ctx context.Context, first bool) {
 	}
 }
 
+// fenceViolation is the reason of a sandbox whose labels another container has.
+const fenceViolation = "OuterFenceViolation"
+
 // enforce stops what passes for a sandbox's container and is none, and puts that sandbox into Error.
 func (d *Docker) enforce(ctx context.Context, found []container.Summary) {
 	for _, c := range found {
@@ -71,7 +74,7 @@ func (d *Docker) enforce(ctx context.Context, found []container.Summary) {
 		}
 		_ = d.Client.ContainerStop(ctx, c.ID, container.StopOptions{Timeout: stopLimit()}) // else the next look tries again
 		if s, err := d.store.byID(ctx, c.Labels[labelID]); err == nil {
-			_, _ = d.enter(ctx, s, Failed, "OuterFenceViolation", "Container violates the sandbox's outer fence")
+			_, _ = d.enter(ctx, s, Failed, fenceViolation, "Container violates the sandbox's outer fence")
 		}
 	}
 }
@@ -101,6 +104,9 @@ func (d *Docker) apply(ctx context.Context, id string, s snapshot) {
 	backend, reason, message := d.layout.inspect(ctx, s)
 	_, _ = d.store.update(ctx, id, func(sandbox *Sandbox) bool { // a record that is gone needs none
 		before := *sandbox
+		if before.Reason == fenceViolation {
+			return false // whatever its own container does
+		}
 		phase, reason, message := backend, reason, message
 		switch {
 		case phase == Failed || phase == Deleting || phase == Completed:
