@@ -29,7 +29,7 @@ type Quiescer interface {
 // Inside runs a command in a sandbox and returns what it printed; the error also says that it ended with a status other than zero.
 type Inside func(ctx context.Context, sandbox Reference, command []string) (output string, err error)
 
-// ErrNotInside: nothing in this run can execute a command in the sandbox.
+// ErrNotInside means that nothing in this run can execute a command in the sandbox.
 var ErrNotInside = errors.New("no command can be run in the sandbox from here")
 
 // Exec lets an extension run a command in the sandbox that its phase is about, without a shell. It ends with ctx.

@@ -46,6 +46,7 @@ func (e *EntryError) Error() string { return fmt.Sprintf("entry %q: %v", e.Path,
 // Unwrap gives what was seen.
 func (e *EntryError) Unwrap() error { return e.Err }
 
+// NewArchive begins an archive whose bytes go to frames. bare, for an encrypted one, takes no digests of content.
 func NewArchive(ctx context.Context, frames *frameWriter, bare bool) *Archive {
 	return &Archive{
 		ctx: ctx, tar: tar.NewWriter(frames), Frames: frames, bare: bare,

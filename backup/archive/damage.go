@@ -42,6 +42,7 @@ func (e *DamageError) Error() string {
 // Unwrap gives what was seen.
 func (e *DamageError) Unwrap() error { return e.Err }
 
+// Damagef is a DamageError of that kind, with what was seen of the object.
 func Damagef(kind DamageKind, object, format string, args ...any) *DamageError {
 	return &DamageError{Kind: kind, Object: object, Err: fmt.Errorf(format, args...)}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+// The sizes of frames, and how many are packed at once.
 const (
 	frameRaw    = 1 << 20  // bytes of the tar stream in one frame; the last one is shorter
 	FrameMax    = 16 << 20 // largest frame, raw or packed, that is read: an upper bound for foreign manifests
@@ -46,6 +47,7 @@ type packJob struct {
 	done   chan struct{}
 }
 
+// NewFrameWriter packs what is written to it into frames for out; base, when there is one, is the previous archive that it is compared with.
 func NewFrameWriter(ctx context.Context, sink io.Writer, base *BaseReader) *frameWriter {
 	workers := min(runtime.GOMAXPROCS(0), maxPackers)
 	w := &frameWriter{

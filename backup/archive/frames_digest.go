@@ -17,6 +17,7 @@ type streamDigest struct {
 	left  int64 // bytes of the present file that have not passed yet
 }
 
+// NewStreamDigest begins at the start of a tar stream.
 func NewStreamDigest() *streamDigest {
 	return &streamDigest{frame: blake3.New(), file: blake3.New()}
 }
@@ -58,6 +59,7 @@ func digestOf(b []byte) string {
 	return hex.EncodeToString(sum[:DigestBytes])
 }
 
+// ShortDigest is what h has taken in, cut to 128 bits, in hexadecimal.
 func ShortDigest(h *blake3.Hasher) string {
 	var sum [32]byte
 	return hex.EncodeToString(h.Sum(sum[:0])[:DigestBytes])

@@ -108,6 +108,7 @@ func StoredType(flag byte) (kind byte, reason string) {
 	return 0, "not a file, folder or link (tar type " + Printable(string(flag)) + ")"
 }
 
+// TypeWord is the word that a manifest has for a tar type.
 func TypeWord(flag byte) string {
 	switch flag {
 	case tar.TypeDir:
@@ -150,6 +151,7 @@ func OddName(name string) string {
 	return ""
 }
 
+// LeftOut says that a path is not in the backup, of which kind that is, and why.
 func LeftOut(name, kind, reason string) *Exclusion {
 	return &Exclusion{Path: Printable(name), Kind: kind, Reason: reason}
 }

@@ -60,6 +60,7 @@ func ValidSandbox(name string) error {
 	return nil
 }
 
+// ValidBackupID says why id is not the id of a backup; nil when it is.
 func ValidBackupID(id string) error {
 	if !ValidID(id) {
 		return fmt.Errorf("%q is not the id of a backup", id)

@@ -8,6 +8,7 @@ import (
 	"strings"
 )
 
+// The line of a manifest that proves the lines above it.
 const (
 	SealHead = "  \"seal\": \"sha256:"
 	sealTail = "\"\n}\n"

@@ -26,6 +26,7 @@ func (r *Reader) TakeDigests(m *Manifest) {
 	}
 }
 
+// NewEntryProof proves the entries of r against the index of m.
 func NewEntryProof(r *Reader, m *Manifest) *EntryProof {
 	return &EntryProof{r: r, m: m, buffer: make([]byte, 256<<10)}
 }

@@ -13,6 +13,7 @@ const DefaultStall = time.Minute
 // StallLimit is a stall limit; zero is the default one.
 type StallLimit time.Duration
 
+// OrDefault is the limit, or the default one when none is set.
 func (l StallLimit) OrDefault() time.Duration {
 	if l <= 0 {
 		return DefaultStall
@@ -31,6 +32,7 @@ type tarWalk struct {
 
 const tarBlock = 512
 
+// NewTarWalk walks the tar stream from.
 func NewTarWalk(stream io.Reader) *tarWalk {
 	raw := &countReader{from: stream}
 	return &tarWalk{Tar: tar.NewReader(raw), raw: raw}

@@ -101,8 +101,10 @@ func TestPlaceOfLeadsNowhereElse(t *testing.T) {
 func TestGatewayStateOfAnUnfinishedTransaction(t *testing.T) {
 	h := newGatewayHost(t)
 	path := filepath.Join(h.home, dbFolder, "openshell.db")
-	for _, statement := range []string{"PRAGMA journal_mode=DELETE", "PRAGMA cache_size=2", "DROP TABLE t", "CREATE TABLE t (n, filler)",
-		"INSERT INTO t SELECT 5, zeroblob(3000) FROM (VALUES (1),(2),(3),(4),(5),(6),(7),(8))"} {
+	for _, statement := range []string{
+		"PRAGMA journal_mode=DELETE", "PRAGMA cache_size=2", "DROP TABLE t", "CREATE TABLE t (n, filler)",
+		"INSERT INTO t SELECT 5, zeroblob(3000) FROM (VALUES (1),(2),(3),(4),(5),(6),(7),(8))",
+	} {
 		_, err := h.db.Exec(statement)
 		backuptest.Must(t, err)
 	}

@@ -13,7 +13,7 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// engine is what capture and restore ask of a container engine.
+// EngineReach is what capture and restore ask of a container engine.
 type EngineReach interface {
 	Freezer
 	Host() string
@@ -42,6 +42,7 @@ func Dialer(e env.Env) DialFunc {
 	return func(ctx context.Context, host string) (Freezer, error) { return DialHost(ctx, e, host) }
 }
 
+// DialHost reaches the engine at host ("unix:///var/run/docker.sock"), with the TLS settings that e names.
 func DialHost(ctx context.Context, e env.Env, host string) (*engine.Engine, error) {
 	found, state := engine.Dial(ctx, engine.Dialing{Env: e.With("DOCKER_HOST=" + host)})
 	if found == nil {
@@ -75,6 +76,7 @@ func HomeOf(ctx context.Context, e EngineReach, sb sandbox.Sandbox) (ContainerHo
 	return h, h.check(ctx)
 }
 
+// AgentOf is the agent that the registry has for a sandbox; "" when it is not registered.
 func AgentOf(sb sandbox.Sandbox) string {
 	if sb.Row == nil {
 		return ""

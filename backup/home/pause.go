@@ -22,6 +22,7 @@ type Freezer interface {
 // DefaultPauseLimit is how long a sandbox is kept frozen for its backup.
 const DefaultPauseLimit = 30 * time.Second
 
+// Limits of pausing and of letting go.
 const (
 	thawLimit = 45 * time.Second // for all attempts to unpause one container
 	ThawRetry = 250 * time.Millisecond

@@ -47,6 +47,7 @@ type Meter struct {
 	last    time.Time
 }
 
+// NewMeter measures the work on one sandbox; report, when there is one, is told of every step.
 func NewMeter(sandbox string, report func(Event)) *Meter {
 	if report == nil {
 		report = func(Event) {}
@@ -68,6 +69,7 @@ func (m *Meter) Keep(s Stage) {
 	m.tell(nil)
 }
 
+// Done ends the measuring, with what the work came to.
 func (m *Meter) Done(err error) {
 	m.stage = StageDone
 	m.tell(err)

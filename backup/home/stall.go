@@ -42,6 +42,7 @@ func (s *stall) Reader(r io.Reader) io.Reader {
 // Blame replaces err by what made the context end, if it did: "context canceled" tells an operator nothing.
 func (s *stall) Blame(err error) error { return Blame(s.Ctx, err) }
 
+// Blame is the cause for which ctx ended, where err only says that it did.
 func Blame(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	if err == nil || cause == nil || errors.Is(err, cause) {

@@ -40,6 +40,7 @@ func (b Backup) Time() time.Time {
 	return at
 }
 
+// ArchivePath is the file that holds the content.
 func (b Backup) ArchivePath() string { return filepath.Join(b.Dir, b.Manifest.Archive.File) }
 
 // NotFoundError says that a sandbox has no such backup.

@@ -29,6 +29,7 @@ func StateOf(agent string) (below string, items []string) {
 	return "", nil
 }
 
+// IsStateItem reports whether name, in a home, is one of the items of an agent's state below a folder (see StateOf).
 func IsStateItem(name, below string, items []string) bool {
 	rest, ok := strings.CutPrefix(name, below+"/")
 	return ok && slices.ContainsFunc(items, func(item string) bool {

@@ -26,6 +26,7 @@ type Saved struct {
 	ContentOf   string              `json:"contentOf,omitempty"` // the backup for which the files were read; "": this one
 }
 
+// SavedOf is what a run tells of the backup b, in which so many things were left out.
 func SavedOf(b Backup, exclusions int) *Saved {
 	m := b.Manifest
 	return &Saved{

@@ -4,11 +4,10 @@ package noop
 
 import (
 	"context"
+	"sandkeeper/lifecycle"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
-
-	"sandkeeper/lifecycle"
 )
 
 // schema is the version of the state below. Raise it when the payload changes shape, and keep the old number in Reads below for as

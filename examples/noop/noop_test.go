@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sandkeeper/lifecycle"
 	"strings"
 	"testing"
 	"time"
-
-	"sandkeeper/lifecycle"
 )
 
 // gateway is the smallest driver a test of an extension needs.

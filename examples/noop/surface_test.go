@@ -5,14 +5,13 @@ import (
 	"errors"
 	"path/filepath"
 	"reflect"
+	"sandkeeper/lifecycle"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"sandkeeper/lifecycle"
 )
 
 // These tests hold what docs/extensions.md promises to authors, with nothing but what a module outside can use. Yours need not have

@@ -18,6 +18,7 @@ type Entry struct {
 	Uid              int
 }
 
+// Header is the entry as a tar header.
 func (e Entry) Header() *tar.Header {
 	h := &tar.Header{
 		Typeflag: e.Kind, Name: e.Name, Linkname: e.Link, Mode: e.Mode, Uid: e.Uid, Gid: e.Uid, Size: int64(len(e.Body)),

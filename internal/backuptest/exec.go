@@ -23,6 +23,7 @@ type Folder struct {
 	Env    []string                                           // beside our own
 }
 
+// Exec runs the command here, in the folder.
 func (f *Folder) Exec(ctx context.Context, r openshell.ExecRequest) (openshell.ExecResult, error) {
 	f.Calls = append(f.Calls, r)
 	if f.Before != nil {
@@ -100,6 +101,7 @@ func Contents(t *testing.T, dir string) map[string]string {
 	return found
 }
 
+// ByExec is a sandbox that can be reached through its gateway alone.
 func ByExec(name string) sandbox.Sandbox {
 	return sandbox.Sandbox{Name: name, Gateway: "gw", Registered: true, Listed: true, Standing: sandbox.Ready, Route: sandbox.ByExec}
 }

@@ -48,18 +48,22 @@ func (f *FakeEngine) Add(id, state string, entries ...Entry) sandbox.Sandbox {
 	return sandbox.Sandbox{Name: "box-" + id[:2], Registered: true, Container: &c, Standing: sandbox.Ready, Route: sandbox.ByContainer}
 }
 
+// Host is an address that nobody dials.
 func (f *FakeEngine) Host() string { return "unix:///fake" }
 
+// Inspect is the container as a Freezer has it, with its mounts.
 func (f *FakeEngine) Inspect(ctx context.Context, id string) (engine.Container, error) {
 	c, err := f.Freezer.Inspect(ctx, id)
 	c.Mounts, c.AutoRemove = f.Mounts, f.Rm
 	return c, err
 }
 
+// Start lets a container run.
 func (f *FakeEngine) Start(_ context.Context, id string) error {
 	return errors.Join(f.Set("start", id, "running"), f.Broken.Start)
 }
 
+// Stop ends a container.
 func (f *FakeEngine) Stop(_ context.Context, id string) error {
 	if f.Broken.Stop != nil {
 		return f.Broken.Stop
@@ -67,6 +71,7 @@ func (f *FakeEngine) Stop(_ context.Context, id string) error {
 	return f.Set("stop", id, "exited")
 }
 
+// Stat looks at one path of a home.
 func (f *FakeEngine) Stat(_ context.Context, id, name string) (engine.FileFact, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -141,6 +146,7 @@ func (f *FakeEngine) put(id, full string, h *tar.Header, body string) {
 	files[full] = Entry{Name: full, Body: body, Link: h.Linkname, Kind: h.Typeflag, Mode: h.Mode, Uid: h.Uid}
 }
 
+// Describe is a recipe with one secret name and one secret label.
 func (f *FakeEngine) Describe(_ context.Context, id string, sized bool) (engine.RecipeFacts, error) {
 	facts := engine.RecipeFacts{Image: "image:1", ImageID: "sha256:1", EnvNames: []string{"TOKEN"}, Labels: map[string]string{"a": "b", "api-token": "x"}}
 	if sized {
@@ -149,6 +155,7 @@ func (f *FakeEngine) Describe(_ context.Context, id string, sized bool) (engine.
 	return facts, nil
 }
 
+// ImageWorkdir is that of an image without one.
 func (f *FakeEngine) ImageWorkdir(context.Context, string) (string, error) { return "", nil }
 
 // Home is what a container's home holds: path below it → content.
@@ -160,6 +167,7 @@ func (f *FakeEngine) Home(id string) map[string]string {
 	return found
 }
 
+// NewFakeEngine has no container yet.
 func NewFakeEngine() *FakeEngine {
 	return &FakeEngine{Freezer: Freezer{State: map[string]string{}}, Files: map[string]map[string]Entry{}}
 }

@@ -36,6 +36,7 @@ func PauseOf(id string) journal.Pause {
 	return journal.Pause{Container: id, Created: FreezerMade(), Name: "openshell-x", Engine: FreezerIdentity, Host: "unix:///x", At: time.Now().UTC()}
 }
 
+// Inspect is the container in its state; the error wraps fs.ErrNotExist when there is none.
 func (f *Freezer) Inspect(_ context.Context, id string) (engine.Container, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -46,8 +47,10 @@ func (f *Freezer) Inspect(_ context.Context, id string) (engine.Container, error
 	return engine.Container{ID: id, Name: "name-of-" + id[:2], State: state, Created: FreezerMade()}, f.Broken["inspect"]
 }
 
+// Pause freezes a container.
 func (f *Freezer) Pause(_ context.Context, id string) error { return f.Set("pause", id, "paused") }
 
+// Unpause lets a container go on.
 func (f *Freezer) Unpause(_ context.Context, id string) error { return f.Set("unpause", id, "running") }
 
 // Now is the state of a container.
@@ -57,6 +60,7 @@ func (f *Freezer) Now(id string) string {
 	return f.State[id]
 }
 
+// Set puts a container into a state, and notes the call.
 func (f *Freezer) Set(call, id, state string) error {
 	if f.Called != nil {
 		f.Called(call)

@@ -118,6 +118,7 @@ func RealSandbox(t *testing.T, e *engine.Engine, running bool, host *container.H
 	return sandbox.Sandbox{Name: name, Registered: true, Container: &c, Standing: standing, Route: sandbox.ByContainer, ID: c.SandboxID}
 }
 
+// FillHome writes entries into the home of a real sandbox.
 func FillHome(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, entries ...Entry) {
 	t.Helper()
 	packed := TarBytes(t, "sandbox", entries...)
@@ -126,6 +127,7 @@ func FillHome(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, entries ...Ent
 	}
 }
 
+// AssertRunning checks whether a real sandbox runs, unpaused.
 func AssertRunning(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, running bool) {
 	t.Helper()
 	c, err := e.Inspect(t.Context(), sb.Container.ID)
@@ -137,6 +139,7 @@ func AssertRunning(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, running b
 	}
 }
 
+// InventoryOf is an inventory of these sandboxes.
 func InventoryOf(sandboxes ...sandbox.Sandbox) sandbox.Inventory {
 	return sandbox.Inventory{Sandboxes: sandboxes, Source: "containers"}
 }

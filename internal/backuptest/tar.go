@@ -26,14 +26,17 @@ func TarOf(t testing.TB, files ...string) []byte {
 	return out.Bytes()
 }
 
+// BrokenReader fails every read.
 type BrokenReader struct{ Err error }
 
 func (b BrokenReader) Read([]byte) (int, error) { return 0, b.Err }
 
+// Zeros never ends.
 type Zeros struct{}
 
 func (Zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
+// Must ends the test when err is one.
 func Must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -68,6 +68,7 @@ func (w *Wire) cut(n int64) bool {
 	return true
 }
 
+// Arm cuts the wire after so many bytes from the engine; dead, nothing comes through afterwards.
 func (w *Wire) Arm(budget int64, dead bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,6 +80,7 @@ func (w *Wire) Arm(budget int64, dead bool) {
 	}
 }
 
+// Engine is the real engine, reached through the wire.
 func (w *Wire) Engine(t *testing.T) *engine.Engine {
 	t.Helper()
 	e, state := engine.Dial(t.Context(), engine.Dialing{Env: env.Parse(os.Environ()).With("DOCKER_HOST=unix://" + w.socket)})
@@ -89,6 +91,7 @@ func (w *Wire) Engine(t *testing.T) *engine.Engine {
 	return e
 }
 
+// NewWire is a wire to the engine e.
 func NewWire(t *testing.T, e *engine.Engine) *Wire {
 	t.Helper()
 	engine, err := url.Parse(e.Host())

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// disk is the slice of the operating system that changes the store. Tests wrap it to fail the n-th call and to watch the order.
+// FS is the slice of the operating system that changes the store. Tests wrap it to fail the n-th call and to watch the order.
 type FS interface {
 	Mkdir(name string) error // 0700; fs.ErrExist when it is there
 	Create(name string) (File, error)
@@ -20,12 +20,14 @@ type FS interface {
 	SyncDir(name string) error
 }
 
+// File is a file that is being written.
 type File interface {
 	io.Writer
 	Sync() error
 	Close() error
 }
 
+// Real is the disk of this host.
 type Real struct{}
 
 // Mkdir makes a folder that only its owner may look into.
@@ -62,6 +64,7 @@ func (Real) SyncDir(name string) error {
 	return errors.Join(err, d.Close())
 }
 
+// IgnoreMissing is err, or nil when it only says that something is not there.
 func IgnoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -69,6 +72,7 @@ func IgnoreMissing(err error) error {
 	return err
 }
 
+// IgnoreExists is err, or nil when it only says that something is there already.
 func IgnoreExists(err error) error {
 	if errors.Is(err, fs.ErrExist) {
 		return nil

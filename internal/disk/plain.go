@@ -10,6 +10,7 @@ import (
 	"syscall"
 )
 
+// OpenPlain opens a regular file to read; links are not followed and pipes not waited for.
 func OpenPlain(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -7,10 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"testing"
+
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/backuptest"
-	"testing"
 )
 
 // ContentOf reads a backup back as test entries.

@@ -32,8 +32,8 @@ func containedGateway(t *testing.T, e *engine, reference, version string) {
 func TestAContainersGatewayIsNeverExecuted(t *testing.T) {
 	e := newEngine(t)
 	for name, host := range map[string]container.HostConfig{
-		"without a network":     {NetworkMode: "none"},
-		"on the host's network": {NetworkMode: "host"},
+		"without a network":                            {NetworkMode: "none"},
+		"on the host's network":                        {NetworkMode: "host"},
 		"in the host's process and network namespaces": {NetworkMode: "host", PidMode: "host"},
 	} {
 		t.Run(name, func(t *testing.T) {

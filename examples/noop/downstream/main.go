@@ -3,7 +3,6 @@ package main
 
 import (
 	"os"
-
 	"sandkeeper/cmd"
 
 	"example.com/fleet/noop"

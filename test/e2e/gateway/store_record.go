@@ -33,7 +33,7 @@ func decodeSandbox(payload []byte) (Sandbox, error) {
 	var s Sandbox
 	fields, err := decode(payload)
 	if err != nil {
-		return s, fmt.Errorf("Sandbox.metadata: %w", err)
+		return s, fmt.Errorf("Sandbox.metadata: %w", err) //nolint:staticcheck // the gateway's own words
 	}
 	for _, f := range fields {
 		switch f.number {
@@ -45,7 +45,7 @@ func decodeSandbox(payload []byte) (Sandbox, error) {
 			err = s.readStatus(f.bytes)
 		}
 		if err != nil {
-			return s, fmt.Errorf("Sandbox.metadata: %w", err)
+			return s, fmt.Errorf("Sandbox.metadata: %w", err) //nolint:staticcheck // the gateway's own words
 		}
 	}
 	if r, err := recipeOf(s.Spec); err == nil {
