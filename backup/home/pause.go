@@ -19,8 +19,9 @@ type Freezer interface {
 	Identity(ctx context.Context) (string, error)
 }
 
-// DefaultPauseLimit is how long a sandbox is kept frozen for its backup.
-const DefaultPauseLimit = 30 * time.Second
+// DefaultPauseLimit is how long a sandbox is kept frozen for its backup. A sandbox of OpenShell 0.1.x that is frozen for 30 seconds is stopped
+// by its own supervisor (docs/facts/openshell-0.1.md 6).
+const DefaultPauseLimit = 10 * time.Second
 
 // Limits of pausing and of letting go.
 const (
