@@ -113,7 +113,7 @@ func assertPaused(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, journalDir
 
 func assertNextRunIsFine(t *testing.T, e *engine.Engine, sb sandbox.Sandbox, root string, whole bool) {
 	t.Helper()
-	store, err := store.OpenStore(root, store.StoreOptions{UID: os.Getuid()})
+	store, err := store.Open(root, store.Options{UID: os.Getuid()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ type asking struct {
 }
 
 type answer struct {
-	recipe archive.Recipe
+	recipe archive.Origin
 	err    error
 }
 
@@ -85,7 +85,7 @@ func (a *asking) end() {
 
 // wait is the answer, or that there was none in time. One that came in time counts also when the time is up by now, because the home
 // took longer to read.
-func (a *asking) wait() (archive.Recipe, error) {
+func (a *asking) wait() (archive.Origin, error) {
 	select {
 	case got := <-a.answer:
 		return got.recipe, got.err
@@ -95,7 +95,7 @@ func (a *asking) wait() (archive.Recipe, error) {
 	case got := <-a.answer:
 		return got.recipe, got.err
 	case <-a.over:
-		return archive.Recipe{}, a.silence()
+		return archive.Origin{}, a.silence()
 	}
 }
 
@@ -107,7 +107,7 @@ func (a *asking) complete(m *archive.Manifest) {
 		return
 	}
 	if m.Recipe == nil {
-		m.Recipe = &archive.Recipe{}
+		m.Recipe = &archive.Origin{}
 	}
 	told, err := a.wait()
 	if err != nil {
@@ -119,7 +119,7 @@ func (a *asking) complete(m *archive.Manifest) {
 }
 
 // addRecipe adds what a gateway told of a sandbox to what is shown of it.
-func addRecipe(told archive.Recipe, shown *archive.Recipe) {
+func addRecipe(told archive.Origin, shown *archive.Origin) {
 	shown.Providers, shown.Policy = told.Providers, told.Policy
 	for _, name := range told.Env {
 		if !slices.Contains(shown.Env, name) {

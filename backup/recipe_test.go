@@ -19,7 +19,7 @@ import (
 )
 
 // manifests backs up sandboxes of the gateways named and returns the recipes in their manifests.
-func manifests(t *testing.T, ask func(context.Context, sandbox.Sandbox) (archive.Recipe, error), gateways ...string) ([]archive.Recipe, Summary) {
+func manifests(t *testing.T, ask func(context.Context, sandbox.Sandbox) (archive.Origin, error), gateways ...string) ([]archive.Origin, Summary) {
 	t.Helper()
 	f := backuptest.NewFakeEngine()
 	r := fakeRun(t, f)
@@ -34,7 +34,7 @@ func manifests(t *testing.T, ask func(context.Context, sandbox.Sandbox) (archive
 	if err != nil || summary.Totals.BackedUp != len(gateways) {
 		t.Fatalf("%+v, %v", summary, err)
 	}
-	var recipes []archive.Recipe
+	var recipes []archive.Origin
 	for _, sb := range all {
 		b, err := r.Store.Find(sb.Name, store.Latest)
 		if err != nil {
@@ -46,13 +46,13 @@ func manifests(t *testing.T, ask func(context.Context, sandbox.Sandbox) (archive
 }
 
 func TestRecipeIsCompletedByItsGateway(t *testing.T) {
-	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (archive.Recipe, error) {
-		return archive.Recipe{
+	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (archive.Origin, error) {
+		return archive.Origin{
 			Labels: map[string]string{"team": "red", "a": "of the metadata", "api-token": "s3cret"}, Env: []string{"TOKEN", "MODE"},
 			Providers: []string{"github"}, Policy: []byte(`{"protobuf":"CgA="}`),
 		}, nil
 	}, "gw")
-	want := []archive.Recipe{{
+	want := []archive.Origin{{
 		Labels: map[string]string{"team": "red", "a": "b"}, Env: []string{"TOKEN", "MODE"}, Providers: []string{"github"},
 		Policy: []byte(`{"protobuf":"CgA="}`),
 	}}
@@ -65,32 +65,32 @@ func TestRecipeIsCompletedByItsGateway(t *testing.T) {
 // be reached, or is silent, is asked once.
 func TestGatewayThatDoesNotTell(t *testing.T) {
 	for name, c := range map[string]struct {
-		ask   func(context.Context) (archive.Recipe, error)
+		ask   func(context.Context) (archive.Origin, error)
 		says  string
 		asked int32
 	}{
-		"refuses": {func(context.Context) (archive.Recipe, error) {
-			return archive.Recipe{}, errors.New("permission denied")
+		"refuses": {func(context.Context) (archive.Origin, error) {
+			return archive.Origin{}, errors.New("permission denied")
 		}, "permission denied", 3},
-		"is down": {func(context.Context) (archive.Recipe, error) {
-			return archive.Recipe{}, &openshell.ConnectError{Kind: openshell.Unreachable, Gateway: "gw"}
+		"is down": {func(context.Context) (archive.Origin, error) {
+			return archive.Origin{}, &openshell.ConnectError{Kind: openshell.Unreachable, Gateway: "gw"}
 		}, `gateway "gw"`, 1},
-		"is silent": {func(ctx context.Context) (archive.Recipe, error) {
+		"is silent": {func(ctx context.Context) (archive.Origin, error) {
 			<-ctx.Done()
 			time.Sleep(20 * time.Millisecond)
-			return archive.Recipe{}, ctx.Err()
+			return archive.Origin{}, ctx.Err()
 		}, "no answer within 500ms", 1},
-		"never comes": {func(context.Context) (archive.Recipe, error) {
+		"never comes": {func(context.Context) (archive.Origin, error) {
 			time.Sleep(10 * time.Second)
-			return archive.Recipe{}, nil
+			return archive.Origin{}, nil
 		}, "no answer within 500ms", 1},
-		"panics": {func(context.Context) (archive.Recipe, error) { panic("at the disco") }, "internal error: at the disco (recipe_test.go:", 3},
+		"panics": {func(context.Context) (archive.Origin, error) { panic("at the disco") }, "internal error: at the disco (recipe_test.go:", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked atomic.Int32
-			got, summary := manifests(t, func(ctx context.Context, sb sandbox.Sandbox) (archive.Recipe, error) {
+			got, summary := manifests(t, func(ctx context.Context, sb sandbox.Sandbox) (archive.Origin, error) {
 				if sb.Gateway == "other" {
-					return archive.Recipe{Providers: []string{"p"}}, nil
+					return archive.Origin{Providers: []string{"p"}}, nil
 				}
 				asked.Add(1)
 				return c.ask(ctx)
@@ -118,7 +118,7 @@ func TestAnswerOutlivesItsLimit(t *testing.T) {
 	for range 20 {
 		over, cancel := context.WithTimeout(t.Context(), 0)
 		a := &asking{answer: make(chan answer, 1), over: over.Done(), limit: time.Second, cancel: cancel}
-		a.answer <- answer{recipe: archive.Recipe{Providers: []string{"p"}}}
+		a.answer <- answer{recipe: archive.Origin{Providers: []string{"p"}}}
 		if got, err := a.wait(); err != nil || !slices.Equal(got.Providers, []string{"p"}) {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -130,8 +130,8 @@ func TestAnswerOutlivesItsLimit(t *testing.T) {
 }
 
 func TestSandboxWithoutGatewayIsNotAskedAbout(t *testing.T) {
-	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (archive.Recipe, error) {
-		return archive.Recipe{}, errors.New("asked")
+	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (archive.Origin, error) {
+		return archive.Origin{}, errors.New("asked")
 	}, "")
 	if got[0].Untold != "it is not known which gateway made it" || len(summary.Warnings) != 0 {
 		t.Errorf("%+v, warnings %q", got[0], summary.Warnings)
@@ -141,7 +141,7 @@ func TestSandboxWithoutGatewayIsNotAskedAbout(t *testing.T) {
 // TestNobodyIsAsked is --offline: what the container shows is the recipe, and nothing is missing from it that could have been had.
 func TestNobodyIsAsked(t *testing.T) {
 	got, summary := manifests(t, nil, "gw")
-	want := []archive.Recipe{{Labels: map[string]string{"a": "b"}, Env: []string{"TOKEN"}}}
+	want := []archive.Origin{{Labels: map[string]string{"a": "b"}, Env: []string{"TOKEN"}}}
 	if diff := cmp.Diff(want, got); diff != "" || len(summary.Warnings) != 0 {
 		t.Errorf("%v (-want +got):\n%s", summary.Warnings, diff)
 	}

@@ -77,7 +77,7 @@ func TestRestoreBringsBackEveryByte(t *testing.T) {
 			backuptest.Entry{Name: "a", Body: "overwritten"}, backuptest.Entry{Name: "added", Kind: tar.TypeDir}, backuptest.Entry{Name: "added/later", Body: "x"},
 			backuptest.Entry{Name: "emptydir", Kind: tar.TypeSymlink, Link: "/etc"}, // a trap: the restore must not write through it
 		)
-		request := restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb}
+		request := restore.Request{Store: r.Store, Backup: b, Engine: e, Target: sb}
 		_, err := restore.Restore(t.Context(), request)
 		if refusal, ok := errors.AsType[*restore.ConsentError](err); !ok || refusal.Entries == 0 {
 			t.Fatalf("without consent: %v", err)
@@ -122,7 +122,7 @@ func TestRestoreDryRunChangesNothing(t *testing.T) {
 	other := backuptest.RealSandbox(t, e, false, nil)
 	backuptest.FillHome(t, e, other, backuptest.Entry{Name: "same", Body: "1"}, backuptest.Entry{Name: "changed", Body: "2"}, backuptest.Entry{Name: "extra", Body: "1"})
 	before := nowIn(t, e, other)
-	summary, err := restore.Restore(t.Context(), restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: other, DryRun: true})
+	summary, err := restore.Restore(t.Context(), restore.Request{Store: r.Store, Backup: b, Engine: e, Target: other, DryRun: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestRestoreDryRunSaysThatItWouldBeRefused(t *testing.T) {
 	b := backedUp(t, r, sb)
 	folder := t.TempDir()
 	other := backuptest.RealSandbox(t, e, false, &container.HostConfig{Binds: []string{folder + ":/sandbox/m"}})
-	summary, err := restore.Restore(t.Context(), restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: other, DryRun: true})
+	summary, err := restore.Restore(t.Context(), restore.Request{Store: r.Store, Backup: b, Engine: e, Target: other, DryRun: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestRestoreGivesOwnersOfTheTarget(t *testing.T) {
 	b := backedUp(t, r, from)
 	to := backuptest.RealSandbox(t, e, false, nil)
 	backuptest.FillHome(t, e, to, backuptest.Entry{Name: ".", Kind: tar.TypeDir, Uid: 1234})
-	if _, err := restore.Restore(t.Context(), restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: to}); err != nil {
+	if _, err := restore.Restore(t.Context(), restore.Request{Store: r.Store, Backup: b, Engine: e, Target: to}); err != nil {
 		t.Fatal(err)
 	}
 	owners := map[string]int{}
@@ -188,7 +188,7 @@ func TestRestoreOfStateLeavesTheRest(t *testing.T) {
 	backuptest.FillHome(t, e, sb,
 		backuptest.Entry{Name: ".openclaw/workspace/memo", Body: "now"}, backuptest.Entry{Name: ".openclaw/workspace/new", Body: "now"},
 		backuptest.Entry{Name: ".openclaw/plugins", Body: "now"}, backuptest.Entry{Name: "project", Body: "now"})
-	request := restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb, Scope: restore.ScopeState, Consent: true}
+	request := restore.Request{Store: r.Store, Backup: b, Engine: e, Target: sb, Scope: restore.ScopeState, Consent: true}
 	if _, err := restore.Restore(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestRestoreNeverEmptiesAMount(t *testing.T) {
 	backuptest.FillHome(t, e, sb, backuptest.Entry{Name: "shared/precious", Body: "1"}, backuptest.Entry{Name: "own", Body: "1"})
 	r := realRun(t, e)
 	b := backedUp(t, r, sb)
-	_, err := restore.Restore(t.Context(), restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb, Consent: true})
+	_, err := restore.Restore(t.Context(), restore.Request{Store: r.Store, Backup: b, Engine: e, Target: sb, Consent: true})
 	if err == nil || !strings.Contains(err.Error(), "/sandbox/shared mounted from") {
 		t.Errorf("got %v", err)
 	}
@@ -235,7 +235,7 @@ func TestRestoreIntoAVolume(t *testing.T) {
 	r := realRun(t, e)
 	b := backedUp(t, r, sb)
 	backuptest.FillHome(t, e, sb, backuptest.Entry{Name: "dir/b", Body: "now"}, backuptest.Entry{Name: "file", Body: "now"}, backuptest.Entry{Name: "extra", Body: "now"})
-	if _, err := restore.Restore(t.Context(), restore.RestoreRequest{Store: r.Store, Backup: b, Engine: e, Target: sb, Consent: true}); err != nil {
+	if _, err := restore.Restore(t.Context(), restore.Request{Store: r.Store, Backup: b, Engine: e, Target: sb, Consent: true}); err != nil {
 		t.Fatal(err)
 	}
 	got := nowIn(t, e, sb)

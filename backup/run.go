@@ -58,7 +58,7 @@ type Run struct {
 	// Recipe is what the sandbox's gateway was told to make it from, by its own API: names of environment variables and providers, and
 	// the policy; never values. nil where no API is asked. It is called while the home is read, and not waited for longer than
 	// RecipeLimit. An error costs only this part of the manifest, and is a warning.
-	Recipe      func(context.Context, sandbox.Sandbox) (archive.Recipe, error)
+	Recipe      func(context.Context, sandbox.Sandbox) (archive.Origin, error)
 	RecipeLimit time.Duration // 0 is ten seconds
 	// SkippedChecks goes into every manifest: what the operator chose not to have checked.
 	SkippedChecks []string

@@ -19,7 +19,7 @@ import (
 func realRun(t *testing.T, e *engine.Engine) *Run {
 	t.Helper()
 	dir := journal.PausedDir(t.TempDir())
-	return &Run{Store: storetest.NewStore(t, store.StoreOptions{}), Engine: e, Journal: dir, GuardCommand: []string{"guard", dir}}
+	return &Run{Store: storetest.NewStore(t, store.Options{}), Engine: e, Journal: dir, GuardCommand: []string{"guard", dir}}
 }
 
 func TestRunSavesByteForByte(t *testing.T) {

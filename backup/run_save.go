@@ -261,6 +261,6 @@ func (w *work) manifest(ctx context.Context, sb sandbox.Sandbox, h home.Containe
 	m := w.facts(sb)
 	m.Home, m.Container = h.Dir, sb.Container.Name
 	m.Image = archive.Image{Reference: facts.Image, Digest: facts.ImageID}
-	m.Recipe = &archive.Recipe{Labels: publicLabels(facts.Labels), Env: facts.EnvNames}
+	m.Recipe = &archive.Origin{Labels: publicLabels(facts.Labels), Env: facts.EnvNames}
 	return m, nil
 }

@@ -23,7 +23,7 @@ type Summary struct {
 	LookedAt  string    `json:"lookedAt,omitempty"` // the container engines, in words
 
 	// GatewayState is what became of saving the gateway's own state; nil when that was not tried.
-	GatewayState *gatewaystate.GatewayStates `json:"gatewayState,omitempty"`
+	GatewayState *gatewaystate.States `json:"gatewayState,omitempty"`
 }
 
 // Totals count sandboxes. BackedUp + Failed + Skipped + Orphaned is Total, always.

@@ -23,7 +23,7 @@ import (
 
 func fakeRun(t *testing.T, f *backuptest.FakeEngine) *Run {
 	t.Helper()
-	return &Run{Store: storetest.NewStore(t, store.StoreOptions{}), containers: f, PauseLimit: -1}
+	return &Run{Store: storetest.NewStore(t, store.Options{}), containers: f, PauseLimit: -1}
 }
 
 func TestRunJudgesEveryStanding(t *testing.T) {

@@ -43,7 +43,7 @@ func victim(dir, root, id string, stay home.Stage) int {
 		fmt.Println("error", state.Why)
 		return 1
 	}
-	store, err := store.OpenStore(root, store.StoreOptions{UID: os.Getuid()})
+	store, err := store.Open(root, store.Options{UID: os.Getuid()})
 	if err != nil {
 		fmt.Println("error", err)
 		return 1

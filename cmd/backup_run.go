@@ -35,7 +35,7 @@ func (a *app) openStore(o storeOptions) (*store.Store, error) {
 		return nil, err
 	}
 	collectOften(a.Streams)
-	return store.OpenStore(root, store.StoreOptions{Tool: version().Version, UID: a.UID})
+	return store.Open(root, store.Options{Tool: version().Version, UID: a.UID})
 }
 
 // mayBePlain refuses to write backups in plain text where they leave this host: homes are saved with their credentials.
@@ -74,7 +74,7 @@ func (a *app) backupRun(store *store.Store, engines engine.Engines, views []view
 	if a.Env.StateHome() != "" {
 		run.Journal = journal.PausedDir(a.Env.StateHome())
 		restoring := journal.RestoringDir(a.Env.StateHome())
-		run.Unfinished = func(sb sandbox.Sandbox) error { return restore.UnfinishedRestore(restoring, sb) }
+		run.Unfinished = func(sb sandbox.Sandbox) error { return restore.Unfinished(restoring, sb) }
 		run.GuardCommand = []string{guardName}
 	}
 	return run

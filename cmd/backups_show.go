@@ -86,7 +86,7 @@ func (o *backupsShowOptions) choose() error {
 
 func renderBackup(a *app, b store.Backup) {
 	m := b.Manifest
-	var recipe archive.Recipe
+	var recipe archive.Origin
 	if m.Recipe != nil {
 		recipe = *m.Recipe
 	}
@@ -127,7 +127,7 @@ func renderBackup(a *app, b store.Backup) {
 }
 
 // policyText says that there is a policy: what is in it only its gateway's own commands can show.
-func policyText(r archive.Recipe) string {
+func policyText(r archive.Origin) string {
 	if len(r.Policy) == 0 {
 		return ""
 	}

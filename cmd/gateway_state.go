@@ -16,12 +16,12 @@ import (
 
 // saveGatewayStates saves the state of every gateway of the run. It reads files only, so it is done under --offline as well, and
 // what goes wrong is a warning: it never makes the run of the sandboxes fail.
-func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Store, registry sandbox.Registry, views []view) *gatewaystate.GatewayStates {
+func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Store, registry sandbox.Registry, views []view) *gatewaystate.States {
 	if o.noGatewayState || o.dryRun {
 		return nil
 	}
 	a := o.app
-	var states []gatewaystate.GatewayState
+	var states []gatewaystate.State
 	var names []string
 	for _, binding := range a.bindings(registry) {
 		options := a.gatewayOptions(binding)
@@ -30,7 +30,7 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Stor
 			continue
 		}
 		names = append(names, target.Name)
-		state := gatewaystate.SaveGatewayState(ctx, gatewaystate.SaveGateway{
+		state := gatewaystate.Save(ctx, gatewaystate.Saving{
 			Store: st, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(ctx, options, target), Label: o.label, Extra: a.providerProfiles(ctx, views, target.Name),
 			Recipients: o.capture.encryptTo, Plain: o.capture.allowPlaintext, Skipped: o.skip.codes,
 			Versions: versionsOf(views)(sandbox.Sandbox{Gateway: target.Name}),
@@ -43,7 +43,7 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Stor
 		}
 		states = append(states, state)
 	}
-	return gatewaystate.CollectGatewayStates(states)
+	return gatewaystate.Collect(states)
 }
 
 // providerProfiles are the profiles that the CLI can export; none where no gateway may be asked.
@@ -64,11 +64,11 @@ func (a *app) providerProfiles(ctx context.Context, views []view, name string) m
 }
 
 // renderGatewayStates says what of the gateways is saved, and which keys are not.
-func renderGatewayStates(a *app, states *gatewaystate.GatewayStates) {
+func renderGatewayStates(a *app, states *gatewaystate.States) {
 	if states == nil {
 		return
 	}
-	for _, s := range append([]gatewaystate.GatewayState{states.GatewayState}, states.Others...) {
+	for _, s := range append([]gatewaystate.State{states.State}, states.Others...) {
 		if s.Backup == nil {
 			continue
 		}
@@ -98,7 +98,7 @@ func (o *restoreOptions) restoreGatewayState(ctx context.Context) (*answer, erro
 	options := a.gatewayOptions(sandbox.Binding{})
 	options.Gateway = o.gatewayState
 	target := gateway.ChooseTarget(ctx, options)
-	request := gatewaystate.RestoreGateway{
+	request := gatewaystate.Restoring{
 		Store: store, Backup: b, Identities: identities, Places: gateway.StatePlaces(ctx, options, target), DryRun: o.dryRun,
 		Stopped: func(ctx context.Context) error { return gateway.CheckStopped(ctx, options, target) },
 	}
@@ -113,16 +113,16 @@ func (o *restoreOptions) restoreGatewayState(ctx context.Context) (*answer, erro
 		return nil, err
 	}
 	defer func() { _ = lock.Unlock() }() // the kernel takes it back in any case
-	restored, err := gatewaystate.RestoreGatewayState(ctx, request)
+	restored, err := gatewaystate.Restore(ctx, request)
 	found := &answer{result: restored, text: func(a *app) { renderGatewayRestored(a, restored) }}
-	if running, ok := errors.AsType[*gatewaystate.GatewayRunningError](err); ok {
+	if running, ok := errors.AsType[*gatewaystate.RunningError](err); ok {
 		return found, &Failure{Code: ExitRefused, Kind: "internal", Err: fmt.Errorf("gateway %q: %w", o.gatewayState, running), Hint: "stop the gateway, then run this command again"}
 	}
 	return found, err
 }
 
 // agreeToState refuses under a running gateway before it asks whether what is there may be replaced.
-func (o *restoreOptions) agreeToState(ctx context.Context, request gatewaystate.RestoreGateway) error {
+func (o *restoreOptions) agreeToState(ctx context.Context, request gatewaystate.Restoring) error {
 	a := o.app
 	if err := request.Stopped(ctx); err != nil || o.dryRun || o.yes {
 		return nil // the restore itself says so
@@ -142,7 +142,7 @@ func gatewayStateMissing(name string, err error) error {
 	return &Failure{Code: ExitNotFound, Kind: "not_found", Err: fmt.Errorf("there is no such saved state of gateway %q", name), Hint: "sandkeeper backups list shows what there is"}
 }
 
-func renderGatewayRestored(a *app, r gatewaystate.GatewayRestored) {
+func renderGatewayRestored(a *app, r gatewaystate.Restored) {
 	verb := "put back"
 	if r.DryRun {
 		verb = "would put back"

@@ -58,7 +58,7 @@ func (a *app) tellLeftAlone(what string, left []error) {
 // tellRestores brings back the containers of restores that were killed, and says which homes are half done and how they become whole.
 func (a *app) tellRestores(ctx context.Context, dir string) {
 	shelf := journal.Restores(dir)
-	found, left := restore.RecoverRestores(ctx, shelf, restore.RestartDialer(a.Env))
+	found, left := restore.Recover(ctx, shelf, restore.RestartDialer(a.Env))
 	a.tellLeftAlone("a restore", left)
 	for _, i := range found {
 		switch {

@@ -15,7 +15,7 @@ import (
 // takeBackGatewayStates undoes restores of gateways' state that were killed, so that no gateway is started on half of one. Under a
 // gateway that runs nothing is moved.
 func (a *app) takeBackGatewayStates(ctx context.Context, dir string) {
-	found, left := gatewaystate.RecoverGatewayStates(ctx, journal.StateRestores(dir), a.stopped)
+	found, left := gatewaystate.Recover(ctx, journal.StateRestores(dir), a.stopped)
 	a.tellLeftAlone("a restore of a gateway's state", left)
 	for _, i := range found {
 		switch {

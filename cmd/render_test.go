@@ -139,22 +139,22 @@ Nothing was changed. To rebuild the stale ones: sandkeeper upgrade-sandboxes
 
 func TestRenderRestoreClaimsOnlyWhatWasDone(t *testing.T) {
 	for name, tc := range map[string]struct {
-		summary restore.RestoreSummary
+		summary restore.Summary
 		want    string
 	}{
 		"done": {
-			restore.RestoreSummary{
+			restore.Summary{
 				Sandbox: "beta", From: "alpha", Backup: "id1", Done: true, Files: 2, Bytes: 1500, Previous: "id2",
 				Missing: []archive.Exclusion{{Path: ".env", Reason: "a credential"}},
 			},
 			"to be entered again: .env (a credential)\nRestored beta from backup id1: 2 files, 1.5 kB, read back and compared.\nWhat was there before is kept as backup id2.\n",
 		},
 		"dry": {
-			restore.RestoreSummary{Sandbox: "beta", From: "alpha", Backup: "id1", DryRun: true, Added: []string{"a"}, Changed: []string{"b"}, Removed: []string{"c", "d"}, Kept: []string{"e"}},
+			restore.Summary{Sandbox: "beta", From: "alpha", Backup: "id1", DryRun: true, Added: []string{"a"}, Changed: []string{"b"}, Removed: []string{"c", "d"}, Kept: []string{"e"}},
 			"would add: a\nwould change: b\nwould remove: c\nwould remove: d\nleft as it is, not in the backup: e\n" +
 				"Dry run: backup id1 of alpha into beta: 1 to add, 1 to change, 2 to remove. Nothing was changed.\n",
 		},
-		"broken off": {restore.RestoreSummary{Sandbox: "beta", Backup: "id1", Warnings: []string{"it stopped half way"}}, "warning: it stopped half way\n"},
+		"broken off": {restore.Summary{Sandbox: "beta", Backup: "id1", Warnings: []string{"it stopped half way"}}, "warning: it stopped half way\n"},
 	} {
 		a, out := screen()
 		renderRestore(a, tc.summary)

@@ -114,12 +114,12 @@ func (o *restoreOptions) find(st *store.Store) (store.Backup, error) {
 
 // target finds the sandbox to restore into: by its container where there is one, so that neither a gateway is needed nor trusted;
 // else through its gateway, after the preflight.
-func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.RestoreRequest, error) {
+func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Request, error) {
 	a, name := o.app, o.name
 	if o.to != "" {
 		name = o.to
 	}
-	request := restore.RestoreRequest{Scope: restore.Scope(o.scope), DryRun: o.dryRun, Consent: o.yes, Stall: o.stall}
+	request := restore.Request{Scope: restore.Scope(o.scope), DryRun: o.dryRun, Consent: o.yes, Stall: o.stall}
 	registry, err := a.readRegistry()
 	if err != nil {
 		return request, err
@@ -136,7 +136,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Res
 	return o.targetByGateway(ctx, request, registry, name, found)
 }
 
-func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.RestoreRequest, registry sandbox.Registry, name string, found *answer) (restore.RestoreRequest, error) {
+func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Request, registry sandbox.Registry, name string, found *answer) (restore.Request, error) {
 	a := o.app
 	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + o.name}
 	views := a.vet(ctx, action, a.bindings(registry))
@@ -183,7 +183,7 @@ func named(inventory sandbox.Inventory, name string) (sandbox.Sandbox, bool) {
 	return matches[0], true
 }
 
-func (o *restoreOptions) restore(ctx context.Context, request restore.RestoreRequest, found *answer) error {
+func (o *restoreOptions) restore(ctx context.Context, request restore.Request, found *answer) error {
 	a := o.app
 	if !request.DryRun {
 		lock, err := o.lock(&request)
@@ -221,14 +221,14 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.RestoreReq
 
 // lock takes the backup's store. From one that cannot be written a restore is made all the same: what it replaces is then kept in a store
 // of its own, which is locked instead.
-func (o *restoreOptions) lock(request *restore.RestoreRequest) (*store.Lock, error) {
+func (o *restoreOptions) lock(request *restore.Request) (*store.Lock, error) {
 	command := "restore " + o.name
 	lock, err := request.Store.Lock(command)
 	readOnly := errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission)
 	if !readOnly || o.app.stateDir() == "" {
 		return lock, err
 	}
-	request.Keep, err = store.OpenStore(filepath.Join(o.app.stateDir(), "replaced"), store.StoreOptions{Tool: version().Version, UID: o.app.UID})
+	request.Keep, err = store.Open(filepath.Join(o.app.stateDir(), "replaced"), store.Options{Tool: version().Version, UID: o.app.UID})
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // renderRestore says what was done, or would be, and what is not back.
-func renderRestore(a *app, s restore.RestoreSummary) {
+func renderRestore(a *app, s restore.Summary) {
 	for _, warning := range s.Warnings {
 		a.printf("warning: %s", warning)
 	}

@@ -75,19 +75,19 @@ func (g *Gateways) Recipe(ctx context.Context, gateway, name string) (Recipe, er
 }
 
 // ManifestRecipe is the part of a recipe that a backup's manifest keeps: labels, names and the policy, never values of the environment.
-func (g *Gateways) ManifestRecipe(ctx context.Context, sb sandbox.Sandbox) (archive.Recipe, error) {
+func (g *Gateways) ManifestRecipe(ctx context.Context, sb sandbox.Sandbox) (archive.Origin, error) {
 	api, err := g.API(ctx, sb.Gateway)
 	if err != nil {
-		return archive.Recipe{}, err
+		return archive.Origin{}, err
 	}
 	r, err := (&API{API: api.In(sb.Workspace)}).Recipe(ctx, sb.Name)
 	if err != nil {
-		return archive.Recipe{}, err
+		return archive.Origin{}, err
 	}
 	if sb.ID != "" && r.SandboxID != sb.ID {
-		return archive.Recipe{}, fmt.Errorf("gateway %q has another sandbox under the name %q: id %s, not %s", sb.Gateway, sb.Name, r.SandboxID, sb.ID)
+		return archive.Origin{}, fmt.Errorf("gateway %q has another sandbox under the name %q: id %s, not %s", sb.Gateway, sb.Name, r.SandboxID, sb.ID)
 	}
-	kept := archive.Recipe{Labels: r.Labels, Env: r.EnvNames, Providers: r.Providers}
+	kept := archive.Origin{Labels: r.Labels, Env: r.EnvNames, Providers: r.Providers}
 	if len(r.Policy) > 0 {
 		kept.Policy, err = json.Marshal(map[string][]byte{"protobuf": r.Policy}) // as the gateway encodes it, in base64
 	}

@@ -125,9 +125,9 @@ func notSaved(name string, s backup.Summary) error {
 	return fmt.Errorf("sandbox %q was not backed up: %s", name, o.Reason)
 }
 
-func (b *Backups) request(sb sandbox.Sandbox, id string) (restore.RestoreRequest, error) {
+func (b *Backups) request(sb sandbox.Sandbox, id string) (restore.Request, error) {
 	saved, err := b.Store.Find(sb.Name, id)
-	return restore.RestoreRequest{
+	return restore.Request{
 		Store: b.Store, Backup: saved, Identities: b.Identities, Target: sb, Engine: b.Engine, CLI: b.CLI,
 		Scope: restore.ScopeFull, Consent: true, Stall: b.Stall, Progress: b.Progress, Journal: b.Restoring,
 	}, err
@@ -155,7 +155,7 @@ func (b *Backups) Restore(ctx context.Context, sb sandbox.Sandbox, id string) er
 // alone hinders at most the sandbox that it is about.
 func (b *Backups) recover(ctx context.Context) {
 	if b.Restoring != "" {
-		restore.RecoverRestores(ctx, journal.Restores(b.Restoring), func(context.Context, string) (restore.Restarter, error) { return b.Engine, nil })
+		restore.Recover(ctx, journal.Restores(b.Restoring), func(context.Context, string) (restore.Restarter, error) { return b.Engine, nil })
 	}
 }
 
@@ -164,7 +164,7 @@ func (b *Backups) Sweep(name string) error {
 	if b.Restoring == "" {
 		return nil
 	}
-	return restore.DropRestores(journal.Restores(b.Restoring), name)
+	return restore.Drop(journal.Restores(b.Restoring), name)
 }
 
 // Compare reads the home and the backup, and holds every entry and every byte against each other.

@@ -20,7 +20,7 @@ func TestRoomThatTheOperatorSkipsIsNotAskedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	full, err := store.OpenStore(f.backups.Store.Root(), store.StoreOptions{Free: func(string) (int64, error) { return 10, nil }})
+	full, err := store.Open(f.backups.Store.Root(), store.Options{Free: func(string) (int64, error) { return 10, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

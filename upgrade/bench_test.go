@@ -79,7 +79,7 @@ type fitted struct {
 
 func fit(ctx context.Context, folder, engineHost, socket string, point func(string)) (*fitted, error) {
 	engine, _ := engine.Dial(ctx, engine.Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + engineHost}), Timeout: 5 * time.Second})
-	store, err := store.OpenStore(filepath.Join(folder, "backups"), store.StoreOptions{})
+	store, err := store.Open(filepath.Join(folder, "backups"), store.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -46,8 +46,8 @@ func (e *EntryError) Error() string { return fmt.Sprintf("entry %q: %v", e.Path,
 // Unwrap gives what was seen.
 func (e *EntryError) Unwrap() error { return e.Err }
 
-// NewArchive begins an archive whose bytes go to frames. bare, for an encrypted one, takes no digests of content.
-func NewArchive(ctx context.Context, frames *frameWriter, bare bool) *Archive {
+// New begins an archive whose bytes go to frames. bare, for an encrypted one, takes no digests of content.
+func New(ctx context.Context, frames *frameWriter, bare bool) *Archive {
 	return &Archive{
 		ctx: ctx, tar: tar.NewWriter(frames), Frames: frames, bare: bare,
 		Entries: []Entry{}, Kinds: map[string]byte{}, lost: map[string]bool{}, buffer: make([]byte, 256<<10),

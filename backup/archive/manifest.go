@@ -36,7 +36,7 @@ type Manifest struct {
 	Agent         string   `json:"agent,omitempty"` // openclaw, hermes, …
 	Home          string   `json:"home"`            // what the archive's paths are relative to, as the sandbox sees it
 	Container     string   `json:"container,omitempty"`
-	Recipe        *Recipe  `json:"recipe,omitempty"`
+	Recipe        *Origin  `json:"recipe,omitempty"`
 	SkippedChecks []string `json:"skippedChecks,omitempty"`
 
 	Started           time.Time         `json:"started"`
@@ -70,8 +70,8 @@ type Image struct {
 	Digest    string `json:"digest,omitempty"`
 }
 
-// Recipe is what is needed to make the sandbox again. Of the environment only names are kept, never values.
-type Recipe struct {
+// Origin is what is needed to make the sandbox again. Of the environment only names are kept, never values.
+type Origin struct {
 	Labels    map[string]string `json:"labels,omitempty"`
 	Env       []string          `json:"env,omitempty"`
 	Providers []string          `json:"providers,omitempty"`

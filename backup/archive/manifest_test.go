@@ -15,7 +15,7 @@ func sampleManifest() *Manifest {
 	return &Manifest{
 		Schema: Schema, ID: "20261121T101500Z-1f3a", Sandbox: "alpha", Inventory: "containers", Home: "/sandbox", Tool: "1.2.3",
 		Versions: Versions{CLI: "0.0.37"}, Started: time.Date(2026, 11, 21, 10, 15, 0, 0, time.UTC), Consistency: ConsistencyPaused, Secrets: SecretsExclude,
-		Recipe:  &Recipe{Labels: map[string]string{"a": "b"}, Env: []string{"PATH"}, Policy: json.RawMessage(`{"x":1}`)},
+		Recipe:  &Origin{Labels: map[string]string{"a": "b"}, Env: []string{"PATH"}, Policy: json.RawMessage(`{"x":1}`)},
 		Archive: ArchiveFile{File: ArchiveName, Bytes: 10, SHA256: "ab"}, Content: Content{Entries: 2}, Exclusions: []Exclusion{{Path: "p", Kind: LeftOutOther, Reason: "r"}},
 		Index: &Index{Frames: []Frame{{Raw: 1, Size: 10}}, Entries: []Entry{{Path: ".", Type: "dir", Mode: 0o755}, {Path: "\uFFFD", Raw: []byte{0xe9}, Type: "file"}}},
 	}

@@ -32,12 +32,12 @@ type Reader struct {
 	want   ArchiveFile
 }
 
-// OpenArchive reads the archive of the backup in the folder dir, whose manifest is m.
-func OpenArchive(ctx context.Context, dir string, m *Manifest, o OpenOptions) (*Reader, error) {
+// Open reads the archive of the backup in the folder dir, whose manifest is m.
+func Open(ctx context.Context, dir string, m *Manifest, o OpenOptions) (*Reader, error) {
 	if m.Index == nil {
 		return nil, Damagef(DamageManifest, ManifestName, "it has no index")
 	}
-	f, err := OpenArchiveFile(dir, m)
+	f, err := OpenFile(dir, m)
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +53,8 @@ func OpenArchive(ctx context.Context, dir string, m *Manifest, o OpenOptions) (*
 	return &Reader{tar: tar.NewReader(frames), Frames: frames, file: f, source: source, want: m.Archive}, nil
 }
 
-// OpenArchiveFile opens the archive and compares its length.
-func OpenArchiveFile(dir string, m *Manifest) (*os.File, error) {
+// OpenFile opens the archive and compares its length.
+func OpenFile(dir string, m *Manifest) (*os.File, error) {
 	f, err := disk.OpenPlain(filepath.Join(dir, m.Archive.File))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, Damagef(DamageArchiveMissing, m.Archive.File, "it is missing")

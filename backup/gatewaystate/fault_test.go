@@ -73,7 +73,7 @@ func TestGatewayStateOfALiveDatabaseAndOfNone(t *testing.T) {
 	if got := h.save(t, nil); got.Status != "failed" || got.Backup == nil || !strings.Contains(got.Reason, "its database is not saved") {
 		t.Errorf("a foreign database: %+v", got)
 	}
-	if got := h.save(t, func(s *SaveGateway) { s.Places = nil }); got.Status != "skipped" || got.Reason == "" {
+	if got := h.save(t, func(s *Saving) { s.Places = nil }); got.Status != "skipped" || got.Reason == "" {
 		t.Errorf("nothing there: %+v", got)
 	}
 	lock, err := h.store.Gateways().Lock("another")

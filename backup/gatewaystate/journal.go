@@ -97,22 +97,22 @@ func exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// GatewayInterruption is a restore of a gateway's state that was killed.
-type GatewayInterruption struct {
+// Interruption is a restore of a gateway's state that was killed.
+type Interruption struct {
 	journal.StateRestore
 	Err error // it could not be taken back, for the gateway runs or a file could not be moved; the next run tries again
 }
 
-// RecoverGatewayStates takes back what dead restores of gateways' states left, by the records on the shelf: every file is as it was
+// Recover takes back what dead restores of gateways' states left, by the records on the shelf: every file is as it was
 // before. stopped says why that gateway may be running; under one that runs nothing is moved. Records that are left alone are in the
 // second list, each with the reason.
-func RecoverGatewayStates(ctx context.Context, shelf journal.Shelf[journal.StateRestore], stopped func(ctx context.Context, gateway string) error) (found []GatewayInterruption, left []error) {
+func Recover(ctx context.Context, shelf journal.Shelf[journal.StateRestore], stopped func(ctx context.Context, gateway string) error) (found []Interruption, left []error) {
 	for record, err := range shelf.Abandoned() {
 		if err != nil {
 			left = append(left, err)
 			continue
 		}
-		i := GatewayInterruption{StateRestore: record.Value}
+		i := Interruption{StateRestore: record.Value}
 		if i.Placing {
 			i.Err = stopped(ctx, i.Gateway)
 		}

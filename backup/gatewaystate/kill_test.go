@@ -38,7 +38,7 @@ func gatewayVictim(o gatewayOrder) error {
 		}
 		return errors.Join(problems...)
 	}
-	store, err := store.OpenStore(o.Root, store.StoreOptions{UID: os.Getuid()})
+	store, err := store.Open(o.Root, store.Options{UID: os.Getuid()})
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func gatewayVictim(o gatewayOrder) error {
 	if err != nil {
 		return err
 	}
-	_, err = RestoreGatewayState(context.Background(), RestoreGateway{Store: store, Backup: b, Places: o.Places, Stopped: stopped, Journal: o.Journal, step: step})
+	_, err = Restore(context.Background(), Restoring{Store: store, Backup: b, Places: o.Places, Stopped: stopped, Journal: o.Journal, step: step})
 	return err
 }
 
@@ -90,7 +90,7 @@ func TestKillGatewayRestoreAtEveryStep(t *testing.T) {
 		for order.Step = 1; died && backuptest.Killed(t, "gateway-restore", order); order.Step++ { // each is killed one step later than the one before
 		}
 		shelf := journal.StateRestores(order.Journal)
-		found, named := RecoverGatewayStates(t.Context(), shelf, func(context.Context, string) error { return nil })
+		found, named := Recover(t.Context(), shelf, func(context.Context, string) error { return nil })
 		if len(named) != 0 || len(found) > 1 || len(found) == 1 && found[0].Err != nil {
 			t.Fatalf("step %d: %+v, %v", step, found, named)
 		}
@@ -124,7 +124,7 @@ func TestKilledGatewayRestoreUnderARunningGateway(t *testing.T) {
 	running := func(context.Context, string) error { return errors.New("it runs as process 7") }
 	half := h.files(t)
 	shelf := journal.StateRestores(order.Journal)
-	found, named := RecoverGatewayStates(t.Context(), shelf, running)
+	found, named := Recover(t.Context(), shelf, running)
 	if len(named) != 0 || len(found) != 1 || found[0].Err == nil || !cmp.Equal(half, h.files(t)) {
 		t.Fatalf("%+v, %v", found, named)
 	}
@@ -138,7 +138,7 @@ func TestKilledGatewayRestoreUnderARunningGateway(t *testing.T) {
 	backuptest.Must(t, os.WriteFile(moved, []byte("written by the gateway"), 0o600))
 	coarse := entry.At.Add(-4 * time.Millisecond) // a file system's clock may be behind
 	backuptest.Must(t, os.Chtimes(moved, coarse, coarse))
-	found, named = RecoverGatewayStates(t.Context(), shelf, func(context.Context, string) error { return nil })
+	found, named = Recover(t.Context(), shelf, func(context.Context, string) error { return nil })
 	if len(named) != 0 || len(found) != 1 || found[0].Err != nil {
 		t.Fatalf("%+v, %v", found, named)
 	}
@@ -165,7 +165,7 @@ func TestKilledGatewayRestoreLeavesTheLogOfAnOldDatabase(t *testing.T) {
 			continue
 		}
 		h.put(t, log, "committed since")
-		if _, named := RecoverGatewayStates(t.Context(), shelf, func(context.Context, string) error { return nil }); len(named) != 0 {
+		if _, named := Recover(t.Context(), shelf, func(context.Context, string) error { return nil }); len(named) != 0 {
 			t.Fatal(named)
 		}
 		if h.read(t, db) != "another database" || h.read(t, log) != "committed since" {
@@ -187,7 +187,7 @@ func TestLivingGatewayRestoreIsLeftAlone(t *testing.T) {
 	record, err := shelf.Own(t.Context(), journal.Key("nemoclaw", "")) // as if it were alive
 	backuptest.Must(t, err)
 	half := h.files(t)
-	found, named := RecoverGatewayStates(t.Context(), shelf, func(context.Context, string) error { return nil })
+	found, named := Recover(t.Context(), shelf, func(context.Context, string) error { return nil })
 	if _, held := errors.AsType[*journal.HeldError](errors.Join(named...)); !held || len(found) != 0 || !cmp.Equal(half, h.files(t)) {
 		t.Errorf("%+v, %v: %s", found, named, cmp.Diff(half, h.files(t)))
 	}
@@ -197,7 +197,7 @@ func TestLivingGatewayRestoreIsLeftAlone(t *testing.T) {
 		t.Errorf("a second restore: %v: %s", err, cmp.Diff(half, h.files(t)))
 	}
 	backuptest.Must(t, record.Close())
-	if found, named := RecoverGatewayStates(t.Context(), shelf, func(context.Context, string) error { return nil }); len(found) != 1 || found[0].Err != nil || len(named) != 0 {
+	if found, named := Recover(t.Context(), shelf, func(context.Context, string) error { return nil }); len(found) != 1 || found[0].Err != nil || len(named) != 0 {
 		t.Errorf("once its run is dead: %+v, %v", found, named)
 	}
 }

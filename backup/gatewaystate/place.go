@@ -22,14 +22,14 @@ import (
 type placing struct {
 	record *journal.Record[journal.StateRestore] // nil: nothing is written
 	entry  stateFiles
-	result *GatewayRestored
+	result *Restored
 	dry    bool
 	step   func()
 }
 
 // placing takes the gateway's record, and takes back what a killed restore has left. A restore that lives is left alone:
 // *journal.HeldError.
-func (r RestoreGateway) placing(ctx context.Context, result *GatewayRestored) (*placing, error) {
+func (r Restoring) placing(ctx context.Context, result *Restored) (*placing, error) {
 	p := &placing{result: result, dry: r.DryRun, step: r.step}
 	p.entry.StateRestore = journal.StateRestore{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, At: time.Now().UTC().Truncate(time.Second)}
 	if p.step == nil {

@@ -17,8 +17,8 @@ import (
 	"sandkeeper/gateway"
 )
 
-// RestoreGateway says which state to put back, and where.
-type RestoreGateway struct {
+// Restoring says which state to put back, and where.
+type Restoring struct {
 	Store      *store.Store // that of the sandboxes
 	Backup     store.Backup
 	Identities archive.Identities
@@ -32,8 +32,8 @@ type RestoreGateway struct {
 	step func() // tests: called before every change of a file
 }
 
-// GatewayRestored is what became of it.
-type GatewayRestored struct {
+// Restored is what became of it.
+type Restored struct {
 	Gateway  string              `json:"gateway"`
 	Backup   string              `json:"backup"`
 	DryRun   bool                `json:"dryRun,omitempty"`
@@ -44,14 +44,14 @@ type GatewayRestored struct {
 	Ignored  []string            `json:"ignored"`  // entries of the backup that have no place on this host
 }
 
-// RestoreGatewayState puts a gateway's state back while that gateway is stopped. The backup is verified to its last byte first. All
+// Restore puts a gateway's state back while that gateway is stopped. The backup is verified to its last byte first. All
 // files are written beside their places, then put in place one after the other; what was there is kept aside, and comes back when
 // one of them cannot be put in place, or, by the journal and RecoverGatewayStates, when this process is killed meanwhile.
-func RestoreGatewayState(ctx context.Context, r RestoreGateway) (result GatewayRestored, err error) {
-	result = GatewayRestored{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, DryRun: r.DryRun, Restored: []string{}, Kept: []string{}, Missing: []archive.Exclusion{}, Ignored: []string{}}
+func Restore(ctx context.Context, r Restoring) (result Restored, err error) {
+	result = Restored{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, DryRun: r.DryRun, Restored: []string{}, Kept: []string{}, Missing: []archive.Exclusion{}, Ignored: []string{}}
 	st := r.Store.Gateways()
 	if err := r.Stopped(ctx); err != nil {
-		return result, &GatewayRunningError{Err: err}
+		return result, &RunningError{Err: err}
 	}
 	done, err := st.VerifyWith(ctx, r.Backup, store.VerifyOptions{ReadData: true, Identities: r.Identities})
 	if err != nil {
@@ -77,7 +77,7 @@ func RestoreGatewayState(ctx context.Context, r RestoreGateway) (result GatewayR
 }
 
 // databaseHasPlace gives an error when the backup has a database and where it belongs cannot be told.
-func (r RestoreGateway) databaseHasPlace() error {
+func (r Restoring) databaseHasPlace() error {
 	m, err := r.Store.Gateways().Load(r.Backup)
 	if err != nil {
 		return err
@@ -92,29 +92,29 @@ func (r RestoreGateway) databaseHasPlace() error {
 }
 
 // place stages every file and puts all of them in place, or none.
-func (r RestoreGateway) place(ctx context.Context, store *store.Store, put *placing) error {
+func (r Restoring) place(ctx context.Context, store *store.Store, put *placing) error {
 	if err := r.stage(ctx, store, put); err != nil || r.DryRun {
 		return err
 	}
 	if err := r.Stopped(ctx); err != nil { // it may have been started while the backup was read
-		return &GatewayRunningError{Err: err}
+		return &RunningError{Err: err}
 	}
 	return put.commit()
 }
 
-// GatewayRunningError says that a gateway's state cannot be put back under it.
-type GatewayRunningError struct{ Err error }
+// RunningError says that a gateway's state cannot be put back under it.
+type RunningError struct{ Err error }
 
 // Error says what was seen.
-func (e *GatewayRunningError) Error() string {
+func (e *RunningError) Error() string {
 	return "its state is put back only while it is stopped: " + e.Err.Error()
 }
 
 // Unwrap gives what was seen.
-func (e *GatewayRunningError) Unwrap() error { return e.Err }
+func (e *RunningError) Unwrap() error { return e.Err }
 
 // stage writes every entry beside its place.
-func (r RestoreGateway) stage(ctx context.Context, store *store.Store, put *placing) error {
+func (r Restoring) stage(ctx context.Context, store *store.Store, put *placing) error {
 	m, err := store.Load(r.Backup)
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (r RestoreGateway) stage(ctx context.Context, store *store.Store, put *plac
 	if err := put.plan(m, r.Places); err != nil {
 		return err
 	}
-	reader, err := archive.OpenArchive(ctx, r.Backup.Dir, m, archive.OpenOptions{Identities: r.Identities})
+	reader, err := archive.Open(ctx, r.Backup.Dir, m, archive.OpenOptions{Identities: r.Identities})
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (r RestoreGateway) stage(ctx context.Context, store *store.Store, put *plac
 
 // checkLayout refuses when the database that was saved is another file than the one that would be replaced, and both are on this host:
 // then the gateway that was saved was started with another one than its next start would open.
-func (r RestoreGateway) checkLayout(content io.Reader) error {
+func (r Restoring) checkLayout(content io.Reader) error {
 	var layout map[string]string
 	if err := json.NewDecoder(content).Decode(&layout); err != nil {
 		return fmt.Errorf("the backup's %s is not readable: %w", layoutName, err)

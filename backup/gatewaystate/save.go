@@ -36,8 +36,8 @@ const (
 	maxStateFiles = 5000
 )
 
-// SaveGateway says whose state to save, and how.
-type SaveGateway struct {
+// Saving says whose state to save, and how.
+type Saving struct {
 	Store      *store.Store // that of the sandboxes
 	Name       string
 	Home       string // of the user: links in it are not followed out of it
@@ -50,8 +50,8 @@ type SaveGateway struct {
 	Skipped    []string // checks that were skipped
 }
 
-// GatewayState is what became of saving a gateway's state.
-type GatewayState struct {
+// State is what became of saving a gateway's state.
+type State struct {
 	Gateway string              `json:"gateway"`
 	Status  string              `json:"status"` // backed_up, failed, skipped
 	Reason  string              `json:"reason"`
@@ -61,9 +61,9 @@ type GatewayState struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// SaveGatewayState saves what it takes to build a gateway again. It never fails a run: what went wrong is in the result.
-func SaveGatewayState(ctx context.Context, r SaveGateway) GatewayState {
-	result := GatewayState{Gateway: r.Name, Status: string(store.Skipped)}
+// Save saves what it takes to build a gateway again. It never fails a run: what went wrong is in the result.
+func Save(ctx context.Context, r Saving) State {
+	result := State{Gateway: r.Name, Status: string(store.Skipped)}
 	if !slices.ContainsFunc(r.Places, there) {
 		result.Reason = "nothing of it is on this host"
 		return result
@@ -101,7 +101,7 @@ func there(p gateway.Place) bool {
 	return err == nil
 }
 
-func (r SaveGateway) save(ctx context.Context, unfinished *[]string) (b store.Backup, err error) {
+func (r Saving) save(ctx context.Context, unfinished *[]string) (b store.Backup, err error) {
 	st := r.Store.Gateways()
 	lock, err := st.Lock("backup-all")
 	if err != nil {
@@ -117,7 +117,7 @@ func (r SaveGateway) save(ctx context.Context, unfinished *[]string) (b store.Ba
 		m.Secrets = archive.SecretsExclude
 	}
 	b, err = st.Create(ctx, store.NewBackup{Manifest: m, Recipients: r.Recipients}, func(ctx context.Context, a *archive.Archive) error {
-		return stateWriter{SaveGateway: r, ctx: ctx, archive: a, exposed: exposed, unfinished: unfinished}.write()
+		return stateWriter{Saving: r, ctx: ctx, archive: a, exposed: exposed, unfinished: unfinished}.write()
 	})
 	if err != nil {
 		return b, err
@@ -127,7 +127,7 @@ func (r SaveGateway) save(ctx context.Context, unfinished *[]string) (b store.Ba
 
 // exposed says why credentials cannot be written: they would lie in plain text where others can read them. In a folder that only its owner
 // can look into, on a disk of this host, they are as safe as beside the gateway itself.
-func (r SaveGateway) exposed(st *store.Store) error {
+func (r Saving) exposed(st *store.Store) error {
 	if len(r.Recipients) > 0 || r.Plain {
 		return nil
 	}
@@ -136,7 +136,7 @@ func (r SaveGateway) exposed(st *store.Store) error {
 
 // stateWriter adds a gateway's state to an archive.
 type stateWriter struct {
-	SaveGateway
+	Saving
 	ctx     context.Context
 	archive *archive.Archive
 	exposed error // why credentials are left out; nil saves them
@@ -297,22 +297,22 @@ func sortedKeys(m map[string][]byte) []string {
 	return keys
 }
 
-// GatewayStates is what became of the state of every gateway of a run: the one most in need of attention, and the others.
-type GatewayStates struct {
-	GatewayState
-	Others []GatewayState `json:"others,omitempty"`
+// States is what became of the state of every gateway of a run: the one most in need of attention, and the others.
+type States struct {
+	State
+	Others []State `json:"others,omitempty"`
 }
 
-// CollectGatewayStates puts failed ones first; nil for none.
-func CollectGatewayStates(states []GatewayState) *GatewayStates {
+// Collect puts failed ones first; nil for none.
+func Collect(states []State) *States {
 	if len(states) == 0 {
 		return nil
 	}
 	sorted := slices.Clone(states)
-	slices.SortStableFunc(sorted, func(a, b GatewayState) int { return rank(a) - rank(b) })
-	return &GatewayStates{GatewayState: sorted[0], Others: sorted[1:]}
+	slices.SortStableFunc(sorted, func(a, b State) int { return rank(a) - rank(b) })
+	return &States{State: sorted[0], Others: sorted[1:]}
 }
 
-func rank(s GatewayState) int {
+func rank(s State) int {
 	return slices.Index([]string{string(store.Failed), string(store.BackedUp), string(store.Skipped)}, s.Status)
 }

@@ -57,7 +57,7 @@ func newGatewayHost(t *testing.T) gatewayHost {
 		}
 	}
 	h.db = db
-	h.store, err = store.OpenStore(filepath.Join(h.home, "backups"), store.StoreOptions{UID: os.Getuid()})
+	h.store, err = store.Open(filepath.Join(h.home, "backups"), store.Options{UID: os.Getuid()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,25 +88,25 @@ func (h gatewayHost) read(t *testing.T, name string) string {
 	return string(content)
 }
 
-func (h gatewayHost) save(t *testing.T, change func(*SaveGateway)) GatewayState {
+func (h gatewayHost) save(t *testing.T, change func(*Saving)) State {
 	t.Helper()
-	s := SaveGateway{Store: h.store, Name: "nemoclaw", Home: h.home, Places: h.places, Extra: map[string][]byte{"providers/x.yaml": []byte("id: x\n")}}
+	s := Saving{Store: h.store, Name: "nemoclaw", Home: h.home, Places: h.places, Extra: map[string][]byte{"providers/x.yaml": []byte("id: x\n")}}
 	if change != nil {
 		change(&s)
 	}
-	return SaveGatewayState(t.Context(), s)
+	return Save(t.Context(), s)
 }
 
 func stopped(context.Context) error { return nil }
 
 // restore puts the latest state back.
-func (h gatewayHost) restore(t *testing.T, ids archive.Identities, isStopped func(context.Context) error) (GatewayRestored, error) {
+func (h gatewayHost) restore(t *testing.T, ids archive.Identities, isStopped func(context.Context) error) (Restored, error) {
 	t.Helper()
 	b, err := h.store.Gateways().Find("nemoclaw", store.Latest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return RestoreGatewayState(t.Context(), RestoreGateway{Store: h.store, Backup: b, Identities: ids, Places: h.places, Stopped: isStopped})
+	return Restore(t.Context(), Restoring{Store: h.store, Backup: b, Identities: ids, Places: h.places, Stopped: isStopped})
 }
 
 func (h gatewayHost) state(t *testing.T) (n int64) {
@@ -230,11 +230,11 @@ func TestGatewayStateComesBackWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
-		change func(*SaveGateway)
+		change func(*Saving)
 		ids    archive.Identities
 	}{
-		"encrypted":  {func(s *SaveGateway) { s.Recipients = []string{key.Recipient().String()} }, archive.Identities{key}},
-		"plain text": {func(s *SaveGateway) { s.Plain = true }, nil},
+		"encrypted":  {func(s *Saving) { s.Recipients = []string{key.Recipient().String()} }, archive.Identities{key}},
+		"plain text": {func(s *Saving) { s.Plain = true }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newGatewayHost(t)
@@ -291,7 +291,7 @@ func TestGatewayStateIsNotPutBackUnderARunningGateway(t *testing.T) {
 		},
 	} {
 		r, err := h.restore(t, nil, isStopped)
-		if _, running := errors.AsType[*GatewayRunningError](err); !running || r.Done {
+		if _, running := errors.AsType[*RunningError](err); !running || r.Done {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 		if got := h.read(t, ".config/openshell/gateway.toml"); got != "new" || before == "new" {

@@ -18,8 +18,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// RestoreRequest says what to put where. Store, Backup, Target and the Target's way in (Engine or CLI) must be there.
-type RestoreRequest struct {
+// Request says what to put where. Store, Backup, Target and the Target's way in (Engine or CLI) must be there.
+type Request struct {
 	Store      *store.Store
 	Backup     store.Backup
 	Identities archive.Identities // private keys, for encrypted backups
@@ -43,8 +43,8 @@ type RestoreRequest struct {
 	containers home.EngineReach // tests; else made from Engine
 }
 
-// RestoreSummary is what a restore did, or in a dry run would do.
-type RestoreSummary struct {
+// Summary is what a restore did, or in a dry run would do.
+type Summary struct {
 	Sandbox string `json:"sandbox"` // the target
 	From    string `json:"from"`    // the backup's sandbox
 	Backup  string `json:"backup"`
@@ -97,14 +97,14 @@ var ErrPutBack = errors.New("what was there before is in place again")
 // stopped meanwhile where it has a container, and started again.
 //
 // A target with content needs Consent, else *ConsentError. The store must be locked by the caller unless DryRun.
-func Restore(ctx context.Context, r RestoreRequest) (summary RestoreSummary, err error) {
+func Restore(ctx context.Context, r Request) (summary Summary, err error) {
 	start := time.Now()
 	if r.Scope == "" {
 		r.Scope = ScopeFull
 	}
 	job, err := r.prepare(ctx)
 	if err != nil {
-		return RestoreSummary{}, err
+		return Summary{}, err
 	}
 	defer func() {
 		job.summary.TookMs = time.Since(start).Milliseconds()
@@ -122,7 +122,7 @@ func Restore(ctx context.Context, r RestoreRequest) (summary RestoreSummary, err
 }
 
 // kept is the store in which what is replaced is kept.
-func (r RestoreRequest) kept() *store.Store {
+func (r Request) kept() *store.Store {
 	if r.Keep == nil {
 		return r.Store
 	}
@@ -142,12 +142,12 @@ func (j *restoreJob) foretell(ctx context.Context) {
 
 // restoreJob is one restore under way.
 type restoreJob struct {
-	RestoreRequest
+	Request
 	manifest *archive.Manifest
 	pick     *selection
 	place    place
 	meter    *home.Meter
-	summary  RestoreSummary
+	summary  Summary
 
 	omitted []archive.Exclusion // what the backup of the old content left out
 
@@ -163,7 +163,7 @@ type place interface {
 	run(ctx context.Context, j *restoreJob) error
 }
 
-func (r RestoreRequest) prepare(ctx context.Context) (*restoreJob, error) {
+func (r Request) prepare(ctx context.Context) (*restoreJob, error) {
 	m := home.NewMeter(r.Target.Name, r.Progress)
 	m.Enter(home.StageVerifying)
 	manifest, err := r.sound()
@@ -183,8 +183,8 @@ func (r RestoreRequest) prepare(ctx context.Context) (*restoreJob, error) {
 		return nil, err
 	}
 	j := &restoreJob{
-		RestoreRequest: r, manifest: manifest, pick: pick, place: where, meter: m,
-		summary: RestoreSummary{
+		Request: r, manifest: manifest, pick: pick, place: where, meter: m,
+		summary: Summary{
 			Sandbox: r.Target.Name, From: manifest.Sandbox, Backup: r.Backup.ID, Scope: r.Scope, Home: dir, DryRun: r.DryRun,
 			Warnings: leftWarnings(left),
 		},
@@ -199,7 +199,7 @@ func orDamage(b store.Backup) error {
 	return archive.Damagef(archive.DamageManifest, archive.ManifestName, "it cannot be believed")
 }
 
-func (r RestoreRequest) where(ctx context.Context) (place, string, error) {
+func (r Request) where(ctx context.Context) (place, string, error) {
 	e := r.containers
 	if e == nil {
 		e = home.EngineOf(r.Engine)

@@ -23,15 +23,15 @@ import (
 )
 
 // savedFake is a store with one backup of a container that was then changed: the ground of most restores.
-func savedFake(t *testing.T, state string) (*backuptest.FakeEngine, RestoreRequest) {
+func savedFake(t *testing.T, state string) (*backuptest.FakeEngine, Request) {
 	t.Helper()
 	f := backuptest.NewFakeEngine()
 	sb := f.Add(backuptest.IdA, state, backuptest.Entry{Name: "a", Body: "then", Uid: 998}, backuptest.Entry{Name: "dir", Kind: tar.TypeDir}, backuptest.Entry{Name: "dir/b", Body: "then"})
-	s := storetest.NewStore(t, store.StoreOptions{})
+	s := storetest.NewStore(t, store.Options{})
 	b := save(t, s, home.ContainerHome{Engine: f, ID: backuptest.IdA, Dir: "/sandbox"}, sb.Name)
 	sb = f.Add(backuptest.IdA, state, backuptest.Entry{Name: "a", Body: "now", Uid: 998}, backuptest.Entry{Name: "new", Body: "now"})
 	f.Calls, f.Writes = nil, 0
-	return f, RestoreRequest{Store: s, Backup: b, Target: sb, Consent: true, containers: f}
+	return f, Request{Store: s, Backup: b, Target: sb, Consent: true, containers: f}
 }
 
 var (
@@ -188,23 +188,23 @@ func TestRestoreIsNotBelievedUntilItWasReadBack(t *testing.T) {
 
 func TestRestoreRefusals(t *testing.T) {
 	for name, tt := range map[string]struct {
-		change func(*backuptest.FakeEngine, *RestoreRequest)
+		change func(*backuptest.FakeEngine, *Request)
 		says   string
 	}{
-		"no consent":       {func(_ *backuptest.FakeEngine, r *RestoreRequest) { r.Consent = false }, `has 2 entries in /sandbox`},
-		"paused":           {func(f *backuptest.FakeEngine, _ *RestoreRequest) { f.State[backuptest.IdA] = "paused" }, "is paused"},
-		"gone":             {func(f *backuptest.FakeEngine, _ *RestoreRequest) { f.Files[backuptest.IdA] = nil }, "has no /sandbox: file does not exist"},
-		"unknown scope":    {func(_ *backuptest.FakeEngine, r *RestoreRequest) { r.Scope = "half" }, `scope "half"`},
-		"no state in it":   {func(_ *backuptest.FakeEngine, r *RestoreRequest) { r.Scope = ScopeState }, "none of the state"},
-		"no way in":        {func(_ *backuptest.FakeEngine, r *RestoreRequest) { r.Target.Container = nil }, "cannot be restored to"},
-		"ambiguous target": {func(_ *backuptest.FakeEngine, r *RestoreRequest) { r.Target.Standing = sandbox.Ambiguous }, "several containers"},
-		"cannot be stopped": {func(f *backuptest.FakeEngine, _ *RestoreRequest) {
+		"no consent":       {func(_ *backuptest.FakeEngine, r *Request) { r.Consent = false }, `has 2 entries in /sandbox`},
+		"paused":           {func(f *backuptest.FakeEngine, _ *Request) { f.State[backuptest.IdA] = "paused" }, "is paused"},
+		"gone":             {func(f *backuptest.FakeEngine, _ *Request) { f.Files[backuptest.IdA] = nil }, "has no /sandbox: file does not exist"},
+		"unknown scope":    {func(_ *backuptest.FakeEngine, r *Request) { r.Scope = "half" }, `scope "half"`},
+		"no state in it":   {func(_ *backuptest.FakeEngine, r *Request) { r.Scope = ScopeState }, "none of the state"},
+		"no way in":        {func(_ *backuptest.FakeEngine, r *Request) { r.Target.Container = nil }, "cannot be restored to"},
+		"ambiguous target": {func(_ *backuptest.FakeEngine, r *Request) { r.Target.Standing = sandbox.Ambiguous }, "several containers"},
+		"cannot be stopped": {func(f *backuptest.FakeEngine, _ *Request) {
 			f.State[backuptest.IdA], f.Broken.Stop = "running", errors.New("stop refused")
 		}, "stop refused"},
-		"a mount inside": {func(f *backuptest.FakeEngine, _ *RestoreRequest) {
+		"a mount inside": {func(f *backuptest.FakeEngine, _ *Request) {
 			f.Mounts = []engine.Mount{{Source: "/host", Destination: "/sandbox/dir/deep"}}
 		}, "/sandbox/dir/deep mounted"},
-		"a mount inside, by another name": {func(f *backuptest.FakeEngine, _ *RestoreRequest) {
+		"a mount inside, by another name": {func(f *backuptest.FakeEngine, _ *Request) {
 			f.Files[backuptest.IdA]["alias"] = backuptest.Entry{Kind: tar.TypeSymlink, Link: "/sandbox"}
 			f.Mounts = []engine.Mount{{Source: "/host", Destination: "/alias/dir/deep"}}
 		}, "/sandbox/dir/deep mounted"},
@@ -236,7 +236,7 @@ func TestRestoreLeavesTheTargetsOwnCredentials(t *testing.T) {
 	f := backuptest.NewFakeEngine()
 	home := []backuptest.Entry{{Name: ".agent", Kind: tar.TypeDir}, {Name: ".agent/auth.json", Body: `{"token":"old"}`}, {Name: "a", Body: "then"}}
 	sb := f.Add(backuptest.IdA, "exited", home...)
-	s := storetest.NewStore(t, store.StoreOptions{})
+	s := storetest.NewStore(t, store.Options{})
 	b, err := s.Create(t.Context(), storetest.LeastBackup(sb.Name), func(_ context.Context, a *archive.Archive) error {
 		for _, e := range home {
 			if e.Name == ".agent/auth.json" {
@@ -257,7 +257,7 @@ func TestRestoreLeavesTheTargetsOwnCredentials(t *testing.T) {
 	if b, err = s.Find(sb.Name, b.ID); err != nil {
 		t.Fatal(err)
 	}
-	summary, err := Restore(t.Context(), RestoreRequest{Store: s, Backup: b, Target: sb, Consent: true, containers: f})
+	summary, err := Restore(t.Context(), Request{Store: s, Backup: b, Target: sb, Consent: true, containers: f})
 	if err != nil {
 		t.Fatal(err)
 	}

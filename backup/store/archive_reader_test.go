@@ -74,7 +74,7 @@ func FuzzArchiveReader(f *testing.F) {
 	f.Add(backuptest.TarOf(f, "../a", "b", "/etc/x", ""))
 	f.Add(make([]byte, 1024))
 	f.Add([]byte("no tar"))
-	s := testStore(f, StoreOptions{})
+	s := testStore(f, Options{})
 	whole, err := s.Load(create(f, s, newOf("alpha"), fileItem("a", "b")))
 	if err != nil {
 		f.Fatal(err)
@@ -91,7 +91,7 @@ func FuzzArchiveReader(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(b.Dir, archive.ArchiveName), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r, err := archive.OpenArchive(t.Context(), b.Dir, &m, archive.OpenOptions{})
+		r, err := archive.Open(t.Context(), b.Dir, &m, archive.OpenOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

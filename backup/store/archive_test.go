@@ -21,10 +21,10 @@ import (
 )
 
 // testStore is a store in a folder of its own.
-func testStore(t testing.TB, o StoreOptions) *Store {
+func testStore(t testing.TB, o Options) *Store {
 	t.Helper()
 	o.UID = os.Getuid()
-	s, err := OpenStore(filepath.Join(t.TempDir(), "store"), o)
+	s, err := Open(filepath.Join(t.TempDir(), "store"), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestArchiveIsReadByTarAndZstd(t *testing.T) {
 			t.Skipf("this machine has no %s", tool)
 		}
 	}
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b := create(t, s, newOf("alpha"), sampleHome()...)
 	out := t.TempDir()
 	cmd := exec.Command("tar", "--zstd", "-xf", b.ArchivePath(), "-C", out)
@@ -151,7 +151,7 @@ func TestArchiveLeavesOutWhatCannotBeKept(t *testing.T) {
 		flagged(tar.TypeXGlobalHeader, "global", ""), flagged('x', "what", ""), fileItem("twice", "1"), fileItem("twice", "2"), flagged(tar.TypeSymlink, "link", "/etc"), fileItem("link/x", "through"),
 		flagged(tar.TypeLink, "l1", "dev"), flagged(tar.TypeLink, "l2", "nowhere"), flagged(tar.TypeLink, "l3", "link"), fileItem("kept", "yes"),
 	}
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b, err := s.Create(t.Context(), newOf("alpha"), func(ctx context.Context, a *archive.Archive) error {
 		if err := fillWith(items...)(ctx, a); err != nil {
 			return err
@@ -193,7 +193,7 @@ func TestArchiveStopsWhereTheSourceBreaks(t *testing.T) {
 		"reset later": {io.MultiReader(strings.NewReader(strings.Repeat("x", 3<<20)), backuptest.BrokenReader{Err: reset}), reset},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := testStore(t, StoreOptions{})
+			s := testStore(t, Options{})
 			_, err := s.Create(t.Context(), newOf("alpha"), func(_ context.Context, a *archive.Archive) error {
 				err := a.Add(&tar.Header{Typeflag: tar.TypeReg, Name: "memory.db", Size: 4 << 20}, broken.r)
 				if again := a.Add(&tar.Header{Typeflag: tar.TypeReg, Name: "next"}, nil); again == nil {
@@ -223,7 +223,7 @@ func assertNothingLeft(t *testing.T, s *Store) {
 }
 
 func TestArchiveEndsWithItsContext(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stalled := fmt.Errorf("no byte for 60s")
 	_, err := s.Create(ctx, newOf("alpha"), func(_ context.Context, a *archive.Archive) error {

@@ -163,13 +163,13 @@ func TestCreateSurvivesEveryFailurePoint(t *testing.T) {
 // createFailing makes a second backup with call failAt failing, and reports whether no call failed any more.
 func createFailing(t *testing.T, failAt int, errno error, items []item) (done bool) {
 	root := filepath.Join(t.TempDir(), "store")
-	calm, err := OpenStore(root, StoreOptions{UID: os.Getuid()})
+	calm, err := Open(root, Options{UID: os.Getuid()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	old := create(t, calm, newOf("alpha"), faultCases()["unchanged"]...)
 	d := newFaultDisk(failAt, errno)
-	s, err := OpenStore(root, StoreOptions{UID: os.Getuid(), disk: d})
+	s, err := Open(root, Options{UID: os.Getuid(), disk: d})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func createFailing(t *testing.T, failAt int, errno error, items []item) (done bo
 
 func TestFirstCreateSyncsEveryNameItPromises(t *testing.T) {
 	d := newFaultDisk(0, nil)
-	s := testStore(t, StoreOptions{disk: d})
+	s := testStore(t, Options{disk: d})
 	create(t, s, newOf("alpha"), sampleHome()...)
 	for name, dirty := range d.dirty {
 		if dirty {
@@ -219,7 +219,7 @@ func TestFirstCreateSyncsEveryNameItPromises(t *testing.T) {
 func TestRemoveSurvivesEveryFailurePoint(t *testing.T) {
 	for failAt := 1; ; failAt++ {
 		d := newFaultDisk(0, syscall.EIO)
-		s := testStore(t, StoreOptions{disk: d})
+		s := testStore(t, Options{disk: d})
 		b := create(t, s, newOf("alpha"), sampleHome()...)
 		d.n, d.failAt = 0, failAt
 		err := s.Remove(b)

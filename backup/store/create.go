@@ -100,7 +100,7 @@ func (s *Store) capture(ctx context.Context, st *disk.Staging, n NewBackup, m *a
 		base = archive.OpenBase(ctx, previous.ArchivePath(), full.Index.Frames, sink)
 		defer base.Stop()
 	}
-	a := archive.NewArchive(ctx, archive.NewFrameWriter(ctx, out, base), sealed.On())
+	a := archive.New(ctx, archive.NewFrameWriter(ctx, out, base), sealed.On())
 	a.Previous = full
 	defer func() { _, _ = a.Frames.Close(true) }() // ends the packers, whatever happened; after finish there are none
 	if err := fill(ctx, a); err != nil {

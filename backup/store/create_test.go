@@ -35,7 +35,7 @@ func sameArchive(t *testing.T, a, b Backup) bool {
 }
 
 func TestUnchangedContentIsNotStoredTwice(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	items := append(sampleHome(), fileItem("bulk", bulk(1, 9)))
 	first := create(t, s, newOf("alpha"), items...)
 	second := create(t, s, newOf("alpha"), items...)
@@ -67,7 +67,7 @@ func TestChangedContentKeepsTheEqualBeginning(t *testing.T) {
 		"empty":                 {folderItem(".")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := testStore(t, StoreOptions{})
+			s := testStore(t, Options{})
 			first := create(t, s, newOf("alpha"), folderItem("."), fileItem("bulk", body))
 			second := create(t, s, newOf("alpha"), c...)
 			if sameArchive(t, first, second) {
@@ -108,7 +108,7 @@ func assertContent(t *testing.T, s *Store, b Backup, want []item) {
 func TestDamagedPreviousBackupIsNeverBuiltOn(t *testing.T) {
 	items := []item{folderItem("."), fileItem("bulk", bulk(1, 12))}
 	for _, at := range []int64{1000, 5 << 20, 12 << 20} {
-		s := testStore(t, StoreOptions{})
+		s := testStore(t, Options{})
 		first := create(t, s, newOf("alpha"), items...)
 		f, err := os.OpenFile(first.ArchivePath(), os.O_RDWR, 0)
 		if err != nil {
@@ -133,7 +133,7 @@ func TestDamagedPreviousBackupIsNeverBuiltOn(t *testing.T) {
 // A link to a link is none: an archive that was moved away, with a symbolic link in its place, is not linked.
 func TestArchiveBehindASymbolicLinkIsNeverBuiltOn(t *testing.T) {
 	items := []item{folderItem("."), fileItem("bulk", bulk(1, 12))}
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	first := create(t, s, newOf("alpha"), items...)
 	elsewhere := filepath.Join(t.TempDir(), "archive")
 	if err := errors.Join(os.Rename(first.ArchivePath(), elsewhere), os.Symlink(elsewhere, first.ArchivePath())); err != nil {
@@ -147,7 +147,7 @@ func TestArchiveBehindASymbolicLinkIsNeverBuiltOn(t *testing.T) {
 }
 
 func TestCreateLeavesNothingWhenTheFillFails(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	broken := errors.New("engine went away")
 	_, err := s.Create(t.Context(), newOf("alpha"), func(ctx context.Context, a *archive.Archive) error {
 		return errors.Join(fillWith(fileItem("bulk", bulk(1, 9)))(ctx, a), broken)
@@ -165,7 +165,7 @@ func TestCreateLeavesNothingWhenTheFillFails(t *testing.T) {
 }
 
 func TestCreateRefusesNamesThatAreNoFolder(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	for _, name := range []string{"", ".", "..", "a/b", ".tmp-x", "-rf", "a\x00b", "a\nb", strings.Repeat("n", 201), `a\b`, "\xff", "_gateway"} {
 		if _, err := s.Create(t.Context(), newOf(name), fillWith()); err == nil {
 			t.Errorf("%q was taken", name)
@@ -177,7 +177,7 @@ func TestCreateRefusesNamesThatAreNoFolder(t *testing.T) {
 }
 
 func TestCreateKeepsModesPrivate(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b := create(t, s, newOf("alpha"), sampleHome()...)
 	err := filepath.WalkDir(s.Root(), func(path string, d os.DirEntry, err error) error {
 		info, statErr := d.Info()

@@ -25,7 +25,7 @@ func (s *Store) Export(ctx context.Context, b Backup, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	f, err := archive.OpenArchiveFile(b.Dir, m)
+	f, err := archive.OpenFile(b.Dir, m)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 
 // Every call that writes an exported file fails in turn: there is the whole file or none, no litter, and the cause is told.
 func TestExportFileSurvivesEveryFailurePoint(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b := create(t, s, newOf("alpha"), sampleHome()...)
 	want := exported(t, s, b)
 	for failAt := 1; ; failAt++ {
@@ -41,7 +41,7 @@ func TestExportFileSurvivesEveryFailurePoint(t *testing.T) {
 }
 
 func TestExportFileReplacesNothing(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b := create(t, s, newOf("alpha"), sampleHome()...)
 	path := filepath.Join(t.TempDir(), "alpha.tar")
 	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {

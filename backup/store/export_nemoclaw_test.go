@@ -33,7 +33,7 @@ func openClawHome() []item {
 }
 
 func TestExportedSnapshotIsWhatNemoClawReads(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	n := newOf("alpha")
 	n.Manifest.Agent, n.Manifest.Versions.Agent = "openclaw", "2026.7.1"
 	b := create(t, s, n, openClawHome()...)
@@ -98,7 +98,7 @@ func TestExportedSnapshotIsWhatNemoClawReads(t *testing.T) {
 // assertImported imports the snapshot and compares what it holds.
 func assertImported(t *testing.T, dir string) {
 	t.Helper()
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b, err := s.ImportSnapshot(t.Context(), dir, NewBackup{})
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func assertImported(t *testing.T, dir string) {
 func hourOf(b Backup) string { return b.Time().Format("2006-01-02T15") }
 
 func TestExportSnapshotLeavesNothingOfADamagedBackup(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b := create(t, s, newOf("alpha"), openClawHome()...)
 	if err := os.Truncate(b.ArchivePath(), 40); err != nil {
 		t.Fatal(err)
@@ -162,7 +162,7 @@ func TestImportSnapshotIsNotLedAstray(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b, err := s.ImportSnapshot(context.Background(), dir, NewBackup{})
 	if err != nil {
 		t.Fatal(err)

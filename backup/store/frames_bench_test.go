@@ -76,7 +76,7 @@ func benchData() dataSet {
 
 func BenchmarkArchive(b *testing.B) {
 	data := benchData()
-	s := testStore(b, StoreOptions{})
+	s := testStore(b, Options{})
 	n := newOf("alpha")
 	n.Fresh = true
 	for b.Loop() {
@@ -94,7 +94,7 @@ func BenchmarkArchive(b *testing.B) {
 
 func BenchmarkArchiveUnchanged(b *testing.B) {
 	data := benchData()
-	s := testStore(b, StoreOptions{})
+	s := testStore(b, Options{})
 	first, err := s.Create(b.Context(), newOf("alpha"), data.add)
 	if err != nil {
 		b.Fatal(err)
@@ -109,7 +109,7 @@ func BenchmarkArchiveUnchanged(b *testing.B) {
 
 func BenchmarkVerify(b *testing.B) {
 	data := benchData()
-	s := testStore(b, StoreOptions{})
+	s := testStore(b, Options{})
 	made, err := s.Create(b.Context(), newOf("alpha"), data.add)
 	if err != nil {
 		b.Fatal(err)
@@ -131,7 +131,7 @@ func TestArchiveMemoryIsBounded(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	_, err := s.Create(t.Context(), newOf("alpha"), func(ctx context.Context, a *archive.Archive) error {
 		err := data.add(ctx, a)
 		runtime.GC()

@@ -12,7 +12,7 @@ import (
 
 func TestHolderIsALivingRun(t *testing.T) {
 	root := t.TempDir()
-	s, err := OpenStore(root, StoreOptions{UID: os.Getuid()})
+	s, err := Open(root, Options{UID: os.Getuid()})
 	backuptest.Must(t, err)
 	if got := s.Holder(); got != nil {
 		t.Errorf("an unlocked store is held by %v", got)

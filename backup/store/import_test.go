@@ -25,7 +25,7 @@ func exported(t testing.TB, s *Store, b Backup) []byte {
 }
 
 func TestExportedBackupIsImportedElsewhere(t *testing.T) {
-	from, to := testStore(t, StoreOptions{}), testStore(t, StoreOptions{})
+	from, to := testStore(t, Options{}), testStore(t, Options{})
 	b := create(t, from, newOf("alpha"), sampleHome()...)
 	text := exported(t, from, b)
 	got, err := to.Import(t.Context(), bytes.NewReader(text), nil)
@@ -45,7 +45,7 @@ func TestExportedBackupIsImportedElsewhere(t *testing.T) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		byHand, err := OpenStore(dir, StoreOptions{UID: os.Getuid()})
+		byHand, err := Open(dir, Options{UID: os.Getuid()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestExportedBackupIsImportedElsewhere(t *testing.T) {
 }
 
 func TestExportSaysWhenTheArchiveIsDamaged(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b := create(t, s, newOf("alpha"), sampleHome()...)
 	content, err := os.ReadFile(b.ArchivePath())
 	if err != nil {
@@ -75,7 +75,7 @@ func TestExportSaysWhenTheArchiveIsDamaged(t *testing.T) {
 }
 
 func TestImportRefusesWhatItCannotProve(t *testing.T) {
-	from := testStore(t, StoreOptions{})
+	from := testStore(t, Options{})
 	b := create(t, from, newOf("alpha"), sampleHome()...)
 	manifest, err := os.ReadFile(filepath.Join(b.Dir, archive.ManifestName))
 	if err != nil {
@@ -121,7 +121,7 @@ func TestImportRefusesWhatItCannotProve(t *testing.T) {
 		"digest of all":   backuptest.TarOf(t, m, forged(func(m *archive.Manifest) { m.Archive.SHA256 = strings.Repeat("0", 64) }), a, string(packed)),
 		"negative frames": backuptest.TarOf(t, m, forged(func(m *archive.Manifest) { m.Index.Frames[0].Size = -1 }), a, string(packed)),
 	} {
-		to := testStore(t, StoreOptions{})
+		to := testStore(t, Options{})
 		if got, err := to.Import(t.Context(), bytes.NewReader(text), nil); err == nil {
 			t.Errorf("%s: imported %+v", name, got)
 		}
@@ -133,7 +133,7 @@ func TestImportRefusesWhatItCannotProve(t *testing.T) {
 }
 
 func FuzzImport(f *testing.F) {
-	from := testStore(f, StoreOptions{})
+	from := testStore(f, Options{})
 	b := create(f, from, newOf("alpha"), folderItem("."), fileItem("a", "b"))
 	manifest, err := os.ReadFile(filepath.Join(b.Dir, archive.ManifestName))
 	if err != nil {
@@ -146,7 +146,7 @@ func FuzzImport(f *testing.F) {
 	f.Add(string(manifest), string(packed))
 	f.Add(string(manifest), "")
 	f.Fuzz(func(t *testing.T, manifest, packed string) {
-		to := testStore(t, StoreOptions{})
+		to := testStore(t, Options{})
 		if open := strings.LastIndex(manifest, archive.SealHead); open >= 0 {
 			manifest = string(archive.Seal([]byte(manifest[:open]))) // past the seal
 		}

@@ -19,7 +19,7 @@ import (
 // at is a store whose clock and randomness are fixed.
 func storeAt(t *testing.T, root string, moment time.Time, random string) *Store {
 	t.Helper()
-	s, err := OpenStore(root, StoreOptions{UID: os.Getuid(), Now: func() time.Time { return moment }, Rand: strings.NewReader(random)})
+	s, err := Open(root, Options{UID: os.Getuid(), Now: func() time.Time { return moment }, Rand: strings.NewReader(random)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestFind(t *testing.T) {
 }
 
 func TestReadersMakeNothing(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	names, err := s.Sandboxes()
 	list, err2 := s.Backups("alpha")
 	_, err3 := s.Find("alpha", Latest)
@@ -77,7 +77,7 @@ func TestReadersMakeNothing(t *testing.T) {
 }
 
 func TestListingSkipsWhatIsNoBackup(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b := create(t, s, newOf("alpha"), folderItem("."))
 	for _, name := range []string{".tmp-" + b.ID, "20261399T000000Z-aaaa", "notes"} {
 		if err := os.Mkdir(filepath.Join(s.folder("alpha"), name), 0o700); err != nil {
@@ -98,7 +98,7 @@ func TestListingSkipsWhatIsNoBackup(t *testing.T) {
 func TestMarkVerifiedSurvivesEveryFailurePoint(t *testing.T) {
 	for failAt := 1; ; failAt++ {
 		d := newFaultDisk(0, fs.ErrPermission)
-		s := testStore(t, StoreOptions{disk: d})
+		s := testStore(t, Options{disk: d})
 		b := create(t, s, newOf("alpha"), folderItem("."))
 		d.n, d.failAt = 0, failAt
 		err := s.MarkVerified(b, true)
@@ -118,7 +118,7 @@ func TestMarkVerifiedSurvivesEveryFailurePoint(t *testing.T) {
 }
 
 func TestVerificationOfOtherBytesDoesNotCount(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	one := create(t, s, newOf("alpha"), folderItem("."))
 	two := create(t, s, newOf("alpha"), folderItem("."), fileItem("a", "b"))
 	if err := s.MarkVerified(one, true); err != nil {
@@ -137,7 +137,7 @@ func TestVerificationOfOtherBytesDoesNotCount(t *testing.T) {
 }
 
 func TestLatestPassesOverWhatARestoreReplaced(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	made := create(t, s, newOf("alpha"), fileItem("a", "first"))
 	copyOf := newOf("alpha")
 	copyOf.Manifest.Label = archive.LabelBeforeRestore
@@ -156,7 +156,7 @@ func TestLatestPassesOverWhatARestoreReplaced(t *testing.T) {
 // Backups of one second, and those made after the clock was set back, still sort in the order in which they were made.
 func TestIDsSortInTheOrderOfMaking(t *testing.T) {
 	at := time.Date(2026, 11, 21, 10, 15, 0, 0, time.UTC)
-	s := testStore(t, StoreOptions{Now: func() time.Time { return at }})
+	s := testStore(t, Options{Now: func() time.Time { return at }})
 	var made []string
 	for i := range 12 {
 		if i == 8 {

@@ -12,7 +12,7 @@ import (
 )
 
 func TestLockNamesItsHolder(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	first, err := s.Lock("backup-all")
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 // A process that dies without unlocking: the kernel frees the lock, the word it left does not block, its leftovers are swept.
 func TestLockOfADeadHolderDoesNotBlock(t *testing.T) {
 	if dir, inChild := os.LookupEnv("SANDKEEPER_TEST_LOCK"); inChild {
-		child, err := OpenStore(dir, StoreOptions{UID: os.Getuid()})
+		child, err := Open(dir, Options{UID: os.Getuid()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestLockOfADeadHolderDoesNotBlock(t *testing.T) {
 		}
 		os.Exit(9)
 	}
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b := create(t, s, newOf("alpha"), folderItem("."))
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), "SANDKEEPER_TEST_LOCK="+s.Root())
@@ -79,7 +79,7 @@ func TestLockOfADeadHolderDoesNotBlock(t *testing.T) {
 }
 
 func TestSweepLeavesALiveRunAlone(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	create(t, s, newOf("alpha"), folderItem("."))
 	live, err := disk.Stage(disk.Real{}, s.folder("alpha"), "live")
 	if err != nil {

@@ -12,5 +12,5 @@ func (s *Store) Open(ctx context.Context, b Backup, o archive.OpenOptions) (*arc
 	if err != nil {
 		return nil, err
 	}
-	return archive.OpenArchive(ctx, b.Dir, m, o)
+	return archive.Open(ctx, b.Dir, m, o)
 }

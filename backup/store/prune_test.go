@@ -90,7 +90,7 @@ func TestPlanPrune(t *testing.T) {
 }
 
 func TestRemoveNeedsABackup(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	create(t, s, newOf("alpha"), folderItem("."))
 	for _, b := range []Backup{{Sandbox: "alpha", ID: ".."}, {Sandbox: "..", ID: "20260105T100000Z-aaaa"}, {Sandbox: "alpha", ID: "20260105T100000Z-aaaa"}} {
 		if err := s.Remove(b); err == nil {

@@ -31,7 +31,7 @@ func TestOpenStoreRefusesRootsThatOthersControl(t *testing.T) {
 			t.Log("skipped: only root can make another user's link")
 			continue
 		}
-		_, err := OpenStore(filepath.Join(dir, path), StoreOptions{UID: os.Getuid()})
+		_, err := Open(filepath.Join(dir, path), Options{UID: os.Getuid()})
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
@@ -39,7 +39,7 @@ func TestOpenStoreRefusesRootsThatOthersControl(t *testing.T) {
 	if entries, _ := os.ReadDir(filepath.Join(dir, "real")); len(entries) > 0 {
 		t.Errorf("opening made %v", entries)
 	}
-	if _, err := OpenStore("", StoreOptions{}); err == nil {
+	if _, err := Open("", Options{}); err == nil {
 		t.Error("an empty root was taken")
 	}
 }

@@ -103,7 +103,7 @@ func TestRedactedSettingsKeepEverythingElse(t *testing.T) {
 
 // A backup holds the home whole: a filter that guesses loses what nobody else has. What leaves the host can be scrubbed on the way.
 func TestBackupsAreWholeAndScrubbedExportsAreNot(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	items := []item{
 		folderItem("."), fileItem(".env", "KEY=s3cret-value"), fileItem("x.json", `{"token":"s3cret-value"}`),
 		fileItem("openclaw.json", `{"keep":"me","password":"s3cret-value"}`), fileItem("y.yaml", "secret: s3cret-value\n"),
@@ -124,7 +124,7 @@ func TestBackupsAreWholeAndScrubbedExportsAreNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	to := testStore(t, StoreOptions{})
+	to := testStore(t, Options{})
 	got, err := to.Import(t.Context(), f, nil)
 	if err != nil {
 		t.Fatal(err)

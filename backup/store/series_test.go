@@ -8,7 +8,7 @@ import (
 )
 
 func TestLatestOnKeepsGatewaysApart(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	on := func(gateway, content string) Backup {
 		n := newOf("alpha")
 		n.Manifest.Gateway = gateway
@@ -36,7 +36,7 @@ func TestLatestOnKeepsGatewaysApart(t *testing.T) {
 
 // A backup made without a gateway (--offline) says nothing about one: it counts for each.
 func TestLatestOnCountsOfflineBackups(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	n := newOf("alpha")
 	n.Manifest.Gateway = ""
 	offline := create(t, s, n, fileItem("notes.md", "offline"))

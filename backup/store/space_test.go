@@ -7,7 +7,7 @@ import (
 )
 
 func TestCheckSpaceNamesNeedAndRoom(t *testing.T) {
-	s := testStore(t, StoreOptions{Free: func(string) (int64, error) { return 1_100_000_000, nil }})
+	s := testStore(t, Options{Free: func(string) (int64, error) { return 1_100_000_000, nil }})
 	err := s.CheckSpace("alpha", 3_200_000_000)
 	if want := `sandbox "alpha": home is 3.2 GB, 1.1 GB free in ` + s.Root(); err == nil || err.Error() != want {
 		t.Errorf("err = %v\nwant  %s", err, want)
@@ -15,7 +15,7 @@ func TestCheckSpaceNamesNeedAndRoom(t *testing.T) {
 	if err := s.CheckSpace("alpha", 1_100_000_000); err != nil {
 		t.Errorf("exactly enough: %v", err)
 	}
-	blind := testStore(t, StoreOptions{Free: func(string) (int64, error) { return 0, errors.New("stale handle") }})
+	blind := testStore(t, Options{Free: func(string) (int64, error) { return 0, errors.New("stale handle") }})
 	if err := blind.CheckSpace("alpha", 1); err == nil {
 		t.Error("unknown room passed for enough")
 	}

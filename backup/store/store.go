@@ -39,8 +39,8 @@ type Store struct {
 	Patience func(*LockedError) bool
 }
 
-// StoreOptions are what a store needs to know beside its folder. The zero value serves.
-type StoreOptions struct {
+// Options are what a store needs to know beside its folder. The zero value serves.
+type Options struct {
 	Tool string           // version of this program, for manifests
 	UID  int              // whose store it is; 0 is root
 	Now  func() time.Time // nil: time.Now
@@ -51,9 +51,9 @@ type StoreOptions struct {
 	disk disk.FS // tests fail its calls
 }
 
-// OpenStore names the store at root. Nothing is made on disk before the first Create or Lock. A root that passes through another
+// Open names the store at root. Nothing is made on disk before the first Create or Lock. A root that passes through another
 // user's symbolic link, or through a folder where anybody can swap names, is refused.
-func OpenStore(root string, o StoreOptions) (*Store, error) {
+func Open(root string, o Options) (*Store, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil || root == "" {
 		return nil, errors.Join(fmt.Errorf("backup folder %q cannot be used", root), err)

@@ -40,7 +40,7 @@ func (s *Store) VerifyWith(ctx context.Context, b Backup, o VerifyOptions) (Veri
 	if err := archive.CheckIndex(m); err != nil {
 		return Verification{}, err
 	}
-	f, err := archive.OpenArchiveFile(b.Dir, m)
+	f, err := archive.OpenFile(b.Dir, m)
 	if err != nil {
 		return Verification{}, err
 	}
@@ -48,7 +48,7 @@ func (s *Store) VerifyWith(ctx context.Context, b Backup, o VerifyOptions) (Veri
 		return Verification{}, err
 	}
 	v := Verification{ReadData: true, Bytes: m.Archive.Bytes}
-	r, err := archive.OpenArchive(ctx, b.Dir, m, archive.OpenOptions{Identities: o.Identities})
+	r, err := archive.Open(ctx, b.Dir, m, archive.OpenOptions{Identities: o.Identities})
 	if errors.Is(err, archive.ErrNoIdentity) {
 		return v, VerifyDigest(ctx, b, m)
 	}
@@ -79,7 +79,7 @@ func verifyEntries(ctx context.Context, r *archive.Reader, m *archive.Manifest) 
 
 // VerifyDigest proves the bytes of an archive without opening it.
 func VerifyDigest(ctx context.Context, b Backup, m *archive.Manifest) error {
-	f, err := archive.OpenArchiveFile(b.Dir, m)
+	f, err := archive.OpenFile(b.Dir, m)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 func TestVerifyPassesWhatCreateMade(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b := create(t, s, newOf("alpha"), sampleHome()...)
 	for _, readData := range []bool{false, true} {
 		if err := s.Verify(t.Context(), b, readData); err != nil {
@@ -48,7 +48,7 @@ func flipRounds() int {
 }
 
 func TestVerifyFindsEverySingleFlippedBit(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b := create(t, s, newOf("alpha"), sampleHome()...)
 	pick := rand.New(rand.NewPCG(1, 2))
 	for _, name := range []string{archive.ArchiveName, archive.ManifestName} {
@@ -106,7 +106,7 @@ func TestVerifyNamesTheKindOfDamage(t *testing.T) {
 		"manifest swapped": {archive.DamageSwapped, archive.ManifestName, true, func(_ []byte, o Backup) []byte { return read(t, filepath.Join(o.Dir, archive.ManifestName)) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := testStore(t, StoreOptions{})
+			s := testStore(t, Options{})
 			items := []item{folderItem("."), fileItem("a", bulk(1, 1))}
 			b := create(t, s, newOf("alpha"), items...)
 			items[1].body = bulk(2, 1)
@@ -149,7 +149,7 @@ func TestVerifyProvesEncryptedBackups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	n := newOf("alpha")
 	n.Recipients = []string{key.Recipient().String()}
 	b := create(t, s, n, sampleHome()...)
@@ -189,7 +189,7 @@ func TestVerifyProvesEncryptedBackups(t *testing.T) {
 }
 
 func TestOpenGivesBackWhatWasAdded(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	b := create(t, s, newOf("alpha"), sampleHome()...)
 	r, err := s.Open(t.Context(), b, archive.OpenOptions{})
 	if err != nil {
@@ -212,7 +212,7 @@ func TestOpenGivesBackWhatWasAdded(t *testing.T) {
 }
 
 func TestOpenStopsEarlyWithoutWaiting(t *testing.T) {
-	s := testStore(t, StoreOptions{})
+	s := testStore(t, Options{})
 	var items []item
 	for i := range 12 {
 		items = append(items, fileItem(fmt.Sprint("f", i), strings.Repeat(fmt.Sprint(i), 2<<20)))

@@ -56,10 +56,10 @@ func Settled(entries []backuptest.Entry) []backuptest.Entry {
 }
 
 // NewStore is a store in a folder of its own.
-func NewStore(t testing.TB, o store.StoreOptions) *store.Store {
+func NewStore(t testing.TB, o store.Options) *store.Store {
 	t.Helper()
 	o.UID = os.Getuid()
-	s, err := store.OpenStore(filepath.Join(t.TempDir(), "store"), o)
+	s, err := store.Open(filepath.Join(t.TempDir(), "store"), o)
 	if err != nil {
 		t.Fatal(err)
 	}

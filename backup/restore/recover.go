@@ -35,11 +35,11 @@ func RestartDialer(e env.Env) func(ctx context.Context, host string) (Restarter,
 	return func(ctx context.Context, host string) (Restarter, error) { return home.DialHost(ctx, e, host) }
 }
 
-// RecoverRestores brings back what dead restores left, by the records on the shelf: a container whose home is whole is started again if
+// Recover brings back what dead restores left, by the records on the shelf: a container whose home is whole is started again if
 // it ran. A home that may be half done is left alone and told, for only the operator knows whether the old or the new content is
 // wanted. Every command calls it first; without a record it costs one failed open. Records that are left alone are in the second list,
 // each with the reason.
-func RecoverRestores(ctx context.Context, shelf journal.Shelf[journal.Restore], dial func(context.Context, string) (Restarter, error)) (found []Interruption, left []error) {
+func Recover(ctx context.Context, shelf journal.Shelf[journal.Restore], dial func(context.Context, string) (Restarter, error)) (found []Interruption, left []error) {
 	for record, err := range shelf.Abandoned() {
 		if err != nil {
 			left = append(left, err)

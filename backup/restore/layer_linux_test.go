@@ -129,9 +129,9 @@ func TestLayerAgreesWithTheEngine(t *testing.T) {
 	e := backuptest.RealEngine(t)
 	sb := backuptest.RealSandbox(t, e, false, nil)
 	backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
-	st := storetest.NewStore(t, store.StoreOptions{})
+	st := storetest.NewStore(t, store.Options{})
 	b := save(t, st, home.ContainerHome{Engine: e, ID: sb.Container.ID, Dir: "/sandbox"}, sb.Name)
-	summary, err := Restore(t.Context(), RestoreRequest{Store: st, Backup: b, Engine: e, Target: sb, Consent: true})
+	summary, err := Restore(t.Context(), Request{Store: st, Backup: b, Engine: e, Target: sb, Consent: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestLayerAgreesWithTheEngine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, p.lookAtLayer(t.Context(), j), cmp.AllowUnexported(trait{})); diff != "" || len(want) < 10 {
+	if diff := cmp.Diff(want, p.lookAtLayer(t.Context(), j), cmp.AllowUnexported(entryFacts{})); diff != "" || len(want) < 10 {
 		t.Errorf("%d entries (-engine +layer):\n%s", len(want), diff)
 	}
 }

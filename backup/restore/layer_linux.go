@@ -46,12 +46,12 @@ func attribute(dir *os.File, name string) (string, error) {
 }
 
 // traitOf is what a tar header would say of a file.
-func traitOf(info fs.FileInfo) (trait, error) {
+func traitOf(info fs.FileInfo) (entryFacts, error) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return trait{}, errLayered
+		return entryFacts{}, errLayered
 	}
-	t := trait{mode: int64(stat.Mode & 0o7777), owner: [2]int{int(stat.Uid), int(stat.Gid)}}
+	t := entryFacts{mode: int64(stat.Mode & 0o7777), owner: [2]int{int(stat.Uid), int(stat.Gid)}}
 	switch info.Mode().Type() {
 	case 0:
 		t.kind = tar.TypeReg
@@ -62,7 +62,7 @@ func traitOf(info fs.FileInfo) (trait, error) {
 	case fs.ModeNamedPipe:
 		t.kind = tar.TypeFifo
 	default: // a device may be an overlay's word for "removed"
-		return trait{}, errLayered
+		return entryFacts{}, errLayered
 	}
 	return t, nil
 }

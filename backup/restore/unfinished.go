@@ -9,9 +9,9 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// UnfinishedRestoreError means that a restore into a sandbox has not ended: what is in it may be half old and half new, so that a
+// UnfinishedError means that a restore into a sandbox has not ended: what is in it may be half old and half new, so that a
 // backup of it would be a backup of neither.
-type UnfinishedRestoreError struct {
+type UnfinishedError struct {
 	Sandbox string
 	Backup  string // that is being restored
 	Since   time.Time
@@ -19,7 +19,7 @@ type UnfinishedRestoreError struct {
 }
 
 // Error says what was begun.
-func (e *UnfinishedRestoreError) Error() string {
+func (e *UnfinishedError) Error() string {
 	if e.Owner != nil {
 		return fmt.Sprintf("%s is restoring backup %s into it", e.Owner.Holder.Name(), e.Backup)
 	}
@@ -27,9 +27,9 @@ func (e *UnfinishedRestoreError) Error() string {
 		e.Backup, e.Since.UTC().Format(time.RFC3339))
 }
 
-// UnfinishedRestore is an error when the records of restores below dir have the home of sb half done, or cannot tell. A container's home
+// Unfinished is an error when the records of restores below dir have the home of sb half done, or cannot tell. A container's home
 // is half done only while it is written; in one that is reached through a gateway, a stage lies all the time.
-func UnfinishedRestore(dir string, sb sandbox.Sandbox) error {
+func Unfinished(dir string, sb sandbox.Sandbox) error {
 	if dir == "" {
 		return nil
 	}
@@ -38,14 +38,14 @@ func UnfinishedRestore(dir string, sb sandbox.Sandbox) error {
 		return err
 	}
 	if e := exec.Value; found {
-		return &UnfinishedRestoreError{Sandbox: e.Sandbox, Backup: e.Backup, Since: e.At, Owner: exec.Owner}
+		return &UnfinishedError{Sandbox: e.Sandbox, Backup: e.Backup, Since: e.At, Owner: exec.Owner}
 	}
 	if sb.Container == nil {
 		return nil
 	}
 	entry, found, err := lookAt(journal.Restores(dir), sb.Container.ID)
 	if e := entry.Value; found && e.Writing {
-		return &UnfinishedRestoreError{Sandbox: e.Sandbox, Backup: e.Backup, Since: e.At, Owner: entry.Owner}
+		return &UnfinishedError{Sandbox: e.Sandbox, Backup: e.Backup, Since: e.At, Owner: entry.Owner}
 	}
 	return err
 }

@@ -23,12 +23,12 @@ type packer struct {
 	source owner // of the backup's home
 	plain  bool  // for a fresh folder: nothing is there that would have to go
 	tar    *tar.Writer
-	take   taker
-	then   map[string]trait
+	take   factsReader
+	then   map[string]entryFacts
 }
 
 func newPacker(base string, pick *selection, target owner) *packer {
-	return &packer{base: base, pick: pick, owner: target, take: newTaker(), then: map[string]trait{}}
+	return &packer{base: base, pick: pick, owner: target, take: newFactsReader(), then: map[string]entryFacts{}}
 }
 
 // writeStall is how long the engine may take no byte while a home is written: it may be busy removing the old one.
@@ -202,7 +202,7 @@ func (k *packer) entry(h *tar.Header, content io.Reader) error {
 	if err := k.tar.WriteHeader(&out); err != nil {
 		return err
 	}
-	t, err := k.take.trait(h, content, k.tar, k.then)
+	t, err := k.take.facts(h, content, k.tar, k.then)
 	k.then[h.Name] = t
 	return err
 }
@@ -215,7 +215,7 @@ func (k *packer) path(name string) string {
 }
 
 // confirm reads the home back and compares it with what was written.
-func (j *restoreJob) confirm(ctx context.Context, h home.Home, want map[string]trait) error {
+func (j *restoreJob) confirm(ctx context.Context, h home.Home, want map[string]entryFacts) error {
 	wrong, extra, err := j.differences(ctx, h, want)
 	if err != nil {
 		return fmt.Errorf("reading back what was restored: %w", err)
@@ -231,7 +231,7 @@ func (j *restoreJob) confirm(ctx context.Context, h home.Home, want map[string]t
 
 // confirmNew is confirm by the shortest way to the container's files. The engine has the last word: anything but complete agreement
 // is left to its own reading.
-func (p *containerPlace) confirmNew(ctx context.Context, j *restoreJob, want map[string]trait) error {
+func (p *containerPlace) confirmNew(ctx context.Context, j *restoreJob, want map[string]entryFacts) error {
 	j.summary.ReadBack = ReadBackLayer
 	if now := p.lookAtLayer(ctx, j); now != nil {
 		if wrong, extra := j.diff(now, want); len(wrong)+len(extra) == 0 {
@@ -243,7 +243,7 @@ func (p *containerPlace) confirmNew(ctx context.Context, j *restoreJob, want map
 }
 
 // confirmOld reads the home back after an undo. What the restore had added may be left over; what was there must be there.
-func (j *restoreJob) confirmOld(ctx context.Context, h home.Home, want map[string]trait) error {
+func (j *restoreJob) confirmOld(ctx context.Context, h home.Home, want map[string]entryFacts) error {
 	wrong, _, err := j.differences(ctx, h, want)
 	if err == nil && len(wrong) > 0 {
 		err = fmt.Errorf("%d entries are not as they were, the first is %q", len(wrong), wrong[0])
@@ -251,7 +251,7 @@ func (j *restoreJob) confirmOld(ctx context.Context, h home.Home, want map[strin
 	return err
 }
 
-func (j *restoreJob) differences(ctx context.Context, h home.Home, want map[string]trait) (wrong, extra []string, err error) {
+func (j *restoreJob) differences(ctx context.Context, h home.Home, want map[string]entryFacts) (wrong, extra []string, err error) {
 	now, err := j.look(ctx, h)
 	if err != nil {
 		return nil, nil, err
@@ -260,7 +260,7 @@ func (j *restoreJob) differences(ctx context.Context, h home.Home, want map[stri
 	return wrong, extra, nil
 }
 
-func (j *restoreJob) diff(now, want map[string]trait) (wrong, extra []string) {
+func (j *restoreJob) diff(now, want map[string]entryFacts) (wrong, extra []string) {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		have, wanted := now[name], want[name]
 		if j.roughly {

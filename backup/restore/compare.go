@@ -16,8 +16,8 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// trait is what is compared of one entry: everything that a restore brings, but for times.
-type trait struct {
+// entryFacts is what is compared of one entry: everything that a restore brings, but for times.
+type entryFacts struct {
 	kind   byte
 	mode   int64
 	owner  [2]int // user, group
@@ -26,17 +26,19 @@ type trait struct {
 	digest string
 }
 
-// taker takes traits of one entry after the other. Its hash and its buffer serve them all: a home may have very many files.
-type taker struct {
+// factsReader takes the facts of one entry after the other. Its hash and its buffer serve them all: a home may have very many files.
+type factsReader struct {
 	sum    *blake3.Hasher
 	buffer []byte
 }
 
-func newTaker() taker { return taker{sum: blake3.New(), buffer: make([]byte, 256<<10)} }
+func newFactsReader() factsReader {
+	return factsReader{sum: blake3.New(), buffer: make([]byte, 256<<10)}
+}
 
-// trait reads the content, hands it on to also, and takes it all in. A hard link is whatever it links to.
-func (k taker) trait(h *tar.Header, content io.Reader, also io.Writer, known map[string]trait) (trait, error) {
-	t := trait{kind: h.Typeflag, mode: h.Mode & 0o7777, owner: [2]int{h.Uid, h.Gid}}
+// facts reads the content, hands it on to also, and takes it all in. A hard link is whatever it links to.
+func (k factsReader) facts(h *tar.Header, content io.Reader, also io.Writer, known map[string]entryFacts) (entryFacts, error) {
+	t := entryFacts{kind: h.Typeflag, mode: h.Mode & 0o7777, owner: [2]int{h.Uid, h.Gid}}
 	switch h.Typeflag {
 	case tar.TypeLink:
 		return known[archive.CleanName(h.Linkname)], nil
@@ -98,13 +100,13 @@ func eachEntry(stream io.Reader, base string, visit func(name string, h *tar.Hea
 }
 
 // look takes in what of a home is selected.
-func (j *restoreJob) look(ctx context.Context, h home.Home) (map[string]trait, error) {
-	found, take := map[string]trait{}, newTaker()
+func (j *restoreJob) look(ctx context.Context, h home.Home) (map[string]entryFacts, error) {
+	found, take := map[string]entryFacts{}, newFactsReader()
 	err := j.each(ctx, h, func(name string, h *tar.Header, content io.Reader) error {
 		if j.pick.root(name) == "" || j.apart != "" && (name == j.apart || strings.HasPrefix(name, j.apart+"/")) {
 			return nil
 		}
-		t, err := take.trait(h, content, io.Discard, found)
+		t, err := take.facts(h, content, io.Discard, found)
 		found[name] = t
 		return err
 	})
@@ -117,12 +119,12 @@ func (j *restoreJob) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	then, take := map[string]trait{}, newTaker()
+	then, take := map[string]entryFacts{}, newFactsReader()
 	err = j.eachOfBackup(ctx, func(h *tar.Header, content io.Reader) error {
 		if j.pick.root(h.Name) == "" {
 			return nil
 		}
-		t, err := take.trait(h, content, io.Discard, then)
+		t, err := take.facts(h, content, io.Discard, then)
 		then[h.Name] = t
 		j.count(h)
 		return err
@@ -156,7 +158,7 @@ func (j *restoreJob) compare(ctx context.Context) error {
 // bytes before the next one is. Everything that could lead a write out of the home is refused here: odd names, entries below
 // something that is no folder, hard links to anything but a file that came before.
 func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *tar.Header, content io.Reader) error) (err error) {
-	r, err := archive.OpenArchive(ctx, j.Backup.Dir, j.manifest, archive.OpenOptions{Identities: j.Identities, Proven: true})
+	r, err := archive.Open(ctx, j.Backup.Dir, j.manifest, archive.OpenOptions{Identities: j.Identities, Proven: true})
 	if err != nil {
 		return err
 	}
@@ -225,7 +227,7 @@ func (j *restoreJob) count(h *tar.Header) {
 
 // leftAlone names what the backup deliberately does not hold (credentials, devices): the target's own stays. The same goes for what
 // the backup of the old content left out, for there would be no copy of it once the restore is done.
-func (j *restoreJob) leftAlone(then map[string]trait) []string {
+func (j *restoreJob) leftAlone(then map[string]entryFacts) []string {
 	var names []string
 	for _, x := range j.leftOut() {
 		if _, held := then[x.Path]; !held {

@@ -6,9 +6,9 @@ import (
 	"sandkeeper/internal/journal"
 )
 
-// DropRestores forgets what the shelf has of restores into a sandbox's containers, and removes the copies that they kept of what was
+// Drop forgets what the shelf has of restores into a sandbox's containers, and removes the copies that they kept of what was
 // there before. It is for who has made those containers, knows that nothing of their own was in them, and is done with them.
-func DropRestores(shelf journal.Shelf[journal.Restore], sandbox string) error {
+func Drop(shelf journal.Shelf[journal.Restore], sandbox string) error {
 	var problems []error
 	for record, err := range shelf.Abandoned() {
 		if err == nil && record.Value.Sandbox == sandbox { // what is left alone is not known to be of this sandbox

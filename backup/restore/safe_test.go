@@ -97,7 +97,7 @@ func TestOddButHonestBackupsAreRestored(t *testing.T) {
 
 // A bomb of 256 MB of zeros in a few kilobytes is read in small pieces, whatever its size.
 func TestBombIsReadInPieces(t *testing.T) {
-	s := storetest.NewStore(t, store.StoreOptions{})
+	s := storetest.NewStore(t, store.Options{})
 	b, err := s.Create(t.Context(), store.NewBackup{Manifest: archive.Manifest{Sandbox: "alpha", Consistency: archive.ConsistencyStopped}}, func(_ context.Context, a *archive.Archive) error {
 		return a.Add(&tar.Header{Typeflag: tar.TypeReg, Name: "zeros", Size: 256 << 20, Mode: 0o600}, io.LimitReader(backuptest.Zeros{}, 256<<20))
 	})

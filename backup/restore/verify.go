@@ -11,7 +11,7 @@ import (
 )
 
 // sound is the manifest of a backup that may be restored, as far as its manifest alone can tell.
-func (r RestoreRequest) sound() (*archive.Manifest, error) {
+func (r Request) sound() (*archive.Manifest, error) {
 	if !r.Backup.Whole() {
 		return nil, orDamage(r.Backup)
 	}
@@ -42,7 +42,7 @@ func (j *restoreJob) verify(ctx context.Context) error {
 }
 
 func (j *restoreJob) verifyBytes(ctx context.Context) error {
-	r, err := archive.OpenArchive(ctx, j.Backup.Dir, j.manifest, archive.OpenOptions{Identities: j.Identities})
+	r, err := archive.Open(ctx, j.Backup.Dir, j.manifest, archive.OpenOptions{Identities: j.Identities})
 	if err != nil {
 		return err // also ErrNoIdentity: what cannot be read must not cost what is there
 	}

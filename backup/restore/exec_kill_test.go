@@ -30,7 +30,7 @@ type execOrder struct {
 
 // execVictim restores as it was told.
 func execVictim(o execOrder) error {
-	store, err := store.OpenStore(o.Root, store.StoreOptions{UID: os.Getuid()})
+	store, err := store.Open(o.Root, store.Options{UID: os.Getuid()})
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func execVictim(o execOrder) error {
 	if f.Before = called; o.CarriedOut {
 		f.Before, f.After = nil, called
 	}
-	_, err = Restore(context.Background(), RestoreRequest{
+	_, err = Restore(context.Background(), Request{
 		Store: store, Backup: b, CLI: f, Target: backuptest.ByExec("alpha"), Scope: o.Scope, Consent: true, Journal: o.Journal,
 	})
 	return err
@@ -259,7 +259,7 @@ func TestExecRestoreLeavesALivingOneAlone(t *testing.T) {
 	}
 	journaltest.Hold(t, journal.ExecRestores(dir), living.Key(), living)
 	before := backuptest.Contents(t, f.Dir)
-	_, err := Restore(t.Context(), RestoreRequest{Store: s, Backup: b, CLI: f, Target: backuptest.ByExec("alpha"), Consent: true, Journal: dir})
+	_, err := Restore(t.Context(), Request{Store: s, Backup: b, CLI: f, Target: backuptest.ByExec("alpha"), Consent: true, Journal: dir})
 	if held, ok := errors.AsType[*journal.HeldError](err); !ok || held.Holder.PID != os.Getpid() || !cmp.Equal(before, backuptest.Contents(t, f.Dir)) {
 		t.Errorf("%v: %s", err, cmp.Diff(before, backuptest.Contents(t, f.Dir)))
 	}

@@ -26,7 +26,7 @@ func TestDropRestoresTakesOneSandboxesOnly(t *testing.T) {
 		}
 	}
 	for range 2 { // the second time there is nothing left to do
-		if err := DropRestores(shelf, "alpha"); err != nil {
+		if err := Drop(shelf, "alpha"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -39,7 +39,7 @@ func TestDropRestoresTakesOneSandboxesOnly(t *testing.T) {
 	if _, err := os.Stat(copyOf["beta"]); err != nil {
 		t.Error(err)
 	}
-	if err := DropRestores(journal.Restores(filepath.Join(root, "nothing")), "alpha"); err != nil {
+	if err := Drop(journal.Restores(filepath.Join(root, "nothing")), "alpha"); err != nil {
 		t.Errorf("without a journal: %v", err)
 	}
 }

@@ -13,4 +13,4 @@ func hidesLower(*os.Root) (bool, error) { return false, errLayered }
 
 func redirected(*os.File) (bool, error) { return false, errLayered }
 
-func traitOf(fs.FileInfo) (trait, error) { return trait{}, errLayered }
+func traitOf(fs.FileInfo) (entryFacts, error) { return entryFacts{}, errLayered }

@@ -55,7 +55,7 @@ func TestRunRefusesAHalfRestoredHome(t *testing.T) {
 		if tt.exec {
 			sb = backuptest.ByExec("alpha")
 		}
-		err := UnfinishedRestore(dir, sb)
+		err := Unfinished(dir, sb)
 		if want := tt.says == ""; (err == nil) != want || err != nil && !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -27,7 +27,7 @@ const layerReaders = 4
 // lookAtLayer takes in a container's home from the files that its engine keeps, which is what the container sees and much faster than
 // having the engine pack and send them. That needs the engine on this host and the right to read its files; found is nil when it
 // is not possible, and the engine must be asked.
-func (p *containerPlace) lookAtLayer(ctx context.Context, j *restoreJob) (found map[string]trait) {
+func (p *containerPlace) lookAtLayer(ctx context.Context, j *restoreJob) (found map[string]entryFacts) {
 	e, knows := p.Engine.(home.Layered)
 	if !knows || !j.pick.whole() {
 		return nil
@@ -126,12 +126,12 @@ type treeReader struct {
 	meter *home.Meter
 	files chan string
 	mu    sync.Mutex
-	found map[string]trait
+	found map[string]entryFacts
 	err   error
 }
 
-func readTree(ctx context.Context, root *os.Root, m *home.Meter) (map[string]trait, error) {
-	t := &treeReader{root: root, meter: m, files: make(chan string, 64), found: map[string]trait{}}
+func readTree(ctx context.Context, root *os.Root, m *home.Meter) (map[string]entryFacts, error) {
+	t := &treeReader{root: root, meter: m, files: make(chan string, 64), found: map[string]entryFacts{}}
 	var readers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), layerReaders) {
 		readers.Go(t.hashFiles)
@@ -184,7 +184,7 @@ func (t *treeReader) isPlainFolder(name string) error {
 	return errors.Join(err, dir.Close())
 }
 
-func (t *treeReader) note(name string, seen trait) {
+func (t *treeReader) note(name string, seen entryFacts) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.found[filepath.ToSlash(name)] = seen
@@ -212,25 +212,25 @@ func (t *treeReader) hashFiles() {
 }
 
 // hash reads one file; a link that was put in its place is not followed.
-func (t *treeReader) hash(name string, sum *blake3.Hasher, buffer []byte) (seen trait, err error) {
+func (t *treeReader) hash(name string, sum *blake3.Hasher, buffer []byte) (seen entryFacts, err error) {
 	before, err := t.root.Lstat(name)
 	if err != nil {
-		return trait{}, err
+		return entryFacts{}, err
 	}
 	f, err := t.root.Open(name)
 	if err != nil {
-		return trait{}, err
+		return entryFacts{}, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return trait{}, err
+		return entryFacts{}, err
 	}
 	if !info.Mode().IsRegular() || !os.SameFile(before, info) {
-		return trait{}, errLayered
+		return entryFacts{}, errLayered
 	}
 	if seen, err = traitOf(info); err != nil {
-		return trait{}, err
+		return entryFacts{}, err
 	}
 	sum.Reset()
 	seen.size, err = io.CopyBuffer(archive.OnlyWriter{Writer: sum}, f, buffer)

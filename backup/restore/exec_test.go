@@ -16,14 +16,14 @@ import (
 	"sandkeeper/openshell"
 )
 
-func execRestore(t *testing.T, f *backuptest.Folder, s *store.Store, b store.Backup, scope Scope) (RestoreSummary, error) {
+func execRestore(t *testing.T, f *backuptest.Folder, s *store.Store, b store.Backup, scope Scope) (Summary, error) {
 	t.Helper()
-	return Restore(t.Context(), RestoreRequest{Store: s, Backup: b, CLI: f, Target: backuptest.ByExec("alpha"), Scope: scope, Consent: true})
+	return Restore(t.Context(), Request{Store: s, Backup: b, CLI: f, Target: backuptest.ByExec("alpha"), Scope: scope, Consent: true})
 }
 
 func execSaved(t *testing.T, f *backuptest.Folder, leftOut ...string) (*store.Store, store.Backup) {
 	t.Helper()
-	s := storetest.NewStore(t, store.StoreOptions{})
+	s := storetest.NewStore(t, store.Options{})
 	sb := backuptest.ByExec("alpha")
 	return s, save(t, s, &home.ExecHome{Cli: f, Gateway: sb.Gateway, Name: sb.Name, Dir: "/sandbox"}, sb.Name, leftOut...)
 }
