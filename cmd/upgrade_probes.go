@@ -67,6 +67,12 @@ func exited(out string, exit int, argv []string, err error) (string, error) {
 	return out, err
 }
 
+// recipeImage is the image that the sandbox's recipe names; only its gateway knows it.
+func (p probes) recipeImage(ctx context.Context, sb sandbox.Sandbox) (string, error) {
+	recipe, err := p.gateways.RecipeOf(ctx, sb)
+	return recipe.Image, err
+}
+
 // supervisor asks the supervisor inside a running sandbox; of a stopped one it asks the file that is mounted into it.
 func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
 	if sb.Container == nil {

@@ -197,7 +197,7 @@ func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, vi
 		}
 		in.NemoClaw = version
 	}
-	in.Probe, in.Supervisor = look.agent, look.supervisor
+	in.Probe, in.Supervisor, in.RecipeImage = look.agent, look.supervisor, look.recipeImage
 	if eng := engineOf(look.engines, inventory.Sandboxes); eng != nil {
 		in.ImageID, in.Inspect = eng.ImageID, eng.Inspect
 	}

@@ -74,18 +74,27 @@ func (g *Gateways) Recipe(ctx context.Context, gateway, name string) (Recipe, er
 	return (&API{API: api}).Recipe(ctx, name)
 }
 
-// ManifestRecipe is the part of a recipe that a backup's manifest keeps: labels, names and the policy, never values of the environment.
-func (g *Gateways) ManifestRecipe(ctx context.Context, sb sandbox.Sandbox) (archive.Origin, error) {
+// RecipeOf reads the recipe of a sandbox in its own workspace. A recipe of another sandbox under its name is an error.
+func (g *Gateways) RecipeOf(ctx context.Context, sb sandbox.Sandbox) (Recipe, error) {
 	api, err := g.API(ctx, sb.Gateway)
 	if err != nil {
-		return archive.Origin{}, err
+		return Recipe{}, err
 	}
 	r, err := (&API{API: api.In(sb.Workspace)}).Recipe(ctx, sb.Name)
 	if err != nil {
-		return archive.Origin{}, err
+		return Recipe{}, err
 	}
 	if sb.ID != "" && r.SandboxID != sb.ID {
-		return archive.Origin{}, fmt.Errorf("gateway %q has another sandbox under the name %q: id %s, not %s", sb.Gateway, sb.Name, r.SandboxID, sb.ID)
+		return Recipe{}, fmt.Errorf("gateway %q has another sandbox under the name %q: id %s, not %s", sb.Gateway, sb.Name, r.SandboxID, sb.ID)
+	}
+	return r, nil
+}
+
+// ManifestRecipe is the part of a recipe that a backup's manifest keeps: labels, names and the policy, never values of the environment.
+func (g *Gateways) ManifestRecipe(ctx context.Context, sb sandbox.Sandbox) (archive.Origin, error) {
+	r, err := g.RecipeOf(ctx, sb)
+	if err != nil {
+		return archive.Origin{}, err
 	}
 	kept := archive.Origin{Labels: r.Labels, Env: r.EnvNames, Providers: r.Providers}
 	if len(r.Policy) > 0 {

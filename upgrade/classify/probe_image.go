@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"sandkeeper/engine"
 	"sandkeeper/internal/pattern"
 	"sandkeeper/sandbox"
 )
@@ -39,9 +40,9 @@ func (m *images) id(ctx context.Context, ref string) (string, error) {
 	return look()
 }
 
-// signal compares the image that the container was made from with the one its tag names now. An image pinned by id or digest has
-// no tag to move; a tag that is gone has not moved either. No registry is asked what it has under the tag: a check is read-only, works
-// without a network, and tells nobody which images are used here.
+// signal compares the image that the container was made from with the one that its tag names now. An image pinned by id or digest has
+// no tag to move. A tag that nothing on this host has proves nothing. No registry is asked what it has under the tag: a check is
+// read-only, works without a network, and tells nobody which images are used here.
 func (m *images) signal(ctx context.Context, s sandbox.Sandbox) signal {
 	sig := signal{Reason: Reason{Code: CodeImage}}
 	if s.Container == nil || m.in.ImageID == nil {
@@ -59,7 +60,7 @@ func (m *images) signal(ctx context.Context, s sandbox.Sandbox) signal {
 	sig.Expected, err = m.id(ctx, ref)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		sig.weight, sig.Detail = noted, fmt.Sprintf("image %q is no longer on this host", ref)
+		sig.weight, sig.Detail = doubtful, fmt.Sprintf("image %q is no longer on this host, so whether its tag has moved cannot be told", ref)
 	case err != nil:
 		sig.weight, sig.Detail = doubtful, fmt.Sprintf("image %q: %v", ref, err)
 	case sig.Current == "" || sig.Expected == "":
@@ -72,30 +73,58 @@ func (m *images) signal(ctx context.Context, s sandbox.Sandbox) signal {
 	return sig
 }
 
-// reference is the tag that the container's image came from, "" when it was pinned. Docker's listing shows the id once the tag
-// has moved; the inspection still has the reference, and for a pinned image the registry row may.
+// reference is the tag that the sandbox was asked for, "" when it was pinned. The recipe has it; since OpenShell 0.0.94 the container
+// has only the image's id. Of a sandbox that was rolled back it is the tag from before: its own image is nobody's tag.
 func (m *images) reference(ctx context.Context, s sandbox.Sandbox) (string, error) {
-	c := *s.Container
-	if pinned(c.Image) && m.in.Inspect != nil {
-		_, err := m.in.bounded(ctx, func(ctx context.Context) (string, error) {
-			var err error
-			c, err = m.in.Inspect(ctx, s.Container.ID)
-			return "", err
-		})
-		if err != nil {
-			return "", fmt.Errorf("inspecting container %q: %w", s.Container.Name, err)
-		}
+	c, err := m.inspected(ctx, s)
+	if err != nil {
+		return "", err
 	}
 	if origin := c.Labels[OriginLabel]; origin != "" {
-		return origin, nil // a sandbox that was rolled back: its own image is nobody's tag
+		return origin, nil
 	}
-	if !pinned(c.Image) {
-		return c.Image, nil
+	recipe, err := m.recipe(ctx, s)
+	for _, ref := range []string{recipe, c.Image, rowTag(s)} {
+		if !pinned(ref) {
+			return ref, nil
+		}
 	}
-	if s.Row == nil || pinned(s.Row.ImageTag) {
+	return "", err
+}
+
+// inspected is the container of s. Docker's listing shows the id once a tag has moved; the inspection still has the reference.
+func (m *images) inspected(ctx context.Context, s sandbox.Sandbox) (engine.Container, error) {
+	c := *s.Container
+	if !pinned(c.Image) || m.in.Inspect == nil {
+		return c, nil
+	}
+	_, err := m.in.bounded(ctx, func(ctx context.Context) (_ string, err error) {
+		c, err = m.in.Inspect(ctx, s.Container.ID)
+		return "", err
+	})
+	if err != nil {
+		return c, fmt.Errorf("inspecting container %q: %w", s.Container.Name, err)
+	}
+	return c, nil
+}
+
+// recipe is the image that the sandbox's recipe names, "" when it names none.
+func (m *images) recipe(ctx context.Context, s sandbox.Sandbox) (string, error) {
+	if m.in.RecipeImage == nil {
 		return "", nil
 	}
-	return s.Row.ImageTag, nil
+	ref, err := m.in.bounded(ctx, func(ctx context.Context) (string, error) { return m.in.RecipeImage(ctx, s) })
+	if err != nil {
+		return "", fmt.Errorf("the image in its recipe cannot be read: %w", err)
+	}
+	return ref, nil
+}
+
+func rowTag(s sandbox.Sandbox) string {
+	if s.Row == nil {
+		return ""
+	}
+	return s.Row.ImageTag
 }
 
 var hexID = pattern.Of(`^[0-9a-f]{12,64}$`)
