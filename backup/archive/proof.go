@@ -119,6 +119,9 @@ func CheckIndex(m *Manifest) error {
 	if got := len(m.Index.Entries); got != m.Content.Entries {
 		return Damagef(DamageIndex, ManifestName, "it lists %d entries, not %d", got, m.Content.Entries)
 	}
+	if err := safeIndex(m.Index.Entries); err != nil {
+		return err
+	}
 	files, bytes := 0, int64(0)
 	for _, e := range m.Index.Entries {
 		if e.Type == "file" {

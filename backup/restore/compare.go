@@ -174,7 +174,7 @@ func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *tar.Header,
 			return err
 		}
 		h.Name = archive.CleanName(h.Name)
-		if err := safeEntry(h, kinds); err != nil {
+		if err := archive.SafeEntry(h, kinds); err != nil {
 			return err
 		}
 		kinds[h.Name] = h.Typeflag
@@ -185,31 +185,6 @@ func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *tar.Header,
 			return err
 		}
 	}
-}
-
-func safeEntry(h *tar.Header, kinds map[string]byte) error {
-	object := fmt.Sprintf("entry %q", archive.Printable(h.Name))
-	if why := archive.OddName(h.Name); why != "" {
-		return archive.Damagef(archive.DamageEntry, object, "%s", why)
-	}
-	if _, why := archive.StoredType(h.Typeflag); why != "" {
-		return archive.Damagef(archive.DamageEntry, object, "%s", why)
-	}
-	if _, twice := kinds[h.Name]; twice {
-		return archive.Damagef(archive.DamageEntry, object, "it is there twice")
-	}
-	for at := parent(h.Name); at != "."; at = parent(at) {
-		if kind, found := kinds[at]; found && kind != tar.TypeDir {
-			return archive.Damagef(archive.DamageEntry, object, "%q above it is not a folder", archive.Printable(at))
-		}
-	}
-	if h.Typeflag == tar.TypeLink {
-		h.Linkname = archive.CleanName(h.Linkname)
-		if kinds[h.Linkname] != tar.TypeReg {
-			return archive.Damagef(archive.DamageEntry, object, "a hard link to %q, which is not a file before it", archive.Printable(h.Linkname))
-		}
-	}
-	return nil
 }
 
 // holds reports whether the backup m has an entry of that name.

@@ -14,28 +14,29 @@ import (
 func TestHostileEntriesAreRefused(t *testing.T) {
 	kinds := map[string]byte{"dir": tar.TypeDir, "file": tar.TypeReg, "link": tar.TypeSymlink}
 	for name, h := range map[string]tar.Header{
-		"absolute":             {Typeflag: tar.TypeReg, Name: "/etc/passwd"},
-		"dot dot":              {Typeflag: tar.TypeReg, Name: "../x"},
-		"dot dot inside":       {Typeflag: tar.TypeReg, Name: "dir/../../x"},
-		"through a link":       {Typeflag: tar.TypeReg, Name: "link/x"},
-		"deep through a link":  {Typeflag: tar.TypeReg, Name: "link/a/b/x"},
-		"below a file":         {Typeflag: tar.TypeReg, Name: "file/x"},
-		"hard link out":        {Typeflag: tar.TypeLink, Name: "x", Linkname: "../etc/passwd"},
-		"hard link to a link":  {Typeflag: tar.TypeLink, Name: "x", Linkname: "link"},
-		"hard link to nothing": {Typeflag: tar.TypeLink, Name: "x", Linkname: "later"},
-		"device":               {Typeflag: tar.TypeBlock, Name: "sda"},
-		"pipe":                 {Typeflag: tar.TypeFifo, Name: "p"},
-		"twice":                {Typeflag: tar.TypeReg, Name: "file"},
+		"absolute":              {Typeflag: tar.TypeReg, Name: "/etc/passwd"},
+		"dot dot":               {Typeflag: tar.TypeReg, Name: "../x"},
+		"dot dot inside":        {Typeflag: tar.TypeReg, Name: "dir/../../x"},
+		"through a link":        {Typeflag: tar.TypeReg, Name: "link/x"},
+		"deep through a link":   {Typeflag: tar.TypeReg, Name: "link/a/b/x"},
+		"below a file":          {Typeflag: tar.TypeReg, Name: "file/x"},
+		"hard link out":         {Typeflag: tar.TypeLink, Name: "x", Linkname: "../etc/passwd"},
+		"hard link to a link":   {Typeflag: tar.TypeLink, Name: "x", Linkname: "link"},
+		"hard link to nothing":  {Typeflag: tar.TypeLink, Name: "x", Linkname: "later"},
+		"a home that is a link": {Typeflag: tar.TypeSymlink, Name: ".", Linkname: "/root"},
+		"device":                {Typeflag: tar.TypeBlock, Name: "sda"},
+		"pipe":                  {Typeflag: tar.TypeFifo, Name: "p"},
+		"twice":                 {Typeflag: tar.TypeReg, Name: "file"},
 	} {
 		h.Name = archive.CleanName(h.Name)
-		if _, ok := errors.AsType[*archive.DamageError](safeEntry(&h, kinds)); !ok {
+		if _, ok := errors.AsType[*archive.DamageError](archive.SafeEntry(&h, kinds)); !ok {
 			t.Errorf("%s was let in", name)
 		}
 	}
 	for _, h := range []tar.Header{
 		{Typeflag: tar.TypeReg, Name: "dir/x"}, {Typeflag: tar.TypeLink, Name: "x", Linkname: "./file"}, {Typeflag: tar.TypeSymlink, Name: "y", Linkname: "/etc"},
 	} {
-		if err := safeEntry(&h, kinds); err != nil {
+		if err := archive.SafeEntry(&h, kinds); err != nil {
 			t.Errorf("%s: %v", h.Name, err)
 		}
 	}

@@ -19,10 +19,7 @@ func (r Request) sound() (*archive.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := archive.CheckIndex(manifest); err != nil {
-		return nil, err
-	}
-	return manifest, safeIndex(manifest.Index.Entries)
+	return manifest, archive.CheckIndex(manifest)
 }
 
 // verify proves the backup before anything is touched. Over content of any kind every entry is read and compared with the index. A

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"time"
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/internal/disk"
@@ -39,7 +40,7 @@ func (s *Store) Import(ctx context.Context, r io.Reader, ids archive.Identities)
 	if err != nil {
 		return Backup{}, fmt.Errorf("import: %w", err)
 	}
-	if err := s.refuseExisting(m); err != nil {
+	if err := errors.Join(s.refuseFuture(m.ID), s.refuseExisting(m)); err != nil {
 		return Backup{}, err
 	}
 	place, err := s.place(SeriesOf(m))
@@ -95,6 +96,17 @@ func importManifest(in *tar.Reader) ([]byte, *archive.Manifest, error) {
 		return nil, nil, archive.Damagef(archive.DamageSwapped, h.Name, "it is %s", want)
 	}
 	return text, m, nil
+}
+
+// aheadLimit is how far another host's clock may be ahead of ours.
+const aheadLimit = 24 * time.Hour
+
+// refuseFuture refuses a backup whose id names a moment that is still to come: it would be the latest one for as long.
+func (s *Store) refuseFuture(id string) error {
+	if at, _ := archive.IdTime(id); at.After(s.now().Add(aheadLimit)) {
+		return archive.Damagef(archive.DamageManifest, archive.ManifestName, "its id %s names a moment that is still to come", id)
+	}
+	return nil
 }
 
 func (s *Store) refuseExisting(m *archive.Manifest) error {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/internal/backuptest"
@@ -160,4 +161,25 @@ func FuzzImport(f *testing.F) {
 			t.Errorf("imported, and damaged: %v", err)
 		}
 	})
+}
+
+// A backup whose id names a moment to come would be the latest one for as long as that; one after which no id sorts would end all backups.
+func TestImportRefusesTheFuture(t *testing.T) {
+	now := time.Date(2026, 11, 21, 10, 15, 0, 0, time.UTC)
+	ahead := testStore(t, Options{Now: func() time.Time { return now.AddDate(2, 0, 0) }})
+	text := exported(t, ahead, create(t, ahead, newOf("alpha"), folderItem(".")))
+
+	s := testStore(t, Options{Now: func() time.Time { return now }})
+	if _, err := s.Import(t.Context(), bytes.NewReader(text), nil); err == nil || !strings.Contains(err.Error(), "still to come") {
+		t.Errorf("imported from the future: %v", err)
+	}
+	if left, err := s.Backups("alpha"); len(left) != 0 || err != nil {
+		t.Errorf("it is listed: %v, %v", left, err)
+	}
+
+	last := testStore(t, Options{Rand: backuptest.Zeros{}, Now: func() time.Time { return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) }})
+	create(t, last, newOf("alpha"), folderItem("."))
+	if _, err := last.Create(t.Context(), newOf("alpha"), fillWith(folderItem("."))); err == nil || !strings.Contains(err.Error(), "no id sorts") {
+		t.Errorf("a backup after the last one: %v", err)
+	}
 }

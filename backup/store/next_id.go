@@ -1,10 +1,14 @@
 package store
 
 import (
+	"fmt"
 	"time"
 
 	"sandkeeper/backup/archive"
 )
+
+// lastYear is the last one that an id can name.
+const lastYear = 9999
 
 // idAfter names a backup that starts at started so that it sorts after all that the sandbox has: two of one second, and a clock that was
 // set back, must not make an older one the latest. Its name may then be a second or more ahead; the manifest has the true time. A
@@ -19,5 +23,8 @@ func (s *Store) idAfter(n NewBackup, started time.Time) (string, error) {
 		return id, err
 	}
 	newest, _ := archive.IdTime(have[0].ID) // listed ids are valid
-	return archive.NewID(newest.Add(time.Second), s.rand)
+	if next := newest.Add(time.Second); next.Year() <= lastYear {
+		return archive.NewID(next, s.rand)
+	}
+	return "", fmt.Errorf("sandbox %q has a backup %s, after which no id sorts: look at it, then remove its folder %s", n.Manifest.Sandbox, have[0].ID, have[0].Dir)
 }
