@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"errors"
 	"io"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -242,4 +244,32 @@ func TestRestoreIntoAVolume(t *testing.T) {
 	if !hasBody(got, "dir/a", "then") || !hasBody(got, "file", "then") || !hasBody(got, "extra", "now") || hasBody(got, "dir/b", "now") {
 		t.Errorf("home is %v", got)
 	}
+}
+
+// Agents' start scripts lock files with chattr. That is found while the sandbox still runs, not when the restore fails half way.
+func TestRestoreRefusesLockedFilesBeforeTheStop(t *testing.T) {
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, true, nil)
+	backuptest.FillHome(t, e, sb, backuptest.OddHome()...)
+	r := realRun(t, e)
+	b := backedUp(t, r, sb)
+	layer, err := e.Layer(t.Context(), sb.Container.ID)
+	if err != nil {
+		t.Skipf("SKIPPED, needs an engine with an overlay driver on this host: %v", err)
+	}
+	locked := filepath.Join(layer.Dir, "sandbox/a")
+	if text, err := exec.Command("chattr", "+i", locked).CombinedOutput(); err != nil {
+		t.Skipf("SKIPPED, needs root and a file system with flags: %v: %s", err, text)
+	}
+	t.Cleanup(func() { _ = exec.Command("chattr", "-i", locked).Run() })
+
+	before := nowIn(t, e, sb)
+	_, err = restore.Restore(t.Context(), restore.Request{Store: r.Store, Backup: b, Engine: e, Target: sb, Consent: true})
+	if err == nil || !strings.Contains(err.Error(), "chattr -i -a "+locked) {
+		t.Errorf("got %v, want a refusal that names %s", err, locked)
+	}
+	if diff := cmp.Diff(before, nowIn(t, e, sb)); diff != "" {
+		t.Errorf("the home was changed:\n%s", diff)
+	}
+	backuptest.AssertRunning(t, e, sb, true)
 }

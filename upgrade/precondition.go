@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sandkeeper/backup/home"
 	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/upgrade/classify"
@@ -21,6 +22,7 @@ const (
 	NeedProviders = "providers"
 	NeedBackup    = "backup"
 	NeedRoom      = "room"
+	NeedRemovable = "removable"
 	NeedNemoClaw  = "nemoclaw"
 )
 
@@ -98,6 +100,7 @@ func (p *precheck) all(ctx context.Context) {
 	}
 	if container {
 		p.room(ctx)
+		p.removable(ctx)
 	}
 	if err := p.Content.Check(ctx, sb); err != nil {
 		p.problem(NeedBackup, "", "%v", err)
@@ -136,6 +139,22 @@ func (p *precheck) container(ctx context.Context) bool {
 	}
 	p.entry.OldContainer, p.entry.ContainerName, p.entry.OldImageID, p.entry.Running = c.ID, c.Name, c.ImageID, c.Running()
 	return true
+}
+
+// removable needs a container that the engine can remove: an entry that chattr has made immutable ends the deletion half way.
+func (p *precheck) removable(ctx context.Context) {
+	layered, ok := p.Engine.(home.Layered)
+	if !ok {
+		return
+	}
+	layer, err := layered.Layer(ctx, p.entry.OldContainer)
+	if err != nil {
+		return // the engine's own host knows, and we are not on it
+	}
+	if locked := layer.Locked(ctx, "/"); len(locked) > 0 {
+		p.problem(NeedRemovable, "chattr -i -a "+strings.Join(locked, " "), "chattr has locked %d or more of its files, so the engine could not remove its container: %s",
+			len(locked), strings.Join(locked, ", "))
+	}
 }
 
 // readRecipe reads what is needed to make the sandbox again: for the new one, and for the way back.

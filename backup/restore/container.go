@@ -66,11 +66,31 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 	if c.AutoRemove {
 		return c, fmt.Errorf("container %q was made with --rm: a restore has to stop it, and then the engine removes it and all that is in it; make a sandbox anew and restore into that with --to", c.Name)
 	}
+	if err := p.replaceable(ctx, c); err != nil {
+		return c, err
+	}
 	mounts, err := p.Located(ctx, c.Mounts)
 	if err != nil {
 		return c, err
 	}
 	return c, j.pick.avoidMounts(c.Name, mounts, p.Dir, j.manifest)
+}
+
+// replaceable refuses a home with entries that chattr has locked, before anything is stopped: writing over them would end half way.
+func (p *containerPlace) replaceable(ctx context.Context, c engine.Container) error {
+	layered, ok := p.Engine.(home.Layered)
+	if !ok {
+		return nil
+	}
+	layer, err := layered.Layer(ctx, p.ID)
+	if err != nil {
+		return nil //nolint:nilerr // the engine's own host knows, and we are not on it
+	}
+	if locked := layer.Locked(ctx, p.Dir); len(locked) > 0 {
+		return fmt.Errorf("chattr has locked files in the home in container %q, which no restore could replace; nothing was stopped or changed: run \"chattr -i -a %s\" first",
+			c.Name, strings.Join(locked, " "))
+	}
+	return nil
 }
 
 func (p *containerPlace) stop(ctx context.Context, c engine.Container) error {
