@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -58,38 +55,6 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 	return e.control(ctx, "removing", id, e.timeout+2*stopGrace, func(ctx context.Context) error {
 		return e.client.ContainerRemove(ctx, id, container.RemoveOptions{Force: true})
 	})
-}
-
-// Commit keeps a container's file system as an image named ref, with labels, and returns the image's id. The labels by which
-// OpenShell's drivers find their containers are blank in it: nothing made from the image may pass for a sandbox. The container is
-// not paused for it.
-func (e *Engine) Commit(ctx context.Context, id, ref string, labels map[string]string) (string, error) {
-	c, err := e.Inspect(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	var made container.CommitResponse
-	err = e.control(ctx, "committing", id, commitTimeout, func(ctx context.Context) (err error) {
-		made, err = e.client.ContainerCommit(ctx, id, container.CommitOptions{Reference: ref, Pause: false, Changes: labelChanges(c.Labels, labels)})
-		return err
-	})
-	return made.ID, err
-}
-
-// labelChanges are Dockerfile lines: an image takes its container's labels over, and a label can be blanked but not removed.
-func labelChanges(has, wanted map[string]string) []string {
-	set := map[string]string{}
-	for key := range has {
-		if strings.HasPrefix(key, "openshell.") {
-			set[key] = ""
-		}
-	}
-	maps.Copy(set, wanted)
-	lines := make([]string, 0, len(set))
-	for _, key := range slices.Sorted(maps.Keys(set)) {
-		lines = append(lines, fmt.Sprintf("LABEL %q=%q", key, set[key]))
-	}
-	return lines
 }
 
 // ImageID returns the id behind an image reference. The error wraps fs.ErrNotExist when the engine has no such image.

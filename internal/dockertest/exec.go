@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -103,7 +104,7 @@ func (d *Daemon) commit(w http.ResponseWriter, r *http.Request) {
 			}
 			d.images[familiar(repo+":"+tag)] = id
 		}
-		d.kept[id] = Image{Labels: committedLabels(c.Labels, query["changes"]), Files: slices.Clone(c.Files)}
+		d.kept[id] = Image{Labels: committedLabels(c.Labels, query["changes"]), Workdir: c.Workdir, Files: slices.Clone(c.Files), layer: "sha256:" + hexID("3", d.made)}
 		reply(w, http.StatusCreated, map[string]string{"Id": id})
 	})
 }
@@ -124,8 +125,14 @@ func (d *Daemon) inspectImage(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	slices.Sort(names)
+	kept, committed := d.kept[id]
+	if !committed {
+		kept = Image{Workdir: d.workdirs[id], layer: id}
+	}
 	reply(w, http.StatusOK, map[string]any{
-		"Id": id, "RepoTags": names, "Created": time.Unix(0, 0).UTC(), "Config": map[string]any{"WorkingDir": d.workdirs[id]},
+		"Id": id, "RepoTags": names, "Created": time.Unix(0, 0).UTC(), "Os": "linux", "Architecture": "amd64",
+		"Config": map[string]any{"WorkingDir": kept.Workdir, "Labels": kept.Labels},
+		"RootFS": map[string]any{"Type": "layers", "Layers": []string{kept.layer}},
 	})
 }
 
@@ -138,10 +145,14 @@ func (d *Daemon) removeImage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	delete(d.images, name)
+	if !slices.Contains(slices.Collect(maps.Values(d.images)), id) {
+		delete(d.kept, id)
+	}
 	reply(w, http.StatusOK, []map[string]string{{"Untagged": name}})
 }
 
-// image finds a reference, with :latest when it has no tag, or an id.
+// image finds a reference, with :latest when it has no tag, or an id. An image stays without a name for as long as a container is made from
+// it, or when a commit or a load took the name away.
 func (d *Daemon) image(ref string) (name, id string) {
 	ref = tagged(ref)
 	if id := d.images[ref]; id != "" {
@@ -150,6 +161,14 @@ func (d *Daemon) image(ref string) (name, id string) {
 	for name, id := range d.images {
 		if id == ref {
 			return name, id
+		}
+	}
+	if _, kept := d.kept[ref]; kept {
+		return "", ref
+	}
+	for _, c := range d.containers {
+		if c.ImageID == ref {
+			return "", ref
 		}
 	}
 	return "", ""

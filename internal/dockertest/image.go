@@ -9,9 +9,12 @@ import (
 
 // Image is what a commit has kept of a container.
 type Image struct {
-	ID     string
-	Labels map[string]string
-	Files  []File
+	ID      string
+	Labels  map[string]string
+	Workdir string
+	Files   []File
+
+	layer string // the id of its only layer: another image may be made of it
 }
 
 // Committed is the image that was committed under a reference or id; found is false when there is none now.

@@ -27,6 +27,7 @@ func (d *Daemon) routes() http.Handler {
 	mux.HandleFunc("POST /commit", d.commit)
 	mux.HandleFunc("GET /distribution/{ref...}", d.distribution)
 	mux.HandleFunc("POST /images/create", d.pull)
+	mux.HandleFunc("POST /images/load", d.load)
 	mux.HandleFunc("GET /images/{ref...}", d.inspectImage)
 	mux.HandleFunc("DELETE /images/{ref...}", d.removeImage)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusNotFound, "page not found") })
