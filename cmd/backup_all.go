@@ -22,6 +22,7 @@ import (
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
+	"sandkeeper/upgrade"
 )
 
 type backupAllOptions struct {
@@ -201,6 +202,19 @@ func noSocket(host string) bool {
 	return unix && errors.Is(err, fs.ErrNotExist)
 }
 
+// unfinished looks for an upgrade that has a home half done, beside what restores have left.
+func (a *app) unfinished(restoring func(sandbox.Sandbox) error) func(sandbox.Sandbox) error {
+	if a.stateDir() == "" {
+		return restoring
+	}
+	return func(sb sandbox.Sandbox) error {
+		if err := upgrade.HalfDone(a.stateDir(), sb); err != nil || restoring == nil {
+			return err
+		}
+		return restoring(sb)
+	}
+}
+
 func (o *backupAllOptions) save(ctx context.Context, store *store.Store, registry sandbox.Registry, inv sandbox.Inventory, views []view, found *answer) (*answer, error) {
 	a := o.app
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
@@ -209,6 +223,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, registr
 	run.Jobs, run.Label, run.Only, run.Exclude = o.jobs, o.label, o.only, o.exclude
 	run.SkipUnreachable, run.DryRun, run.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
 	run.Reread = o.reread
+	run.Unfinished = a.unfinished(run.Unfinished)
 	gateways := &driver.Gateways{Open: a.openAPI(views)}
 	defer func() { _ = gateways.Close() }() // nothing was written over them
 	if o.offline {
