@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/internal/disk"
@@ -69,8 +70,30 @@ func (s *Store) folders(name string) ([]string, error) {
 	return found, nil
 }
 
+// claims are the folders that this process has given to series which may have no backup yet: two of one name may be saved at once.
+type claims struct {
+	mu sync.Mutex
+	of map[string]Series // by path
+}
+
 // place is the folder that a new backup of the series goes to: the name's own for the first series of that name, else one of its own.
 func (s *Store) place(of Series) (string, error) {
+	s.claims.mu.Lock()
+	defer s.claims.mu.Unlock()
+
+	path := filepath.Join(s.root, of.Name)
+	if claimed, found := s.claims.of[path]; found && !claimed.Is(of) {
+		return of.folder(), nil
+	}
+	folder, err := s.placeOnDisk(of)
+	if err == nil && folder == of.Name {
+		s.claims.of[path] = of
+	}
+	return folder, err
+}
+
+// placeOnDisk is place by what the disk says alone.
+func (s *Store) placeOnDisk(of Series) (string, error) {
 	own := of.folder()
 	if _, err := os.Stat(filepath.Join(s.root, own)); err == nil {
 		return own, nil

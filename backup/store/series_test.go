@@ -1,8 +1,14 @@
 package store
 
 import (
+	"context"
 	"errors"
+	"path/filepath"
+	"sync"
 	"testing"
+	"time"
+
+	"sandkeeper/backup/archive"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -44,5 +50,30 @@ func TestLatestOnCountsOfflineBackups(t *testing.T) {
 		if got, err := s.LatestOn(gateway, "", "alpha"); err != nil || got.ID != offline.ID {
 			t.Errorf("gateway %q: %s, %v; want %s", gateway, got.ID, err, offline.ID)
 		}
+	}
+}
+
+// Two sandboxes of one name may be saved at once, before either has a backup: they still get a folder each.
+func TestSeriesSavedAtOnceShareNoFolder(t *testing.T) {
+	s := testStore(t, Options{})
+	both := sync.WaitGroup{}
+	started := make(chan struct{}, 2)
+	made := make([]Backup, 2)
+	for i, workspace := range []string{"default", "team2"} {
+		both.Go(func() {
+			n := newOf("alpha")
+			n.Manifest.Gateway, n.Manifest.Workspace = "openshell", workspace
+			made[i], _ = s.Create(t.Context(), n, func(ctx context.Context, a *archive.Archive) error {
+				started <- struct{}{}
+				for len(started) < 2 { // both have their folders now
+					time.Sleep(time.Millisecond)
+				}
+				return fillWith(folderItem("."))(ctx, a)
+			})
+		})
+	}
+	both.Wait()
+	if one, two := filepath.Dir(made[0].Dir), filepath.Dir(made[1].Dir); one == two || made[0].ID == "" || made[1].ID == "" {
+		t.Errorf("the backups are in %q and %q", made[0].Dir, made[1].Dir)
 	}
 }

@@ -26,12 +26,13 @@ const (
 // Store is a folder of backups: <root>/<sandbox>/<id>/{archive.tar.zst,manifest.json}. Folders are 0700, files 0600.
 // Readers need no lock; whoever creates, removes or sweeps holds the store's Lock.
 type Store struct {
-	root string
-	tool string
-	disk disk.FS
-	now  func() time.Time
-	rand io.Reader
-	free func(dir string) (int64, error)
+	claims *claims
+	root   string
+	tool   string
+	disk   disk.FS
+	now    func() time.Time
+	rand   io.Reader
+	free   func(dir string) (int64, error)
 
 	gateways bool // what is saved in it is of gateways, not of sandboxes
 
@@ -61,7 +62,7 @@ func Open(root string, o Options) (*Store, error) {
 	if err := checkRoot(abs, o.UID); err != nil {
 		return nil, err
 	}
-	s := &Store{root: abs, tool: o.Tool, disk: o.disk, now: o.Now, rand: o.Rand, free: o.Free}
+	s := &Store{claims: &claims{of: map[string]Series{}}, root: abs, tool: o.Tool, disk: o.disk, now: o.Now, rand: o.Rand, free: o.Free}
 	if s.disk == nil {
 		s.disk = disk.Real{}
 	}

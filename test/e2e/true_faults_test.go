@@ -194,7 +194,6 @@ func TestUnfinishedUpgradeBlocksNobodyElse(t *testing.T) {
 
 // Two sandboxes of one name in two workspaces are two: each has its own backups.
 func TestWorkspacesShareNoFolder(t *testing.T) {
-	unmended(t, "issue 11.10: sandboxes of one name share a folder of backups whatever their workspace")
 	h := newTrueHost(t)
 	h.must(h.driver.AddWorkspace(t.Context(), "team2"))
 	h.agent(agentImage{reference: h.tag("agent:1"), user: "sandbox", workdir: "/sandbox", version: "1"})
