@@ -45,7 +45,7 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer
 		return found, err
 	}
 	defer func() { err = errors.Join(err, u.close()) }()
-	if err := o.stillNothingUnfinished(u); err != nil { // another run may have begun, and ended early, meanwhile
+	if err := o.nothingUnfinished(); err != nil { // another run may have begun, and ended early, meanwhile
 		return found, err
 	}
 	if err := o.fit(ctx, seen, u.store, targets, found); err != nil {
@@ -71,22 +71,14 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer
 // first, and a result that cannot be written is told by the exit status. Unlike an ignored signal, a caught one is no matter of children.
 func surviveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
-// nothingUnfinished refuses to begin while an earlier upgrade has neither ended nor been taken back.
+// nothingUnfinished refuses to begin while an earlier upgrade of one of these sandboxes has neither ended nor been taken back. What --only
+// leaves out is not held up by it.
 func (o *upgradeOptions) nothingUnfinished() error {
 	entries, err := upgrade.PeekJournal(o.app.stateDir())
 	if err != nil {
 		return journalFailure(err)
 	}
-	return refuseUnfinished(entries)
-}
-
-// stillNothingUnfinished looks again under the journal's lock.
-func (o *upgradeOptions) stillNothingUnfinished(u *upgrading) error {
-	entries, err := u.Journal.Unfinished()
-	if err != nil {
-		return err
-	}
-	return refuseUnfinished(entries)
+	return refuseUnfinished(o.onlyOf(entries))
 }
 
 func refuseUnfinished(entries []upgrade.Entry) error {
@@ -101,7 +93,7 @@ func refuseUnfinished(entries []upgrade.Entry) error {
 	}
 	return &Failure{
 		Code: ExitRefused, Kind: kindPartial, Err: fmt.Errorf("an earlier upgrade is not finished: %s", strings.Join(open, ", ")),
-		Hint: "to go on: sandkeeper upgrade-sandboxes --resume\nto go back: sandkeeper upgrade-sandboxes --rollback",
+		Hint: "to go on: sandkeeper upgrade-sandboxes --resume\nto go back: sandkeeper upgrade-sandboxes --rollback\nto upgrade others meanwhile: sandkeeper upgrade-sandboxes --only NAME",
 	}
 }
 

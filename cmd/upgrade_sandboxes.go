@@ -41,8 +41,8 @@ Whatever fails after the deletion brings the old sandbox back by itself. What Ne
 With --check nothing is changed: no file, lock, registry key, gateway selection or container state; exit 4 when a sandbox is stale,
 unknown or orphaned.
 
-Every step is in a journal first. A run that was killed is finished with --resume or taken back with --rollback; until then no other
-upgrade begins. docs/upgrades.md has the states and what to do in each.`
+Every step is in a journal first. A run that was killed is finished with --resume or taken back with --rollback; until then its
+sandbox holds up every upgrade that --only does not limit to others. docs/upgrades.md has the states and what to do in each.`
 
 func newUpgradeSandboxes(a *app, run func(context.Context, *upgradeOptions) (*answer, error)) *cobra.Command {
 	o := &upgradeOptions{app: a}

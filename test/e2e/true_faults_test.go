@@ -174,7 +174,6 @@ func (h *trueHost) inspected(name string) container.InspectResponse {
 
 // An unfinished upgrade blocks its own sandbox, never another.
 func TestUnfinishedUpgradeBlocksNobodyElse(t *testing.T) {
-	unmended(t, "issue 11.4: every upgrade is refused while one is unfinished")
 	h := newTrueHost(t)
 	h.agents("stuck", "free")
 	h.obeys(&unruly{beforeCreate: func(_ int, s gateway.Sandbox) error {
