@@ -96,7 +96,6 @@ func TestHomeOfTheImageIsSaved(t *testing.T) {
 
 // A moved tag is stale: the gateway made the container from an image id, and the tag names another one now.
 func TestMovedTagIsStale(t *testing.T) {
-	unmended(t, "issue 11.5: the recipe's tag is compared with the container's image reference, which is an id")
 	h := newTrueHost(t)
 	h.agents("alpha")
 	if d := h.upgrade([]string{"alpha"}, "--check"); d.ExitCode != 4 || d.Result == nil || d.Result.Totals["stale"] != 1 {
@@ -128,7 +127,6 @@ func TestUpgradeKeepsThePhase(t *testing.T) {
 
 // A gateway accepts the rollback image under its default policy: an upgrade that fails after the deletion brings the old sandbox back.
 func TestRollbackImageIsAccepted(t *testing.T) {
-	unmended(t, "issue 11.2: the kept image has the container's user 0 and its supervisor as entrypoint, which the supervisor refuses")
 	h := newTrueHost(t)
 	h.agents("alpha")
 	refused := false
@@ -226,7 +224,6 @@ func TestHomeIsSavedWithoutItsBindSource(t *testing.T) {
 
 // A half-done home is not a backup: backup-all passes over a sandbox whose upgrade was killed in the middle of the restore.
 func TestHalfDoneHomeIsNotABackup(t *testing.T) {
-	unmended(t, "issue 11.9: the empty new home is saved as the latest backup")
 	u := newUpgradeHost(t, "running")
 	u.killAt("settling")
 	got := u.document("backup-all", "--only", u.name)
