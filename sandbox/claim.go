@@ -29,7 +29,24 @@ func (m *merge) matchByName(containers []engine.Container) {
 			}
 		}
 		for name, entries := range claimants {
+			m.settle(entries, free[name])
 			m.share(entries, free[name])
+		}
+	}
+}
+
+// settle gives a row the workspace of its containers, where no gateway was asked and all of that name are in one: a row says none.
+func (m *merge) settle(entries []*entry, free []engine.Container) {
+	if len(free) == 0 || m.asked {
+		return
+	}
+	workspace := workspaceOf(free[0])
+	if slices.ContainsFunc(free, func(c engine.Container) bool { return workspaceOf(c) != workspace }) {
+		return
+	}
+	for _, e := range entries {
+		if !m.keys[Key{e.Gateway, workspace, e.Name}] {
+			e.Workspace = workspace
 		}
 	}
 }

@@ -21,6 +21,7 @@ type entry struct {
 type merge struct {
 	entries  []*entry
 	warnings []string
+	asked    bool              // a gateway was: what its list does not say is known
 	taken    map[string]*entry // container id → the sandbox it was given to
 	spaces   map[string]string // container namespace → the gateway that its ids prove; "" when they prove two
 	keys     map[Key]bool      // every sandbox that a row or a list names
@@ -29,7 +30,7 @@ type merge struct {
 
 // classify joins what was seen into sandboxes and says of each where it stands.
 func classify(s Sources, seen look) *merge {
-	m := &merge{taken: map[string]*entry{}, spaces: map[string]string{}, keys: map[Key]bool{}, origins: seen.origins}
+	m := &merge{asked: len(seen.lists) > 0, taken: map[string]*entry{}, spaces: map[string]string{}, keys: map[Key]bool{}, origins: seen.origins}
 	m.addRows(s.Registry)
 	m.addListed(seen.lists, s.Env.Get("OPENSHELL_WORKSPACE"))
 	for _, e := range m.entries {

@@ -77,11 +77,17 @@ func (p *patient) diverge() (then, now map[string]string) {
 	if out := p.text(p.save()...); out.exit != 0 {
 		p.t.Fatalf("backup: exit %d\n%s", out.exit, out.stderr)
 	}
+	p.worked()
+	return then, p.engine.now(p.container)
+}
+
+// worked changes the home as an agent does after its backup.
+func (p *patient) worked() {
+	p.t.Helper()
 	p.engine.put(p.container,
 		entry{name: "notes/today.md", content: "changed\n", mode: 0o640, uid: 1000}, entry{name: "added", content: "x", mode: 0o644},
 		entry{name: "service.env", content: "TOKEN=never-in-a-backup\n", mode: 0o600, uid: 1000},
 	)
-	return then, p.engine.now(p.container)
 }
 
 var remedy = regexp.MustCompile(`to put back what was there before, credentials included: sandkeeper (restore .*)`)
@@ -123,7 +129,7 @@ func TestKillRestoreAtEveryStage(t *testing.T) {
 			t.Errorf("after the next restore (-want +got):\n%s", diff)
 		}
 		p.tidy()
-		p.engine.put(p.container, entry{name: "notes/today.md", content: "changed\n", mode: 0o640, uid: 1000}, entry{name: "added", content: "x", mode: 0o644})
+		p.worked()
 		if t.Failed() {
 			t.Fatalf("round %d, killed while %s: it had said:\n%s\nthe next run said:\n%s", round, stage, run.text(), next.stderr)
 		}
@@ -178,7 +184,7 @@ func TestInterruptRestore(t *testing.T) {
 		p.tidy()
 		if out.exit == 0 {
 			t.Logf("%s: the restore was done before it heard the signal", stage)
-			p.engine.put(p.container, entry{name: "notes/today.md", content: "changed\n", mode: 0o640, uid: 1000}, entry{name: "added", content: "x", mode: 0o644})
+			p.worked()
 		}
 	}
 	p.sound()
