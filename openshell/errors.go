@@ -83,6 +83,10 @@ var unreachableWordings = []string{
 // forbiddenWordings say that the user may not do this, in both spellings of a gRPC status.
 var forbiddenWordings = []string{"thecallerdoesnothavepermission", "status:permissiondenied"}
 
+// askedWrongly say that the gateway does not take the request as it was put, in both spellings of a gRPC status. A 0.1.x gateway says so
+// of a 0.0.x listing over all workspaces: the field is not one of its own, and no scope is left (docs/facts/openshell-0.1.md 2.3).
+var askedWrongly = []string{"clientspecifiedaninvalidargument", "status:invalidargument"}
+
 func contains(text string, wordings []string) bool {
 	squeezed := squeeze(text)
 	for _, wording := range wordings {

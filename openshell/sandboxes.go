@@ -111,7 +111,7 @@ func (w *walk) keep(rows []Sandbox) (fresh int) {
 func (w *walk) page(ctx context.Context) (listing, command.Result, error) {
 	for {
 		result, err := w.cli.ask(ctx, listOp, w.gateway, w.speak.args(len(w.found), w.token)...)
-		if err != nil && w.speak.all && contains(result.Combined(), forbiddenWordings) {
+		if err != nil && w.speak.all && (contains(result.Combined(), forbiddenWordings) || contains(result.Combined(), askedWrongly)) {
 			w.speak.all = false
 			continue
 		}
