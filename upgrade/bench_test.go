@@ -75,6 +75,7 @@ type fitted struct {
 	steps   steps
 
 	chainStore *lifecycle.Store // of the extensions, once there are some
+	held       *store.Lock      // that another run has, once there is one
 }
 
 func fit(ctx context.Context, folder, engineHost, socket string, point func(string)) (*fitted, error) {

@@ -55,7 +55,9 @@ func unmetPreconditions() []unmet {
 			w.recipes["id-alpha"] = r
 			f.Providers = func(context.Context, string, []string) ([]string, error) { return []string{"slack"}, nil }
 		}, []string{NeedProviders}, "no provider slack any more", ""},
-		{"store locked", func(_ *world, f *fitted, _ *Target) { _, _ = f.backups.Store.Lock("another run") }, []string{NeedBackup}, "another run", ""},
+		{"store locked", func(_ *world, f *fitted, _ *Target) {
+			f.held, _ = f.backups.Store.Lock("another run") // kept: the lock goes when nothing holds its file any more
+		}, []string{NeedBackup}, "another run", ""},
 		{"no room", func(_ *world, f *fitted, _ *Target) {
 			f.Room = func(context.Context, string) error { return errors.New("needs 5 bytes, and 4 are left") }
 		}, []string{NeedRoom}, "4 are left", "docker system df"},

@@ -55,7 +55,7 @@ func (f *layeredFake) Layer(_ context.Context, id string) (engine.Layer, error) 
 		}
 		backuptest.Must(f.t, errors.Join(err, os.Lchown(at, e.Uid, e.Uid)))
 	}
-	if f.alter != nil {
+	if f.alter != nil && f.looks > 1 { // the first look, for locked files, is before the write
 		f.alter(l)
 	}
 	return l, nil
@@ -99,7 +99,7 @@ func TestRestoreIsReadBackFromTheLayer(t *testing.T) {
 		}
 		request.containers, request.Target = eng, f.Add(backuptest.IdB, "exited")
 		summary, err := Restore(t.Context(), request)
-		if err != nil || !summary.Done || summary.ReadBack != tt.want || eng.looks != 1 {
+		if err != nil || !summary.Done || summary.ReadBack != tt.want || eng.looks != 2 {
 			t.Errorf("%s: read back by %q (%d looks), want %q; %v", name, summary.ReadBack, eng.looks, tt.want, err)
 		}
 	}
