@@ -147,7 +147,7 @@ func (e *Engine) explain(ctx context.Context, err error) error {
 // parser makes of an answer that is none of an engine's.
 func inWords(err error) error {
 	said := err.Error()
-	if strings.Contains(said, "malformed HTTP") {
+	if strings.Contains(said, "malformed HTTP") || strings.Contains(said, "readLoopPeekFail") { // the latter when it speaks before it is asked
 		return reworded{"what answers there is no container engine", err}
 	}
 	request := regexp.MustCompile(`^(?:error during connect: )?[A-Z][a-z]+ "http[^"]*": `)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -23,7 +24,8 @@ func TestAForeignSocketIsNoEngine(t *testing.T) {
 			if err != nil {
 				return
 			}
-			_, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.2\r\n"))
+			_, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.2\r\n")) // before it is asked, as SSH does
+			_, _ = io.Copy(io.Discard, c)
 			_ = c.Close()
 		}
 	}()

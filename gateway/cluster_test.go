@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"sandkeeper/drift"
@@ -11,18 +13,25 @@ import (
 )
 
 // scripted is a CLI whose calls are answered in text by the key that they contain; any other call exits with 2. It notes what was asked.
-func scripted(answers map[string]string) (*openshell.CLI, *[]string) {
-	var asked []string
+func scripted(answers map[string]string) (cli *openshell.CLI, asked func() []string) {
+	var calls []string
+	var asking sync.Mutex // two ways to ask may be tried at once
 	return &openshell.CLI{Path: "openshell", Run: func(_ context.Context, c command.Command) (command.Result, error) {
 		call := strings.Join(c.Args, " ")
-		asked = append(asked, call)
+		asking.Lock()
+		calls = append(calls, call)
+		asking.Unlock()
 		for key, text := range answers {
 			if strings.Contains(call, key) && !strings.Contains(call, "json") {
 				return command.Result{Stdout: []byte(text)}, nil
 			}
 		}
 		return command.Result{Exit: 2, Stderr: []byte("error: unexpected argument")}, nil
-	}}, &asked
+	}}, func() []string {
+		asking.Lock()
+		defer asking.Unlock()
+		return slices.Clone(calls)
+	}
 }
 
 const (
@@ -50,8 +59,8 @@ func TestEndpointPortOfEverySource(t *testing.T) {
 	} {
 		cli, asked := scripted(tc.answers)
 		got := endpointPort(t.Context(), tc.target, cli, answer{Status: openshell.Status{Server: tc.server}})
-		if got != tc.want || len(*asked) > tc.calls {
-			t.Errorf("%s: port %d, want %d; asked %q", name, got, tc.want, *asked)
+		if got != tc.want || len(asked()) > tc.calls {
+			t.Errorf("%s: port %d, want %d; asked %q", name, got, tc.want, asked())
 		}
 	}
 }
