@@ -107,3 +107,10 @@ func TestOnlyAnAnswerThatNamesTheGatewayCounts(t *testing.T) {
 		})
 	}
 }
+
+func parents(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -114,10 +114,3 @@ func mark(t *testing.T, dir string, pid int, bin string, created time.Time) {
 		"desiredEnvHash":"x","gatewayBin":%s,"openshellVersion":"0.0.37","dockerHost":null,"createdAt":%q}`,
 		pid, binary, created.UTC().Format(time.RFC3339Nano)))(t, filepath.Join(dir, "runtime.json"))
 }
-
-func parents(t *testing.T, path string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-}

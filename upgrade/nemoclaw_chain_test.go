@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"sandkeeper/lifecycle"
@@ -11,8 +12,16 @@ import (
 
 // noting is an extension that notes its phases and the ids they are about, and keeps state.
 type noting struct {
+	mu     sync.Mutex // a phase that was given up may still run beside the next
 	phases []string
 	adds   bool
+}
+
+// told are the phases so far.
+func (n *noting) told() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.phases)
 }
 
 func (n *noting) note(phase lifecycle.Phase, s lifecycle.Sandbox) {
@@ -20,6 +29,8 @@ func (n *noting) note(phase lifecycle.Phase, s lifecycle.Sandbox) {
 	if strings.HasPrefix(id, "pending-") {
 		id = "pending"
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.phases = append(n.phases, string(phase)+" "+id)
 }
 
@@ -81,8 +92,8 @@ func TestExtensionsStandAroundNemoClawsRebuild(t *testing.T) {
 	}
 	id := w.settled(t, f, "alpha", "running").Labels["openshell.ai/sandbox-id"]
 	want := append(slices.Clone(foreseen), "before_create pending", "before_delete id-alpha", "after_delete id-alpha", "after_create_success "+id)
-	if !slices.Equal(e.phases, want) {
-		t.Errorf("phases are %q\nwant %q", e.phases, want)
+	if !slices.Equal(e.told(), want) {
+		t.Errorf("phases are %q\nwant %q", e.told(), want)
 	}
 	for known, want := range map[string]bool{id: true, "id-alpha": false} {
 		if got, err := f.Chain.Knows(known); err != nil || got != want {
@@ -103,8 +114,8 @@ func TestAnAdditionThatNemoClawCannotApplyIsRefusedBeforeAnythingIsDone(t *testi
 			t.Errorf("the reason does not say %s: %s", want, got.Reason)
 		}
 	}
-	if got.Outcome != Failed || got.Step != StepPreconditions || got.Unfinished || got.Backup != "" || !slices.Equal(e.phases, foreseen) {
-		t.Errorf("Execute = %+v, phases %q", got, e.phases)
+	if got.Outcome != Failed || got.Step != StepPreconditions || got.Unfinished || got.Backup != "" || !slices.Equal(e.told(), foreseen) {
+		t.Errorf("Execute = %+v, phases %q", got, e.told())
 	}
 	w.settled(t, f, "alpha", "running")
 }
@@ -115,8 +126,8 @@ func TestARebuildByNemoClawThatFailsIsTakenBackFromTheExtensions(t *testing.T) {
 	e := &noting{}
 	got := f.Execute(t.Context(), f.aroundNemoClaw(t, &rebuilding{exit: 1}, e))[0]
 	want := append(slices.Clone(foreseen), "before_create pending", "before_delete id-alpha", "after_create_failed pending")
-	if got.Outcome != Failed || !slices.Equal(e.phases, want) {
-		t.Errorf("Execute = %+v, phases %q", got, e.phases)
+	if got.Outcome != Failed || !slices.Equal(e.told(), want) {
+		t.Errorf("Execute = %+v, phases %q", got, e.told())
 	}
 }
 
@@ -148,8 +159,8 @@ func TestExtensionsLearnOfARebuildThatWasCutOff(t *testing.T) {
 			t.Fatalf("resume = %+v, %v", got, err)
 		}
 		id := w.settled(t, f, "alpha", "running").Labels["openshell.ai/sandbox-id"]
-		if n := strings.Count(strings.Join(e.phases, ","), "after_create_success "+id); n != 1 || !slices.Contains(e.phases, "after_delete id-alpha") {
-			t.Errorf("%s: %d confirmations in %q", name, n, e.phases)
+		if n := strings.Count(strings.Join(e.told(), ","), "after_create_success "+id); n != 1 || !slices.Contains(e.told(), "after_delete id-alpha") {
+			t.Errorf("%s: %d confirmations in %q", name, n, e.told())
 		}
 		tracked, err := f.chainStore.Tracked()
 		if err != nil || len(tracked) != 1 || tracked[0].ID != id || tracked[0].Status != lifecycle.StatusReady {
