@@ -19,7 +19,7 @@ import (
 func TestExecCaptureReadsTheHome(t *testing.T) {
 	f := &backuptest.Folder{Dir: t.TempDir()}
 	backuptest.Write(t, f.Dir, map[string]string{"a": "1", "empty": "", "dir/": "", "l": "->/etc/passwd", "odd\nname": "2"})
-	r := &Run{Store: storetest.NewStore(t, store.Options{}), CLI: f}
+	r := &Options{Store: storetest.NewStore(t, store.Options{}), CLI: f}
 	summary, err := r.All(t.Context(), backuptest.InventoryOf(backuptest.ByExec("alpha")))
 	if err != nil || summary.Totals.BackedUp != 1 {
 		t.Fatalf("%+v, %v", summary, err)
@@ -70,7 +70,7 @@ func TestExecCaptureJudgesHowTarEnded(t *testing.T) {
 		"may skip":          {tar: script{"", openshell.ExecResult{}, unreachable}, skip: true, status: store.Skipped, reason: "not saved"},
 		"may skip, but cut": {tar: script{whole[:700], openshell.ExecResult{}, unreachable}, skip: true, status: store.Failed, reason: "connection refused"},
 	} {
-		r := &Run{Store: storetest.NewStore(t, store.Options{}), CLI: tt.tar, SkipUnreachable: tt.skip}
+		r := &Options{Store: storetest.NewStore(t, store.Options{}), CLI: tt.tar, SkipUnreachable: tt.skip}
 		summary, err := r.All(t.Context(), backuptest.InventoryOf(backuptest.ByExec("alpha")))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -94,7 +94,7 @@ func TestExecCaptureJudgesHowTarEnded(t *testing.T) {
 
 func TestExecCaptureTellsOfAMismatch(t *testing.T) {
 	mismatch := &openshell.MismatchError{Op: "sandbox exec", Output: "failed to decode Protobuf message"}
-	r := &Run{Store: storetest.NewStore(t, store.Options{}), CLI: script{err: mismatch}, SkipUnreachable: true}
+	r := &Options{Store: storetest.NewStore(t, store.Options{}), CLI: script{err: mismatch}, SkipUnreachable: true}
 	summary, err := r.All(t.Context(), backuptest.InventoryOf(backuptest.ByExec("alpha"), backuptest.ByExec("beta")))
 	if got, ok := errors.AsType[*openshell.MismatchError](err); !ok || got != mismatch {
 		t.Errorf("the run's error is %v", err)

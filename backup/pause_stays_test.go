@@ -33,7 +33,7 @@ func TestReadOfWhatOthersHaveMovedIsLive(t *testing.T) {
 				}
 				consistency, why := consistencyOf(*sb.Container)
 				read := &reading{home: home.ContainerHome{Engine: f, ID: backuptest.IdA, Dir: "/sandbox"}, container: *sb.Container, stall: archive.StallLimit(time.Minute), meter: home.NewMeter(sb.Name, nil)}
-				w := &work{Run: fakeRun(t, f)}
+				w := &run{Options: fakeRun(t, f)}
 				made, err := w.create(t.Context(), archive.Manifest{Sandbox: sb.Name, Consistency: consistency, ConsistencyReason: why}, read.meter, read)
 				if err != nil {
 					t.Fatal(err)
@@ -58,7 +58,7 @@ func TestReadThatDidNotStayPausedIsLive(t *testing.T) {
 		f.State[id] = "running"
 		return nil
 	}
-	w := &work{Run: fakeRun(t, f)}
+	w := &run{Options: fakeRun(t, f)}
 	shelf := journal.Pauses(journal.PausedDir(t.TempDir()))
 	guard, err := home.StartGuard([]string{"guard", shelf.Dir()}, env.Parse(os.Environ()))
 	if err != nil {

@@ -24,35 +24,35 @@ const recipeLimit = 10 * time.Second
 // errNoAnswer is a gateway that took longer than that.
 var errNoAnswer = errors.New("no answer")
 
-// asking is a recipe that a gateway is being asked for while the home is read. A nil one asks nobody.
-type asking struct {
-	work    *work
+// recipeRequest is a recipe that a gateway is being asked for while the home is read. A nil one asks nobody.
+type recipeRequest struct {
+	work    *run
 	gateway string
 	limit   time.Duration
 	cancel  context.CancelFunc
 	over    <-chan struct{} // nobody waits for the answer any more
-	answer  chan answer
+	answer  chan recipeAnswer
 }
 
-type answer struct {
+type recipeAnswer struct {
 	recipe archive.Origin
 	err    error
 }
 
 // ask begins to ask the sandbox's gateway. One that did not answer for another sandbox of the run is not asked again.
-func (w *work) ask(ctx context.Context, sb sandbox.Sandbox) *asking {
+func (w *run) ask(ctx context.Context, sb sandbox.Sandbox) *recipeRequest {
 	if w.Recipe == nil {
 		return nil
 	}
-	a := &asking{work: w, gateway: sb.Gateway, limit: cmp.Or(w.RecipeLimit, recipeLimit), answer: make(chan answer, 1)}
+	a := &recipeRequest{work: w, gateway: sb.Gateway, limit: cmp.Or(w.RecipeLimit, recipeLimit), answer: make(chan recipeAnswer, 1)}
 	ctx, a.cancel = context.WithTimeout(ctx, a.limit)
 	a.over = ctx.Done()
 	if err := w.unasked(sb); err != nil {
-		a.answer <- answer{err: err}
+		a.answer <- recipeAnswer{err: err}
 		return a
 	}
 	go func() {
-		var got answer
+		var got recipeAnswer
 		defer func() {
 			if p := recover(); p != nil {
 				got.err = fmt.Errorf("internal error: %v (%s)", p, crash.Site(debug.Stack()))
@@ -67,17 +67,17 @@ func (w *work) ask(ctx context.Context, sb sandbox.Sandbox) *asking {
 }
 
 // unasked is why a sandbox's gateway is not asked.
-func (w *work) unasked(sb sandbox.Sandbox) error {
+func (w *run) unasked(sb sandbox.Sandbox) error {
 	if sb.Gateway == "" {
 		return errors.New("it is not known which gateway made it")
 	}
 	w.reporting.Lock()
 	defer w.reporting.Unlock()
-	return w.mute[sb.Gateway]
+	return w.silentGateways[sb.Gateway]
 }
 
 // end lets go of a question whose answer is not waited for any more.
-func (a *asking) end() {
+func (a *recipeRequest) end() {
 	if a != nil {
 		a.cancel()
 	}
@@ -85,7 +85,7 @@ func (a *asking) end() {
 
 // wait is the answer, or that there was none in time. One that came in time counts also when the time is up by now, because the home
 // took longer to read.
-func (a *asking) wait() (archive.Origin, error) {
+func (a *recipeRequest) wait() (archive.Origin, error) {
 	select {
 	case got := <-a.answer:
 		return got.recipe, got.err
@@ -99,23 +99,23 @@ func (a *asking) wait() (archive.Origin, error) {
 	}
 }
 
-func (a *asking) silence() error { return fmt.Errorf("%w within %v", errNoAnswer, a.limit) }
+func (a *recipeRequest) silence() error { return fmt.Errorf("%w within %v", errNoAnswer, a.limit) }
 
 // complete adds what the gateway told to what the container showed, or says why that is not there.
-func (a *asking) complete(m *archive.Manifest) {
+func (a *recipeRequest) complete(m *archive.Manifest) {
 	if a == nil {
 		return
 	}
 	if m.Recipe == nil {
 		m.Recipe = &archive.Origin{}
 	}
-	told, err := a.wait()
+	recipe, err := a.wait()
 	if err != nil {
 		m.Recipe.Untold = text.OneLine(err.Error(), 260)
-		a.work.untold(a.gateway, err)
+		a.work.missing(a.gateway, err)
 		return
 	}
-	addRecipe(told, m.Recipe)
+	addRecipe(recipe, m.Recipe)
 }
 
 // addRecipe adds what a gateway told of a sandbox to what is shown of it.
@@ -133,14 +133,14 @@ func addRecipe(told archive.Origin, shown *archive.Origin) {
 	}
 }
 
-// untold warns once for each gateway, and remembers one that could not be reached or did not answer.
-func (w *work) untold(gateway string, why error) {
+// missing warns once for each gateway, and remembers one that could not be reached or did not answer.
+func (w *run) missing(gateway string, why error) {
 	w.reporting.Lock()
 	defer w.reporting.Unlock()
-	if w.mute == nil {
-		w.mute = map[string]error{}
+	if w.silentGateways == nil {
+		w.silentGateways = map[string]error{}
 	}
-	before, said := w.mute[gateway]
+	before, said := w.silentGateways[gateway]
 	if !said && gateway != "" {
 		w.warnings = append(w.warnings, fmt.Sprintf(
 			"gateway %q did not tell what its sandboxes were made from, so that their manifests may lack providers and policy: %v", gateway, why))
@@ -149,7 +149,7 @@ func (w *work) untold(gateway string, why error) {
 	if before == nil && (gone || errors.Is(why, errNoAnswer) || errors.Is(why, context.DeadlineExceeded)) {
 		before = why
 	}
-	w.mute[gateway] = before
+	w.silentGateways[gateway] = before
 }
 
 // publicLabels leaves out labels that are named like a credential: a manifest holds no secrets.

@@ -117,8 +117,8 @@ func TestGatewayThatDoesNotTell(t *testing.T) {
 func TestAnswerOutlivesItsLimit(t *testing.T) {
 	for range 20 {
 		over, cancel := context.WithTimeout(t.Context(), 0)
-		a := &asking{answer: make(chan answer, 1), over: over.Done(), limit: time.Second, cancel: cancel}
-		a.answer <- answer{recipe: archive.Origin{Providers: []string{"p"}}}
+		a := &recipeRequest{answer: make(chan recipeAnswer, 1), over: over.Done(), limit: time.Second, cancel: cancel}
+		a.answer <- recipeAnswer{recipe: archive.Origin{Providers: []string{"p"}}}
 		if got, err := a.wait(); err != nil || !slices.Equal(got.Providers, []string{"p"}) {
 			t.Fatalf("%+v, %v", got, err)
 		}

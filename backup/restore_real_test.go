@@ -55,7 +55,7 @@ func nowIn(t *testing.T, e *engine.Engine, sb sandbox.Sandbox) []backuptest.Entr
 	return entries
 }
 
-func backedUp(t *testing.T, r *Run, sb sandbox.Sandbox) store.Backup {
+func backedUp(t *testing.T, r *Options, sb sandbox.Sandbox) store.Backup {
 	t.Helper()
 	summary, err := r.All(t.Context(), backuptest.InventoryOf(sb))
 	if err != nil || summary.Totals.BackedUp != 1 {

@@ -23,8 +23,8 @@ import (
 // DefaultJobs is how many sandboxes are backed up at the same time.
 const DefaultJobs = 2
 
-// Run backs up the sandboxes of an inventory. Zero values serve where nothing else is said.
-type Run struct {
+// Options backs up the sandboxes of an inventory. Zero values serve where nothing else is said.
+type Options struct {
 	Store  *store.Store   // must be there
 	Engine *engine.Engine // nil: no container engine
 	// EngineOf is the engine that runs a container, where a host has several; nil: all run on Engine.
@@ -72,13 +72,13 @@ type Run struct {
 // All backs up every sandbox of inv and returns what became of each, in the order of their names. One bad sandbox costs only
 // itself. The error is about the run as a whole: *UnknownSandboxError for a name in Only or Exclude, *LockedError, *NoRoomError,
 // *openshell.MismatchError when a sandbox answered with one, or why ctx ended. The summary is whole also beside an error.
-func (r *Run) All(ctx context.Context, inv sandbox.Inventory) (summary Summary, err error) {
+func (r *Options) All(ctx context.Context, inv sandbox.Inventory) (summary Summary, err error) {
 	chosen, err := r.choose(inv.Sandboxes)
 	if err != nil {
 		return Summary{Root: r.Store.Root()}, err
 	}
 	summary = Summary{Root: r.Store.Root(), DryRun: r.DryRun, Warnings: sameNames(chosen)}
-	w := &work{Run: r, inventory: inv.Source}
+	w := &run{Options: r, inventory: inv.Source}
 	if !r.DryRun && w.willWrite(chosen) {
 		lock, err := r.Store.Lock("backup-all")
 		if err != nil {
@@ -96,7 +96,7 @@ func (r *Run) All(ctx context.Context, inv sandbox.Inventory) (summary Summary, 
 }
 
 // engine is the container engine of a sandbox behind a seam; nil when there is none.
-func (r *Run) engine(sb sandbox.Sandbox) home.EngineReach {
+func (r *Options) engine(sb sandbox.Sandbox) home.EngineReach {
 	switch {
 	case r.containers != nil:
 		return r.containers
@@ -106,27 +106,27 @@ func (r *Run) engine(sb sandbox.Sandbox) home.EngineReach {
 	return home.EngineOf(r.Engine)
 }
 
-func (r *Run) now() time.Time {
+func (r *Options) now() time.Time {
 	if r.Now == nil {
 		return time.Now()
 	}
 	return r.Now()
 }
 
-// work is one run under way.
-type work struct {
-	*Run
+// run is one run under way.
+type run struct {
+	*Options
 	inventory string
 
-	reporting sync.Mutex
-	start     sync.Once
-	pauser    *home.Pauser // nil after start: nothing is paused
-	warnings  []string
-	mute      map[string]error // gateways that did not tell a recipe, and why
+	reporting      sync.Mutex
+	start          sync.Once
+	pauser         *home.Pauser // nil after start: nothing is paused
+	warnings       []string
+	silentGateways map[string]error // gateways that did not tell a recipe, and why
 }
 
 // all runs the workers. Outcomes keep the order of chosen; every sandbox has one, whatever happens to its worker.
-func (w *work) all(ctx context.Context, chosen []sandbox.Sandbox) []Outcome {
+func (w *run) all(ctx context.Context, chosen []sandbox.Sandbox) []Outcome {
 	outcomes := make([]Outcome, len(chosen))
 	next := make(chan int)
 	var workers sync.WaitGroup
@@ -145,14 +145,14 @@ func (w *work) all(ctx context.Context, chosen []sandbox.Sandbox) []Outcome {
 	return outcomes
 }
 
-func (w *work) jobs() int {
+func (w *run) jobs() int {
 	if w.Jobs <= 0 {
 		return DefaultJobs
 	}
 	return w.Jobs
 }
 
-func (w *work) report(e home.Event) {
+func (w *run) report(e home.Event) {
 	if w.Progress == nil {
 		return
 	}
@@ -162,7 +162,7 @@ func (w *work) report(e home.Event) {
 }
 
 // willWrite reports whether any sandbox is to be captured.
-func (w *work) willWrite(chosen []sandbox.Sandbox) bool {
+func (w *run) willWrite(chosen []sandbox.Sandbox) bool {
 	for _, sb := range chosen {
 		if w.judge(sb) == (verdict{}) {
 			return true
@@ -171,7 +171,7 @@ func (w *work) willWrite(chosen []sandbox.Sandbox) bool {
 	return false
 }
 
-func (w *work) close(ctx context.Context) error {
+func (w *run) close(ctx context.Context) error {
 	if w.pauser == nil {
 		return nil
 	}
@@ -182,7 +182,7 @@ func (w *work) close(ctx context.Context) error {
 
 // pausing is the pauser of this run on one engine, started with its guard when the first sandbox needs it; nil when pausing would not
 // be safe.
-func (w *work) pausing(on home.EngineReach) *home.Pauser {
+func (w *run) pausing(on home.EngineReach) *home.Pauser {
 	w.start.Do(func() {
 		p, err := w.startPauser()
 		if err != nil {
@@ -199,7 +199,7 @@ func (w *work) pausing(on home.EngineReach) *home.Pauser {
 	return &p
 }
 
-func (w *work) startPauser() (*home.Pauser, error) {
+func (w *run) startPauser() (*home.Pauser, error) {
 	if w.Journal == "" {
 		return nil, errors.New("there is no folder for the pause journal")
 	}

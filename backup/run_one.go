@@ -18,7 +18,7 @@ import (
 )
 
 // one takes one sandbox from the inventory to its outcome. A panic on the way is that sandbox's failure.
-func (w *work) one(ctx context.Context, sb sandbox.Sandbox) (o Outcome) {
+func (w *run) one(ctx context.Context, sb sandbox.Sandbox) (o Outcome) {
 	start := time.Now()
 	ctx, span := tracing.Start(ctx, "backup_sandbox", attribute.String("openshell.sandbox.name", sb.Name))
 	defer func() { tracing.End(span, o.err) }()
@@ -50,7 +50,7 @@ func (w *work) one(ctx context.Context, sb sandbox.Sandbox) (o Outcome) {
 
 // atRest saves a sandbox between bringing what works in it to rest and letting it go on. That it could not go on takes nothing away from
 // the backup; it is a warning.
-func (w *work) atRest(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (made saving, err error) {
+func (w *run) atRest(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (made saving, err error) {
 	if w.Quiesce == nil || !works(sb) {
 		return w.save(ctx, sb, m)
 	}
@@ -74,7 +74,7 @@ func works(sb sandbox.Sandbox) bool {
 	return sb.Container != nil && sb.Container.Running()
 }
 
-func (w *work) unfinished(sb sandbox.Sandbox) error {
+func (w *run) unfinished(sb sandbox.Sandbox) error {
 	if w.Unfinished == nil {
 		return nil
 	}
@@ -100,7 +100,7 @@ type saving struct {
 	warnings []string
 }
 
-func (w *work) settle(ctx context.Context, o Outcome, made saving, err error) Outcome {
+func (w *run) settle(ctx context.Context, o Outcome, made saving, err error) Outcome {
 	o.Omitted, o.Warnings = made.omitted, made.warnings
 	if made.backup.ID != "" {
 		o.Backup = store.SavedOf(made.backup, len(made.omitted))

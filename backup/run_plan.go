@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
+	"sandkeeper/internal/sandboxname"
 	"sandkeeper/sandbox"
 )
 
@@ -19,7 +19,7 @@ type verdict struct {
 
 // judge decides from the inventory. What could not be seen is a failure, never a skip: a skip would let a run end well that does
 // not know what it left out.
-func (r *Run) judge(sb sandbox.Sandbox) verdict {
+func (r *Options) judge(sb sandbox.Sandbox) verdict {
 	switch sb.Standing {
 	case sandbox.Orphaned:
 		return verdict{store.Orphaned, cmp.Or(sb.Reason, "registered, but not on its gateway and without a container")}
@@ -30,13 +30,13 @@ func (r *Run) judge(sb sandbox.Sandbox) verdict {
 	case sandbox.Unknown:
 		return verdict{store.Failed, cmp.Or(sb.Reason, "its state could not be seen")}
 	}
-	if err := archive.ValidSandbox(sb.Name); err != nil {
+	if err := sandboxname.CheckFolder(sb.Name); err != nil {
 		return verdict{store.Skipped, err.Error()}
 	}
 	return r.judgeRoute(sb)
 }
 
-func (r *Run) judgeRoute(sb sandbox.Sandbox) verdict {
+func (r *Options) judgeRoute(sb sandbox.Sandbox) verdict {
 	switch {
 	case sb.Route == sandbox.ByContainer && sb.Container == nil:
 		return verdict{store.Failed, "its container is not known"}
@@ -54,7 +54,7 @@ func (r *Run) judgeRoute(sb sandbox.Sandbox) verdict {
 
 // choose applies --only and --exclude. A name that matches nothing is an error: a typing mistake must not make a run that saves
 // nothing look well.
-func (r *Run) choose(all []sandbox.Sandbox) ([]sandbox.Sandbox, error) {
+func (r *Options) choose(all []sandbox.Sandbox) ([]sandbox.Sandbox, error) {
 	for _, address := range slices.Concat(r.Only, r.Exclude) {
 		if !slices.ContainsFunc(all, func(sb sandbox.Sandbox) bool { return sb.Answers(address) }) {
 			return nil, &UnknownSandboxError{Name: address, Known: addresses(all)}

@@ -16,10 +16,10 @@ import (
 	"sandkeeper/internal/storetest"
 )
 
-func realRun(t *testing.T, e *engine.Engine) *Run {
+func realRun(t *testing.T, e *engine.Engine) *Options {
 	t.Helper()
 	dir := journal.PausedDir(t.TempDir())
-	return &Run{Store: storetest.NewStore(t, store.Options{}), Engine: e, Journal: dir, GuardCommand: []string{"guard", dir}}
+	return &Options{Store: storetest.NewStore(t, store.Options{}), Engine: e, Journal: dir, GuardCommand: []string{"guard", dir}}
 }
 
 func TestRunSavesByteForByte(t *testing.T) {
@@ -59,7 +59,7 @@ func TestRunSavesByteForByte(t *testing.T) {
 	}
 }
 
-func assertJournalEmpty(t *testing.T, r *Run) {
+func assertJournalEmpty(t *testing.T, r *Options) {
 	t.Helper()
 	if there := journaltest.Values(t, journal.Pauses(r.Journal)); len(there) != 0 {
 		t.Errorf("the shelf has %v", there)

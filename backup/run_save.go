@@ -21,7 +21,7 @@ var ErrPauseLimit = errors.New("the pause limit passed")
 // hopelessRate in bytes per second: a home that would not be read within the pause limit even at this speed is not paused at all.
 const hopelessRate = 400 << 20
 
-func (w *work) save(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (saving, error) {
+func (w *run) save(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (saving, error) {
 	if sb.Route == sandbox.ByExec {
 		return w.saveByExec(ctx, sb, m)
 	}
@@ -32,7 +32,7 @@ func (w *work) save(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (sav
 
 // saveContainer reads the home from the container, frozen if it runs and may be, and live if that does not come about. Every
 // attempt is a whole new backup: what was read before the pause limit passed may not be mixed with what is read after it.
-func (w *work) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *home.Meter, told *asking) (saving, error) {
+func (w *run) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *home.Meter, told *recipeRequest) (saving, error) {
 	m.Expect = w.previousSize(sb)
 	var why error
 	for attempt := range 2 {
@@ -56,11 +56,11 @@ func (w *work) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *home.Me
 type try struct {
 	mayPause bool
 	why      error // of the attempt before
-	told     *asking
+	told     *recipeRequest
 }
 
 // attempt makes one backup of the home in container c.
-func (w *work) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Container, m *home.Meter, t try) (saving, error) {
+func (w *run) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Container, m *home.Meter, t try) (saving, error) {
 	sb.Container = &c
 	h, err := home.HomeOf(ctx, w.engine(sb), sb)
 	if err != nil {
@@ -103,7 +103,7 @@ func liveReason(why error, limit time.Duration) string {
 
 // create makes the backup and looks at it once more. A container that could not be unpaused makes the sandbox a failure, but does
 // not take away the backup.
-func (w *work) create(ctx context.Context, manifest archive.Manifest, m *home.Meter, read *reading) (saving, error) {
+func (w *run) create(ctx context.Context, manifest archive.Manifest, m *home.Meter, read *reading) (saving, error) {
 	var omitted []archive.Exclusion
 	damaged := func(err error) {
 		read.warnings = append(read.warnings, fmt.Sprintf("%v; it was not relied on; \"sandkeeper backups verify %s --read-data\" says which others are", err, manifest.Sandbox))
@@ -141,7 +141,7 @@ type reading struct {
 	limit     time.Duration
 	reread    bool
 	flushing  func(dir string) <-chan struct{} // nil: flushing
-	told      *asking
+	told      *recipeRequest
 
 	thawErr  error
 	moved    string // why what was read while nothing ran may not be of one moment after all
@@ -220,7 +220,7 @@ func consistencyOf(c engine.Container) (archive.Consistency, string) {
 	return archive.ConsistencyStopped, ""
 }
 
-func (w *work) pauseLimit() time.Duration {
+func (w *run) pauseLimit() time.Duration {
 	if w.PauseLimit == 0 {
 		return home.DefaultPauseLimit
 	}
@@ -228,7 +228,7 @@ func (w *work) pauseLimit() time.Duration {
 }
 
 // saveByExec reads the home through the gateway.
-func (w *work) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (saving, error) {
+func (w *run) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (saving, error) {
 	m.Expect = w.previousSize(sb)
 	h := &home.ExecHome{Cli: w.CLI, Gateway: sb.Gateway, Space: sb.Workspace, Name: sb.Name, Dir: home.AgentHome(home.AgentOf(sb))}
 	told := w.ask(ctx, sb)
@@ -242,7 +242,7 @@ func (w *work) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter
 }
 
 // facts are what the inventory knows for the manifest.
-func (w *work) facts(sb sandbox.Sandbox) archive.Manifest {
+func (w *run) facts(sb sandbox.Sandbox) archive.Manifest {
 	m := archive.Manifest{
 		Sandbox: sb.Name, SandboxID: sb.ID, Gateway: sb.Gateway, Workspace: sb.Workspace, Inventory: w.inventory, Label: w.Label,
 		Agent: home.AgentOf(sb), SkippedChecks: w.SkippedChecks,
@@ -253,7 +253,7 @@ func (w *work) facts(sb sandbox.Sandbox) archive.Manifest {
 	return m
 }
 
-func (w *work) manifest(ctx context.Context, sb sandbox.Sandbox, h home.ContainerHome) (archive.Manifest, error) {
+func (w *run) manifest(ctx context.Context, sb sandbox.Sandbox, h home.ContainerHome) (archive.Manifest, error) {
 	facts, err := h.Engine.Describe(ctx, h.ID, false)
 	if err != nil {
 		return archive.Manifest{}, fmt.Errorf("its container %q cannot be inspected: %w", sb.Container.Name, err)

@@ -10,7 +10,7 @@ import (
 // checkSpace asks for the room of all backups before the first one is begun. The need is an estimate: as much as the last backup
 // took, or half of what the container has written (sandbox homes compress to about that). Where nothing can be estimated, or the
 // room cannot be seen, the run goes on: the disk has the last word anyway.
-func (w *work) checkSpace(ctx context.Context, chosen []sandbox.Sandbox) error {
+func (w *run) checkSpace(ctx context.Context, chosen []sandbox.Sandbox) error {
 	room, err := w.Store.Free()
 	if err != nil {
 		return nil
@@ -29,7 +29,7 @@ func (w *work) checkSpace(ctx context.Context, chosen []sandbox.Sandbox) error {
 	return &NoRoomError{Sandboxes: count, Need: need, Free: room, Dir: w.Store.Root()}
 }
 
-func (w *work) estimate(ctx context.Context, sb sandbox.Sandbox) int64 {
+func (w *run) estimate(ctx context.Context, sb sandbox.Sandbox) int64 {
 	if last, err := w.Store.LatestOf(store.Series{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name}); err == nil {
 		return last.Manifest.Archive.Bytes
 	}
@@ -44,7 +44,7 @@ func (w *work) estimate(ctx context.Context, sb sandbox.Sandbox) int64 {
 }
 
 // previousSize is how many bytes the sandbox's home had at its last backup; 0 when there is none.
-func (w *work) previousSize(sb sandbox.Sandbox) int64 {
+func (w *run) previousSize(sb sandbox.Sandbox) int64 {
 	last, err := w.Store.LatestOf(store.Series{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name})
 	if err != nil {
 		return 0

@@ -21,9 +21,9 @@ import (
 	"sandkeeper/sandbox"
 )
 
-func fakeRun(t *testing.T, f *backuptest.FakeEngine) *Run {
+func fakeRun(t *testing.T, f *backuptest.FakeEngine) *Options {
 	t.Helper()
-	return &Run{Store: storetest.NewStore(t, store.Options{}), containers: f, PauseLimit: -1}
+	return &Options{Store: storetest.NewStore(t, store.Options{}), containers: f, PauseLimit: -1}
 }
 
 func TestRunJudgesEveryStanding(t *testing.T) {
@@ -46,12 +46,12 @@ func TestRunJudgesEveryStanding(t *testing.T) {
 		"vanished":   {sandbox.Sandbox{Name: "a", Standing: sandbox.Ready, Route: sandbox.ByContainer}, store.Failed, "not known"},
 		"to be done": {sandbox.Sandbox{Name: "a", Standing: sandbox.Stopped, Route: sandbox.ByContainer, Container: &c}, "", ""},
 	} {
-		v := (&Run{containers: f}).judge(tt.sb)
+		v := (&Options{containers: f}).judge(tt.sb)
 		if v.status != tt.status || !strings.Contains(v.reason, tt.reason) || (v.status != "" && v.reason == "") {
 			t.Errorf("%s: got %q, %q", name, v.status, v.reason)
 		}
 	}
-	v := (&Run{}).judge(sandbox.Sandbox{Name: "a", Standing: sandbox.Ready, Route: sandbox.ByContainer, Container: &c})
+	v := (&Options{}).judge(sandbox.Sandbox{Name: "a", Standing: sandbox.Ready, Route: sandbox.ByContainer, Container: &c})
 	if v.status != store.Failed {
 		t.Errorf("without an engine: %+v", v)
 	}

@@ -23,7 +23,7 @@ import (
 )
 
 // savedNow makes one backup and gives its manifest, with the content that it holds.
-func savedNow(t *testing.T, r *Run, sb sandbox.Sandbox) (*archive.Manifest, []backuptest.Entry) {
+func savedNow(t *testing.T, r *Options, sb sandbox.Sandbox) (*archive.Manifest, []backuptest.Entry) {
 	t.Helper()
 	summary, err := r.All(t.Context(), backuptest.InventoryOf(sb))
 	if err != nil || summary.Sandboxes[0].Status != store.BackedUp {

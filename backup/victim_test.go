@@ -56,7 +56,7 @@ func victim(dir, root, id string, stay home.Stage) int {
 	sb := sandbox.Sandbox{Name: c.SandboxName, Container: &c, Standing: sandbox.Ready, Route: sandbox.ByContainer}
 	limit, _ := time.ParseDuration(os.Getenv("VICTIM_PAUSE_LIMIT")) // none: the default
 	var once sync.Once
-	r := &Run{Store: store, Engine: e, PauseLimit: limit, Journal: dir, GuardCommand: []string{"guard", dir}, Progress: func(e home.Event) {
+	r := &Options{Store: store, Engine: e, PauseLimit: limit, Journal: dir, GuardCommand: []string{"guard", dir}, Progress: func(e home.Event) {
 		if e.Stage == stay {
 			once.Do(func() {
 				fmt.Println(e.Stage)

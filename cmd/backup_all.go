@@ -130,7 +130,7 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 		return found, o.causeOf(ctx, err, views)
 	}
 	if !inventory.Empty {
-		if err := o.fit(ctx, store, registry, views, found); err != nil {
+		if err := o.checkHost(ctx, store, registry, views, found); err != nil {
 			return found, err
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // quiesce puts the extensions that have something to do around a backup into the run, after it has ended the backups that a killed run
 // has left. nil when there are none: then no store is opened. The chain is closed after the run, which owns the store until then: what
 // a killed run has left is told from what another is at by that.
-func (o *backupAllOptions) quiesce(ctx context.Context, run *backup.Run, inv sandbox.Inventory, look probes) (*extensionChain, error) {
+func (o *backupAllOptions) quiesce(ctx context.Context, run *backup.Options, inv sandbox.Inventory, look probes) (*extensionChain, error) {
 	a := o.app
 	links, _ := a.extensionLinks() // a mistake was told at the start, and stops no backup
 	if o.dryRun || !lifecycle.Quiesces(links) {

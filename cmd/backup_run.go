@@ -58,9 +58,9 @@ func collectOften(s *ui.Streams) {
 }
 
 // backupRun is a backup run as every command makes it; callers add what is theirs.
-func (a *app) backupRun(store *store.Store, engines engine.Engines, views []view, o captureOptions, p *ui.Progress) *backup.Run {
+func (a *app) backupRun(store *store.Store, engines engine.Engines, views []view, o captureOptions, p *ui.Progress) *backup.Options {
 	main, _ := engines.Main()
-	run := &backup.Run{
+	run := &backup.Options{
 		Store: store, Engine: main, EngineOf: engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
 		Recipients: o.encryptTo, Env: a.Env,
 		Versions: versionsOf(views), Progress: func(e home.Event) { showProgress(p, e) },

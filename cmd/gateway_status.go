@@ -131,7 +131,7 @@ func (a *app) lookDeeper(ctx context.Context, s *gatewayStatus, v *view, registr
 		s.MarkerAgeS = int64(time.Since(created).Seconds())
 	}
 	d := in.Database(ctx)
-	fit, why := d.Fit(in.Next())
+	fit, why := d.Compatibility(in.Next())
 	s.Database = databaseStatus{State: d.State, Path: d.Path, Generation: d.Generation(), Migrations: append([]int{}, d.Migrations...), Fit: string(fit), Why: cmp.Or(d.Why, why)}
 }
 

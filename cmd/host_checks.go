@@ -112,9 +112,9 @@ func (o *backupAllOptions) chosen(names []string) []string {
 	})
 }
 
-// fit runs the host's checks before anything is paused.
-func (o *backupAllOptions) fit(ctx context.Context, store *store.Store, registry sandbox.Registry, views []view, found *answer) error {
-	f := fitting{
+// checkHost runs the host's checks before anything is paused.
+func (o *backupAllOptions) checkHost(ctx context.Context, store *store.Store, registry sandbox.Registry, views []view, found *answer) error {
+	f := hostRun{
 		facts: hostFacts{registry: registry, root: store.Root(), store: store, engines: o.app.engines(ctx)}, chosen: o.chosen, report: &preflight.Report{}, skip: o.skip,
 		noGateway: len(views) == 0, harmless: o.dryRun,
 		hint: "nothing was paused or written; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
@@ -125,7 +125,7 @@ func (o *backupAllOptions) fit(ctx context.Context, store *store.Store, registry
 		_, f.facts.seen.Engine = f.facts.engines.Main()
 		f.facts.seen.Containers, _ = f.facts.engines.Sandboxes(ctx) // the inventory has said what cannot be listed
 	}
-	return o.app.fit(ctx, f)
+	return o.app.checkHost(ctx, f)
 }
 
 // causeOf names in err the check of the gateway that failed, as the likely cause: a gateway that cannot start on its database, or whose

@@ -48,7 +48,7 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer
 	if err := o.nothingUnfinished(); err != nil { // another run may have begun, and ended early, meanwhile
 		return found, err
 	}
-	if err := o.fit(ctx, seen, u.store, targets, found); err != nil {
+	if err := o.checkHost(ctx, seen, u.store, targets, found); err != nil {
 		return found, err
 	}
 	ready, refused, err := u.Preconditions(ctx, targets)

@@ -110,7 +110,7 @@ func (o *upgradeOptions) content(u *upgrading, seen survey) (*upgrade.Backups, e
 	content := &upgrade.Backups{
 		Store: u.store, Engine: seen.engine, Identities: identities, Stall: o.capture.stallLimit,
 		Restoring: filepath.Join(a.stateDir(), "upgrade-restoring"),
-		Run: func() *backup.Run {
+		Run: func() *backup.Options {
 			run := a.backupRun(u.store, seen.engines, seen.views, o.capture, nil)
 			run.Label, run.Progress = "before an upgrade", nil // the stage lines are the progress
 			run.Recipe, run.SkippedChecks = u.gateways.ManifestRecipe, o.skip.codes

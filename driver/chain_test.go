@@ -62,8 +62,8 @@ func TestExtensionsReachTheGateway(t *testing.T) {
 		if diff := cmp.Diff(map[string]string{"team": "red", "fleet": role}, s.Labels); diff != "" {
 			t.Errorf("%s: labels (-want +got):\n%s", role, diff)
 		}
-		recipe, err := s.Recipe()
-		want := openshell.Recipe{Image: "img:2", EnvNames: []string{"ROLE", "TOKEN"}, Mounts: []openshell.Mount{{Source: "shared", Target: "/shared", ReadOnly: true}}}
+		recipe, err := s.ReadSpec()
+		want := openshell.Spec{Image: "img:2", EnvNames: []string{"ROLE", "TOKEN"}, Mounts: []openshell.Mount{{Source: "shared", Target: "/shared", ReadOnly: true}}}
 		if diff := cmp.Diff(want, recipe); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", role, err, diff)
 		}
@@ -131,8 +131,8 @@ func TestRemovedExtensionLeavesNothing(t *testing.T) {
 			if diff := cmp.Diff(labels, s.Labels); diff != "" {
 				t.Errorf("labels (-want +got):\n%s", diff)
 			}
-			recipe, err := s.Recipe()
-			want := openshell.Recipe{Image: "img:2", EnvNames: []string{"TOKEN"}, Mounts: []openshell.Mount{theirs}}
+			recipe, err := s.ReadSpec()
+			want := openshell.Spec{Image: "img:2", EnvNames: []string{"TOKEN"}, Mounts: []openshell.Mount{theirs}}
 			if diff := cmp.Diff(want, recipe); err != nil || diff != "" {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}

@@ -184,7 +184,7 @@ func (d *API) Recipe(ctx context.Context, name string) (Recipe, error) {
 	if err != nil {
 		return Recipe{}, err
 	}
-	read, err := s.Recipe()
+	read, err := s.ReadSpec()
 	if err != nil {
 		return Recipe{}, err
 	}

@@ -158,8 +158,8 @@ func TestRequestIsTheWholeTruth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	recipe, err := s.Recipe()
-	want := openshell.Recipe{Image: "img:1", EnvNames: []string{"NEW"}, Mounts: []openshell.Mount{{Source: "/srv", Target: "/data", ReadOnly: true}}}
+	recipe, err := s.ReadSpec()
+	want := openshell.Spec{Image: "img:1", EnvNames: []string{"NEW"}, Mounts: []openshell.Mount{{Source: "/srv", Target: "/data", ReadOnly: true}}}
 	if diff := cmp.Diff(want, recipe); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}

@@ -97,7 +97,7 @@ func (r Recipe) Request() (lifecycle.Request, error) {
 
 // Mounts are those of Spec's driver configuration, never nil.
 func (r Recipe) Mounts() ([]lifecycle.Mount, error) {
-	read, err := openshell.RawSandbox{Sandbox: openshell.Sandbox{Name: r.Name}, Spec: r.Spec}.Recipe()
+	read, err := openshell.RawSandbox{Sandbox: openshell.Sandbox{Name: r.Name}, Spec: r.Spec}.ReadSpec()
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func (l *look) serves(ctx context.Context, ports []int) bool {
 
 // endpointPort is the port of t's endpoint as the first of these says: the CLI's registration, its status, info, list; 0 when none
 // does.
-func endpointPort(ctx context.Context, t Target, cli *openshell.CLI, a answer) int {
+func endpointPort(ctx context.Context, t Target, cli *openshell.CLI, a servedAnswer) int {
 	if t.Endpoint != "" && t.Port != 0 {
 		return t.Port
 	}

@@ -53,7 +53,7 @@ func TestDatabaseFit(t *testing.T) {
 	for _, test := range []struct {
 		migrations []int
 		version    string
-		want       Fit
+		want       Compatibility
 	}{
 		{[]int{1, 2, 3}, "0.0.36", FitsNow},
 		{[]int{1, 2}, "0.0.36", FitMigrates},
@@ -88,7 +88,7 @@ func TestDatabaseFit(t *testing.T) {
 		if d.State != drift.Known {
 			t.Fatalf("%v: %s", test.migrations, d.Why)
 		}
-		if got, why := d.Fit(parsed(test.version)); got != test.want || why == "" {
+		if got, why := d.Compatibility(parsed(test.version)); got != test.want || why == "" {
 			t.Errorf("migrations %v and gateway %s: %s (%s), want %s", test.migrations, test.version, got, why, test.want)
 		}
 	}

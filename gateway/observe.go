@@ -56,7 +56,7 @@ type look struct {
 	cli     func() (*openshell.CLI, error)
 	marker  func() Marker
 	engines func() engine.Engines
-	status  func() answer
+	status  func() servedAnswer
 	live    func() sighting
 }
 
@@ -76,7 +76,7 @@ func newLook(ctx context.Context, o Options, t Target) *look {
 		context.AfterFunc(ctx, func() { _ = opened.Close() })
 		return opened
 	})
-	l.status = sync.OnceValue(func() answer {
+	l.status = sync.OnceValue(func() servedAnswer {
 		cli, err := l.cli()
 		return o.askStatus(ctx, t, cli, err)
 	})

@@ -9,31 +9,31 @@ import (
 	"sandkeeper/openshell"
 )
 
-// answer is what the CLI said about the gateway, or why it said nothing.
-type answer struct {
+// servedAnswer is what the CLI said about the gateway, or why it said nothing.
+type servedAnswer struct {
 	openshell.Status
 	err error
 }
 
 // from reports whether the answer is about the gateway called name. The name is compared whole: "nemoclaw" begins "nemoclaw-8091" too.
-func (a answer) from(name string) bool { return a.err == nil && a.Gateway == name }
+func (a servedAnswer) from(name string) bool { return a.err == nil && a.Gateway == name }
 
 // silent reports an old CLI that ended well and printed nothing.
-func (a answer) silent() bool {
+func (a servedAnswer) silent() bool {
 	failure, ok := errors.AsType[*openshell.ListingError](a.err)
 	return ok && failure.Exit == 0 && failure.Output == "" && !failure.TimedOut
 }
 
-func (o Options) askStatus(ctx context.Context, t Target, cli *openshell.CLI, err error) answer {
+func (o Options) askStatus(ctx context.Context, t Target, cli *openshell.CLI, err error) servedAnswer {
 	if err != nil {
-		return answer{err: fmt.Errorf("no openshell CLI to ask with: %w", err)}
+		return servedAnswer{err: fmt.Errorf("no openshell CLI to ask with: %w", err)}
 	}
 	status, err := cli.Status(ctx, t.Name)
-	return answer{Status: status, err: err}
+	return servedAnswer{Status: status, err: err}
 }
 
 // servedEvidence is the gateway's own word about itself.
-func servedEvidence(t Target, a answer) Served {
+func servedEvidence(t Target, a servedAnswer) Served {
 	s := Served{Status: a.Status.Status, Detail: a.Error, Err: a.err}
 	s.Endpoint = a.Server
 	if s.Endpoint == "" {
@@ -62,7 +62,7 @@ func servedEvidence(t Target, a answer) Served {
 	return s
 }
 
-func said(a answer) string {
+func said(a servedAnswer) string {
 	word := a.Status.Status
 	if word == "" {
 		word = "its status cannot be read"

@@ -12,12 +12,12 @@ import (
 
 func TestServedEvidence(t *testing.T) {
 	target := Target{Name: "nemoclaw", Port: 8080, Endpoint: "http://127.0.0.1:8080"}
-	status := func(gateway, word, version string) answer {
-		return answer{Status: openshell.Status{Gateway: gateway, Server: "https://127.0.0.1:8080", Status: word, Version: version}}
+	status := func(gateway, word, version string) servedAnswer {
+		return servedAnswer{Status: openshell.Status{Gateway: gateway, Server: "https://127.0.0.1:8080", Status: word, Version: version}}
 	}
 	tests := []struct {
 		name     string
-		answer   answer
+		answer   servedAnswer
 		state    drift.State
 		version  string
 		answered bool
@@ -37,14 +37,14 @@ func TestServedEvidence(t *testing.T) {
 		{"a word of no generation", status("nemoclaw", "", ""), drift.Unknown, "", false, "https://127.0.0.1:8080", "cannot be read"},
 		{
 			"no CLI",
-			answer{err: fmt.Errorf("no CLI: %w (looked everywhere)", openshell.ErrNotFound)},
+			servedAnswer{err: fmt.Errorf("no CLI: %w (looked everywhere)", openshell.ErrNotFound)},
 			drift.Unknown, "", false,
 			"http://127.0.0.1:8080", "no openshell CLI to ask with",
 		},
-		{"no answer", answer{err: errors.New("timed out")}, drift.Unknown, "", false, "http://127.0.0.1:8080", "timed out"},
+		{"no answer", servedAnswer{err: errors.New("timed out")}, drift.Unknown, "", false, "http://127.0.0.1:8080", "timed out"},
 		{
 			"answer with a decode error",
-			answer{err: &openshell.MismatchError{Gateway: "nemoclaw", Output: "invalid wire type"}},
+			servedAnswer{err: &openshell.MismatchError{Gateway: "nemoclaw", Output: "invalid wire type"}},
 			drift.Unknown, "", false,
 			"http://127.0.0.1:8080", "invalid wire type",
 		},
@@ -79,7 +79,7 @@ func TestSilence(t *testing.T) {
 		{"an answer", nil, false},
 	}
 	for _, test := range tests {
-		if got := (answer{err: test.err}).silent(); got != test.want {
+		if got := (servedAnswer{err: test.err}).silent(); got != test.want {
 			t.Errorf("%s: silent = %v, want %v", test.name, got, test.want)
 		}
 	}

@@ -85,9 +85,9 @@ func (o *operation) prepare(ctx context.Context, request Request) (Request, erro
 
 func (o *operation) prepareOne(ctx context.Context, link Link, request Request) (Request, error) {
 	builder, sandbox := newBuilder(link.Name, request, o.entry.Additions), o.sandbox()
-	got, err := o.chain.run(ctx, call{link: link, phase: BeforeCreate, sandbox: sandbox, do: func(ctx context.Context) (answer, error) {
+	got, err := o.chain.run(ctx, call{link: link, phase: BeforeCreate, sandbox: sandbox, do: func(ctx context.Context) (phaseAnswer, error) {
 		state, err := link.Extension.BeforeCreate(ctx, sandbox, builder)
-		return answer{state: state}, err
+		return phaseAnswer{state: state}, err
 	}})
 	next, added := builder.seal()
 	if failed, ok := errors.AsType[*PhaseError](err); ok && !failed.CutOff {

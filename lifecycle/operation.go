@@ -73,9 +73,9 @@ type step func(Extension) func(context.Context, Sandbox, *State) (*State, error)
 // phase runs one such phase of one extension and keeps, but does not yet store, the state it returned, also beside an error.
 func (o *operation) phase(ctx context.Context, link Link, phase Phase, of step) error {
 	sandbox, state := o.sandbox(), o.state(link.Name)
-	got, err := o.chain.run(ctx, call{link: link, phase: phase, sandbox: sandbox, do: func(ctx context.Context) (answer, error) {
+	got, err := o.chain.run(ctx, call{link: link, phase: phase, sandbox: sandbox, do: func(ctx context.Context) (phaseAnswer, error) {
 		next, err := of(link.Extension)(ctx, sandbox, state)
-		return answer{state: next}, err
+		return phaseAnswer{state: next}, err
 	}})
 	return errors.Join(err, o.keep(link, phase, got.state))
 }

@@ -36,9 +36,9 @@ func (r *reconciling) pair(ctx context.Context, name string) {
 
 func (r *reconciling) ask(ctx context.Context, link Link) {
 	sandbox, state := r.sandbox(), r.state(link.Name)
-	got, err := r.chain.run(ctx, call{link: link, phase: Reconcile, sandbox: sandbox, do: func(ctx context.Context) (answer, error) {
+	got, err := r.chain.run(ctx, call{link: link, phase: Reconcile, sandbox: sandbox, do: func(ctx context.Context) (phaseAnswer, error) {
 		outcome, err := link.Extension.Reconcile(ctx, sandbox, state)
-		return answer{outcome: outcome}, err
+		return phaseAnswer{outcome: outcome}, err
 	}})
 	outcome := got.outcome
 	found := ReconcileReport{Authority: outcome.Authority, Drift: outcome.Drift, Err: err}

@@ -23,17 +23,17 @@ type call struct {
 	link    Link
 	phase   Phase
 	sandbox Sandbox
-	do      func(context.Context) (answer, error)
+	do      func(context.Context) (phaseAnswer, error)
 }
 
-// answer is what a phase may return beside an error.
-type answer struct {
+// phaseAnswer is what a phase may return beside an error.
+type phaseAnswer struct {
 	state   *State
 	outcome ReconcileOutcome
 }
 
 type reply struct {
-	answer
+	phaseAnswer
 	err    error
 	cutOff bool
 	stack  []byte
@@ -41,7 +41,7 @@ type reply struct {
 
 // run calls a phase under its deadline. Neither a panic nor a phase that never returns can harm the caller. The answer is also valid
 // beside an error: a phase that came late may have left state that its rollback needs.
-func (c *Chain) run(ctx context.Context, p call) (answer, error) {
+func (c *Chain) run(ctx context.Context, p call) (phaseAnswer, error) {
 	ctx, span := tracing.Start(ctx, string(p.phase)+" "+p.link.Name, append(attributes(p.sandbox.Reference),
 		attribute.String("sandkeeper.extension", p.link.Name))...)
 	ctx = withEmitter(ctx, emitter{chain: c, call: p})
@@ -55,7 +55,7 @@ func (c *Chain) run(ctx context.Context, p call) (answer, error) {
 		})
 	}
 	tracing.End(span, err)
-	return got.answer, err
+	return got.phaseAnswer, err
 }
 
 func (c *Chain) await(ctx context.Context, p call) (got reply, abandoned bool) {
@@ -96,7 +96,7 @@ func late(ctx context.Context, got reply) reply {
 }
 
 // guarded sends exactly one reply, also when the phase panics or ends its goroutine without returning (runtime.Goexit).
-func guarded(ctx context.Context, do func(context.Context) (answer, error), done chan<- reply) {
+func guarded(ctx context.Context, do func(context.Context) (phaseAnswer, error), done chan<- reply) {
 	got := reply{err: fmt.Errorf("%w: it ended its goroutine", ErrPanic), cutOff: true}
 	defer func() {
 		if value := recover(); value != nil {
@@ -105,5 +105,5 @@ func guarded(ctx context.Context, do func(context.Context) (answer, error), done
 		done <- got
 	}()
 	a, err := do(ctx)
-	got = reply{answer: a, err: err}
+	got = reply{phaseAnswer: a, err: err}
 }

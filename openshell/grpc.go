@@ -36,7 +36,7 @@ type API struct {
 	ReadTimeout, WriteTimeout, PollInterval time.Duration
 
 	version   wire.Version
-	workspace string
+	workspace string // in which sandboxes are looked for and created: OPENSHELL_WORKSPACE, else "default"
 	conn      *grpc.ClientConn
 }
 
@@ -45,9 +45,6 @@ func (a *API) Served() string { return a.version.Text }
 
 // Generation is the wire generation that the API speaks with the gateway.
 func (a *API) Generation() wire.Generation { return a.version.Generation }
-
-// Workspace is the workspace in which sandboxes are looked for and created: OPENSHELL_WORKSPACE, else "default".
-func (a *API) Workspace() string { return a.workspace }
 
 // In is the API for another workspace, over the same connection; "" is the API's own. A gateway without workspaces has one.
 func (a *API) In(workspace string) *API {

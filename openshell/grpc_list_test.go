@@ -27,12 +27,12 @@ func many(n int) *gateway.Memory {
 // The API for another workspace asks there, and the one it was made from goes on in its own.
 func TestIn(t *testing.T) {
 	api := connectTo(t, &gateway.Server{Version: "0.1.5", Backend: twoSandboxes()}, false)
-	if in := api.In("team2"); in.Workspace() != "team2" || api.Workspace() != "default" || api.In("").Workspace() != "default" {
-		t.Errorf("workspaces %q and %q", in.Workspace(), api.Workspace())
+	if in := api.In("team2"); in.workspace != "team2" || api.workspace != "default" || api.In("").workspace != "default" {
+		t.Errorf("workspaces %q and %q", in.workspace, api.workspace)
 	}
 	old := connectTo(t, &gateway.Server{Version: "0.0.87", Backend: twoSandboxes()}, false)
-	if in := old.In("team2"); in.Workspace() != "default" {
-		t.Errorf("0.0.87 knows no workspace: %q", in.Workspace())
+	if in := old.In("team2"); in.workspace != "default" {
+		t.Errorf("0.0.87 knows no workspace: %q", in.workspace)
 	}
 }
 

@@ -54,7 +54,7 @@ func TestCurrentPolicy(t *testing.T) {
 				if c.want != "" {
 					made.Policy = policyOf(c.want)
 				}
-				recipe, err := got.Recipe()
+				recipe, err := got.ReadSpec()
 				if err != nil || string(recipe.Policy) != string(made.Policy) {
 					t.Errorf("policy %q, %v, want %q", recipe.Policy, err, made.Policy)
 				}

@@ -86,8 +86,8 @@ func readBoth(t *testing.T, api *API) {
 	if diff := cmp.Diff(rows[0], got); diff != "" || err != nil {
 		t.Errorf("GetSandbox: %v\n%s", err, diff)
 	}
-	recipe, err := got.Recipe()
-	if diff := cmp.Diff(Recipe{Image: "img:1", EnvNames: []string{"K"}, Providers: []string{"openai"}}, recipe); diff != "" || err != nil {
+	recipe, err := got.ReadSpec()
+	if diff := cmp.Diff(Spec{Image: "img:1", EnvNames: []string{"K"}, Providers: []string{"openai"}}, recipe); diff != "" || err != nil {
 		t.Errorf("Recipe: %v\n%s", err, diff)
 	}
 	if rows[1].Phase != "Error" {

@@ -31,14 +31,14 @@ func TestWeSpeakAsTheRealCLIs(t *testing.T) {
 	work, data := Mount{Source: "work", Target: "/sandbox/work", ReadOnly: true}, Mount{Source: "/srv", Target: "/data"}
 	for version, c := range map[string]struct {
 		sent   string
-		recipe Recipe
+		recipe Spec
 	}{
-		"0.0.50":  {sentBy0050, Recipe{Image: "ghcr.io/x/img:1"}},
-		"0.0.80":  {sentBy0080, Recipe{Image: "ghcr.io/x/img:1", EnvNames: []string{"A", "B"}, Mounts: []Mount{work, data}}},
-		"0.0.110": {sentBy0110, Recipe{Image: "ghcr.io/x/img:1", EnvNames: []string{"A"}, Mounts: []Mount{work}}},
+		"0.0.50":  {sentBy0050, Spec{Image: "ghcr.io/x/img:1"}},
+		"0.0.80":  {sentBy0080, Spec{Image: "ghcr.io/x/img:1", EnvNames: []string{"A", "B"}, Mounts: []Mount{work, data}}},
+		"0.0.110": {sentBy0110, Spec{Image: "ghcr.io/x/img:1", EnvNames: []string{"A"}, Mounts: []Mount{work}}},
 	} {
 		spec := specIn(t, c.sent)
-		got, err := RawSandbox{Spec: spec}.Recipe()
+		got, err := RawSandbox{Spec: spec}.ReadSpec()
 		if got.Policy != nil && version != "0.0.110" || err != nil {
 			t.Errorf("%s: policy %q, %v", version, got.Policy, err)
 		}

@@ -31,7 +31,7 @@ func TestUnmounted(t *testing.T) {
 			t.Errorf("%s: the spec is\n%q, want\n%q", driver, got, plain)
 		}
 		moved := Mount{Source: "/elsewhere", Target: ours.Target, ReadOnly: true}
-		got, err := RawSandbox{Spec: apply(mounted, Changes{Driver: driver, Unmounted: []Mount{ours}, Mounts: []Mount{moved}})}.Recipe()
+		got, err := RawSandbox{Spec: apply(mounted, Changes{Driver: driver, Unmounted: []Mount{ours}, Mounts: []Mount{moved}})}.ReadSpec()
 		if diff := cmp.Diff([]Mount{theirs, moved}, got.Mounts); err != nil || diff != "" {
 			t.Errorf("%s: %v, mounts (-want +got):\n%s", driver, err, diff)
 		}

@@ -135,14 +135,14 @@ func mustGet(t *testing.T, api *API) RawSandbox {
 
 func checkRecipe(t *testing.T, api *API, s RawSandbox) {
 	t.Helper()
-	want := Recipe{Image: "img:1", EnvNames: []string{"MODE", "TOKEN"}, Providers: []string{"openai", "github"}, Policy: said(nil, 900, "policy")}
+	want := Spec{Image: "img:1", EnvNames: []string{"MODE", "TOKEN"}, Providers: []string{"openai", "github"}, Policy: said(nil, 900, "policy")}
 	if api.version.Since(58) {
 		want.Mounts = []Mount{{Source: "work", Target: "/sandbox/work"}}
 	}
 	if api.version.Since(111) {
 		want.Command = []string{"sleep", "infinity"}
 	}
-	got, err := s.Recipe()
+	got, err := s.ReadSpec()
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -226,7 +226,7 @@ func TestMounts(t *testing.T) {
 		t.Errorf("the rest of the spec is not what it was: %q, %v", back, err)
 	}
 	fresh, err := Changes{Mounts: added[:1], Driver: "podman"}.Apply(nil)
-	recipe, readErr := RawSandbox{Spec: fresh}.Recipe()
+	recipe, readErr := RawSandbox{Spec: fresh}.ReadSpec()
 	if diff := cmp.Diff(added[:1], recipe.Mounts); err != nil || readErr != nil || diff != "" {
 		t.Errorf("a mount for an empty spec: %v, %v\n%s", err, readErr, diff)
 	}
@@ -271,7 +271,7 @@ func FuzzRecipe(f *testing.F) {
 	}
 	f.Add([]byte{0x32, 0x02, 0x5a, 0x00}, "")
 	f.Fuzz(func(t *testing.T, spec []byte, image string) {
-		before, err := RawSandbox{Spec: spec}.Recipe()
+		before, err := RawSandbox{Spec: spec}.ReadSpec()
 		if err != nil || !utf8.ValidString(image) || image == "" {
 			return
 		}
@@ -279,7 +279,7 @@ func FuzzRecipe(f *testing.F) {
 		if err != nil {
 			t.Fatalf("it was read and cannot be changed: %v", err)
 		}
-		after, err := RawSandbox{Spec: changed}.Recipe()
+		after, err := RawSandbox{Spec: changed}.ReadSpec()
 		if err != nil {
 			t.Fatalf("after the change it cannot be read: %v", err)
 		}

@@ -162,11 +162,11 @@ func TestRecordedTableAgreesWithJSON(t *testing.T) {
 		if r.parts["sandbox-list.exit"] != "0\n" || r.parts["sandbox-list-json.exit"] != "0\n" {
 			return
 		}
-		table, err := ParseSandboxes(r.parts["sandbox-list.stdout"])
+		table, err := rowsOf(r.parts["sandbox-list.stdout"])
 		if err != nil {
 			t.Fatal(err)
 		}
-		list, err := ParseSandboxes(r.parts["sandbox-list-json.stdout"])
+		list, err := rowsOf(r.parts["sandbox-list-json.stdout"])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,13 +18,8 @@ type listing struct {
 	next string // page token; "" on the last page and in generations without tokens
 }
 
-// ParseSandboxes reads what `openshell sandbox list` prints on standard output, JSON or table of any generation
+// parseSandboxes reads what `openshell sandbox list` prints on standard output, JSON or table of any generation
 // (docs/facts/openshell.md 2.3). Anything that is not wholly a listing is an error, the empty output included.
-func ParseSandboxes(output string) ([]Sandbox, error) {
-	page, err := parseSandboxes(output)
-	return page.rows, err
-}
-
 func parseSandboxes(output string) (listing, error) {
 	text := answerIn(output)
 	switch {

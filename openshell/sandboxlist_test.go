@@ -28,7 +28,7 @@ func TestParseSandboxTables(t *testing.T) {
 		{"none, coloured", "\x1b[2mNo sandboxes found.\x1b[0m\n", []Sandbox{}},
 		{"a header alone", "NAME  CREATED  PHASE\n", []Sandbox{}},
 	} {
-		got, err := ParseSandboxes(c.text)
+		got, err := rowsOf(c.text)
 		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", c.name, err, diff)
 		}
@@ -42,13 +42,13 @@ func TestParseSandboxJSON(t *testing.T) {
 		"[" + item + "]", `{"sandboxes":[` + item + `],"next_page_token":""}`, `{"items":[` + item + `]}`,
 		strings.ReplaceAll("["+item+"]", "2026-08-21 14:15:56", "2026-08-21T14:15:56Z"), strings.ReplaceAll("["+item+"]", "Ready", "SANDBOX_PHASE_READY"),
 	} {
-		got, err := ParseSandboxes(text)
+		got, err := rowsOf(text)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", text, err, diff)
 		}
 	}
 	for _, text := range []string{"[]", `{"sandboxes":[]}`, `{"items":[]}`} {
-		if got, err := ParseSandboxes(text); err != nil || len(got) != 0 {
+		if got, err := rowsOf(text); err != nil || len(got) != 0 {
 			t.Errorf("%s: got %v, %v; want none", text, got, err)
 		}
 	}
@@ -63,7 +63,7 @@ func TestWhatIsNoListingIsAnError(t *testing.T) {
 		table + "No sandboxes found.", "No sandboxes found.\n" + table, "alpha  Ready", "<html><body>502 Bad Gateway</body></html>",
 		table + "beta  2026-08", `[{"name":5}]`,
 	} {
-		if got, err := ParseSandboxes(text); err == nil {
+		if got, err := rowsOf(text); err == nil {
 			t.Errorf("%q was read as %v", text, got)
 		}
 	}
@@ -77,7 +77,7 @@ func FuzzParseSandboxes(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		list, err := ParseSandboxes(text)
+		list, err := rowsOf(text)
 		if err == nil && list == nil {
 			t.Errorf("%q: neither a list nor an error", text)
 		}
@@ -91,7 +91,7 @@ func FuzzParseSandboxes(f *testing.F) {
 
 // A slash in a JSON name is part of the name: nothing else may be backed up in its place.
 func TestJSONNamesAreNotSplit(t *testing.T) {
-	rows, err := ParseSandboxes(`[{"name": "a/b", "phase": "Ready"}, {"name": "../etc", "phase": "Ready", "workspace": ".."}]`)
+	rows, err := rowsOf(`[{"name": "a/b", "phase": "Ready"}, {"name": "../etc", "phase": "Ready", "workspace": ".."}]`)
 	if err != nil || len(rows) != 2 || rows[0].Name != "a/b" || rows[1].Name != "../etc" {
 		t.Errorf("got %+v, %v", rows, err)
 	}
@@ -105,14 +105,20 @@ func TestListingAfterALog(t *testing.T) {
 		"JSON":  `[{"id": "id-a", "name": "alpha", "phase": "Ready"}]`,
 		"table": "NAME   CREATED              PHASE\nalpha  2026-08-21 14:15:56  Ready\n",
 	} {
-		rows, err := ParseSandboxes(warning + "\x1b[2m" + warning + answer)
+		rows, err := rowsOf(warning + "\x1b[2m" + warning + answer)
 		if err != nil || len(rows) != 1 || rows[0].Name != "alpha" || rows[0].Phase != "Ready" {
 			t.Errorf("%s: %+v, %v", name, rows, err)
 		}
 	}
 	for _, output := range []string{warning, "2026-11-22T00:32:04Z something\n[]", "WARN openshell: x\n[]"} {
-		if rows, err := ParseSandboxes(output); err == nil {
+		if rows, err := rowsOf(output); err == nil {
 			t.Errorf("%q passes for a listing: %+v", output, rows)
 		}
 	}
+}
+
+// rowsOf are the sandboxes of one page.
+func rowsOf(output string) ([]Sandbox, error) {
+	page, err := parseSandboxes(output)
+	return page.rows, err
 }

@@ -27,7 +27,7 @@ func (in HostInput) database(ctx context.Context) Result {
 	if !next.Known() {
 		return warned("%s has generation %d (migrations %s); no gateway's version is known to compare it with", d.Path, d.Generation(), d)
 	}
-	fit, why := d.Fit(next)
+	fit, why := d.Compatibility(next)
 	return in.judgeFit(d, fit, why)
 }
 
@@ -39,7 +39,7 @@ func (in HostInput) Next() drift.Version {
 	return in.Seen.Evidence().Gateway()
 }
 
-func (in HostInput) judgeFit(d gateway.Database, fit gateway.Fit, why string) Result {
+func (in HostInput) judgeFit(d gateway.Database, fit gateway.Compatibility, why string) Result {
 	switch fit {
 	case gateway.FitsNow:
 		return passed("%s: %s", d.Path, why)
@@ -62,7 +62,7 @@ func (in HostInput) judgeFit(d gateway.Database, fit gateway.Fit, why string) Re
 }
 
 // databaseKind is what a script is told of a database that its gateway cannot start on.
-func databaseKind(fit gateway.Fit) string {
+func databaseKind(fit gateway.Compatibility) string {
 	if fit == gateway.FitNewer {
 		return "database_newer"
 	}

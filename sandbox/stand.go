@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sandkeeper/internal/sandboxname"
 	"sandkeeper/openshell"
 )
 
@@ -13,7 +14,7 @@ func (e *entry) stand(s Sources, seen look) {
 	if len(e.claims) == 1 && len(e.contested) == 0 {
 		e.hold(s, seen)
 	}
-	if err := CheckName(e.Name); err != nil {
+	if err := sandboxname.Check(e.Name); err != nil {
 		e.standBadName(err)
 		return
 	}

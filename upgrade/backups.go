@@ -25,7 +25,7 @@ type Backups struct {
 	Engine *engine.Engine
 	CLI    home.Execer // nil: no sandbox is reached through its gateway
 	// Run makes a backup run as every command makes it.
-	Run        func() *backup.Run
+	Run        func() *backup.Options
 	Identities archive.Identities // for stores that encrypt
 	Stall      time.Duration
 	Progress   func(home.Event)
@@ -96,7 +96,7 @@ func (b *Backups) SaveReplaced(ctx context.Context, sb sandbox.Sandbox) (Saved, 
 	return b.save(ctx, sb, run)
 }
 
-func (b *Backups) save(ctx context.Context, sb sandbox.Sandbox, run *backup.Run) (Saved, error) {
+func (b *Backups) save(ctx context.Context, sb sandbox.Sandbox, run *backup.Options) (Saved, error) {
 	run.Reread = true // what follows deletes the sandbox
 	summary, err := run.All(ctx, sandbox.Inventory{Sandboxes: []sandbox.Sandbox{sb}, Source: "gateway+containers"})
 	if err != nil {

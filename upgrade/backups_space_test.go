@@ -28,7 +28,7 @@ func TestRoomThatTheOperatorSkipsIsNotAskedFor(t *testing.T) {
 		skip []string
 		fits bool
 	}{{nil, false}, {[]string{preflight.CodeRoot}, false}, {[]string{preflight.CodeSpace}, true}} {
-		content := &Backups{Store: full, Run: func() *backup.Run { return &backup.Run{SkippedChecks: c.skip} }}
+		content := &Backups{Store: full, Run: func() *backup.Options { return &backup.Options{SkippedChecks: c.skip} }}
 		err := content.Check(t.Context(), targets[0].Sandbox)
 		if _, short := errors.AsType[*store.SpaceError](err); short == c.fits {
 			t.Errorf("with %q skipped: %v, want that it fits: %v", c.skip, err, c.fits)

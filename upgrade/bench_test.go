@@ -91,7 +91,7 @@ func fit(ctx context.Context, folder, engineHost, socket string, point func(stri
 	f := &fitted{engine: engine}
 	f.backups = &Backups{
 		Store: store, Engine: engine, LockWait: 5 * time.Second, Restoring: filepath.Join(folder, "restoring"),
-		Run: func() *backup.Run { return &backup.Run{Store: store, Engine: engine, PauseLimit: -1} },
+		Run: func() *backup.Options { return &backup.Options{Store: store, Engine: engine, PauseLimit: -1} },
 	}
 	driver := &remote{socket: socket, point: point}
 	f.Upgrader = &Upgrader{

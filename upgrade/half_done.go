@@ -51,7 +51,7 @@ func HalfDone(dir string, sb sandbox.Sandbox) error {
 
 // replaced reports whether sb may be what the upgrade has put in the old sandbox's place. An inventory that saw no gateway names none.
 func (e *Entry) replaced(sb sandbox.Sandbox) bool {
-	return e.Doomed && e.Name == sb.Name && (e.Gateway == sb.Gateway || sb.Gateway == "") && e.OldID != sb.ID
+	return e.DeleteRequested && e.Name == sb.Name && (e.Gateway == sb.Gateway || sb.Gateway == "") && e.OldID != sb.ID
 }
 
 func (e *Entry) homeIsWhole() bool {

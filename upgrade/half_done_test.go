@@ -29,7 +29,7 @@ func TestAHalfDoneHomeIsNoBackup(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			e := &Entry{Run: "run1", Name: "alpha", Gateway: "gw", OldID: "old", Backup: "b1", Doomed: c.doomed}
+			e := &Entry{Run: "run1", Name: "alpha", Gateway: "gw", OldID: "old", Backup: "b1", DeleteRequested: c.doomed}
 			if err := journalIn(t, dir).Enter(e, c.step); err != nil {
 				t.Fatal(err)
 			}

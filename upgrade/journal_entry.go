@@ -74,12 +74,12 @@ type Entry struct {
 	Way        Way    `json:"way"`
 	Step       Step   `json:"step"`
 
-	OldID         string `json:"oldId"`        // the gateway's id of the old sandbox
-	OldContainer  string `json:"oldContainer"` // full id
-	ContainerName string `json:"containerName"`
-	OldImageID    string `json:"oldImageId"`
-	Doomed        bool   `json:"doomed,omitempty"` // its deletion was about to be asked for, so that only a look tells whether it is there
-	Running       bool   `json:"running"`          // whether it ran before; it is left as it was found
+	OldID           string `json:"oldId"`        // the gateway's id of the old sandbox
+	OldContainer    string `json:"oldContainer"` // full id
+	ContainerName   string `json:"containerName"`
+	OldImageID      string `json:"oldImageId"`
+	DeleteRequested bool   `json:"doomed,omitempty"` // its deletion was about to be asked for, so that only a look tells whether it is there
+	Running         bool   `json:"running"`          // whether it ran before; it is left as it was found
 	// SavedSince is when the old container had last been started when its backup began: one that was started later holds more.
 	SavedSince time.Time `json:"savedSince,omitzero"`
 

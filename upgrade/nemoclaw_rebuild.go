@@ -12,8 +12,8 @@ import (
 	"sandkeeper/engine"
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/sandboxname"
 	"sandkeeper/internal/trust"
-	"sandkeeper/sandbox"
 )
 
 // rebuildLimit ends a rebuild by NemoClaw that does not end: it builds images.
@@ -63,7 +63,7 @@ func (n *NemoClawCommand) run(ctx context.Context, c command.Command, environmen
 // Rebuild runs `nemoclaw <name> rebuild --yes` to its end, also when ctx ends meanwhile: killed half way it leaves more to repair.
 // All it prints is in the new file log, mode 0600.
 func (n *NemoClawCommand) Rebuild(ctx context.Context, name, log string) (exit int, err error) {
-	if err := sandbox.CheckName(name); err != nil || strings.HasPrefix(name, "-") {
+	if err := sandboxname.Check(name); err != nil || strings.HasPrefix(name, "-") {
 		return -1, errors.Join(fmt.Errorf("%q cannot be given to nemoclaw", name), err)
 	}
 	file, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)

@@ -9,6 +9,7 @@ import (
 	"sandkeeper/backup/home"
 	"sandkeeper/driver"
 	"sandkeeper/engine"
+	"sandkeeper/internal/sandboxname"
 	"sandkeeper/upgrade/classify"
 )
 
@@ -85,7 +86,7 @@ func (p *precheck) all(ctx context.Context) {
 	if sb.Row != nil {
 		p.entry.Agent = sb.Row.Agent
 	}
-	if rule := classify.RefusedName(sb.Name); rule != "" {
+	if rule := sandboxname.CheckNew(sb.Name); rule != "" {
 		p.problem(NeedName, "", "OpenShell would not create %q again: %s", sb.Name, rule)
 	}
 	if silent, ok := p.NemoClaw.(SilentNemoClaw); ok && p.target.Way == ByNemoClaw {

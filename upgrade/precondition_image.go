@@ -66,9 +66,9 @@ func builtHere(image string) bool {
 }
 
 // asked are the answers of registries: many sandboxes have one image, and a registry that is not there lets us wait.
-type asked map[string]answer
+type asked map[string]registryAnswer
 
-type answer struct {
+type registryAnswer struct {
 	digest string
 	err    error
 }

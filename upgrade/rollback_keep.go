@@ -13,7 +13,7 @@ import (
 // so that it ran unwatched, or was made by hand where nothing was; or its home had come back, and it was started since. It is stopped for
 // that. What cannot be saved is not deleted.
 func (j *job) keepNew(ctx context.Context, id string) error {
-	if id == j.OldID || !j.resumed && !j.reached(j.lives(), j.FailedAt) {
+	if id == j.OldID || !j.resumed && !j.reached(j.homeRestoredAt(), j.FailedAt) {
 		return nil
 	}
 	c, err := j.containerOf(ctx, id)
@@ -52,7 +52,7 @@ func (j *job) saveNew(ctx context.Context, id string, c engine.Container) (Saved
 		c.State = "exited"
 	}
 	save := j.Content.SaveReplaced
-	if j.reached(j.lives(), j.FailedAt) {
+	if j.reached(j.homeRestoredAt(), j.FailedAt) {
 		save = j.Content.Save
 	}
 	saved, err := save(ctx, j.sandbox(id, c))
@@ -62,8 +62,8 @@ func (j *job) saveNew(ctx context.Context, id string, c engine.Container) (Saved
 	return saved, err
 }
 
-// lives is the step of e's way from which on the new sandbox has the old one's home.
-func (e *Entry) lives() Step {
+// homeRestoredAt is the step of e's way from which on the new sandbox has the old one's home.
+func (e *Entry) homeRestoredAt() Step {
 	if e.Way == ByNemoClaw {
 		return StepRebuilt
 	}

@@ -46,7 +46,7 @@ func (j *job) deleteOld(ctx context.Context) error {
 
 // doom writes down that from here on only a look tells whether the old sandbox is there.
 func (j *job) doom() error {
-	j.Doomed = true
+	j.DeleteRequested = true
 	return j.Journal.Enter(j.Entry, j.Step)
 }
 

@@ -141,12 +141,6 @@ func (a *Archive) Omit(path, reason string) {
 // Note changes the manifest just before it is written: for facts that are known only after the read, as its consistency.
 func (a *Archive) Note(change func(*Manifest)) { a.notes = append(a.notes, change) }
 
-// Bytes is how much file content was captured so far.
-func (a *Archive) Bytes() int64 { return a.Content.Bytes }
-
-// Files is how many files were captured so far.
-func (a *Archive) Files() int { return a.Content.Files }
-
 // Finish ends the stream. unchanged means that it equals the previous backup's, and that nothing was written.
 func (a *Archive) Finish() (unchanged bool, err error) {
 	if a.err == nil && !a.Adopted {

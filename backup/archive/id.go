@@ -4,10 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"sandkeeper/internal/pattern"
 )
@@ -39,25 +36,6 @@ func IdTime(id string) (time.Time, bool) {
 	}
 	at, err := time.Parse(idLayout, id[:len(id)-5])
 	return at, err == nil
-}
-
-// ValidSandbox says why name cannot be a folder of the store; nil when it can. A name is data, never a path.
-func ValidSandbox(name string) error {
-	switch {
-	case name == "":
-		return fmt.Errorf("sandbox name is empty")
-	case len(name) > 200:
-		return fmt.Errorf("sandbox name %.40q… has more than 200 bytes", name)
-	case name == GatewayFolder:
-		return fmt.Errorf("sandbox name %q is kept for the state of gateways", name)
-	case name[0] == '.' || name[0] == '-':
-		return fmt.Errorf("sandbox name %q starts with %q", name, name[:1])
-	case strings.ContainsAny(name, `/\`):
-		return fmt.Errorf("sandbox name %q is not one path component", name)
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Errorf("sandbox name %q has control characters", name)
-	}
-	return nil
 }
 
 // ValidBackupID says why id is not the id of a backup; nil when it is.

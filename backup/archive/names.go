@@ -1,5 +1,7 @@
 package archive
 
+import "sandkeeper/internal/sandboxname"
+
 // Names of the files of a backup.
 const (
 	ManifestName  = "manifest.json"
@@ -8,7 +10,7 @@ const (
 )
 
 // GatewayFolder holds the gateways' own state beside the sandboxes' backups; no sandbox may be called so.
-const GatewayFolder = "_gateway"
+const GatewayFolder = sandboxname.Kept
 
 // LabelBeforeRestore is the label of the backups that a restore makes of what it replaces.
 const LabelBeforeRestore = "before-restore"

@@ -18,6 +18,7 @@ import (
 	"sandkeeper/gateway"
 	"sandkeeper/internal/backuptest"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/sandboxname"
 )
 
 // gatewayHost is a home with a gateway's state in it.
@@ -159,7 +160,7 @@ func TestGatewayStateInAFolderThatOthersCanSee(t *testing.T) {
 	if names, err := h.store.Sandboxes(); err != nil || len(names) != 0 {
 		t.Errorf("a gateway's state is listed as sandbox: %v, %v", names, err)
 	}
-	if err := archive.ValidSandbox("_gateway"); err == nil {
+	if err := sandboxname.CheckFolder("_gateway"); err == nil {
 		t.Error("a sandbox may be called _gateway")
 	}
 	info, err := os.Stat(got.Backup.Path)

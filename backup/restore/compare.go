@@ -103,7 +103,7 @@ func eachEntry(stream io.Reader, base string, visit func(name string, h *tar.Hea
 func (j *restoreJob) look(ctx context.Context, h home.Home) (map[string]entryFacts, error) {
 	found, take := map[string]entryFacts{}, newFactsReader()
 	err := j.each(ctx, h, func(name string, h *tar.Header, content io.Reader) error {
-		if j.pick.root(name) == "" || j.apart != "" && (name == j.apart || strings.HasPrefix(name, j.apart+"/")) {
+		if j.pick.root(name) == "" || j.stageName != "" && (name == j.stageName || strings.HasPrefix(name, j.stageName+"/")) {
 			return nil
 		}
 		t, err := take.facts(h, content, io.Discard, found)

@@ -34,7 +34,7 @@ func (p *execPlace) run(ctx context.Context, j *restoreJob) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, mark.close()) }()
-	j.apart, j.roughly = path.Base(mark.entry.Stage), true
+	j.stageName, j.ignoreOwners = path.Base(mark.entry.Stage), true
 	j.meter.Enter(home.StageSaving)
 	if err := j.saveOld(ctx, &p.ExecHome, engine.Container{}); err != nil {
 		return err

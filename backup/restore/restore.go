@@ -151,9 +151,9 @@ type restoreJob struct {
 
 	omitted []archive.Exclusion // what the backup of the old content left out
 
-	proven  bool   // every entry was read and compared with the index
-	apart   string // name in the home that is no part of it: the stage
-	roughly bool   // owners and special mode bits are the target's business
+	proven       bool   // every entry was read and compared with the index
+	stageName    string // name in the home that is no part of it: the stage
+	ignoreOwners bool   // owners and special mode bits are the target's business
 }
 
 // place is where a restore goes to: a container, or a sandbox that is reached through its gateway.

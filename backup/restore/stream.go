@@ -263,7 +263,7 @@ func (j *restoreJob) differences(ctx context.Context, h home.Home, want map[stri
 func (j *restoreJob) diff(now, want map[string]entryFacts) (wrong, extra []string) {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		have, wanted := now[name], want[name]
-		if j.roughly {
+		if j.ignoreOwners {
 			have.owner, have.mode, wanted.mode = wanted.owner, have.mode&0o777, wanted.mode&0o777
 		}
 		if j.pick.root(name) != "" && have != wanted {
@@ -271,7 +271,7 @@ func (j *restoreJob) diff(now, want map[string]entryFacts) (wrong, extra []strin
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(now)) {
-		if _, known := want[name]; !known && (name != "." || !j.roughly) {
+		if _, known := want[name]; !known && (name != "." || !j.ignoreOwners) {
 			extra = append(extra, name)
 		}
 	}

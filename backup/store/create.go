@@ -10,6 +10,7 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/internal/disk"
+	"sandkeeper/internal/sandboxname"
 )
 
 // NewBackup says what to make.
@@ -28,7 +29,7 @@ type NewBackup struct {
 // Content that equals the sandbox's newest whole backup is not stored twice. When that backup turns out to be damaged after the
 // new one relied on it, fill is called once more, with a new archive, so it must be able to read the source again.
 func (s *Store) Create(ctx context.Context, n NewBackup, fill func(context.Context, *archive.Archive) error) (Backup, error) {
-	if err := archive.ValidSandbox(n.Manifest.Sandbox); err != nil {
+	if err := sandboxname.CheckFolder(n.Manifest.Sandbox); err != nil {
 		return Backup{}, err
 	}
 	b, err := s.create(ctx, n, fill)

@@ -13,6 +13,7 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/internal/disk"
+	"sandkeeper/internal/sandboxname"
 )
 
 // ExistsError says that the store has a backup of this id already.
@@ -86,7 +87,7 @@ func importManifest(in *tar.Reader) ([]byte, *archive.Manifest, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := errors.Join(archive.ValidSandbox(m.Sandbox), archive.ValidBackupID(m.ID)); err != nil {
+	if err := errors.Join(sandboxname.CheckFolder(m.Sandbox), archive.ValidBackupID(m.ID)); err != nil {
 		return nil, nil, err
 	}
 	if m.Archive.File != archive.ArchiveName && m.Archive.File != archive.EncryptedName {

@@ -16,6 +16,7 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/internal/disk"
+	"sandkeeper/internal/sandboxname"
 )
 
 // maxSnapshotManifest bounds what is read of a rebuild-manifest.json.
@@ -43,7 +44,7 @@ func decodeSnapshot(text []byte) (Snapshot, error) {
 	if snap.Version != 1 {
 		return snap, fmt.Errorf("%s has version %d, not 1", snapshotManifestName, snap.Version)
 	}
-	if err := archive.ValidSandbox(snap.SandboxName); err != nil {
+	if err := sandboxname.CheckFolder(snap.SandboxName); err != nil {
 		return snap, err
 	}
 	if _, err := snap.time(); err != nil {

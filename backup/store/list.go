@@ -12,6 +12,7 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/internal/disk"
+	"sandkeeper/internal/sandboxname"
 )
 
 // Latest names the newest whole backup of a sandbox. Copies of what a restore replaced (LabelBeforeRestore) count only where there is
@@ -90,7 +91,7 @@ func (s *Store) Sandboxes() ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.IsDir() && archive.ValidSandbox(e.Name()) == nil {
+		if e.IsDir() && sandboxname.CheckFolder(e.Name()) == nil {
 			names = append(names, s.nameOf(e.Name()))
 		}
 	}
@@ -114,7 +115,7 @@ func (s *Store) nameOf(folder string) string {
 
 // Backups lists the backups of a name, of all series that have it, newest first, the damaged ones included.
 func (s *Store) Backups(sandbox string) ([]Backup, error) {
-	if err := archive.ValidSandbox(sandbox); err != nil {
+	if err := sandboxname.CheckFolder(sandbox); err != nil {
 		return nil, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, Err: err}
 	}
 	return s.all(sandbox)
@@ -185,7 +186,7 @@ func readManifest(b Backup, headOnly bool) (*archive.Manifest, error) {
 
 // Find gives one backup: by id, by an unambiguous beginning of an id, or Latest, the newest whole one.
 func (s *Store) Find(sandbox, id string) (Backup, error) {
-	if err := archive.ValidSandbox(sandbox); err != nil {
+	if err := sandboxname.CheckFolder(sandbox); err != nil {
 		return Backup{}, &NotFoundError{Sandbox: sandbox, Gateway: s.gateways, ID: id, Err: err}
 	}
 	all, err := s.all(sandbox)

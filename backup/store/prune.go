@@ -7,11 +7,12 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/internal/disk"
+	"sandkeeper/internal/sandboxname"
 )
 
 // Remove takes b out of the store: first from sight, in one step, then from the disk. Bytes that other backups share stay.
 func (s *Store) Remove(b Backup) error {
-	if err := errors.Join(archive.ValidSandbox(b.Sandbox), archive.ValidBackupID(b.ID)); err != nil {
+	if err := errors.Join(sandboxname.CheckFolder(b.Sandbox), archive.ValidBackupID(b.ID)); err != nil {
 		return err
 	}
 	parent := filepath.Dir(b.Dir)

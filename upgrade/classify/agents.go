@@ -14,7 +14,7 @@ import (
 
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/homefile"
-	"sandkeeper/sandbox"
+	"sandkeeper/internal/sandboxname"
 )
 
 // manifestLimit is far more than any agent manifest has.
@@ -46,7 +46,7 @@ func (a Agent) argv(name string) []string {
 	if len(a.Argv) > 0 {
 		return a.Argv
 	}
-	if sandbox.CheckName(name) != nil {
+	if sandboxname.Check(name) != nil {
 		return nil
 	}
 	return []string{name, "--version"}

@@ -10,6 +10,7 @@ import (
 	"sandkeeper/drift"
 	"sandkeeper/engine"
 	"sandkeeper/internal/command"
+	"sandkeeper/internal/sandboxname"
 	"sandkeeper/sandbox"
 )
 
@@ -172,7 +173,7 @@ func (in Input) check(ctx context.Context, s sandbox.Sandbox, images *images) Ch
 	c.judge([]signal{
 		in.agentSignal(ctx, s), images.signal(ctx, s), in.supervisorSignal(ctx, s), in.fingerprintSignal(s),
 	})
-	if refused := RefusedName(s.Name); refused != "" {
+	if refused := sandboxname.CheckNew(s.Name); refused != "" {
 		c.Reasons = append(c.Reasons, Reason{Code: CodeName, Current: s.Name, Expected: refused, Detail: "newer OpenShell would not create it under this name"})
 	}
 	return c

@@ -1,11 +1,5 @@
 package classify
 
-import (
-	"strings"
-
-	"sandkeeper/internal/pattern"
-)
-
 // weight is what one signal says.
 type weight int
 
@@ -45,21 +39,4 @@ func (c *Checked) judge(signals []signal) {
 			c.Reasons = append(c.Reasons, Reason{Code: CodeInventory, Detail: "nothing about it can be compared: no agent, no image tag and no supervisor is known"})
 		}
 	}
-}
-
-// canonicalName is what NemoClaw and newer OpenShell accept for a new sandbox (docs/facts/nemoclaw.md 2), beside the
-// two rules that refusedName checks itself.
-var canonicalName = pattern.Of(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
-
-// RefusedName says which rule for new names name breaks; "" when none.
-func RefusedName(name string) string {
-	switch {
-	case len(name) > 19:
-		return "at most 19 characters"
-	case !canonicalName().MatchString(name):
-		return "lower-case letters, digits and dashes, a letter first and no dash last"
-	case strings.Contains(name, "--"):
-		return "no two dashes in a row"
-	}
-	return ""
 }

@@ -76,16 +76,3 @@ func TestScheme(t *testing.T) {
 		}
 	}
 }
-
-func TestRefusedName(t *testing.T) {
-	for _, good := range []string{"a", "alpha", "notes-bot", "a1", "abcdefghijklmnopqrs"} {
-		if why := RefusedName(good); why != "" {
-			t.Errorf("%q: %s", good, why)
-		}
-	}
-	for _, bad := range []string{"", "Alpha", "1a", "-a", "a-", "a--b", "a_b", "ä", "abcdefghijklmnopqrst"} {
-		if RefusedName(bad) == "" {
-			t.Errorf("%q passes", bad)
-		}
-	}
-}

@@ -8,13 +8,13 @@ import (
 	"sandkeeper/upgrade"
 )
 
-// fit runs the host's checks for the sandboxes that are to be rebuilt: each is backed up first.
-func (o *upgradeOptions) fit(ctx context.Context, seen survey, store *store.Store, targets []upgrade.Target, found *answer) error {
+// checkHost runs the host's checks for the sandboxes that are to be rebuilt: each is backed up first.
+func (o *upgradeOptions) checkHost(ctx context.Context, seen survey, store *store.Store, targets []upgrade.Target, found *answer) error {
 	names := make([]string, 0, len(targets))
 	for _, t := range targets {
 		names = append(names, t.Sandbox.Name)
 	}
-	return o.app.fit(ctx, fitting{
+	return o.app.checkHost(ctx, hostRun{
 		facts:  hostFacts{seen: worst(seen.views).seen, root: store.Root(), store: store, engines: seen.engines},
 		chosen: func([]string) []string { return names }, report: found.preflight, skip: o.skip,
 		hint: "nothing was touched; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",

@@ -11,9 +11,9 @@ import (
 // InexpressibleError names a part of a recipe that a gateway's version, or its compute driver, cannot be told.
 type InexpressibleError = wire.InexpressibleError
 
-// Recipe is what a sandbox was made from, read out of its spec for people and manifests. The spec itself decides; of the environment
+// Spec is what a sandbox was made from, read out of its spec for people and manifests. The spec itself decides; of the environment
 // only the names are here, because the values may be secrets.
-type Recipe struct {
+type Spec struct {
 	Image     string // "" when the gateway's default image was taken
 	EnvNames  []string
 	Providers []string
@@ -22,17 +22,17 @@ type Recipe struct {
 	Mounts    []Mount // of the driver configuration
 }
 
-// Recipe reads the spec.
-func (s RawSandbox) Recipe() (Recipe, error) {
+// ReadSpec reads the spec.
+func (s RawSandbox) ReadSpec() (Spec, error) {
 	spec, err := wire.ReadSpec(s.Spec)
 	if err != nil {
-		return Recipe{}, fmt.Errorf("recipe of sandbox %q: %w", s.Name, err)
+		return Spec{}, fmt.Errorf("recipe of sandbox %q: %w", s.Name, err)
 	}
 	mounts, err := readMounts(spec.DriverConfig)
 	if err != nil {
-		return Recipe{}, fmt.Errorf("recipe of sandbox %q: %w", s.Name, err)
+		return Spec{}, fmt.Errorf("recipe of sandbox %q: %w", s.Name, err)
 	}
-	return Recipe{
+	return Spec{
 		Image: spec.Image, EnvNames: slices.Sorted(maps.Keys(spec.Env)), Providers: spec.Providers, Command: spec.Command,
 		Policy: spec.Policy, Mounts: mounts,
 	}, nil

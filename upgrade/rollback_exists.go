@@ -11,7 +11,7 @@ import (
 
 // stillWhole reports whether the old sandbox was never deleted. As long as nobody was about to ask for that, nobody need be asked.
 func (j *job) stillWhole(ctx context.Context) (bool, error) {
-	if !j.Doomed {
+	if !j.DeleteRequested {
 		return true, nil
 	}
 	if j.RollingBack() && j.Step != StepRollingBack {
@@ -19,9 +19,9 @@ func (j *job) stillWhole(ctx context.Context) (bool, error) {
 	}
 	until := time.Now().Add(orDefault(j.Settle, DefaultSettle))
 	for {
-		whole, err := j.whole(ctx)
-		if err != nil || !whole || !time.Now().Before(until) { // a deletion whose answer was lost may come about late
-			return whole, err
+		exists, err := j.oldExists(ctx)
+		if err != nil || !exists || !time.Now().Before(until) { // a deletion whose answer was lost may come about late
+			return exists, err
 		}
 		if err := j.pause(ctx); err != nil {
 			return false, err
@@ -29,8 +29,8 @@ func (j *job) stillWhole(ctx context.Context) (bool, error) {
 	}
 }
 
-// whole looks once.
-func (j *job) whole(ctx context.Context) (bool, error) {
+// oldExists looks once.
+func (j *job) oldExists(ctx context.Context) (bool, error) {
 	record, found, err := j.listed(ctx)
 	if err != nil || !found || record.ID != j.OldID {
 		return false, err

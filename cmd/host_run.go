@@ -8,8 +8,8 @@ import (
 	"sandkeeper/preflight"
 )
 
-// fitting is a run that writes backups, as the host's checks need to know it.
-type fitting struct {
+// hostRun is a run that writes backups, as the host's checks need to know it.
+type hostRun struct {
 	facts     hostFacts
 	chosen    func(all []string) []string // the sandboxes that will be saved
 	report    *preflight.Report           // gets the results
@@ -19,8 +19,8 @@ type fitting struct {
 	hint      string
 }
 
-// fit runs the host's checks for a run that writes backups: what would end it halfway ends it now.
-func (a *app) fit(ctx context.Context, f fitting) error {
+// checkHost runs the host's checks for a run that writes backups: what would end it halfway ends it now.
+func (a *app) checkHost(ctx context.Context, f hostRun) error {
 	in := a.hostInput(f.facts)
 	in.Names = f.chosen(in.Names)
 	in.Need = func(ctx context.Context) preflight.Need { return needOf(ctx, f.facts, in.Names) }

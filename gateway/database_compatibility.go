@@ -7,18 +7,18 @@ import (
 	"sandkeeper/drift"
 )
 
-// Fit says what a gateway of some version will do with a database.
-type Fit string
+// Compatibility says what a gateway of some version will do with a database.
+type Compatibility string
 
 // The ways in which a gateway and a database go together.
 const (
-	FitsNow      Fit = "fits"
-	FitMigrates  Fit = "migrates"   // the gateway will bring it forward when it starts; there is no way back
-	FitNewer     Fit = "newer"      // written by a newer OpenShell: the gateway will refuse it
-	FitOtherLine Fit = "other-line" // of OpenShell 0.0.36 or older, whose migrations no later gateway knows
-	FitOneWay    Fit = "one-way"    // of OpenShell 0.0.x, under a gateway of 0.1.0 or later: rewritten at its start, the sandboxes not carried
-	FitHalfDone  Fit = "half-done"  // a migration did not end
-	FitUnknown   Fit = "unknown"
+	FitsNow      Compatibility = "fits"
+	FitMigrates  Compatibility = "migrates"   // the gateway will bring it forward when it starts; there is no way back
+	FitNewer     Compatibility = "newer"      // written by a newer OpenShell: the gateway will refuse it
+	FitOtherLine Compatibility = "other-line" // of OpenShell 0.0.36 or older, whose migrations no later gateway knows
+	FitOneWay    Compatibility = "one-way"    // of OpenShell 0.0.x, under a gateway of 0.1.0 or later: rewritten at its start, the sandboxes not carried
+	FitHalfDone  Compatibility = "half-done"  // a migration did not end
+	FitUnknown   Compatibility = "unknown"
 )
 
 // generation says which migrations the gateways from a version on know (docs/facts/openshell.md 4.4).
@@ -41,8 +41,8 @@ const (
 	newestPublished = 10
 )
 
-// Fit judges d for a gateway of version, and says why.
-func (d Database) Fit(version drift.Version) (Fit, string) {
+// Compatibility judges d for a gateway of version, and says why.
+func (d Database) Compatibility(version drift.Version) (Compatibility, string) {
 	newest, known := newestMigration(version)
 	generation := d.Generation()
 	old := slices.Contains(d.Migrations, 2) || slices.Contains(d.Migrations, 3)
@@ -69,7 +69,7 @@ func (d Database) Fit(version drift.Version) (Fit, string) {
 }
 
 // fitNewLine judges d for a gateway of 0.1.0 or later. Which migrations each of those releases knows is published in part.
-func (d Database) fitNewLine(version drift.Version) (Fit, string) {
+func (d Database) fitNewLine(version drift.Version) (Compatibility, string) {
 	generation := d.Generation()
 	major, minor, patch := version.Numbers()
 	first := major == 0 && minor == 1
