@@ -19,9 +19,11 @@ import (
 
 // Kinds of failures that several commands have (docs/design.md 4.2).
 const (
-	kindUnreachable = "gateway_unreachable"    // no gateway answered
-	kindPartial     = "partial"                // some sandboxes were done, others were not
-	kindUnverified  = string(drift.Unverified) // nothing shows that CLI and gateway agree
+	kindUnreachable = "gateway_unreachable" // no gateway answered
+	kindPartial     = "partial"             // some sandboxes were done, others were not
+
+	kindNotRegistered = "gateway_not_registered" // the openshell CLI has no gateway of that name, or there is no CLI
+	kindUnverified    = string(drift.Unverified) // nothing shows that CLI and gateway agree
 )
 
 // Failure is an error that knows its exit code, its kind in JSON and what to do about it.
@@ -67,8 +69,7 @@ func failureOf(err error) *Failure {
 func openshellFailure(err error) *Failure {
 	if errors.Is(err, openshell.ErrNotFound) {
 		return &Failure{
-			Code: ExitRefused, Kind: "gateway_not_registered", Err: err,
-			Hint: "install openshell or set NEMOCLAW_OPENSHELL_BIN; `sandkeeper backup-all --offline` needs no openshell",
+			Code: ExitRefused, Kind: kindNotRegistered, Err: err, Hint: installHint,
 		}
 	}
 	if connect, ok := errors.AsType[*openshell.ConnectError](err); ok {
@@ -80,7 +81,7 @@ func openshellFailure(err error) *Failure {
 		return nil
 	case listing.NotRegistered:
 		return &Failure{
-			Code: ExitUnreachable, Kind: "gateway_not_registered", Err: err,
+			Code: ExitUnreachable, Kind: kindNotRegistered, Err: err,
 			Hint: "openshell gateway list shows what is registered; " + offlineHint,
 		}
 	case listing.Unreachable || listing.TimedOut:
@@ -127,6 +128,8 @@ func connectFailure(connect *openshell.ConnectError, err error) *Failure {
 	}
 	return f
 }
+
+const installHint = "install openshell where this user may execute it, or set NEMOCLAW_OPENSHELL_BIN; `sandkeeper backup-all --offline` needs no openshell"
 
 const offlineHint = "`sandkeeper backup-all --offline` saves labelled sandboxes without the gateway"
 

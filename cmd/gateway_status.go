@@ -94,6 +94,9 @@ func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, er
 
 // unanswered says of a gateway that did not answer why, in the kinds that a listing has: one that the CLI does not know may run.
 func unanswered(seen gateway.Observation) *Failure {
+	if neverHeardOf(seen) {
+		return notRegistered(seen)
+	}
 	f := &Failure{
 		Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("gateway %q did not answer: %s", seen.Target.Name, seen.Served.Why),
 		Hint: "`" + statusOf(seen) + "` says what is in the way; " + offlineHint,

@@ -129,10 +129,12 @@ func (a *app) listing(views []view) func(context.Context, string) ([]openshell.S
 	case cli != nil:
 		why = fmt.Sprintf("%s answered neither --version nor status in time", cli.Path)
 	case len(views) > 0:
-		why = views[0].seen.CLI.Why
-		hint = "install openshell where this user may execute it, or set NEMOCLAW_OPENSHELL_BIN; `sandkeeper backup-all --offline` needs no openshell"
+		why, hint = views[0].seen.CLI.Why, installHint
 	}
-	return func(context.Context, string) ([]openshell.Sandbox, error) {
+	return func(_ context.Context, name string) ([]openshell.Sandbox, error) {
+		if len(views) > 0 && neverHeardOf(viewOf(views, name).seen) {
+			return nil, notRegistered(viewOf(views, name).seen)
+		}
 		return nil, &Failure{Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("the sandboxes cannot be listed: %s", why), Hint: hint}
 	}
 }

@@ -107,7 +107,7 @@ func TestEveryFailureIsOneDocument(t *testing.T) {
 		{"restore a --scope some --json", ExitUsage, "usage"},
 		{"diagnose /nowhere/log --json", ExitUsage, "usage"},
 		{"diagnose --no-host --json", ExitUsage, "usage"},
-		{"preflight --json", ExitUnreachable, "unverified"},
+		{"preflight --json", ExitRefused, "check_failed"},
 		{"preflight -g ../up --json", ExitUsage, "usage"},
 		{"gateway status --json", ExitUnreachable, "gateway_unreachable"},
 		{"gateway status -g ../up --json", ExitUsage, "usage"},

@@ -13,6 +13,9 @@ import (
 // readiness is what keeps this host from being worked on now although nothing refuses: a check that failed, then a gateway that did not
 // answer, then versions that nothing confirms (docs/design.md 3.2). Nil when nothing does.
 func (a *app) readiness(views []view, v *view, action preflight.Action) error {
+	if f := failedChecks(v.report.Checks, gateway.ProbeCLI); f == nil && neverHeardOf(v.seen) {
+		return notRegistered(v.seen)
+	}
 	if f := failedChecks(v.report.Checks); f != nil {
 		return f
 	}
@@ -25,13 +28,27 @@ func (a *app) readiness(views []view, v *view, action preflight.Action) error {
 	return nil
 }
 
-// failedChecks becomes the error of the first check that failed; the others are named beside it. The checks that the verdict is made of
-// are not among them: they have made it unverified, or refused.
-func failedChecks(checks []preflight.Result) *Failure {
+// neverHeardOf reports a gateway that was asked for by a name that nothing on this host has: no registration, no state, nothing that
+// runs. Without a command line, that is what is wrong: there is nobody to ask whether the name was mistyped.
+func neverHeardOf(seen gateway.Observation) bool {
+	return seen.Target.Source == "-g" && seen.Target.Unknown && seen.CLI.Path == "" && !seen.Host.Managed &&
+		seen.Process.PID == 0 && !seen.Cluster.Active
+}
+
+func notRegistered(seen gateway.Observation) *Failure {
+	return &Failure{
+		Code: ExitUnreachable, Kind: kindNotRegistered, Err: fmt.Errorf("no gateway %q is registered for this user, and %s", seen.Target.Name, seen.CLI.Why),
+		Hint: "give a name that is registered (folders of ~/.config/openshell/gateways), and " + installHint,
+	}
+}
+
+// failedChecks becomes the error of the first check that failed; the others are named beside it. The verdict's own check is not among
+// them: it has refused. Checks of the codes in without are passed over.
+func failedChecks(checks []preflight.Result, without ...string) *Failure {
 	var failed []string
 	var first preflight.Result
 	for _, c := range checks {
-		if c.Status != preflight.Fail || c.Code == gateway.ProbeCLI || c.Code == preflight.CodeAgreement {
+		if c.Status != preflight.Fail || c.Code == preflight.CodeAgreement || slices.Contains(without, c.Code) {
 			continue
 		}
 		if failed = append(failed, c.Code); len(failed) == 1 {
@@ -44,6 +61,9 @@ func failedChecks(checks []preflight.Result) *Failure {
 	f := &Failure{Code: ExitRefused, Kind: first.Kind, Err: fmt.Errorf("%s: %s", first.Code, first.Detail), Hint: first.Fix}
 	if f.Kind == "" {
 		f.Kind = "check_failed"
+	}
+	if first.Code == gateway.ProbeCLI {
+		f.Hint = installHint
 	}
 	if len(failed) > 1 {
 		f.Err = fmt.Errorf("%w (failed as well: %s)", f.Err, strings.Join(failed[1:], ", "))

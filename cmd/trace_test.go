@@ -96,7 +96,7 @@ func TestACommandIsOneTraceAtTheCollector(t *testing.T) {
 	c := newCollector(t)
 	code, _, stderr := invoke(t, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + c.URL}, "preflight")
 	root, below := c.named(t, "sandkeeper preflight"), c.named(t, "preflight")
-	if code != ExitUnreachable || strings.Contains(stderr, "trace") {
+	if code != ExitRefused || strings.Contains(stderr, "trace") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 	if hex.EncodeToString(below.GetTraceId()) != hex.EncodeToString(root.GetTraceId()) || string(below.GetParentSpanId()) != string(root.GetSpanId()) {
@@ -105,7 +105,7 @@ func TestACommandIsOneTraceAtTheCollector(t *testing.T) {
 	if len(root.GetParentSpanId()) != 0 || root.GetStatus().GetCode() != traces.Status_STATUS_CODE_ERROR {
 		t.Errorf("root %v", root)
 	}
-	if exit := intOf(root, "process.exit.code"); exit != int64(ExitUnreachable) || c.service != "sandkeeper" {
+	if exit := intOf(root, "process.exit.code"); exit != int64(ExitRefused) || c.service != "sandkeeper" {
 		t.Errorf("exit code %d, service %q", exit, c.service)
 	}
 }

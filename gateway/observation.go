@@ -17,6 +17,7 @@ type Target struct {
 	Source   string // where the choice came from, in words: "-g", "NEMOCLAW_GATEWAY_PORT", "active_gateway"
 	Remote   bool   // the endpoint is on another host: local processes and files are no evidence
 	Doubt    string // why the CLI's registration could not be read; "" when it could, or there is none
+	Unknown  bool   // the CLI has no registration of that name
 	Err      error  // the choice cannot be a gateway; wraps ErrBadName, and nothing is observed for it
 }
 

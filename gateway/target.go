@@ -44,7 +44,7 @@ func ChooseTarget(_ context.Context, o Options) Target {
 		t.Remote = registered.Remote || !local(registered.Endpoint)
 		return t
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if t.Unknown = errors.Is(err, fs.ErrNotExist); !t.Unknown {
 		t.Doubt = clean(err)
 	}
 	t.Port = OpenShellPort

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// hold is a program that listens at the address that it is given, and says nothing to whoever comes.
+func hold() {
+	listener, err := net.Listen("tcp", os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	for {
+		if _, err := listener.Accept(); err != nil {
+			os.Exit(1)
+		}
+	}
+}
+
+// listeningCommand is `listening PORT…` in a script: waits until something listens on each.
+func listeningCommand(ts *testscript.TestScript, _ bool, ports []string) {
+	for _, port := range ports {
+		until := time.Now().Add(20 * time.Second)
+		for {
+			c, err := net.Dial("tcp", "127.0.0.1:"+port)
+			if err == nil {
+				c.Close()
+				break
+			}
+			if time.Now().After(until) {
+				ts.Fatalf("nothing listens on port %s: %v", port, err)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+}
+
+// noCLICommand is `nocli` in a script: from here on PATH leads to sandkeeper, and to no openshell.
+func noCLICommand(ts *testscript.TestScript, _ bool, _ []string) {
+	bin := ts.MkAbs("only")
+	ts.Check(os.Mkdir(bin, 0o755))
+	program, err := exec.LookPath("sandkeeper")
+	ts.Check(err)
+	ts.Check(os.Symlink(program, filepath.Join(bin, "sandkeeper")))
+	ts.Setenv("PATH", bin)
+}
