@@ -32,10 +32,11 @@ type recipeRequest struct {
 	cancel  context.CancelFunc
 	over    <-chan struct{} // nobody waits for the answer any more
 	answer  chan recipeAnswer
+	whole   []byte // what was told, once complete has run
 }
 
 type recipeAnswer struct {
-	recipe archive.Origin
+	recipe archive.Told
 	err    error
 }
 
@@ -85,7 +86,7 @@ func (a *recipeRequest) end() {
 
 // wait is the answer, or that there was none in time. One that came in time counts also when the time is up by now, because the home
 // took longer to read.
-func (a *recipeRequest) wait() (archive.Origin, error) {
+func (a *recipeRequest) wait() (archive.Told, error) {
 	select {
 	case got := <-a.answer:
 		return got.recipe, got.err
@@ -95,7 +96,7 @@ func (a *recipeRequest) wait() (archive.Origin, error) {
 	case got := <-a.answer:
 		return got.recipe, got.err
 	case <-a.over:
-		return archive.Origin{}, a.silence()
+		return archive.Told{}, a.silence()
 	}
 }
 
@@ -115,7 +116,16 @@ func (a *recipeRequest) complete(m *archive.Manifest) {
 		a.work.missing(a.gateway, err)
 		return
 	}
-	addRecipe(recipe, m.Recipe)
+	a.whole = recipe.Whole
+	addRecipe(recipe.Origin, m.Recipe)
+}
+
+// all is all that the gateway told, once complete has run.
+func (a *recipeRequest) all() []byte {
+	if a == nil {
+		return nil
+	}
+	return a.whole
 }
 
 // addRecipe adds what a gateway told of a sandbox to what is shown of it.

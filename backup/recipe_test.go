@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -19,7 +20,7 @@ import (
 )
 
 // manifests backs up sandboxes of the gateways named and returns the recipes in their manifests.
-func manifests(t *testing.T, ask func(context.Context, sandbox.Sandbox) (archive.Origin, error), gateways ...string) ([]archive.Origin, Summary) {
+func manifests(t *testing.T, ask func(context.Context, sandbox.Sandbox) (archive.Told, error), gateways ...string) ([]archive.Origin, Summary) {
 	t.Helper()
 	f := backuptest.NewFakeEngine()
 	r := fakeRun(t, f)
@@ -46,11 +47,11 @@ func manifests(t *testing.T, ask func(context.Context, sandbox.Sandbox) (archive
 }
 
 func TestRecipeIsCompletedByItsGateway(t *testing.T) {
-	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (archive.Origin, error) {
-		return archive.Origin{
+	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (archive.Told, error) {
+		return archive.Told{Origin: archive.Origin{
 			Labels: map[string]string{"team": "red", "a": "of the metadata", "api-token": "s3cret"}, Env: []string{"TOKEN", "MODE"},
 			Providers: []string{"github"}, Policy: []byte(`{"protobuf":"CgA="}`),
-		}, nil
+		}}, nil
 	}, "gw")
 	want := []archive.Origin{{
 		Labels: map[string]string{"team": "red", "a": "b"}, Env: []string{"TOKEN", "MODE"}, Providers: []string{"github"},
@@ -65,32 +66,32 @@ func TestRecipeIsCompletedByItsGateway(t *testing.T) {
 // be reached, or is silent, is asked once.
 func TestGatewayThatDoesNotTell(t *testing.T) {
 	for name, c := range map[string]struct {
-		ask   func(context.Context) (archive.Origin, error)
+		ask   func(context.Context) (archive.Told, error)
 		says  string
 		asked int32
 	}{
-		"refuses": {func(context.Context) (archive.Origin, error) {
-			return archive.Origin{}, errors.New("permission denied")
+		"refuses": {func(context.Context) (archive.Told, error) {
+			return archive.Told{}, errors.New("permission denied")
 		}, "permission denied", 3},
-		"is down": {func(context.Context) (archive.Origin, error) {
-			return archive.Origin{}, &openshell.ConnectError{Kind: openshell.Unreachable, Gateway: "gw"}
+		"is down": {func(context.Context) (archive.Told, error) {
+			return archive.Told{}, &openshell.ConnectError{Kind: openshell.Unreachable, Gateway: "gw"}
 		}, `gateway "gw"`, 1},
-		"is silent": {func(ctx context.Context) (archive.Origin, error) {
+		"is silent": {func(ctx context.Context) (archive.Told, error) {
 			<-ctx.Done()
 			time.Sleep(20 * time.Millisecond)
-			return archive.Origin{}, ctx.Err()
+			return archive.Told{}, ctx.Err()
 		}, "no answer within 500ms", 1},
-		"never comes": {func(context.Context) (archive.Origin, error) {
+		"never comes": {func(context.Context) (archive.Told, error) {
 			time.Sleep(10 * time.Second)
-			return archive.Origin{}, nil
+			return archive.Told{}, nil
 		}, "no answer within 500ms", 1},
-		"panics": {func(context.Context) (archive.Origin, error) { panic("at the disco") }, "internal error: at the disco (recipe_test.go:", 3},
+		"panics": {func(context.Context) (archive.Told, error) { panic("at the disco") }, "internal error: at the disco (recipe_test.go:", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked atomic.Int32
-			got, summary := manifests(t, func(ctx context.Context, sb sandbox.Sandbox) (archive.Origin, error) {
+			got, summary := manifests(t, func(ctx context.Context, sb sandbox.Sandbox) (archive.Told, error) {
 				if sb.Gateway == "other" {
-					return archive.Origin{Providers: []string{"p"}}, nil
+					return archive.Told{Origin: archive.Origin{Providers: []string{"p"}}}, nil
 				}
 				asked.Add(1)
 				return c.ask(ctx)
@@ -118,7 +119,7 @@ func TestAnswerOutlivesItsLimit(t *testing.T) {
 	for range 20 {
 		over, cancel := context.WithTimeout(t.Context(), 0)
 		a := &recipeRequest{answer: make(chan recipeAnswer, 1), over: over.Done(), limit: time.Second, cancel: cancel}
-		a.answer <- recipeAnswer{recipe: archive.Origin{Providers: []string{"p"}}}
+		a.answer <- recipeAnswer{recipe: archive.Told{Origin: archive.Origin{Providers: []string{"p"}}}}
 		if got, err := a.wait(); err != nil || !slices.Equal(got.Providers, []string{"p"}) {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -130,8 +131,8 @@ func TestAnswerOutlivesItsLimit(t *testing.T) {
 }
 
 func TestSandboxWithoutGatewayIsNotAskedAbout(t *testing.T) {
-	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (archive.Origin, error) {
-		return archive.Origin{}, errors.New("asked")
+	got, summary := manifests(t, func(context.Context, sandbox.Sandbox) (archive.Told, error) {
+		return archive.Told{}, errors.New("asked")
 	}, "")
 	if got[0].Untold != "it is not known which gateway made it" || len(summary.Warnings) != 0 {
 		t.Errorf("%+v, warnings %q", got[0], summary.Warnings)
@@ -145,4 +146,40 @@ func TestNobodyIsAsked(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || len(summary.Warnings) != 0 {
 		t.Errorf("%v (-want +got):\n%s", summary.Warnings, diff)
 	}
+}
+
+// TestTheWholeRecipeLiesBesideTheManifest, also where the home is not read again; where the gateway does not tell, there is none.
+func TestTheWholeRecipeLiesBesideTheManifest(t *testing.T) {
+	f := backuptest.NewFakeEngine()
+	r := fakeRun(t, f)
+	sb := f.Add(strings.Repeat("a", 64), "exited")
+	sb.Gateway = "gw"
+	for i, told := range []string{"first", "second", ""} {
+		r.Recipe = func(context.Context, sandbox.Sandbox) (archive.Told, error) {
+			return archive.Told{Whole: []byte(told)}, nil
+		}
+		if _, err := r.All(t.Context(), backuptest.InventoryOf(sb)); err != nil {
+			t.Fatal(err)
+		}
+		b, err := r.Store.Find(sb.Name, store.Latest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Store.Recipe(b, nil)
+		if string(got) != told || (told == "") != errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("backup %d: %q, %v", i, got, err)
+		}
+		if b, err = r.Store.NewestRecipe(b.Series()); err != nil || (i < 2) != (b.ID != "" && string(mustRecipe(t, r.Store, b)) == told) {
+			t.Errorf("backup %d: the newest recipe is that of %q, %v", i, b.ID, err)
+		}
+	}
+}
+
+func mustRecipe(t *testing.T, s *store.Store, b store.Backup) []byte {
+	t.Helper()
+	got, err := s.Recipe(b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
 }

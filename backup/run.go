@@ -55,10 +55,10 @@ type Options struct {
 
 	// Versions are the versions in play for one sandbox, for its manifest; nil when nothing is known.
 	Versions func(sandbox.Sandbox) archive.Versions
-	// Recipe is what the sandbox's gateway was told to make it from, by its own API: names of environment variables and providers, and
-	// the policy; never values. nil where no API is asked. It is called while the home is read, and not waited for longer than
-	// RecipeLimit. An error costs only this part of the manifest, and is a warning.
-	Recipe      func(context.Context, sandbox.Sandbox) (archive.Origin, error)
+	// Recipe is what the sandbox's gateway was told to make it from, by its own API: names and the policy for the manifest, and all of it
+	// for the file beside that. nil where no API is asked. It is called while the home is read, and not waited for longer than
+	// RecipeLimit. An error costs only this part of the backup, and is a warning.
+	Recipe      func(context.Context, sandbox.Sandbox) (archive.Told, error)
 	RecipeLimit time.Duration // 0 is ten seconds
 	// SkippedChecks goes into every manifest: what the operator chose not to have checked.
 	SkippedChecks []string

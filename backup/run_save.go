@@ -108,7 +108,7 @@ func (w *run) create(ctx context.Context, manifest archive.Manifest, m *home.Met
 	damaged := func(err error) {
 		read.warnings = append(read.warnings, fmt.Sprintf("%v; it was not relied on; \"sandkeeper backups verify %s --read-data\" says which others are", err, manifest.Sandbox))
 	}
-	b, err := w.Store.Create(ctx, store.NewBackup{Manifest: manifest, Recipients: w.Recipients, Damaged: damaged},
+	b, err := w.Store.Create(ctx, store.NewBackup{Manifest: manifest, Recipients: w.Recipients, Told: read.told.all, Damaged: damaged},
 		func(ctx context.Context, a *archive.Archive) error {
 			if err := read.into(ctx, a); err != nil {
 				return err

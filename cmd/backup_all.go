@@ -229,7 +229,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, registr
 	if o.offline {
 		run.CLI = nil
 	} else {
-		run.Recipe = gateways.ManifestRecipe
+		run.Recipe = gateways.Told
 	}
 	chain, err := o.quiesce(ctx, run, inv, o.inside(ctx, views, gateways))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
+	"sandkeeper/driver"
 )
 
 type backupsExportOptions struct {
@@ -99,7 +100,7 @@ func (o *backupsExportOptions) write(ctx context.Context, st *store.Store, b sto
 		return err
 	}
 	if o.scrub {
-		result.Skipped, err = st.ExportScrubbed(ctx, b, o.to, identities)
+		result.Skipped, err = st.ExportScrubbed(ctx, b, o.to, store.ScrubOptions{Identities: identities, Withhold: driver.WithheldText})
 		o.app.warn("credentials were taken out by name and by content; some may have been missed: look before you pass %s on", o.to)
 		return err
 	}

@@ -84,6 +84,14 @@ func (o *backupsShowOptions) choose() error {
 	return nil
 }
 
+// recipeText says whether the sandbox can be made again from this backup alone.
+func recipeText(m *archive.Manifest) string {
+	if m.RecipeFile == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s, with all that the gateway told of the sandbox", m.RecipeFile.File)
+}
+
 func renderBackup(a *app, b store.Backup) {
 	m := b.Manifest
 	var recipe archive.Origin
@@ -111,6 +119,7 @@ func renderBackup(a *app, b store.Backup) {
 		{"providers", strings.Join(recipe.Providers, ", ")},
 		{"policy", policyText(recipe)},
 		{"not told", recipe.Untold},
+		{"recipe", recipeText(m)},
 		{"verified", newListed(b).verified()},
 	} {
 		if row[1] != "" && row[1] != " " {

@@ -113,7 +113,7 @@ func (o *upgradeOptions) content(u *upgrading, seen survey) (*upgrade.Backups, e
 		Run: func() *backup.Options {
 			run := a.backupRun(u.store, seen.engines, seen.views, o.capture, nil)
 			run.Label, run.Progress = "before an upgrade", nil // the stage lines are the progress
-			run.Recipe, run.SkippedChecks = u.gateways.ManifestRecipe, o.skip.codes
+			run.Recipe, run.SkippedChecks = u.gateways.Told, o.skip.codes
 			return run
 		},
 	}

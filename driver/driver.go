@@ -191,6 +191,6 @@ func (d *API) Recipe(ctx context.Context, name string) (Recipe, error) {
 	return Recipe{
 		SandboxID: s.ID, Name: s.Name, Gateway: d.API.Gateway, Workspace: s.Workspace, Image: read.Image, Spec: s.Spec,
 		Labels: s.Labels, Annotations: s.Annotations, EnvNames: read.EnvNames, Providers: read.Providers, Command: read.Command,
-		Policy: read.Policy,
+		Policy: read.Policy, Phase: s.Phase, Served: d.API.Served(),
 	}, nil
 }

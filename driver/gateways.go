@@ -90,17 +90,20 @@ func (g *Gateways) RecipeOf(ctx context.Context, sb sandbox.Sandbox) (Recipe, er
 	return r, nil
 }
 
-// ManifestRecipe is the part of a recipe that a backup's manifest keeps: labels, names and the policy, never values of the environment.
-func (g *Gateways) ManifestRecipe(ctx context.Context, sb sandbox.Sandbox) (archive.Origin, error) {
+// Told is what a backup keeps of a recipe: labels, names and the policy for the manifest, never values of the environment, and the
+// whole recipe for the file beside it.
+func (g *Gateways) Told(ctx context.Context, sb sandbox.Sandbox) (archive.Told, error) {
 	r, err := g.RecipeOf(ctx, sb)
 	if err != nil {
-		return archive.Origin{}, err
+		return archive.Told{}, err
 	}
-	kept := archive.Origin{Labels: r.Labels, Env: r.EnvNames, Providers: r.Providers}
+	told := archive.Told{Origin: archive.Origin{Labels: r.Labels, Env: r.EnvNames, Providers: r.Providers}}
 	if len(r.Policy) > 0 {
-		kept.Policy, err = json.Marshal(map[string][]byte{"protobuf": r.Policy}) // as the gateway encodes it, in base64
+		told.Policy, err = json.Marshal(map[string][]byte{"protobuf": r.Policy}) // as the gateway encodes it, in base64
 	}
-	return kept, err
+	whole, failure := r.Text()
+	told.Whole = whole
+	return told, errors.Join(err, failure)
 }
 
 // MissingProviders returns those of names that the gateway does not have.

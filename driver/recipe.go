@@ -32,6 +32,11 @@ type Recipe struct {
 	Providers []string `json:"providers,omitempty"`
 	Command   []string `json:"command,omitempty"`
 	Policy    []byte   `json:"policy,omitempty"`
+	// Phase is what the gateway called the sandbox's condition when it told the recipe, Served the gateway's version then; "": not known.
+	Phase  string `json:"phase,omitempty"`
+	Served string `json:"served,omitempty"`
+	// Withheld names the variables whose values somebody has taken out of Spec: there they are missing altogether.
+	Withheld []string `json:"withheld,omitempty"`
 }
 
 // Recipes reads the recipe of a sandbox from its gateway. An error that wraps fs.ErrNotExist says that the gateway has no such

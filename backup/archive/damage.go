@@ -17,6 +17,7 @@ const (
 	DamageEntry          DamageKind = "entry"             // one entry has other bytes, size, mode or type
 	DamageIndex          DamageKind = "index"             // entries are missing, extra or in another order
 	DamageContent        DamageKind = "content"           // counts or content digest differ
+	DamageRecipe         DamageKind = "recipe"            // the file with the recipe is missing, or has other bytes
 	DamageSwapped        DamageKind = "swapped"           // the folder holds another backup's manifest
 )
 

@@ -42,6 +42,14 @@ func (s sealing) FileName() string {
 	return ArchiveName
 }
 
+// RecipeName is the name of the file with the recipe.
+func (s sealing) RecipeName() string {
+	if s.On() {
+		return EncryptedRecipeName
+	}
+	return RecipeName
+}
+
 func (s sealing) Describe() *Encryption {
 	if !s.On() {
 		return nil

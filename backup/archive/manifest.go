@@ -46,6 +46,7 @@ type Manifest struct {
 	Secrets           string            `json:"secrets"` // SecretsInclude; other words are of backups that do not hold all of a home
 	Encryption        *Encryption       `json:"encryption,omitempty"`
 	Archive           ArchiveFile       `json:"archive"`
+	RecipeFile        *ArchiveFile      `json:"recipeFile,omitempty"` // all that the gateway told of the sandbox; nil: it told nothing
 	Content           Content           `json:"content"`
 	Exclusions        []Exclusion       `json:"exclusions"`
 	Standing          *LayerFingerprint `json:"standing,omitempty"`  // of the home when it was read

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 )
 
 // member is one member of a JSON object, in the file's order.
@@ -172,13 +174,15 @@ func cutIndex(content []byte) []byte {
 	return append(content[:at:at], "\n}\n"...)
 }
 
+// knownMember reports whether a member of the top is a field of Manifest, or the seal.
 func knownMember(key string) bool {
-	switch key {
-	case "schema", "id", "sandbox", "sandboxId", "gateway", "inventory", "label", "tool",
-		"versions", "image", "agent", "home", "container", "recipe", "skippedChecks",
-		"started", "finished", "consistency", "consistencyReason", "secrets", "encryption",
-		"archive", "content", "exclusions", "index", "seal":
+	if key == "seal" {
 		return true
+	}
+	for field := range reflect.TypeFor[Manifest]().Fields() {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name == key {
+			return true
+		}
 	}
 	return false
 }

@@ -7,6 +7,9 @@ const (
 	ManifestName  = "manifest.json"
 	ArchiveName   = "archive.tar.zst"
 	EncryptedName = "archive.tar.zst.age"
+
+	RecipeName          = "recipe.json"
+	EncryptedRecipeName = "recipe.json.age"
 )
 
 // GatewayFolder holds the gateways' own state beside the sandboxes' backups; no sandbox may be called so.

@@ -18,10 +18,11 @@ type NewBackup struct {
 	// Manifest holds what the caller knows: sandbox, gateway, versions, image, recipe, consistency, … Create fills in id, times,
 	// archive, content, exclusions and index.
 	Manifest   archive.Manifest
-	Recipients []string    // age public keys; none: not encrypted
-	Fresh      bool        // do not build on the previous backup
-	Taken      time.Time   // when the content was read, for content that was read before; zero: now
-	Damaged    func(error) // told when the newest backup turns out to be damaged; nil: nobody is
+	Recipients []string      // age public keys; none: not encrypted
+	Fresh      bool          // do not build on the previous backup
+	Taken      time.Time     // when the content was read, for content that was read before; zero: now
+	Told       func() []byte // asked after fill for all that the gateway told of the sandbox; nil, or nothing: no recipe is kept
+	Damaged    func(error)   // told when the newest backup turns out to be damaged; nil: nobody is
 }
 
 // Create makes a backup: fill adds the content to the archive, and the backup becomes visible whole or not at all.
@@ -67,9 +68,12 @@ func (s *Store) create(ctx context.Context, n NewBackup, fill func(context.Conte
 	}
 	defer func() { err = errors.Join(s.needAndRoom(err, st.Dir), st.Discard()) }() // also after a panic of fill
 	m := n.Manifest
-	m.Schema, m.ID, m.Tool, m.Started, m.Index = archive.Schema, id, s.tool, started, nil
+	m.Schema, m.ID, m.Tool, m.Started, m.Index, m.RecipeFile = archive.Schema, id, s.tool, started, nil, nil
 	m.Secrets = cmp.Or(m.Secrets, archive.SecretsInclude)
 	if err := s.capture(ctx, st, n, &m, fill); err != nil {
+		return Backup{}, err
+	}
+	if err := keepRecipe(st, n, &m); err != nil {
 		return Backup{}, err
 	}
 	m.Finished = s.now().UTC().Truncate(time.Second)

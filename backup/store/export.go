@@ -14,7 +14,7 @@ import (
 	"sandkeeper/internal/disk"
 )
 
-// Export writes b as one portable tar: <sandbox>/<id>/manifest.json, then the archive, both byte for byte. Import takes it; tar alone
+// Export writes b as one portable tar: <sandbox>/<id>/manifest.json, the archive, and the recipe if there is one, byte for byte. Import takes it; tar alone
 // gives the store's layout. An archive whose SHA-256 is not the promised one is an error at the end: what was written is worthless then.
 func (s *Store) Export(ctx context.Context, b Backup, w io.Writer) error {
 	m, err := s.Load(b)
@@ -54,5 +54,22 @@ func (s *Store) Export(ctx context.Context, b Backup, w io.Writer) error {
 	if got := hex.EncodeToString(sum.Sum(nil)); got != m.Archive.SHA256 {
 		return archive.Damagef(archive.DamageDigest, m.Archive.File, "its SHA-256 is %s, not %s", got, m.Archive.SHA256)
 	}
+	if err := exportRecipe(out, b, m, header); err != nil {
+		return err
+	}
 	return out.Close()
+}
+
+func exportRecipe(out *tar.Writer, b Backup, m *archive.Manifest, header func(string, int64) error) error {
+	recipe, err := recipeText(b, m)
+	if err != nil || recipe == nil {
+		return err
+	}
+	if err := header(m.RecipeFile.File, int64(len(recipe))); err != nil {
+		return err
+	}
+	if _, err := out.Write(recipe); err != nil {
+		return fmt.Errorf("export backup %s: %w", b.ID, err)
+	}
+	return nil
 }

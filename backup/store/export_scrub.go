@@ -13,9 +13,16 @@ import (
 	"sandkeeper/internal/disk"
 )
 
+// ScrubOptions say how a copy without credentials is made.
+type ScrubOptions struct {
+	Identities archive.Identities // private keys, for encrypted backups
+	// Withhold takes the values out of a recipe; nil: the copy keeps no recipe.
+	Withhold func(recipe []byte) ([]byte, error)
+}
+
 // ExportScrubbed is ExportFile of a copy of b without the credentials that are known by name or by content. It gives what was taken out;
 // it is best effort and may have missed some. The copy is a backup with an id of its own, so that it cannot be taken for b.
-func (s *Store) ExportScrubbed(ctx context.Context, b Backup, path string, identities archive.Identities) (taken []archive.Exclusion, err error) {
+func (s *Store) ExportScrubbed(ctx context.Context, b Backup, path string, o ScrubOptions) (taken []archive.Exclusion, err error) {
 	abs, err := absent(path)
 	if err != nil {
 		return nil, err
@@ -28,14 +35,14 @@ func (s *Store) ExportScrubbed(ctx context.Context, b Backup, path string, ident
 
 	copied := *s
 	copied.root = dir
-	made, err := copied.createScrubbed(ctx, s, b, identities)
+	made, err := copied.createScrubbed(ctx, s, b, o)
 	if err != nil {
 		return nil, err
 	}
 	return made.Manifest.Exclusions, copied.ExportFile(ctx, made, abs)
 }
 
-func (s *Store) createScrubbed(ctx context.Context, from *Store, b Backup, identities archive.Identities) (made Backup, err error) {
+func (s *Store) createScrubbed(ctx context.Context, from *Store, b Backup, o ScrubOptions) (made Backup, err error) {
 	m, err := from.Load(b)
 	if err != nil {
 		return Backup{}, err
@@ -43,8 +50,13 @@ func (s *Store) createScrubbed(ctx context.Context, from *Store, b Backup, ident
 	copied := *m.Head()
 	copied.Secrets, copied.Standing, copied.Encryption, copied.ContentOf = archive.SecretsScrubbed, nil, nil, ""
 	copied.Exclusions = nil
-	return s.Create(ctx, NewBackup{Manifest: copied, Taken: m.Started}, func(ctx context.Context, a *archive.Archive) (err error) {
-		r, err := from.Open(ctx, b, archive.OpenOptions{Identities: identities})
+	recipe, err := o.recipe(b, m)
+	if err != nil {
+		return Backup{}, err
+	}
+	told := func() []byte { return recipe }
+	return s.Create(ctx, NewBackup{Manifest: copied, Taken: m.Started, Told: told}, func(ctx context.Context, a *archive.Archive) (err error) {
+		r, err := from.Open(ctx, b, archive.OpenOptions{Identities: o.Identities})
 		if err != nil {
 			return err
 		}
@@ -52,6 +64,18 @@ func (s *Store) createScrubbed(ctx context.Context, from *Store, b Backup, ident
 		a.Exclusions = append(a.Exclusions, m.Exclusions...)
 		return addScrubbed(a, r)
 	})
+}
+
+// recipe is the backup's recipe without values; nil when it keeps none.
+func (o ScrubOptions) recipe(b Backup, m *archive.Manifest) ([]byte, error) {
+	if o.Withhold == nil || m.RecipeFile == nil {
+		return nil, nil
+	}
+	recipe, err := archive.ReadRecipe(b.Dir, m, o.Identities)
+	if err != nil {
+		return nil, err
+	}
+	return o.Withhold(recipe)
 }
 
 // addScrubbed adds every entry of r to a, each through scrub.

@@ -120,7 +120,7 @@ func (s *Store) refuseExisting(m *archive.Manifest) error {
 	return err
 }
 
-// importArchive reads the second entry, which must be the archive, and nothing may follow it.
+// importArchive reads the second entry, which must be the archive, and the recipe behind it; nothing else may follow.
 func importArchive(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error {
 	h, err := in.Next()
 	if err != nil {
@@ -140,13 +140,38 @@ func importArchive(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error 
 	if _, err := sink.finish(); err != nil {
 		return err
 	}
+	if err := importRecipe(in, st, m); err != nil {
+		return err
+	}
 	if h, err := in.Next(); !errors.Is(err, io.EOF) {
 		if err == nil {
-			err = fmt.Errorf("an entry %q follows the archive", h.Name)
+			err = fmt.Errorf("an entry %q follows what belongs to the backup", h.Name)
 		}
 		return err
 	}
 	return nil
+}
+
+// importRecipe reads the third entry, the recipe, where the manifest promises one. The verification that follows proves it.
+func importRecipe(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error {
+	if m.RecipeFile == nil {
+		return nil
+	}
+	if err := archive.CheckRecipeFile(m.RecipeFile); err != nil {
+		return err
+	}
+	h, err := in.Next()
+	if err != nil {
+		return noEOF(err)
+	}
+	if want := path.Join(m.Sandbox, m.ID, m.RecipeFile.File); h.Typeflag != tar.TypeReg || h.Name != want || h.Size != m.RecipeFile.Bytes {
+		return fmt.Errorf("its third entry is %q of %d bytes, not %q of %d", h.Name, h.Size, want, m.RecipeFile.Bytes)
+	}
+	recipe, err := io.ReadAll(in)
+	if err != nil {
+		return noEOF(err)
+	}
+	return st.Write(m.RecipeFile.File, recipe)
 }
 
 // noEOF is err for people: an end where more was promised.

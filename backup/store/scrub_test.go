@@ -115,7 +115,7 @@ func TestBackupsAreWholeAndScrubbedExportsAreNot(t *testing.T) {
 	}
 
 	file := filepath.Join(t.TempDir(), "alpha.tar")
-	taken, err := s.ExportScrubbed(t.Context(), b, file, nil)
+	taken, err := s.ExportScrubbed(t.Context(), b, file, ScrubOptions{})
 	if err != nil || len(taken) != 4 {
 		t.Fatalf("took out %+v, %v; want 4", taken, err)
 	}

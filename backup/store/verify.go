@@ -44,6 +44,9 @@ func (s *Store) VerifyWith(ctx context.Context, b Backup, o VerifyOptions) (Veri
 	if err != nil {
 		return Verification{}, err
 	}
+	if _, told := recipeText(b, m); told != nil {
+		return Verification{}, errors.Join(told, f.Close())
+	}
 	if err := f.Close(); err != nil || !o.ReadData {
 		return Verification{}, err
 	}
