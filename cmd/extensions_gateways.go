@@ -45,7 +45,7 @@ func (c *extensionChain) reconcile(ctx context.Context, a *app, gateways *driver
 func (a *app) addDrivers(ctx context.Context, drivers map[string]lifecycle.Driver, gateways *driver.Gateways, views []view) {
 	for _, v := range views {
 		name := v.seen.Target.Name
-		driver, err := gateways.Driver(ctx, name)
+		driver, err := gateways.Lister(ctx, name)
 		if err != nil {
 			a.warn("extensions cannot ask gateway %q: %v", name, err)
 			continue

@@ -13,7 +13,7 @@ func (o *upgradeOptions) question(ready []*upgrade.Entry) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d sandbox(es) will be backed up, deleted and made again, one after the other:\n", len(ready))
 	for _, e := range ready {
-		fmt.Fprintf(&b, "  %s: %s\n", e.Name, planText(e))
+		fmt.Fprintf(&b, "  %s: %s\n", e.Address(), planText(e))
 		for _, warning := range e.Warnings {
 			fmt.Fprintf(&b, "    note: %s\n", warning)
 		}
@@ -48,7 +48,7 @@ func (o *upgradeOptions) questionUnfinished(chosen []*upgrade.Entry) string {
 		if o.rollback || e.RollingBack() {
 			verb = "will be taken back to what it was; what was made in its place since is deleted"
 		}
-		fmt.Fprintf(&b, "The upgrade of sandbox %q was left at %s: it %s.\n", e.Name, e.Step, verb)
+		fmt.Fprintf(&b, "The upgrade of sandbox %q was left at %s: it %s.\n", e.Address(), e.Step, verb)
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
@@ -56,6 +56,6 @@ func (o *upgradeOptions) questionUnfinished(chosen []*upgrade.Entry) string {
 // sayRefused tells, before the question, which sandboxes will not be rebuilt: the answer may depend on it.
 func (o *upgradeOptions) sayRefused(refused []upgrade.Outcome) {
 	for _, outcome := range refused {
-		o.app.warn("sandbox %q cannot be rebuilt: %s", outcome.Name, outcome.Reason)
+		o.app.warn("sandbox %q cannot be rebuilt: %s", outcome.Address(), outcome.Reason)
 	}
 }

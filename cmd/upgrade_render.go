@@ -18,7 +18,7 @@ func renderCheck(a *app, s classify.Summary) {
 	for _, state := range []classify.State{classify.Orphaned, classify.Unknown, classify.Stale, classify.Current} {
 		for _, c := range s.Sandboxes {
 			if c.State == state {
-				table.Row(string(c.State), c.Name, runningWord(c.Running), reasonsText(c))
+				table.Row(string(c.State), c.Address(), runningWord(c.Running), reasonsText(c))
 			}
 		}
 	}
@@ -73,7 +73,7 @@ func renderUpgrade(a *app, s upgrade.Summary, rollback bool) {
 	for _, word := range []upgrade.OutcomeWord{upgrade.Failed, upgrade.RolledBack, upgrade.Skipped, upgrade.Upgraded, upgrade.UpToDate} {
 		for _, o := range s.Sandboxes {
 			if o.Outcome == word {
-				table.Row(string(o.Outcome), o.Name, outcomeText(o))
+				table.Row(string(o.Outcome), o.Address(), outcomeText(o))
 			}
 		}
 	}
@@ -109,19 +109,19 @@ func outcomeText(o upgrade.Outcome) string {
 func renderRemarks(a *app, o upgrade.Outcome) {
 	for _, problem := range o.Problems {
 		if problem.Fix != "" {
-			a.printf("%s: %s; %s", o.Name, problem.Detail, problem.Fix)
+			a.printf("%s: %s; %s", o.Address(), problem.Detail, problem.Fix)
 		}
 	}
 	if len(o.LeftOut) > 0 {
-		a.printf("%s: enter these credentials again: %s", o.Name, strings.Join(o.LeftOut, ", "))
+		a.printf("%s: enter these credentials again: %s", o.Address(), strings.Join(o.LeftOut, ", "))
 	}
 	if o.Outcome == upgrade.RolledBack && o.RollbackImage != "" {
-		a.printf("%s: it runs from %s now; keep that image until it is upgraded", o.Name, o.RollbackImage)
+		a.printf("%s: it runs from %s now; keep that image until it is upgraded", o.Address(), o.RollbackImage)
 	}
 	if o.Log != "" {
-		a.printf("%s: what nemoclaw printed is in %s", o.Name, o.Log)
+		a.printf("%s: what nemoclaw printed is in %s", o.Address(), o.Log)
 	}
 	for _, warning := range o.Warnings {
-		a.printf("%s: warning: %s", o.Name, warning)
+		a.printf("%s: warning: %s", o.Address(), warning)
 	}
 }

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"sandkeeper/preflight"
-	"sandkeeper/sandbox"
 	"sandkeeper/upgrade"
 )
 
@@ -35,8 +33,7 @@ func (o *upgradeOptions) runMutating(ctx context.Context) (*answer, error) {
 // rebuild plans, looks at the preconditions of everything, asks, and goes to work.
 func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer) (answered *answer, err error) {
 	rebuilder := o.nemoclaw(ctx, seen)
-	targets, outcomes := upgrade.Plan(seen.summary.Sandboxes, seen.inventory.Sandboxes, rebuilder != nil,
-		cmp.Or(o.app.Env.Get("OPENSHELL_WORKSPACE"), sandbox.DefaultWorkspace))
+	targets, outcomes := upgrade.Plan(seen.summary.Sandboxes, seen.inventory.Sandboxes, rebuilder != nil)
 	if len(targets) == 0 {
 		return o.answered(found, outcomes)
 	}
@@ -85,7 +82,7 @@ func refuseUnfinished(entries []upgrade.Entry) error {
 	var open []string
 	for i := range entries {
 		if !entries[i].Untouched() {
-			open = append(open, fmt.Sprintf("%q at %s", entries[i].Name, entries[i].Step))
+			open = append(open, fmt.Sprintf("%q at %s", entries[i].Address(), entries[i].Step))
 		}
 	}
 	if len(open) == 0 {

@@ -132,7 +132,7 @@ func (o *upgradeOptions) recall(entries []upgrade.Entry) error {
 	for i := range entries {
 		e, first := &entries[i], &entries[0]
 		if o.store.dir == "" && e.BackupRoot != first.BackupRoot || o.identity == "" && e.Identity != first.Identity {
-			return usage("finish one after the other, with --only NAME", "the upgrades of sandboxes %q and %q have their backups in different folders, or other keys open them", first.Name, e.Name)
+			return usage("finish one after the other, with --only NAME", "the upgrades of sandboxes %q and %q have their backups in different folders, or other keys open them", first.Address(), e.Address())
 		}
 	}
 	if o.store.dir == "" {
@@ -146,7 +146,7 @@ func (o *upgradeOptions) recall(entries []upgrade.Entry) error {
 
 // onlyOf are the entries that --only names, or all of them.
 func (o *upgradeOptions) onlyOf(entries []upgrade.Entry) []upgrade.Entry {
-	return slices.DeleteFunc(entries, func(e upgrade.Entry) bool { return len(o.only) > 0 && !slices.Contains(o.only, e.Name) })
+	return slices.DeleteFunc(entries, func(e upgrade.Entry) bool { return len(o.only) > 0 && !slices.ContainsFunc(o.only, e.Answers) })
 }
 
 // noneOf is the failure to find the unfinished upgrade that --only names.

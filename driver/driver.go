@@ -28,6 +28,7 @@ type API struct {
 	API         *openshell.API
 	DeleteLimit time.Duration // how long a sandbox may take to be gone; 0 is DefaultDeleteLimit
 	Interval    time.Duration // between two looks of a watch; 0 is two seconds
+	Everywhere  bool          // list every workspace, where the gateway lets us
 }
 
 var _ lifecycle.Driver = (*API)(nil)
@@ -155,9 +156,13 @@ func (d *API) computeDriver(ctx context.Context) (string, error) {
 	return names[0], nil
 }
 
-// ListSandboxes returns every sandbox of the gateway's workspace.
+// ListSandboxes returns every sandbox of the API's workspace, or of the gateway.
 func (d *API) ListSandboxes(ctx context.Context) ([]lifecycle.Record, error) {
-	rows, err := d.API.Sandboxes(ctx)
+	list := d.API.Sandboxes
+	if d.Everywhere {
+		list = d.API.AllSandboxes
+	}
+	rows, err := list(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -277,28 +277,28 @@ func TestGateways(t *testing.T) {
 		}
 		return d.API, nil
 	}}
-	if _, err := g.Recipe(t.Context(), "gw", "alpha"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := g.Recipe(t.Context(), Place{Gateway: "gw"}, "alpha"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a gateway that cannot be opened: %v", err)
 	}
-	recipe, err := g.Recipe(t.Context(), "gw", "alpha")
+	recipe, err := g.Recipe(t.Context(), Place{Gateway: "gw"}, "alpha")
 	if err != nil || recipe.SandboxID != "id-a" || recipe.Gateway != "gw" || recipe.Image != "img:1" || !slices.Equal(recipe.EnvNames, []string{"TOKEN"}) {
 		t.Errorf("Recipe = %+v, %v", recipe, err)
 	}
-	driver, err := g.Driver(t.Context(), "gw")
+	driver, err := g.Driver(t.Context(), Place{Gateway: "gw"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if records, err := driver.ListSandboxes(t.Context()); err != nil || len(records) != 1 {
 		t.Errorf("%+v, %v", records, err)
 	}
-	missing, err := g.MissingProviders(t.Context(), "gw", []string{"openai"})
+	missing, err := g.MissingProviders(t.Context(), Place{Gateway: "gw"}, []string{"openai"})
 	if err != nil || !slices.Equal(missing, []string{"openai"}) {
 		t.Errorf("MissingProviders = %q, %v", missing, err)
 	}
-	if err := g.StopSandbox(t.Context(), "gw", "alpha"); err != nil {
+	if err := g.StopSandbox(t.Context(), Place{Gateway: "gw"}, "alpha"); err != nil {
 		t.Errorf("StopSandbox: %v", err)
 	}
-	if _, err := g.Driver(t.Context(), "other"); err == nil || opened != 3 {
+	if _, err := g.Driver(t.Context(), Place{Gateway: "other"}); err == nil || opened != 3 {
 		t.Errorf("opened %d times, %v", opened, err)
 	}
 	if err := g.Close(); err != nil {
@@ -318,5 +318,38 @@ func TestLabelChanges(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"gone"}, gone); diff != "" {
 		t.Errorf("gone (-want +got):\n%s", diff)
+	}
+}
+
+// Two sandboxes of one name in two workspaces are two: each is seen, read and stopped where it is meant, and a lister sees both.
+func TestGatewaysKeepWorkspacesApart(t *testing.T) {
+	for _, version := range []string{"0.0.110", "0.1.5"} {
+		two := gateway.NewMemory(
+			gateway.Sandbox{ID: "id-1", Name: "alpha", Phase: gateway.Ready, Spec: specOf("img:1")},
+			gateway.Sandbox{ID: "id-2", Name: "alpha", Workspace: "team2", Phase: gateway.Ready, Spec: specOf("img:2")},
+		)
+		d := open(t, version, two)
+		g := Gateways{Open: func(context.Context, string) (*openshell.API, error) { return d.API, nil }}
+		for workspace, want := range map[string]string{"": "id-1", "default": "id-1", "team2": "id-2"} {
+			at := Place{Gateway: "gw", Workspace: workspace}
+			recipe, err := g.Recipe(t.Context(), at, "alpha")
+			if err != nil || recipe.SandboxID != want {
+				t.Errorf("%s: Recipe in %q = %s, %v, want %s", version, workspace, recipe.SandboxID, err, want)
+			}
+			driver, err := g.Driver(t.Context(), at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if records, err := driver.ListSandboxes(t.Context()); err != nil || len(records) != 1 || records[0].ID != want {
+				t.Errorf("%s: ListSandboxes in %q = %+v, %v", version, workspace, records, err)
+			}
+		}
+		lister, err := g.Lister(t.Context(), "gw")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if records, err := lister.ListSandboxes(t.Context()); err != nil || len(records) != 2 {
+			t.Errorf("%s: the lister sees %+v, %v", version, records, err)
+		}
 	}
 }

@@ -56,18 +56,40 @@ func (g *Gateways) API(ctx context.Context, gateway string) (*openshell.API, err
 	return api, err
 }
 
-// Driver is the compute driver of a gateway.
-func (g *Gateways) Driver(ctx context.Context, gateway string) (lifecycle.Driver, error) {
-	api, err := g.API(ctx, gateway)
+// Place is a workspace of a gateway: names of sandboxes and providers are unique in one. An empty Workspace is the one that the CLI
+// works in; a gateway without workspaces has one, whatever is said.
+type Place struct{ Gateway, Workspace string }
+
+// in is the open API of a gateway, for one of its workspaces.
+func (g *Gateways) in(ctx context.Context, at Place) (*openshell.API, error) {
+	api, err := g.API(ctx, at.Gateway)
+	if err != nil {
+		return nil, err
+	}
+	return api.In(at.Workspace), nil
+}
+
+// Driver is the compute driver of a workspace.
+func (g *Gateways) Driver(ctx context.Context, at Place) (lifecycle.Driver, error) {
+	api, err := g.in(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	return &API{API: api}, nil
 }
 
-// Recipe reads the recipe of a sandbox from its gateway.
-func (g *Gateways) Recipe(ctx context.Context, gateway, name string) (Recipe, error) {
+// Lister is a driver that lists the sandboxes of every workspace of a gateway that it may see.
+func (g *Gateways) Lister(ctx context.Context, gateway string) (lifecycle.Driver, error) {
 	api, err := g.API(ctx, gateway)
+	if err != nil {
+		return nil, err
+	}
+	return &API{API: api, Everywhere: true}, nil
+}
+
+// Recipe reads the recipe of a sandbox from its gateway.
+func (g *Gateways) Recipe(ctx context.Context, at Place, name string) (Recipe, error) {
+	api, err := g.in(ctx, at)
 	if err != nil {
 		return Recipe{}, err
 	}
@@ -76,11 +98,7 @@ func (g *Gateways) Recipe(ctx context.Context, gateway, name string) (Recipe, er
 
 // RecipeOf reads the recipe of a sandbox in its own workspace. A recipe of another sandbox under its name is an error.
 func (g *Gateways) RecipeOf(ctx context.Context, sb sandbox.Sandbox) (Recipe, error) {
-	api, err := g.API(ctx, sb.Gateway)
-	if err != nil {
-		return Recipe{}, err
-	}
-	r, err := (&API{API: api.In(sb.Workspace)}).Recipe(ctx, sb.Name)
+	r, err := g.Recipe(ctx, Place{sb.Gateway, sb.Workspace}, sb.Name)
 	if err != nil {
 		return Recipe{}, err
 	}
@@ -106,9 +124,9 @@ func (g *Gateways) Told(ctx context.Context, sb sandbox.Sandbox) (archive.Told, 
 	return told, errors.Join(err, failure)
 }
 
-// MissingProviders returns those of names that the gateway does not have.
-func (g *Gateways) MissingProviders(ctx context.Context, gateway string, names []string) ([]string, error) {
-	api, err := g.API(ctx, gateway)
+// MissingProviders returns those of names that the workspace does not have.
+func (g *Gateways) MissingProviders(ctx context.Context, at Place, names []string) ([]string, error) {
+	api, err := g.in(ctx, at)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +138,8 @@ func (g *Gateways) MissingProviders(ctx context.Context, gateway string, names [
 }
 
 // StopSandbox stops a sandbox so that its gateway knows. The error wraps openshell.ErrUnsupported before 0.0.105.
-func (g *Gateways) StopSandbox(ctx context.Context, gateway, name string) error {
-	api, err := g.API(ctx, gateway)
+func (g *Gateways) StopSandbox(ctx context.Context, at Place, name string) error {
+	api, err := g.in(ctx, at)
 	if err != nil {
 		return err
 	}

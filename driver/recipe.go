@@ -42,7 +42,7 @@ type Recipe struct {
 // Recipes reads the recipe of a sandbox from its gateway. An error that wraps fs.ErrNotExist says that the gateway has no such
 // sandbox.
 type Recipes interface {
-	Recipe(ctx context.Context, gateway, name string) (Recipe, error)
+	Recipe(ctx context.Context, at Place, name string) (Recipe, error)
 }
 
 // Numbers of the fields of SandboxSpec and SandboxTemplate that are read or changed here; they are the same in every generation

@@ -12,6 +12,7 @@ import (
 
 	"sandkeeper/backup"
 	"sandkeeper/backup/store"
+	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/internal/env"
@@ -93,10 +94,10 @@ func fit(ctx context.Context, folder, engineHost, socket string, point func(stri
 		Store: store, Engine: engine, LockWait: 5 * time.Second, Restoring: filepath.Join(folder, "restoring"),
 		Run: func() *backup.Options { return &backup.Options{Store: store, Engine: engine, PauseLimit: -1} },
 	}
-	driver := &remote{socket: socket, point: point}
+	gateway := &remote{socket: socket, point: point}
 	f.Upgrader = &Upgrader{
-		Journal: journal, Engine: counted{engine, point}, Content: f.backups, Recipes: driver,
-		Driver: func(context.Context, string) (lifecycle.Driver, error) { return driver, nil },
+		Journal: journal, Engine: counted{engine, point}, Content: f.backups, Recipes: gateway,
+		Driver: func(context.Context, driver.Place) (lifecycle.Driver, error) { return gateway, nil },
 		Settle: 10 * time.Millisecond, ReadyLimit: 10 * time.Second, Poll: 2 * time.Millisecond,
 	}
 	f.Progress = func(name string, step Step, detail string) {

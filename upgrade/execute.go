@@ -51,7 +51,7 @@ func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job, context.Cont
 		return o
 	}
 	var err error
-	if j.driver, err = u.driver(ctx, e.Gateway); err != nil {
+	if j.driver, err = u.driver(ctx, e.place()); err != nil {
 		o = j.outcome(Failed, e.Step, err.Error())
 		o.Unfinished = !e.Updated.IsZero()
 		return o
@@ -63,7 +63,7 @@ func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job, context.Cont
 }
 
 func (j *job) commands() string {
-	return fmt.Sprintf("to go on: `%s`; to go back: `%s`", invocation("--resume", j.Name), invocation("--rollback", j.Name))
+	return fmt.Sprintf("to go on: `%s`; to go back: `%s`", j.invocation("--resume"), j.invocation("--rollback"))
 }
 
 // forward takes a sandbox to its new image, or, when that fails, back.

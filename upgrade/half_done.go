@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -12,7 +13,7 @@ import (
 // HalfDoneError means that an unfinished upgrade has made a sandbox anew, and that its home is not known to be whole again: a backup of
 // it would pass for its newest state, and may be empty.
 type HalfDoneError struct {
-	Sandbox string
+	Sandbox string // its address
 	Step    Step
 	Backup  string // has the home whole
 }
@@ -36,14 +37,14 @@ func HalfDone(dir string, sb sandbox.Sandbox) error {
 		return damagedRecord(err)
 	}
 	for _, seen := range all {
-		if seen.Err != nil && seen.Key == journal.SandboxKey(sb.Gateway, "", sb.Name) {
+		if seen.Err != nil && seen.Key == journal.SandboxKey(sb.Gateway, sb.Workspace, sb.Name) {
 			return damagedRecord(seen.Err)
 		}
 		entries = append(entries, seen.Value)
 	}
 	for i := range entries {
 		if e := &entries[i]; e.replaced(sb) && !e.homeIsWhole() {
-			return &HalfDoneError{Sandbox: e.Name, Step: e.Step, Backup: e.Backup}
+			return &HalfDoneError{Sandbox: e.Address(), Step: e.Step, Backup: e.Backup}
 		}
 	}
 	return nil
@@ -51,7 +52,8 @@ func HalfDone(dir string, sb sandbox.Sandbox) error {
 
 // replaced reports whether sb may be what the upgrade has put in the old sandbox's place. An inventory that saw no gateway names none.
 func (e *Entry) replaced(sb sandbox.Sandbox) bool {
-	return e.DeleteRequested && e.Name == sb.Name && (e.Gateway == sb.Gateway || sb.Gateway == "") && e.OldID != sb.ID
+	same := e.Name == sb.Name && cmp.Or(e.Workspace, sandbox.DefaultWorkspace) == cmp.Or(sb.Workspace, sandbox.DefaultWorkspace)
+	return e.DeleteRequested && same && (e.Gateway == sb.Gateway || sb.Gateway == "") && e.OldID != sb.ID
 }
 
 func (e *Entry) homeIsWhole() bool {

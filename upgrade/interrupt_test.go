@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sandkeeper/driver"
 	"sandkeeper/lifecycle"
 )
 
@@ -101,8 +102,8 @@ func TestNothingComesAfterTheWayBack(t *testing.T) {
 			}
 			f.Engine = lateEngine{&queue{}, f.Engine, strike}
 			plain, asking := f.Driver, &queue{}
-			f.Driver = func(ctx context.Context, gateway string) (lifecycle.Driver, error) {
-				d, err := plain(ctx, gateway)
+			f.Driver = func(ctx context.Context, at driver.Place) (lifecycle.Driver, error) {
+				d, err := plain(ctx, at)
 				return lateDriver{asking, d, strike}, err
 			}
 			got, err := f.upgrade(ctx, "alpha")

@@ -48,7 +48,7 @@ func OpenJournal(dir string, now func() time.Time) (*Journal, error) {
 
 func upgrades(dir string) journal.Shelf[Entry] {
 	return journal.NewShelf(filepath.Join(dir, JournalName), journal.Kind[Entry]{
-		About: func(e Entry) string { return fmt.Sprintf("the upgrade of sandbox %q", e.Name) },
+		About: func(e Entry) string { return fmt.Sprintf("the upgrade of sandbox %q", e.Address()) },
 		Check: func(key string, e Entry) error {
 			if e.key() != key {
 				return errors.New("it speaks of another sandbox than its name")
@@ -99,7 +99,7 @@ func (j *Journal) Entries() ([]Entry, error) {
 	for _, seen := range all {
 		switch ours := j.owns(seen.Key); {
 		case seen.Owner != nil && !ours:
-			problems = append(problems, fmt.Errorf("sandbox %q: %w: %w", seen.Value.Name, ErrJournalBusy, seen.Owner))
+			problems = append(problems, fmt.Errorf("sandbox %q: %w: %w", seen.Value.Address(), ErrJournalBusy, seen.Owner))
 		case seen.Err != nil:
 			problems = append(problems, damagedRecord(seen.Err))
 		default:
@@ -110,7 +110,9 @@ func (j *Journal) Entries() ([]Entry, error) {
 }
 
 func sorted(entries []Entry) []Entry {
-	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Gateway+"\x00"+a.Name, b.Gateway+"\x00"+b.Name) })
+	slices.SortFunc(entries, func(a, b Entry) int {
+		return strings.Compare(a.Gateway+"\x00"+a.Address(), b.Gateway+"\x00"+b.Address())
+	})
 	return entries
 }
 
@@ -154,7 +156,7 @@ func (j *Journal) take(e *Entry) (*journal.Record[Entry], error) {
 	}
 	record, err := j.shelf.Own(context.Background(), key)
 	if _, held := errors.AsType[*journal.HeldError](err); held {
-		return nil, fmt.Errorf("sandbox %q: %w: %w", e.Name, ErrJournalBusy, err)
+		return nil, fmt.Errorf("sandbox %q: %w: %w", e.Address(), ErrJournalBusy, err)
 	}
 	if err != nil {
 		return nil, err

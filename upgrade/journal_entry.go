@@ -1,9 +1,11 @@
 package upgrade
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
+	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
 	"sandkeeper/lifecycle"
@@ -68,6 +70,7 @@ const (
 type Entry struct {
 	Run        string `json:"run"` // names the rollback image and the log
 	Name       string `json:"name"`
+	Workspace  string `json:"workspace,omitempty"` // "" in the journal of a build that knew none: the one that the CLI works in
 	Gateway    string `json:"gateway"`
 	Agent      string `json:"agent,omitempty"`
 	Registered bool   `json:"registered,omitempty"`
@@ -107,7 +110,17 @@ type Entry struct {
 }
 
 // key is the name of the sandbox's record.
-func (e *Entry) key() string { return journal.SandboxKey(e.Gateway, "", e.Name) }
+func (e *Entry) key() string { return journal.SandboxKey(e.Gateway, e.Workspace, e.Name) }
+
+// Address is how people write the sandbox: "workspace/name", or its name alone in the default workspace.
+func (e *Entry) Address() string { return sandbox.Address(e.Workspace, e.Name) }
+
+// Answers reports whether an address that was written may be that of the sandbox.
+func (e *Entry) Answers(address string) bool {
+	return sandbox.Sandbox{Name: e.Name, Workspace: cmp.Or(e.Workspace, sandbox.DefaultWorkspace)}.Answers(address)
+}
+
+func (e *Entry) place() driver.Place { return driver.Place{Gateway: e.Gateway, Workspace: e.Workspace} }
 
 // Untouched reports whether nothing had been done to the sandbox when the journal was last written.
 func (e *Entry) Untouched() bool { return e.Step == StepPlanned || e.Step == StepPreconditions }
@@ -125,7 +138,7 @@ func (e *Entry) reference(id string) lifecycle.Reference {
 // sandbox is the entry's sandbox as the backup package knows it, in container c.
 func (e *Entry) sandbox(id string, c engine.Container) sandbox.Sandbox {
 	sb := sandbox.Sandbox{
-		Name: e.Name, Registered: e.Registered, Gateway: e.Gateway, ID: id, Listed: true, Container: &c,
+		Name: e.Name, Workspace: cmp.Or(e.Workspace, sandbox.DefaultWorkspace), Registered: e.Registered, Gateway: e.Gateway, ID: id, Listed: true, Container: &c,
 		Standing: sandbox.Stopped, Route: sandbox.ByContainer,
 	}
 	if c.Running() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sandkeeper/driver"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/internal/env"
 )
@@ -33,20 +34,20 @@ func (r *rebuilding) Rebuild(ctx context.Context, _, log string) (int, error) {
 // replace deletes the old sandbox and makes a new one that holds files.
 func (w *world) replace(t *testing.T, files []dockertest.File) func(context.Context) {
 	return func(ctx context.Context) {
-		driver := &remote{socket: w.socket, point: nowhere}
-		recipe, err := driver.Recipe(ctx, "gw", "alpha")
+		gateway := &remote{socket: w.socket, point: nowhere}
+		recipe, err := gateway.Recipe(ctx, driver.Place{}, "alpha")
 		request, second := recipe.Request()
 		if err != nil || second != nil {
 			t.Error(err, second)
 			return
 		}
-		if err := driver.DeleteSandbox(ctx, ref("id-alpha")); err != nil {
+		if err := gateway.DeleteSandbox(ctx, ref("id-alpha")); err != nil {
 			t.Error(err)
 		}
 		if files == nil {
 			return
 		}
-		record, err := driver.CreateSandbox(ctx, request)
+		record, err := gateway.CreateSandbox(ctx, request)
 		if err != nil {
 			t.Error(err)
 		}

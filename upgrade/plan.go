@@ -17,10 +17,10 @@ type Target struct {
 }
 
 // Plan chooses what to rebuild of the sandboxes that were checked: the stale ones, and of those the ones that something newer is known
-// for, in the workspace in which the gateways' APIs work. The others have their outcome already. checked and all are in the same order.
-func Plan(checked []classify.Checked, all []sandbox.Sandbox, nemoclaw bool, workspace string) (targets []Target, others []Outcome) {
+// for. The others have their outcome already. checked and all are in the same order.
+func Plan(checked []classify.Checked, all []sandbox.Sandbox, nemoclaw bool) (targets []Target, others []Outcome) {
 	for i, c := range checked {
-		o := Outcome{Name: c.Name, Gateway: c.Gateway, Outcome: Skipped, Step: StepPlanned, Reason: because(c)}
+		o := Outcome{Name: c.Name, Workspace: c.Workspace, Gateway: c.Gateway, Outcome: Skipped, Step: StepPlanned, Reason: because(c)}
 		switch c.State {
 		case classify.Current:
 			o.Outcome = UpToDate
@@ -30,9 +30,6 @@ func Plan(checked []classify.Checked, all []sandbox.Sandbox, nemoclaw bool, work
 			o.Reason = "orphaned: there is nothing to rebuild"
 		case classify.Stale:
 			way, why := wayOf(c, all[i], nemoclaw)
-			if in := all[i].Workspace; in != "" && in != workspace {
-				why = fmt.Sprintf("it is in workspace %q, and this run works in %q: run it again with OPENSHELL_WORKSPACE=%s", in, workspace, in)
-			}
 			if why == "" {
 				targets = append(targets, Target{Sandbox: all[i], Checked: c, Way: way})
 				continue
@@ -75,12 +72,12 @@ func because(c classify.Checked) string {
 // Chosen are the entries with one of the names; no names choose all. A name that chooses none is returned as unknown.
 func Chosen(entries []Entry, names []string) (chosen []*Entry, unknown string) {
 	for i := range entries {
-		if len(names) == 0 || slices.Contains(names, entries[i].Name) {
+		if len(names) == 0 || slices.ContainsFunc(names, entries[i].Answers) {
 			chosen = append(chosen, &entries[i])
 		}
 	}
 	for _, name := range names {
-		if !slices.ContainsFunc(chosen, func(e *Entry) bool { return e.Name == name }) {
+		if !slices.ContainsFunc(chosen, func(e *Entry) bool { return e.Answers(name) }) {
 			return nil, name
 		}
 	}

@@ -49,7 +49,7 @@ func (u *Upgrader) Preconditions(ctx context.Context, targets []Target) (ready [
 			continue
 		}
 		refused = append(refused, Outcome{
-			Name: t.Sandbox.Name, Gateway: t.Sandbox.Gateway, Outcome: Failed, Step: StepPreconditions,
+			Name: t.Sandbox.Name, Workspace: t.Sandbox.Workspace, Gateway: t.Sandbox.Gateway, Outcome: Failed, Step: StepPreconditions,
 			Reason: check.reason(), Problems: check.problems, Warnings: check.entry.Warnings,
 		})
 	}
@@ -81,7 +81,7 @@ func (p *precheck) reason() string {
 func (p *precheck) all(ctx context.Context) {
 	sb := p.target.Sandbox
 	p.entry = Entry{
-		Run: p.runID(), Name: sb.Name, Gateway: sb.Gateway, Registered: sb.Registered, Way: p.target.Way, OldID: sb.ID, Begun: p.now().UTC(),
+		Run: p.runID(), Name: sb.Name, Workspace: sb.Workspace, Gateway: sb.Gateway, Registered: sb.Registered, Way: p.target.Way, OldID: sb.ID, Begun: p.now().UTC(),
 	}
 	if sb.Row != nil {
 		p.entry.Agent = sb.Row.Agent
@@ -106,7 +106,7 @@ func (p *precheck) all(ctx context.Context) {
 	if err := p.Content.Check(ctx, sb); err != nil {
 		p.problem(NeedBackup, "", "%v", err)
 	}
-	p.entry.RollbackImage = rollbackPrefix + sb.Name + ":" + p.entry.Run
+	p.entry.RollbackImage = rollbackPrefix + p.entry.Address() + ":" + p.entry.Run
 }
 
 func (u *Upgrader) runID() string {
@@ -161,7 +161,7 @@ func (p *precheck) removable(ctx context.Context) {
 // readRecipe reads what is needed to make the sandbox again: for the new one, and for the way back.
 func (p *precheck) readRecipe(ctx context.Context) bool {
 	sb := p.target.Sandbox
-	recipe, err := p.Recipes.Recipe(ctx, sb.Gateway, sb.Name)
+	recipe, err := p.Recipes.Recipe(ctx, p.entry.place(), sb.Name)
 	if err != nil {
 		p.problem(NeedRecipe, "", "its recipe cannot be read from gateway %q: %v", sb.Gateway, err)
 		return false
@@ -212,7 +212,7 @@ func (p *precheck) providers(ctx context.Context) {
 		p.entry.warn(fmt.Sprintf("whether its providers (%s) still exist was not looked at", strings.Join(names, ", ")))
 		return
 	}
-	missing, err := p.Providers(ctx, p.entry.Gateway, names)
+	missing, err := p.Providers(ctx, p.entry.place(), names)
 	switch {
 	case err != nil:
 		p.problem(NeedProviders, "", "its providers cannot be looked up: %v", err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/lifecycle"
 	"sandkeeper/sandbox"
@@ -53,7 +54,7 @@ func unmetPreconditions() []unmet {
 			r := w.recipes["id-alpha"]
 			r.Providers = []string{"github", "slack"}
 			w.recipes["id-alpha"] = r
-			f.Providers = func(context.Context, string, []string) ([]string, error) { return []string{"slack"}, nil }
+			f.Providers = func(context.Context, driver.Place, []string) ([]string, error) { return []string{"slack"}, nil }
 		}, []string{NeedProviders}, "no provider slack any more", ""},
 		{"store locked", func(_ *world, f *fitted, _ *Target) {
 			f.held, _ = f.backups.Store.Lock("another run") // kept: the lock goes when nothing holds its file any more
@@ -151,7 +152,7 @@ func TestPlan(t *testing.T) {
 	}
 	for _, c := range cases {
 		checked, sb := stale("alpha", c.code, c.managed)
-		targets, others := Plan([]classify.Checked{checked}, []sandbox.Sandbox{sb}, c.nemoclaw, "default")
+		targets, others := Plan([]classify.Checked{checked}, []sandbox.Sandbox{sb}, c.nemoclaw)
 		switch {
 		case c.way != "" && (len(targets) != 1 || targets[0].Way != c.way):
 			t.Errorf("%+v: Plan = %+v, %+v", c, targets, others)
@@ -161,13 +162,13 @@ func TestPlan(t *testing.T) {
 	}
 	checked, sb := stale("alpha", classify.CodeImage, false)
 	sb.Workspace = "team2"
-	targets, others := Plan([]classify.Checked{checked}, []sandbox.Sandbox{sb}, false, "default")
-	if len(targets) != 0 || len(others) != 1 || !strings.Contains(others[0].Reason, "OPENSHELL_WORKSPACE=team2") {
+	targets, others := Plan([]classify.Checked{checked}, []sandbox.Sandbox{sb}, false)
+	if len(targets) != 1 || len(others) != 0 {
 		t.Errorf("another workspace: Plan = %+v, %+v", targets, others)
 	}
 	want := map[classify.State]OutcomeWord{classify.Current: UpToDate, classify.Unknown: Skipped, classify.Orphaned: Skipped}
 	for state, word := range want {
-		targets, others := Plan([]classify.Checked{{Name: "x", State: state}}, []sandbox.Sandbox{{Name: "x"}}, true, "default")
+		targets, others := Plan([]classify.Checked{{Name: "x", State: state}}, []sandbox.Sandbox{{Name: "x"}}, true)
 		if len(targets) != 0 || others[0].Outcome != word {
 			t.Errorf("Plan of a sandbox that is %s = %+v, %+v, want %s", state, targets, others, word)
 		}

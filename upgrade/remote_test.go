@@ -74,7 +74,7 @@ func (r *remote) WatchSandboxes(context.Context, func(lifecycle.Change) error) e
 	return errors.New("nobody watches")
 }
 
-func (r *remote) Recipe(ctx context.Context, _, name string) (recipe driver.Recipe, err error) {
+func (r *remote) Recipe(ctx context.Context, _ driver.Place, name string) (recipe driver.Recipe, err error) {
 	err = r.call(ctx, "recipe", []byte(name), &recipe)
 	if err != nil && strings.Contains(err.Error(), "no such") {
 		err = errors.Join(err, fs.ErrNotExist)

@@ -68,7 +68,7 @@ func (j *job) undo(ctx context.Context, at Step, cause error) Outcome {
 func (j *job) enterAnyway(step Step, detail string) {
 	if err := j.enter(step, detail); err != nil {
 		j.warn(err.Error())
-		j.tell(j.Name, step, detail)
+		j.tell(j.Address(), step, detail)
 	}
 }
 
@@ -172,7 +172,7 @@ func (j *job) bringHome(ctx context.Context, image string) error {
 	}
 	chained := j.driver
 	defer func() { j.driver = chained }()
-	if j.driver, err = j.Driver(ctx, j.Gateway); err != nil {
+	if j.driver, err = j.Driver(ctx, j.place()); err != nil {
 		return errors.Join(refused, err)
 	}
 	if err := j.createFrom(ctx, image); err != nil {
@@ -188,7 +188,7 @@ func (j *job) forget(o Outcome) Outcome {
 		o.Warnings = append(o.Warnings, fmt.Sprintf("what its restore has left could not be removed: %v", err))
 	}
 	if err := j.Journal.Forget(j.Entry); err != nil {
-		o.Warnings = append(o.Warnings, fmt.Sprintf("it is finished, but the journal still names it: %v; `%s` strikes it off", err, invocation("--resume", j.Name)))
+		o.Warnings = append(o.Warnings, fmt.Sprintf("it is finished, but the journal still names it: %v; `%s` strikes it off", err, j.invocation("--resume")))
 	}
 	return o
 }
@@ -235,9 +235,9 @@ func (j *job) where(ctx context.Context, said string) string {
 	if j.Backup != "" {
 		text += fmt.Sprintf("; backup %s holds its home", j.Backup)
 	}
-	return text + fmt.Sprintf(". To go on: `%s`; to go back: `%s`", invocation("--resume", j.Name), invocation("--rollback", j.Name))
+	return text + fmt.Sprintf(". To go on: `%s`; to go back: `%s`", j.invocation("--resume"), j.invocation("--rollback"))
 }
 
-func invocation(flag, name string) string {
-	return fmt.Sprintf("sandkeeper upgrade-sandboxes %s --only %s", flag, name)
+func (e *Entry) invocation(flag string) string {
+	return fmt.Sprintf("sandkeeper upgrade-sandboxes %s --only %s", flag, e.Address())
 }

@@ -25,7 +25,7 @@ func (j *job) imagePresent(ctx context.Context) error {
 func (j *job) pull(ctx context.Context) error {
 	_, err := j.Engine.ImageID(ctx, j.Image)
 	if err == nil {
-		j.tell(j.Name, StepPulling, "the image is here by now")
+		j.tell(j.Address(), StepPulling, "the image is here by now")
 		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -51,6 +51,6 @@ func (j *job) pullProgress() func(done, total int64) {
 			return
 		}
 		last = time.Now()
-		j.tell(j.Name, StepPulling, fmt.Sprintf("%s of %s so far", size.Text(done), size.Text(total)))
+		j.tell(j.Address(), StepPulling, fmt.Sprintf("%s of %s so far", size.Text(done), size.Text(total)))
 	}
 }

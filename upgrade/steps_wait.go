@@ -128,7 +128,7 @@ func (j *job) leaveAsFound(ctx context.Context) error {
 
 func (j *job) leaveStopped(ctx context.Context, c engine.Container) error {
 	if j.StopSandbox != nil {
-		if err := j.StopSandbox(ctx, j.Gateway, j.Name); err != nil && !errors.Is(err, openshell.ErrUnsupported) {
+		if err := j.StopSandbox(ctx, j.place(), j.Name); err != nil && !errors.Is(err, openshell.ErrUnsupported) {
 			j.warn(fmt.Sprintf("its gateway did not stop it, so its container was stopped: %v", err))
 		}
 	}

@@ -1,5 +1,7 @@
 package upgrade
 
+import "sandkeeper/sandbox"
+
 // OutcomeWord is what became of one sandbox; the values are part of the JSON contract.
 type OutcomeWord string
 
@@ -15,6 +17,7 @@ const (
 // Outcome is one sandbox's part of a Summary. Step is where it ended; Backup and RollbackImage are what is left of the way.
 type Outcome struct {
 	Name          string      `json:"name"`
+	Workspace     string      `json:"workspace,omitempty"`
 	Outcome       OutcomeWord `json:"outcome"`
 	Step          Step        `json:"step"`
 	Reason        string      `json:"reason"`
@@ -28,6 +31,9 @@ type Outcome struct {
 	Log           string      `json:"log,omitempty"`
 	Warnings      []string    `json:"warnings,omitempty"`
 }
+
+// Address is how people write the sandbox.
+func (o Outcome) Address() string { return sandbox.Address(o.Workspace, o.Name) }
 
 // UpgradeTotals count outcomes; their sum is the number of sandboxes.
 type UpgradeTotals struct {
@@ -70,7 +76,7 @@ func Summarise(outcomes []Outcome) Summary {
 
 func (j *job) outcome(word OutcomeWord, at Step, reason string) Outcome {
 	o := Outcome{
-		Name: j.Name, Gateway: j.Gateway, Outcome: word, Step: at, Reason: reason, Backup: j.Backup, RollbackImage: j.RollbackImage,
+		Name: j.Name, Workspace: j.Workspace, Gateway: j.Gateway, Outcome: word, Step: at, Reason: reason, Backup: j.Backup, RollbackImage: j.RollbackImage,
 		Pull: j.Pull, Log: j.Log, Warnings: j.Warnings,
 	}
 	if word == Upgraded {

@@ -78,18 +78,18 @@ type Upgrader struct {
 	Engine  Engine
 	Content Content
 	Recipes driver.Recipes
-	// Driver is the bare driver of a gateway; Chain is put around it.
-	Driver func(ctx context.Context, gateway string) (lifecycle.Driver, error)
+	// Driver is the bare driver of a workspace; Chain is put around it.
+	Driver func(ctx context.Context, at driver.Place) (lifecycle.Driver, error)
 	// Chain is nil when no extension is configured.
 	Chain *lifecycle.Chain
 	// NemoClaw is nil where there is none on this host, or one without the command.
 	NemoClaw Rebuilder
-	// Providers returns those of names that the gateway does not have. nil: that cannot be looked up, and is said.
-	Providers func(ctx context.Context, gateway string, names []string) (missing []string, err error)
+	// Providers returns those of names that the workspace does not have. nil: that cannot be looked up, and is said.
+	Providers func(ctx context.Context, at driver.Place, names []string) (missing []string, err error)
 	// Room reports whether the engine's disk lacks room for an image of the container. nil: that cannot be seen, and is said.
 	Room func(ctx context.Context, container string) error
 	// StopSandbox stops a sandbox so that its gateway knows. nil, or an error: its container is stopped.
-	StopSandbox func(ctx context.Context, gateway, name string) error
+	StopSandbox func(ctx context.Context, at driver.Place, name string) error
 
 	Settle     time.Duration // how long a sandbox must stay Ready; 0 is DefaultSettle, negative none
 	ReadyLimit time.Duration // 0 is DefaultReadyLimit
@@ -98,8 +98,8 @@ type Upgrader struct {
 	Now        func() time.Time
 	RunID      func() string // names rollback images and logs: lower-case letters, digits, dashes
 
-	// Progress is told each step, after the journal and before the effect.
-	Progress func(name string, step Step, detail string)
+	// Progress is told each step, after the journal and before the effect; the sandbox is named by its address.
+	Progress func(address string, step Step, detail string)
 }
 
 func (u *Upgrader) now() time.Time {
@@ -122,11 +122,11 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return max(d, 0)
 }
 
-// driver is the gateway's driver with the chain around it.
-func (u *Upgrader) driver(ctx context.Context, gateway string) (lifecycle.Driver, error) {
-	d, err := u.Driver(ctx, gateway)
+// driver is the driver of a workspace with the chain around it.
+func (u *Upgrader) driver(ctx context.Context, at driver.Place) (lifecycle.Driver, error) {
+	d, err := u.Driver(ctx, at)
 	if err != nil {
-		return nil, fmt.Errorf("gateway %q: %w", gateway, err)
+		return nil, fmt.Errorf("gateway %q: %w", at.Gateway, err)
 	}
 	if u.Chain == nil {
 		return d, nil
@@ -145,7 +145,7 @@ type job struct {
 }
 
 func (u *Upgrader) job(ctx context.Context, e *Entry) (*job, error) {
-	driver, err := u.driver(ctx, e.Gateway)
+	driver, err := u.driver(ctx, e.place())
 	return &job{Upgrader: u, Entry: e, driver: driver}, err
 }
 
@@ -154,7 +154,7 @@ func (j *job) enter(step Step, detail string) error {
 	if err := j.Journal.Enter(j.Entry, step); err != nil {
 		return err
 	}
-	j.tell(j.Name, step, detail)
+	j.tell(j.Address(), step, detail)
 	return nil
 }
 

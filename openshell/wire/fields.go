@@ -58,6 +58,7 @@ const (
 	listLimit          = 1 // page_size since 0.1.0
 	listOffset         = 2 // page_token since 0.1.0
 	listWorkspace      = 4 // workspace_scope since 0.1.0, of ListSandboxes
+	listEverywhere     = 5 // to 0.0.116
 	providersWorkspace = 3 // the same of ListProviders
 
 	pageItems = 1
@@ -97,5 +98,6 @@ const (
 	eventData   = 1
 	exitCode    = 1
 
-	selectorWorkspace = 1
+	selectorWorkspace  = 1
+	selectorEverywhere = 2
 )

@@ -17,20 +17,37 @@ func (v Version) ListSandboxes(p Page, workspace string) []byte {
 	return v.list(p, listWorkspace, workspace)
 }
 
+// ListEverywhere is the request for one page of the sandboxes of all workspaces, of a gateway that has them.
+func (v Version) ListEverywhere(p Page) []byte {
+	b := v.page(p)
+	if v.Generation != Timestamps {
+		b.number(listEverywhere, 1)
+		return b
+	}
+	var s builder
+	s.embed(selectorEverywhere, nil)
+	b.embed(listWorkspace, s)
+	return b
+}
+
 // ListProviders is the request for one page of providers.
 func (v Version) ListProviders(p Page, workspace string) []byte {
 	return v.list(p, providersWorkspace, workspace)
 }
 
 func (v Version) list(p Page, at protowire.Number, workspace string) []byte {
-	var b builder
+	b := v.page(p)
+	v.scope(&b, at, at, workspace)
+	return b
+}
+
+func (v Version) page(p Page) (b builder) {
 	b.number(listLimit, uint64(p.Size))
 	if v.Generation == Timestamps {
 		b.text(listOffset, p.Token)
 	} else {
 		b.number(listOffset, uint64(p.Offset))
 	}
-	v.scope(&b, at, at, workspace)
 	return b
 }
 

@@ -65,6 +65,7 @@ func TestNumbersFollowTheProto(t *testing.T) {
 		"ScopedCreateSandboxRequest.annotations": createAnnotations, "ScopedCreateSandboxRequest.workspace_scope": createScope,
 		"SandboxResponse.sandbox": responseSandbox, "DeleteSandboxResponse.deleted": deletedFlag,
 		"DeleteSandboxResponse.outcome": deletedOutcome, "WorkspaceSelector.workspace": selectorWorkspace,
+		"OffsetListSandboxesRequest.all_workspaces": listEverywhere, "WorkspaceSelector.all_workspaces": selectorEverywhere,
 		"GpuResourceRequirements.count": 1,
 		"ExecSandboxRequest.sandbox_id": execSandbox, "ExecSandboxRequest.command": execCommand,
 		"ScopedExecSandboxRequest.sandbox": execSandbox, "ScopedExecSandboxRequest.command": execCommand,

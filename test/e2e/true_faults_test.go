@@ -232,3 +232,33 @@ func TestHalfDoneHomeIsNotABackup(t *testing.T) {
 	}
 	u.settledAs(u.outcome(u.upgrade("--resume"), 0, "upgraded"))
 }
+
+// Two sandboxes of one name in two workspaces are upgraded in one run, each in its own.
+func TestUpgradeInEveryWorkspace(t *testing.T) {
+	h := newTrueHost(t)
+	h.must(h.driver.AddWorkspace(t.Context(), "team2"))
+	a := agentImage{reference: h.tag("agent:1"), user: "sandbox", workdir: "/sandbox", version: "1"}
+	h.agent(a)
+	before := map[string]gateway.Sandbox{}
+	for _, workspace := range []string{"default", "team2"} {
+		s := h.create(gateway.Sandbox{Name: "alpha", Workspace: workspace, Image: a.reference}, gateway.Ready)
+		h.engine.put(h.container(s), entry{name: "of", content: workspace, mode: 0o644, uid: 998})
+		before[workspace] = s
+	}
+	a.version = "2"
+	h.agent(a)
+	d := h.upgrade([]string{"alpha"})
+	if d.ExitCode != 0 || d.Result == nil || d.Result.Totals["upgraded"] != 2 {
+		t.Fatalf("exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
+	}
+	all, err := h.driver.List(t.Context())
+	h.must(err)
+	for _, s := range all {
+		if content, _ := h.engine.fileIn(h.container(s), "/sandbox/of"); s.ID == before[s.Workspace].ID || content != s.Workspace {
+			t.Errorf("alpha of %s has id %s, was %s, and holds %q", s.Workspace, s.ID, before[s.Workspace].ID, content)
+		}
+	}
+	if len(all) != 2 {
+		t.Errorf("the gateway has %d sandboxes", len(all))
+	}
+}

@@ -46,14 +46,18 @@ type Reason struct {
 
 // Checked is the outcome for one sandbox.
 type Checked struct {
-	Name     string   `json:"name"`
-	State    State    `json:"state"`
-	Running  bool     `json:"running"`
-	Reasons  []Reason `json:"reasons"` // why stale, why unknown; a refused name whatever the state
-	Gateway  string   `json:"gateway,omitempty"`
-	Detail   string   `json:"detail,omitempty"`   // what is odd about it in the inventory
-	Unproven []Reason `json:"unproven,omitempty"` // signals that could not be looked at and do not decide
+	Name      string   `json:"name"`
+	Workspace string   `json:"workspace,omitempty"`
+	State     State    `json:"state"`
+	Running   bool     `json:"running"`
+	Reasons   []Reason `json:"reasons"` // why stale, why unknown; a refused name whatever the state
+	Gateway   string   `json:"gateway,omitempty"`
+	Detail    string   `json:"detail,omitempty"`   // what is odd about it in the inventory
+	Unproven  []Reason `json:"unproven,omitempty"` // signals that could not be looked at and do not decide
 }
+
+// Address is how people write the sandbox.
+func (c Checked) Address() string { return sandbox.Address(c.Workspace, c.Name) }
 
 // Totals counts the sandboxes of each state; their sum is the number of sandboxes.
 type Totals struct {
@@ -151,7 +155,7 @@ func (in Input) guarded(ctx context.Context, s sandbox.Sandbox, images *images) 
 }
 
 func opened(s sandbox.Sandbox) Checked {
-	return Checked{Name: s.Name, Gateway: s.Gateway, Running: running(s), Reasons: []Reason{}, Detail: s.Reason}
+	return Checked{Name: s.Name, Workspace: s.Workspace, Gateway: s.Gateway, Running: running(s), Reasons: []Reason{}, Detail: s.Reason}
 }
 
 // running reports whether programs can be run in s now; in a paused container they cannot.
