@@ -64,6 +64,7 @@ func setUpHost(e *testscript.Env) error {
 //	docker await CONTAINER STATE               waits until the container is so
 //	docker left-paused CONTAINER [KEY=VALUE…]  a record of a pause whose run is dead; engine=, host=
 //	docker become ID                           another daemon, without containers, answers at the address from now on
+//	docker gone CONTAINER                      removes it, as another program would
 //	docker down                                the daemon goes away
 func dockerCommand(ts *testscript.TestScript, neg bool, args []string) {
 	daemon := ts.Value(daemonKey{}).(*dockertest.Daemon)
@@ -96,6 +97,8 @@ func dockerCommand(ts *testscript.TestScript, neg bool, args []string) {
 		leavePaused(ts, daemon, args)
 	case "become":
 		daemon.Become(args[0])
+	case "gone":
+		daemon.Drop(args[0])
 	case "down":
 		ts.Check(daemon.Close())
 	default:

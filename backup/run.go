@@ -39,6 +39,7 @@ type Options struct {
 	Only, Exclude   []string
 	SkipUnreachable bool
 	Reread          bool // read every home, also one that by its standing is what the last backup holds
+	ReadBack        bool // read every byte of each new backup again, and note that it was so
 	DryRun          bool // plan only: nothing is written, paused or read
 
 	// Journal is the folder of the records of pauses (journal.PausedDir). Without it, or without GuardCommand, nothing is paused.

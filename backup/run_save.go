@@ -128,7 +128,16 @@ func (w *run) create(ctx context.Context, manifest archive.Manifest, m *home.Met
 		return made, errors.Join(err, read.thawErr)
 	}
 	m.Keep(home.StageVerifying)
-	return made, errors.Join(read.thawErr, w.Store.Verify(ctx, b, false))
+	return made, errors.Join(read.thawErr, w.verify(ctx, b))
+}
+
+// verify looks at a new backup once more, as deeply as was asked for.
+func (w *run) verify(ctx context.Context, b store.Backup) error {
+	err := w.Store.Verify(ctx, b, w.ReadBack)
+	if err == nil && w.ReadBack {
+		err = w.Store.MarkVerified(b, true)
+	}
+	return err
 }
 
 // reading is one way to read one home once.

@@ -36,6 +36,7 @@ type backupAllOptions struct {
 	offline         bool
 	noGatewayState  bool
 	reread          bool
+	verify          bool
 	store           storeOptions
 	capture         captureOptions
 	skip            skipOptions
@@ -80,6 +81,7 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 	f.BoolVar(&o.offline, "offline", false, "contact no gateway: registry and containers are the inventory")
 	f.BoolVar(&o.noGatewayState, "no-gateway-state", false, "do not save the gateway's own database, keys and configuration")
 	f.BoolVar(&o.reread, "reread", false, "read every file again, also where the file system shows that nothing was written since the last backup")
+	f.BoolVar(&o.verify, "verify", false, "read every byte of each new backup again, as backups verify --read-data does")
 	o.store.addFlags(f)
 	o.store.addLockFlag(f)
 	o.capture.addFlags(f)
@@ -222,7 +224,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, registr
 	run := a.backupRun(store, a.engines(ctx), views, o.capture, progress)
 	run.Jobs, run.Label, run.Only, run.Exclude = o.jobs, o.label, o.only, o.exclude
 	run.SkipUnreachable, run.DryRun, run.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
-	run.Reread = o.reread
+	run.Reread, run.ReadBack = o.reread, o.verify
 	run.Unfinished = a.unfinished(run.Unfinished)
 	gateways := &driver.Gateways{Open: a.openAPI(views)}
 	defer func() { _ = gateways.Close() }() // nothing was written over them

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -158,7 +157,7 @@ func (o *backupsPruneOptions) plan(ctx context.Context, scopes []selection) (*pr
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, group := range bySandbox(backups) {
+		for _, group := range store.BySeries(backups) {
 			plan, err := store.PlanPrune(group, o.keep)
 			if err != nil {
 				return nil, nil, err
@@ -190,22 +189,6 @@ func (r *pruneResult) add(scope selection, plan store.PrunePlan) {
 	for _, b := range plan.Remove {
 		row(b, "remove", []string{})
 	}
-}
-
-func bySandbox(backups []store.Backup) [][]store.Backup {
-	var groups [][]store.Backup
-	for _, b := range backups {
-		same := func(group []store.Backup) bool {
-			head := slices.IndexFunc(group, store.Backup.Whole) // a damaged backup does not say whose it is
-			return group[0].Sandbox == b.Sandbox && (!b.Whole() || head < 0 || group[head].Series().Is(b.Series()))
-		}
-		at := slices.IndexFunc(groups, same)
-		if at < 0 {
-			groups, at = append(groups, nil), len(groups)
-		}
-		groups[at] = append(groups[at], b)
-	}
-	return groups
 }
 
 func (o *backupsPruneOptions) consent(ctx context.Context, plan *pruneResult, n int) error {

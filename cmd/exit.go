@@ -11,6 +11,7 @@ const (
 	ExitPartial     ExitCode = 3
 	ExitFound       ExitCode = 4 // --check found sandboxes to upgrade, unknown or orphaned
 	ExitUnreachable ExitCode = 5 // gateway unreachable, not registered, or verdict unverified refused
+	ExitOverdue     ExitCode = 6 // status --max-age: a sandbox has no verified backup that young
 	ExitNotFound    ExitCode = 10
 	ExitLocked      ExitCode = 11
 	ExitDamaged     ExitCode = 12
@@ -20,7 +21,7 @@ const (
 // exitCodes are all of them, in order.
 func exitCodes() []ExitCode {
 	return []ExitCode{
-		ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitFound, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted,
+		ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitFound, ExitUnreachable, ExitOverdue, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted,
 	}
 }
 
@@ -39,6 +40,8 @@ func exitMeaning(code ExitCode) string {
 		return "--check found sandboxes to upgrade, unknown or orphaned"
 	case ExitUnreachable:
 		return "gateway unreachable, not registered, or verdict unverified refused"
+	case ExitOverdue:
+		return "status --max-age: a sandbox has no verified backup that young"
 	case ExitNotFound:
 		return "no such sandbox or backup"
 	case ExitLocked:

@@ -43,7 +43,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	a.addGlobalFlags(root.PersistentFlags())
 	root.AddCommand(
-		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newBackups(a),
+		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newStatus(a, nil), newBackups(a),
 		newDiagnose(a, nil), newGateway(a), newExtensions(a), newConfig(a), newVersion(a), newMan(a), newGuard(a),
 	)
 	root.Version = version().Version

@@ -17,3 +17,12 @@ func (d *Daemon) Write(ref, path string, data []byte) {
 	}
 	c.Files[i].Data = data
 }
+
+// Drop removes a container, as another program would.
+func (d *Daemon) Drop(ref string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c := d.find(ref); c != nil {
+		delete(d.containers, c.ID)
+	}
+}

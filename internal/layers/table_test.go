@@ -27,6 +27,7 @@ var rooms = []struct {
 	{"backup/home", []string{"backup/archive", "engine", "openshell", "sandbox"}},
 	{"backup/restore", []string{"backup/archive", "backup/store", "backup/home", "engine", "openshell", "sandbox"}},
 	{"backup/gatewaystate", []string{"backup/archive", "backup/store", "backup/home", "gateway"}},
+	{"backup/watch", []string{"sandbox", "backup/archive", "backup/store"}},
 	{"backup", []string{
 		"engine", "openshell", "sandbox", "backup/archive", "backup/store", "backup/home", "backup/gatewaystate",
 	}},
@@ -38,7 +39,7 @@ var rooms = []struct {
 	}},
 	{"cmd", []string{
 		"preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "lifecycle",
-		"backup/archive", "backup/store", "backup/home", "backup/restore", "backup/gatewaystate", "backup",
+		"backup/archive", "backup/store", "backup/home", "backup/restore", "backup/gatewaystate", "backup/watch", "backup",
 		"lifecycle/builtin", "driver", "upgrade", "upgrade/classify", "drift",
 	}},
 	{"main", []string{"cmd"}},

@@ -1,4 +1,4 @@
-// Package size answers one question: how is a number of bytes said to people?
+// Package size answers one question: how is a number, of bytes or of things, said to people?
 package size
 
 import "fmt"

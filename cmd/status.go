@@ -1,0 +1,149 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/backup/store"
+	"sandkeeper/backup/watch"
+	"sandkeeper/internal/size"
+	"sandkeeper/preflight"
+	"sandkeeper/sandbox"
+)
+
+type statusOptions struct {
+	app     *app
+	maxAge  time.Duration
+	html    string
+	metrics string
+	offline bool
+	store   storeOptions
+}
+
+const statusLong = `Say of every sandbox how old its newest backup is, and whether it was ever read back: those without a backup first. Changes nothing.
+
+The sandboxes are those that the registry, the gateways and the containers name. A gateway that cannot be trusted or does not answer is
+passed over with a warning, for registry and containers still name what is on this host; --offline asks none to begin with.
+
+With --max-age it ends with 6 when a sandbox has no backup that was read back (backup-all --verify, backups verify --read-data) and is
+as young as that. It is made for a monitor: --json for one that reads, --metrics FILE for Prometheus' node exporter, --html FILE
+for people.`
+
+func newStatus(a *app, run func(context.Context, *statusOptions) (*answer, error)) *cobra.Command {
+	o := &statusOptions{app: a}
+	if run == nil {
+		run = runStatus
+	}
+	c := &cobra.Command{
+		Use: "status", Short: "Say how old and how well proven the backups of each sandbox are", Long: statusLong,
+		Example:     "  sandkeeper status\n  sandkeeper status --max-age 26h --quiet\n  sandkeeper status --html status.html",
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitOverdue, ExitInterrupted),
+		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+	f := c.Flags()
+	f.DurationVar(&o.maxAge, "max-age", 0, "exit 6 when a sandbox has no verified backup as young as this, such as 26h")
+	f.StringVar(&o.html, "html", "", "write the same as a page to this file")
+	f.StringVar(&o.metrics, "metrics", "", "write metrics for Prometheus' textfile collector to this file")
+	f.BoolVar(&o.offline, "offline", false, "contact no gateway: registry and containers are the inventory")
+	o.store.addFlags(f)
+	return c
+}
+
+func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
+	if o.maxAge < 0 {
+		return nil, usage("give a duration such as 26h", "--max-age must not be negative")
+	}
+	st, err := o.app.openStore(o.store)
+	if err != nil {
+		return nil, err
+	}
+	inventory, unseen, err := o.inventory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report, err := watch.Look(o.question(st, inventory, unseen))
+	if err != nil {
+		return nil, err
+	}
+	found := &answer{result: report, text: func(a *app) { renderStatus(a, report) }}
+	if err := o.publish(report); err != nil {
+		return found, err
+	}
+	return found, o.verdict(report, unseen)
+}
+
+func (o *statusOptions) question(st *store.Store, inventory sandbox.Inventory, unseen error) watch.Question {
+	g := o.app.global
+	return watch.Question{
+		Store: st, Inventory: inventory, Complete: unseen == nil, Gateway: g.gateway, Workspace: g.workspace, MaxAge: o.maxAge, Now: time.Now(),
+	}
+}
+
+// inventory takes the inventory with as many witnesses as there are. What could not be looked at is unseen, and no error.
+func (o *statusOptions) inventory(ctx context.Context) (inv sandbox.Inventory, unseen, err error) {
+	a := o.app
+	registry, err := a.readRegistry()
+	if err != nil {
+		return inv, nil, err
+	}
+	if !o.offline && !a.nothingRegistered(ctx, registry) {
+		inv, unseen, err = o.askGateways(ctx, registry)
+		if err == nil {
+			return inv, unseen, nil
+		}
+		a.warn("gateways were passed over, the sandboxes are those of the registry and of the containers: %v", err)
+	}
+	offline, problem := sandbox.Take(ctx, a.containerSources(registry, a.engines(ctx), o.store))
+	for _, warning := range offline.Warnings {
+		a.warn("%s", warning)
+	}
+	switch {
+	case problem != nil:
+		a.warn("%v", problem)
+		return sandbox.Inventory{}, problem, nil
+	case err != nil:
+		return offline, err, nil
+	}
+	return offline, offline.Partial, nil
+}
+
+// askGateways takes the inventory after the schema gate; whatever is in the way is the error.
+func (o *statusOptions) askGateways(ctx context.Context, registry sandbox.Registry) (inv sandbox.Inventory, unseen, err error) {
+	a := o.app
+	views := a.vet(ctx, preflight.Checking(), a.bindings(registry))
+	decisive := worst(views)
+	if err := decisive.seen.Target.Err; err != nil {
+		return inv, nil, err
+	}
+	if decisive.report.Refused() {
+		return inv, nil, fmt.Errorf("gateway %q cannot be trusted now: sandkeeper preflight says why", decisive.report.Gateway)
+	}
+	inv, err = sandbox.Take(ctx, a.sources(registry, views, a.engines(ctx), o.store))
+	for _, warning := range inv.Warnings {
+		a.warn("%s", warning)
+	}
+	return inv, inv.Partial, err
+}
+
+// verdict is what the report means for a monitor.
+func (o *statusOptions) verdict(r watch.Report, unseen error) error {
+	late := r.Late()
+	switch {
+	case o.maxAge == 0:
+		return nil
+	case len(late) > 0:
+		return &Failure{
+			Code: ExitOverdue, Kind: "overdue", Err: fmt.Errorf("%d of %s without a verified backup that is younger than %s", len(late), size.Count(r.Totals.Sandboxes, "sandbox is", "sandboxes are"), r.MaxAge),
+			Hint: "sandkeeper backup-all --verify makes one of each",
+		}
+	case unseen != nil:
+		return &Failure{
+			Code: ExitPartial, Kind: kindPartial, Err: fmt.Errorf("every sandbox that was seen has a backup that young, and not everything was seen: %w", unseen),
+			Hint: "sandkeeper preflight says what is in the way; --offline is content with registry and containers",
+		}
+	}
+	return nil
+}

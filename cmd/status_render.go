@@ -1,0 +1,167 @@
+package cmd
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+
+	"sandkeeper/backup/watch"
+	"sandkeeper/internal/disk"
+	"sandkeeper/internal/private"
+	"sandkeeper/internal/size"
+	"sandkeeper/internal/ui"
+)
+
+func renderStatus(a *app, r watch.Report) {
+	table := a.table()
+	columns := statusColumns{gateways: severalStatusGateways(r.Sandboxes), narrow: table.Width > 0 && table.Width < 90}
+	rows := slices.Concat(r.Sandboxes, r.Gateways)
+	if len(rows) > 0 {
+		table.Row(columns.pick("STATE", "SANDBOX", "GATEWAY", "NEWEST", "SIZE", "CONSISTENCY", "VERIFIED", "BACKUPS")...)
+	}
+	for _, row := range rows {
+		table.Row(columns.of(row, r.At)...)
+	}
+	table.Print(a.Out, func(first, line string) string {
+		return strings.Replace(line, first, a.paintOut(stateColor(watch.State(first)), first), 1)
+	})
+	for _, row := range rows {
+		for _, reason := range oddities(row) {
+			a.printf("%s: %s", row.Address(), reason)
+		}
+	}
+	t := r.Totals
+	if t.Sandboxes+t.Gone == 0 {
+		a.printf("No sandbox was found, and no backup of one.")
+	} else {
+		a.printf("%s: %s", size.Count(t.Sandboxes, "sandbox", "sandboxes"), stateCounts(t))
+	}
+	if t.Backups > 0 {
+		a.printf("%s, %s in all, of which the last 7 days added %s", size.Count(t.Backups, "backup", "backups"), size.Text(t.Bytes), size.Text(t.LastWeek))
+		if private.Local(r.Root) == nil {
+			a.printf("All of them are on this host: what takes the host takes the backups.")
+		}
+	}
+	a.printf("Backups stored in: %s", r.Root)
+}
+
+// oddities are what a person should know about a row beside its table cells.
+func oddities(row watch.Row) []string {
+	var said []string
+	if row.Reason != "" {
+		said = append(said, row.Reason)
+	}
+	if row.Damaged > 0 {
+		said = append(said, fmt.Sprintf("%s; sandkeeper backups list %s names them", damagedText(row), row.Sandbox))
+	}
+	if row.State == watch.Unverified {
+		said = append(said, fmt.Sprintf("backup %s was not read back yet; sandkeeper backups verify --read-data does it", row.Newest.ID))
+	}
+	return said
+}
+
+func damagedText(row watch.Row) string {
+	return size.Count(row.Damaged, "of its backups is damaged", "of its backups are damaged")
+}
+
+func stateCounts(t watch.Totals) string {
+	var said []string
+	for _, each := range []struct {
+		n    int
+		what string
+	}{
+		{t.OK, "ok"},
+		{t.None, "without a backup"},
+		{t.Damaged, "with damaged backups only"},
+		{t.Old, "too old"},
+		{t.Unverified, "not verified"},
+		{t.Gone, "more that are gone"},
+	} {
+		if each.n > 0 {
+			said = append(said, fmt.Sprintf("%d %s", each.n, each.what))
+		}
+	}
+	return cmp.Or(strings.Join(said, ", "), "nothing to say")
+}
+
+func stateColor(s watch.State) color.Attribute {
+	switch s {
+	case watch.OK:
+		return color.FgGreen
+	case watch.None, watch.Damaged, watch.Old:
+		return color.FgRed
+	case watch.Unverified:
+		return color.FgYellow
+	}
+	return color.Reset
+}
+
+// severalStatusGateways reports whether sandboxes of more than one gateway are listed: only then it matters which.
+func severalStatusGateways(rows []watch.Row) bool {
+	gateways := map[string]bool{}
+	for _, row := range rows {
+		if row.Gateway != "" {
+			gateways[row.Gateway] = true
+		}
+	}
+	return len(gateways) > 1
+}
+
+// statusColumns are what of a row is shown: the gateway where there are several, and on a narrow terminal only what one looks for first.
+type statusColumns struct{ gateways, narrow bool }
+
+func (c statusColumns) of(row watch.Row, now time.Time) []string {
+	newest, bytes, consistency := "-", "-", "-"
+	if b := row.Newest; b != nil {
+		newest, bytes, consistency = ui.Age(now.Sub(b.Started)), size.Text(b.Bytes), string(b.Consistency)
+	}
+	return c.pick(string(row.State), row.Address(), orDash(row.Gateway), newest, bytes, consistency, verifiedWhen(row, now), fmt.Sprint(row.Backups))
+}
+
+// verifiedWhen is when a backup was last read to its last byte; where that is not the newest one, it says how old that backup is.
+func verifiedWhen(row watch.Row, now time.Time) string {
+	switch {
+	case row.Verified == nil:
+		return "never"
+	case row.Newest != nil && row.Newest.ID != row.Verified.ID:
+		return "one of " + ui.Age(now.Sub(row.Verified.Started))
+	}
+	return ui.Age(now.Sub(row.Verified.Verified.At)) + " ago"
+}
+
+func (c statusColumns) pick(row ...string) []string {
+	const gateway, consistency, backups = 2, 5, 7
+	var shown []string
+	for column, cell := range row {
+		if column == gateway && !c.gateways || c.narrow && (column == consistency || column == backups) {
+			continue
+		}
+		shown = append(shown, cell)
+	}
+	return shown
+}
+
+// publish writes the report to the files that were asked for. Each becomes visible whole.
+func (o *statusOptions) publish(r watch.Report) error {
+	var problems []error
+	for _, each := range []struct {
+		flag, file string
+		write      func(io.Writer) error
+	}{
+		{"--html", o.html, r.Page}, {"--metrics", o.metrics, r.Metrics},
+	} {
+		if each.file == "" {
+			continue
+		}
+		if err := disk.Publish(each.file, each.write); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", each.flag, err))
+		}
+	}
+	return errors.Join(problems...)
+}
