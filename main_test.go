@@ -22,6 +22,7 @@ func run(m *testing.M) {
 
 		// Programs that hold a port: what they are called decides what is said of them.
 		"webapp": hold, "ssh": hold, "nginx": hold, "kubectl": hold,
+		"openshell-gateway": holdAsGateway,
 	})
 }
 

@@ -12,8 +12,23 @@ import (
 )
 
 // hold is a program that listens at the address that it is given, and says nothing to whoever comes.
-func hold() {
-	listener, err := net.Listen("tcp", os.Args[1])
+func hold() { holdAt(os.Args[1]) }
+
+// holdAsGateway is called like a gateway: it tells a version, and listens on its --port.
+func holdAsGateway() {
+	for i, arg := range os.Args {
+		switch arg {
+		case "--version":
+			fmt.Println("openshell-gateway 0.0.44")
+			return
+		case "--port":
+			holdAt("127.0.0.1:" + os.Args[i+1])
+		}
+	}
+}
+
+func holdAt(address string) {
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -33,7 +33,7 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Stor
 		state := gatewaystate.Save(ctx, gatewaystate.Saving{
 			Store: st, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(ctx, options, target), Label: o.label, Extra: a.providerProfiles(ctx, views, target.Name),
 			Recipients: o.capture.encryptTo, Plain: o.capture.allowPlaintext, Skipped: o.skip.codes,
-			Versions: versionsOf(views)(sandbox.Sandbox{Gateway: target.Name}),
+			Versions: versionsOf(views)(sandbox.Sandbox{Gateway: target.Name}), Launch: launchOf(ctx, options, target),
 		})
 		if state.Status == string(store.Failed) {
 			a.warn("the state of gateway %q is not saved: %s", target.Name, state.Reason)

@@ -72,6 +72,8 @@ type app struct {
 	printed  *faithful             // what cobra prints: help and completion scripts
 	endTrace func(ExitCode, error) // of the trace that the command began; nil when it began none
 
+	backupDir string // where backups are, also for a command without --backup-dir; "" is the default
+
 	started bool
 	answer  *answer
 	opened  *opened // the container engines of this host; nil is what a test leaves out

@@ -93,6 +93,7 @@ func (a *app) prepare(c *cobra.Command) error {
 	if err := a.complete(c.Flags()); err != nil {
 		return err
 	}
+	a.backupDir = a.backupDirOf(c.Flags())
 	g := &a.global
 	if g.probeTimeout < 0 {
 		return usage("give a duration such as 20s", "--probe-timeout must not be negative")

@@ -33,6 +33,7 @@ func (a *app) vet(ctx context.Context, action preflight.Action, bindings []sandb
 	for i, binding := range bindings {
 		wg.Go(func() {
 			seen := gateway.Observe(ctx, a.gatewayOptions(binding))
+			a.addLaunch(&seen)
 			views[i] = view{binding, seen, preflight.Judge(seen, action)}
 		})
 	}

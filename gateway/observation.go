@@ -99,12 +99,13 @@ type Served struct {
 
 // Host is what exists on this host to act on the gateway with: guidance names only commands that are here.
 type Host struct {
-	NemoClaw string // absolute path of nemoclaw, or ""
-	Managed  bool   // NemoClaw manages this gateway: its state directory or registry exists
-	Restart  string // restarts the service whose control group holds the gateway's process; "" when none does
-	Start    string // starts the service of this gateway while nothing of it runs; "" when none is known
-	Brew     string // absolute path of brew, when the openshell formula is installed with it
-	Snap     bool   // the openshell snap is installed
+	NemoClaw string  // absolute path of nemoclaw, or ""
+	Managed  bool    // NemoClaw manages this gateway: its state directory or registry exists
+	Restart  string  // restarts the service whose control group holds the gateway's process; "" when none does
+	Start    string  // starts the service of this gateway while nothing of it runs; "" when none is known
+	Launch   *Launch // how it was started by hand when its state was last saved; nil when that is not known
+	Brew     string  // absolute path of brew, when the openshell formula is installed with it
+	Snap     bool    // the openshell snap is installed
 
 	// How a person calls the programs that were found: by name where PATH leads to them, else by path; "" when there is none.
 	CallOpenShell, CallNemoClaw string

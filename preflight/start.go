@@ -2,6 +2,8 @@ package preflight
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"sandkeeper/gateway"
 )
@@ -12,10 +14,31 @@ func StartCommand(o gateway.Observation) string {
 	if o.Target.Remote || o.Port.Afar != "" || o.Stranger != "" {
 		return ""
 	}
-	if g := (guidance{o: o}); g.managed() {
+	switch g := (guidance{o: o}); {
+	case g.managed():
 		return g.onboard()
+	case o.Host.Start != "":
+		return o.Host.Start
 	}
-	return o.Host.Start
+	return launchCommand(o.Host.Launch)
+}
+
+// launchCommand is the command line of a launch as a person types it; "" without one.
+func launchCommand(l *gateway.Launch) string {
+	if l == nil {
+		return ""
+	}
+	var words []string
+	if l.Dir != "" {
+		words = append(words, "cd", shellWord(l.Dir), "&&")
+	}
+	if len(l.Env) > 0 {
+		words = append(words, "env")
+	}
+	for _, word := range slices.Concat(l.Env, []string{l.Program}, l.Args) {
+		words = append(words, shellWord(word))
+	}
+	return strings.Join(words, " ")
 }
 
 // stopped reports whether nothing of this host serves, as far as can be seen.
@@ -31,6 +54,8 @@ func WayForward(o gateway.Observation) string {
 		return fmt.Sprintf("%s; bring it, or the way to it, up again there", o.Port.Afar)
 	case !stopped(o):
 		return ""
+	case command != "" && command == launchCommand(o.Host.Launch):
+		return fmt.Sprintf("start it with `%s`, as it ran when its state was last saved", command)
 	case command != "":
 		return fmt.Sprintf("start it with `%s`", command)
 	}

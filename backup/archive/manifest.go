@@ -39,6 +39,8 @@ type Manifest struct {
 	Recipe        *Origin  `json:"recipe,omitempty"`
 	SkippedChecks []string `json:"skippedChecks,omitempty"`
 
+	Launch *Launch `json:"launch,omitempty"` // of a gateway's state: how the gateway was started by hand
+
 	Started           time.Time         `json:"started"`
 	Finished          time.Time         `json:"finished"`
 	Consistency       Consistency       `json:"consistency"`
@@ -80,6 +82,14 @@ type Origin struct {
 	// Untold says why what only a gateway can tell, providers and policy, is not in it; "" when the gateway told it, or was not to be
 	// asked.
 	Untold string `json:"untold,omitempty"`
+}
+
+// Launch is a command line without credentials: what it takes to start a gateway again as it was started.
+type Launch struct {
+	Program string   `json:"program"`
+	Args    []string `json:"args,omitempty"`
+	Env     []string `json:"env,omitempty"`
+	Dir     string   `json:"dir,omitempty"`
 }
 
 // Encryption names the public keys (age recipients) that the archive is encrypted to.

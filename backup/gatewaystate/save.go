@@ -48,6 +48,8 @@ type Saving struct {
 	Recipients []string
 	Plain      bool     // credentials may be written in plain text wherever the store is
 	Skipped    []string // checks that were skipped
+
+	Launch *archive.Launch // how the gateway that runs was started by hand; nil when that is not known
 }
 
 // State is what became of saving a gateway's state.
@@ -111,7 +113,7 @@ func (r Saving) save(ctx context.Context, unfinished *[]string) (b store.Backup,
 	exposed := r.exposed(st)
 	m := archive.Manifest{
 		Sandbox: r.Name, Gateway: r.Name, Inventory: GatewayInventory, Home: r.Home, Label: r.Label, Versions: r.Versions,
-		Consistency: archive.ConsistencyLive, ConsistencyReason: "the database is one committed state; the other files are read as they are", SkippedChecks: r.Skipped,
+		Consistency: archive.ConsistencyLive, ConsistencyReason: "the database is one committed state; the other files are read as they are", SkippedChecks: r.Skipped, Launch: r.Launch,
 	}
 	if exposed != nil {
 		m.Secrets = archive.SecretsExclude
