@@ -55,7 +55,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen survey, rebuilder up
 	}
 	u.Upgrader = &upgrade.Upgrader{
 		Journal: journal, Engine: seen.engine, Content: content, Recipes: u.gateways, Driver: u.gateways.Driver, NemoClaw: rebuilder,
-		Providers: u.gateways.MissingProviders, Room: seen.engine.RoomToCommit, StopSandbox: u.gateways.StopSandbox,
+		Providers: u.gateways.MissingProviders, Room: seen.engine.RoomToCommit, Switch: u.gateways,
 		Settle: o.settleTime(), ReadyLimit: o.readyLimit, PullStall: o.capture.stallLimit, RunID: func() string { return newRunID(time.Now(), fourHex()) }, Progress: o.say,
 	}
 	if err := o.chain(ctx, u, seen.views); err != nil {

@@ -22,6 +22,7 @@ import (
 	"sandkeeper/lifecycle"
 	"sandkeeper/openshell"
 	"sandkeeper/openshell/wire"
+	"sandkeeper/sandbox"
 	"sandkeeper/test/e2e/gateway"
 )
 
@@ -295,7 +296,7 @@ func TestGateways(t *testing.T) {
 	if err != nil || !slices.Equal(missing, []string{"openai"}) {
 		t.Errorf("MissingProviders = %q, %v", missing, err)
 	}
-	if err := g.StopSandbox(t.Context(), Place{Gateway: "gw"}, "alpha"); err != nil {
+	if err := g.StopSandbox(t.Context(), sandbox.Sandbox{Name: "alpha", Gateway: "gw"}); err != nil {
 		t.Errorf("StopSandbox: %v", err)
 	}
 	if _, err := g.Driver(t.Context(), Place{Gateway: "other"}); err == nil || opened != 3 {

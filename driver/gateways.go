@@ -137,15 +137,6 @@ func (g *Gateways) MissingProviders(ctx context.Context, at Place, names []strin
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(have, name) }), nil
 }
 
-// StopSandbox stops a sandbox so that its gateway knows. The error wraps openshell.ErrUnsupported before 0.0.105.
-func (g *Gateways) StopSandbox(ctx context.Context, at Place, name string) error {
-	api, err := g.in(ctx, at)
-	if err != nil {
-		return err
-	}
-	return api.StopSandbox(ctx, name)
-}
-
 // Close ends every connection.
 func (g *Gateways) Close() error {
 	g.mu.Lock()

@@ -73,7 +73,7 @@ func failures() []failure {
 			"the new one cannot be started again", func(w *world) {
 				w.engine.Break(dockertest.Fault{Call: "POST /containers/" + firstNew() + "/start", Status: 500})
 			},
-			RolledBack, StepStarting, "starting container",
+			RolledBack, StepStarting, "start docker sandbox container",
 		},
 	}
 }

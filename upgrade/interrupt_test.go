@@ -10,6 +10,7 @@ import (
 
 	"sandkeeper/driver"
 	"sandkeeper/lifecycle"
+	"sandkeeper/sandbox"
 )
 
 // lateBy is how long the engine and the gateway of these tests take for what they were asked, whether anybody waits for it or not.
@@ -52,11 +53,6 @@ type lateEngine struct {
 	asked func(string)
 }
 
-func (e lateEngine) Stop(ctx context.Context, id string) error {
-	e.asked("stop")
-	return e.comesAbout(ctx, func(ctx context.Context) error { return e.Engine.Stop(ctx, id) })
-}
-
 func (e lateEngine) Commit(ctx context.Context, id, ref string, labels map[string]string) (made string, err error) {
 	e.asked("commit")
 	err = e.comesAbout(ctx, func(ctx context.Context) (err error) {
@@ -64,6 +60,17 @@ func (e lateEngine) Commit(ctx context.Context, id, ref string, labels map[strin
 		return err
 	})
 	return made, err
+}
+
+type lateSwitch struct {
+	*queue
+	Switch
+	asked func(string)
+}
+
+func (s lateSwitch) StopSandbox(ctx context.Context, sb sandbox.Sandbox) error {
+	s.asked("stop")
+	return s.comesAbout(ctx, func(ctx context.Context) error { return s.Switch.StopSandbox(ctx, sb) })
 }
 
 type lateDriver struct {
@@ -102,6 +109,7 @@ func TestNothingComesAfterTheWayBack(t *testing.T) {
 			}
 			f.Engine = lateEngine{&queue{}, f.Engine, strike}
 			plain, asking := f.Driver, &queue{}
+			f.Switch = lateSwitch{asking, f.Switch, strike}
 			f.Driver = func(ctx context.Context, at driver.Place) (lifecycle.Driver, error) {
 				d, err := plain(ctx, at)
 				return lateDriver{asking, d, strike}, err
@@ -119,16 +127,16 @@ func TestNothingComesAfterTheWayBack(t *testing.T) {
 	}
 }
 
-// TestAStopOfARunThatWasKilledIsWaitedFor goes back while the engine is still about to stop the sandbox.
+// TestAStopOfARunThatWasKilledIsWaitedFor goes back while the gateway is still about to stop the sandbox.
 func TestAStopOfARunThatWasKilledIsWaitedFor(t *testing.T) {
 	w := startWorld(t, "running", "alpha")
 	f := w.fit(t)
 	f.killedAt(t, StepStopping)
-	late := lateEngine{&queue{}, f.Engine, func(string) {}}
+	late := lateSwitch{&queue{}, f.Switch, func(string) {}}
 	abandoned, cancel := context.WithCancel(t.Context())
 	cancel()
-	_ = late.Stop(abandoned, w.containers()[0].ID) // it comes about, and nobody waits
-	f.Engine = late
+	_ = late.StopSandbox(abandoned, sandbox.Sandbox{ID: "id-alpha", Name: "alpha", Gateway: "gw"}) // it comes about, and nobody waits
+	f.Switch = late
 	got, err := f.task(t.Context(), "rollback")
 	if err != nil || got[0].Outcome != RolledBack {
 		t.Fatalf("rollback = %+v, %v", got, err)

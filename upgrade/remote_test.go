@@ -10,12 +10,14 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"sandkeeper/driver"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/lifecycle"
+	"sandkeeper/sandbox"
 )
 
 func unixClient(socket string) *http.Client {
@@ -34,7 +36,7 @@ type remote struct {
 }
 
 func (r *remote) call(ctx context.Context, op string, argument []byte, answer any) error {
-	if op == "create" || op == "delete" {
+	if slices.Contains([]string{"create", "delete", "stop", "start"}, op) {
 		r.point("before " + op)
 		defer r.point("after " + op)
 	}
@@ -49,7 +51,11 @@ func (r *remote) call(ctx context.Context, op string, argument []byte, answer an
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
-		return errors.Join(err, errors.New(strings.TrimSpace(string(body))))
+		said := strings.TrimSpace(string(body))
+		if strings.Contains(said, driver.ErrPhase.Error()) {
+			err = errors.Join(err, driver.ErrPhase)
+		}
+		return errors.Join(err, errors.New(said))
 	}
 	return json.Unmarshal(body, answer)
 }
@@ -64,6 +70,14 @@ func (r *remote) CreateSandbox(ctx context.Context, request lifecycle.Request) (
 
 func (r *remote) DeleteSandbox(ctx context.Context, sandbox lifecycle.Reference) error {
 	return r.call(ctx, "delete", []byte(sandbox.ID), new(any))
+}
+
+func (r *remote) StopSandbox(ctx context.Context, sb sandbox.Sandbox) error {
+	return r.call(ctx, "stop", []byte(sb.ID), new(any))
+}
+
+func (r *remote) StartSandbox(ctx context.Context, sb sandbox.Sandbox) error {
+	return r.call(ctx, "start", []byte(sb.ID), new(any))
 }
 
 func (r *remote) ListSandboxes(ctx context.Context) (records []lifecycle.Record, err error) {

@@ -75,12 +75,12 @@ func (j *job) startOld(ctx context.Context) error {
 		return fmt.Errorf("container %q of sandbox %q is gone, and this upgrade has not removed it: %w", j.ContainerName, j.Name, fs.ErrNotExist)
 	case !j.Running:
 		return nil
-	case c.Running() && j.FailedAt != StepStopping:
-		return nil
-	case c.Running():
-		if err := j.Engine.Stop(ctx, c.ID); err != nil {
+	case j.resumed && c.Running() && j.FailedAt == StepStopping:
+		if err := j.halt(ctx, j.OldID, c); err != nil {
 			j.warn(fmt.Sprintf("whether it stays running is not known: %v", err))
+			break
 		}
+		c.State = "exited"
 	}
-	return j.Engine.Start(ctx, c.ID)
+	return j.rouse(ctx, j.OldID, c)
 }

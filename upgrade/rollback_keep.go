@@ -46,7 +46,7 @@ func (j *job) saveNew(ctx context.Context, id string, c engine.Container) (Saved
 	}
 	ran := c.Running()
 	if ran {
-		if err := j.stop(ctx, c.ID); err != nil {
+		if err := j.halt(ctx, id, c); err != nil {
 			return Saved{}, err
 		}
 		c.State = "exited"
@@ -57,7 +57,7 @@ func (j *job) saveNew(ctx context.Context, id string, c engine.Container) (Saved
 	}
 	saved, err := save(ctx, j.sandbox(id, c))
 	if err != nil && ran {
-		err = errors.Join(err, j.Engine.Start(context.WithoutCancel(ctx), c.ID))
+		err = errors.Join(err, j.rouse(context.WithoutCancel(ctx), id, c))
 	}
 	return saved, err
 }

@@ -16,7 +16,7 @@ import (
 func (j *job) prove(ctx context.Context) error {
 	// A run that was killed while it compared has left it stopped.
 	if c, err := j.newContainer(ctx); err == nil && c.State == "exited" {
-		if err := j.Engine.Start(ctx, c.ID); err != nil {
+		if err := j.rouse(ctx, j.NewID, c); err != nil {
 			return err
 		}
 	}

@@ -107,12 +107,7 @@ func (j *job) stopOld(ctx context.Context) error {
 	if err != nil || !there || !c.Running() {
 		return err
 	}
-	return j.stop(ctx, j.OldContainer)
-}
-
-// stop waits for the stop also after Ctrl-C: one that was asked for comes about, and a start before that starts nothing.
-func (j *job) stop(ctx context.Context, container string) error {
-	return errors.Join(j.Engine.Stop(context.WithoutCancel(ctx), container), context.Cause(ctx))
+	return j.halt(ctx, j.OldID, c)
 }
 
 func (j *job) save(ctx context.Context) error {

@@ -15,7 +15,7 @@ func (j *job) stopped(ctx context.Context) (engine.Container, error) {
 		return c, err
 	}
 	if c.Running() || c.Paused() {
-		if err := j.stop(ctx, c.ID); err != nil {
+		if err := j.halt(ctx, j.NewID, c); err != nil {
 			return c, err
 		}
 	}

@@ -114,27 +114,13 @@ func (j *job) leaveAsFound(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !j.Running:
-		return j.leaveStopped(ctx, c)
-	case !c.Running():
-		if err := j.Engine.Start(ctx, c.ID); err != nil {
-			return err
-		}
+		return j.halt(ctx, j.NewID, c)
+	}
+	if err := j.rouse(ctx, j.NewID, c); err != nil {
+		return err
 	}
 	if err := j.awaitReady(ctx, ""); err != nil {
 		return err
 	}
 	return j.settle(ctx)
-}
-
-func (j *job) leaveStopped(ctx context.Context, c engine.Container) error {
-	if j.StopSandbox != nil {
-		if err := j.StopSandbox(ctx, j.place(), j.Name); err != nil && !errors.Is(err, openshell.ErrUnsupported) {
-			j.warn(fmt.Sprintf("its gateway did not stop it, so its container was stopped: %v", err))
-		}
-	}
-	now, err := j.Engine.Inspect(ctx, c.ID)
-	if err != nil || !now.Running() {
-		return err
-	}
-	return j.stop(ctx, c.ID)
 }

@@ -72,12 +72,13 @@ const (
 	undoLimit         = 2 * time.Hour // of a rollback: it may have to restore a large home
 )
 
-// Upgrader moves sandboxes. Journal, Engine, Content, Recipes and Driver must be there.
+// Upgrader moves sandboxes. Journal, Engine, Content, Recipes, Switch and Driver must be there.
 type Upgrader struct {
 	Journal *Journal
 	Engine  Engine
 	Content Content
 	Recipes driver.Recipes
+	Switch  Switch
 	// Driver is the bare driver of a workspace; Chain is put around it.
 	Driver func(ctx context.Context, at driver.Place) (lifecycle.Driver, error)
 	// Chain is nil when no extension is configured.
@@ -88,8 +89,6 @@ type Upgrader struct {
 	Providers func(ctx context.Context, at driver.Place, names []string) (missing []string, err error)
 	// Room reports whether the engine's disk lacks room for an image of the container. nil: that cannot be seen, and is said.
 	Room func(ctx context.Context, container string) error
-	// StopSandbox stops a sandbox so that its gateway knows. nil, or an error: its container is stopped.
-	StopSandbox func(ctx context.Context, at driver.Place, name string) error
 
 	Settle     time.Duration // how long a sandbox must stay Ready; 0 is DefaultSettle, negative none
 	ReadyLimit time.Duration // 0 is DefaultReadyLimit

@@ -131,6 +131,10 @@ func (w *world) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		answer, err = w.create(body)
 	case "delete":
 		err = w.delete(string(body))
+	case "stop":
+		err = w.phase(string(body), "Ready", "Stopped")
+	case "start":
+		err = w.phase(string(body), "Stopped", "Ready")
 	}
 	if err != nil {
 		http.Error(out, err.Error(), http.StatusInternalServerError)
@@ -148,7 +152,7 @@ func (w *world) list() []lifecycle.Record {
 		}
 		record := b.Record
 		if c, there := w.container(id); record.Phase == "Ready" && there && c.State != "running" {
-			record.Phase = "Stopped" // the driver sees that the container does not run
+			record.Phase = "Error" // it ended, and nobody has told the gateway to stop it
 		}
 		records = append(records, record)
 	}
@@ -236,6 +240,31 @@ func (w *world) delete(id string) error {
 		return answer.Body.Close()
 	}
 	return nil
+}
+
+// phase takes a sandbox from one phase to another, and its container with it, as its gateway does: from no other phase.
+func (w *world) phase(id, from, to string) error {
+	b := w.sandboxes[id]
+	if b == nil {
+		return errors.New("no such sandbox")
+	}
+	if b.Phase == to {
+		return nil
+	}
+	c, there := w.container(id)
+	if b.Phase != from || !there || from == "Ready" && c.State != "running" {
+		return driver.ErrPhase
+	}
+	verb := map[string]string{"Stopped": "stop", "Ready": "start"}[to]
+	answer, err := unixClient(w.engine.Socket).Post("http://docker/containers/"+c.ID+"/"+verb, "", nil)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode >= 300 {
+		return fmt.Errorf("%s docker sandbox container: the engine answers %s", verb, answer.Status)
+	}
+	b.Phase = to
+	return answer.Body.Close()
 }
 
 // fails makes an operation end with an error from now on; "" heals it.

@@ -105,7 +105,6 @@ func TestMovedTagIsStale(t *testing.T) {
 
 // An upgrade stops through the gateway, and brings a running sandbox back to Ready and a stopped one to Stopped.
 func TestUpgradeKeepsThePhase(t *testing.T) {
-	unmended(t, "issue 11.8: a container that the engine stops is in Error, which nothing leaves")
 	h := newTrueHost(t)
 	h.agents("runs", "rests")
 	if _, err := h.driver.SetPhase(t.Context(), "rests", gateway.Stopped); err != nil {

@@ -1,0 +1,119 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"sandkeeper/internal/text"
+	"sandkeeper/lifecycle"
+	"sandkeeper/openshell"
+	"sandkeeper/sandbox"
+)
+
+// ErrPhase is wrapped when a sandbox is in a phase that its gateway neither stops nor starts, such as Error: a stop only leads from Ready,
+// a start only from Stopped (docs/facts/openshell.md 2.3). Its container can be stopped and started all the same.
+var ErrPhase = errors.New("its gateway stops and starts nothing in that phase")
+
+// Limits of a change of phase.
+const (
+	phaseLimit    = 5 * time.Minute  // the CLI's own (OPENSHELL_LIFECYCLE_TIMEOUT, docs/facts/openshell.md 1.4)
+	comingUpLimit = 30 * time.Second // how long a sandbox that is to be stopped may be on its way to Ready
+	silenceLimit  = 10 * time.Second // how long its gateway may not answer
+	phasePoll     = 500 * time.Millisecond
+)
+
+// StopSandbox stops a sandbox and waits until its gateway says Stopped; what is in it stays. One that is Stopped already is no error. The
+// error wraps openshell.ErrUnsupported before 0.0.105, ErrPhase where the gateway cannot, and fs.ErrNotExist when it has no such sandbox.
+func (d *API) StopSandbox(ctx context.Context, wanted lifecycle.Reference) error {
+	begun := time.Now()
+	return d.phase(ctx, wanted, func(ctx context.Context, now *openshell.RawSandbox) (bool, error) {
+		switch now.Phase {
+		case "Stopped":
+			return true, nil
+		case "Ready":
+			return false, d.API.StopSandbox(ctx, wanted.Name)
+		case "Stopping", "Starting":
+			return false, nil
+		case "Provisioning", "Unknown":
+			if time.Since(begun) < comingUpLimit {
+				return false, nil
+			}
+		}
+		return false, notIn(now)
+	})
+}
+
+// StartSandbox has a gateway start a sandbox that it has stopped; that it becomes Ready is not waited for. One that is Ready, or on its way
+// there, is no error. Errors are those of StopSandbox.
+func (d *API) StartSandbox(ctx context.Context, wanted lifecycle.Reference) error {
+	return d.phase(ctx, wanted, func(ctx context.Context, now *openshell.RawSandbox) (bool, error) {
+		switch now.Phase {
+		case "Stopped", "Completed":
+			return true, d.API.StartSandbox(ctx, wanted.Name)
+		case "Ready", "Starting", "Provisioning":
+			return true, nil
+		case "Stopping":
+			return false, nil
+		}
+		return false, notIn(now)
+	})
+}
+
+func notIn(now *openshell.RawSandbox) error {
+	said := now.Phase
+	if now.Reason != "" {
+		said += " (" + text.OneLine(now.Reason, 120) + ")"
+	}
+	return fmt.Errorf("sandbox %q is in phase %s: %w", now.Name, said, ErrPhase)
+}
+
+// phase looks at the sandbox that is meant until look is content, which may act on what it sees. A gateway that does not answer is asked
+// again for a short while.
+func (d *API) phase(ctx context.Context, wanted lifecycle.Reference, look func(context.Context, *openshell.RawSandbox) (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, phaseLimit, fmt.Errorf("sandbox %q did not change its phase within %v", wanted.Name, phaseLimit))
+	defer cancel()
+	pause := openshell.Backoff{Least: min(d.API.PollInterval, phasePoll), Most: phasePoll}
+	heard := time.Now()
+	for {
+		now, err := d.find(ctx, wanted)
+		switch {
+		case err != nil && (!openshell.Transient(err) || time.Since(heard) > silenceLimit):
+			return err
+		case err == nil && now == nil:
+			return fmt.Errorf("gateway %q has no sandbox %q (id %s): %w", d.API.Gateway, wanted.Name, wanted.ID, fs.ErrNotExist)
+		case err == nil:
+			heard = time.Now()
+			if done, err := look(ctx, now); done || err != nil {
+				return err
+			}
+		}
+		if !pause.Sleep(ctx, false) {
+			return errors.Join(context.Cause(ctx), err)
+		}
+	}
+}
+
+// StopSandbox stops a sandbox through its own gateway, in its own workspace, as API.StopSandbox does.
+func (g *Gateways) StopSandbox(ctx context.Context, sb sandbox.Sandbox) error {
+	api, err := g.in(ctx, Place{sb.Gateway, sb.Workspace})
+	if err != nil {
+		return err
+	}
+	return (&API{API: api}).StopSandbox(ctx, referenceTo(sb))
+}
+
+// StartSandbox starts a sandbox through its own gateway, in its own workspace, as API.StartSandbox does.
+func (g *Gateways) StartSandbox(ctx context.Context, sb sandbox.Sandbox) error {
+	api, err := g.in(ctx, Place{sb.Gateway, sb.Workspace})
+	if err != nil {
+		return err
+	}
+	return (&API{API: api}).StartSandbox(ctx, referenceTo(sb))
+}
+
+func referenceTo(sb sandbox.Sandbox) lifecycle.Reference {
+	return lifecycle.Reference{ID: sb.ID, Name: sb.Name, Gateway: sb.Gateway}
+}

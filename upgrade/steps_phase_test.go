@@ -1,0 +1,54 @@
+package upgrade
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"sandkeeper/openshell"
+	"sandkeeper/sandbox"
+)
+
+// noSwitch is a gateway of before 0.0.105, which neither stops nor starts.
+type noSwitch struct{}
+
+func (noSwitch) StopSandbox(context.Context, sandbox.Sandbox) error {
+	return fmt.Errorf("StopSandbox: %w", openshell.ErrUnsupported)
+}
+
+func (noSwitch) StartSandbox(context.Context, sandbox.Sandbox) error {
+	return fmt.Errorf("StartSandbox: %w", openshell.ErrUnsupported)
+}
+
+// TestTheEngineStopsWhereNoGatewayDoes: a gateway that is too old, and a sandbox in a phase that leads nowhere, hold no upgrade up.
+func TestTheEngineStopsWhereNoGatewayDoes(t *testing.T) {
+	for what, arrange := range map[string]func(*world, *fitted){
+		"an old gateway": func(_ *world, f *fitted) { f.Switch = noSwitch{} },
+		"in Error":       func(w *world, _ *fitted) { w.sandboxes["id-alpha"].Phase = "Error" },
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := startWorld(t, "running", "alpha")
+			f := w.fit(t)
+			arrange(w, f)
+			got, err := f.upgrade(t.Context(), "alpha")
+			if err != nil || got[0].Outcome != Upgraded {
+				t.Fatalf("upgrade = %+v, %v", got, err)
+			}
+			w.settled(t, f, "alpha", "running")
+		})
+	}
+}
+
+// TestPhasesAreKept: what ran is Ready afterwards, what was Stopped is Stopped, and never in Error.
+func TestPhasesAreKept(t *testing.T) {
+	for state, want := range map[string]string{"running": "Ready", "exited": "Stopped"} {
+		w := startWorld(t, state, "alpha")
+		f := w.fit(t)
+		if got, err := f.upgrade(t.Context(), "alpha"); err != nil || got[0].Outcome != Upgraded {
+			t.Fatalf("upgrade = %+v, %v", got, err)
+		}
+		if now := w.list(); len(now) != 1 || now[0].Phase != want {
+			t.Errorf("%s: its gateway says %+v, want %s", state, now, want)
+		}
+	}
+}
