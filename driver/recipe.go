@@ -200,3 +200,12 @@ func withoutField(message []byte, number protowire.Number) ([]byte, error) {
 	}
 	return joinMessage(slices.DeleteFunc(fields, func(f field) bool { return f.number == number })), nil
 }
+
+// ImageInSpec is the image that Spec names; "" when it names none, or cannot be read.
+func (r Recipe) ImageInSpec() string {
+	read, err := openshell.RawSandbox{Spec: r.Spec}.ReadSpec()
+	if err != nil {
+		return ""
+	}
+	return read.Image
+}

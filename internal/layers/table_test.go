@@ -32,6 +32,9 @@ var rooms = []struct {
 		"engine", "openshell", "sandbox", "backup/archive", "backup/store", "backup/home", "backup/gatewaystate",
 	}},
 	{"driver", []string{"lifecycle", "openshell", "sandbox", "backup/archive"}},
+	{"recreate", []string{
+		"lifecycle", "openshell", "engine", "sandbox", "backup/archive", "backup/store", "backup/home", "backup/restore", "driver",
+	}},
 	{"upgrade/classify", []string{"drift", "engine", "openshell", "sandbox"}},
 	{"upgrade", []string{
 		"drift", "lifecycle", "openshell", "engine", "preflight", "sandbox", "backup/archive", "backup/store", "backup/home",
@@ -40,7 +43,7 @@ var rooms = []struct {
 	{"cmd", []string{
 		"preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "lifecycle",
 		"backup/archive", "backup/store", "backup/home", "backup/restore", "backup/gatewaystate", "backup/watch", "backup",
-		"lifecycle/builtin", "driver", "upgrade", "upgrade/classify", "drift",
+		"lifecycle/builtin", "driver", "recreate", "upgrade", "upgrade/classify", "drift",
 	}},
 	{"main", []string{"cmd"}},
 	{"examples", []string{"lifecycle", "cmd"}}, // a module of its own

@@ -1,0 +1,231 @@
+package recreate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"sandkeeper/backup/restore"
+	"sandkeeper/lifecycle"
+	"sandkeeper/openshell"
+)
+
+type step struct {
+	name Step
+	work func(*job, context.Context) error
+}
+
+// way are the steps that are left. Each can be made again after a crash.
+func (j *job) way() []step {
+	all := []step{
+		{StepReleasing, (*job).letGo},
+		{StepCreating, (*job).create},
+		{StepWaiting, (*job).wait},
+		{StepRestoring, (*job).restore},
+		{StepStarting, (*job).leave},
+	}
+	for i, s := range all {
+		if s.name == j.Step {
+			return all[i:]
+		}
+	}
+	return all
+}
+
+// letGo lets extensions release what they hold for the sandbox that is gone.
+func (j *job) letGo(ctx context.Context) error {
+	j.empty = true
+	if j.Chain == nil {
+		return nil
+	}
+	for _, old := range j.gone() {
+		err := j.Chain.Gone(ctx, old)
+		if released, ok := errors.AsType[*lifecycle.ReleaseError](err); ok {
+			j.outcome.Warnings = append(j.outcome.Warnings, released.Error())
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// create asks the gateway, unless an earlier call has. Ctrl-C does not cut it short: the sandbox would come about all the same.
+func (j *job) create(ctx context.Context) error {
+	if j.NewID != "" {
+		return nil
+	}
+	j.empty = false
+	record, err := j.driver.CreateSandbox(context.WithoutCancel(ctx), j.Request)
+	if record.ID == "" {
+		return j.notCreated(context.WithoutCancel(ctx), err)
+	}
+	if err != nil {
+		j.outcome.Warnings = append(j.outcome.Warnings, fmt.Sprintf("it was created, and then: %v", err))
+	}
+	j.NewID, j.outcome.ID = record.ID, record.ID
+	return j.record.Put(j.Entry)
+}
+
+// notCreated looks whether nothing was made; then the record may go.
+func (j *job) notCreated(ctx context.Context, err error) error {
+	if err == nil {
+		return fmt.Errorf("gateway %q created sandbox %q and gave it no id", j.Gateway, j.Name)
+	}
+	_, found, failure := j.listed(ctx)
+	j.empty = failure == nil && !found
+	return err
+}
+
+// wait waits until the sandbox is Ready and stays so. One that does not come up is deleted again: it holds nothing yet.
+func (j *job) wait(ctx context.Context) error {
+	err := j.awaitReady(ctx)
+	if err == nil {
+		err = j.settle(ctx)
+	}
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return j.withdraw(context.WithoutCancel(ctx), err)
+}
+
+// withdraw deletes what was made.
+func (j *job) withdraw(ctx context.Context, why error) error {
+	err := j.driver.DeleteSandbox(ctx, lifecycle.Reference{ID: j.NewID, Name: j.Name, Gateway: j.Gateway})
+	if released, ok := errors.AsType[*lifecycle.ReleaseError](err); ok {
+		j.outcome.Warnings = append(j.outcome.Warnings, released.Error())
+		err = nil
+	}
+	if err != nil {
+		return errors.Join(why, fmt.Errorf("it was made, holds nothing yet, and could not be deleted again: %w", err))
+	}
+	j.NewID, j.outcome.ID, j.empty = "", "", true
+	return fmt.Errorf("%w; what was made was deleted again, and the backup is as it was", why)
+}
+
+// restore stops the sandbox through its gateway and puts its home back. A gateway that is too old for that leaves it to the restore, which
+// stops the container and starts it again.
+func (j *job) restore(ctx context.Context) error {
+	found, err := j.Locate(ctx, lifecycle.Record{ID: j.NewID, Name: j.Name, Gateway: j.Gateway}, j.at())
+	if err != nil {
+		return err
+	}
+	if found.Sandbox.Container != nil {
+		if err := j.stop(ctx, found); err != nil {
+			return err
+		}
+	}
+	fill := j.fill
+	if fill == nil {
+		fill = restore.Restore
+	}
+	j.outcome.Home, err = fill(ctx, restore.Request{
+		Store: j.Store, Backup: j.Order.Backup, Identities: j.Identities, Target: found.Sandbox, Engine: found.Engine, CLI: found.CLI,
+		Scope: restore.ScopeFull, Consent: true, Stall: j.Stall, Progress: j.Moving, Journal: filepath.Join(j.State, "restoring"),
+	})
+	if err == nil && !j.outcome.Home.Done {
+		err = fmt.Errorf("backup %s was not restored to the end", j.Order.Backup.ID)
+	}
+	return err
+}
+
+// stop waits for the stop also after Ctrl-C: one that was asked for comes about, and a start before that starts nothing.
+func (j *job) stop(ctx context.Context, found Found) error {
+	err := j.Switch.StopSandbox(context.WithoutCancel(ctx), found.Sandbox)
+	if errors.Is(err, openshell.ErrUnsupported) {
+		err = nil
+	}
+	return errors.Join(err, context.Cause(ctx))
+}
+
+// leave brings the sandbox to the phase that it is to have.
+func (j *job) leave(ctx context.Context) error {
+	found, err := j.Locate(ctx, lifecycle.Record{ID: j.NewID, Name: j.Name, Gateway: j.Gateway}, j.at())
+	if err != nil {
+		return err
+	}
+	if !j.Running {
+		return j.leaveStopped(ctx, found)
+	}
+	err = j.Switch.StartSandbox(ctx, found.Sandbox)
+	if err != nil && !errors.Is(err, openshell.ErrUnsupported) {
+		return err
+	}
+	if err := j.awaitReady(ctx); err != nil {
+		return err
+	}
+	return j.settle(ctx)
+}
+
+func (j *job) leaveStopped(ctx context.Context, found Found) error {
+	err := j.Switch.StopSandbox(context.WithoutCancel(ctx), found.Sandbox)
+	if errors.Is(err, openshell.ErrUnsupported) && found.Engine != nil {
+		err = found.Engine.Stop(context.WithoutCancel(ctx), found.Sandbox.Container.ID)
+	}
+	return errors.Join(err, context.Cause(ctx))
+}
+
+// condition looks once: nil when what was made is Ready.
+func (j *job) condition(ctx context.Context) error {
+	record, found, err := j.listed(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !found || record.ID != j.NewID:
+		return &NotReadyError{Name: j.Name}
+	case !openshell.PhaseReady(record.Phase):
+		return &NotReadyError{Name: j.Name, Phase: record.Phase, Detail: record.Reason}
+	}
+	return nil
+}
+
+// awaitReady waits until the sandbox is Ready, at most for the limit. In Error it will not get better.
+func (j *job) awaitReady(ctx context.Context) error {
+	limit := orDefault(j.ReadyLimit, DefaultReadyLimit)
+	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not Ready within %s", limit))
+	defer cancel()
+	for {
+		err := j.condition(bounded)
+		if err == nil {
+			return nil
+		}
+		if not, ok := errors.AsType[*NotReadyError](err); ok && not.Phase == "Error" {
+			return err
+		}
+		if stopped := j.pause(bounded); stopped != nil {
+			return fmt.Errorf("%w; at last: %w", stopped, err)
+		}
+	}
+}
+
+// settle watches the sandbox for the settle time. A look that failed counts only when it is the last one.
+func (j *job) settle(ctx context.Context) error {
+	until := time.Now().Add(orDefault(j.Settle, DefaultSettle))
+	for {
+		last := !time.Now().Before(until) // a look that took long says how it was at its beginning
+		err := j.condition(ctx)
+		if not, ok := errors.AsType[*NotReadyError](err); ok {
+			return fmt.Errorf("it was Ready and did not stay so: %w", not)
+		}
+		if last {
+			return err
+		}
+		if err := j.pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (j *job) pause(ctx context.Context) error {
+	timer := time.NewTimer(orDefault(j.Poll, defaultPoll))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
