@@ -44,7 +44,7 @@ func newRoot(a *app) *cobra.Command {
 	a.addGlobalFlags(root.PersistentFlags())
 	root.AddCommand(
 		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newStatus(a, nil), newBackups(a),
-		newDiagnose(a, nil), newGateway(a), newExtensions(a), newConfig(a), newVersion(a), newMan(a), newGuard(a),
+		newDiagnose(a, nil), newMigrate(a), newGateway(a), newExtensions(a), newConfig(a), newVersion(a), newMan(a), newGuard(a),
 	)
 	root.Version = version().Version
 	root.SetVersionTemplate(version().String() + "\n")

@@ -70,16 +70,27 @@ func (e *Engine) ImageID(ctx context.Context, ref string) (string, error) {
 
 // ImageWorkdir is the WORKDIR of an image, "" when it has none. The error wraps fs.ErrNotExist when the engine has no such image.
 func (e *Engine) ImageWorkdir(ctx context.Context, ref string) (string, error) {
+	_, dir, err := e.imageConfig(ctx, ref)
+	return dir, err
+}
+
+// ImageUser is the USER of an image, "" when it has none. The error wraps fs.ErrNotExist when the engine has no such image.
+func (e *Engine) ImageUser(ctx context.Context, ref string) (string, error) {
+	user, _, err := e.imageConfig(ctx, ref)
+	return user, err
+}
+
+func (e *Engine) imageConfig(ctx context.Context, ref string) (user, workdir string, err error) {
 	ctx, cancel := e.limited(ctx)
 	defer cancel()
 	inspected, err := e.client.ImageInspect(ctx, ref)
 	if err != nil {
-		return "", fmt.Errorf("inspecting image %q: %w", ref, e.explain(ctx, err))
+		return "", "", fmt.Errorf("inspecting image %q: %w", ref, e.explain(ctx, err))
 	}
 	if inspected.Config == nil {
-		return "", nil
+		return "", "", nil
 	}
-	return inspected.Config.WorkingDir, nil
+	return inspected.Config.User, inspected.Config.WorkingDir, nil
 }
 
 // RemoveImage removes an image reference, and the image with its last reference. The error wraps fs.ErrNotExist when the engine

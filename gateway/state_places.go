@@ -30,8 +30,8 @@ func StatePlaces(ctx context.Context, o Options, t Target) []Place {
 	if config := o.Env.ConfigHome(); config != "" {
 		places = append(places, Place{Name: "config", Path: filepath.Join(config, "openshell"), Tree: true})
 	}
-	if path := cmp.Or(flag(file.by.args, "--config"), file.by.env.Get("OPENSHELL_GATEWAY_CONFIG"), o.Env.Get("OPENSHELL_GATEWAY_CONFIG")); filepath.IsAbs(path) {
-		places = append(places, Place{Name: "gateway-config/gateway.toml", Path: filepath.Clean(path)})
+	if path := o.namedConfig(file.by); path != "" {
+		places = append(places, Place{Name: "gateway-config/gateway.toml", Path: path})
 	}
 	return append(places, o.hostPlaces(file)...)
 }

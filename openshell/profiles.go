@@ -2,8 +2,6 @@ package openshell
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -47,9 +45,9 @@ func (c *CLI) ProviderProfiles(ctx context.Context, gateway string) (profiles ma
 // parseProviderTypes are the distinct types of what `provider list -o json` prints. A type becomes an argument and a file name: one that
 // could be anything else is left out.
 func parseProviderTypes(output []byte) ([]string, error) {
-	var list []struct{ Type string }
-	if err := json.Unmarshal(output, &list); err != nil {
-		return nil, fmt.Errorf("the list of providers cannot be read: %w", err)
+	list, err := parseProviders(output)
+	if err != nil {
+		return nil, err
 	}
 	var types []string
 	for _, provider := range list {

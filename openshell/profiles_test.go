@@ -57,3 +57,19 @@ func TestProviderProfiles(t *testing.T) {
 		}
 	}
 }
+
+func TestProvidersOfBothGenerations(t *testing.T) {
+	want := []ProviderRecord{{Name: "hub", Workspace: "team2", Type: "github", Credentials: []string{"GITHUB_TOKEN"}}}
+	one := `{"id":"1","name":"hub","workspace":"team2","type":"github","credential_keys":["GITHUB_TOKEN"]}`
+	for name, output := range map[string]string{"0.0.x": "[" + one + "]", "0.1.x": ` {"providers":[` + one + "]}"} {
+		cli := profileCLI(map[string]command.Result{"provider list -o json --workspace team2 -g gw": {Stdout: []byte(output)}})
+		got, err := cli.ProviderRecords(t.Context(), "gw", "team2")
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+	cli := profileCLI(map[string]command.Result{"provider list": {Stdout: []byte("none")}})
+	if _, err := cli.ProviderRecords(t.Context(), "gw", ""); err == nil {
+		t.Error("what is no list is taken for an empty one")
+	}
+}

@@ -35,7 +35,7 @@ func TestWeSpeakAsTheRealCLIs(t *testing.T) {
 	}{
 		"0.0.50":  {sentBy0050, Spec{Image: "ghcr.io/x/img:1"}},
 		"0.0.80":  {sentBy0080, Spec{Image: "ghcr.io/x/img:1", EnvNames: []string{"A", "B"}, Mounts: []Mount{work, data}}},
-		"0.0.110": {sentBy0110, Spec{Image: "ghcr.io/x/img:1", EnvNames: []string{"A"}, Mounts: []Mount{work}}},
+		"0.0.110": {sentBy0110, Spec{Image: "ghcr.io/x/img:1", EnvNames: []string{"A"}, Mounts: []Mount{work}, RunAs: "sandbox"}},
 	} {
 		spec := specIn(t, c.sent)
 		got, err := RawSandbox{Spec: spec}.ReadSpec()

@@ -20,6 +20,8 @@ type Spec struct {
 	Command   []string
 	Policy    []byte  // a message in wire form; nil when the gateway's default policy was taken
 	Mounts    []Mount // of the driver configuration
+	// RunAs is the user that the policy runs the agent as; "" leaves it to the image.
+	RunAs string
 }
 
 // ReadSpec reads the spec.
@@ -32,10 +34,29 @@ func (s RawSandbox) ReadSpec() (Spec, error) {
 	if err != nil {
 		return Spec{}, fmt.Errorf("recipe of sandbox %q: %w", s.Name, err)
 	}
+	user, err := wire.RunAs(spec.Policy)
+	if err != nil {
+		return Spec{}, fmt.Errorf("recipe of sandbox %q: %w", s.Name, err)
+	}
 	return Spec{
 		Image: spec.Image, EnvNames: slices.Sorted(maps.Keys(spec.Env)), Providers: spec.Providers, Command: spec.Command,
-		Policy: spec.Policy, Mounts: mounts,
+		Policy: spec.Policy, Mounts: mounts, RunAs: user,
 	}, nil
+}
+
+// DriverConfig is the driver configuration of a spec as it came, empty where there is none.
+func DriverConfig(spec []byte) ([]byte, error) {
+	read, err := wire.ReadSpec(spec)
+	return read.DriverConfig, err
+}
+
+// WithoutDriverConfig is the spec without its driver configuration.
+func WithoutDriverConfig(spec []byte) ([]byte, error) { return wire.WithDriverConfig(spec, nil) }
+
+// FitsStable says what a gateway of 0.1.x cannot be told of a spec: an *InexpressibleError; nil when it can be told everything.
+func FitsStable(spec []byte) error {
+	_, err := wire.VersionOf("0.1.0").FitSpec(spec)
+	return err
 }
 
 // Changes are what differs between a recipe and the sandbox to be made from it. All the rest of the spec keeps its bytes.

@@ -12,6 +12,9 @@ const (
 	EncryptedRecipeName = "recipe.json.age"
 )
 
+// MigrationFolder holds the sets of migrations beside the sandboxes' backups; no sandbox may be called so.
+const MigrationFolder = sandboxname.KeptForSets
+
 // GatewayFolder holds the gateways' own state beside the sandboxes' backups; no sandbox may be called so.
 const GatewayFolder = sandboxname.Kept
 

@@ -40,8 +40,12 @@ var rooms = []struct {
 		"drift", "lifecycle", "openshell", "engine", "preflight", "sandbox", "backup/archive", "backup/store", "backup/home",
 		"backup/restore", "backup", "driver", "upgrade/classify",
 	}},
+	{"migrate", []string{
+		"drift", "openshell", "engine", "gateway", "sandbox", "lifecycle", "driver", "backup/archive", "backup/store", "backup/home", "backup/restore",
+		"backup/gatewaystate", "backup",
+	}},
 	{"cmd", []string{
-		"preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "lifecycle",
+		"migrate", "preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "lifecycle",
 		"backup/archive", "backup/store", "backup/home", "backup/restore", "backup/gatewaystate", "backup/watch", "backup",
 		"lifecycle/builtin", "driver", "recreate", "upgrade", "upgrade/classify", "drift",
 	}},

@@ -16,6 +16,9 @@ import (
 // Kept is the folder of a store that holds the state of gateways; no sandbox's folder has its name.
 const Kept = "_gateway"
 
+// KeptForSets is the folder of a store that holds the sets of migrations.
+const KeptForSets = "_migration"
+
 // Check says why name cannot stand for one path component and for a command line argument; nil when it can.
 func Check(name string) error {
 	switch {
@@ -48,6 +51,8 @@ func CheckFolder(name string) error {
 		return fmt.Errorf("sandbox name %.40q… has more than 200 bytes", name)
 	case name == Kept:
 		return fmt.Errorf("sandbox name %q is kept for the state of gateways", name)
+	case name == KeptForSets:
+		return fmt.Errorf("sandbox name %q is kept for the sets of migrations", name)
 	case name[0] == '.':
 		return fmt.Errorf("sandbox name %q starts with %q", name, name[:1])
 	case strings.ContainsRune(name, '\\'):

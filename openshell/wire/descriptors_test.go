@@ -38,6 +38,7 @@ func real() map[string]map[string][]string {
 			"TokenListSandboxesRequest": {"ListSandboxesRequest"}, "TokenListProvidersRequest": {"ListProvidersRequest"}, "ScopedNameRequest": named,
 			"ScopedPolicyStatusRequest": {"GetSandboxPolicyStatusRequest"}, "ScopedCreateSandboxRequest": {"CreateSandboxRequest"},
 			"ScopedExecSandboxRequest": {"ExecSandboxRequest"}, "WorkspaceSelector": {"WorkspaceSelector"},
+			"SandboxPolicy": {"SandboxPolicy"}, "ProcessPolicy": {"ProcessPolicy"}, "CreateWorkspaceRequest": {"CreateWorkspaceRequest"},
 		}),
 	}
 }

@@ -76,6 +76,9 @@ const (
 	revisionStatus  = 3
 	revisionPolicy  = 7
 
+	policyProcess = 4 // of SandboxPolicy
+	processUser   = 1
+
 	createSpec        = 1
 	createName        = 2
 	createLabels      = 3

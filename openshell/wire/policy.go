@@ -65,3 +65,20 @@ func WithPolicy(spec, policy []byte) ([]byte, error) {
 	}
 	return m.Replace(specPolicy, policy).Encode(), nil
 }
+
+// RunAs is the user in whose name a SandboxPolicy lets the agent run; "" when it names none.
+func RunAs(policy []byte) (string, error) {
+	m, err := Parse(policy)
+	if err != nil {
+		return "", fmt.Errorf("SandboxPolicy: %w", err)
+	}
+	process, err := m.Sub(policyProcess)
+	if err != nil {
+		return "", fmt.Errorf("SandboxPolicy.process: %w", err)
+	}
+	user, err := process.Text(processUser)
+	if err != nil {
+		return "", fmt.Errorf("SandboxPolicy.process.run_as_user: %w", err)
+	}
+	return user, nil
+}

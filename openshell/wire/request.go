@@ -60,6 +60,13 @@ func (v Version) Named(name, workspace string) []byte {
 	return b
 }
 
+// CreateWorkspace is the request for a new workspace.
+func (v Version) CreateWorkspace(name string) []byte {
+	var b builder
+	b.text(nameName, name)
+	return b
+}
+
 // Creation is what CreateSandbox is asked for.
 type Creation struct {
 	Name, Workspace     string

@@ -67,6 +67,7 @@ func TestNumbersFollowTheProto(t *testing.T) {
 		"DeleteSandboxResponse.outcome": deletedOutcome, "WorkspaceSelector.workspace": selectorWorkspace,
 		"OffsetListSandboxesRequest.all_workspaces": listEverywhere, "WorkspaceSelector.all_workspaces": selectorEverywhere,
 		"GpuResourceRequirements.count": 1,
+		"SandboxPolicy.process":         policyProcess, "ProcessPolicy.run_as_user": processUser, "CreateWorkspaceRequest.name": nameName,
 		"ExecSandboxRequest.sandbox_id": execSandbox, "ExecSandboxRequest.command": execCommand,
 		"ScopedExecSandboxRequest.sandbox": execSandbox, "ScopedExecSandboxRequest.command": execCommand,
 		"ScopedExecSandboxRequest.workspace_scope": execScope, "ExecSandboxEvent.stdout": eventStdout, "ExecSandboxEvent.stderr": eventStderr,

@@ -154,6 +154,9 @@ func (s *Server) unary() map[string]unary {
 	if Since(s.Version, 85) {
 		calls["GetGatewayInfo"] = s.info
 	}
+	if Since(s.Version, 88) {
+		calls["CreateWorkspace"] = s.createWorkspace
+	}
 	if Since(s.Version, 105) {
 		calls["StopSandbox"], calls["StartSandbox"] = s.phase(Stopped), s.phase(Ready)
 	}

@@ -13,6 +13,29 @@ type workspaced interface {
 	Workspaces(ctx context.Context) ([]string, error)
 }
 
+// createWorkspace makes a workspace; one that is there is refused.
+func (s *Server) createWorkspace(ctx context.Context, in message) (message, error) {
+	r, err := schema{1: {"name", lengthed, toName}}.read("CreateWorkspaceRequest", in)
+	if err != nil {
+		return nil, err
+	}
+	backend, makes := s.Backend.(interface {
+		workspaced
+		AddWorkspace(ctx context.Context, name string) error
+	})
+	if !makes {
+		return nil, status.Error(codes.Unimplemented, "")
+	}
+	all, err := backend.Workspaces(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case slices.Contains(all, r.name):
+		return nil, status.Errorf(codes.AlreadyExists, "workspace '%s' already exists", r.name)
+	}
+	return nil, backend.AddWorkspace(ctx, r.name)
+}
+
 // key is that of the sandbox that a request names.
 func (r request) key() string { return keyOf(r.workspace, r.name) }
 

@@ -1,0 +1,210 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"sandkeeper/backup/store"
+	"sandkeeper/drift"
+	"sandkeeper/driver"
+	"sandkeeper/engine"
+	"sandkeeper/gateway"
+	"sandkeeper/internal/homefile"
+	"sandkeeper/migrate"
+	"sandkeeper/preflight"
+	"sandkeeper/sandbox"
+)
+
+// migrating is a host as a migration sees it: one gateway, and the sandboxes that are or may be its own.
+type migrating struct {
+	app      *app
+	registry sandbox.Registry
+	views    []view // one
+	view     *view
+	engines  engine.Engines
+	store    *store.Store
+	gateways *driver.Gateways
+
+	inventory sandbox.Inventory
+	unseen    []string // what could not be looked at
+}
+
+// migrating looks at the host. A gateway that does not answer, or is not to be trusted, is no error: the containers are there all the same.
+func (a *app) migrating(ctx context.Context, o storeOptions) (*migrating, error) {
+	registry, err := a.readRegistry()
+	if err != nil {
+		return nil, err
+	}
+	bindings := a.bindings(registry)
+	if len(bindings) > 1 {
+		var names []string
+		for _, b := range bindings {
+			names = append(names, b.Gateway)
+		}
+		return nil, usage("give one with -g NAME", "sandboxes of several gateways are registered here (%s), and one is migrated at a time", strings.Join(names, ", "))
+	}
+	h := &migrating{app: a, registry: registry, engines: a.engines(ctx)}
+	if h.store, err = a.openStore(o); err != nil {
+		return nil, err
+	}
+	h.views = a.vet(ctx, preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper migrate export"}, bindings)
+	h.view = &h.views[0]
+	if h.view.seen.Target.Err != nil {
+		return nil, usage("give the gateway's name as openshell gateway list shows it", "%w", h.view.seen.Target.Err)
+	}
+	h.gateways = &driver.Gateways{Open: a.openAPI(h.views)}
+	return h, h.take(ctx, o)
+}
+
+func (h *migrating) close() { _ = h.gateways.Close() } // nothing was written over them
+
+// name is the gateway's.
+func (h *migrating) name() string { return h.view.seen.Target.Name }
+
+// take takes the inventory: from the gateway and the containers, or from the containers alone where the gateway cannot be asked.
+func (h *migrating) take(ctx context.Context, o storeOptions) error {
+	a := h.app
+	var err error
+	h.inventory, err = sandbox.Take(ctx, a.sources(h.registry, h.views, h.engines, o))
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	h.unseen = append(h.unseen, fmt.Sprintf("gateway %q did not list its sandboxes, so only those in containers of this host are here: %v", h.name(), err))
+	h.inventory, err = sandbox.Take(ctx, a.containerSources(h.registry, h.engines, o))
+	if errors.Is(err, sandbox.ErrNoInventory) {
+		h.unseen = append(h.unseen, err.Error())
+		return nil
+	}
+	return err
+}
+
+// sandboxes are those of the gateway, and those of which nothing says whose they are.
+func (h *migrating) sandboxes() []sandbox.Sandbox {
+	return slices.DeleteFunc(slices.Clone(h.inventory.Sandboxes), func(sb sandbox.Sandbox) bool {
+		return sb.Standing == sandbox.Orphaned || sb.Gateway != "" && sb.Gateway != h.name()
+	})
+}
+
+// facts are all that a plan is made of.
+func (h *migrating) facts(ctx context.Context) migrate.Facts {
+	a, seen := h.app, h.view.seen
+	f := migrate.Facts{Gateway: h.name(), Running: seen.Evidence().Gateway()}
+	if !f.Running.Known() {
+		f.Running = seen.File.Version
+	}
+	database := gateway.ReadDatabase(ctx, a.gatewayOptions(h.view.binding), seen.Target)
+	f.Generation = database.Generation()
+	if database.State != drift.Absent {
+		f.Database = database.Path
+	}
+	f.Config = h.config(ctx)
+	for _, sb := range h.sandboxes() {
+		f.Sandboxes = append(f.Sandboxes, h.look(ctx, sb))
+	}
+	f.Providers = h.providers(ctx)
+	set, err := migrate.ReadSet(h.store.Root(), h.name())
+	if err != nil && !errors.Is(err, migrate.ErrNoSet) {
+		h.unseen = append(h.unseen, err.Error())
+	}
+	f.Set = set
+	f.Unseen = append(h.unseen, h.inventory.Warnings...)
+	if h.inventory.Partial != nil {
+		f.Unseen = append(f.Unseen, h.inventory.Partial.Error())
+	}
+	return f
+}
+
+// tomlLimit is far above any gateway.toml.
+const tomlLimit = 1 << 20
+
+func (h *migrating) config(ctx context.Context) migrate.Config {
+	a := h.app
+	c := migrate.Config{Path: gateway.ConfigFile(ctx, a.gatewayOptions(h.view.binding), h.view.seen.Target)}
+	if c.Path == "" {
+		return c
+	}
+	c.Content, c.Err = homefile.Read(a.Env.Home(), c.Path, tomlLimit)
+	if errors.Is(c.Err, fs.ErrNotExist) {
+		c.Err = nil
+	}
+	if c.Err != nil {
+		h.unseen = append(h.unseen, fmt.Sprintf("%s: %v", c.Path, c.Err))
+	}
+	return c
+}
+
+// recipeWait is how long a gateway may take to tell one recipe.
+const recipeWait = 10 * time.Second
+
+// look looks at one sandbox: at what its gateway was told, and at what the engine knows.
+func (h *migrating) look(ctx context.Context, sb sandbox.Sandbox) migrate.Seen {
+	seen := migrate.Seen{Sandbox: sb}
+	told, cancel := context.WithTimeout(ctx, recipeWait)
+	defer cancel()
+	if recipe, err := h.gateways.RecipeOf(told, h.asked(sb)); err == nil {
+		seen.Recipe = &recipe
+	} else {
+		seen.Untold = err.Error()
+	}
+	on, _ := h.engines.Main()
+	if sb.Container != nil {
+		on = h.engines.Of(*sb.Container)
+	}
+	if on == nil {
+		return seen
+	}
+	if sb.Container != nil {
+		seen.Home, _ = sandbox.FindHome(ctx, on, sb)
+	}
+	if seen.Recipe != nil && seen.Recipe.Image != "" {
+		user, err := on.ImageUser(ctx, seen.Recipe.Image)
+		seen.ImageHere, seen.ImageUser = err == nil, user
+	}
+	return seen
+}
+
+// asked is sb as its gateway is asked for it: one of which nothing says whose it is may be this gateway's.
+func (h *migrating) asked(sb sandbox.Sandbox) sandbox.Sandbox {
+	if sb.Gateway == "" {
+		sb.Gateway = h.name()
+	}
+	return sb
+}
+
+// providers are those of every workspace that a sandbox is in.
+func (h *migrating) providers(ctx context.Context) []migrate.Provider {
+	cli := h.app.openshellCLI(h.views)
+	if cli == nil {
+		return nil
+	}
+	var all []migrate.Provider
+	for _, workspace := range workspacesOf(h.sandboxes()) {
+		records, err := cli.ProviderRecords(ctx, h.name(), workspace)
+		if err != nil {
+			h.unseen = append(h.unseen, fmt.Sprintf("the providers of workspace %s: %v", workspace, err))
+			continue
+		}
+		for _, r := range records {
+			p := migrate.Provider{Name: r.Name, Workspace: r.Workspace, Type: r.Type, Credentials: r.Credentials}
+			if !slices.ContainsFunc(all, func(o migrate.Provider) bool { return o.Name == p.Name && o.Workspace == p.Workspace }) {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
+// workspacesOf are the workspaces of these, sorted, the default one always among them.
+func workspacesOf(all []sandbox.Sandbox) []string {
+	names := []string{sandbox.DefaultWorkspace}
+	for _, sb := range all {
+		names = append(names, sb.Workspace)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,163 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/internal/disk"
+	"sandkeeper/migrate"
+)
+
+type migratePlanOptions struct {
+	app   *app
+	store storeOptions
+}
+
+const migratePlanLong = `Read this host and say in order what to do to get its sandboxes to OpenShell 0.1.x: what of each is carried, what is not, and what the new
+gateway will refuse. A host that was upgraded in place already is recognised.
+
+Nothing is changed, but for one new file: a gateway.toml of version 2, proposed beside the old one. It is never written over anything.`
+
+func newMigratePlan(a *app, run func(context.Context, *migratePlanOptions) (*answer, error)) *cobra.Command {
+	o := &migratePlanOptions{app: a}
+	if run == nil {
+		run = runMigratePlan
+	}
+	c := &cobra.Command{
+		Use: "plan", Short: "Say what a move to OpenShell 0.1.x takes, in order", Long: migratePlanLong,
+		Example:     "  sandkeeper migrate plan\n  sandkeeper migrate plan --json",
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitInterrupted),
+		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+	o.store.addFlags(c.Flags())
+	return c
+}
+
+func runMigratePlan(ctx context.Context, o *migratePlanOptions) (*answer, error) {
+	host, err := o.app.migrating(ctx, o.store)
+	if err != nil {
+		return nil, err
+	}
+	defer host.close()
+	facts := host.facts(ctx)
+	plan := migrate.Make(facts)
+	if err := propose(facts.Config, plan.Host.Config); err != nil {
+		plan.Warnings = append(plan.Warnings, err.Error())
+	}
+	report := host.view.report
+	return &answer{preflight: &report, result: plan, text: func(a *app) { renderPlan(a, plan) }}, ctx.Err()
+}
+
+// propose writes the proposal beside the old file, unless there is one. What lies there and differs is somebody's work, and stays.
+func propose(config migrate.Config, plan *migrate.ConfigPlan) error {
+	if plan == nil || len(plan.Changes) == 0 {
+		return nil
+	}
+	proposal, err := migrate.ProposeConfig(config.Content)
+	if err != nil {
+		return err
+	}
+	path := migrate.ProposalPath(config.Path)
+	there, err := disk.ReadPlain(path, 1<<20)
+	switch {
+	case err == nil && !bytes.Equal(there, proposal.Text):
+		plan.Proposed = path
+		return fmt.Errorf("%s is there and says something else than what would be proposed now: it is left alone", path)
+	case err == nil:
+		plan.Proposed = path
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the proposed gateway.toml was not written: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		_, err = f.Write(proposal.Text)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("the proposed gateway.toml was not written: %w", err)
+	}
+	plan.Proposed = path
+	return nil
+}
+
+func renderPlan(a *app, p migrate.Plan) {
+	a.printf("Gateway %s, OpenShell %s: %s", p.Gateway, orDash(p.Running), stageText(p.Stage))
+	for _, warning := range p.Warnings {
+		a.printf("warning: %s", warning)
+	}
+	for _, s := range p.Sandboxes {
+		a.printf("")
+		a.printf("%s (%s)", s.Address(), runningWord(s.Running))
+		renderItems(a, s.Refused, s.NotCarried, s.Carried)
+	}
+	if p.Stage == migrate.StageDone {
+		return
+	}
+	a.printf("")
+	a.printf("the gateway itself")
+	renderItems(a, p.Host.Refused, p.Host.NotCarried, p.Host.Carried)
+	renderConfigPlan(a, p.Host.Config)
+	a.printf("")
+	a.printf("Steps, in this order:")
+	for i, step := range p.Steps {
+		a.printf("%2d. %s", i+1, step.Title)
+		for _, command := range step.Commands {
+			a.printf("      %s", command)
+		}
+		if step.Why != "" {
+			a.printf("    (%s)", step.Why)
+		}
+	}
+}
+
+func renderItems(a *app, refused, notCarried, carried []migrate.Item) {
+	table := a.table()
+	for _, group := range []struct {
+		word  string
+		items []migrate.Item
+	}{{"REFUSED", refused}, {"lost", notCarried}, {"carried", carried}} {
+		for _, item := range group.items {
+			detail := item.Detail
+			if item.Fix != "" {
+				detail += "; " + item.Fix
+			}
+			table.Row(group.word, item.Code, detail)
+		}
+	}
+	table.Print(a.Out, func(first, line string) string {
+		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
+	})
+}
+
+func renderConfigPlan(a *app, c *migrate.ConfigPlan) {
+	if c == nil || len(c.Changes)+len(c.Manual) == 0 {
+		return
+	}
+	a.printf("  %s becomes %s:", c.Path, orDash(c.Proposed))
+	for _, change := range c.Changes {
+		a.printf("    %s", change)
+	}
+	for _, decision := range c.Manual {
+		a.printf("    decide: %s", decision)
+	}
+}
+
+func stageText(s migrate.Stage) string {
+	switch s {
+	case migrate.StageExport:
+		return "its sandboxes are to be exported while it still runs"
+	case migrate.StageRescue:
+		return "upgraded in place; its old containers are the only copy of their sandboxes"
+	case migrate.StageImport:
+		return "a set is exported; it is imported once a gateway of 0.1.x runs"
+	}
+	return "nothing of 0.0.x is left to be moved"
+}

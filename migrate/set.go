@@ -1,0 +1,161 @@
+package migrate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/store"
+	"sandkeeper/internal/disk"
+	"sandkeeper/internal/sandboxname"
+	"sandkeeper/sandbox"
+)
+
+// setSchema is the version of a set that this program writes. A higher one in a file is refused, not guessed at.
+const setSchema = 1
+
+// Set is what an export has saved of one gateway. It names backups of the store beside it, and holds no secret: recipes with the values of
+// variables lie in the backups.
+type Set struct {
+	Schema     int        `json:"schema"`
+	Gateway    string     `json:"gateway"`
+	Version    string     `json:"version"` // of the gateway when it was exported; "" unknown
+	Tool       string     `json:"tool"`
+	Updated    time.Time  `json:"updated"`
+	State      string     `json:"state,omitempty"` // backup of the gateway's own state; "" none
+	StateWhy   string     `json:"stateWhy,omitempty"`
+	Workspaces []string   `json:"workspaces"`
+	Providers  []Provider `json:"providers"`
+	Files      []string   `json:"files"` // beside the set: provider profiles, settings, services
+	Sandboxes  []Member   `json:"sandboxes"`
+}
+
+// Member is one sandbox of a set.
+type Member struct {
+	Name      string `json:"name"`
+	Workspace string `json:"workspace"`
+	ID        string `json:"id"` // of the old gateway
+
+	Container     string    `json:"container"`     // full id of the old container; "" when none is on this host
+	ContainerName string    `json:"containerName"` // for people
+	Engine        string    `json:"engine"`        // identity of the engine that has it
+	Started       time.Time `json:"started"`       // when the container had last been started
+
+	Running bool `json:"running"` // before the export stopped it: the phase that the import brings it back to
+	Stopped bool `json:"stopped"` // the export has seen it stopped
+
+	Image  string `json:"image,omitempty"`  // that the container runs, for a sandbox whose recipe nobody told
+	Home   string `json:"home,omitempty"`   // of the backup
+	Backup string `json:"backup,omitempty"` // "" when nothing is saved; Problem says why
+	Final  bool   `json:"final"`            // the backup was made after it was stopped: nothing is newer
+	Recipe bool   `json:"recipe"`           // the backup has the recipe
+
+	Labels    map[string]string `json:"labels,omitempty"`
+	Providers []string          `json:"providers,omitempty"`
+	Problem   string            `json:"problem,omitempty"`
+}
+
+// Key is the member among those of its set.
+func (m Member) Key() string { return m.Workspace + "/" + m.Name }
+
+// Address is how people write it.
+func (m Member) Address() string { return sandbox.Address(m.Workspace, m.Name) }
+
+// Series is where its backups are.
+func (s *Set) Series(m Member) store.Series {
+	return store.Series{Gateway: s.Gateway, Workspace: m.Workspace, Name: m.Name}
+}
+
+// member is the one of that sandbox; nil when it is not in the set.
+func (s *Set) member(workspace, name string) *Member {
+	for i := range s.Sandboxes {
+		if s.Sandboxes[i].Workspace == workspace && s.Sandboxes[i].Name == name {
+			return &s.Sandboxes[i]
+		}
+	}
+	return nil
+}
+
+// covers reports whether all of these are in the set with their last state.
+func (s *Set) covers(all []Seen) bool {
+	return !slices.ContainsFunc(all, func(seen Seen) bool {
+		m := s.member(seen.Sandbox.Workspace, seen.Sandbox.Name)
+		return m == nil || !m.Final || seen.Sandbox.ID != "" && m.ID != "" && m.ID != seen.Sandbox.ID
+	})
+}
+
+// ErrNoSet says that nothing was exported.
+var ErrNoSet = errors.New("there is no exported set")
+
+// Dir is the folder of a gateway's set in a store.
+func Dir(root, gateway string) string { return filepath.Join(root, archive.MigrationFolder, gateway) }
+
+const setName = "set.json"
+
+// ReadSet reads the set of a gateway. The error wraps ErrNoSet when there is none.
+func ReadSet(root, gateway string) (*Set, error) {
+	if err := sandboxname.CheckFolder(gateway); err != nil {
+		return nil, fmt.Errorf("gateway name %q is not one path component", gateway)
+	}
+	path := filepath.Join(Dir(root, gateway), setName)
+	content, err := disk.ReadPlain(path, 64<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w of gateway %q in %s", ErrNoSet, gateway, root)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var s Set
+	if err := json.Unmarshal(content, &s); err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", path, err)
+	}
+	if s.Schema > setSchema {
+		return nil, fmt.Errorf("%s has schema %d; this program knows %d", path, s.Schema, setSchema)
+	}
+	return &s, nil
+}
+
+// Sets are the gateways of which a store has sets, sorted.
+func Sets(root string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(root, archive.MigrationFolder))
+	if err := disk.IgnoreMissing(err); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if _, err := os.Lstat(filepath.Join(root, archive.MigrationFolder, e.Name(), setName)); err == nil {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// write puts the set in its place, whole or not at all.
+func (s *Set) write(root string) error {
+	s.Schema = setSchema
+	slices.SortFunc(s.Sandboxes, func(a, b Member) int { return strings.Compare(a.Key(), b.Key()) })
+	content, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return s.file(root, setName, append(content, '\n'))
+}
+
+// file puts one file beside the set.
+func (s *Set) file(root, name string, content []byte) error {
+	if err := sandboxname.CheckFolder(s.Gateway); err != nil {
+		return fmt.Errorf("gateway name %q is not one path component", s.Gateway)
+	}
+	path := filepath.Join(Dir(root, s.Gateway), filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return disk.ReplaceFile(disk.Real{}, filepath.Dir(path), filepath.Base(path), content)
+}
