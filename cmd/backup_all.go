@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"strings"
 	"time"
 
 	"sandkeeper/backup/store"
+	"sandkeeper/survey"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,7 +15,6 @@ import (
 	"sandkeeper/backup"
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/home"
-	"sandkeeper/drift"
 	"sandkeeper/driver"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
@@ -122,21 +119,17 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 	if err := o.capture.mayBePlain(store.Root()); err != nil {
 		return nil, err
 	}
-	registry, err := a.readRegistry()
-	if err != nil {
-		return nil, err
-	}
 	found := &answer{}
-	inventory, views, err := o.inventory(ctx, registry, found)
+	seen, err := o.survey(ctx, found)
 	if err != nil {
-		return found, o.causeOf(ctx, err, views)
+		return found, o.causeOf(ctx, err, seen.Gateways)
 	}
-	if !inventory.Empty {
-		if err := o.checkHost(ctx, store, registry, views, found); err != nil {
+	if !seen.Inventory.Empty {
+		if err := o.checkHost(ctx, store, seen, found); err != nil {
 			return found, err
 		}
 	}
-	return o.save(ctx, store, registry, inventory, views, found)
+	return o.save(ctx, store, seen, found)
 }
 
 // check completes the options from NemoClaw's variables, which keep their meaning: exactly "1" counts
@@ -157,51 +150,13 @@ func (o *backupAllOptions) check() error {
 	return o.capture.check()
 }
 
-// inventory takes the inventory: after the preflight, or from containers alone.
-func (o *backupAllOptions) inventory(ctx context.Context, registry sandbox.Registry, found *answer) (sandbox.Inventory, []view, error) {
-	a := o.app
+// survey takes the inventory: after the preflight, or from containers alone.
+func (o *backupAllOptions) survey(ctx context.Context, found *answer) (survey.Survey, error) {
+	recorded := o.app.recorded(o.store)
 	if o.offline {
-		inventory, err := sandbox.Take(ctx, a.containerSources(registry, a.engines(ctx), o.store))
-		return inventory, nil, err
+		return o.app.host().LookOffline(ctx, recorded)
 	}
-	if a.nothingRegistered(ctx, registry) {
-		return sandbox.Inventory{Empty: true}, nil, nil
-	}
-	action := preflight.BackingUp()
-	views := a.vet(ctx, action, a.bindings(registry))
-	found.preflight = &worst(views).report
-	if err := a.gate(views, action, true); err != nil {
-		return sandbox.Inventory{}, views, err
-	}
-	inventory, err := sandbox.Take(ctx, a.sources(registry, views, a.engines(ctx), o.store))
-	if err != nil {
-		report, err := a.reactive(ctx, err, views, action)
-		if report != nil {
-			found.preflight = report
-		}
-		return inventory, views, err
-	}
-	return inventory, views, nil
-}
-
-// nothingRegistered reports a registry that is there and empty on a host without labelled containers: no gateway is contacted.
-func (a *app) nothingRegistered(ctx context.Context, registry sandbox.Registry) bool {
-	if !registry.Present || registry.Recorded() {
-		return false
-	}
-	engines := a.engines(ctx)
-	if main, state := engines.Main(); main == nil && len(engines.All()) == 0 {
-		return state.State != drift.Unknown || noSocket(state.Host)
-	}
-	containers, err := engines.Sandboxes(ctx)
-	return err == nil && len(containers) == 0
-}
-
-// noSocket reports whether host is a socket that does not exist: an engine that is not there, wherever it was named, runs nothing.
-func noSocket(host string) bool {
-	path, unix := strings.CutPrefix(host, "unix://")
-	_, err := os.Stat(path)
-	return unix && errors.Is(err, fs.ErrNotExist)
+	return o.app.look(ctx, found, survey.Question{Action: preflight.BackingUp(), AllowUnverified: true, Recorded: recorded})
 }
 
 // unfinished looks for an upgrade that has a home half done, beside what restores have left.
@@ -217,23 +172,23 @@ func (a *app) unfinished(restoring func(sandbox.Sandbox) error) func(sandbox.San
 	}
 }
 
-func (o *backupAllOptions) save(ctx context.Context, store *store.Store, registry sandbox.Registry, inv sandbox.Inventory, views []view, found *answer) (*answer, error) {
-	a := o.app
+func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen survey.Survey, found *answer) (*answer, error) {
+	a, inv := o.app, seen.Inventory
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
 	defer progress.Close()
-	run := a.backupRun(store, a.engines(ctx), views, o.capture, progress)
+	run := a.backupRun(store, seen, o.capture, progress)
 	run.Jobs, run.Label, run.Only, run.Exclude = o.jobs, o.label, o.only, o.exclude
 	run.SkipUnreachable, run.DryRun, run.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
 	run.Reread, run.ReadBack = o.reread, o.verify
 	run.Unfinished = a.unfinished(run.Unfinished)
-	gateways := &driver.Gateways{Open: a.openAPI(views)}
+	gateways := &driver.Gateways{Open: a.host().Connect(seen.Gateways)}
 	defer func() { _ = gateways.Close() }() // nothing was written over them
 	if o.offline {
 		run.CLI = nil
 	} else {
 		run.Recipe = gateways.Told
 	}
-	chain, err := o.quiesce(ctx, run, inv, o.inside(ctx, views, gateways))
+	chain, err := o.quiesce(ctx, run, inv, o.inside(seen, gateways))
 	if err != nil {
 		return found, err
 	}
@@ -243,27 +198,23 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, registr
 	}
 	summary, err := run.All(ctx, inv)
 	progress.Close()
-	summary.LookedAt = a.engines(ctx).LookedAt()
+	summary.LookedAt = seen.Engines.LookedAt()
 	if summary.Sandboxes == nil {
 		summary.Sandboxes = []backup.Outcome{} // a list in JSON, also when it is empty
 	}
 	if !inv.Empty && ctx.Err() == nil && o.wholeRun(err) {
-		summary.GatewayState = o.saveGatewayStates(ctx, store, registry, views)
+		summary.GatewayState = o.saveGatewayStates(ctx, store, seen)
 	}
 	found.result = summary
 	found.text = func(a *app) { renderBackupAll(a, summary, inv.Empty, err) }
 	if err != nil {
-		report, err := a.reactive(ctx, err, views, preflight.BackingUp())
-		if report != nil {
-			found.preflight = report
-		}
-		return found, err
+		return found, a.mismatched(ctx, found, err, seen.Gateways, preflight.BackingUp())
 	}
 	err = o.outcome(summary)
 	if err == nil && inv.Partial != nil {
 		err = unseen(inv.Partial)
 	}
-	return found, o.causeOf(ctx, err, views)
+	return found, o.causeOf(ctx, err, seen.Gateways)
 }
 
 // unseen is the end of a run that saved all it saw, and could not see everything.

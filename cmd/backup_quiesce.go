@@ -10,6 +10,7 @@ import (
 	"sandkeeper/driver"
 	"sandkeeper/lifecycle"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 )
 
 // quiesce puts the extensions that have something to do around a backup into the run, after it has ended the backups that a killed run
@@ -60,10 +61,10 @@ func insideOf(inv sandbox.Inventory, look probes) lifecycle.Inside {
 }
 
 // inside looks into sandboxes for the run: through their gateways, or with --offline through the container engine alone.
-func (o *backupAllOptions) inside(ctx context.Context, views []view, gateways *driver.Gateways) probes {
-	look := probes{app: o.app, engines: o.app.engines(ctx), gateways: gateways}
+func (o *backupAllOptions) inside(seen survey.Survey, gateways *driver.Gateways) probes {
+	look := probes{app: o.app, engines: seen.Engines, gateways: gateways}
 	if !o.offline {
-		look.cli = o.app.openshellCLI(views)
+		look.cli = o.app.host().CLI(seen.Gateways)
 	}
 	return look
 }

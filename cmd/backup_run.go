@@ -12,11 +12,11 @@ import (
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
-	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/private"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 )
 
 // storeOptions say where backups lie.
@@ -58,17 +58,17 @@ func collectOften(s *ui.Streams) {
 }
 
 // backupRun is a backup run as every command makes it; callers add what is theirs.
-func (a *app) backupRun(store *store.Store, engines engine.Engines, views []view, o captureOptions, p *ui.Progress) *backup.Options {
-	main, _ := engines.Main()
+func (a *app) backupRun(store *store.Store, seen survey.Survey, o captureOptions, p *ui.Progress) *backup.Options {
+	main, _ := seen.Engines.Main()
 	run := &backup.Options{
-		Store: store, Engine: main, EngineOf: engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
+		Store: store, Engine: main, EngineOf: seen.Engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
 		Recipients: o.encryptTo, Env: a.Env,
-		Versions: versionsOf(views), Progress: func(e home.Event) { showProgress(p, e) },
+		Versions: versionsOf(seen.Gateways), Progress: func(e home.Event) { showProgress(p, e) },
 	}
 	if o.pauseLimit == 0 {
 		run.PauseLimit = -1
 	}
-	if cli := a.openshellCLI(views); cli != nil {
+	if cli := a.host().CLI(seen.Gateways); cli != nil {
 		run.CLI = cli
 	}
 	if a.Env.StateHome() != "" {
@@ -81,16 +81,16 @@ func (a *app) backupRun(store *store.Store, engines engine.Engines, views []view
 }
 
 // versionsOf gives the versions that the preflight saw on a sandbox's gateway, for its manifest.
-func versionsOf(views []view) func(sandbox.Sandbox) archive.Versions {
+func versionsOf(gateways survey.Gateways) func(sandbox.Sandbox) archive.Versions {
 	return func(sb sandbox.Sandbox) archive.Versions {
 		var v archive.Versions
 		if sb.Row != nil {
 			v.Agent = sb.Row.AgentVersion
 		}
-		if len(views) == 0 {
+		if len(gateways) == 0 {
 			return v
 		}
-		seen := viewOf(views, sb.Gateway).seen
+		seen := gateways.Named(sb.Gateway).Seen
 		v.CLI, v.Gateway = seen.CLI.Version.String(), seen.Evidence().Gateway().String()
 		return v
 	}

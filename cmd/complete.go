@@ -127,7 +127,7 @@ func (a *app) savedIDs(c *cobra.Command, name string) []cobra.Completion {
 // recordedSandboxes are those that the registry names, and those that have backups.
 func (a *app) recordedSandboxes(c *cobra.Command) []cobra.Completion {
 	names := a.savedSandboxes(c)
-	registry, _ := a.readRegistry()
+	registry, _ := a.host().Registry()
 	for _, row := range registry.Rows {
 		names = append(names, row.Name)
 	}
@@ -138,7 +138,7 @@ func (a *app) recordedSandboxes(c *cobra.Command) []cobra.Completion {
 // knownGateways are those that the openshell CLI has registered, and those that the registry's sandboxes are on.
 func (a *app) knownGateways() []cobra.Completion {
 	names := openshell.Registered(a.Env)
-	registry, _ := a.readRegistry()
+	registry, _ := a.host().Registry()
 	for _, row := range registry.Rows {
 		if row.Gateway != "" {
 			names = append(names, row.Gateway)

@@ -119,18 +119,18 @@ func tail(r io.Reader, limit int) ([]byte, error) {
 // askHost runs the preflight where the text speaks of versions, and records whether the host bears it out.
 func (o *diagnoseOptions) askHost(ctx context.Context, d *diagnosis) *preflight.Report {
 	a := o.app
-	registry, err := a.readRegistry()
+	registry, err := a.host().Registry()
 	if err != nil {
 		a.note("%v", err)
 	}
-	decisive := worst(a.vet(ctx, preflight.BackingUp(), a.bindings(registry)))
-	if decisive.seen.CLI.Path == "" {
+	decisive := a.host().Judge(ctx, preflight.BackingUp(), a.host().Bindings(registry)).Decisive()
+	if decisive.Seen.CLI.Path == "" {
 		return nil // no openshell here: the text is from elsewhere, and this host says nothing about it
 	}
-	d.Actions = onHost(d.Actions, decisive.seen)
-	report := decisive.report
+	d.Actions = onHost(d.Actions, decisive.Seen)
+	report := decisive.Report
 	if d.Class == diagnose.GatewayUnreachable || d.Class == diagnose.GatewayStartFailed {
-		d.atGateway(decisive.seen)
+		d.atGateway(decisive.Seen)
 		return &report
 	}
 	versions := d.Class == diagnose.SchemaMismatch || d.Class == diagnose.VersionSkew

@@ -10,16 +10,17 @@ import (
 	"sandkeeper/lifecycle"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 )
 
 // beginExtensions opens the chain for a command that creates or deletes sandboxes, and reconciles first, over every state that is kept:
 // what an earlier run left is finished, and what differs is told. It decides over nothing. nil when there are no extensions.
-func (a *app) beginExtensions(ctx context.Context, gateways *driver.Gateways, views []view) (*extensionChain, error) {
+func (a *app) beginExtensions(ctx context.Context, gateways *driver.Gateways, seen survey.Gateways) (*extensionChain, error) {
 	c, err := a.openExtensionChain()
 	if err != nil || c == nil {
 		return nil, err
 	}
-	reports, err := c.reconcile(ctx, a, gateways, views)
+	reports, err := c.reconcile(ctx, a, gateways, seen)
 	for _, r := range reports {
 		a.sayReconciled(r)
 	}
@@ -27,24 +28,24 @@ func (a *app) beginExtensions(ctx context.Context, gateways *driver.Gateways, vi
 }
 
 // reconcile finishes what an earlier run left of the extensions' work and asks each whether its sandboxes are as it left them: those of
-// the gateways in views, and those of any other that something is kept for. A gateway that cannot be asked is named; its sandboxes are
+// the gateways in seen, and those of any other that something is kept for. A gateway that cannot be asked is named; its sandboxes are
 // then of unknown presence, never missing.
-func (c *extensionChain) reconcile(ctx context.Context, a *app, gateways *driver.Gateways, views []view) ([]lifecycle.ReconcileReport, error) {
-	others, err := c.others(ctx, a, views)
+func (c *extensionChain) reconcile(ctx context.Context, a *app, gateways *driver.Gateways, seen survey.Gateways) ([]lifecycle.ReconcileReport, error) {
+	others, err := c.others(ctx, a, seen)
 	if err != nil {
 		return nil, err
 	}
-	more := &driver.Gateways{Open: a.openAPI(others)}
+	more := &driver.Gateways{Open: a.host().Connect(others)}
 	drivers := map[string]lifecycle.Driver{}
-	a.addDrivers(ctx, drivers, gateways, views)
+	a.addDrivers(ctx, drivers, gateways, seen)
 	a.addDrivers(ctx, drivers, more, others)
 	reports, err := c.Reconcile(ctx, drivers)
 	return reports, joined(err, more.Close())
 }
 
-func (a *app) addDrivers(ctx context.Context, drivers map[string]lifecycle.Driver, gateways *driver.Gateways, views []view) {
-	for _, v := range views {
-		name := v.seen.Target.Name
+func (a *app) addDrivers(ctx context.Context, drivers map[string]lifecycle.Driver, gateways *driver.Gateways, seen survey.Gateways) {
+	for _, g := range seen {
+		name := g.Seen.Target.Name
 		driver, err := gateways.Lister(ctx, name)
 		if err != nil {
 			a.warn("extensions cannot ask gateway %q: %v", name, err)
@@ -54,9 +55,9 @@ func (a *app) addDrivers(ctx context.Context, drivers map[string]lifecycle.Drive
 	}
 }
 
-// others are the gateways that something is kept for and that views do not show. Only those are asked whose preflight passes: what
+// others are the gateways that something is kept for and that seen does not show. Only those are asked whose preflight passes: what
 // another one lists proves nothing. With -g there are none.
-func (c *extensionChain) others(ctx context.Context, a *app, views []view) (passed []view, err error) {
+func (c *extensionChain) others(ctx context.Context, a *app, seen survey.Gateways) (passed survey.Gateways, err error) {
 	tracked, err := c.store.Tracked()
 	if err != nil || a.global.gateway != "" {
 		return nil, err
@@ -64,20 +65,20 @@ func (c *extensionChain) others(ctx context.Context, a *app, views []view) (pass
 	var bindings []sandbox.Binding
 	for _, t := range tracked {
 		binding := sandbox.Binding{Gateway: t.Gateway}
-		seen := slices.ContainsFunc(views, func(v view) bool { return v.seen.Target.Name == t.Gateway })
-		if t.Gateway != "" && !seen && !slices.Contains(bindings, binding) {
+		shown := slices.ContainsFunc(seen, func(g survey.Gateway) bool { return g.Seen.Target.Name == t.Gateway })
+		if t.Gateway != "" && !shown && !slices.Contains(bindings, binding) {
 			bindings = append(bindings, binding)
 		}
 	}
 	if len(bindings) == 0 {
 		return nil, nil
 	}
-	for _, v := range a.vet(ctx, preflight.Checking(), bindings) {
-		if v.report.Verdict == drift.Pass {
-			passed = append(passed, v)
+	for _, g := range a.host().Judge(ctx, preflight.Checking(), bindings) {
+		if g.Report.Verdict == drift.Pass {
+			passed = append(passed, g)
 			continue
 		}
-		a.warn("extensions do not ask gateway %q: its preflight does not pass; see `sandkeeper preflight -g %[1]s`", v.binding.Gateway)
+		a.warn("extensions do not ask gateway %q: its preflight does not pass; see `sandkeeper preflight -g %[1]s`", g.Binding.Gateway)
 	}
 	return passed, nil
 }

@@ -49,18 +49,18 @@ func runExtensionsReconcile(ctx context.Context, o *extensionsReconcileOptions) 
 
 func (o *extensionsReconcileOptions) reconcile(ctx context.Context, chain *extensionChain) (*answer, error) {
 	a := o.app
-	registry, err := a.readRegistry()
+	registry, err := a.host().Registry()
 	if err != nil {
 		return nil, err
 	}
 	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper extensions reconcile"}
-	views := a.vet(ctx, action, a.bindings(registry))
-	found := &answer{preflight: &worst(views).report}
-	if err := a.gate(views, action, false); err != nil {
+	seen := a.host().Judge(ctx, action, a.host().Bindings(registry))
+	found := &answer{preflight: &seen.Decisive().Report}
+	if err := a.gate(seen, action, false); err != nil {
 		return found, err
 	}
-	gateways := &driver.Gateways{Open: a.openAPI(views)}
-	reports, err := chain.reconcile(ctx, a, gateways, views)
+	gateways := &driver.Gateways{Open: a.host().Connect(seen)}
+	reports, err := chain.reconcile(ctx, a, gateways, seen)
 	found.result = reconciled(reports)
 	found.text = func(a *app) { renderReconciled(a, reports) }
 	return found, joined(joined(err, gateways.Close()), reconcileFailure(reports))

@@ -15,6 +15,7 @@ import (
 	"sandkeeper/internal/journal"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 )
 
 // Kinds of failures that several commands have (docs/design.md 4.2).
@@ -134,6 +135,15 @@ const installHint = "install openshell where this user may execute it, or set NE
 const offlineHint = "`sandkeeper backup-all --offline` saves labelled sandboxes without the gateway"
 
 func inventoryFailure(err error) *Failure {
+	if port, ok := errors.AsType[*survey.PortError](err); ok {
+		return usage("give a port from 1024 to 65535, or unset it", "%w", port)
+	}
+	if unheard, ok := errors.AsType[*survey.NeverHeardOfError](err); ok {
+		return notRegistered(unheard.Gateway)
+	}
+	if silent, ok := errors.AsType[*survey.SilentCLIError](err); ok {
+		return silentFailure(silent)
+	}
 	if broken, ok := errors.AsType[*sandbox.RegistryError](err); ok {
 		return &Failure{Code: ExitRefused, Kind: "registry_invalid", Err: err, Hint: broken.Hint()}
 	}
@@ -150,6 +160,15 @@ func inventoryFailure(err error) *Failure {
 		return &Failure{Code: ExitNotFound, Kind: "not_found", Err: unknown, Hint: "sandkeeper backup-all --dry-run shows the inventory"}
 	}
 	return nil
+}
+
+// silentFailure is for sandboxes that were not asked for, because no command line could be run.
+func silentFailure(silent *survey.SilentCLIError) *Failure {
+	f := &Failure{Code: ExitUnreachable, Kind: kindUnreachable, Err: silent, Hint: offlineHint}
+	if silent.Missing {
+		f.Hint = installHint
+	}
+	return f
 }
 
 func backupFailure(err error) *Failure {

@@ -12,28 +12,29 @@ import (
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/size"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 )
 
 // saveGatewayStates saves the state of every gateway of the run. It reads files only, so it is done under --offline as well, and
 // what goes wrong is a warning: it never makes the run of the sandboxes fail.
-func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Store, registry sandbox.Registry, views []view) *gatewaystate.States {
+func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Store, seen survey.Survey) *gatewaystate.States {
 	if o.noGatewayState || o.dryRun {
 		return nil
 	}
 	a := o.app
 	var states []gatewaystate.State
 	var names []string
-	for _, binding := range a.bindings(registry) {
-		options := a.gatewayOptions(binding)
+	for _, binding := range a.host().Bindings(seen.Registry) {
+		options := a.host().Options(binding)
 		target := gateway.ChooseTarget(ctx, options)
 		if target.Err != nil || target.Remote || slices.Contains(names, target.Name) {
 			continue
 		}
 		names = append(names, target.Name)
 		state := gatewaystate.Save(ctx, gatewaystate.Saving{
-			Store: st, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(ctx, options, target), Label: o.label, Extra: a.providerProfiles(ctx, views, target.Name),
+			Store: st, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(ctx, options, target), Label: o.label, Extra: a.providerProfiles(ctx, seen.Gateways, target.Name),
 			Recipients: o.capture.encryptTo, Plain: o.capture.allowPlaintext, Skipped: o.skip.codes,
-			Versions: versionsOf(views)(sandbox.Sandbox{Gateway: target.Name}), Launch: launchOf(ctx, options, target),
+			Versions: versionsOf(seen.Gateways)(sandbox.Sandbox{Gateway: target.Name}), Launch: launchOf(ctx, options, target),
 		})
 		if state.Status == string(store.Failed) {
 			a.warn("the state of gateway %q is not saved: %s", target.Name, state.Reason)
@@ -47,9 +48,9 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Stor
 }
 
 // providerProfiles are the profiles that the CLI can export; none where no gateway may be asked.
-func (a *app) providerProfiles(ctx context.Context, views []view, name string) map[string][]byte {
+func (a *app) providerProfiles(ctx context.Context, gateways survey.Gateways, name string) map[string][]byte {
 	files := map[string][]byte{}
-	cli := a.openshellCLI(views)
+	cli := a.host().CLI(gateways)
 	if cli == nil {
 		return files
 	}
@@ -95,7 +96,7 @@ func (o *restoreOptions) restoreGatewayState(ctx context.Context) (*answer, erro
 	if err != nil {
 		return nil, gatewayStateMissing(o.gatewayState, err)
 	}
-	options := a.gatewayOptions(sandbox.Binding{})
+	options := a.host().Options(sandbox.Binding{})
 	options.Gateway = o.gatewayState
 	target := gateway.ChooseTarget(ctx, options)
 	request := gatewaystate.Restoring{

@@ -15,6 +15,7 @@ import (
 	"sandkeeper/openshell"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 )
 
 type gatewayStatusOptions struct{ app *app }
@@ -71,21 +72,21 @@ type databaseStatus struct {
 
 func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, error) {
 	a := o.app
-	registry, err := a.readRegistry()
+	registry, err := a.host().Registry()
 	if err != nil {
 		a.warn("%v", err)
 	}
-	decisive := worst(a.vet(ctx, preflight.BackingUp(), a.bindings(registry)))
-	seen := decisive.seen
+	decisive := a.host().Judge(ctx, preflight.BackingUp(), a.host().Bindings(registry)).Decisive()
+	seen := decisive.Seen
 	if seen.Target.Err != nil {
 		return nil, usage("give the gateway's name as openshell gateway list shows it", "%w", seen.Target.Err)
 	}
 	status := gatewayStatus{
 		Gateway: seen.Target.Name, Endpoint: seen.Target.Endpoint, Source: seen.Target.Source, PID: seen.Process.PID,
-		Answered: seen.Served.Answered, Status: seen.Served.Status, Evidence: evidenceOf(seen), Marker: &decisive.report.Marker,
+		Answered: seen.Served.Answered, Status: seen.Served.Status, Evidence: evidenceOf(seen), Marker: &decisive.Report.Marker,
 	}
 	a.lookDeeper(ctx, &status, decisive, registry)
-	found := &answer{preflight: &decisive.report, result: status, text: func(a *app) { renderGatewayStatus(a, status, seen.Marker) }}
+	found := &answer{preflight: &decisive.Report, result: status, text: func(a *app) { renderGatewayStatus(a, status, seen.Marker) }}
 	if !status.Answered {
 		return found, unanswered(seen)
 	}
@@ -94,8 +95,8 @@ func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, er
 
 // unanswered says of a gateway that did not answer why, in the kinds that a listing has: one that the CLI does not know may run.
 func unanswered(seen gateway.Observation) *Failure {
-	if neverHeardOf(seen) {
-		return notRegistered(seen)
+	if g := (survey.Gateway{Seen: seen}); g.NeverHeardOf() {
+		return notRegistered(g)
 	}
 	f := &Failure{
 		Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("gateway %q did not answer: %s", seen.Target.Name, seen.Served.Why),
@@ -123,14 +124,13 @@ func unanswered(seen gateway.Observation) *Failure {
 const supervisorsLimit = 10 * time.Second
 
 // lookDeeper adds what the observation does not see: the database, and the supervisors inside the sandboxes.
-func (a *app) lookDeeper(ctx context.Context, s *gatewayStatus, v *view, registry sandbox.Registry) {
+func (a *app) lookDeeper(ctx context.Context, s *gatewayStatus, g *survey.Gateway, registry sandbox.Registry) {
 	ctx, cancel := context.WithTimeout(ctx, supervisorsLimit)
 	defer cancel()
-	facts := hostFacts{seen: v.seen, registry: registry}
-	facts.engines = a.engines(ctx)
+	facts := hostFacts{seen: g.Seen, registry: registry, engines: a.host().Engines(ctx)}
 	in := a.hostInput(facts)
 	s.Supervisors = in.Supervisors(ctx)
-	if created := v.seen.Marker.CreatedAt; !created.IsZero() {
+	if created := g.Seen.Marker.CreatedAt; !created.IsZero() {
 		s.MarkerAgeS = int64(time.Since(created).Seconds())
 	}
 	d := in.Database(ctx)

@@ -53,15 +53,15 @@ func runGatewayWait(ctx context.Context, o *gatewayWaitOptions) (*answer, error)
 	if o.timeout <= 0 || o.settle < 0 || o.settle >= o.timeout {
 		return nil, usage("give, for instance, --timeout 2m --settle 3s", "--timeout must be positive, and --settle shorter than it")
 	}
-	registry, err := a.readRegistry()
+	registry, err := a.host().Registry()
 	if err != nil {
 		a.warn("%v", err) // a gateway can be waited for without a registry
 	}
-	bindings := a.bindings(registry)
+	bindings := a.host().Bindings(registry)
 	if len(bindings) > 1 {
 		return nil, usage("name one with -g", "the registry's sandboxes are on %d gateways: %s", len(bindings), bindingNames(bindings))
 	}
-	r := gateway.Wait(ctx, gateway.Waiting{Options: a.gatewayOptions(bindings[0]), Timeout: o.timeout, Settle: o.settle})
+	r := gateway.Wait(ctx, gateway.Waiting{Options: a.host().Options(bindings[0]), Timeout: o.timeout, Settle: o.settle})
 	if r.Err != nil {
 		return nil, usage("give the gateway's name as openshell gateway list shows it", "%w", r.Err)
 	}

@@ -10,6 +10,7 @@ import (
 	"sandkeeper/gateway"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 )
 
 // hostFacts are what the host's checks are made of.
@@ -22,13 +23,13 @@ type hostFacts struct {
 	engines  engine.Engines
 }
 
-// hostFactsOf gathers them for one view. A store that cannot be named is a finding, not an error.
-func (a *app) hostFactsOf(ctx context.Context, v *view, registry sandbox.Registry, o storeOptions) hostFacts {
-	f := hostFacts{seen: v.seen, registry: registry}
+// hostFactsOf gathers them for one gateway. A store that cannot be named is a finding, not an error.
+func (a *app) hostFactsOf(ctx context.Context, g *survey.Gateway, registry sandbox.Registry, o storeOptions) hostFacts {
+	f := hostFacts{seen: g.Seen, registry: registry}
 	if f.root, f.rootErr = a.backupRoot(o.dir); f.rootErr == nil {
 		f.store, f.rootErr = a.openStore(o)
 	}
-	f.engines = a.engines(ctx)
+	f.engines = a.host().Engines(ctx)
 	return f
 }
 
@@ -37,7 +38,7 @@ func (a *app) hostInput(f hostFacts) preflight.HostInput {
 	in := preflight.HostInput{
 		Seen: f.seen, Names: sandboxNames(f.registry, f.seen.Containers), Root: f.root, RootErr: f.rootErr, UID: a.UID,
 		Database: func(ctx context.Context) gateway.Database {
-			return gateway.ReadDatabase(ctx, a.gatewayOptions(sandbox.Binding{}), f.seen.Target)
+			return gateway.ReadDatabase(ctx, a.host().Options(sandbox.Binding{}), f.seen.Target)
 		},
 	}
 	if len(f.engines.All()) > 0 {
@@ -113,14 +114,14 @@ func (o *backupAllOptions) chosen(names []string) []string {
 }
 
 // checkHost runs the host's checks before anything is paused.
-func (o *backupAllOptions) checkHost(ctx context.Context, store *store.Store, registry sandbox.Registry, views []view, found *answer) error {
+func (o *backupAllOptions) checkHost(ctx context.Context, store *store.Store, seen survey.Survey, found *answer) error {
 	f := hostRun{
-		facts: hostFacts{registry: registry, root: store.Root(), store: store, engines: o.app.engines(ctx)}, chosen: o.chosen, report: &preflight.Report{}, skip: o.skip,
-		noGateway: len(views) == 0, harmless: o.dryRun,
+		facts: hostFacts{registry: seen.Registry, root: store.Root(), store: store, engines: seen.Engines}, chosen: o.chosen, report: &preflight.Report{}, skip: o.skip,
+		noGateway: len(seen.Gateways) == 0, harmless: o.dryRun,
 		hint: "nothing was paused or written; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
 	}
-	if len(views) > 0 {
-		f.facts.seen, f.report = worst(views).seen, found.preflight
+	if len(seen.Gateways) > 0 {
+		f.facts.seen, f.report = seen.Gateways.Decisive().Seen, found.preflight
 	} else {
 		_, f.facts.seen.Engine = f.facts.engines.Main()
 		f.facts.seen.Containers, _ = f.facts.engines.Sandboxes(ctx) // the inventory has said what cannot be listed
@@ -130,14 +131,14 @@ func (o *backupAllOptions) checkHost(ctx context.Context, store *store.Store, re
 
 // causeOf names in err the check of the gateway that failed, as the likely cause: a gateway that cannot start on its database, or whose
 // port another program holds, gives errors that do not say so.
-func (o *backupAllOptions) causeOf(ctx context.Context, err error, views []view) error {
-	if err == nil || len(views) == 0 || failureOf(err).Said {
+func (o *backupAllOptions) causeOf(ctx context.Context, err error, gateways survey.Gateways) error {
+	if err == nil || len(gateways) == 0 || failureOf(err).Said {
 		return err
 	}
 	var checks []preflight.Result
-	for _, v := range views {
-		in := o.app.hostInput(hostFacts{seen: v.seen})
-		all := append(preflight.Checks(v.seen), preflight.HostChecks(in)...)
+	for _, g := range gateways {
+		in := o.app.hostInput(hostFacts{seen: g.Seen})
+		all := append(preflight.Checks(g.Seen), preflight.HostChecks(in)...)
 		checks = append(checks, preflight.RunChecks(ctx, slices.DeleteFunc(all, func(c preflight.Check) bool {
 			return c.Code != preflight.CodeDatabase && c.Code != gateway.ProbePort
 		}), nil)...)

@@ -43,20 +43,16 @@ func howItEnded(e journal.ExecRestore) string {
 
 // finishExecRestore judges the gateway first, as before anything else that goes through one.
 func (a *app) finishExecRestore(ctx context.Context, record *journal.Record[journal.ExecRestore]) error {
-	one := *a // as if with -g
-	one.global.gateway = record.Value.Gateway
-	registry, err := one.readRegistry()
+	host := a.host().On(record.Value.Gateway)
+	registry, err := host.Registry()
 	if err != nil {
 		return err
 	}
-	views := one.vet(ctx, preflight.Checking(), one.bindings(registry))
-	switch decisive := worst(views); {
-	case decisive.seen.Target.Err != nil:
-		return decisive.seen.Target.Err
-	case decisive.report.Refused():
-		return fmt.Errorf("gateway %q is refused by the preflight", one.global.gateway)
+	gateways := host.Judge(ctx, preflight.Checking(), host.Bindings(registry))
+	if err := gateways.Gate(preflight.Checking(), true); err != nil {
+		return err
 	}
-	cli := one.openshellCLI(views)
+	cli := host.CLI(gateways)
 	if cli == nil {
 		return errors.New("there is no openshell command")
 	}

@@ -32,7 +32,7 @@ func (a *app) takeBackGatewayStates(ctx context.Context, dir string) {
 
 // stopped says why the gateway of that name may be running.
 func (a *app) stopped(ctx context.Context, name string) error {
-	options := a.gatewayOptions(sandbox.Binding{})
+	options := a.host().Options(sandbox.Binding{})
 	options.Gateway = name
 	return gateway.CheckStopped(ctx, options, gateway.ChooseTarget(ctx, options))
 }

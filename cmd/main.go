@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"sandkeeper/backup/store"
+	"sandkeeper/survey"
 
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
@@ -42,7 +43,6 @@ func endings() []os.Signal {
 }
 
 func run(ctx context.Context, args []string, a *app) ExitCode {
-	a.opened = &opened{}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(a.In)
@@ -76,7 +76,7 @@ type app struct {
 
 	started bool
 	answer  *answer
-	opened  *opened // the container engines of this host; nil is what a test leaves out
+	looking *survey.Host // how this command looks at its host; nil until it does
 }
 
 // answer is what a command has found out, before it is text or JSON.

@@ -12,70 +12,86 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/drift"
 	"sandkeeper/driver"
-	"sandkeeper/engine"
 	"sandkeeper/gateway"
 	"sandkeeper/internal/homefile"
 	"sandkeeper/migrate"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 )
 
 // migrating is a host as a migration sees it: one gateway, and the sandboxes that are or may be its own.
 type migrating struct {
 	app      *app
-	registry sandbox.Registry
-	views    []view // one
-	view     *view
-	engines  engine.Engines
+	seen     survey.Survey // of one gateway
 	store    *store.Store
 	gateways *driver.Gateways
-
-	inventory sandbox.Inventory
-	unseen    []string // what could not be looked at
+	unseen   []string // what could not be looked at
 }
 
 // migrating looks at the host. A gateway that does not answer, or is not to be trusted, is no error: the containers are there all the same.
 func (a *app) migrating(ctx context.Context, o storeOptions) (*migrating, error) {
-	registry, err := a.readRegistry()
-	if err != nil {
+	if err := a.oneGateway(); err != nil {
 		return nil, err
 	}
-	bindings := a.bindings(registry)
-	if len(bindings) > 1 {
-		var names []string
-		for _, b := range bindings {
-			names = append(names, b.Gateway)
-		}
-		return nil, usage("give one with -g NAME", "sandboxes of several gateways are registered here (%s), and one is migrated at a time", strings.Join(names, ", "))
-	}
-	h := &migrating{app: a, registry: registry, engines: a.engines(ctx)}
+	h := &migrating{app: a}
+	var err error
 	if h.store, err = a.openStore(o); err != nil {
 		return nil, err
 	}
-	h.views = a.vet(ctx, preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper migrate export"}, bindings)
-	h.view = &h.views[0]
-	if h.view.seen.Target.Err != nil {
-		return nil, usage("give the gateway's name as openshell gateway list shows it", "%w", h.view.seen.Target.Err)
+	return h, h.look(ctx, o)
+}
+
+// oneGateway refuses where it is not said which of several gateways is meant.
+func (a *app) oneGateway() error {
+	registry, err := a.host().Registry()
+	if err != nil {
+		return err
 	}
-	h.gateways = &driver.Gateways{Open: a.openAPI(h.views)}
-	return h, h.take(ctx, o)
+	bindings := a.host().Bindings(registry)
+	if len(bindings) < 2 {
+		return nil
+	}
+	var names []string
+	for _, b := range bindings {
+		names = append(names, b.Gateway)
+	}
+	return usage("give one with -g NAME", "sandboxes of several gateways are registered here (%s), and one is migrated at a time", strings.Join(names, ", "))
 }
 
 func (h *migrating) close() { _ = h.gateways.Close() } // nothing was written over them
 
-// name is the gateway's.
-func (h *migrating) name() string { return h.view.seen.Target.Name }
+// gateway is the one that is migrated.
+func (h *migrating) gateway() *survey.Gateway { return h.seen.Gateways.Decisive() }
 
-// take takes the inventory: from the gateway and the containers, or from the containers alone where the gateway cannot be asked.
-func (h *migrating) take(ctx context.Context, o storeOptions) error {
-	a := h.app
+// name is the gateway's.
+func (h *migrating) name() string { return h.gateway().Seen.Target.Name }
+
+// look takes the inventory: from the gateway and the containers, or from the containers alone where the gateway cannot be asked or must
+// not be trusted.
+func (h *migrating) look(ctx context.Context, o storeOptions) error {
+	host, recorded := h.app.host(), h.app.recorded(o)
+	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper migrate export"}
 	var err error
-	h.inventory, err = sandbox.Take(ctx, a.sources(h.registry, h.views, h.engines, o))
+	h.seen, err = host.Look(ctx, survey.Question{Action: action, AllowUnverified: true, Recorded: recorded})
+	if len(h.seen.Gateways) == 0 && err == nil { // nothing is registered, and still there is a gateway to plan for
+		h.seen.Gateways = host.Judge(ctx, action, host.Bindings(h.seen.Registry))
+		err = h.seen.Gateways.Gate(action, true)
+	}
+	h.gateways = &driver.Gateways{Open: host.Connect(h.seen.Gateways)}
+	if _, unknown := errors.AsType[*survey.TargetError](err); unknown || len(h.seen.Gateways) == 0 {
+		return h.app.untrusted(err)
+	}
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	h.unseen = append(h.unseen, fmt.Sprintf("gateway %q did not list its sandboxes, so only those in containers of this host are here: %v", h.name(), err))
-	h.inventory, err = sandbox.Take(ctx, a.containerSources(h.registry, h.engines, o))
+	return h.lookOffline(ctx, recorded)
+}
+
+func (h *migrating) lookOffline(ctx context.Context, recorded func(name, id string) string) error {
+	offline, err := h.app.host().LookOffline(ctx, recorded)
+	h.seen.Engines, h.seen.Inventory = offline.Engines, offline.Inventory
 	if errors.Is(err, sandbox.ErrNoInventory) {
 		h.unseen = append(h.unseen, err.Error())
 		return nil
@@ -85,26 +101,26 @@ func (h *migrating) take(ctx context.Context, o storeOptions) error {
 
 // sandboxes are those of the gateway, and those of which nothing says whose they are.
 func (h *migrating) sandboxes() []sandbox.Sandbox {
-	return slices.DeleteFunc(slices.Clone(h.inventory.Sandboxes), func(sb sandbox.Sandbox) bool {
+	return slices.DeleteFunc(slices.Clone(h.seen.Inventory.Sandboxes), func(sb sandbox.Sandbox) bool {
 		return sb.Standing == sandbox.Orphaned || sb.Gateway != "" && sb.Gateway != h.name()
 	})
 }
 
 // facts are all that a plan is made of.
 func (h *migrating) facts(ctx context.Context) migrate.Facts {
-	a, seen := h.app, h.view.seen
+	a, seen := h.app, h.gateway().Seen
 	f := migrate.Facts{Gateway: h.name(), Running: seen.Evidence().Gateway()}
 	if !f.Running.Known() {
 		f.Running = seen.File.Version
 	}
-	database := gateway.ReadDatabase(ctx, a.gatewayOptions(h.view.binding), seen.Target)
+	database := gateway.ReadDatabase(ctx, a.host().Options(h.gateway().Binding), seen.Target)
 	f.Generation = database.Generation()
 	if database.State != drift.Absent {
 		f.Database = database.Path
 	}
 	f.Config = h.config(ctx)
 	for _, sb := range h.sandboxes() {
-		f.Sandboxes = append(f.Sandboxes, h.look(ctx, sb))
+		f.Sandboxes = append(f.Sandboxes, h.lookInto(ctx, sb))
 	}
 	f.Providers = h.providers(ctx)
 	set, err := migrate.ReadSet(h.store.Root(), h.name())
@@ -112,9 +128,9 @@ func (h *migrating) facts(ctx context.Context) migrate.Facts {
 		h.unseen = append(h.unseen, err.Error())
 	}
 	f.Set = set
-	f.Unseen = append(h.unseen, h.inventory.Warnings...)
-	if h.inventory.Partial != nil {
-		f.Unseen = append(f.Unseen, h.inventory.Partial.Error())
+	f.Unseen = append(h.unseen, h.seen.Inventory.Warnings...)
+	if h.seen.Inventory.Partial != nil {
+		f.Unseen = append(f.Unseen, h.seen.Inventory.Partial.Error())
 	}
 	return f
 }
@@ -124,7 +140,7 @@ const tomlLimit = 1 << 20
 
 func (h *migrating) config(ctx context.Context) migrate.Config {
 	a := h.app
-	c := migrate.Config{Path: gateway.ConfigFile(ctx, a.gatewayOptions(h.view.binding), h.view.seen.Target)}
+	c := migrate.Config{Path: gateway.ConfigFile(ctx, a.host().Options(h.gateway().Binding), h.gateway().Seen.Target)}
 	if c.Path == "" {
 		return c
 	}
@@ -141,8 +157,8 @@ func (h *migrating) config(ctx context.Context) migrate.Config {
 // recipeWait is how long a gateway may take to tell one recipe.
 const recipeWait = 10 * time.Second
 
-// look looks at one sandbox: at what its gateway was told, and at what the engine knows.
-func (h *migrating) look(ctx context.Context, sb sandbox.Sandbox) migrate.Seen {
+// lookInto looks at one sandbox: at what its gateway was told, and at what the engine knows.
+func (h *migrating) lookInto(ctx context.Context, sb sandbox.Sandbox) migrate.Seen {
 	seen := migrate.Seen{Sandbox: sb}
 	told, cancel := context.WithTimeout(ctx, recipeWait)
 	defer cancel()
@@ -151,9 +167,9 @@ func (h *migrating) look(ctx context.Context, sb sandbox.Sandbox) migrate.Seen {
 	} else {
 		seen.Untold = err.Error()
 	}
-	on, _ := h.engines.Main()
+	on, _ := h.seen.Engines.Main()
 	if sb.Container != nil {
-		on = h.engines.Of(*sb.Container)
+		on = h.seen.Engines.Of(*sb.Container)
 	}
 	if on == nil {
 		return seen
@@ -178,7 +194,7 @@ func (h *migrating) asked(sb sandbox.Sandbox) sandbox.Sandbox {
 
 // providers are those of every workspace that a sandbox is in.
 func (h *migrating) providers(ctx context.Context) []migrate.Provider {
-	cli := h.app.openshellCLI(h.views)
+	cli := h.app.host().CLI(h.seen.Gateways)
 	if cli == nil {
 		return nil
 	}

@@ -51,7 +51,7 @@ func runMigratePlan(ctx context.Context, o *migratePlanOptions) (*answer, error)
 	if err := propose(facts.Config, plan.Host.Config); err != nil {
 		plan.Warnings = append(plan.Warnings, err.Error())
 	}
-	report := host.view.report
+	report := host.gateway().Report
 	return &answer{preflight: &report, result: plan, text: func(a *app) { renderPlan(a, plan) }}, ctx.Err()
 }
 

@@ -43,29 +43,29 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 		return nil, err
 	}
 	action := preflight.Trusting()
-	registry, registryErr := a.readRegistry()
+	registry, registryErr := a.host().Registry()
 	if registryErr != nil {
 		a.warn("%v", registryErr) // the checks below say it too; the gateway can be judged without a registry
 	}
-	views := a.vet(ctx, action, a.bindings(registry))
-	demotedEverywhere(views, o.skip)
-	decisive := mostUrgent(views)
-	if decisive.seen.Target.Err == nil {
+	gateways := a.host().Judge(ctx, action, a.host().Bindings(registry))
+	demotedEverywhere(gateways, o.skip)
+	decisive := mostUrgent(gateways)
+	if decisive.Seen.Target.Err == nil {
 		in := a.hostInput(a.hostFactsOf(ctx, decisive, registry, o.store))
-		if decisive.report.Refused() {
+		if decisive.Report.Refused() {
 			in.Supervisor, in.Need = nil, nil // a refusal does not wait for what looks into every sandbox
 		}
-		a.addHostChecks(ctx, &decisive.report, in, o.skip)
+		a.addHostChecks(ctx, &decisive.Report, in, o.skip)
 	}
-	found := &answer{preflight: &decisive.report}
+	found := &answer{preflight: &decisive.Report}
 	err := registryErr
-	switch blocked := a.readiness(views, decisive, action); {
-	case decisive.report.Refused():
-		err = a.refusal(decisive.report, action)
+	switch blocked := a.readiness(gateways, decisive, action); {
+	case decisive.Report.Refused():
+		err = a.refusal(decisive.Report, action)
 	case blocked != nil && (registryErr == nil || failureOf(blocked).Code == ExitRefused):
 		err = blocked
 	}
-	found.text = func(a *app) { renderReport(a, decisive.report, err) }
+	found.text = func(a *app) { renderReport(a, decisive.Report, err) }
 	return found, err
 }
 

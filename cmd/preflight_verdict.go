@@ -8,36 +8,30 @@ import (
 	"sandkeeper/drift"
 	"sandkeeper/gateway"
 	"sandkeeper/preflight"
+	"sandkeeper/survey"
 )
 
 // readiness is what keeps this host from being worked on now although nothing refuses: a check that failed, then a gateway that did not
 // answer, then versions that nothing confirms (docs/design.md 3.2). Nil when nothing does.
-func (a *app) readiness(views []view, v *view, action preflight.Action) error {
-	if f := failedChecks(v.report.Checks, gateway.ProbeCLI); f == nil && neverHeardOf(v.seen) {
-		return notRegistered(v.seen)
+func (a *app) readiness(gateways survey.Gateways, g *survey.Gateway, action preflight.Action) error {
+	if f := failedChecks(g.Report.Checks, gateway.ProbeCLI); f == nil && g.NeverHeardOf() {
+		return notRegistered(*g)
 	}
-	if f := failedChecks(v.report.Checks); f != nil {
+	if f := failedChecks(g.Report.Checks); f != nil {
 		return f
 	}
-	if asked := v.seen.Target.Err == nil && v.seen.CLI.Path != ""; asked && !v.seen.Served.Answered {
-		return unanswered(v.seen)
+	if asked := g.Seen.Target.Err == nil && g.Seen.CLI.Path != ""; asked && !g.Seen.Served.Answered {
+		return unanswered(g.Seen)
 	}
-	if v.report.Verdict == drift.Unverified {
-		return a.gate(views, action, false)
+	if g.Report.Verdict == drift.Unverified {
+		return a.gate(gateways, action, false)
 	}
 	return nil
 }
 
-// neverHeardOf reports a gateway that was asked for by a name that nothing on this host has: no registration, no state, nothing that
-// runs. Without a command line, that is what is wrong: there is nobody to ask whether the name was mistyped.
-func neverHeardOf(seen gateway.Observation) bool {
-	return seen.Target.Source == "-g" && seen.Target.Unknown && seen.CLI.Path == "" && !seen.Host.Managed &&
-		seen.Process.PID == 0 && !seen.Cluster.Active
-}
-
-func notRegistered(seen gateway.Observation) *Failure {
+func notRegistered(g survey.Gateway) *Failure {
 	return &Failure{
-		Code: ExitUnreachable, Kind: kindNotRegistered, Err: fmt.Errorf("no gateway %q is registered for this user, and %s", seen.Target.Name, seen.CLI.Why),
+		Code: ExitUnreachable, Kind: kindNotRegistered, Err: &survey.NeverHeardOfError{Gateway: g},
 		Hint: "give a name that is registered (folders of ~/.config/openshell/gateways), and " + installHint,
 	}
 }
@@ -82,29 +76,29 @@ func likelyCause(err error, checks []preflight.Result) error {
 	return &f
 }
 
-// mostUrgent is the view that preflight reports: one that refuses, else one with a failed check, else one whose gateway is silent or
+// mostUrgent is the gateway that preflight reports: one that refuses, else one with a failed check, else one whose gateway is silent or
 // whose versions nothing confirms, else the first.
-func mostUrgent(views []view) *view {
-	urgency := func(v view) int {
+func mostUrgent(gateways survey.Gateways) *survey.Gateway {
+	urgency := func(g survey.Gateway) int {
 		switch {
-		case v.report.Refused():
+		case g.Report.Refused():
 			return 0
-		case failedChecks(v.report.Checks) != nil:
+		case failedChecks(g.Report.Checks) != nil:
 			return 1
-		case !v.seen.Served.Answered:
+		case !g.Seen.Served.Answered:
 			return 2
-		case v.report.Verdict == drift.Unverified:
+		case g.Report.Verdict == drift.Unverified:
 			return 3
 		}
 		return 4
 	}
 	first := 0
-	for i := range views {
-		if urgency(views[i]) < urgency(views[first]) {
+	for i := range gateways {
+		if urgency(gateways[i]) < urgency(gateways[first]) {
 			first = i
 		}
 	}
-	return &views[first]
+	return &gateways[first]
 }
 
 // verdictLine is the last line of the table: pass stands there only where the host may be worked on.
@@ -118,9 +112,9 @@ func verdictLine(r preflight.Report, err error) string {
 	return fmt.Sprintf("verdict for gateway %q: not ready (%s); %s", r.Gateway, f.Kind, word)
 }
 
-// demotedEverywhere demotes the skipped checks of every view.
-func demotedEverywhere(views []view, skip skipOptions) {
-	for i := range views {
-		views[i].report.Checks = preflight.Demote(slices.Clone(views[i].report.Checks), skip.codes)
+// demotedEverywhere demotes the skipped checks of every gateway.
+func demotedEverywhere(gateways survey.Gateways, skip skipOptions) {
+	for i := range gateways {
+		gateways[i].Report.Checks = preflight.Demote(slices.Clone(gateways[i].Report.Checks), skip.codes)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 )
 
 type restoreOptions struct {
@@ -120,39 +121,26 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Req
 		name = o.to
 	}
 	request := restore.Request{Scope: restore.Scope(o.scope), DryRun: o.dryRun, Consent: o.yes, Stall: o.stall}
-	registry, err := a.readRegistry()
-	if err != nil {
-		return request, err
-	}
-	engines := a.engines(ctx)
-	request.Engine, _ = engines.Main()
-	inventory, err := sandbox.Take(ctx, a.containerSources(registry, engines, o.store))
+	seen, err := a.host().LookOffline(ctx, a.recorded(o.store))
 	if err == nil {
-		if sb, one := named(inventory, name); one && sb.Route == sandbox.ByContainer {
-			request.Target, request.Engine = sb, engines.Of(*sb.Container)
+		if sb, one := named(seen.Inventory, name); one && sb.Route == sandbox.ByContainer {
+			request.Target, request.Engine = sb, seen.Engines.Of(*sb.Container)
 			return request, nil
 		}
 	}
-	return o.targetByGateway(ctx, request, registry, name, found)
+	request.Engine, _ = a.host().Engines(ctx).Main()
+	return o.targetByGateway(ctx, request, name, found)
 }
 
-func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Request, registry sandbox.Registry, name string, found *answer) (restore.Request, error) {
+func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Request, name string, found *answer) (restore.Request, error) {
 	a := o.app
-	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + o.name}
-	views := a.vet(ctx, action, a.bindings(registry))
-	found.preflight = &worst(views).report
-	if err := a.gate(views, action, true); err != nil {
-		return request, err
-	}
-	inventory, err := sandbox.Take(ctx, a.sources(registry, views, a.engines(ctx), o.store))
+	seen, err := a.look(ctx, found, survey.Question{
+		Action: preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + o.name}, AllowUnverified: true, Recorded: a.recorded(o.store),
+	})
 	if err != nil {
-		report, err := a.reactive(ctx, err, views, action)
-		if report != nil {
-			found.preflight = report
-		}
 		return request, err
 	}
-	sb, one := named(inventory, name)
+	sb, one := named(seen.Inventory, name)
 	switch {
 	case !one:
 		return request, notFound("there is no sandbox %q to restore into; create it first, then run this again", name)
@@ -161,9 +149,9 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Re
 	}
 	request.Target = sb
 	if sb.Container != nil {
-		request.Engine = a.engines(ctx).Of(*sb.Container)
+		request.Engine = seen.Engines.Of(*sb.Container)
 	}
-	if cli := a.openshellCLI(views); cli != nil {
+	if cli := a.host().CLI(seen.Gateways); cli != nil {
 		request.CLI = cli
 	}
 	return request, nil

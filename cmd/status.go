@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"sandkeeper/internal/size"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 )
 
 type statusOptions struct {
@@ -85,47 +87,48 @@ func (o *statusOptions) question(st *store.Store, inventory sandbox.Inventory, u
 // inventory takes the inventory with as many witnesses as there are. What could not be looked at is unseen, and no error.
 func (o *statusOptions) inventory(ctx context.Context) (inv sandbox.Inventory, unseen, err error) {
 	a := o.app
-	registry, err := a.readRegistry()
-	if err != nil {
-		return inv, nil, err
-	}
-	if !o.offline && !a.nothingRegistered(ctx, registry) {
-		inv, unseen, err = o.askGateways(ctx, registry)
-		if err == nil {
-			return inv, unseen, nil
+	recorded := a.recorded(o.store)
+	if !o.offline {
+		inv, unseen, err = o.askGateways(ctx, recorded)
+		if err == nil || isRegistry(err) {
+			return inv, unseen, err
 		}
 		a.warn("gateways were passed over, the sandboxes are those of the registry and of the containers: %v", err)
 	}
-	offline, problem := sandbox.Take(ctx, a.containerSources(registry, a.engines(ctx), o.store))
-	for _, warning := range offline.Warnings {
+	offline, problem := a.host().LookOffline(ctx, recorded)
+	for _, warning := range offline.Inventory.Warnings {
 		a.warn("%s", warning)
 	}
 	switch {
+	case isRegistry(problem):
+		return inv, nil, problem
 	case problem != nil:
 		a.warn("%v", problem)
 		return sandbox.Inventory{}, problem, nil
 	case err != nil:
-		return offline, err, nil
+		return offline.Inventory, err, nil
 	}
-	return offline, offline.Partial, nil
+	return offline.Inventory, offline.Inventory.Partial, nil
+}
+
+// isRegistry reports an error of the registry: without it nobody can say which sandboxes there are.
+func isRegistry(err error) bool {
+	_, broken := errors.AsType[*sandbox.RegistryError](err)
+	_, port := errors.AsType[*survey.PortError](err)
+	return broken || port
 }
 
 // askGateways takes the inventory after the schema gate; whatever is in the way is the error.
-func (o *statusOptions) askGateways(ctx context.Context, registry sandbox.Registry) (inv sandbox.Inventory, unseen, err error) {
+func (o *statusOptions) askGateways(ctx context.Context, recorded func(name, id string) string) (inv sandbox.Inventory, unseen, err error) {
 	a := o.app
-	views := a.vet(ctx, preflight.Checking(), a.bindings(registry))
-	decisive := worst(views)
-	if err := decisive.seen.Target.Err; err != nil {
-		return inv, nil, err
+	seen, err := a.host().Look(ctx, survey.Question{Action: preflight.Checking(), AllowUnverified: true, Recorded: recorded})
+	if refused, ok := errors.AsType[*survey.RefusedError](err); ok {
+		return inv, nil, fmt.Errorf("gateway %q cannot be trusted now: sandkeeper preflight says why", refused.Report.Gateway)
 	}
-	if decisive.report.Refused() {
-		return inv, nil, fmt.Errorf("gateway %q cannot be trusted now: sandkeeper preflight says why", decisive.report.Gateway)
-	}
-	inv, err = sandbox.Take(ctx, a.sources(registry, views, a.engines(ctx), o.store))
-	for _, warning := range inv.Warnings {
+	for _, warning := range seen.Inventory.Warnings {
 		a.warn("%s", warning)
 	}
-	return inv, inv.Partial, err
+	return seen.Inventory, seen.Inventory.Partial, err
 }
 
 // verdict is what the report means for a monitor.

@@ -31,9 +31,9 @@ func (o *upgradeOptions) runMutating(ctx context.Context) (*answer, error) {
 }
 
 // rebuild plans, looks at the preconditions of everything, asks, and goes to work.
-func (o *upgradeOptions) rebuild(ctx context.Context, seen survey, found *answer) (answered *answer, err error) {
+func (o *upgradeOptions) rebuild(ctx context.Context, seen upgradeSurvey, found *answer) (answered *answer, err error) {
 	rebuilder := o.nemoclaw(ctx, seen)
-	targets, outcomes := upgrade.Plan(seen.summary.Sandboxes, seen.inventory.Sandboxes, rebuilder != nil)
+	targets, outcomes := upgrade.Plan(seen.summary.Sandboxes, seen.Inventory.Sandboxes, rebuilder != nil)
 	if len(targets) == 0 {
 		return o.answered(found, outcomes)
 	}

@@ -14,6 +14,7 @@ import (
 	"sandkeeper/engine"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 	"sandkeeper/upgrade"
 	"sandkeeper/upgrade/classify"
 )
@@ -128,13 +129,11 @@ func (o *upgradeOptions) runCheck(ctx context.Context) (*answer, error) {
 	}
 }
 
-// survey is what a run has seen of the host before it changes anything.
-type survey struct {
-	inventory sandbox.Inventory
-	views     []view
-	engines   engine.Engines
-	engine    *engine.Engine // that the sandboxes run on
-	summary   classify.Summary
+// upgradeSurvey is what a run has seen of the host before it changes anything.
+type upgradeSurvey struct {
+	survey.Survey
+	engine  *engine.Engine // that the sandboxes run on
+	summary classify.Summary
 }
 
 // engineOf is the engine that the sandboxes run on: that of the first which has a container.
@@ -149,46 +148,29 @@ func engineOf(engines engine.Engines, all []sandbox.Sandbox) *engine.Engine {
 }
 
 // classify takes the inventory after the preflight and compares every sandbox with what it should be.
-func (o *upgradeOptions) classify(ctx context.Context, found *answer, action preflight.Action, allowUnverified bool) (survey, error) {
+func (o *upgradeOptions) classify(ctx context.Context, found *answer, action preflight.Action, allowUnverified bool) (upgradeSurvey, error) {
 	a := o.app
-	none := survey{summary: classify.Summary{Sandboxes: []classify.Checked{}}}
-	registry, err := a.readRegistry()
-	if err != nil {
-		return none, err
+	s := upgradeSurvey{summary: classify.Summary{Sandboxes: []classify.Checked{}}}
+	var err error
+	s.Survey, err = a.look(ctx, found, survey.Question{Action: action, AllowUnverified: allowUnverified, Recorded: a.recorded(o.store), Judged: o.skipped})
+	if err != nil || len(s.Gateways) == 0 { // nothing is registered
+		return s, err
 	}
-	if a.nothingRegistered(ctx, registry) {
-		return none, nil
+	if s.Inventory.Sandboxes, err = onlyThese(s.Inventory.Sandboxes, o.only); err != nil {
+		return s, err
 	}
-	s := survey{views: a.vet(ctx, action, a.bindings(registry))}
-	found.preflight = &worst(s.views).report
-	o.skipped(found.preflight)
-	if err := a.gate(s.views, action, allowUnverified); err != nil {
-		return none, err
-	}
-	s.engines = a.engines(ctx)
-	s.inventory, err = sandbox.Take(ctx, a.sources(registry, s.views, s.engines, o.store))
-	if err != nil {
-		report, err := a.reactive(ctx, err, s.views, action)
-		if report != nil {
-			found.preflight = report
-		}
-		return none, err
-	}
-	if s.inventory.Sandboxes, err = onlyThese(s.inventory.Sandboxes, o.only); err != nil {
-		return none, err
-	}
-	s.engine = engineOf(s.engines, s.inventory.Sandboxes)
-	look := probes{app: a, cli: a.openshellCLI(s.views), engines: s.engines, gateways: &driver.Gateways{Open: a.openAPI(s.views)}}
-	s.summary, err = classify.Sandboxes(ctx, a.classifyInput(ctx, s.inventory, s.views, look))
+	s.engine = engineOf(s.Engines, s.Inventory.Sandboxes)
+	look := probes{app: a, cli: a.host().CLI(s.Gateways), engines: s.Engines, gateways: &driver.Gateways{Open: a.host().Connect(s.Gateways)}}
+	s.summary, err = classify.Sandboxes(ctx, a.classifyInput(ctx, s.Inventory, s.Gateways, look))
 	return s, errors.Join(err, look.gateways.Close())
 }
 
-func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, views []view, look probes) classify.Input {
+func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, gateways survey.Gateways, look probes) classify.Input {
 	in := classify.Input{Inventory: inventory, Gateways: map[string]drift.Version{}, Timeout: a.commandTimeout()}
-	for _, v := range views {
-		in.Gateways[v.seen.Target.Name] = v.seen.Evidence().Gateway()
+	for _, g := range gateways {
+		in.Gateways[g.Seen.Target.Name] = g.Seen.Evidence().Gateway()
 	}
-	nemoclaw := nemoclawPath(views)
+	nemoclaw := nemoclawPath(gateways)
 	in.Agents = classify.ReadAgents(a.Env, classify.AgentRoots(a.Env, nemoclaw), a.config.expectedAgents())
 	if nemoclaw != "" {
 		version, err := classify.NemoClawVersion(ctx, a.Env, a.UID, nemoclaw)
@@ -205,10 +187,10 @@ func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, vi
 }
 
 // nemoclawPath is the nemoclaw command of this host, or "".
-func nemoclawPath(views []view) string {
+func nemoclawPath(gateways survey.Gateways) string {
 	path := ""
-	for _, v := range views {
-		path = v.seen.Host.NemoClaw
+	for _, g := range gateways {
+		path = g.Seen.Host.NemoClaw
 	}
 	return path
 }

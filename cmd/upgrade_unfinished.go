@@ -8,6 +8,7 @@ import (
 
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 	"sandkeeper/upgrade"
 )
 
@@ -21,20 +22,20 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 	case len(left) == 0:
 		return found.nothingLeft(o.app.global.gateway), nil
 	}
-	registry, err := o.app.readRegistry()
+	host := o.app.host()
+	registry, err := host.Registry()
 	if err != nil {
 		return found, err
 	}
-	action, bindings := preflight.Upgrading(), o.app.bindingsOf(left, registry)
-	seen := survey{views: o.app.vet(ctx, action, bindings)}
-	found.preflight = &worst(seen.views).report
+	action := preflight.Upgrading()
+	seen := upgradeSurvey{Survey: survey.Survey{Registry: registry, Gateways: host.Judge(ctx, action, bindingsOf(left, host.Bindings(registry))), Engines: host.Engines(ctx)}}
+	o.skipped(seen.Gateways)
+	found.preflight = seen.Report()
 	found.preflight.DataChanged = true
-	o.skipped(found.preflight)
-	if err := o.app.gate(seen.views, action, o.allowUnverified); err != nil {
+	if err := o.app.gate(seen.Gateways, action, o.allowUnverified); err != nil {
 		return found, err
 	}
-	seen.engines = o.app.engines(ctx)
-	seen.engine, _ = seen.engines.Main()
+	seen.engine, _ = seen.Engines.Main()
 	u, err := o.upgrader(ctx, seen, o.nemoclaw(ctx, seen))
 	if err != nil {
 		return found, err
@@ -99,11 +100,11 @@ func (o *upgradeOptions) asked(entries []upgrade.Entry) []upgrade.Entry {
 }
 
 // bindingsOf are the gateways that unfinished upgrades are worked on through, whatever the registry has by now.
-func (a *app) bindingsOf(entries []upgrade.Entry, r sandbox.Registry) []sandbox.Binding {
+func bindingsOf(entries []upgrade.Entry, registered []sandbox.Binding) []sandbox.Binding {
 	var found []sandbox.Binding
 	for i := range entries {
 		binding := sandbox.Binding{Gateway: entries[i].Gateway}
-		for _, recorded := range a.bindings(r) {
+		for _, recorded := range registered {
 			if recorded.Gateway == binding.Gateway {
 				binding = recorded
 			}

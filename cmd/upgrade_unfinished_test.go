@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 	"sandkeeper/upgrade"
 )
 
@@ -38,7 +39,7 @@ func TestTheGatewaysOfWhatIsUnfinishedAreLookedAt(t *testing.T) {
 	r := sandbox.Registry{Rows: []sandbox.Row{{Name: "a", Gateway: "one", GatewayPort: 8081}, {Name: "b", Gateway: "two", GatewayPort: 8082}}}
 	left := []upgrade.Entry{{Name: "x", Gateway: "two"}, {Name: "y", Gateway: "gone"}, {Name: "z", Gateway: "two"}}
 	want := []sandbox.Binding{{Gateway: "two", Port: 8082}, {Gateway: "gone"}}
-	if diff := cmp.Diff(want, (&app{}).bindingsOf(left, r)); diff != "" {
+	if diff := cmp.Diff(want, bindingsOf(left, (&survey.Host{}).Bindings(r))); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/driver"
 	"sandkeeper/internal/ui"
-	"sandkeeper/openshell"
+	"sandkeeper/survey"
 	"sandkeeper/upgrade"
 )
 
@@ -30,7 +30,7 @@ func (u *upgrading) close() error {
 }
 
 // upgrader wires everything that an upgrade works with.
-func (o *upgradeOptions) upgrader(ctx context.Context, seen survey, rebuilder upgrade.Rebuilder) (u *upgrading, err error) {
+func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebuilder upgrade.Rebuilder) (u *upgrading, err error) {
 	a := o.app
 	if seen.engine == nil {
 		return nil, &Failure{Code: ExitRefused, Kind: "internal", Err: errors.New("there is no container engine to keep the old sandboxes in"), Hint: "start Docker, or set DOCKER_HOST"}
@@ -38,7 +38,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen survey, rebuilder up
 	if a.stateDir() == "" {
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the upgrade journal in")
 	}
-	u = &upgrading{gateways: &driver.Gateways{Open: a.openAPI(seen.views)}}
+	u = &upgrading{gateways: &driver.Gateways{Open: a.host().Connect(seen.Gateways)}}
 	if u.store, err = a.openStore(o.store); err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen survey, rebuilder up
 		Providers: u.gateways.MissingProviders, Room: seen.engine.RoomToCommit, Switch: u.gateways,
 		Settle: o.settleTime(), ReadyLimit: o.readyLimit, PullStall: o.capture.stallLimit, RunID: func() string { return newRunID(time.Now(), fourHex()) }, Progress: o.say,
 	}
-	if err := o.chain(ctx, u, seen.views); err != nil {
+	if err := o.chain(ctx, u, seen.Gateways); err != nil {
 		return nil, errors.Join(err, u.close())
 	}
 	return u, nil
@@ -87,21 +87,8 @@ func (o *upgradeOptions) say(name string, step upgrade.Step, detail string) {
 	fmt.Fprintln(o.app.progressStreams().Err, line)
 }
 
-// openAPI connects to gateways with the CLI's own configuration, knowing which version the preflight saw.
-func (a *app) openAPI(views []view) func(context.Context, string) (*openshell.API, error) {
-	return func(ctx context.Context, gateway string) (*openshell.API, error) {
-		served := ""
-		for _, v := range views {
-			if v.seen.Target.Name == gateway {
-				served = v.seen.Served.Version.String()
-			}
-		}
-		return openshell.Connect(ctx, a.Env, gateway, served)
-	}
-}
-
 // content is where homes are saved: the same run that backup-all makes, without pauses of its own, for the sandboxes are stopped.
-func (o *upgradeOptions) content(u *upgrading, seen survey) (*upgrade.Backups, error) {
+func (o *upgradeOptions) content(u *upgrading, seen upgradeSurvey) (*upgrade.Backups, error) {
 	a := o.app
 	identities, err := readIdentities(o.identity)
 	if err != nil {
@@ -111,21 +98,21 @@ func (o *upgradeOptions) content(u *upgrading, seen survey) (*upgrade.Backups, e
 		Store: u.store, Engine: seen.engine, Identities: identities, Stall: o.capture.stallLimit,
 		Restoring: filepath.Join(a.stateDir(), "upgrade-restoring"),
 		Run: func() *backup.Options {
-			run := a.backupRun(u.store, seen.engines, seen.views, o.capture, nil)
+			run := a.backupRun(u.store, seen.Survey, o.capture, nil)
 			run.Label, run.Progress = "before an upgrade", nil // the stage lines are the progress
 			run.Recipe, run.SkippedChecks = u.gateways.Told, o.skip.codes
 			return run
 		},
 	}
-	if cli := a.openshellCLI(seen.views); cli != nil {
+	if cli := a.host().CLI(seen.Gateways); cli != nil {
 		content.CLI = cli
 	}
 	return content, nil
 }
 
 // nemoclaw is the nemoclaw command, when there is one that rebuilds.
-func (o *upgradeOptions) nemoclaw(ctx context.Context, seen survey) upgrade.Rebuilder {
-	path := nemoclawPath(seen.views)
+func (o *upgradeOptions) nemoclaw(ctx context.Context, seen upgradeSurvey) upgrade.Rebuilder {
+	path := nemoclawPath(seen.Gateways)
 	if path == "" {
 		return nil
 	}
@@ -142,8 +129,8 @@ func (o *upgradeOptions) nemoclaw(ctx context.Context, seen survey) upgrade.Rebu
 }
 
 // chain puts the configured extensions around every create and delete, after it has finished what an earlier run left of them.
-func (o *upgradeOptions) chain(ctx context.Context, u *upgrading, views []view) (err error) {
-	u.extensions, err = o.app.beginExtensions(ctx, u.gateways, views)
+func (o *upgradeOptions) chain(ctx context.Context, u *upgrading, gateways survey.Gateways) (err error) {
+	u.extensions, err = o.app.beginExtensions(ctx, u.gateways, gateways)
 	if u.extensions != nil {
 		u.Chain = u.extensions.Chain
 	}

@@ -22,6 +22,7 @@ var rooms = []struct {
 	{"gateway", []string{"drift", "openshell", "engine"}},
 	{"preflight", []string{"drift", "gateway", "engine", "openshell", "diagnose"}},
 	{"sandbox", []string{"gateway", "engine", "openshell"}},
+	{"survey", []string{"drift", "openshell", "engine", "gateway", "preflight", "sandbox"}},
 	{"backup/archive", nil},
 	{"backup/store", []string{"backup/archive"}},
 	{"backup/home", []string{"backup/archive", "engine", "openshell", "sandbox"}},
@@ -45,7 +46,7 @@ var rooms = []struct {
 		"backup/gatewaystate", "backup",
 	}},
 	{"cmd", []string{
-		"migrate", "preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "lifecycle",
+		"survey", "migrate", "preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "lifecycle",
 		"backup/archive", "backup/store", "backup/home", "backup/restore", "backup/gatewaystate", "backup/watch", "backup",
 		"lifecycle/builtin", "driver", "recreate", "upgrade", "upgrade/classify", "drift",
 	}},

@@ -1,0 +1,144 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sandkeeper/drift"
+	"sandkeeper/openshell"
+	"sandkeeper/preflight"
+	"sandkeeper/survey"
+)
+
+// host is where and how this command looks at its host.
+func (a *app) host() *survey.Host {
+	if a.looking == nil {
+		a.looking = &survey.Host{
+			Env: a.Env, UID: a.UID, Gateway: a.global.gateway, Workspace: a.global.workspace, ProbeTimeout: a.global.probeTimeout,
+			Warn: a.warn, Note: a.note, Remembered: a.addLaunch,
+		}
+	}
+	return a.looking
+}
+
+// look surveys the host through its gateways, puts the preflight's report into found, and prints the refusal block or the warnings.
+func (a *app) look(ctx context.Context, found *answer, q survey.Question) (survey.Survey, error) {
+	s, err := a.host().Look(ctx, q)
+	return s, a.looked(s, found, q, err)
+}
+
+func (a *app) looked(s survey.Survey, found *answer, q survey.Question, err error) error {
+	if report := s.Report(); report != nil {
+		found.preflight = report
+	}
+	if len(s.Gateways) == 0 || s.Gateways.Gate(q.Action, q.AllowUnverified) != nil {
+		return a.untrusted(err)
+	}
+	a.warnAboutAll(s.Gateways)
+	return a.explained(err, s.Gateways, q.Action)
+}
+
+// gate lets a command go on with gateways that may be trusted. It prints the refusal block, or the warnings, where a person reads.
+func (a *app) gate(gs survey.Gateways, action preflight.Action, allowUnverified bool) error {
+	if err := gs.Gate(action, allowUnverified); err != nil {
+		return a.untrusted(err)
+	}
+	a.warnAboutAll(gs)
+	return nil
+}
+
+// untrusted gives the errors of a survey their exit codes, and prints the block of a refusal. Other errors stay as they are.
+func (a *app) untrusted(err error) error {
+	if target, ok := errors.AsType[*survey.TargetError](err); ok {
+		return usage("give the gateway's name as openshell gateway list shows it", "%w", target)
+	}
+	if refused, ok := errors.AsType[*survey.RefusedError](err); ok {
+		return a.refusal(refused.Report, refused.Action)
+	}
+	if unverified, ok := errors.AsType[*survey.UnverifiedError](err); ok {
+		return &Failure{Code: ExitUnreachable, Kind: kindUnverified, Err: unverified, Hint: unverifiedHint(unverified.Action)}
+	}
+	return err
+}
+
+// unverifiedHint names the flag only to a command that has it.
+func unverifiedHint(action preflight.Action) string {
+	if action == preflight.Trusting() {
+		return "the checks that warn or fail say what is in the way"
+	}
+	return "sandkeeper preflight shows every check; --allow-unverified goes on all the same"
+}
+
+func (a *app) warnAboutAll(gs survey.Gateways) {
+	for _, g := range gs {
+		if g.Report.Verdict == drift.Unverified {
+			a.warn("gateway %q: CLI and gateway cannot be shown to agree: %s", g.Report.Gateway, g.Report.Doubt)
+		}
+		for _, warning := range g.Report.Warnings {
+			a.warn("%s", warning)
+		}
+	}
+}
+
+// refusal prints the block and becomes the error; in JSON the same words are data.
+func (a *app) refusal(r preflight.Report, action preflight.Action) *Failure {
+	block := preflight.Block(r, action)
+	if !a.JSON {
+		fmt.Fprint(a.Err, a.paintBlock(block))
+	}
+	return &Failure{
+		Code: ExitRefused, Kind: string(r.Issue.Kind), Err: errors.New(headline(block)),
+		Hint: strings.Join(r.Recovery, "\n"), Said: true,
+	}
+}
+
+// headline is the first line of a block that says something.
+func headline(block string) string {
+	for line := range strings.Lines(block) {
+		if line = strings.TrimSpace(line); line != "" {
+			return line
+		}
+	}
+	return ""
+}
+
+// mismatched turns an error of a run that betrays a schema mismatch into a refusal, whose report goes into found. Other errors are
+// explained.
+func (a *app) mismatched(ctx context.Context, found *answer, err error, gs survey.Gateways, action preflight.Action) error {
+	if err == nil {
+		return nil
+	}
+	if report := a.host().Explain(ctx, err, gs, action); report != nil {
+		found.preflight = report
+		return a.refusal(*report, action)
+	}
+	return a.explained(err, gs, action)
+}
+
+// explained adds to the failure of one gateway of several how the others' sandboxes are reached all the same.
+func (a *app) explained(err error, gs survey.Gateways, action preflight.Action) error {
+	if refused, ok := errors.AsType[*survey.RefusedError](err); ok {
+		return a.untrusted(refused)
+	}
+	listing, ok := errors.AsType[*openshell.ListingError](err)
+	f := failureOf(err)
+	if !ok || f.Code != ExitUnreachable {
+		return err
+	}
+	if way := preflight.WayForward(gs.Named(listing.Gateway).Seen); way != "" && f.Kind == kindUnreachable {
+		f.Hint = way + "; " + offlineHint
+	}
+	if len(gs) < 2 {
+		return f
+	}
+	others := []string{}
+	for _, g := range gs {
+		if g.Seen.Target.Name != listing.Gateway {
+			others = append(others, fmt.Sprintf("`%s -g %s`", action.Command, g.Seen.Target.Name))
+		}
+	}
+	f.Hint += "; for the other gateways alone: " + strings.Join(others, ", ")
+	return f
+}
