@@ -118,6 +118,7 @@ func run(t *testing.T, args ...string) ran {
 	t.Helper()
 	var out bytes.Buffer
 	home := t.TempDir()
+	t.Chdir(home) // what the line writes lies there
 	code := cmd.Main(args, &ui.Streams{
 		In: strings.NewReader("Error: database is locked"), Out: &out, Err: io.Discard, UID: os.Geteuid(),
 		Env: env.Parse([]string{
