@@ -18,6 +18,7 @@ import (
 	"sandkeeper/driver"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
+	"sandkeeper/recreate"
 	"sandkeeper/sandbox"
 	"sandkeeper/upgrade"
 )
@@ -159,13 +160,17 @@ func (o *backupAllOptions) survey(ctx context.Context, found *answer) (survey.Su
 	return o.app.look(ctx, found, survey.Question{Action: preflight.BackingUp(), AllowUnverified: true, Recorded: recorded})
 }
 
-// unfinished looks for an upgrade that has a home half done, beside what restores have left.
+// unfinished looks for an upgrade or a recreation that has a home half done, beside what restores have left.
 func (a *app) unfinished(restoring func(sandbox.Sandbox) error) func(sandbox.Sandbox) error {
 	if a.stateDir() == "" {
 		return restoring
 	}
 	return func(sb sandbox.Sandbox) error {
-		if err := upgrade.HalfDone(a.stateDir(), sb); err != nil || restoring == nil {
+		err := upgrade.HalfDone(a.stateDir(), sb)
+		if err == nil {
+			err = recreate.HalfMade(a.stateDir(), sb)
+		}
+		if err != nil || restoring == nil {
 			return err
 		}
 		return restoring(sb)

@@ -14,8 +14,8 @@ import (
 	"sandkeeper/lifecycle/builtin"
 )
 
-const extensionsLong = `Lifecycle extensions run around every create and delete of a sandbox that upgrade-sandboxes performs. A restore into a sandbox that is
-there creates and deletes nothing, and runs none of them. Which are active, and in which order, stands in the [compute] table of
+const extensionsLong = `Lifecycle extensions run around every create and delete of a sandbox that upgrade-sandboxes or restore --recreate performs. A restore into
+a sandbox that is there creates and deletes nothing, and runs none of them. Which are active, and in which order, stands in the [compute] table of
 config.toml; OPENSHELL_COMPUTE_EXTENSIONS replaces the list.`
 
 func newExtensions(a *app) *cobra.Command {
@@ -36,6 +36,26 @@ func creating(annotations map[string]string, looking string) map[string]string {
 	return annotations
 }
 
+// createsWithKey annotates a command that creates or deletes sandboxes only with a flag, which is the value.
+const createsWithKey = "creates-sandboxes-with"
+
+// creatingWith marks a command as one that creates or deletes sandboxes only when it is given the flag asked.
+func creatingWith(annotations map[string]string, asked string) map[string]string {
+	annotations[createsWithKey] = asked
+	return annotations
+}
+
+// creates reports whether a command, as it is called, creates or deletes sandboxes.
+func creates(c *cobra.Command) bool {
+	if looking, marked := c.Annotations[createsKey]; marked {
+		looks, _ := c.Flags().GetBool(looking)
+		return !looks
+	}
+	asked, marked := c.Annotations[createsWithKey]
+	asks, _ := c.Flags().GetBool(asked)
+	return marked && asks
+}
+
 // judgeExtensions refuses a mistake in the configuration of extensions at the start of a command that creates or deletes sandboxes.
 // No other command depends on them: there it is a warning, so that it never stands between an operator and a backup.
 func (a *app) judgeExtensions(c *cobra.Command) error {
@@ -43,10 +63,8 @@ func (a *app) judgeExtensions(c *cobra.Command) error {
 	if f, ok := errors.AsType[*Failure](err); !ok || f.Kind != "config_invalid" {
 		return err
 	}
-	if looking, creates := c.Annotations[createsKey]; creates {
-		if looks, _ := c.Flags().GetBool(looking); !looks {
-			return err
-		}
+	if creates(c) {
+		return err
 	}
 	a.warn("%v\n(until that is corrected, no sandbox is created or deleted; %s= switches all extensions off)", err, lifecycle.OverrideVariable)
 	return nil

@@ -26,6 +26,7 @@ func (a *app) clearUp(ctx context.Context, mayAsk bool) {
 	a.tellRestores(ctx, restoring)
 	a.finishExecRestores(ctx, restoring, mayAsk)
 	a.takeBackGatewayStates(ctx, restoring)
+	a.tellRecreations(a.stateDir())
 }
 
 // unpauseLeftovers lets containers go on that a killed run left paused.

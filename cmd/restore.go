@@ -17,6 +17,7 @@ import (
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
+	"sandkeeper/recreate"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
 )
@@ -32,6 +33,10 @@ type restoreOptions struct {
 	identity string
 	stall    time.Duration
 
+	recreate           bool
+	allowUnverified    bool
+	settle, readyLimit time.Duration
+
 	gatewayState string // of this gateway, instead of a sandbox
 	store        storeOptions
 }
@@ -41,6 +46,10 @@ refused before anything is touched. What is in the target now is kept as a backu
 restore does not succeed. A running target is stopped for the exchange and started again.
 
 --scope state puts back only the agent's state directories, --scope full the whole home.
+
+--recreate makes a sandbox that is gone again: from the recipe that its gateway told when it was saved, through that gateway's API, with the
+extensions around it. It is watched until it stays Ready, stopped, given its home back, and left running or stopped, as it was when it was saved. It is
+refused while a sandbox of that name is there. A run that was killed is repeated with the same command: what it made is recognised.
 
 --gateway-state NAME puts back, instead of a sandbox, what backup-all saved of a gateway itself: its database, keys and configuration.
 It is refused while that gateway runs; what was there is kept aside.`
@@ -52,8 +61,9 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 	}
 	c := &cobra.Command{
 		Use: "restore NAME", Short: "Put a backup back into a sandbox", Long: restoreLong,
-		Example:     "  sandkeeper restore alpha --dry-run\n  sandkeeper restore alpha --backup 20261121T101500Z-1f3a --to alpha2",
-		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted),
+		Example: "  sandkeeper restore alpha --dry-run\n  sandkeeper restore alpha --backup 20261121T101500Z-1f3a --to alpha2\n" +
+			"  sandkeeper restore alpha --recreate",
+		Annotations: creatingWith(exits(ExitOK, ExitRefused, ExitUsage, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted), "recreate"),
 	}
 	f := c.Flags()
 	f.StringVar(&o.id, "backup", store.Latest, "id of the backup, the beginning of one, or latest")
@@ -63,6 +73,10 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 	f.BoolVarP(&o.yes, "yes", "y", false, "replace what is in the sandbox without asking")
 	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup")
 	f.DurationVar(&o.stall, "stall-limit", time.Minute, "give up when nothing moves for this long")
+	f.BoolVar(&o.recreate, "recreate", false, "make the sandbox again first: it is gone")
+	f.BoolVar(&o.allowUnverified, "allow-unverified", false, "with --recreate: go on when CLI and gateway cannot be shown to agree")
+	f.DurationVar(&o.settle, "settle", recreate.DefaultSettle, "with --recreate: how long the new sandbox must stay Ready")
+	f.DurationVar(&o.readyLimit, "ready-limit", recreate.DefaultReadyLimit, "with --recreate: how long it may take to be Ready")
 	f.StringVar(&o.gatewayState, "gateway-state", "", "instead of a sandbox: put back the state of this stopped gateway")
 	o.store.addFlags(f)
 	o.store.addLockFlag(f)
@@ -83,6 +97,9 @@ func runRestore(ctx context.Context, o *restoreOptions) (*answer, error) {
 	if o.gatewayState != "" {
 		return o.restoreGatewayState(ctx)
 	}
+	if err := o.validRecreate(); err != nil {
+		return nil, err
+	}
 	identities, err := readIdentities(o.identity)
 	if err != nil {
 		return nil, err
@@ -94,6 +111,9 @@ func runRestore(ctx context.Context, o *restoreOptions) (*answer, error) {
 	b, err := o.find(store)
 	if err != nil {
 		return nil, err
+	}
+	if o.recreate {
+		return o.runRecreate(ctx, store, b, identities)
 	}
 	found := &answer{}
 	request, err := o.target(ctx, found)
@@ -143,7 +163,7 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Re
 	sb, one := named(seen.Inventory, name)
 	switch {
 	case !one:
-		return request, notFound("there is no sandbox %q to restore into; create it first, then run this again", name)
+		return request, noSandbox(name, o.to != "")
 	case sb.Route == sandbox.NoRoute:
 		return request, fmt.Errorf("sandbox %q cannot be written to: %s", name, sb.Reason)
 	}
@@ -155,6 +175,16 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Re
 		request.CLI = cli
 	}
 	return request, nil
+}
+
+// noSandbox says how a sandbox comes back that is not there.
+func noSandbox(name string, other bool) *Failure {
+	f := notFound("there is no sandbox %q to restore into", name)
+	f.Hint = fmt.Sprintf("sandkeeper restore %s --recreate makes it again from the recipe beside its backup", name)
+	if other {
+		f.Hint = "create it first, then run this again"
+	}
+	return f
 }
 
 // named is the one sandbox of that name; two of one name on two gateways are not one, -g says which.

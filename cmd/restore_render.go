@@ -46,3 +46,37 @@ func renderPaths(a *app, what string, paths []string) {
 		a.printf("%s: %s", what, path)
 	}
 }
+
+// renderRecreated says what was made again, and what is not in it.
+func renderRecreated(a *app, s restored) {
+	made := s.Recreated
+	for _, warning := range s.Warnings {
+		a.printf("warning: %s", warning)
+	}
+	for _, e := range s.Missing {
+		a.printf("to be entered again: %s (%s)", e.Path, e.Reason)
+	}
+	for _, name := range made.Withheld {
+		a.printf("to be entered again: the variable %s (its value was taken out of the recipe)", name)
+	}
+	if s.DryRun {
+		verb := "would make"
+		if made.Resumed {
+			verb = "would go on making"
+		}
+		a.printf("Dry run: %s sandbox %s on gateway %s from image %s, put %d files, %s, of backup %s into %s, and leave it %s. Nothing was changed.",
+			verb, s.Sandbox, made.Gateway, orDash(made.Image), s.Files, size.Text(s.Bytes), s.Backup, s.Home, leftAs(made.Running))
+		return
+	}
+	if s.Done {
+		a.printf("Recreated %s on gateway %s from image %s (id %s), and left it %s.", s.Sandbox, made.Gateway, orDash(made.Image), made.ID, leftAs(made.Running))
+		a.printf("Its home is that of backup %s: %d files, %s, read back and compared.", s.Backup, s.Files, size.Text(s.Bytes))
+	}
+}
+
+func leftAs(running bool) string {
+	if running {
+		return "running"
+	}
+	return "stopped"
+}

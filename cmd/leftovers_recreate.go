@@ -1,0 +1,28 @@
+package cmd
+
+import (
+	"time"
+
+	"sandkeeper/internal/ui"
+	"sandkeeper/recreate"
+)
+
+// tellRecreations names the sandboxes that a killed run has left half made.
+func (a *app) tellRecreations(state string) {
+	all, err := recreate.Unfinished(state).All()
+	if err != nil {
+		a.warn("the records of sandboxes that are half made cannot be read: %v", err)
+		return
+	}
+	for _, seen := range all {
+		switch {
+		case seen.Owner != nil:
+			a.note("sandbox %q is being made again: %v", seen.Value.Name, seen.Owner)
+		case seen.Err != nil:
+			a.warn("the record of a sandbox that is half made is left alone: %v", seen.Err)
+		default:
+			a.warn("sandbox %q is half made (at %s, begun %s ago); to go on: %s",
+				seen.Value.Name, seen.Value.Step, ui.Age(time.Since(seen.Value.Begun)), seen.Value.Command())
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sandkeeper/backup/home"
+	"sandkeeper/driver"
+	"sandkeeper/internal/ui"
+	"sandkeeper/lifecycle"
+	"sandkeeper/recreate"
+	"sandkeeper/sandbox"
+)
+
+// making is a recreate.Maker with what must be closed behind it.
+type making struct {
+	*recreate.Maker
+	gateways   *driver.Gateways
+	extensions *extensionChain // nil without any
+}
+
+func (m *making) close() error { return errors.Join(m.gateways.Close(), m.extensions.close()) }
+
+// maker wires what makes sandboxes on the gateways in views. Unless it only looks, the extensions finish first what an earlier run left.
+func (a *app) maker(ctx context.Context, views []view, store storeOptions, looks bool) (m *making, err error) {
+	if a.stateDir() == "" {
+		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the journal in")
+	}
+	m = &making{gateways: &driver.Gateways{Open: a.openAPI(views)}}
+	m.Maker = &recreate.Maker{
+		State: a.stateDir(), Driver: m.gateways.Driver, Switch: m.gateways, Providers: m.gateways.MissingProviders,
+		Locate: a.locate(views, store), Progress: a.sayMade,
+	}
+	if looks {
+		return m, nil
+	}
+	if m.extensions, err = a.beginExtensions(ctx, m.gateways, views); err != nil {
+		return nil, errors.Join(err, m.close())
+	}
+	if m.extensions != nil {
+		m.Chain = m.extensions.Chain
+	}
+	return m, nil
+}
+
+// locate finds a sandbox that was just made: by its container where it runs on an engine of this host, else through its gateway.
+func (a *app) locate(views []view, store storeOptions) func(context.Context, lifecycle.Record, driver.Place) (recreate.Found, error) {
+	return func(ctx context.Context, made lifecycle.Record, at driver.Place) (found recreate.Found, err error) {
+		engines := a.engines(ctx)
+		sources := a.containerSources(sandbox.Registry{}, engines, store)
+		sources.Only, sources.Workspace = "", "" // its id decides
+		if inventory, err := sandbox.Take(ctx, sources); err == nil {
+			i := slices.IndexFunc(inventory.Sandboxes, func(sb sandbox.Sandbox) bool { return sb.ID == made.ID && sb.Route == sandbox.ByContainer })
+			if i >= 0 {
+				found.Sandbox = inventory.Sandboxes[i]
+				found.Sandbox.Gateway, found.Sandbox.Workspace = at.Gateway, workspaceOf(at)
+				found.Engine = engines.Of(*found.Sandbox.Container)
+				return found, nil
+			}
+		}
+		cli := a.openshellCLI(views)
+		if cli == nil {
+			return found, fmt.Errorf("sandbox %q has no container on this host, and there is no openshell to reach it through its gateway", made.Name)
+		}
+		found.CLI = home.Execer(cli)
+		found.Sandbox = sandbox.Sandbox{
+			Name: made.Name, ID: made.ID, Gateway: at.Gateway, Workspace: workspaceOf(at), Listed: true, Standing: sandbox.Ready, Route: sandbox.ByExec,
+		}
+		return found, nil
+	}
+}
+
+func workspaceOf(at driver.Place) string {
+	if at.Workspace == "" {
+		return sandbox.DefaultWorkspace
+	}
+	return at.Workspace
+}
+
+// sayMade writes one stage line: "alpha: creating". The words are those of the journal.
+func (a *app) sayMade(name string, step recreate.Step) {
+	fmt.Fprintf(a.progressStreams().Err, "%s: %s\n", ui.Clean(name), step)
+}
+
+// notMade gives what a Maker refuses its exit code and its next command. again is the command to run again.
+func notMade(err error, again string) error {
+	if exists, ok := errors.AsType[*recreate.ExistsError](err); ok {
+		return &Failure{Code: ExitRefused, Kind: "exists", Err: err, Hint: existsHint(exists, again)}
+	}
+	if half, ok := errors.AsType[*recreate.UnfinishedError](err); ok {
+		return &Failure{Code: ExitRefused, Kind: kindPartial, Err: err, Hint: fmt.Sprintf("to go on: sandkeeper restore %s --recreate --backup %s\nto begin again: openshell sandbox delete %s, then %s", half.Name, half.Backup, half.Name, again)}
+	}
+	if missing, ok := errors.AsType[*recreate.MissingError](err); ok {
+		return &Failure{Code: ExitRefused, Kind: "not_found", Err: err, Hint: fmt.Sprintf(
+			"make it again with `openshell provider create --name %s …`, then run: %s", missing.Providers[0], again)}
+	}
+	return err
+}
+
+// existsHint says what to run where the sandbox is there. One that its gateway refuses to start has to be deleted first, which is said
+// only beside its backup.
+func existsHint(e *recreate.ExistsError, again string) string {
+	if e.Phase != "Error" {
+		return fmt.Sprintf("sandkeeper restore %s puts a backup into the sandbox that is there", e.Name)
+	}
+	return fmt.Sprintf("if `openshell sandbox start %s` is refused: sandkeeper backup-all --only %s saves what its container holds now; "+
+		"then openshell sandbox delete %s, and: %s", e.Name, e.Name, e.Name, again)
+}
+
+// settleOf is the flag's value; a Maker takes 0 for its default.
+func settleOf(flag time.Duration) time.Duration {
+	if flag == 0 {
+		return -1
+	}
+	return flag
+}

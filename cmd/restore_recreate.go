@@ -1,0 +1,235 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/restore"
+	"sandkeeper/backup/store"
+	"sandkeeper/driver"
+	"sandkeeper/internal/ui"
+	"sandkeeper/preflight"
+	"sandkeeper/recreate"
+	"sandkeeper/sandbox"
+)
+
+// restored is what a restore did. Recreated is nil unless the sandbox was made again.
+type restored struct {
+	restore.Summary
+	Recreated *recreated `json:"recreated,omitempty"`
+}
+
+// recreated is what was made, or in a dry run would be.
+type recreated struct {
+	ID        string   `json:"id"` // "" in a dry run
+	Gateway   string   `json:"gateway"`
+	Workspace string   `json:"workspace"`
+	Image     string   `json:"image"`
+	RecipeOf  string   `json:"recipeOf"` // the backup whose recipe it was made from
+	Running   bool     `json:"running"`  // how it was left
+	Resumed   bool     `json:"resumed"`  // an earlier run had begun it
+	Providers []string `json:"providers"`
+	Withheld  []string `json:"withheld"` // variables whose values the recipe does not hold
+}
+
+func (o *restoreOptions) validRecreate() error {
+	switch {
+	case !o.recreate:
+		return nil
+	case o.to != "":
+		return usage("restore into another sandbox that is there, without --recreate", "--recreate makes the sandbox under its own name, so it takes no --to")
+	case o.scope != string(restore.ScopeFull):
+		return usage("leave --scope out", "--recreate puts the whole home back")
+	case o.settle < 0 || o.readyLimit <= 0:
+		return usage("give durations such as 10s and 5m", "--settle must not be negative, and --ready-limit must be positive")
+	}
+	return nil
+}
+
+// again is the command line that goes on with this one.
+func (o *restoreOptions) again() string {
+	words := []string{"sandkeeper restore", o.name, "--recreate"}
+	if o.id != store.Latest {
+		words = append(words, "--backup", o.id)
+	}
+	return strings.Join(words, " ")
+}
+
+// runRecreate makes a sandbox that is gone again, from the recipe beside its backup, and puts its home back.
+func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b store.Backup, identities archive.Identities) (found *answer, err error) {
+	a, found := o.app, &answer{}
+	if !b.Whole() {
+		return found, b.Damage
+	}
+	order := recreate.Order{Store: st, Backup: b, Identities: identities}
+	recipeOf, err := o.recipe(&order)
+	if err != nil {
+		return found, err
+	}
+	views, err := o.vetOne(ctx, order.Recipe.Gateway, found)
+	if err != nil {
+		return found, err
+	}
+	if !o.dryRun {
+		request := restore.Request{Store: st}
+		lock, err := o.lock(&request)
+		if err != nil {
+			return found, err
+		}
+		defer func() { _ = lock.Unlock() }() // the kernel takes it back in any case
+	}
+	m, err := a.maker(ctx, views, o.store, o.dryRun)
+	if err != nil {
+		return found, err
+	}
+	defer func() { err = joined(err, m.close()) }()
+	m.Settle, m.ReadyLimit, m.Stall = settleOf(o.settle), o.readyLimit, o.stall
+	made := &recreated{
+		Gateway: order.Recipe.Gateway, Workspace: workspaceOf(driver.Place{Workspace: order.Recipe.Workspace}), Image: order.Recipe.Image, RecipeOf: recipeOf.ID,
+		Running: order.Running, Providers: append([]string{}, order.Recipe.Providers...), Withheld: append([]string{}, order.Recipe.Withheld...),
+	}
+	if o.dryRun {
+		return found, o.foretellRecreate(ctx, m, order, made, found)
+	}
+	return found, o.make(ctx, m, order, made, found)
+}
+
+// vetOne is the preflight of the one gateway that the sandbox is made on.
+func (o *restoreOptions) vetOne(ctx context.Context, gateway string, found *answer) ([]view, error) {
+	a := o.app
+	registry, err := a.readRegistry()
+	if err != nil {
+		return nil, err
+	}
+	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: o.again()}
+	binding := sandbox.Binding{Gateway: gateway}
+	for _, recorded := range a.bindings(registry) {
+		if recorded.Gateway == gateway {
+			binding = recorded
+		}
+	}
+	views := a.vet(ctx, action, []sandbox.Binding{binding})
+	found.preflight = &worst(views).report
+	return views, a.gate(views, action, o.allowUnverified)
+}
+
+// recipe finds the recipe: that of the backup, else the newest one of the same series. It says how the sandbox is left.
+func (o *restoreOptions) recipe(order *recreate.Order) (of store.Backup, err error) {
+	of = order.Backup
+	text, err := order.Store.Recipe(of, order.Identities)
+	if errors.Is(err, fs.ErrNotExist) {
+		if of, err = order.Store.NewestRecipe(order.Backup.Series()); errors.Is(err, fs.ErrNotExist) {
+			return of, o.noRecipe(order.Backup)
+		}
+		if err == nil {
+			text, err = order.Store.Recipe(of, order.Identities)
+		}
+	}
+	if err != nil {
+		return of, err
+	}
+	if order.Recipe, err = driver.ReadRecipe(text); err != nil {
+		return of, fmt.Errorf("backup %s: %w", of.ID, err)
+	}
+	order.Running = order.Backup.Manifest.Consistency != archive.ConsistencyStopped
+	if of.ID == order.Backup.ID && order.Recipe.Phase != "" {
+		order.Running = order.Recipe.Phase != "Stopped" && order.Recipe.Phase != "Stopping"
+	} else if of.ID != order.Backup.ID {
+		o.app.warn("backup %s keeps no recipe%s; that of backup %s is taken", order.Backup.ID, why(order.Backup), of.ID)
+	}
+	return of, nil
+}
+
+// why says why a backup keeps no recipe, as far as its manifest tells.
+func why(b store.Backup) string {
+	switch recipe := b.Manifest.Recipe; {
+	case recipe != nil && recipe.Untold != "":
+		return ": its gateway did not tell it (" + recipe.Untold + ")"
+	case b.Manifest.Inventory == "containers":
+		return ": it was made with --offline, which asks no gateway"
+	}
+	return ""
+}
+
+// noRecipe names what is missing, and the commands that make the sandbox by hand.
+func (o *restoreOptions) noRecipe(b store.Backup) error {
+	m, origin := b.Manifest, archive.Origin{}
+	if m.Recipe != nil {
+		origin = *m.Recipe
+	}
+	lacks := []string{"the policy's exact form"}
+	if len(origin.Env) > 0 {
+		lacks = append([]string{"the values of " + strings.Join(origin.Env, ", ")}, lacks...)
+	}
+	reason := why(b)
+	if reason == "" {
+		reason = ": its gateway was not asked, or an earlier version made it"
+	}
+	create := []string{"openshell sandbox create --name", b.Sandbox}
+	if m.Image.Reference != "" {
+		create = append(create, "--from", m.Image.Reference)
+	}
+	for _, provider := range origin.Providers {
+		create = append(create, "--provider", provider)
+	}
+	return &Failure{
+		Code: ExitNotFound, Kind: "not_found",
+		Err: fmt.Errorf("neither backup %s nor an older one of sandbox %q keeps a recipe%s; what is missing: %s", b.ID, b.Sandbox, reason, strings.Join(lacks, ", ")),
+		Hint: fmt.Sprintf("while a gateway still lists the sandbox, sandkeeper backup-all --only %s keeps one; else make it by hand: %s\nthen put its home back: sandkeeper restore %s --backup %s",
+			b.Sandbox, strings.Join(create, " "), o.name, b.ID),
+	}
+}
+
+func (o *restoreOptions) foretellRecreate(ctx context.Context, m *making, order recreate.Order, made *recreated, found *answer) error {
+	resumes, err := m.Check(ctx, order)
+	if err != nil {
+		return notMade(err, o.again())
+	}
+	if _, err := order.Store.VerifyWith(ctx, order.Backup, store.VerifyOptions{ReadData: true, Identities: order.Identities}); err != nil {
+		return err
+	}
+	made.Resumed = resumes
+	manifest := order.Backup.Manifest
+	result := restored{Summary: restore.Summary{
+		Sandbox: order.Recipe.Name, From: manifest.Sandbox, Backup: order.Backup.ID, Scope: restore.ScopeFull, Home: manifest.Home, DryRun: true,
+		Files: manifest.Content.Files, Entries: manifest.Content.Entries, Bytes: manifest.Content.Bytes,
+	}, Recreated: made}
+	found.result = result
+	found.text = func(a *app) { renderRecreated(a, result) }
+	return nil
+}
+
+func (o *restoreOptions) make(ctx context.Context, m *making, order recreate.Order, made *recreated, found *answer) error {
+	a := o.app
+	// Everything is proven before a sandbox is made for it.
+	if _, err := order.Store.VerifyWith(ctx, order.Backup, store.VerifyOptions{ReadData: true, Identities: order.Identities}); err != nil {
+		return err
+	}
+	progress := ui.NewProgress(a.progressStreams(), time.Now)
+	m.Moving = func(e home.Event) { showProgress(progress, e) }
+	outcome, err := m.Make(ctx, order)
+	progress.Close()
+	made.ID, made.Resumed = outcome.ID, outcome.Resumed
+	result := restored{Summary: outcome.Home, Recreated: made}
+	if result.Sandbox == "" { // its home was put back by an earlier run
+		result.Summary = restore.Summary{
+			Sandbox: order.Recipe.Name, From: order.Backup.Sandbox, Backup: order.Backup.ID, Scope: restore.ScopeFull, Home: order.Backup.Manifest.Home, Done: err == nil,
+			Files: order.Backup.Manifest.Content.Files, Bytes: order.Backup.Manifest.Content.Bytes,
+		}
+	}
+	result.Warnings = append(result.Warnings, outcome.Warnings...)
+	if outcome.ID != "" {
+		found.result = result
+		found.text = func(a *app) { renderRecreated(a, result) }
+	}
+	if err != nil {
+		return notRestored(notMade(err, o.again()))
+	}
+	return nil
+}

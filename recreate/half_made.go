@@ -1,0 +1,51 @@
+package recreate
+
+import (
+	"cmp"
+	"fmt"
+
+	"sandkeeper/sandbox"
+)
+
+// HalfMadeError means that a sandbox was made again and that its home is not known to be whole: a backup of it would pass for its newest
+// state, and may be empty.
+type HalfMadeError struct{ Entry }
+
+// Error says which backup has the home, and how the recreation goes on.
+func (e *HalfMadeError) Error() string {
+	return fmt.Sprintf("it is being made again (at %s), so its home may be half done; backup %s has it whole; to go on: %s", e.Step, e.Backup, e.Command())
+}
+
+// Command is the command line that goes on with the recreation.
+func (e Entry) Command() string {
+	address := e.Name
+	if workspace := cmp.Or(e.Workspace, sandbox.DefaultWorkspace); workspace != sandbox.DefaultWorkspace {
+		address = workspace + "/" + e.Name
+	}
+	return fmt.Sprintf("sandkeeper restore %s --recreate --backup %s", address, e.Backup)
+}
+
+// HalfMade is a *HalfMadeError when sb is being made again, also by another process that is at work on it. It changes nothing.
+func HalfMade(state string, sb sandbox.Sandbox) error {
+	all, err := Unfinished(state).All()
+	if err != nil {
+		return err
+	}
+	for _, seen := range all {
+		e := seen.Value
+		same := e.Name == sb.Name && cmp.Or(e.Workspace, sandbox.DefaultWorkspace) == cmp.Or(sb.Workspace, sandbox.DefaultWorkspace)
+		if seen.Err == nil && same && (e.Gateway == sb.Gateway || sb.Gateway == "") && e.fills(sb.ID) {
+			return &HalfMadeError{Entry: e}
+		}
+	}
+	return nil
+}
+
+// fills reports whether the sandbox with that id is, or may be, the one whose home is not back yet.
+func (e Entry) fills(id string) bool {
+	switch e.Step {
+	case StepReleasing, StepStarting:
+		return false
+	}
+	return e.NewID == "" || e.NewID == id
+}
