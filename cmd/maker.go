@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"sandkeeper/backup/home"
@@ -13,6 +12,7 @@ import (
 	"sandkeeper/lifecycle"
 	"sandkeeper/recreate"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 )
 
 // making is a recreate.Maker with what must be closed behind it.
@@ -24,20 +24,20 @@ type making struct {
 
 func (m *making) close() error { return errors.Join(m.gateways.Close(), m.extensions.close()) }
 
-// maker wires what makes sandboxes on the gateways in views. Unless it only looks, the extensions finish first what an earlier run left.
-func (a *app) maker(ctx context.Context, views []view, store storeOptions, looks bool) (m *making, err error) {
+// maker wires what makes sandboxes on the gateways in seen. Unless it only looks, the extensions finish first what an earlier run left.
+func (a *app) maker(ctx context.Context, seen survey.Gateways, store storeOptions, looks bool) (m *making, err error) {
 	if a.stateDir() == "" {
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the journal in")
 	}
-	m = &making{gateways: &driver.Gateways{Open: a.openAPI(views)}}
+	m = &making{gateways: &driver.Gateways{Open: a.host().Connect(seen)}}
 	m.Maker = &recreate.Maker{
 		State: a.stateDir(), Driver: m.gateways.Driver, Switch: m.gateways, Providers: m.gateways.MissingProviders,
-		Locate: a.locate(views, store), Progress: a.sayMade,
+		Locate: a.locate(seen, store), Progress: a.sayMade,
 	}
 	if looks {
 		return m, nil
 	}
-	if m.extensions, err = a.beginExtensions(ctx, m.gateways, views); err != nil {
+	if m.extensions, err = a.beginExtensions(ctx, m.gateways, seen); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
 	if m.extensions != nil {
@@ -47,21 +47,18 @@ func (a *app) maker(ctx context.Context, views []view, store storeOptions, looks
 }
 
 // locate finds a sandbox that was just made: by its container where it runs on an engine of this host, else through its gateway.
-func (a *app) locate(views []view, store storeOptions) func(context.Context, lifecycle.Record, driver.Place) (recreate.Found, error) {
+func (a *app) locate(seen survey.Gateways, store storeOptions) func(context.Context, lifecycle.Record, driver.Place) (recreate.Found, error) {
 	return func(ctx context.Context, made lifecycle.Record, at driver.Place) (found recreate.Found, err error) {
-		engines := a.engines(ctx)
-		sources := a.containerSources(sandbox.Registry{}, engines, store)
-		sources.Only, sources.Workspace = "", "" // its id decides
-		if inventory, err := sandbox.Take(ctx, sources); err == nil {
-			i := slices.IndexFunc(inventory.Sandboxes, func(sb sandbox.Sandbox) bool { return sb.ID == made.ID && sb.Route == sandbox.ByContainer })
-			if i >= 0 {
-				found.Sandbox = inventory.Sandboxes[i]
-				found.Sandbox.Gateway, found.Sandbox.Workspace = at.Gateway, workspaceOf(at)
-				found.Engine = engines.Of(*found.Sandbox.Container)
-				return found, nil
+		there, err := a.host().On("").LookOffline(ctx, a.recorded(store)) // whatever -g says, its id decides
+		if err == nil {
+			for _, sb := range there.Inventory.Sandboxes {
+				if sb.ID == made.ID && sb.Route == sandbox.ByContainer {
+					sb.Gateway, sb.Workspace = at.Gateway, workspaceOf(at)
+					return recreate.Found{Sandbox: sb, Engine: there.Engines.Of(*sb.Container)}, nil
+				}
 			}
 		}
-		cli := a.openshellCLI(views)
+		cli := a.host().CLI(seen)
 		if cli == nil {
 			return found, fmt.Errorf("sandbox %q has no container on this host, and there is no openshell to reach it through its gateway", made.Name)
 		}

@@ -17,6 +17,7 @@ import (
 	"sandkeeper/preflight"
 	"sandkeeper/recreate"
 	"sandkeeper/sandbox"
+	"sandkeeper/survey"
 )
 
 // restored is what a restore did. Recreated is nil unless the sandbox was made again.
@@ -72,7 +73,7 @@ func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b sto
 	if err != nil {
 		return found, err
 	}
-	views, err := o.vetOne(ctx, order.Recipe.Gateway, found)
+	seen, err := o.judge(ctx, order.Recipe.Gateway, found)
 	if err != nil {
 		return found, err
 	}
@@ -84,7 +85,7 @@ func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b sto
 		}
 		defer func() { _ = lock.Unlock() }() // the kernel takes it back in any case
 	}
-	m, err := a.maker(ctx, views, o.store, o.dryRun)
+	m, err := a.maker(ctx, seen, o.store, o.dryRun)
 	if err != nil {
 		return found, err
 	}
@@ -100,23 +101,23 @@ func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b sto
 	return found, o.make(ctx, m, order, made, found)
 }
 
-// vetOne is the preflight of the one gateway that the sandbox is made on.
-func (o *restoreOptions) vetOne(ctx context.Context, gateway string, found *answer) ([]view, error) {
-	a := o.app
-	registry, err := a.readRegistry()
+// judge is the preflight of the one gateway that the sandbox is made on.
+func (o *restoreOptions) judge(ctx context.Context, gateway string, found *answer) (survey.Gateways, error) {
+	host := o.app.host()
+	registry, err := host.Registry()
 	if err != nil {
 		return nil, err
 	}
-	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: o.again()}
 	binding := sandbox.Binding{Gateway: gateway}
-	for _, recorded := range a.bindings(registry) {
+	for _, recorded := range host.Bindings(registry) {
 		if recorded.Gateway == gateway {
 			binding = recorded
 		}
 	}
-	views := a.vet(ctx, action, []sandbox.Binding{binding})
-	found.preflight = &worst(views).report
-	return views, a.gate(views, action, o.allowUnverified)
+	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: o.again()}
+	seen := host.Judge(ctx, action, []sandbox.Binding{binding})
+	found.preflight = survey.Survey{Gateways: seen}.Report()
+	return seen, o.app.gate(seen, action, o.allowUnverified)
 }
 
 // recipe finds the recipe: that of the backup, else the newest one of the same series. It says how the sandbox is left.
