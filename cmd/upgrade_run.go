@@ -17,11 +17,18 @@ import (
 // runMutating rebuilds the stale sandboxes.
 func (o *upgradeOptions) runMutating(ctx context.Context) (*answer, error) {
 	found := &answer{}
-	if err := o.nothingUnfinished(); err != nil {
+	if err := o.peek(); err != nil {
 		return found, err
+	}
+	if err := o.damaged(); err != nil {
+		o.app.warn("%v", err)
+	}
+	if o.nothingFree() {
+		return o.answered(found, outcomesOf(o.pending))
 	}
 	seen, err := o.classify(ctx, found, preflight.Upgrading(), o.allowUnverified)
 	if err != nil {
+		o.warnPending()
 		return found, err
 	}
 	for _, warning := range seen.summary.Warnings {
@@ -33,7 +40,7 @@ func (o *upgradeOptions) runMutating(ctx context.Context) (*answer, error) {
 // rebuild plans, looks at the preconditions of everything, asks, and goes to work.
 func (o *upgradeOptions) rebuild(ctx context.Context, seen upgradeSurvey, found *answer) (answered *answer, err error) {
 	rebuilder := o.nemoclaw(ctx, seen)
-	targets, outcomes := upgrade.Plan(seen.summary.Sandboxes, seen.Inventory.Sandboxes, rebuilder != nil)
+	targets, outcomes := upgrade.Plan(seen.summary.Sandboxes, seen.Inventory.Sandboxes, o.pending, rebuilder != nil)
 	if len(targets) == 0 {
 		return o.answered(found, outcomes)
 	}
@@ -42,9 +49,6 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen upgradeSurvey, found 
 		return found, err
 	}
 	defer func() { err = errors.Join(err, u.close()) }()
-	if err := o.nothingUnfinished(); err != nil { // another run may have begun, and ended early, meanwhile
-		return found, err
-	}
 	if err := o.checkHost(ctx, seen, u.store, targets, found); err != nil {
 		return found, err
 	}
@@ -67,45 +71,6 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen upgradeSurvey, found 
 // surviveReaders lets a run go on whose standard error nobody reads any more (`2>&1 | head`): the sandbox that it has in hand comes
 // first, and a result that cannot be written is told by the exit status. Unlike an ignored signal, a caught one is no matter of children.
 func surviveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
-
-// nothingUnfinished refuses to begin while an earlier upgrade of one of these sandboxes has neither ended nor been taken back. What --only
-// leaves out is not held up by it.
-func (o *upgradeOptions) nothingUnfinished() error {
-	entries, err := upgrade.PeekJournal(o.app.stateDir())
-	if err != nil {
-		return journalFailure(err)
-	}
-	return refuseUnfinished(o.onlyOf(entries))
-}
-
-func refuseUnfinished(entries []upgrade.Entry) error {
-	var open []string
-	for i := range entries {
-		if !entries[i].Untouched() {
-			open = append(open, fmt.Sprintf("%q at %s", entries[i].Address(), entries[i].Step))
-		}
-	}
-	if len(open) == 0 {
-		return nil
-	}
-	return &Failure{
-		Code: ExitRefused, Kind: kindPartial, Err: fmt.Errorf("an earlier upgrade is not finished: %s", strings.Join(open, ", ")),
-		Hint: "to go on: sandkeeper upgrade-sandboxes --resume\nto go back: sandkeeper upgrade-sandboxes --rollback\nto upgrade others meanwhile: sandkeeper upgrade-sandboxes --only NAME",
-	}
-}
-
-// unfinishedWarnings are for --check, which only reports.
-func (o *upgradeOptions) unfinishedWarnings() []string {
-	err := o.nothingUnfinished()
-	if err == nil {
-		return nil
-	}
-	f := failureOf(err)
-	if f.Hint == "" {
-		return []string{f.Error()}
-	}
-	return []string{f.Error() + "; " + strings.ReplaceAll(f.Hint, "\n", "; ")}
-}
 
 func journalFailure(err error) error {
 	if errors.Is(err, upgrade.ErrJournalBusy) {
@@ -136,6 +101,8 @@ func (o *upgradeOptions) answered(found *answer, outcomes []upgrade.Outcome) (*a
 	switch {
 	case missed == 0:
 		return found, nil
+	case done == 0 && heldUp(outcomes) == missed:
+		return found, heldFailure(outcomes)
 	case done > 0:
 		return found, &Failure{Code: ExitPartial, Kind: kindPartial, Said: true, Err: fmt.Errorf("%d of %d sandboxes were not %s", missed, done+missed, what), Hint: unfinishedHint(outcomes)}
 	}
@@ -152,15 +119,6 @@ func missedText(t upgrade.UpgradeTotals) string {
 		parts = append(parts, fmt.Sprintf("%d rolled back", t.RolledBack))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func unfinishedHint(outcomes []upgrade.Outcome) string {
-	for _, outcome := range outcomes {
-		if outcome.Unfinished {
-			return "to go on: sandkeeper upgrade-sandboxes --resume\nto go back: sandkeeper upgrade-sandboxes --rollback"
-		}
-	}
-	return "each is named with its reason; sandkeeper upgrade-sandboxes --check shows what is stale now"
 }
 
 // confirm asks, unless the answer was given.

@@ -27,6 +27,8 @@ type upgradeOptions struct {
 	allowUnverified bool
 	resume          bool
 	rollback        bool
+	forget          string
+	pending         []upgrade.Pending // what has not ended, of what -g and --only ask for
 	settle          time.Duration
 	readyLimit      time.Duration
 	identity        string
@@ -110,12 +112,19 @@ func (o *upgradeOptions) valid() error {
 // runCheck classifies and reports. It is read-only in the strict sense.
 func (o *upgradeOptions) runCheck(ctx context.Context) (*answer, error) {
 	found := &answer{}
+	if err := o.peek(); err != nil {
+		return found, err
+	}
 	seen, err := o.classify(ctx, found, preflight.Checking(), true)
 	if err != nil {
 		return found, err
 	}
 	summary := seen.summary
-	summary.Warnings = append(summary.Warnings, o.unfinishedWarnings()...)
+	for i := range o.pending {
+		if o.pending[i].Holds() {
+			summary.Warnings = append(summary.Warnings, o.pending[i].Why())
+		}
+	}
 	found.result = summary
 	found.text = func(a *app) { renderCheck(a, summary) }
 	if !summary.NeedsAttention() {
@@ -156,7 +165,7 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 	if err != nil || len(s.Gateways) == 0 { // nothing is registered
 		return s, err
 	}
-	if s.Inventory.Sandboxes, err = onlyThese(s.Inventory.Sandboxes, o.only); err != nil {
+	if s.Inventory.Sandboxes, err = onlyThese(s.Inventory.Sandboxes, o.only, o.leftOf); err != nil {
 		return s, err
 	}
 	s.engine = engineOf(s.Engines, s.Inventory.Sandboxes)
@@ -195,8 +204,8 @@ func nemoclawPath(gateways survey.Gateways) string {
 	return path
 }
 
-// onlyThese are the sandboxes of these names, each once, however often it is named.
-func onlyThese(all []sandbox.Sandbox, names []string) ([]sandbox.Sandbox, error) {
+// onlyThese are the sandboxes of these names, each once, however often it is named. One that is known elsewhere may be missing.
+func onlyThese(all []sandbox.Sandbox, names []string, elsewhere func(name string) bool) ([]sandbox.Sandbox, error) {
 	if len(names) == 0 {
 		return all, nil
 	}
@@ -211,7 +220,7 @@ func onlyThese(all []sandbox.Sandbox, names []string) ([]sandbox.Sandbox, error)
 				chosen = append(chosen, sb)
 			}
 		}
-		if !found {
+		if !found && !elsewhere(name) {
 			f := notFound("there is no sandbox %q", name)
 			f.Hint = "sandkeeper upgrade-sandboxes --check shows the sandboxes"
 			return nil, f

@@ -15,12 +15,21 @@ import (
 // runUnfinished goes on with, or takes back, what the journal names.
 func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, err error) {
 	found := &answer{}
-	left, err := o.left()
-	switch {
-	case err != nil:
+	if err := o.peek(); err != nil {
 		return found, err
-	case len(left) == 0:
+	}
+	if err := o.onlyPending(); err != nil {
+		return found, err
+	}
+	left := o.entries()
+	switch {
+	case len(o.pending) == 0:
 		return found.nothingLeft(o.app.global.gateway), nil
+	case len(left) == 0:
+		return o.answered(found, outcomesOf(o.pending))
+	}
+	if err := o.recall(left); err != nil {
+		return found, err
 	}
 	host := o.app.host()
 	registry, err := host.Registry()
@@ -41,30 +50,15 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 		return found, err
 	}
 	defer func() { err = errors.Join(err, u.close()) }()
-	entries, err := u.Journal.Unfinished()
+	entries, others := u.Journal.Adopt(o.pending)
+	if len(entries)+len(others) == 0 {
+		return found.nothingLeft(o.app.global.gateway), nil
+	}
+	outcomes, err := o.finish(ctx, u, pointers(entries), others)
 	if err != nil {
 		return found, err
 	}
-	chosen, unknown := upgrade.Chosen(o.asked(entries), o.only)
-	if unknown != "" {
-		return found, noneOf(unknown)
-	}
-	return o.finish(ctx, u, chosen, found)
-}
-
-// left are the unfinished upgrades that are asked for, as they are before the journal is locked; none is no error.
-func (o *upgradeOptions) left() ([]upgrade.Entry, error) {
-	entries, err := upgrade.PeekJournal(o.app.stateDir())
-	if err != nil {
-		return nil, journalFailure(err)
-	}
-	if entries = o.asked(entries); len(entries) == 0 {
-		return nil, nil
-	}
-	if entries = o.onlyOf(entries); len(entries) == 0 {
-		return nil, noneOf(o.only[0])
-	}
-	return entries, o.recall(entries)
+	return o.ended(ctx, found, outcomes)
 }
 
 // nothingLeft is the answer to --resume and --rollback where no upgrade has been left, on the one gateway that was asked for if any.
@@ -80,23 +74,18 @@ func (found *answer) nothingLeft(gateway string) *answer {
 	return found
 }
 
-func (o *upgradeOptions) finish(ctx context.Context, u *upgrading, chosen []*upgrade.Entry, found *answer) (*answer, error) {
+// finish goes on with those that are this process's own; the others have their outcome.
+func (o *upgradeOptions) finish(ctx context.Context, u *upgrading, chosen []*upgrade.Entry, others []upgrade.Outcome) ([]upgrade.Outcome, error) {
 	if len(chosen) == 0 {
-		return found.nothingLeft(o.app.global.gateway), nil
+		return others, nil
 	}
 	if err := o.confirm(ctx, o.questionUnfinished(chosen)); err != nil {
-		return found, err
+		return nil, err
 	}
 	if o.rollback {
-		return o.ended(ctx, found, u.RollBack(ctx, chosen))
+		return append(others, u.RollBack(ctx, chosen)...), nil
 	}
-	return o.ended(ctx, found, u.Execute(ctx, chosen))
-}
-
-// asked are the unfinished upgrades of the gateway that -g asks for; all of them without it.
-func (o *upgradeOptions) asked(entries []upgrade.Entry) []upgrade.Entry {
-	wanted := o.app.global.gateway
-	return slices.DeleteFunc(entries, func(e upgrade.Entry) bool { return wanted != "" && e.Gateway != wanted })
+	return append(others, u.Execute(ctx, chosen)...), nil
 }
 
 // bindingsOf are the gateways that unfinished upgrades are worked on through, whatever the registry has by now.
@@ -143,16 +132,4 @@ func (o *upgradeOptions) recall(entries []upgrade.Entry) error {
 		o.identity = entries[0].Identity
 	}
 	return nil
-}
-
-// onlyOf are the entries that --only names, or all of them.
-func (o *upgradeOptions) onlyOf(entries []upgrade.Entry) []upgrade.Entry {
-	return slices.DeleteFunc(entries, func(e upgrade.Entry) bool { return len(o.only) > 0 && !slices.ContainsFunc(o.only, e.Answers) })
-}
-
-// noneOf is the failure to find the unfinished upgrade that --only names.
-func noneOf(name string) *Failure {
-	f := notFound("no upgrade of a sandbox %q is unfinished", name)
-	f.Hint = "sandkeeper upgrade-sandboxes --check names what is unfinished"
-	return f
 }

@@ -28,7 +28,7 @@ func TestUnfinishedOfAnotherGatewayIsLeftAlone(t *testing.T) {
 			t.Errorf("%s of another sandbox: exit %d, %s", flag, code, stderr)
 		}
 	}
-	left, err := upgrade.PeekJournal(filepath.Join(h.home, ".local/state/sandkeeper"))
+	left, err := upgrade.Peek(filepath.Join(h.home, ".local/state/sandkeeper"))
 	if err != nil || len(left) != 1 || left[0].Step != upgrade.StepCreating {
 		t.Errorf("the journal has %+v, %v", left, err)
 	}

@@ -62,7 +62,10 @@ func (f *fitted) task(ctx context.Context, what string) ([]Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	chosen, _ := Chosen(entries, nil)
+	chosen := make([]*Entry, 0, len(entries))
+	for i := range entries {
+		chosen = append(chosen, &entries[i])
+	}
 	if what == "resume" {
 		return f.Execute(ctx, chosen), nil
 	}

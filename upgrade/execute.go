@@ -72,9 +72,10 @@ func (j *job) forward(ctx context.Context) Outcome {
 		return j.undo(ctx, j.FailedAt, errors.New(j.Reason))
 	}
 	if j.Updated.IsZero() {
-		if err := j.enter(StepPlanned, ""); err != nil {
+		if err := j.Journal.Begin(j.Entry); err != nil {
 			return j.outcome(Failed, StepPlanned, err.Error())
 		}
+		j.tell(j.Address(), StepPlanned, "")
 	}
 	moves, err := j.ahead(ctx)
 	if err != nil {

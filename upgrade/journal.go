@@ -58,20 +58,6 @@ func upgrades(dir string) journal.Shelf[Entry] {
 	})
 }
 
-// PeekJournal returns what is unfinished without changing anything: no file is made or written. No journal means nothing. The error wraps
-// ErrJournalBusy when another process is at work on one of them.
-func PeekJournal(dir string) ([]Entry, error) {
-	if dir == "" {
-		return nil, nil
-	}
-	older, err := peekOld(filepath.Join(dir, oldName))
-	if err != nil {
-		return nil, err
-	}
-	entries, err := (&Journal{shelf: upgrades(dir)}).Entries()
-	return sorted(append(older, entries...)), err
-}
-
 // Close gives up what this process has entered. What is unfinished stays on disk.
 func (j *Journal) Close() error {
 	j.mu.Lock()
@@ -90,21 +76,17 @@ func (j *Journal) Dir() string { return j.dir }
 // Entries are the unfinished upgrades, by gateway and name. The error wraps ErrJournalBusy when another process is at work on one, and
 // ErrJournalDamaged when one cannot be read; the others are there all the same.
 func (j *Journal) Entries() ([]Entry, error) {
-	all, err := j.shelf.All()
+	pending, err := j.pending()
 	if err != nil {
-		return nil, damagedRecord(err)
+		return nil, err
 	}
 	var entries []Entry
 	var problems []error
-	for _, seen := range all {
-		switch ours := j.owns(seen.Key); {
-		case seen.Owner != nil && !ours:
-			problems = append(problems, fmt.Errorf("sandbox %q: %w: %w", seen.Value.Address(), ErrJournalBusy, seen.Owner))
-		case seen.Err != nil:
-			problems = append(problems, damagedRecord(seen.Err))
-		default:
-			entries = append(entries, seen.Value)
+	for _, p := range pending {
+		if p.Problem == nil {
+			entries = append(entries, p.Entry)
 		}
+		problems = append(problems, p.Problem)
 	}
 	return sorted(entries), errors.Join(problems...)
 }

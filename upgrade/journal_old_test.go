@@ -51,7 +51,7 @@ func TestAnOldJournalIsTakenOver(t *testing.T) {
 	dir := t.TempDir()
 	alpha, beta := Entry{Name: "alpha", Gateway: "gw", Step: StepDeleted, OldID: "id-1"}, Entry{Name: "beta", Gateway: "gw", Step: StepCreating}
 	path := oldJournal(t, dir, oldFormat, map[string]string{"gw\x00alpha": textOf(t, alpha), "gw\x00beta": textOf(t, beta)})
-	seen, err := PeekJournal(dir)
+	seen, err := peeked(dir)
 	if err != nil || len(seen) != 2 || seen[0].OldID != "id-1" {
 		t.Fatalf("PeekJournal = %+v, %v", seen, err)
 	}
@@ -91,7 +91,7 @@ func TestAnOldJournalThatIsInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := PeekJournal(dir); !errors.Is(err, ErrJournalBusy) {
+	if _, err := peeked(dir); !errors.Is(err, ErrJournalBusy) {
 		t.Errorf("PeekJournal = %v", err)
 	}
 	if _, err := OpenJournal(dir, time.Now); !errors.Is(err, ErrJournalBusy) {
@@ -123,7 +123,7 @@ func TestAnOldJournalThatCannotBeRead(t *testing.T) {
 		if err := tt.make(dir); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := PeekJournal(dir); err == nil || !strings.Contains(err.Error(), tt.says) {
+		if got, err := peeked(dir); err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: PeekJournal = %+v, %v", name, got, err)
 		}
 		if _, err := OpenJournal(dir, time.Now); err == nil || !strings.Contains(err.Error(), tt.says) {
@@ -137,7 +137,7 @@ func TestAnOldJournalThatCannotBeRead(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, oldName), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := PeekJournal(dir); got != nil || err != nil {
+	if got, err := peeked(dir); got != nil || err != nil {
 		t.Errorf("an empty file: %+v, %v", got, err)
 	}
 }

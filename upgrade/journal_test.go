@@ -67,7 +67,7 @@ func TestJournalKeepsWhatIsNeededToGoOn(t *testing.T) {
 
 func TestPeekingChangesNothing(t *testing.T) {
 	for _, dir := range []string{"", filepath.Join(t.TempDir(), "none")} {
-		if got, err := PeekJournal(dir); got != nil || err != nil {
+		if got, err := peeked(dir); got != nil || err != nil {
 			t.Errorf("PeekJournal of nothing = %v, %v", got, err)
 		}
 	}
@@ -80,7 +80,7 @@ func TestPeekingChangesNothing(t *testing.T) {
 	path := j.shelf.Path(journal.SandboxKey("", "", "alpha"))
 	before, _ := os.ReadFile(path)
 	was, _ := os.Stat(path)
-	got, err := PeekJournal(dir)
+	got, err := peeked(dir)
 	after, _ := os.ReadFile(path)
 	now, _ := os.Stat(path)
 	if err != nil || len(got) != 1 || got[0].Step != StepCreating {
@@ -117,7 +117,7 @@ func TestAJournalThatCannotBeReadIsNeverEmpty(t *testing.T) {
 			if err := errors.Join(j.Close(), spoil(path)); err != nil {
 				t.Fatal(err)
 			}
-			got, err := PeekJournal(dir)
+			got, err := peeked(dir)
 			if !errors.Is(err, ErrJournalDamaged) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move the file away") || len(got) != 1 || got[0].Name != "beta" {
 				t.Errorf("PeekJournal = %+v, %v, want an error that names the file, and beta", got, err)
 			}
@@ -162,18 +162,5 @@ func TestAnEntryIsItsProcesssOwn(t *testing.T) {
 	}
 	if _, err := journalIn(t, dir).Unfinished(); !errors.Is(err, ErrJournalBusy) {
 		t.Errorf("two go on with one upgrade: %v", err)
-	}
-}
-
-func TestChosen(t *testing.T) {
-	entries := []Entry{{Name: "alpha"}, {Name: "beta"}}
-	if all, unknown := Chosen(entries, nil); len(all) != 2 || unknown != "" {
-		t.Errorf("Chosen of no names = %v, %q", all, unknown)
-	}
-	if one, unknown := Chosen(entries, []string{"beta"}); len(one) != 1 || one[0].Name != "beta" || unknown != "" {
-		t.Errorf("Chosen of beta = %v, %q", one, unknown)
-	}
-	if none, unknown := Chosen(entries, []string{"beta", "gamma"}); none != nil || unknown != "gamma" {
-		t.Errorf("Chosen of an unknown name = %v, %q", none, unknown)
 	}
 }

@@ -17,9 +17,16 @@ type Target struct {
 }
 
 // Plan chooses what to rebuild of the sandboxes that were checked: the stale ones, and of those the ones that something newer is known
-// for. The others have their outcome already. checked and all are in the same order.
-func Plan(checked []classify.Checked, all []sandbox.Sandbox, nemoclaw bool) (targets []Target, others []Outcome) {
+// for. The others have their outcome already, those that an earlier upgrade holds up among them. checked and all are in the same order.
+func Plan(checked []classify.Checked, all []sandbox.Sandbox, pending []Pending, nemoclaw bool) (targets []Target, others []Outcome) {
+	pending = slices.DeleteFunc(slices.Clone(pending), func(p Pending) bool { return !p.Holds() })
 	for i, c := range checked {
+		if at := slices.IndexFunc(pending, func(p Pending) bool { return p.Of(all[i]) }); at >= 0 {
+			pending[at].Name, pending[at].Workspace, pending[at].Gateway = c.Name, c.Workspace, c.Gateway // a damaged one says nothing
+			others = append(others, pending[at].Outcome())
+			pending = slices.Delete(pending, at, at+1)
+			continue
+		}
 		o := Outcome{Name: c.Name, Workspace: c.Workspace, Gateway: c.Gateway, Outcome: Skipped, Step: StepPlanned, Reason: because(c)}
 		switch c.State {
 		case classify.Current:
@@ -37,6 +44,11 @@ func Plan(checked []classify.Checked, all []sandbox.Sandbox, nemoclaw bool) (tar
 			o.Outcome, o.Reason = Failed, fmt.Sprintf("stale (%s), but it cannot be rebuilt: %s", o.Reason, why)
 		}
 		others = append(others, o)
+	}
+	for _, p := range pending { // its sandbox is not there: deleted, and not made again yet
+		if p.Name != "" {
+			others = append(others, p.Outcome())
+		}
 	}
 	return targets, others
 }
@@ -67,43 +79,4 @@ func because(c classify.Checked) string {
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
-}
-
-// Chosen are the entries with one of the names; no names choose all. A name that chooses none is returned as unknown.
-func Chosen(entries []Entry, names []string) (chosen []*Entry, unknown string) {
-	for i := range entries {
-		if len(names) == 0 || slices.ContainsFunc(names, entries[i].Answers) {
-			chosen = append(chosen, &entries[i])
-		}
-	}
-	for _, name := range names {
-		if !slices.ContainsFunc(chosen, func(e *Entry) bool { return e.Answers(name) }) {
-			return nil, name
-		}
-	}
-	return chosen, ""
-}
-
-// Unfinished are the entries whose sandboxes were touched. They are this process's own from now on, and read again since. The others are
-// struck off the journal: nothing was done to them.
-func (j *Journal) Unfinished() ([]Entry, error) {
-	entries, err := j.Entries()
-	if err != nil {
-		return nil, err
-	}
-	var touched []Entry
-	for i := range entries {
-		record, err := j.take(&entries[i])
-		switch {
-		case err != nil:
-			return nil, err
-		case record.Found && !record.Value.Untouched():
-			touched = append(touched, record.Value)
-			continue
-		}
-		if err := j.Forget(&entries[i]); err != nil {
-			return nil, err
-		}
-	}
-	return touched, nil
 }

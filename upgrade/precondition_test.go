@@ -152,7 +152,7 @@ func TestPlan(t *testing.T) {
 	}
 	for _, c := range cases {
 		checked, sb := stale("alpha", c.code, c.managed)
-		targets, others := Plan([]classify.Checked{checked}, []sandbox.Sandbox{sb}, c.nemoclaw)
+		targets, others := Plan([]classify.Checked{checked}, []sandbox.Sandbox{sb}, nil, c.nemoclaw)
 		switch {
 		case c.way != "" && (len(targets) != 1 || targets[0].Way != c.way):
 			t.Errorf("%+v: Plan = %+v, %+v", c, targets, others)
@@ -162,13 +162,13 @@ func TestPlan(t *testing.T) {
 	}
 	checked, sb := stale("alpha", classify.CodeImage, false)
 	sb.Workspace = "team2"
-	targets, others := Plan([]classify.Checked{checked}, []sandbox.Sandbox{sb}, false)
+	targets, others := Plan([]classify.Checked{checked}, []sandbox.Sandbox{sb}, nil, false)
 	if len(targets) != 1 || len(others) != 0 {
 		t.Errorf("another workspace: Plan = %+v, %+v", targets, others)
 	}
 	want := map[classify.State]OutcomeWord{classify.Current: UpToDate, classify.Unknown: Skipped, classify.Orphaned: Skipped}
 	for state, word := range want {
-		targets, others := Plan([]classify.Checked{{Name: "x", State: state}}, []sandbox.Sandbox{{Name: "x"}}, true)
+		targets, others := Plan([]classify.Checked{{Name: "x", State: state}}, []sandbox.Sandbox{{Name: "x"}}, nil, true)
 		if len(targets) != 0 || others[0].Outcome != word {
 			t.Errorf("Plan of a sandbox that is %s = %+v, %+v, want %s", state, targets, others, word)
 		}
