@@ -70,7 +70,7 @@ func renderUpgrade(a *app, s upgrade.Summary, rollback bool) {
 		return
 	}
 	table := a.table()
-	for _, word := range []upgrade.OutcomeWord{upgrade.Failed, upgrade.RolledBack, upgrade.Skipped, upgrade.Upgraded, upgrade.UpToDate} {
+	for _, word := range []upgrade.OutcomeWord{upgrade.Forgotten, upgrade.Failed, upgrade.RolledBack, upgrade.Skipped, upgrade.Upgraded, upgrade.UpToDate} {
 		for _, o := range s.Sandboxes {
 			if o.Outcome == word {
 				table.Row(string(o.Outcome), o.Address(), outcomeText(o))
@@ -84,6 +84,9 @@ func renderUpgrade(a *app, s upgrade.Summary, rollback bool) {
 		renderRemarks(a, o)
 	}
 	t := s.Totals
+	if t.Forgotten > 0 {
+		return
+	}
 	if rollback {
 		a.printf("Rollback: %d rolled back, %d upgraded, %d failed", t.RolledBack, t.Upgraded, t.Failed)
 		return
@@ -118,7 +121,10 @@ func renderRemarks(a *app, o upgrade.Outcome) {
 	if o.Outcome == upgrade.RolledBack && o.RollbackImage != "" {
 		a.printf("%s: it runs from %s now; keep that image until it is upgraded", o.Address(), o.RollbackImage)
 	}
-	if o.Log != "" {
+	for _, l := range o.Left {
+		a.printf("%s: left behind: %s", o.Address(), leftText(l))
+	}
+	if o.Log != "" && o.Outcome != upgrade.Forgotten {
 		a.printf("%s: what nemoclaw printed is in %s", o.Address(), o.Log)
 	}
 	for _, warning := range o.Warnings {

@@ -45,7 +45,8 @@ With --check nothing is changed: no file, lock, registry key, gateway selection 
 unknown or orphaned.
 
 Every step is in a journal first. A run that was killed is finished with --resume or taken back with --rollback; until then its
-sandbox holds up every upgrade that --only does not limit to others. docs/upgrades.md has the states and what to do in each.`
+sandbox is not upgraded anew, and every other one is. --forget NAME gives up an upgrade that neither can end: it names what that
+leaves behind, and removes nothing. docs/upgrades.md has the states and what to do in each.`
 
 func newUpgradeSandboxes(a *app, run func(context.Context, *upgradeOptions) (*answer, error)) *cobra.Command {
 	o := &upgradeOptions{app: a}
@@ -67,6 +68,7 @@ func newUpgradeSandboxes(a *app, run func(context.Context, *upgradeOptions) (*an
 	f.BoolVar(&o.allowUnverified, "allow-unverified", false, "go on when CLI and gateway cannot be shown to agree")
 	f.BoolVar(&o.resume, "resume", false, "finish what a run that ended early has left")
 	f.BoolVar(&o.rollback, "rollback", false, "take back what a run that ended early has left")
+	f.StringVar(&o.forget, "forget", "", "give up the upgrade of this sandbox that neither --resume nor --rollback can end; nothing is removed")
 	f.DurationVar(&o.settle, "settle", upgrade.DefaultSettle, "how long a new sandbox must stay Ready")
 	f.DurationVar(&o.readyLimit, "ready-limit", upgrade.DefaultReadyLimit, "how long a sandbox may take to be Ready")
 	f.StringVar(&o.identity, "identity", "", "age key file that opens the backup again, with --encrypt-to")
@@ -88,6 +90,8 @@ func runUpgrade(ctx context.Context, o *upgradeOptions) (*answer, error) {
 	switch {
 	case o.resume, o.rollback:
 		return o.runUnfinished(ctx)
+	case o.forget != "":
+		return o.runForget(ctx)
 	}
 	return o.runMutating(ctx)
 }
@@ -98,6 +102,8 @@ func (o *upgradeOptions) valid() error {
 		return usage("--resume goes on, --rollback goes back", "--resume and --rollback exclude each other")
 	case o.check && (o.resume || o.rollback):
 		return usage("--check alone says what is unfinished", "--check changes nothing, so it can neither resume nor roll back")
+	case o.forget != "" && (o.check || o.resume || o.rollback || len(o.only) > 0):
+		return usage("--forget NAME stands alone", "--forget gives up one upgrade, so it goes with none of --check, --resume, --rollback and --only")
 	case o.settle < 0 || o.readyLimit <= 0:
 		return usage("give durations such as 10s and 5m", "--settle must not be negative, and --ready-limit must be positive")
 	case len(o.capture.encryptTo) > 0 && o.identity == "" && !o.check:

@@ -59,6 +59,9 @@ func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job, context.Cont
 	if err := j.atWork(); err != nil {
 		return j.stuck(ctx, err)
 	}
+	if ended := j.handMade(ctx); ended != nil {
+		return *ended
+	}
 	return do(j, ctx)
 }
 
@@ -105,8 +108,14 @@ func (j *job) ahead(ctx context.Context) ([]move, error) {
 	if j.Step == j.destroys() {
 		whole, err = j.stillWhole(ctx)
 	}
-	if err != nil || !whole {
-		return from(j.way(), j.Step), err
+	if err != nil {
+		return nil, err
+	}
+	if again, err := j.madeAgain(ctx); again || err != nil {
+		return from(j.way(), StepCreating), err
+	}
+	if !whole {
+		return from(j.way(), j.Step), nil
 	}
 	return j.way(), nil
 }

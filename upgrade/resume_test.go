@@ -96,30 +96,13 @@ func TestWhatRunsFromAnotherImageIsNotTheOldOne(t *testing.T) {
 	w := startWorld(t, "running", "alpha")
 	f := w.fit(t)
 	w.fails("create", "quota exceeded")
-	if got, err := f.upgrade(t.Context(), "alpha"); err != nil || got[0].Step != StepRecreating {
-		t.Fatal(got, err)
-	}
-	w.fails("create", "")
-	entries, err := f.Journal.Unfinished()
-	if err != nil {
-		t.Fatal(err)
-	}
-	request, err := withImage(entries[0].Request, "img:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gateway := &remote{socket: w.socket, point: nowhere}
-	late, err := gateway.CreateSandbox(t.Context(), request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := f.task(t.Context(), "rollback")
+	f.meanwhile(StepRecreating, func() { w.fails("create", ""); w.another(t) })
+	got, err := f.upgrade(t.Context(), "alpha")
 	if err != nil || !got[0].Unfinished || !strings.Contains(got[0].Reason, "does not run from "+got[0].RollbackImage) {
-		t.Fatalf("rollback = %+v, %v", got, err)
+		t.Fatalf("upgrade = %+v, %v", got, err)
 	}
-	if err := gateway.DeleteSandbox(t.Context(), ref(late.ID)); err != nil {
-		t.Fatal(err)
-	}
+	w.gone(t, w.listed()[0].ID)
+	f.Progress = nil
 	if got, err = f.task(t.Context(), "rollback"); err != nil || got[0].Outcome != RolledBack {
 		t.Fatalf("rollback = %+v, %v", got, err)
 	}

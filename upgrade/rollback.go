@@ -235,7 +235,8 @@ func (j *job) where(ctx context.Context, said string) string {
 	if j.Backup != "" {
 		text += fmt.Sprintf("; backup %s holds its home", j.Backup)
 	}
-	return text + fmt.Sprintf(". To go on: `%s`; to go back: `%s`", j.invocation("--resume"), j.invocation("--rollback"))
+	ways := j.ways()
+	return text + ". T" + ways[1:]
 }
 
 func (e *Entry) invocation(flag string) string {

@@ -12,6 +12,7 @@ const (
 	RolledBack OutcomeWord = "rolled_back" // not upgraded, and the old one is back
 	Skipped    OutcomeWord = "skipped"     // not looked into: unknown, orphaned
 	UpToDate   OutcomeWord = "current"
+	Forgotten  OutcomeWord = "forgotten" // given up as asked; Left says what is where
 )
 
 // Outcome is one sandbox's part of a Summary. Step is where it ended; Backup and RollbackImage are what is left of the way.
@@ -31,6 +32,7 @@ type Outcome struct {
 	Pull          string      `json:"pull,omitempty"`       // digest of the new image in its registry, when it was not on this host
 	LeftOut       []string    `json:"leftOut,omitempty"`    // credentials that were not in its backup, to be entered again
 	Log           string      `json:"log,omitempty"`
+	Left          []Leftover  `json:"left,omitempty"` // what an upgrade that was given up leaves behind
 	Warnings      []string    `json:"warnings,omitempty"`
 }
 
@@ -44,6 +46,7 @@ type UpgradeTotals struct {
 	RolledBack int `json:"rolledBack"`
 	Skipped    int `json:"skipped"`
 	Current    int `json:"current"`
+	Forgotten  int `json:"forgotten,omitempty"`
 }
 
 // Summary is the result of a mutating upgrade-sandboxes.
@@ -69,6 +72,8 @@ func Summarise(outcomes []Outcome) Summary {
 			s.Totals.Skipped++
 		case UpToDate:
 			s.Totals.Current++
+		case Forgotten:
+			s.Totals.Forgotten++
 		default:
 			s.Totals.Failed++
 		}

@@ -116,30 +116,6 @@ func TestWithoutItsRollbackImageItComesBackFromImageAndBackup(t *testing.T) {
 	}
 }
 
-func TestASandboxThatSomebodyElseMadeIsLeftAlone(t *testing.T) {
-	w := startWorld(t, "running", "alpha")
-	f := w.fit(t)
-	w.fails("create", "quota exceeded")
-	if got, err := f.upgrade(t.Context(), "alpha"); err != nil || !got[0].Unfinished {
-		t.Fatal(got, err)
-	}
-	// The journal was at recreating when somebody made a sandbox by hand; then it was set back to rolling-back with a known new id.
-	entries, _ := f.Journal.Unfinished()
-	entries[0].NewID = "id-new-77"
-	if err := f.Journal.Enter(&entries[0], StepRollingBack); err != nil {
-		t.Fatal(err)
-	}
-	w.fails("create", "")
-	request, _ := withImage(entries[0].Request, "img:1")
-	if _, err := (&remote{socket: w.socket, point: nowhere}).CreateSandbox(t.Context(), request); err != nil {
-		t.Fatal(err)
-	}
-	got, err := f.task(t.Context(), "rollback")
-	if err != nil || !got[0].Unfinished || !strings.Contains(got[0].Reason, "left alone; delete it first if it is not needed") || len(w.containers()) != 1 {
-		t.Errorf("rollback = %+v, %v", got, err)
-	}
-}
-
 func TestInterruptedAfterTheDeletionGoesBack(t *testing.T) {
 	w := startWorld(t, "running", "alpha", "beta")
 	f := w.fit(t)

@@ -290,3 +290,10 @@ func specOf(image string) []byte {
 	spec = protowire.AppendVarint(protowire.AppendTag(spec, 13, protowire.VarintType), 1)
 	return text(spec, 999, "from the future")
 }
+
+// listed is what the gateway lists.
+func (w *world) listed() []lifecycle.Record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.list()
+}

@@ -169,23 +169,39 @@ func (h *trueHost) inspected(name string) container.InspectResponse {
 	return seen
 }
 
-// An unfinished upgrade blocks its own sandbox, never another.
+// An unfinished upgrade holds up its own sandbox, never another; and it ends when its operator has made the sandbox anew by hand, or gives
+// it up. What was made by hand is not touched.
 func TestUnfinishedUpgradeBlocksNobodyElse(t *testing.T) {
 	h := newTrueHost(t)
-	h.agents("stuck", "free")
+	h.agents("stuck", "given", "free")
+	refused := true
 	h.obeys(&unruly{beforeCreate: func(_ int, s gateway.Sandbox) error {
-		if s.Name == "stuck" {
+		if refused && s.Name != "free" {
 			return status.Error(codes.ResourceExhausted, "quota exceeded")
 		}
 		return nil
 	}})
-	if d := h.upgrade([]string{"stuck"}); d.ExitCode != 1 {
-		t.Errorf("the first: exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
-	}
-	if d := h.upgrade([]string{"free"}); d.ExitCode != 0 || d.Result == nil || d.Result.Totals["upgraded"] != 1 {
-		t.Errorf("the other: exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
+	if d := h.upgrade([]string{"stuck", "given", "free"}); d.ExitCode != 3 || d.Result == nil || d.Result.Totals["upgraded"] != 1 || d.Result.Totals["failed"] != 2 {
+		t.Errorf("all three: exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
 	}
 	h.holdsWork("free", gateway.Ready)
+	refused = false
+	if d := h.upgrade([]string{"stuck", "free"}); d.ExitCode != 1 || d.Result == nil || !strings.Contains(d.Error.Message, "not finished") || d.Result.Totals["current"] != 1 {
+		t.Errorf("again: exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
+	}
+	made := h.create(gateway.Sandbox{Name: "stuck", Image: h.tag("agent:1")}, gateway.Ready)
+	if d := h.upgrade([]string{"stuck"}, "--resume"); d.Result == nil || d.Result.Sandboxes[0].Unfinished || !strings.Contains(d.Result.Sandboxes[0].Reason, "with id "+made.ID+", which is left alone") {
+		t.Errorf("made by hand: exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
+	}
+	if now := h.now("stuck"); now.ID != made.ID || now.Phase != gateway.Ready {
+		t.Errorf("what was made by hand became %+v", now)
+	}
+	if d := h.upgrade(nil, "--forget", "given"); d.ExitCode != 0 || d.Result == nil || d.Result.Totals["forgotten"] != 1 {
+		t.Errorf("given up: exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
+	}
+	if d := h.upgrade([]string{"given"}, "--rollback"); d.ExitCode != 10 {
+		t.Errorf("after it was given up: exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
+	}
 }
 
 // Two sandboxes of one name in two workspaces are two: each has its own backups.
