@@ -7,9 +7,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// checkSpace asks for the room of all backups before the first one is begun. The need is an estimate: as much as the last backup
-// took, or half of what the container has written (sandbox homes compress to about that). Where nothing can be estimated, or the
-// room cannot be seen, the run goes on: the disk has the last word anyway.
+// checkSpace asks for the room of all backups before the first one is begun. The need is an estimate (Expect). Where nothing can be
+// estimated, or the room cannot be seen, the run goes on: the disk has the last word anyway.
 func (w *run) checkSpace(ctx context.Context, chosen []sandbox.Sandbox) error {
 	room, err := w.Store.Free()
 	if err != nil {
@@ -29,18 +28,32 @@ func (w *run) checkSpace(ctx context.Context, chosen []sandbox.Sandbox) error {
 	return &NoRoomError{Sandboxes: count, Need: need, Free: room, Dir: w.Store.Root()}
 }
 
+// Expect estimates how many bytes the next backup of a sandbox takes: as many as its last one, or half of what the container has
+// written, for homes compress to about that. last is nil without a backup, written without a container; false when neither tells.
+func Expect(ctx context.Context, last *store.Backup, written func(context.Context) (int64, error)) (int64, bool) {
+	if last != nil {
+		return last.Manifest.Archive.Bytes, true
+	}
+	if written == nil {
+		return 0, false
+	}
+	bytes, err := written(ctx)
+	return bytes / 2, err == nil
+}
+
 func (w *run) estimate(ctx context.Context, sb sandbox.Sandbox) int64 {
 	if last, err := w.Store.LatestOf(store.Series{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name}); err == nil {
-		return last.Manifest.Archive.Bytes
+		bytes, _ := Expect(ctx, &last, nil)
+		return bytes
 	}
 	if sb.Container == nil || w.engine(sb) == nil {
 		return 0
 	}
-	facts, err := w.engine(sb).Describe(ctx, sb.Container.ID, true)
-	if err != nil {
-		return 0
-	}
-	return facts.Size / 2
+	bytes, _ := Expect(ctx, nil, func(ctx context.Context) (int64, error) {
+		facts, err := w.engine(sb).Describe(ctx, sb.Container.ID, true)
+		return facts.Size, err
+	})
+	return bytes
 }
 
 // previousSize is how many bytes the sandbox's home had at its last backup; 0 when there is none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"sandkeeper/backup"
 	"sandkeeper/backup/store"
 	"sandkeeper/drift"
 	"sandkeeper/engine"
@@ -77,17 +78,11 @@ func sandboxNames(registry sandbox.Registry, containers []engine.Container) []st
 	return slices.Compact(names)
 }
 
-// needOf estimates the next backups: as much as the last one took, or half of what the container has written.
+// needOf adds up what the next backups are expected to take.
 func needOf(ctx context.Context, f hostFacts, names []string) preflight.Need {
 	var need preflight.Need
 	for _, name := range names {
-		bytes, known := f.store.Expected(name)
-		for i := 0; !known && i < len(f.seen.Containers); i++ {
-			if c := f.seen.Containers[i]; c.SandboxName == name && f.engines.Of(c) != nil {
-				written, err := f.engines.Of(c).Written(ctx, c.ID)
-				bytes, known = written/2, err == nil
-			}
-		}
+		bytes, known := f.expect(ctx, name)
 		if !known {
 			need.Unknown++
 			continue
@@ -96,6 +91,20 @@ func needOf(ctx context.Context, f hostFacts, names []string) preflight.Need {
 		need.Sandboxes++
 	}
 	return need
+}
+
+func (f hostFacts) expect(ctx context.Context, name string) (int64, bool) {
+	if last, err := f.store.Find(name, store.Latest); err == nil {
+		return backup.Expect(ctx, &last, nil)
+	}
+	for _, c := range f.seen.Containers {
+		eng := f.engines.Of(c)
+		if c.SandboxName != name || eng == nil {
+			continue
+		}
+		return backup.Expect(ctx, nil, func(ctx context.Context) (int64, error) { return eng.Written(ctx, c.ID) })
+	}
+	return 0, false
 }
 
 // addHostChecks runs the checks and adds them to the report, with what is skipped demoted.

@@ -11,6 +11,7 @@ import (
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/restore"
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
 )
 
@@ -101,7 +102,7 @@ func (a *app) restoreLine(i restore.Interruption, from, id string, scope restore
 		dir = cmp.Or(i.Source, i.Root)
 	}
 	if root, err := a.backupRoot(""); err != nil || root != dir {
-		words = append(words, "--backup-dir", "'"+strings.ReplaceAll(dir, "'", `'\''`)+"'")
+		words = append(words, "--backup-dir", text.ShellWord(dir))
 	}
 	return strings.Join(words, " ")
 }

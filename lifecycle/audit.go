@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+
+	"sandkeeper/internal/text"
 )
 
 // AuditFile is a Sink that appends OCSF events to a file, one JSON object on each line, each on disk before Write returns.
@@ -46,7 +48,7 @@ func readyToAppend(file *os.File) error {
 		return fmt.Errorf("audit file %q is not a regular file", file.Name())
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("audit file %q can be used by other users (mode %04o); run `chmod 600 %s`", file.Name(), info.Mode().Perm(), quote(file.Name()))
+		return fmt.Errorf("audit file %q can be used by other users (mode %04o); run `chmod 600 %s`", file.Name(), info.Mode().Perm(), text.ShellWord(file.Name()))
 	}
 	return endTornLine(file, info)
 }

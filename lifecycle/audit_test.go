@@ -94,7 +94,7 @@ func TestEventsOfALife(t *testing.T) {
 	b := newBench(t, "a")
 	b.ext["a"].on[BeforeCreate] = func(ctx context.Context, _ Sandbox, _ *Builder) (*State, error) {
 		Emit(ctx, SeverityInformational, "leased 10.0.0.7", map[string]string{"ip": "10.0.0.7"})
-		return text("a"), nil
+		return textState("a"), nil
 	}
 	b.fail("a", AfterDelete, errDenied)
 	b.mustCreate(t, "alpha")

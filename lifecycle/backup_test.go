@@ -53,7 +53,7 @@ func TestABackupIsSurroundedInOrder(t *testing.T) {
 func TestABackupLeavesTheRecordOfATrackedSandbox(t *testing.T) {
 	b := replaceable(t, "a")
 	b.quiets(nil, "a")
-	b.ext["a"].on[BeforeBackup] = func(context.Context, Sandbox, *Builder) (*State, error) { return text("rests"), nil }
+	b.ext["a"].on[BeforeBackup] = func(context.Context, Sandbox, *Builder) (*State, error) { return textState("rests"), nil }
 	end, err := b.BeginBackup(t.Context(), alpha)
 	if err != nil || end(t.Context()) != nil {
 		t.Fatal(err)

@@ -101,12 +101,12 @@ func TestExtensionsSeeButCannotChangeTheRequest(t *testing.T) {
 	b.ext["a"].on[BeforeCreate] = func(_ context.Context, _ Sandbox, add *Builder) (*State, error) {
 		add.Request().Labels["tier"] = "stolen"
 		delete(add.Request().Labels, "tier")
-		return text("a"), add.AddLabel("fleet", "prod")
+		return textState("a"), add.AddLabel("fleet", "prod")
 	}
 	var seen Request
 	b.ext["b"].on[BeforeCreate] = func(_ context.Context, _ Sandbox, add *Builder) (*State, error) {
 		seen = add.Request()
-		return text("b"), nil
+		return textState("b"), nil
 	}
 	labels := map[string]string{"tier": "gold"}
 	if _, err := b.driver.CreateSandbox(t.Context(), Request{Name: "alpha", Gateway: "gw", Labels: labels}); err != nil {
@@ -133,7 +133,7 @@ func TestAFailedExtensionAddsNothing(t *testing.T) {
 func TestBaselineWithdrawsFormerAdditions(t *testing.T) {
 	b := newBench(t, "a")
 	b.ext["a"].on[BeforeCreate] = func(_ context.Context, _ Sandbox, add *Builder) (*State, error) {
-		return text("a"), errors.Join(add.AddLabel("region", "us-west"), add.AddEnv("ROLE", "r1"), add.AddAnnotation("n", "1"),
+		return textState("a"), errors.Join(add.AddLabel("region", "us-west"), add.AddEnv("ROLE", "r1"), add.AddAnnotation("n", "1"),
 			add.AddMount(Mount{Source: "v", Target: "/t"}))
 	}
 	record := b.mustCreate(t, "alpha")

@@ -128,12 +128,12 @@ type lease struct {
 func (l *lease) file(s Sandbox) string { return "lease-" + l.name + "-" + s.Name }
 
 func (l *lease) BeforeCreate(_ context.Context, s Sandbox, _ *Builder) (*State, error) {
-	return text("leased"), l.touch(l.file(s))
+	return textState("leased"), l.touch(l.file(s))
 }
 
 func (l *lease) AfterCreateSuccess(_ context.Context, _ Sandbox, _ *State) (*State, error) {
 	l.points.pass("in after_create_success")
-	return text("confirmed"), nil
+	return textState("confirmed"), nil
 }
 
 func (l *lease) AfterCreateFailed(_ context.Context, s Sandbox, _ *State) (*State, error) {
@@ -142,7 +142,7 @@ func (l *lease) AfterCreateFailed(_ context.Context, s Sandbox, _ *State) (*Stat
 
 func (l *lease) BeforeDelete(context.Context, Sandbox, *State) (*State, error) {
 	l.points.pass("in before_delete")
-	return text("quiesced"), nil
+	return textState("quiesced"), nil
 }
 
 func (l *lease) AfterDelete(_ context.Context, s Sandbox, _ *State) (*State, error) {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"sandkeeper/internal/text"
 )
 
 // What a phase can end with beside its own error. Test with errors.Is.
@@ -74,7 +76,7 @@ type SchemaError struct {
 func (e *SchemaError) Error() string {
 	return fmt.Sprintf("sandbox %q: state of extension %q has schema version %d, this build reads %s; link a build that reads it, "+
 		"or look with `sandkeeper extensions state show %[5]s %[6]s` and give it up with `sandkeeper extensions state clear %[5]s %[6]s`",
-		e.Sandbox.label(), e.Extension, e.Version, versions(e.Reads), quote(e.Sandbox.ID), quote(e.Extension))
+		e.Sandbox.label(), e.Extension, e.Version, versions(e.Reads), text.ShellWord(e.Sandbox.ID), text.ShellWord(e.Extension))
 }
 
 func versions(reads []uint32) string {
@@ -94,15 +96,4 @@ func (r Reference) label() string {
 		return r.Name
 	}
 	return r.ID
-}
-
-// quote makes a word safe to paste into a POSIX shell. Ids come from gateways, so they may hold anything.
-func quote(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-:/@", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -109,7 +109,7 @@ func (e *scripted) act(ctx context.Context, p Phase, s Sandbox, state *State, ad
 func (e *scripted) BeforeCreate(ctx context.Context, s Sandbox, add *Builder) (*State, error) {
 	next, err := e.act(ctx, BeforeCreate, s, nil, add)
 	if next == nil && err == nil {
-		next = text(e.name)
+		next = textState(e.name)
 	}
 	return next, err
 }
@@ -138,7 +138,7 @@ func (e *scripted) Reconcile(ctx context.Context, s Sandbox, state *State) (Reco
 	return ReconcileOutcome{}, err
 }
 
-func text(payload string) *State { return &State{SchemaVersion: 1, Payload: []byte(payload)} }
+func textState(payload string) *State { return &State{SchemaVersion: 1, Payload: []byte(payload)} }
 
 // bench is a chain of scripted extensions around a memory driver, on a store in a temporary folder.
 type bench struct {

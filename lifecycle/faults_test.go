@@ -76,7 +76,7 @@ func (h *holder) BeforeCreate(_ context.Context, s Sandbox, _ *Builder) (*State,
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.held[s.Name] = true
-	return text(s.Name), nil
+	return textState(s.Name), nil
 }
 
 func (h *holder) BeforeDelete(context.Context, Sandbox, *State) (*State, error) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"sandkeeper/internal/text"
 )
 
 // operation is one create, delete or reconcile of one sandbox: the entry as it is stored, and the chain that works on it.
@@ -141,5 +143,5 @@ func (o *operation) saveOrForget() error {
 // inactive is the error for an extension that has work left but is not in the chain.
 func inactive(sandbox Reference, extension string, phase Phase) error {
 	return fmt.Errorf("sandbox %q: extension %q still has to run %s, but is not active; activate it again, or give its state up with "+
-		"`sandkeeper extensions state clear %s %s`", sandbox.label(), extension, phase, quote(sandbox.ID), quote(extension))
+		"`sandkeeper extensions state clear %s %s`", sandbox.label(), extension, phase, text.ShellWord(sandbox.ID), text.ShellWord(extension))
 }

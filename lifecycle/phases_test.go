@@ -166,7 +166,7 @@ func TestStateIsDeletedOnlyAfterAfterDeleteSucceeded(t *testing.T) {
 func TestLaterPhasesSeeAndReplaceTheState(t *testing.T) {
 	b := newBench(t, "a")
 	replace := func(with string) func(context.Context, Sandbox, *Builder) (*State, error) {
-		return func(context.Context, Sandbox, *Builder) (*State, error) { return text(with), nil }
+		return func(context.Context, Sandbox, *Builder) (*State, error) { return textState(with), nil }
 	}
 	b.ext["a"].on[BeforeCreate] = replace("one")
 	b.ext["a"].on[AfterCreateSuccess] = replace("two")

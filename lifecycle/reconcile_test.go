@@ -51,7 +51,7 @@ func TestReconcileIsAdvisoryByDefault(t *testing.T) {
 	b.sink.events = nil
 	b.ext["a"].see = func(s Sandbox, state *State) (ReconcileOutcome, error) {
 		state.Payload[0] = 'X'
-		return ReconcileOutcome{Drift: []string{"lease is held by another"}, State: text("new")}, nil
+		return ReconcileOutcome{Drift: []string{"lease is held by another"}, State: textState("new")}, nil
 	}
 	reports := b.reconcile(t)
 	same(t, "drift", reports[0].Drift, []string{"lease is held by another"})
@@ -65,7 +65,7 @@ func TestReconcileAuthoritativeStoresItsState(t *testing.T) {
 	b := newBench(t, "a")
 	b.mustCreate(t, "alpha")
 	b.ext["a"].see = func(Sandbox, *State) (ReconcileOutcome, error) {
-		return ReconcileOutcome{Authority: Authoritative, State: text("new")}, nil
+		return ReconcileOutcome{Authority: Authoritative, State: textState("new")}, nil
 	}
 	same(t, "action", b.reconcile(t)[0].Action, "stored its new state")
 	same(t, "stored", b.stored(t), []string{"id-alpha ready a=new"})
@@ -75,7 +75,7 @@ func TestReconcileUnknownAuthorityChangesNothing(t *testing.T) {
 	b := newBench(t, "a")
 	b.mustCreate(t, "alpha")
 	b.ext["a"].see = func(Sandbox, *State) (ReconcileOutcome, error) {
-		return ReconcileOutcome{Authority: "sure", State: text("new")}, nil
+		return ReconcileOutcome{Authority: "sure", State: textState("new")}, nil
 	}
 	if r := b.reconcile(t)[0]; r.Err == nil {
 		t.Errorf("report %+v", r)
@@ -210,7 +210,7 @@ func TestAnotherSandboxOfTheNameIsNotAdopted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, "a")
 			b.ext["a"].on[BeforeCreate] = func(_ context.Context, _ Sandbox, add *Builder) (*State, error) {
-				return text("a"), add.AddLabel("k", "v")
+				return textState("a"), add.AddLabel("k", "v")
 			}
 			b.mustCreate(t, "alpha")
 			b.kill(t, StatusCreating, func(e *entry) { e.ID = "pending-1" })

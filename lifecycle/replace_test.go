@@ -63,7 +63,7 @@ func TestAnAdditionThatNobodyWouldApplyStopsAReplacementByName(t *testing.T) {
 	} {
 		b := replaceable(t, "a", "b")
 		b.ext["a"].on[BeforeCreate] = func(_ context.Context, _ Sandbox, add *Builder) (*State, error) {
-			return text("a"), add.AddLabel("fleet", "prod")
+			return textState("a"), add.AddLabel("fleet", "prod")
 		}
 		err := try(b)
 		if !errors.Is(err, ErrNotApplied) || err.Error() != `extension "a" adds label "fleet" to sandbox "alpha", which is created by somebody else: it would not be applied` {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"sandkeeper/internal/text"
 )
 
 // newer leaves alpha with state of "a" that this build does not read.
@@ -59,6 +61,6 @@ func TestSchemaVersionMismatchWhileRollingBack(t *testing.T) {
 
 func TestQuotedCommandsArePasteable(t *testing.T) {
 	for word, want := range map[string]string{"id-1": "id-1", "": "''", "a b": "'a b'", "x';rm -rf /;'": `'x'\'';rm -rf /;'\'''`, "$(id)": "'$(id)'"} {
-		same(t, word, quote(word), want)
+		same(t, word, text.ShellWord(word), want)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"sandkeeper/internal/text"
+
 	"go.etcd.io/bbolt"
 )
 
@@ -171,7 +173,7 @@ func FuzzPasteable(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, word string) {
-		quoted := quote(word)
+		quoted := text.ShellWord(word)
 		if quoted == word {
 			if strings.ContainsAny(word, " \t\n'\"\\$`;&|<>()*?[]{}~#!=%") || word == "" {
 				t.Errorf("%q was left as it is", word)

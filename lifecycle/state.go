@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"sandkeeper/internal/text"
 )
 
 // StateInfo is one stored state without its payload.
@@ -112,7 +114,7 @@ func (s *Store) resolve(sandbox string) (entry, error) {
 	}
 	ids := make([]string, len(named))
 	for i, e := range named {
-		ids[i] = quote(e.ID)
+		ids[i] = text.ShellWord(e.ID)
 	}
 	return entry{}, fmt.Errorf("sandbox %q: the name stands for %d stored sandboxes; use one of the ids %s", sandbox, len(named), strings.Join(ids, ", "))
 }

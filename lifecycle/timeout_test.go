@@ -82,7 +82,7 @@ func checkLeaks(t *testing.T, b *bench, abandoned bool) {
 func TestLateStateReachesTheRollback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, "a")
-		b.ext["a"].on[BeforeCreate] = slow(30*time.Second+time.Second/2, false, text("lease 7"))
+		b.ext["a"].on[BeforeCreate] = slow(30*time.Second+time.Second/2, false, textState("lease 7"))
 		if _, err := b.create(t, "alpha"); !errors.Is(err, ErrTimeout) {
 			t.Fatal(err)
 		}

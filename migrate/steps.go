@@ -3,6 +3,8 @@ package migrate
 import (
 	"path/filepath"
 	"strings"
+
+	"sandkeeper/internal/text"
 )
 
 // steps are what is to be done from here on, in order.
@@ -45,7 +47,7 @@ func (f Facts) afterExport(p Plan) []Step {
 	}}
 	if f.Database != "" {
 		steps = append(steps, Step{
-			Title: "Put the old database aside", Commands: []string{"mv " + quote(f.Database) + " " + quote(f.Database+".0.0.x")},
+			Title: "Put the old database aside", Commands: []string{"mv " + text.ShellWord(f.Database) + " " + text.ShellWord(f.Database+".0.0.x")},
 			Why: "a gateway of 0.1.x would migrate it for good, and hold the names of sandboxes that it cannot see",
 		})
 	}
@@ -65,7 +67,7 @@ func (f Facts) configure(c ConfigPlan) Step {
 	return Step{
 		Title: "Read the proposed gateway.toml and put it in place",
 		Commands: []string{
-			"mv " + quote(c.Path) + " " + quote(c.Path+".v1"), "cp " + quote(ProposalPath(c.Path)) + " " + quote(c.Path),
+			"mv " + text.ShellWord(c.Path) + " " + text.ShellWord(c.Path+".v1"), "cp " + text.ShellWord(ProposalPath(c.Path)) + " " + text.ShellWord(c.Path),
 		},
 		Why: strings.Join(c.Manual, "; "),
 	}
@@ -93,12 +95,4 @@ func (f Facts) importing(p Plan) []Step {
 		Title: "Look at each sandbox, and only then remove its old container",
 		Why:   "the import names the containers at its end; nothing of 0.0.x is removed by this program",
 	})
-}
-
-// quote makes one word of a shell of text.
-func quote(text string) string {
-	if text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-~") == "" {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

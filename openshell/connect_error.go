@@ -2,9 +2,7 @@ package openshell
 
 import (
 	"fmt"
-	"strings"
 
-	"sandkeeper/internal/pattern"
 	"sandkeeper/internal/text"
 )
 
@@ -76,7 +74,7 @@ func (k ConnectKind) explanation() string {
 
 // Next is the command that shows or mends the cause.
 func (e *ConnectError) Next() string {
-	name := shellWord(e.Gateway)
+	name := text.ShellWord(e.Gateway)
 	switch e.Kind {
 	case NotRegistered, BadRegistration:
 		return "openshell gateway list"
@@ -86,14 +84,4 @@ func (e *ConnectError) Next() string {
 		return "sandkeeper gateway status -g " + name
 	}
 	return "openshell status -g " + name
-}
-
-var plainWord = pattern.Of(`^[A-Za-z0-9_./:@][A-Za-z0-9_./:@-]*$`)
-
-// shellWord makes a name safe to paste into a shell.
-func shellWord(word string) string {
-	if plainWord().MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(text.OneLine(word, 0), "'", `'\''`) + "'"
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sandkeeper/internal/size"
+	"sandkeeper/internal/text"
 )
 
 // root judges the folder of the backups without making anything in it.
@@ -42,7 +43,7 @@ func (in HostInput) root(context.Context) Result {
 		return warned("the backup folder %s belongs to user %d, not to you (%d)", in.Root, stat.Uid, in.UID)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return warning("chmod 700 "+shellWord(in.Root), fmt.Sprintf("others may look into the backup folder %s (mode %04o)", in.Root, info.Mode().Perm()))
+		return warning("chmod 700 "+text.ShellWord(in.Root), fmt.Sprintf("others may look into the backup folder %s (mode %04o)", in.Root, info.Mode().Perm()))
 	}
 	return passed("%s", in.Root)
 }

@@ -3,7 +3,6 @@ package preflight
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"sandkeeper/drift"
 	"sandkeeper/gateway"
@@ -100,7 +99,7 @@ func (g guidance) caution() string {
 func (g guidance) rerun() string {
 	command := g.action.Command
 	if g.o.Target.Source == "-g" && g.o.Target.Name != "" {
-		command += " -g " + shellWord(g.o.Target.Name)
+		command += " -g " + text.ShellWord(g.o.Target.Name)
 	}
 	return fmt.Sprintf("Rerun `%s` after `%s` reports a healthy gateway.", command, g.status())
 }
@@ -112,20 +111,8 @@ func (g guidance) status() string {
 	if g.o.Target.Source != "-g" && plain {
 		return status
 	}
-	return status + " -g " + shellWord(name)
+	return status + " -g " + text.ShellWord(name)
 }
 
 // openshell is how the CLI that was looked at is called on this host.
-func (g guidance) openshell() string { return shellWord(or(g.o.Host.CallOpenShell, "openshell")) }
-
-// shellWord is text as one word for a shell, quoted where it would not be one by itself.
-func shellWord(text string) string {
-	text = clean(text)
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/+=:@,", r)
-	}
-	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
+func (g guidance) openshell() string { return text.ShellWord(or(g.o.Host.CallOpenShell, "openshell")) }

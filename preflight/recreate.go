@@ -3,6 +3,8 @@ package preflight
 import (
 	"fmt"
 	"strings"
+
+	"sandkeeper/internal/text"
 )
 
 // recreate says how the container that the gateway runs in is made again from the image of the CLI's version. A gateway is never told to
@@ -22,7 +24,7 @@ func (g guidance) recreate() []string {
 		return []string{fmt.Sprintf("Set the image in the definition of unit `%s` to %s, then run `%s`.", m.Unit, image, g.unitOfContainer())}
 	}
 	return []string{fmt.Sprintf("Make container `%s` again from %s, with the options, volumes and ports that it has now (`%s inspect %s` shows them)%s.",
-		name, image, g.engineCommand(), shellWord(name), g.alternative())}
+		name, image, g.engineCommand(), text.ShellWord(name), g.alternative())}
 }
 
 func (g guidance) engineCommand() string {
@@ -36,20 +38,20 @@ func (g guidance) compose() string {
 	m := g.o.Cluster.Maker
 	command := g.engineCommand() + " compose"
 	if m.Project != "" {
-		command += " -p " + shellWord(m.Project)
+		command += " -p " + text.ShellWord(m.Project)
 	}
 	for file := range strings.SplitSeq(m.Files, ",") {
 		if file != "" {
-			command += " -f " + shellWord(file)
+			command += " -f " + text.ShellWord(file)
 		}
 	}
-	return command + " up -d " + shellWord(m.Compose)
+	return command + " up -d " + text.ShellWord(m.Compose)
 }
 
 func (g guidance) unitOfContainer() string {
 	m := g.o.Cluster.Maker
 	if m.UserRun {
-		return "systemctl --user daemon-reload && systemctl --user restart " + shellWord(m.Unit)
+		return "systemctl --user daemon-reload && systemctl --user restart " + text.ShellWord(m.Unit)
 	}
-	return "sudo systemctl daemon-reload && sudo systemctl restart " + shellWord(m.Unit)
+	return "sudo systemctl daemon-reload && sudo systemctl restart " + text.ShellWord(m.Unit)
 }

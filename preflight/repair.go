@@ -6,6 +6,7 @@ import (
 
 	"sandkeeper/drift"
 	"sandkeeper/gateway"
+	"sandkeeper/internal/text"
 )
 
 // managed reports whether NemoClaw looks after this gateway and is here to repair it.
@@ -13,7 +14,7 @@ func (g guidance) managed() bool { return g.o.Host.Managed && g.o.Host.NemoClaw 
 
 // onboard is NemoClaw's repair; it picks its gateway by the port in the environment (docs/facts/nemoclaw.md 1.6).
 func (g guidance) onboard() string {
-	command := shellWord(or(g.o.Host.CallNemoClaw, "nemoclaw")) + " onboard --resume"
+	command := text.ShellWord(or(g.o.Host.CallNemoClaw, "nemoclaw")) + " onboard --resume"
 	port, ok := strings.CutPrefix(g.o.Target.Name, "nemoclaw-")
 	if !ok || strings.Trim(port, "0123456789") != "" {
 		return command
@@ -114,10 +115,10 @@ func serviceCommand(o gateway.Observation) string {
 // launchPath is the file that a start would run: the one found on disk, else the path by which the process was known.
 func launchPath(o gateway.Observation) string {
 	if o.File.Path != "" {
-		return shellWord(o.File.Path)
+		return text.ShellWord(o.File.Path)
 	}
 	if path := strings.TrimSuffix(o.Process.Binary, " (deleted)"); path != "" {
-		return shellWord(path)
+		return text.ShellWord(path)
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sandkeeper/gateway"
+	"sandkeeper/internal/text"
 )
 
 // StartCommand is the one command that starts the gateway of o on this host, by what manages it here; "" when none is known, or the
@@ -30,13 +31,13 @@ func launchCommand(l *gateway.Launch) string {
 	}
 	var words []string
 	if l.Dir != "" {
-		words = append(words, "cd", shellWord(l.Dir), "&&")
+		words = append(words, "cd", text.ShellWord(l.Dir), "&&")
 	}
 	if len(l.Env) > 0 {
 		words = append(words, "env")
 	}
 	for _, word := range slices.Concat(l.Env, []string{l.Program}, l.Args) {
-		words = append(words, shellWord(word))
+		words = append(words, text.ShellWord(word))
 	}
 	return strings.Join(words, " ")
 }

@@ -41,7 +41,7 @@ func bind(row *Row, rootPort int) {
 		row.Gateway, row.GatewayPort = gatewayName(n), n
 		return
 	}
-	if n, ok := namedPort(text(name)); ok {
+	if n, ok := namedPort(textOf(name)); ok {
 		row.Gateway, row.GatewayPort = gatewayName(n), n
 		return
 	}

@@ -59,8 +59,8 @@ func last(fields []member, key string) json.RawMessage {
 	return nil
 }
 
-// text is raw as a string, or "" when it is anything else.
-func text(raw json.RawMessage) string {
+// textOf is raw as a string, or "" when it is anything else.
+func textOf(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
 		return ""
@@ -127,7 +127,7 @@ func readRow(m member) (row Row, reserved bool, problem string) {
 	if err != nil {
 		return Row{}, false, "it is " + err.Error()
 	}
-	name := text(last(fields, "name"))
+	name := textOf(last(fields, "name"))
 	if name == "" {
 		return Row{}, false, "it has no name"
 	}
@@ -139,12 +139,12 @@ func readRow(m member) (row Row, reserved bool, problem string) {
 	}
 	row = Row{
 		Name:             name,
-		Agent:            text(last(fields, "agent")),
-		AgentVersion:     text(last(fields, "agentVersion")),
-		NemoclawVersion:  text(last(fields, "nemoclawVersion")),
-		ImageTag:         text(last(fields, "imageTag")),
-		OpenshellDriver:  text(last(fields, "openshellDriver")),
-		OpenshellVersion: text(last(fields, "openshellVersion")),
+		Agent:            textOf(last(fields, "agent")),
+		AgentVersion:     textOf(last(fields, "agentVersion")),
+		NemoclawVersion:  textOf(last(fields, "nemoclawVersion")),
+		ImageTag:         textOf(last(fields, "imageTag")),
+		OpenshellDriver:  textOf(last(fields, "openshellDriver")),
+		OpenshellVersion: textOf(last(fields, "openshellVersion")),
 		Raw:              m.value,
 	}
 	if agent := last(fields, "agent"); null(agent) || string(agent) == `""` {

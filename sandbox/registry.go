@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/homefile"
+	"sandkeeper/internal/text"
 )
 
 // registryLimit is NemoClaw's own limit for one sandboxes.json (src/lib/state/gateway-registry.ts).
@@ -48,18 +48,16 @@ func (e *RegistryError) Unwrap() error { return e.Err }
 
 // Hint is the next command for a person: with the file out of the way, gateway lists and containers are the inventory.
 func (e *RegistryError) Hint() string {
-	path := shellQuote(e.Path)
+	path := text.ShellWord(e.Path)
 	if info, err := os.Lstat(e.Path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return fmt.Sprintf("put what it leads to in the place of the link %s, inside the home, and rerun; NemoClaw follows no links there either", path)
 	}
-	aside := fmt.Sprintf("set it aside with: mv %s %s, and rerun: gateways and containers are then the inventory", path, shellQuote(e.Path+".invalid"))
+	aside := fmt.Sprintf("set it aside with: mv %s %s, and rerun: gateways and containers are then the inventory", path, text.ShellWord(e.Path+".invalid"))
 	if errors.Is(e.Err, homefile.ErrTooLarge) {
 		return "nothing says that the file is damaged: it is only larger than what NemoClaw reads as well; see what fills it, or " + aside
 	}
 	return "repair the file, or " + aside
 }
-
-func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // ReadRegistry reads ~/.nemoclaw/sandboxes.json and ~/.nemoclaw/gateways/<port>/sandboxes.json below e's home, without a lock.
 // With only, rows of other gateways go to Elsewhere. A file that is there and is not a registry is a *RegistryError.

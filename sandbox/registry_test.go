@@ -110,7 +110,7 @@ func TestReadRegistryRefusesWhatIsNotARegistry(t *testing.T) {
 			if !ok {
 				t.Fatalf("got %+v, %v; want a *RegistryError", r, err)
 			}
-			if want := filepath.Join(home, ".nemoclaw/sandboxes.json"); bad.Path != want || !strings.Contains(bad.Hint(), "mv '"+want+"' '"+want+".invalid'") {
+			if want := filepath.Join(home, ".nemoclaw/sandboxes.json"); bad.Path != want || !strings.Contains(bad.Hint(), "mv "+want+" "+want+".invalid,") {
 				t.Errorf("path %q, hint %q", bad.Path, bad.Hint())
 			}
 			if large := len(content) > registryLimit; large == strings.Contains(bad.Hint(), "repair") {
@@ -135,7 +135,7 @@ func TestReadRegistryNamesTheLink(t *testing.T) {
 	}
 	_, err := ReadRegistry(env.Parse([]string{"HOME=" + home}), nil)
 	bad, ok := errors.AsType[*RegistryError](err)
-	if !ok || bad.Path != link || strings.Contains(bad.Hint(), "mv ") || !strings.Contains(bad.Hint(), "'"+link+"'") {
+	if !ok || bad.Path != link || strings.Contains(bad.Hint(), "mv ") || !strings.Contains(bad.Hint(), " "+link+",") {
 		t.Errorf("%v, %+v", err, bad)
 	}
 }

@@ -11,15 +11,6 @@ import (
 	"sandkeeper/internal/disk"
 )
 
-// Expected is how many bytes the last backup of a sandbox takes, which is what its next one will about take; false without one.
-func (s *Store) Expected(sandbox string) (int64, bool) {
-	last, err := s.Find(sandbox, Latest)
-	if err != nil {
-		return 0, false
-	}
-	return last.Manifest.Archive.Bytes, true
-}
-
 // Holder is the run that holds the store; nil when none does. It only looks: the word that a holder leaves counts while its process
 // lives. Unlike Lock it cannot make another run's Lock fail.
 func (s *Store) Holder() *LockedError {
