@@ -21,30 +21,37 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Stor
 	if o.noGatewayState || o.dryRun {
 		return nil
 	}
-	a := o.app
 	var states []gatewaystate.State
-	var names []string
-	for _, binding := range a.host().Bindings(seen.Registry) {
-		options := a.host().Options(binding)
-		target := gateway.ChooseTarget(ctx, options)
-		if target.Err != nil || target.Remote || slices.Contains(names, target.Name) {
-			continue
-		}
-		names = append(names, target.Name)
-		state := gatewaystate.Save(ctx, gatewaystate.Saving{
-			Store: st, Name: target.Name, Home: a.Env.Home(), Places: gateway.StatePlaces(ctx, options, target), Label: o.label, Extra: a.providerProfiles(ctx, seen.Gateways, target.Name),
-			Recipients: o.capture.encryptTo, Plain: o.capture.allowPlaintext, Skipped: o.skip.codes,
-			Versions: versionsOf(seen.Gateways)(sandbox.Sandbox{Gateway: target.Name}), Launch: launchOf(ctx, options, target),
+	for _, binding := range o.app.host().Bindings(seen.Registry) {
+		state, saved := o.app.saveGatewayState(ctx, binding, seen.Gateways, gatewaystate.Saving{
+			Store: st, Label: o.label, Recipients: o.capture.encryptTo, Plain: o.capture.allowPlaintext, Skipped: o.skip.codes,
 		})
-		if state.Status == string(store.Failed) {
-			a.warn("the state of gateway %q is not saved: %s", target.Name, state.Reason)
+		same := func(s gatewaystate.State) bool { return s.Gateway == state.Gateway }
+		if saved && !slices.ContainsFunc(states, same) {
+			states = append(states, state)
 		}
-		for _, warning := range state.Warnings {
-			a.warn("gateway %q: %s", target.Name, warning)
-		}
-		states = append(states, state)
 	}
 	return gatewaystate.Collect(states)
+}
+
+// saveGatewayState saves the state of one gateway; false where that is not of this host. What goes wrong is a warning.
+func (a *app) saveGatewayState(ctx context.Context, binding sandbox.Binding, seen survey.Gateways, s gatewaystate.Saving) (state gatewaystate.State, saved bool) {
+	options := a.host().Options(binding)
+	target := gateway.ChooseTarget(ctx, options)
+	if target.Err != nil || target.Remote {
+		return state, false
+	}
+	s.Name, s.Home, s.Places = target.Name, a.Env.Home(), gateway.StatePlaces(ctx, options, target)
+	s.Extra, s.Launch = a.providerProfiles(ctx, seen, target.Name), launchOf(ctx, options, target)
+	s.Versions = versionsOf(seen)(sandbox.Sandbox{Gateway: target.Name})
+	state = gatewaystate.Save(ctx, s)
+	if state.Status == string(store.Failed) {
+		a.warn("the state of gateway %q is not saved: %s", target.Name, state.Reason)
+	}
+	for _, warning := range state.Warnings {
+		a.warn("gateway %q: %s", target.Name, warning)
+	}
+	return state, true
 }
 
 // providerProfiles are the profiles that the CLI can export; none where no gateway may be asked.

@@ -26,15 +26,16 @@ type migrating struct {
 	seen     survey.Survey // of one gateway
 	store    *store.Store
 	gateways *driver.Gateways
+	offline  bool     // no gateway is asked
 	unseen   []string // what could not be looked at
 }
 
 // migrating looks at the host. A gateway that does not answer, or is not to be trusted, is no error: the containers are there all the same.
-func (a *app) migrating(ctx context.Context, o storeOptions) (*migrating, error) {
+func (a *app) migrating(ctx context.Context, o storeOptions, offline bool) (*migrating, error) {
 	if err := a.oneGateway(); err != nil {
 		return nil, err
 	}
-	h := &migrating{app: a}
+	h := &migrating{app: a, offline: offline}
 	var err error
 	if h.store, err = a.openStore(o); err != nil {
 		return nil, err
@@ -73,6 +74,15 @@ func (h *migrating) look(ctx context.Context, o storeOptions) error {
 	host, recorded := h.app.host(), h.app.recorded(o)
 	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper migrate export"}
 	var err error
+	if h.offline {
+		h.seen.Registry, err = host.Registry()
+		if err != nil {
+			return err
+		}
+		h.seen.Gateways = host.Judge(ctx, action, host.Bindings(h.seen.Registry))
+		h.gateways = &driver.Gateways{Open: host.Connect(h.seen.Gateways)}
+		return h.lookOffline(ctx, recorded)
+	}
 	h.seen, err = host.Look(ctx, survey.Question{Action: action, AllowUnverified: true, Recorded: recorded})
 	if len(h.seen.Gateways) == 0 && err == nil { // nothing is registered, and still there is a gateway to plan for
 		h.seen.Gateways = host.Judge(ctx, action, host.Bindings(h.seen.Registry))
@@ -99,11 +109,22 @@ func (h *migrating) lookOffline(ctx context.Context, recorded func(name, id stri
 	return err
 }
 
-// sandboxes are those of the gateway, and those of which nothing says whose they are.
+// sandboxes are those of the gateway. One of which nothing says whose it is may be another's, and is nobody's to stop: it is only among
+// them where no gateway is asked at all.
 func (h *migrating) sandboxes() []sandbox.Sandbox {
 	return slices.DeleteFunc(slices.Clone(h.seen.Inventory.Sandboxes), func(sb sandbox.Sandbox) bool {
-		return sb.Standing == sandbox.Orphaned || sb.Gateway != "" && sb.Gateway != h.name()
+		return sb.Standing == sandbox.Orphaned || sb.Gateway != h.name() && (sb.Gateway != "" || !h.offline)
 	})
+}
+
+// strays names the old containers that are left out because nothing says whose they are.
+func (h *migrating) strays() (names []string) {
+	for _, sb := range h.seen.Inventory.Sandboxes {
+		if sb.Gateway == "" && !h.offline && migrate.Old(sb) {
+			names = append(names, sb.Container.Name)
+		}
+	}
+	return names
 }
 
 // facts are all that a plan is made of.
@@ -129,6 +150,9 @@ func (h *migrating) facts(ctx context.Context) migrate.Facts {
 	}
 	f.Set = set
 	f.Unseen = append(h.unseen, h.seen.Inventory.Warnings...)
+	if strays := h.strays(); len(strays) > 0 {
+		f.Unseen = append(f.Unseen, fmt.Sprintf("nothing says which gateway made %s: left alone; `sandkeeper migrate export --offline` takes them as well", strings.Join(strays, ", ")))
+	}
 	if h.seen.Inventory.Partial != nil {
 		f.Unseen = append(f.Unseen, h.seen.Inventory.Partial.Error())
 	}
@@ -162,7 +186,9 @@ func (h *migrating) lookInto(ctx context.Context, sb sandbox.Sandbox) migrate.Se
 	seen := migrate.Seen{Sandbox: sb}
 	told, cancel := context.WithTimeout(ctx, recipeWait)
 	defer cancel()
-	if recipe, err := h.gateways.RecipeOf(told, h.asked(sb)); err == nil {
+	if h.offline {
+		seen.Untold = "no gateway was asked"
+	} else if recipe, err := h.gateways.RecipeOf(told, h.asked(sb)); err == nil {
 		seen.Recipe = &recipe
 	} else {
 		seen.Untold = err.Error()
@@ -195,7 +221,7 @@ func (h *migrating) asked(sb sandbox.Sandbox) sandbox.Sandbox {
 // providers are those of every workspace that a sandbox is in.
 func (h *migrating) providers(ctx context.Context) []migrate.Provider {
 	cli := h.app.host().CLI(h.seen.Gateways)
-	if cli == nil {
+	if cli == nil || h.offline {
 		return nil
 	}
 	var all []migrate.Provider

@@ -41,7 +41,7 @@ func newMigratePlan(a *app, run func(context.Context, *migratePlanOptions) (*ans
 }
 
 func runMigratePlan(ctx context.Context, o *migratePlanOptions) (*answer, error) {
-	host, err := o.app.migrating(ctx, o.store)
+	host, err := o.app.migrating(ctx, o.store, false)
 	if err != nil {
 		return nil, err
 	}

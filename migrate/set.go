@@ -55,7 +55,8 @@ type Member struct {
 	Home   string `json:"home,omitempty"`   // of the backup
 	Backup string `json:"backup,omitempty"` // "" when nothing is saved; Problem says why
 	Final  bool   `json:"final"`            // the backup was made after it was stopped: nothing is newer
-	Recipe bool   `json:"recipe"`           // the backup has the recipe
+	// RecipeIn is the backup that has its recipe; "": no gateway ever told it, and Image is all that is known.
+	RecipeIn string `json:"recipeIn,omitempty"`
 
 	Labels    map[string]string `json:"labels,omitempty"`
 	Providers []string          `json:"providers,omitempty"`
@@ -75,6 +76,9 @@ func (s *Set) Series(m Member) store.Series {
 
 // member is the one of that sandbox; nil when it is not in the set.
 func (s *Set) member(workspace, name string) *Member {
+	if s == nil {
+		return nil
+	}
 	for i := range s.Sandboxes {
 		if s.Sandboxes[i].Workspace == workspace && s.Sandboxes[i].Name == name {
 			return &s.Sandboxes[i]
@@ -99,12 +103,15 @@ func Dir(root, gateway string) string { return filepath.Join(root, archive.Migra
 
 const setName = "set.json"
 
+// SetPath is the file of a gateway's set.
+func SetPath(root, gateway string) string { return filepath.Join(Dir(root, gateway), setName) }
+
 // ReadSet reads the set of a gateway. The error wraps ErrNoSet when there is none.
 func ReadSet(root, gateway string) (*Set, error) {
 	if err := sandboxname.CheckFolder(gateway); err != nil {
 		return nil, fmt.Errorf("gateway name %q is not one path component", gateway)
 	}
-	path := filepath.Join(Dir(root, gateway), setName)
+	path := SetPath(root, gateway)
 	content, err := disk.ReadPlain(path, 64<<20)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w of gateway %q in %s", ErrNoSet, gateway, root)
@@ -156,6 +163,11 @@ func (s *Set) file(root, name string, content []byte) error {
 	path := filepath.Join(Dir(root, s.Gateway), filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
+	}
+	for dir := filepath.Dir(filepath.Dir(path)); len(dir) >= len(root); dir = filepath.Dir(dir) {
+		if err := (disk.Real{}).SyncDir(dir); err != nil {
+			return err
+		}
 	}
 	return disk.ReplaceFile(disk.Real{}, filepath.Dir(path), filepath.Base(path), content)
 }

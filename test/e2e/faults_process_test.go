@@ -45,17 +45,23 @@ func (h *host) begin(args ...string) *process {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	p := &process{t: h.t, lines: make(chan string, 4096)}
-	p.cmd = exec.Command(filepath.Join(h.Programs.Dir, "sandkeeper"), args...)
-	p.cmd.Env, p.cmd.Stdout = slices.Concat(env, engineEnv(), h.extra()), &p.stdout
+	return launch(h.t, slices.Concat(env, engineEnv(), h.extra()), args...)
+}
+
+// launch starts sandkeeper in an environment without waiting for it.
+func launch(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, lines: make(chan string, 4096)}
+	p.cmd = exec.Command(filepath.Join(os.Getenv(programs), "sandkeeper"), args...)
+	p.cmd.Env, p.cmd.Stdout = env, &p.stdout
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if err := p.cmd.Start(); err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
-	h.t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
 	go func() {
 		defer close(p.lines)
 		for scan := bufio.NewScanner(stderr); scan.Scan(); {
