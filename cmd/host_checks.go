@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"sandkeeper/backup"
@@ -12,6 +13,7 @@ import (
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
+	"sandkeeper/upgrade"
 )
 
 // hostFacts are what the host's checks are made of.
@@ -42,6 +44,7 @@ func (a *app) hostInput(f hostFacts) preflight.HostInput {
 			return gateway.ReadDatabase(ctx, a.host().Options(sandbox.Binding{}), f.seen.Target)
 		},
 	}
+	in.Unfinished = func() ([]preflight.Unfinished, error) { return unfinishedIn(a.stateDir()) }
 	if len(f.engines.All()) > 0 {
 		ask := probes{app: a, engines: f.engines}
 		in.Supervisor = func(ctx context.Context, c engine.Container) (drift.Version, error) {
@@ -54,6 +57,26 @@ func (a *app) hostInput(f hostFacts) preflight.HostInput {
 		in.Holder = func() (string, bool) { return holder(f.store) }
 	}
 	return in
+}
+
+// unfinishedIn are the upgrades in the journal of a state folder that hold their sandboxes up.
+func unfinishedIn(dir string) ([]preflight.Unfinished, error) {
+	pending, err := upgrade.Peek(dir)
+	if err != nil {
+		return nil, err
+	}
+	var left []preflight.Unfinished
+	for i := range pending {
+		p := &pending[i]
+		switch {
+		case !p.Holds():
+		case p.Problem != nil:
+			left = append(left, preflight.Unfinished{Detail: p.Problem.Error(), Busy: errors.Is(p.Problem, upgrade.ErrJournalBusy)})
+		default:
+			left = append(left, preflight.Unfinished{Sandbox: p.Address(), Detail: string(p.Step)})
+		}
+	}
+	return left, nil
 }
 
 func holder(store *store.Store) (string, bool) {

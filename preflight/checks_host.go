@@ -17,6 +17,7 @@ const (
 	CodeSpace      = "disk-space"
 	CodeRoot       = "backup-root"
 	CodeOtherRun   = "other-run"
+	CodeUnfinished = "unfinished-upgrade"
 	CodeEngineAPI  = "engine-api"
 	CodeNames      = "sandbox-names"
 	CodeLine       = "breaking-line"
@@ -36,6 +37,8 @@ type HostInput struct {
 	Free    func() (bytes int64, err error)
 	Need    func(context.Context) Need
 	Holder  func() (who string, held bool) // another run that holds the backups
+
+	Unfinished func() ([]Unfinished, error) // upgrades that have not ended
 }
 
 // Need is an estimate of what the next backup of every sandbox takes.
@@ -63,6 +66,7 @@ func HostChecks(in HostInput) []Check {
 		{Code: CodeRoot, Title: "backups can be written, and only by their owner", Run: in.root},
 		{Code: CodeSpace, Title: "the next backups fit", Timeout: spaceLimit, Needs: []string{CodeRoot}, Run: in.space},
 		{Code: CodeOtherRun, Title: "no other run holds the backups", Run: in.otherRun},
+		{Code: CodeUnfinished, Title: "no upgrade of a sandbox was left unfinished", Run: in.unfinished},
 	}
 }
 
