@@ -18,6 +18,7 @@ func TestConnectionCutInTheMiddle(t *testing.T) {
 	backuptest.BigHome(t, real, sb)
 	w := backuptest.NewWire(t, real)
 	r := realRun(t, w.Engine(t))
+	r.EngineWay = true
 	r.Progress = func(e home.Event) {
 		if e.Stage == home.StageReading && e.Bytes == 0 {
 			w.Arm(20<<20, false)

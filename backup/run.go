@@ -40,6 +40,7 @@ type Options struct {
 	SkipUnreachable bool
 	Reread          bool // read every home, also one that by its standing is what the last backup holds
 	ReadBack        bool // read every byte of each new backup again, and note that it was so
+	EngineWay       bool // read no home through the file system, also where that is possible
 	DryRun          bool // plan only: nothing is written, paused or read
 
 	// Journal is the folder of the records of pauses (journal.PausedDir). Without it, or without GuardCommand, nothing is paused.

@@ -34,8 +34,8 @@ func (w *run) save(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (savi
 // attempt is a whole new backup: what was read before the pause limit passed may not be mixed with what is read after it.
 func (w *run) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *home.Meter, told *recipeRequest) (saving, error) {
 	m.Expect = w.previousSize(sb)
-	var why error
-	for attempt := range 2 {
+	next := try{mayPause: true, told: told}
+	for {
 		c, err := w.engine(sb).Inspect(ctx, sb.Container.ID)
 		if errors.Is(err, fs.ErrNotExist) {
 			return saving{}, fmt.Errorf("its container %q is gone: %w", sb.Container.Name, err)
@@ -43,19 +43,25 @@ func (w *run) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *home.Met
 		if err != nil {
 			return saving{}, err
 		}
-		made, err := w.attempt(ctx, sb, c, m, try{mayPause: attempt == 0, why: why, told: told})
-		if attempt > 0 || !errors.Is(err, ErrPauseLimit) && !errors.Is(err, home.ErrNotPaused) || errors.Is(err, home.ErrThaw) {
+		made, err := w.attempt(ctx, sb, c, m, next)
+		switch {
+		case errors.Is(err, home.ErrThaw):
+			return made, err
+		case next.indirect == nil && errors.Is(err, home.ErrNotDirect):
+			next.indirect = err
+		case next.mayPause && (errors.Is(err, ErrPauseLimit) || errors.Is(err, home.ErrNotPaused)):
+			next.mayPause, next.why = false, err
+		default:
 			return made, err
 		}
-		why = err
 	}
-	return saving{}, why
 }
 
 // try is one of the attempts at a sandbox.
 type try struct {
 	mayPause bool
-	why      error // of the attempt before
+	why      error // for which the attempt before could not pause
+	indirect error // for which the attempt before could not read through the file system
 	told     *recipeRequest
 }
 
@@ -80,7 +86,10 @@ func (w *run) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Containe
 	if pause && limit > 0 {
 		p = w.pausing(h.Engine)
 	}
-	read := reading{home: h, container: c, stall: archive.StallLimit(w.Stall), meter: m, pauser: p, limit: limit, reread: w.Reread, flushing: w.flushing, told: t.told}
+	read := reading{home: h, container: c, stall: archive.StallLimit(w.Stall), meter: m, pauser: p, limit: limit, reread: w.Reread, flushing: w.flushing, told: t.told, indirect: t.indirect}
+	if w.EngineWay {
+		read.indirect = errEngineWay
+	}
 	if p != nil {
 		manifest.Consistency = archive.ConsistencyPaused
 	} else if manifest.Consistency == archive.ConsistencyLive {
@@ -116,6 +125,7 @@ func (w *run) create(ctx context.Context, manifest archive.Manifest, m *home.Met
 			a.Note(func(m *archive.Manifest) {
 				omitted = m.Exclusions
 				read.told.complete(m)
+				read.way.note(m)
 				if read.moved != "" {
 					m.Consistency, m.ConsistencyReason, m.Standing = archive.ConsistencyLive, read.moved, nil
 				}
@@ -151,6 +161,8 @@ type reading struct {
 	reread    bool
 	flushing  func(dir string) <-chan struct{} // nil: flushing
 	told      *recipeRequest
+	indirect  error // why the direct way is not taken; nil: it is tried
+	way       way
 
 	thawErr  error
 	moved    string // why what was read while nothing ran may not be of one moment after all
@@ -204,9 +216,21 @@ func (r *reading) stayed(ctx context.Context) string {
 }
 
 func (r *reading) capture(ctx context.Context, a home.Sink) error {
+	direct := r.direct(ctx)
+	if direct != nil {
+		defer direct.Close()
+	}
 	same, keep := r.unchanged(ctx, a)
 	if same {
 		return nil
+	}
+	if direct != nil {
+		changed, err := direct.Capture(ctx, a, r.meter)
+		r.warnings = append(r.warnings, changedWarnings(changed)...)
+		if err == nil {
+			keep()
+		}
+		return err
 	}
 	if err := home.Capture(ctx, r.home, a, r.stall, r.meter); err != nil {
 		return err

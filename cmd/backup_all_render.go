@@ -39,6 +39,7 @@ func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 		a.printf("warning: %s", warning)
 	}
 	renderOmitted(a, s)
+	renderWays(a, s)
 	renderOrphans(a, s)
 	renderGatewayStates(a, s.GatewayState)
 	t := s.Totals
@@ -67,8 +68,11 @@ func outcomeDetail(o backup.Outcome) string {
 	if o.Backup.ContentOf != "" {
 		read = size.Text(o.Backup.Content) + " unchanged since backup " + o.Backup.ContentOf
 	}
-	detail := fmt.Sprintf("%s, %d files, %s, %s on disk, id %s", o.Backup.Consistency, o.Backup.Files,
-		read, size.Text(o.Backup.Bytes), o.Backup.ID)
+	how := string(o.Backup.Consistency)
+	if o.Backup.Way != "" {
+		how += ", " + string(o.Backup.Way)
+	}
+	detail := fmt.Sprintf("%s, %d files, %s, %s on disk, id %s", how, o.Backup.Files, read, size.Text(o.Backup.Bytes), o.Backup.ID)
 	for _, extra := range append([]string{o.Reason}, o.Warnings...) {
 		if extra != "" {
 			detail += "; " + extra

@@ -62,7 +62,7 @@ func (a *app) backupRun(store *store.Store, seen survey.Survey, o captureOptions
 	main, _ := seen.Engines.Main()
 	run := &backup.Options{
 		Store: store, Engine: main, EngineOf: seen.Engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
-		Recipients: o.encryptTo, Env: a.Env,
+		Recipients: o.encryptTo, EngineWay: o.way == wayEngine, Env: a.Env,
 		Versions: versionsOf(seen.Gateways), Progress: func(e home.Event) { showProgress(p, e) },
 	}
 	if o.pauseLimit == 0 {

@@ -108,6 +108,7 @@ func renderBackup(a *app, b store.Backup) {
 		{"inventory", m.Inventory},
 		{"taken", fmt.Sprintf("%s to %s", m.Started.Format("2006-01-02 15:04:05Z"), m.Finished.Format("15:04:05Z"))},
 		{"consistency", string(m.Consistency) + because(m.ConsistencyReason)},
+		{"way", string(m.Way) + because(m.WayReason)},
 		{"home", m.Home},
 		{"image", m.Image.Reference},
 		{"agent", m.Agent + " " + m.Versions.Agent},
@@ -127,7 +128,9 @@ func renderBackup(a *app, b store.Backup) {
 		}
 	}
 	table.Print(a.Out, nil)
-	if len(m.Exclusions) == 0 {
+	if lacks := m.Way.Lacks(); lacks != "" {
+		a.printf("read through the %s, which may leave out %s", m.Way, lacks)
+	} else if len(m.Exclusions) == 0 {
 		a.printf("Nothing was left out.")
 	}
 	for _, e := range m.Exclusions {

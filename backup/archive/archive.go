@@ -191,6 +191,7 @@ func (a *Archive) Adopt(s LayerFingerprint) bool {
 	a.Frames.Frames = m.Index.Frames
 	a.Note(func(into *Manifest) {
 		into.Standing, into.ContentOf = m.Standing, cmp.Or(m.ContentOf, m.ID)
+		into.Way, into.WayReason = m.Way, m.WayReason
 	})
 	return true
 }

@@ -2,13 +2,29 @@ package archive
 
 import (
 	"archive/tar"
+	"fmt"
 	"path"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
 
-const xattrPrefix = "SCHILY.xattr." // how GNU tar, star and Go spell extended attributes in PAX records
+// Records that an entry's header has beside those of tar. GNU tar passes over those with our name when it unpacks.
+const (
+	// RecordAttribute begins the name of an extended attribute, as GNU tar, star and Go spell it.
+	RecordAttribute = "SCHILY.xattr."
+	// RecordData lists where in a file there is data, as "offset+length" with commas between; elsewhere it has holes. "-" is a file that
+	// is one hole, "*" one with too many to list.
+	RecordData = "SANDKEEPER.data"
+	// RecordTwin is the path of another entry that is the same symbolic link: one file with two names.
+	RecordTwin = "SANDKEEPER.twin"
+)
+
+// TypeSocket is no type of tar's: it lets a source say that an entry is a socket.
+const TypeSocket = 's'
+
+// PathLimit is how many bytes the path of an entry may have. Linux has no limit for what one folder below the other adds up to.
+const PathLimit = 256 << 10
 
 // admit decides whether an entry can be kept and gives the header to store; neither header nor exclusion for records that are no
 // entries.
@@ -56,7 +72,7 @@ func (a *Archive) linkProblem(target string) string {
 func storedHeader(h *tar.Header, name string, kind byte) *tar.Header {
 	out := &tar.Header{
 		Typeflag: kind, Name: name, Mode: h.Mode & 0o7777, Uid: h.Uid, Gid: h.Gid, Uname: h.Uname, Gname: h.Gname,
-		ModTime: storedTime(h.ModTime), PAXRecords: xattrs(h.PAXRecords),
+		ModTime: storedTime(h.ModTime), PAXRecords: keptRecords(h.PAXRecords),
 	}
 	switch kind {
 	case tar.TypeReg:
@@ -80,10 +96,12 @@ func storedTime(t time.Time) time.Time {
 	return t
 }
 
-func xattrs(records map[string]string) map[string]string {
+// keptRecords are those that a restore acts on.
+func keptRecords(records map[string]string) map[string]string {
 	var kept map[string]string
 	for key, value := range records {
-		if strings.HasPrefix(key, xattrPrefix) && len(key) > len(xattrPrefix) && !strings.Contains(key, "=") {
+		attribute := strings.HasPrefix(key, RecordAttribute) && len(key) > len(RecordAttribute) && !strings.Contains(key, "=")
+		if attribute || key == RecordData || key == RecordTwin {
 			if kept == nil {
 				kept = map[string]string{}
 			}
@@ -104,6 +122,8 @@ func StoredType(flag byte) (kind byte, reason string) {
 		return 0, "device"
 	case tar.TypeFifo:
 		return 0, "pipe"
+	case TypeSocket:
+		return 0, "socket"
 	}
 	return 0, "not a file, folder or link (tar type " + Printable(string(flag)) + ")"
 }
@@ -143,8 +163,8 @@ func OddName(name string) string {
 		return "absolute path"
 	case strings.ContainsRune(name, 0):
 		return "NUL in the name"
-	case len(name) > 4096:
-		return "path of more than 4096 bytes"
+	case len(name) > PathLimit:
+		return fmt.Sprintf("path of more than %d bytes", PathLimit)
 	case path.Clean(name) != name || name == ".." || strings.HasPrefix(name, "../"):
 		return "path that is not plain"
 	}

@@ -18,6 +18,25 @@ const (
 	ConsistencyLive    Consistency = "live"    // running: files may be from different moments
 )
 
+// Way is how a home was read.
+type Way string
+
+// The ways to a home. Only the direct one carries extended attributes, access lists, holes, times to the nanosecond and paths of any length.
+const (
+	WayDirect  Way = "direct"  // through the file system that the sandbox sees
+	WayEngine  Way = "engine"  // through the container engine
+	WayGateway Way = "gateway" // through the sandbox's gateway, by a tar in the sandbox
+)
+
+// Lacks says what of a home a way may not carry; "" for the direct one, which carries all that is in a backup.
+func (w Way) Lacks() string {
+	switch w {
+	case WayEngine, WayGateway:
+		return "extended attributes, access lists, holes, times below a second, sockets and paths over 4096 bytes"
+	}
+	return ""
+}
+
 // Manifest is what a backup says about itself: facts that its maker knew (the first half) and what Create measured (the second).
 // Times are UTC, sizes bytes. Members this version does not know are kept when a manifest is read and written again.
 type Manifest struct {
@@ -45,7 +64,9 @@ type Manifest struct {
 	Finished          time.Time         `json:"finished"`
 	Consistency       Consistency       `json:"consistency"`
 	ConsistencyReason string            `json:"consistencyReason,omitempty"`
-	Secrets           string            `json:"secrets"` // SecretsInclude; other words are of backups that do not hold all of a home
+	Way               Way               `json:"way,omitempty"`       // "" in backups of before the direct way
+	WayReason         string            `json:"wayReason,omitempty"` // why it was not the direct one
+	Secrets           string            `json:"secrets"`             // SecretsInclude; other words are of backups that do not hold all of a home
 	Encryption        *Encryption       `json:"encryption,omitempty"`
 	Archive           ArchiveFile       `json:"archive"`
 	RecipeFile        *ArchiveFile      `json:"recipeFile,omitempty"` // all that the gateway told of the sandbox; nil: it told nothing

@@ -81,14 +81,14 @@ func newPrivateEngine(t *testing.T) *privateEngine {
 	return &privateEngine{engine: &engine{t: t, client: c}, host: "unix://" + at("sock"), kill: kill}
 }
 
-// The container engine dies in the middle of a read: that is said, the run ends, and nothing half is visible.
+// The container engine dies in the middle of a read that goes through it: that is said, the run ends, and nothing half is visible.
 func TestEngineKilledInMidRead(t *testing.T) {
 	private := newPrivateEngine(t)
 	t.Setenv("DOCKER_HOST", private.host)
 	p := &patient{host: newHost(t, "0.0.110"), engine: private.engine}
 	p.name = fmt.Sprintf("orphan%d", p.Port)
 	private.bare(p.name, entry{name: "sandbox/noise", content: noise(96), mode: 0o600})
-	run := p.begin(p.save("--stall-limit", "10s")...)
+	run := p.begin(p.save("--stall-limit", "10s", "--way", "engine")...)
 	if !run.reach(p.name + ": reading") {
 		t.Fatalf("it ended before it read:\n%s", run.text())
 	}

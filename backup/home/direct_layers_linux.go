@@ -1,0 +1,136 @@
+package home
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sandkeeper/engine"
+)
+
+// openStopped opens a folder of a container that does not run, in its layers.
+func openStopped(at engine.OnHost, dir string) (*os.File, error) {
+	if err := plainLayers(at); err != nil {
+		return nil, err
+	}
+	root, err := stack(append([]string{at.Upper}, at.Lower...))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return openIn(int(root.Fd()), dir)
+}
+
+// plainLayers refuses layers that this process would not see as the container does.
+func plainLayers(at engine.OnHost) error {
+	if at.Upper == "" || len(at.Lower) == 0 {
+		return errors.New("the engine does not say where the layers of a stopped container are")
+	}
+	// Left by Podman where fuse-overlayfs mounts, whose marks the kernel does not know (containers/storage, drivers/overlay).
+	if _, err := os.Lstat(filepath.Join(filepath.Dir(filepath.Dir(at.Upper)), ".has-mount-program")); err == nil {
+		return errors.New("its layers are not mounted by the kernel")
+	}
+	var root unix.Stat_t
+	if err := unix.Lstat(at.Upper, &root); err != nil {
+		return &os.PathError{Op: "stat", Path: at.Upper, Err: err}
+	}
+	if root.Uid != 0 || root.Gid != 0 {
+		return errors.New("its root belongs to another user than this host's root")
+	}
+	return Unmounted(at.Upper)
+}
+
+// stack mounts folders over each other, the topmost first, read-only and for this process alone: in a mount namespace of a thread that
+// ends at once, and where the mount itself is taken away again as soon as its root is open. It lives as long as the descriptor. None of
+// the folders is an upper one, so that the kernel writes to none. Marks that only an engine's own mount options give a meaning (redirected
+// folders, files that are only metadata) are errors where they are met, not guesses.
+func stack(folders []string) (root *os.File, err error) {
+	opened := make(chan struct{})
+	go func() {
+		defer close(opened)
+		runtime.LockOSThread() // for good: the thread, and its namespace with it, ends with the goroutine
+		root, err = stackApart(folders)
+	}()
+	<-opened
+	return root, err
+}
+
+// stackApart leaves this thread in a mount namespace of its own.
+func stackApart(folders []string) (*os.File, error) {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return nil, os.NewSyscallError("unshare", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return nil, os.NewSyscallError("mount", err)
+	}
+	names := make([]string, 0, len(folders))
+	for _, folder := range folders { // after unshare: an overlay takes only folders of its own namespace
+		fd, err := unix.Open(folder, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil, &os.PathError{Op: "open", Path: folder, Err: err}
+		}
+		defer unix.Close(fd)
+		names = append(names, fmt.Sprintf("/proc/self/fd/%d", fd)) // short: all of them must fit in a page
+	}
+	options := "redirect_dir=nofollow,metacopy=off,lowerdir=" + strings.Join(names, ":")
+	if len(options) >= os.Getpagesize() {
+		return nil, fmt.Errorf("it has %d layers, more than one mount takes", len(folders))
+	}
+	return mountOver(folders[0], options)
+}
+
+// mountOver mounts an overlay over a folder, opens its root and takes the mount away.
+func mountOver(folder, options string) (*os.File, error) {
+	flags := uintptr(unix.MS_RDONLY | unix.MS_NODEV | unix.MS_NOSUID | unix.MS_NOEXEC)
+	if err := unix.Mount("overlay", folder, "overlay", flags, options); err != nil {
+		return nil, fmt.Errorf("mounting its layers: %w", err)
+	}
+	fd, err := unix.Open(folder, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err := errors.Join(err, unix.Unmount(folder, unix.MNT_DETACH)); err != nil {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), folder), nil
+}
+
+// Unmounted is an error when the overlay of that writable layer is mounted anywhere on this host, in whatever mount namespace.
+func Unmounted(upper string) error {
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return err
+	}
+	looked := map[string]bool{}
+	for _, process := range processes {
+		namespace, err := os.Readlink(process + "/ns/mnt")
+		if err != nil || looked[namespace] { // it has ended, or is a thread of the kernel
+			continue
+		}
+		text, err := os.ReadFile(process + "/mountinfo")
+		if err != nil {
+			continue
+		}
+		looked[namespace] = true
+		for _, m := range parseMounts(string(text)) {
+			if m.upper != "" && sameFolder(m.upper, upper) {
+				return fmt.Errorf("its layers are still mounted at %s", m.target)
+			}
+		}
+	}
+	return nil
+}
+
+func sameFolder(a, b string) bool {
+	if a == b {
+		return true
+	}
+	one, errOne := os.Stat(a)
+	other, errOther := os.Stat(b)
+	return errOne == nil && errOther == nil && os.SameFile(one, other)
+}

@@ -1,0 +1,24 @@
+// Package tree answers one question: how does a folder of this host become the entries of a backup, and how do entries become a folder,
+// with nothing lost, nothing followed, and nothing opened but files and folders? It knows no container and no engine.
+package tree
+
+import (
+	"archive/tar"
+	"io"
+)
+
+// Sink takes the entries of a folder in the order of their names, a folder before what is in it; *archive.Archive is one.
+type Sink interface {
+	Add(h *tar.Header, r io.Reader) error
+	Omit(path, reason string)
+}
+
+// ReadOptions say how a folder is read. Zero values serve.
+type ReadOptions struct {
+	// Enter reports whether the mount at a path below the folder is a part of it. One that is not is left out and named. nil: none is.
+	Enter func(name string) bool
+	// Through is what the content of every file passes through, for counting; nil: nothing.
+	Through func(io.Reader) io.Reader
+	// Added is told of every entry that was handed over; nil: nobody is.
+	Added func()
+}
