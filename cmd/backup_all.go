@@ -35,6 +35,9 @@ type backupAllOptions struct {
 	noGatewayState  bool
 	reread          bool
 	verify          bool
+	metrics         string
+	failure         failureOptions
+	seen            sandbox.Inventory // for the metrics
 	store           storeOptions
 	capture         captureOptions
 	skip            skipOptions
@@ -81,6 +84,8 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 	f.BoolVar(&o.noGatewayState, "no-gateway-state", false, "do not save the gateway's own database, keys and configuration")
 	f.BoolVar(&o.reread, "reread", false, "read every file again, also where the file system shows that nothing was written since the last backup")
 	f.BoolVar(&o.verify, "verify", false, "read every byte of each new backup again, as backups verify --read-data does")
+	addMetricsFlag(f, &o.metrics)
+	o.failure.addFlags(f)
 	o.store.addFlags(f)
 	o.store.addLockFlag(f)
 	o.capture.addFlags(f)
@@ -126,7 +131,11 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 		return nil, err
 	}
 	found := &answer{}
+	if o.metrics != "" {
+		a.publish = func() error { return o.publishMetrics(store) }
+	}
 	seen, err := o.survey(ctx, found)
+	o.seen = seen.Inventory
 	if err != nil {
 		return found, o.causeOf(ctx, err, seen.Gateways)
 	}

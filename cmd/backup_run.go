@@ -63,7 +63,7 @@ func (a *app) backupRun(store *store.Store, seen survey.Survey, o captureOptions
 	run := &backup.Options{
 		Store: store, Engine: main, EngineOf: seen.Engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
 		Recipients: o.encryptTo, EngineWay: o.way == wayEngine, Env: a.Env,
-		Versions: versionsOf(seen.Gateways), Progress: func(e home.Event) { showProgress(p, e) },
+		Versions: versionsOf(seen.Gateways), Progress: func(e home.Event) { a.showProgress(p, e) },
 	}
 	if o.pauseLimit == 0 {
 		run.PauseLimit = -1
@@ -96,7 +96,8 @@ func versionsOf(gateways survey.Gateways) func(sandbox.Sandbox) archive.Versions
 	}
 }
 
-func showProgress(p *ui.Progress, e home.Event) {
+func (a *app) showProgress(p *ui.Progress, e home.Event) {
+	a.lines.Stage(e.Sandbox, string(e.Stage), e.Err)
 	switch {
 	case e.Stage == home.StageDone && e.Err != nil:
 		p.Done(e.Sandbox, e.Sandbox+": failed: "+e.Err.Error())

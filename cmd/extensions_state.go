@@ -4,22 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"io"
 
 	"github.com/spf13/cobra"
 
+	"sandkeeper/internal/disk"
 	"sandkeeper/lifecycle"
 )
 
 type extensionsStateOptions struct {
 	app                *app
 	sandbox, extension string
-	clear, metrics     bool
+	clear              bool
+	metrics            string
 	yes                bool
 }
 
 const extensionsStateLong = `Show how much extensions keep for sandboxes. "show" prints one state whole; "clear" removes one, after a yes: the way out when its
-schema version is one that the linked extension does not read. --metrics prints the sums in the Prometheus text format.`
+schema version is one that the linked extension does not read. --metrics FILE writes the sums for Prometheus.`
 
 func newExtensionsState(a *app, run func(context.Context, *extensionsStateOptions) (*answer, error)) *cobra.Command {
 	o := &extensionsStateOptions{app: a}
@@ -31,7 +33,7 @@ func newExtensionsState(a *app, run func(context.Context, *extensionsStateOption
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitLocked),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
-	c.Flags().BoolVar(&o.metrics, "metrics", false, "print the sums in the Prometheus text format")
+	addMetricsFlag(c.Flags(), &o.metrics)
 	show := o.oneState(run, "show", "Print one state whole")
 	clearing := o.oneState(run, "clear", "Remove one state: what it guards outside is then nobody's to release")
 	clearing.Flags().BoolVarP(&o.yes, "yes", "y", false, "clear without asking")
@@ -75,6 +77,9 @@ func runExtensionsState(ctx context.Context, o *extensionsStateOptions) (*answer
 	if errors.Is(err, lifecycle.ErrUnknownState) {
 		return nil, notFound("%w", err)
 	}
+	if err == nil && o.metrics != "" && o.sandbox == "" {
+		err = disk.Publish(o.metrics, func(w io.Writer) error { return lifecycle.WriteMetrics(w, result.Stats) })
+	}
 	return found, err
 }
 
@@ -117,13 +122,6 @@ func (o *extensionsStateOptions) consent(ctx context.Context, d lifecycle.StateD
 }
 
 func (o *extensionsStateOptions) render(a *app, r *extensionsStateResult) {
-	if o.metrics {
-		var text strings.Builder
-		if lifecycle.WriteMetrics(&text, r.Stats) == nil {
-			fmt.Fprint(a.Out, text.String())
-		}
-		return
-	}
 	if r.State != nil {
 		renderState(a, r)
 		return

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"sandkeeper/backup/store"
 	"sandkeeper/survey"
@@ -20,6 +21,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
+	"sandkeeper/internal/runlog"
 	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 	"sandkeeper/preflight"
@@ -54,7 +56,9 @@ func run(ctx context.Context, args []string, a *app) ExitCode {
 	if err != nil && !a.started { // unknown command, bad flag, wrong arguments: nothing has run yet
 		err = asUsage(err)
 	}
-	code := a.finish(commandName(command), failureOf(err))
+	failure := failureOf(err)
+	code := a.finish(commandName(command), failure)
+	a.ended(command, code, failure)
 	if a.endTrace != nil {
 		a.endTrace(code, err)
 	}
@@ -75,8 +79,11 @@ type app struct {
 	backupDir string // where backups are, also for a command without --backup-dir; "" is the default
 
 	started bool
+	began   time.Time
 	answer  *answer
-	looking *survey.Host // how this command looks at its host; nil until it does
+	looking *survey.Host  // how this command looks at its host; nil until it does
+	lines   *runlog.Lines // of --log-json; nil without
+	publish func() error  // what a command writes for others after it has ended; nil without
 }
 
 // answer is what a command has found out, before it is text or JSON.
@@ -95,7 +102,8 @@ func (a *app) do(run func(context.Context) (*answer, error)) func(*cobra.Command
 		if slices.Contains(args, "") {
 			return usage("give a name, or leave the argument out", "an argument is empty")
 		}
-		a.started = true
+		a.started, a.began = true, time.Now()
+		a.openLines(c)
 		c.SetContext(a.traced(c))
 		offline, err := c.Flags().GetBool("offline")
 		a.clearUp(c.Context(), err != nil || !offline)
@@ -127,7 +135,7 @@ func (a *app) finish(command string, f *Failure) ExitCode {
 		code = max(code, ExitRefused)
 	}
 	if f != nil && !f.Said {
-		fmt.Fprintln(a.Err, a.paintErr(color.FgRed, "error: ")+ui.CleanLines(f.Error()))
+		fmt.Fprintln(a.Err, a.priority(runlog.PrefixError)+a.paintErr(color.FgRed, "error: ")+ui.CleanLines(f.Error()))
 		if f.Hint != "" {
 			fmt.Fprintln(a.Err, "hint: "+strings.ReplaceAll(ui.CleanLines(f.Hint), "\n", "\n      "))
 		}
@@ -168,6 +176,15 @@ func (a *app) finishJSON(command string, code ExitCode, f *Failure) ExitCode {
 	if a.answer == nil && f == nil { // help, completion: they have printed what was asked for
 		return code
 	}
+	if err := writeEnvelope(a.Out, a.envelope(command, code, f)); err != nil {
+		fmt.Fprintln(a.Err, "error: write the result:", err)
+		return max(code, ExitRefused)
+	}
+	return code
+}
+
+// envelope is the result as JSON has it.
+func (a *app) envelope(command string, code ExitCode, f *Failure) envelope {
 	e := envelope{Schema: schema, Command: command, OK: f == nil, ExitCode: code}
 	if f != nil {
 		e.Error = &envelopeError{Kind: f.Kind, Message: f.Error(), Hint: f.Hint}
@@ -175,11 +192,7 @@ func (a *app) finishJSON(command string, code ExitCode, f *Failure) ExitCode {
 	if a.answer != nil {
 		e.Preflight, e.Result = a.answer.preflight, a.answer.result
 	}
-	if err := writeEnvelope(a.Out, e); err != nil {
-		fmt.Fprintln(a.Err, "error: write the result:", err)
-		return max(code, ExitRefused)
-	}
-	return code
+	return e
 }
 
 func asUsage(err error) error {

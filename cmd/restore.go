@@ -217,7 +217,7 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.Request, f
 	}
 	request.Progress = func(e home.Event) {
 		if _, asking := errors.AsType[*restore.ConsentError](e.Err); !asking { // a question is not a failure
-			showProgress(progress, e)
+			a.showProgress(progress, e)
 		}
 	}
 	summary, err := restore.Restore(ctx, request)

@@ -213,7 +213,7 @@ func (o *restoreOptions) make(ctx context.Context, m *making, order recreate.Ord
 		return err
 	}
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
-	m.Moving = func(e home.Event) { showProgress(progress, e) }
+	m.Moving = func(e home.Event) { a.showProgress(progress, e) }
 	outcome, err := m.Make(ctx, order)
 	progress.Close()
 	made.ID, made.Resumed = outcome.ID, outcome.Resumed

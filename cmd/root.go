@@ -22,6 +22,7 @@ type globalOptions struct {
 	quiet        bool
 	verbose      int
 	probeTimeout time.Duration
+	logJSON      string
 }
 
 const rootLong = `sandkeeper is run before, during and after an OpenShell upgrade.
@@ -43,7 +44,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	a.addGlobalFlags(root.PersistentFlags())
 	root.AddCommand(
-		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newStatus(a, nil), newBackups(a),
+		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newStatus(a, nil), newBackups(a), newSchedule(a),
 		newDiagnose(a, nil), newMigrate(a), newGateway(a), newExtensions(a), newConfig(a), newVersion(a), newMan(a), newGuard(a),
 	)
 	root.Version = version().Version
@@ -81,6 +82,7 @@ func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
 	choiceVar(flags, &g.color, "color", []string{"auto", "always", "never"}, "colour on a terminal, everywhere, or nowhere")
 	flags.BoolVarP(&g.quiet, "quiet", "q", false, "no progress on standard error; preflight prints only what is not ok")
 	flags.CountVarP(&g.verbose, "verbose", "v", "say on standard error what was looked at, with what came out and how long it took")
+	flags.StringVar(&g.logJSON, "log-json", "", "add what happens to this file, one JSON object a line")
 	flags.DurationVar(&g.probeTimeout, "probe-timeout", 0, "time limit of each look at the host (default 15s, 5s for Docker)")
 }
 

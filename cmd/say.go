@@ -5,12 +5,23 @@ import (
 
 	"github.com/fatih/color"
 
+	"sandkeeper/internal/runlog"
 	"sandkeeper/internal/ui"
 )
 
 // warn says on standard error what the operator should know and what does not stop the run.
 func (a *app) warn(format string, args ...any) {
-	fmt.Fprintln(a.Err, a.paintErr(color.FgYellow, "warning: ")+ui.CleanLines(fmt.Sprintf(format, args...)))
+	text := fmt.Sprintf(format, args...)
+	a.lines.Warn(ui.Clean(text))
+	fmt.Fprintln(a.Err, a.priority(runlog.PrefixWarning)+a.paintErr(color.FgYellow, "warning: ")+ui.CleanLines(text))
+}
+
+// priority is what begins a line for systemd's journal, so that it knows warnings and errors; nothing where the journal does not read.
+func (a *app) priority(prefix string) string {
+	if a.Journal {
+		return prefix
+	}
+	return ""
 }
 
 // note says on standard error what helps with -v.

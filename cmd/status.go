@@ -48,7 +48,7 @@ func newStatus(a *app, run func(context.Context, *statusOptions) (*answer, error
 	f := c.Flags()
 	f.DurationVar(&o.maxAge, "max-age", 0, "exit 6 when a sandbox has no verified backup as young as this, such as 26h")
 	f.StringVar(&o.html, "html", "", "write the same as a page to this file")
-	f.StringVar(&o.metrics, "metrics", "", "write metrics for Prometheus' textfile collector to this file")
+	addMetricsFlag(f, &o.metrics)
 	f.BoolVar(&o.offline, "offline", false, "contact no gateway: registry and containers are the inventory")
 	o.store.addFlags(f)
 	return c
@@ -69,6 +69,9 @@ func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
 	report, err := watch.Look(o.question(st, inventory, unseen))
 	if err != nil {
 		return nil, err
+	}
+	if report.LastRun, err = o.app.lastBackup(report.Root); err != nil {
+		o.app.warn("%v", err)
 	}
 	found := &answer{result: report, text: func(a *app) { renderStatus(a, report) }}
 	if err := o.publish(report); err != nil {

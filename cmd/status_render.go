@@ -48,6 +48,9 @@ func renderStatus(a *app, r watch.Report) {
 			a.printf("All of them are on this host: what takes the host takes the backups.")
 		}
 	}
+	if r.LastRun != nil {
+		a.printf("Last run: %s ago, %s", ui.Age(r.At.Sub(r.LastRun.At)), r.LastRun.Sentence())
+	}
 	a.printf("Backups stored in: %s", r.Root)
 }
 

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/term"
 
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/runlog"
 	"sandkeeper/internal/ui"
 )
 
@@ -24,5 +25,7 @@ func SystemStreams() *ui.Streams {
 		Args0:  self,
 		UID:    os.Geteuid(),
 		PID:    os.Getpid(),
+
+		Journal: runlog.ToJournal(os.Stderr, vars.Get("JOURNAL_STREAM")),
 	}
 }

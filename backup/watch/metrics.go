@@ -58,14 +58,22 @@ func (r Report) Metrics(w io.Writer) error {
 			}
 		}
 	}
-	for _, each := range []struct {
+	type single struct {
 		name, help string
 		value      any
-	}{
+	}
+	singles := []single{
 		{"sandkeeper_sandboxes", "How many sandboxes are on this host.", r.Totals.Sandboxes},
 		{"sandkeeper_store_bytes", "What all backups take.", r.Totals.Bytes},
 		{"sandkeeper_status_timestamp_seconds", "When this was written.", r.At.Unix()},
-	} {
+	}
+	if run := r.LastRun; run != nil {
+		singles = append(singles,
+			single{"sandkeeper_last_run_timestamp_seconds", "When the last backup-all began.", run.At.Unix()},
+			single{"sandkeeper_last_run_exit_code", "How the last backup-all ended.", run.ExitCode},
+			single{"sandkeeper_last_run_duration_seconds", "How long the last backup-all took.", float64(run.TookMs) / 1000})
+	}
+	for _, each := range singles {
 		fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s gauge\n%s %v\n", each.name, each.help, each.name, each.name, each.value)
 	}
 	return b.Flush()

@@ -11,6 +11,7 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
+	"sandkeeper/internal/runlog"
 	"sandkeeper/sandbox"
 )
 
@@ -87,6 +88,9 @@ type Report struct {
 	Gateways  []Row   `json:"gatewayStates"`
 	Totals    Totals  `json:"totals"`
 	Growth    []Point `json:"growth"` // of the whole store
+
+	// LastRun is the last backup-all into this store that this user's history has; nil when it has none.
+	LastRun *runlog.Record `json:"lastRun"`
 
 	At time.Time `json:"at"`
 }

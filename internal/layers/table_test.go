@@ -33,6 +33,7 @@ var rooms = []struct {
 	{"backup", []string{
 		"engine", "openshell", "sandbox", "backup/archive", "backup/store", "backup/home", "backup/gatewaystate",
 	}},
+	{"schedule", nil},
 	{"driver", []string{"lifecycle", "openshell", "sandbox", "backup/archive"}},
 	{"recreate", []string{
 		"lifecycle", "openshell", "engine", "sandbox", "backup/archive", "backup/store", "backup/home", "backup/restore", "driver",
@@ -48,7 +49,7 @@ var rooms = []struct {
 	}},
 	{"cmd", []string{
 		"survey", "migrate", "preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "lifecycle",
-		"backup/archive", "backup/store", "backup/home", "backup/restore", "backup/gatewaystate", "backup/watch", "backup",
+		"backup/archive", "backup/store", "backup/home", "backup/restore", "backup/gatewaystate", "backup/watch", "backup", "schedule",
 		"lifecycle/builtin", "driver", "recreate", "upgrade", "upgrade/classify", "drift",
 	}},
 	{"main", []string{"cmd"}},

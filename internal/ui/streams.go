@@ -22,6 +22,7 @@ type Streams struct {
 	Args0    string // the program's own executable, for the guard process; "" in tests that need none
 	UID      int    // effective user id
 	PID      int
+	Journal  bool // systemd's journal reads Err
 }
 
 // CanAsk reports whether a question would reach a person who can answer it.

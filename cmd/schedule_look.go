@@ -1,0 +1,212 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/internal/runlog"
+	"sandkeeper/internal/ui"
+	"sandkeeper/schedule"
+)
+
+type scheduleLookOptions struct {
+	app  *app
+	user bool
+}
+
+func newScheduleShow(a *app, run func(context.Context, *scheduleLookOptions) (*answer, error)) *cobra.Command {
+	o := &scheduleLookOptions{app: a}
+	if run == nil {
+		run = runScheduleShow
+	}
+	c := &cobra.Command{
+		Use: "show", Short: "Say what is installed, when it runs next, and how the last runs ended",
+		Long:        "Say what is installed, when it runs next, and how the last runs ended. With -v, the files as well. Changes nothing.",
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage),
+		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+	c.Flags().BoolVar(&o.user, "user", false, "for root: what is installed for the user root, not for the machine")
+	return c
+}
+
+// runsShown is how many of the last runs are shown.
+const runsShown = 5
+
+func runScheduleShow(ctx context.Context, o *scheduleLookOptions) (*answer, error) {
+	h := o.app.scheduleHost(o.user)
+	manager, why := h.Manager(ctx)
+	jobs, err := h.Look(ctx, manager, jobNames())
+	if err != nil {
+		return nil, err
+	}
+	runs, err := o.app.lastRuns(runsShown)
+	if err != nil {
+		o.app.warn("%v", err)
+	}
+	result := map[string]any{"manager": manager, "scope": scopeOf(h), "why": why, "jobs": jobs, "runs": runs}
+	return &answer{result: result, text: func(a *app) { renderSchedule(a, manager, why, jobs, runs) }}, nil
+}
+
+// lastRuns are the newest runs that this user's history has; of all commands that are noted there.
+func (a *app) lastRuns(n int) ([]runlog.Record, error) {
+	if a.Env.StateHome() == "" {
+		return []runlog.Record{}, nil
+	}
+	runs, err := runlog.Read(runlog.File(a.Env.StateHome()))
+	return append([]runlog.Record{}, runs[:min(n, len(runs))]...), err
+}
+
+func renderSchedule(a *app, manager schedule.Manager, why string, jobs []schedule.Seen, runs []runlog.Record) {
+	if manager == schedule.Cron {
+		a.printf("No scheduler was found that sandkeeper can install a run for: %s.", why)
+		a.printf("`sandkeeper schedule install` prints the line for a crontab; `crontab -l` shows whether it is there.")
+	}
+	for _, job := range jobs {
+		renderJob(a, manager, job)
+	}
+	if len(runs) == 0 {
+		a.printf("No run has been noted yet.")
+		return
+	}
+	a.printf("Last runs:")
+	table := a.table()
+	for _, r := range runs {
+		table.Row(ui.Age(time.Since(r.At))+" ago", r.Sentence())
+	}
+	table.Print(a.Out, nil)
+}
+
+func renderJob(a *app, manager schedule.Manager, job schedule.Seen) {
+	switch {
+	case job.Foreign != "":
+		a.printf("%s: %s", job.Name, job.Foreign)
+	case job.Installed:
+		a.printf("%s: installed for %s, %s", job.Name, manager, orDash(job.When))
+	case job.Active:
+		a.printf("%s: not installed by sandkeeper schedule, but active: the package's own timer", job.Name)
+	case manager != schedule.Cron:
+		a.printf("%s: not installed; sandkeeper schedule install does it", job.Name)
+	}
+	if job.Installed && !job.Active {
+		a.printf("  its timer does not run: sandkeeper schedule install starts it again")
+	}
+	for _, each := range [][2]string{{"next", job.Next}, {"last", job.Last}, {"result", job.Result}} {
+		if each[1] != "" {
+			a.printf("  %-7s %s", each[0], each[1])
+		}
+	}
+	for _, file := range job.Files {
+		a.printf("  %s", file.Path)
+		if a.global.verbose > 0 {
+			a.printf("%s", indented(file.Content))
+		}
+	}
+}
+
+func indented(text string) string {
+	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
+}
+
+func newScheduleRemove(a *app, run func(context.Context, *scheduleLookOptions) (*answer, error)) *cobra.Command {
+	o := &scheduleLookOptions{app: a}
+	if run == nil {
+		run = runScheduleRemove
+	}
+	c := &cobra.Command{
+		Use: "remove", Short: "Remove what schedule install wrote", SuggestFor: []string{"uninstall", "delete"},
+		Long: "Stop the timers and remove the files that schedule install wrote, and nothing else. A backup that runs just now is let run; backups,\n" +
+			"settings and the history of runs stay.",
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage),
+		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+	c.Flags().BoolVar(&o.user, "user", false, "for root: what is installed for the user root, not for the machine")
+	return c
+}
+
+func runScheduleRemove(ctx context.Context, o *scheduleLookOptions) (*answer, error) {
+	h := o.app.scheduleHost(o.user)
+	manager, why := h.Manager(ctx)
+	removed, left, err := h.Remove(ctx, manager, jobNames())
+	leftWords := []string{}
+	for _, each := range left {
+		leftWords = append(leftWords, each.Error())
+	}
+	result := map[string]any{"manager": manager, "scope": scopeOf(h), "removed": append([]string{}, removed...), "left": leftWords}
+	found := &answer{result: result, text: func(a *app) { renderRemoved(a, manager, why, removed, leftWords) }}
+	if err != nil {
+		return found, scheduleFailure(err)
+	}
+	return found, nil
+}
+
+func renderRemoved(a *app, manager schedule.Manager, why string, removed, left []string) {
+	for _, path := range removed {
+		a.printf("removed  %s", path)
+	}
+	for _, each := range left {
+		a.printf("left     %s", each)
+	}
+	switch {
+	case manager == schedule.Cron:
+		a.printf("Nothing was removed: there is no scheduler that sandkeeper installs a run for (%s). A line in a crontab is removed with crontab -e.", why)
+	case len(removed) == 0:
+		a.printf("Nothing was removed: sandkeeper schedule install has written nothing here.")
+	default:
+		a.printf("No backup is made by the clock any more; backups and settings stay.")
+	}
+}
+
+// scheduleFailure names what to do where a file is somebody else's.
+func scheduleFailure(err error) error {
+	hint := "sandkeeper schedule install --dry-run prints the files without writing them"
+	if errors.Is(err, schedule.ErrForeign) {
+		hint = "move that file away if it is not needed, then run this again; nothing was changed"
+	}
+	return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: hint}
+}
+
+func renderInstalled(a *app, r scheduleInstalled, h schedule.Host) {
+	if r.Manager == schedule.Cron {
+		a.printf("Nothing was installed: %s. Where cron runs, add this line with `crontab -e`:", r.Why)
+		a.printf("%s", r.Crontab)
+		return
+	}
+	for _, file := range r.Files {
+		if r.DryRun {
+			a.printf("%s:\n%s", file.Path, indented(file.Content))
+		} else {
+			a.printf("wrote  %s", file.Path)
+		}
+	}
+	if r.DryRun {
+		a.printf("Dry run: nothing was written.")
+		return
+	}
+	a.printf("Every sandbox is backed up, and the backup read back, %s.", r.When)
+	if r.Lingers != nil && !*r.Lingers {
+		_, name := h.Lingers()
+		a.warn("the run waits until you are logged in: your services end with your last session. To change that: %s", lingerCommand(name))
+	}
+	a.printf("Try it now: %s", startCommand(r))
+	a.printf("See how it went: sandkeeper schedule show, and sandkeeper status --max-age 26h")
+}
+
+func lingerCommand(name string) string { return strings.TrimSpace("loginctl enable-linger " + name) }
+
+// startCommand starts the run at once.
+func startCommand(r scheduleInstalled) string {
+	switch {
+	case r.Manager == schedule.Launchd && r.Scope == "system":
+		return "sudo launchctl kickstart system/local." + jobNames()[0]
+	case r.Manager == schedule.Launchd:
+		return fmt.Sprintf("launchctl kickstart gui/$(id -u)/local.%s", jobNames()[0])
+	case r.Scope == "system":
+		return "systemctl start " + jobNames()[0] + ".service"
+	}
+	return "systemctl --user start " + jobNames()[0] + ".service"
+}

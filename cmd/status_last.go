@@ -1,0 +1,45 @@
+package cmd
+
+import (
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"sandkeeper/backup/store"
+	"sandkeeper/backup/watch"
+	"sandkeeper/internal/disk"
+	"sandkeeper/internal/runlog"
+)
+
+func addMetricsFlag(f *pflag.FlagSet, file *string) {
+	f.StringVar(file, "metrics", "", "write metrics for Prometheus' textfile collector to this file")
+}
+
+// lastBackup is the last backup-all into the store at root that this user's history has; nil when it has none.
+func (a *app) lastBackup(root string) (*runlog.Record, error) {
+	if a.Env.StateHome() == "" {
+		return nil, nil
+	}
+	runs, err := runlog.Read(runlog.File(a.Env.StateHome()))
+	for _, r := range runs {
+		if r.Command == "backup-all" && (r.Root == root || r.Root == "") { // a run that was refused has no result that names the store
+			return &r, err
+		}
+	}
+	return nil, err
+}
+
+// publishMetrics writes the metrics of status after a backup run, as far as that has seen the sandboxes.
+func (o *backupAllOptions) publishMetrics(st *store.Store) error {
+	g := o.app.global
+	report, err := watch.Look(watch.Question{
+		Store: st, Inventory: o.seen, Complete: o.seen.Source != "" && o.seen.Partial == nil, Gateway: g.gateway, Workspace: g.workspace, Now: time.Now(),
+	})
+	if err != nil {
+		return err
+	}
+	if report.LastRun, err = o.app.lastBackup(report.Root); err != nil {
+		return err
+	}
+	return disk.Publish(o.metrics, report.Metrics)
+}
