@@ -126,6 +126,9 @@ func TestIdentityOfRealPodman(t *testing.T) {
 		}
 	}
 	first, err := identityAt(t, socket)
+	for until := time.Now().Add(time.Minute); err != nil && time.Now().Before(until); { // its first answer takes long on a busy machine
+		first, err = identityAt(t, socket)
+	}
 	second, again := identityAt(t, socket)
 	if err := errors.Join(err, again); err != nil || first != second || !strings.HasPrefix(first, "podman ") {
 		t.Errorf("%q, then %q, %v", first, second, err)

@@ -107,7 +107,9 @@ func TestRecipeTravelsWithItsBackup(t *testing.T) {
 func TestScrubbedCopyHasNoValues(t *testing.T) {
 	s := testStore(t, Options{})
 	b := createTold(t, s, newOf("alpha"))
-	withhold := func(text []byte) ([]byte, error) { return bytes.ReplaceAll(text, []byte("s3cret-value"), []byte("-")), nil }
+	withhold := func(text []byte) ([]byte, error) {
+		return bytes.ReplaceAll(text, []byte("s3cret-value"), []byte("-")), nil
+	}
 	for name, c := range map[string]struct {
 		with func([]byte) ([]byte, error)
 		want string
