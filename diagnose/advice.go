@@ -11,6 +11,7 @@ type advice struct {
 const (
 	runPreflight = "sandkeeper preflight"
 	runStatus    = "openshell status"
+	saveAll      = "sandkeeper backup-all"
 	saveOffline  = "sandkeeper backup-all --offline"
 )
 

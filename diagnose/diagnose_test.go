@@ -134,7 +134,7 @@ func TestEveryNoteIsReached(t *testing.T) {
 		if !reached[n] || (words == "") != (n == plain) {
 			t.Errorf("note %d: reached %v, says %q", n, reached[n], words)
 		}
-		if keeps := strings.Contains(words, "delete"); keeps && (first != saveOffline || !strings.Contains(words, keepData)) {
+		if keeps := strings.Contains(words, "delete"); keeps && (first != saveAll || !strings.Contains(words, keepData)) {
 			t.Errorf("note %d speaks of deleting: %q, first %q", n, words, first)
 		}
 	}

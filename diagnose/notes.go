@@ -33,20 +33,23 @@ func (n note) added(d Diagnosis) Diagnosis {
 }
 
 // keepData is what an operator must know before the only command that OpenShell offers (docs/facts/openshell-0.1.md 6).
-const keepData = "The agent's data is still in the stopped container: save it from there with `sandkeeper backup-all --offline`. " +
-	"Never run `openshell sandbox delete` before that: it discards the data."
+const keepData = "The agent's data is still in the stopped container: save it from there with `sandkeeper backup-all`, or without the gateway with " +
+	"`sandkeeper backup-all --offline`. Never run `openshell sandbox delete` before that: it discards the data."
+
+// comeBack is what brings such a sandbox back once it is saved.
+const comeBack = " After that, `openshell sandbox delete NAME` and `sandkeeper restore NAME --recreate` bring the sandbox back with its data."
 
 // text is the explanation (docs/facts/openshell-0.1.md 1.2, 2.2, 4.2, 6) and the first action; "" for none.
 func (n note) text() (words, first string) {
 	switch n {
 	case lost:
-		return "The sandbox's own process or its supervisor ended, and OpenShell may refuse to start the sandbox again. " + keepData, saveOffline
+		return "The sandbox's own process or its supervisor ended, and OpenShell may refuse to start the sandbox again. " + keepData + comeBack, saveAll
 	case restarted:
-		return "The container engine or the host was restarted under the sandbox. Its gateway starts it again at the gateway's own next start. " + keepData, saveOffline
+		return "The container engine or the host was restarted under the sandbox. Its gateway starts it again at the gateway's own next start. " + keepData, saveAll
 	case workspace:
-		return "The sandbox's home, which is the image's WORKDIR, is missing or its user may not write there. " + keepData, saveOffline
+		return "The sandbox's home, which is the image's WORKDIR, is missing or its user may not write there. " + keepData, saveAll
 	case strange:
-		return "A container that carries the sandbox's labels is not the one that the gateway made: it has a network, or other labels. The gateway stops such a container. " + keepData, saveOffline
+		return "A container that carries the sandbox's labels is not the one that the gateway made: it has a network, or other labels. The gateway stops such a container. " + keepData + comeBack, saveAll
 	case vanished:
 		return "The gateway has a record of the sandbox and did not find its container. A container that this gateway cannot see, of an older OpenShell for instance, may hold the only copy of the data: save it first.", saveOffline
 	case outage:

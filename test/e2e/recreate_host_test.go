@@ -67,18 +67,18 @@ func (h *recreateHost) recreate(args ...string) printed {
 	return h.sandkeeper(append([]string{"restore", "alpha", "--recreate", "--settle", "300ms"}, args...)...)
 }
 
-// saved makes a sandbox "alpha" with a home, and saves it.
-func (h *recreateHost) saved() (s gateway.Sandbox, files map[string]string) {
+// saved makes a sandbox "alpha" with a home, and saves it. The command is of its main process.
+func (h *recreateHost) saved(command ...string) (s gateway.Sandbox, files map[string]string) {
 	h.t.Helper()
 	h.agent(agentImage{reference: h.tag("agent:1"), user: "sandbox", workdir: "/sandbox", version: "1"})
 	s = h.create(gateway.Sandbox{
-		Name: "alpha", Image: h.tag("agent:1"), Environment: map[string]string{"TOKEN": "s3cret-value"}, Labels: map[string]string{"team": "red"},
+		Name: "alpha", Image: h.tag("agent:1"), Environment: map[string]string{"TOKEN": "s3cret-value"}, Labels: map[string]string{"team": "red"}, Command: command,
 	}, gateway.Ready)
 	workload := h.workload(s)
 	// Without CopyUIDGID: it looks the container's user up on this host.
 	h.must(h.engine.client.CopyToContainer(h.t.Context(), workload, "/sandbox", archive(h.t, home()), container.CopyToContainerOptions{}))
 	files = h.engine.now(workload)
-	if p := h.sandkeeper("backup-all"); p.exit != 0 {
+	if p := h.sandkeeper("backup-all", "--only", "alpha"); p.exit != 0 {
 		h.t.Fatalf("backup-all: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
 	}
 	return h.now("alpha"), files

@@ -1,9 +1,13 @@
 package e2e
 
 import (
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/docker/docker/api/types/container"
 
 	"sandkeeper/test/e2e/gateway"
 )
@@ -33,6 +37,103 @@ func TestSandboxThatIsGoneComesBack(t *testing.T) {
 			h.back(before, files, gateway.Ready)
 			if p := h.recreate(); p.exit != 1 || !strings.Contains(p.stderr, "already (Ready") {
 				t.Errorf("again: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
+			}
+		})
+	}
+}
+
+// TestRecreateKilledAtEveryStep: kill -9 at each stage line, then the same command again: one sandbox, its home byte for byte, nothing left
+// over. What is half made meanwhile is named by every command, and never saved.
+func TestRecreateKilledAtEveryStep(t *testing.T) {
+	steps := []string{"releasing", "creating", "waiting", "restoring", "writing", "starting"}
+	for _, version := range []string{trueVersion, pairVersion} {
+		t.Run(version, func(t *testing.T) {
+			h := newRecreateHost(t, version)
+			before, files := h.saved()
+			for _, step := range steps {
+				h.gone()
+				h.tell()
+				run := launch(t, h.env, "restore", "alpha", "--recreate", "--settle", "300ms", "--backup-dir", h.root)
+				if !run.reach("alpha: " + step) {
+					t.Fatalf("%s was never said:\n%s", step, run.text())
+				}
+				run.signal(syscall.SIGKILL)
+				run.end()
+				h.halfMade(step)
+				if p := h.recreate(); p.exit != 0 {
+					t.Fatalf("killed at %s: the next run exits %d\n%s\n%s", step, p.exit, p.stdout, p.stderr)
+				}
+				if h.back(before, files, gateway.Ready); t.Failed() {
+					t.Fatalf("killed at %s", step)
+				}
+			}
+		})
+	}
+}
+
+// halfMade asserts that a sandbox whose home is not back is named, and that no backup of it passes for its newest state.
+func (h *recreateHost) halfMade(step string) {
+	h.t.Helper()
+	p := h.sandkeeper("backup-all", "--only", "alpha")
+	if !strings.Contains(p.stderr, `sandbox "alpha" is half made`) || !strings.Contains(p.stderr, "sandkeeper restore alpha --recreate --backup") {
+		h.t.Errorf("killed at %s: the next command does not name it: exit %d\n%s\n%s", step, p.exit, p.stdout, p.stderr)
+	}
+	if step != "starting" && strings.Contains(p.stdout, "1 backed up") {
+		h.t.Errorf("killed at %s: what is half made was saved\n%s", step, p.stdout)
+	}
+}
+
+// TestStoppedSandboxComesBackStopped, also through the newest recipe where the backup itself has none.
+func TestStoppedSandboxComesBackStopped(t *testing.T) {
+	h := newRecreateHost(t, pairVersion)
+	before, files := h.saved()
+	if _, err := h.driver.SetPhase(t.Context(), "alpha", gateway.Stopped); err != nil {
+		t.Fatal(err)
+	}
+	if p := h.sandkeeper("backup-all", "--only", "alpha", "--offline"); p.exit != 0 {
+		t.Fatalf("exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
+	}
+	h.gone()
+	p := h.recreate()
+	if p.exit != 0 || !strings.Contains(p.stdout, "left it stopped") || !strings.Contains(p.stderr, "keeps no recipe: it was made with --offline, which asks no gateway; that of backup ") {
+		t.Fatalf("exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
+	}
+	h.back(before, files, gateway.Stopped)
+}
+
+// TestCrashedSandboxIsRescued: OpenShell 0.1.x refuses to start it and would discard its files with it. They are saved from the stopped
+// container, with the gateway or without, and come back.
+func TestCrashedSandboxIsRescued(t *testing.T) {
+	for name, offline := range map[string][]string{"with the gateway": nil, "without": {"--offline"}} {
+		t.Run(name, func(t *testing.T) {
+			h := newRecreateHost(t, pairVersion)
+			before, _ := h.saved("sh", "-c", "while [ ! -e /tmp/crash ]; do sleep 0.2; done; exit 139")
+			h.must(h.engine.client.CopyToContainer(t.Context(), h.workload(before), "/sandbox", archive(t, []entry{{name: "since", content: "the last backup", mode: 0o600, uid: 998}}), container.CopyToContainerOptions{}))
+			files := h.engine.now(h.workload(before))
+			h.must(h.engine.client.CopyToContainer(t.Context(), h.workload(before), "/tmp", archive(t, []entry{{name: "crash", mode: 0o644}}), container.CopyToContainerOptions{}))
+			crashed := h.reaches("alpha", gateway.Failed)
+			_, refused := h.driver.SetPhase(t.Context(), "alpha", gateway.Ready)
+			if refused == nil || crashed.Reason != "ContainerExited" {
+				t.Fatalf("%s: a start is refused with %v", crashed.Reason, refused)
+			}
+			write(t, filepath.Join(h.home, "said.txt"), refused.Error())
+			if p := h.text("diagnose", filepath.Join(h.home, "said.txt"), "--no-host"); !strings.Contains(strings.Join(strings.Fields(p.stdout), " "), "`sandkeeper restore NAME --recreate` bring") {
+				t.Errorf("diagnose of %v:\n%s", refused, p.stdout)
+			}
+			if p := h.recreate("--dry-run"); p.exit != 1 || !strings.Contains(p.stderr, "sandkeeper backup-all --only alpha saves what its container holds now") {
+				t.Errorf("before it is deleted: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
+			}
+			if p := h.sandkeeper(append([]string{"backup-all", "--only", "alpha"}, offline...)...); p.exit != 0 || !strings.Contains(p.stdout, "1 backed up") {
+				t.Fatalf("backup-all: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
+			}
+			h.gone()
+			if p := h.recreate(); p.exit != 0 {
+				t.Fatalf("exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
+			}
+			now := h.now("alpha")
+			h.back(before, files, now.Phase)
+			if len(offline) == 0 && now.Phase != gateway.Ready {
+				t.Errorf("it is %s", now.Phase)
 			}
 		})
 	}
