@@ -65,6 +65,9 @@ func (o *restoreOptions) again() string {
 // runRecreate makes a sandbox that is gone again, from the recipe beside its backup, and puts its home back.
 func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b store.Backup, identities archive.Identities) (found *answer, err error) {
 	a, found := o.app, &answer{}
+	if b, err = o.goOn(st, b); err != nil {
+		return found, err
+	}
 	if !b.Whole() {
 		return found, b.Damage
 	}
@@ -99,6 +102,17 @@ func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b sto
 		return found, o.foretellRecreate(ctx, m, order, made, found)
 	}
 	return found, o.make(ctx, m, order, made, found)
+}
+
+// goOn is the backup that an earlier run began with, where no other one is asked for: a later one may be the latest by now.
+func (o *restoreOptions) goOn(st *store.Store, b store.Backup) (store.Backup, error) {
+	if o.id != store.Latest || o.app.stateDir() == "" {
+		return b, nil
+	}
+	if begun := recreate.Begun(o.app.stateDir(), b.Series(), st.Root()); begun != "" && begun != b.ID {
+		return st.Find(b.Sandbox, begun)
+	}
+	return b, nil
 }
 
 // judge is the preflight of the one gateway that the sandbox is made on.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 
+	"sandkeeper/backup/store"
 	"sandkeeper/sandbox"
 )
 
@@ -14,6 +15,16 @@ type HalfMadeError struct{ Entry }
 // Error says which backup has the home, and how the recreation goes on.
 func (e *HalfMadeError) Error() string {
 	return fmt.Sprintf("it is being made again (at %s), so its home may be half done; backup %s has it whole; to go on: %s", e.Step, e.Backup, e.Command())
+}
+
+// Begun is the backup that a sandbox is half made from; "" when none is half made, or it cannot be read.
+func Begun(state string, series store.Series, root string) (backup string) {
+	e := Entry{Gateway: series.Gateway, Workspace: series.Workspace, Name: series.Name}
+	seen, found, err := Unfinished(state).Look(e.key())
+	if err != nil || !found || seen.Err != nil || seen.Value.Root != root {
+		return "" // what is wrong with it is said when it is gone on with
+	}
+	return seen.Value.Backup
 }
 
 // Command is the command line that goes on with the recreation.

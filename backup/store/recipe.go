@@ -45,7 +45,7 @@ func (s *Store) NewestRecipe(series Series) (Backup, error) {
 		return Backup{}, err
 	}
 	for _, b := range all {
-		if b.Whole() && b.Series() == series && b.Manifest.RecipeFile != nil {
+		if b.Whole() && b.Series().Is(series) && b.Manifest.RecipeFile != nil {
 			return b, nil
 		}
 	}
