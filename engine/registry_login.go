@@ -17,7 +17,8 @@ import (
 )
 
 // logins are what the docker command's own configuration knows about registries. Nothing of a password is printed, kept, or put
-// into an error.
+// into an error. They are worth their lines: an image that a gateway cannot pull is found out, and pulled, while the old sandbox runs,
+// and a private registry gives it to nobody who has not logged in. A gateway has no login of the operator's.
 type logins struct {
 	env env.Env
 	uid int
