@@ -117,6 +117,7 @@ func (a *recipeRequest) complete(m *archive.Manifest) {
 		return
 	}
 	a.whole = recipe.Whole
+	m.Image.Reference = cmp.Or(recipe.Image, m.Image.Reference) // a container knows the id alone (docs/facts/openshell.md 5.1)
 	addRecipe(recipe.Origin, m.Recipe)
 }
 

@@ -56,7 +56,7 @@ type Options struct {
 	Quiesce func(context.Context, sandbox.Sandbox) (resume func(context.Context) error, err error)
 
 	// Versions are the versions in play for one sandbox, for its manifest; nil when nothing is known.
-	Versions func(sandbox.Sandbox) archive.Versions
+	Versions func(context.Context, sandbox.Sandbox) archive.Versions
 	// Recipe is what the sandbox's gateway was told to make it from, by its own API: names and the policy for the manifest, and all of it
 	// for the file beside that. nil where no API is asked. It is called while the home is read, and not waited for longer than
 	// RecipeLimit. An error costs only this part of the backup, and is a warning.

@@ -266,7 +266,7 @@ func (w *run) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter)
 	h := &home.ExecHome{Cli: w.CLI, Gateway: sb.Gateway, Space: sb.Workspace, Name: sb.Name, Dir: home.AgentHome(home.AgentOf(sb))}
 	told := w.ask(ctx, sb)
 	defer told.end()
-	manifest := w.facts(sb)
+	manifest := w.facts(ctx, sb)
 	manifest.Home, manifest.Consistency = h.Dir, archive.ConsistencyLive
 	manifest.ConsistencyReason = "it can only be read through its gateway, while it runs"
 	made, err := w.create(ctx, manifest, m, &reading{home: h, stall: archive.StallLimit(w.Stall), meter: m, told: told})
@@ -275,13 +275,13 @@ func (w *run) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter)
 }
 
 // facts are what the inventory knows for the manifest.
-func (w *run) facts(sb sandbox.Sandbox) archive.Manifest {
+func (w *run) facts(ctx context.Context, sb sandbox.Sandbox) archive.Manifest {
 	m := archive.Manifest{
 		Sandbox: sb.Name, SandboxID: sb.ID, Gateway: sb.Gateway, Workspace: sb.Workspace, Inventory: w.inventory, Label: w.Label,
 		Agent: home.AgentOf(sb), SkippedChecks: w.SkippedChecks,
 	}
 	if w.Versions != nil {
-		m.Versions = w.Versions(sb)
+		m.Versions = w.Versions(ctx, sb)
 	}
 	return m
 }
@@ -291,7 +291,7 @@ func (w *run) manifest(ctx context.Context, sb sandbox.Sandbox, h home.Container
 	if err != nil {
 		return archive.Manifest{}, fmt.Errorf("its container %q cannot be inspected: %w", sb.Container.Name, err)
 	}
-	m := w.facts(sb)
+	m := w.facts(ctx, sb)
 	m.Home, m.Container = h.Dir, sb.Container.Name
 	m.Image = archive.Image{Reference: facts.Image, Digest: facts.ImageID}
 	m.Recipe = &archive.Origin{Labels: publicLabels(facts.Labels), Env: facts.EnvNames}

@@ -25,7 +25,9 @@ func (s *shell) run(argv []string) (stdout, stderr string, exit int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	line := strings.Join(argv, " ")
-	s.ran = append(s.ran, line)
+	if !strings.HasSuffix(line, "openshell-sandbox --version") { // the question for the manifest
+		s.ran = append(s.ran, line)
+	}
 	if line == s.fail {
 		return "it went wrong inside", "", 3
 	}

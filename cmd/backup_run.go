@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"io"
 	"runtime/debug"
 	"time"
@@ -63,7 +64,7 @@ func (a *app) backupRun(store *store.Store, seen survey.Survey, o captureOptions
 	run := &backup.Options{
 		Store: store, Engine: main, EngineOf: seen.Engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
 		Recipients: o.encryptTo, EngineWay: o.way == wayEngine, Env: a.Env,
-		Versions: versionsOf(seen.Gateways), Progress: func(e home.Event) { a.showProgress(p, e) },
+		Versions: versionsOf(seen.Gateways, probes{app: a, engines: seen.Engines}), Progress: func(e home.Event) { a.showProgress(p, e) },
 	}
 	if o.pauseLimit == 0 {
 		run.PauseLimit = -1
@@ -80,10 +81,18 @@ func (a *app) backupRun(store *store.Store, seen survey.Survey, o captureOptions
 	return run
 }
 
-// versionsOf gives the versions that the preflight saw on a sandbox's gateway, for its manifest.
-func versionsOf(gateways survey.Gateways) func(sandbox.Sandbox) archive.Versions {
-	return func(sb sandbox.Sandbox) archive.Versions {
+// supervisorLimit is how long a supervisor may take to tell its version for a manifest.
+const supervisorLimit = 5 * time.Second
+
+// versionsOf gives the versions that the preflight saw on a sandbox's gateway, and the supervisor's own, for its manifest.
+func versionsOf(gateways survey.Gateways, ask probes) func(context.Context, sandbox.Sandbox) archive.Versions {
+	return func(ctx context.Context, sb sandbox.Sandbox) archive.Versions {
+		ctx, cancel := context.WithTimeout(ctx, supervisorLimit)
+		defer cancel()
 		var v archive.Versions
+		if supervisor, err := ask.supervisor(ctx, sb); err == nil {
+			v.Supervisor = supervisor.String()
+		}
 		if sb.Row != nil {
 			v.Agent = sb.Row.AgentVersion
 		}

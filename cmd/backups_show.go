@@ -110,7 +110,7 @@ func renderBackup(a *app, b store.Backup) {
 		{"consistency", string(m.Consistency) + because(m.ConsistencyReason)},
 		{"way", string(m.Way) + because(m.WayReason)},
 		{"home", m.Home},
-		{"image", m.Image.Reference},
+		{"image", imageText(m.Image)},
 		{"agent", m.Agent + " " + m.Versions.Agent},
 		{"versions", fmt.Sprintf("openshell %s, gateway %s, supervisor %s", orDash(m.Versions.CLI), orDash(m.Versions.Gateway), orDash(m.Versions.Supervisor))},
 		{"content", fmt.Sprintf("%d files, %s", m.Content.Files, size.Text(m.Content.Bytes))},
@@ -144,6 +144,14 @@ func policyText(r archive.Origin) string {
 		return ""
 	}
 	return "kept, as its gateway encodes it"
+}
+
+// imageText is what was asked for, and what it was then: a tag moves.
+func imageText(i archive.Image) string {
+	if i.Reference == i.Digest {
+		return i.Reference
+	}
+	return i.Reference + because(i.Digest)
 }
 
 func because(reason string) string {

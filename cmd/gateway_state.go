@@ -43,7 +43,7 @@ func (a *app) saveGatewayState(ctx context.Context, binding sandbox.Binding, see
 	}
 	s.Name, s.Home, s.Places = target.Name, a.Env.Home(), gateway.StatePlaces(ctx, options, target)
 	s.Extra, s.Launch = a.providerProfiles(ctx, seen, target.Name), launchOf(ctx, options, target)
-	s.Versions = versionsOf(seen)(sandbox.Sandbox{Gateway: target.Name})
+	s.Versions = versionsOf(seen, probes{})(ctx, sandbox.Sandbox{Gateway: target.Name})
 	state = gatewaystate.Save(ctx, s)
 	if state.Status == string(store.Failed) {
 		a.warn("the state of gateway %q is not saved: %s", target.Name, state.Reason)

@@ -115,7 +115,7 @@ func (g *Gateways) Told(ctx context.Context, sb sandbox.Sandbox) (archive.Told, 
 	if err != nil {
 		return archive.Told{}, err
 	}
-	told := archive.Told{Origin: archive.Origin{Labels: r.Labels, Env: r.EnvNames, Providers: r.Providers}}
+	told := archive.Told{Image: r.Image, Origin: archive.Origin{Labels: r.Labels, Env: r.EnvNames, Providers: r.Providers}}
 	if len(r.Policy) > 0 {
 		told.Policy, err = json.Marshal(map[string][]byte{"protobuf": r.Policy}) // as the gateway encodes it, in base64
 	}

@@ -90,8 +90,8 @@ type Versions struct {
 
 // Image is the image that the sandbox ran from.
 type Image struct {
-	Reference string `json:"reference,omitempty"`
-	Digest    string `json:"digest,omitempty"`
+	Reference string `json:"reference,omitempty"` // that was asked for, where its gateway told it; else as the container has it
+	Digest    string `json:"digest,omitempty"`    // the engine's id of the image that the container ran from
 }
 
 // Origin is what is needed to make the sandbox again. Of the environment only names are kept, never values.

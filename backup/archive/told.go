@@ -16,6 +16,7 @@ import (
 // Told is what a gateway told of a sandbox.
 type Told struct {
 	Origin        // for the manifest: names, no values
+	Image  string // the reference that was asked for; "" when the gateway's default image was
 	Whole  []byte // all of it, values included, for the file beside the manifest; nil: nothing is kept there
 }
 

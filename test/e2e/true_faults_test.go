@@ -277,3 +277,31 @@ func TestUpgradeInEveryWorkspace(t *testing.T) {
 		t.Errorf("the gateway has %d sandboxes", len(all))
 	}
 }
+
+// A manifest keeps the tag that was asked for, the id that it named then, and the supervisor's version: a container knows the id alone.
+func TestManifestKeepsTheTagAndTheSupervisor(t *testing.T) {
+	h := newTrueHost(t)
+	h.agents("alpha")
+	root := filepath.Join(t.TempDir(), "backups")
+	if got := h.document("backup-all", "--backup-dir", root, "--only", "alpha"); got.ExitCode != 0 {
+		t.Fatalf("backup-all: exit %d, error %+v", got.ExitCode, got.Error)
+	}
+	p := h.text("backups", "show", "alpha", "--backup-dir", root, "--json")
+	var shown struct {
+		Result struct {
+			Manifest struct {
+				Image    struct{ Reference, Digest string }
+				Versions struct{ Supervisor string }
+			}
+		}
+	}
+	decodeInto(t, p.stdout, &shown)
+	m := shown.Result.Manifest
+	if m.Image.Reference != h.tag("agent:1") || m.Image.Digest != h.images[0] || m.Versions.Supervisor != trueVersion {
+		t.Errorf("the manifest has %+v, want image %s (%s)", m, h.tag("agent:1"), h.images[0])
+	}
+	if text := h.text("backups", "show", "alpha", "--backup-dir", root).stdout; !strings.Contains(text, h.tag("agent:1")+" ("+h.images[0]+")") ||
+		!strings.Contains(text, "supervisor "+trueVersion) {
+		t.Errorf("backups show:\n%s", text)
+	}
+}
