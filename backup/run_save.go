@@ -49,12 +49,17 @@ func (w *run) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *home.Met
 			return made, err
 		case next.indirect == nil && errors.Is(err, home.ErrNotDirect):
 			next.indirect = err
-		case next.mayPause && (errors.Is(err, ErrPauseLimit) || errors.Is(err, home.ErrNotPaused)):
+		case next.mayPause && goesOnLive(err):
 			next.mayPause, next.why = false, err
 		default:
 			return made, err
 		}
 	}
+}
+
+// goesOnLive reports whether a read that failed may succeed while the sandbox goes on.
+func goesOnLive(err error) bool {
+	return errors.Is(err, ErrPauseLimit) || errors.Is(err, home.ErrNotPaused) || errors.Is(err, engine.ErrNoOwners)
 }
 
 // try is one of the attempts at a sandbox.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 )
 
@@ -30,10 +31,34 @@ func (e *Engine) Stat(ctx context.Context, id, name string) (FileFact, error) {
 	ctx, cancel := e.within(ctx, archiveLimit)
 	defer cancel()
 	stat, err := e.client.ContainerStatPath(ctx, id, name)
-	if err != nil {
-		return FileFact{}, e.explain(ctx, err)
+	if err == nil {
+		return FileFact{Mode: stat.Mode, Link: stat.LinkTarget, Size: stat.Size}, nil
 	}
-	return FileFact{Mode: stat.Mode, Link: stat.LinkTarget, Size: stat.Size}, nil
+	if errdefs.IsInternal(err) || errdefs.IsUnknown(err) {
+		err = e.spoken(ctx, id, name, err)
+	}
+	if isMountedFile(err) {
+		return FileFact{}, nil
+	}
+	return FileFact{}, e.explain(ctx, err)
+}
+
+// spoken gives the engine's own sentence in place of an error that came without one: an answer to HEAD has no body, the same question by
+// GET has.
+func (e *Engine) spoken(ctx context.Context, id, name string, err error) error {
+	stream, _, said := e.client.CopyFromContainer(ctx, id, name)
+	if said == nil {
+		_ = stream.Close()
+		return err
+	}
+	return said
+}
+
+// isMountedFile knows what Podman says of a stopped container's file that is a mount by itself: it looks for a folder there
+// (docs/facts/engines.md 1).
+func isMountedFile(err error) bool {
+	said := err.Error()
+	return strings.Contains(said, "intended-new-root directory") && strings.HasSuffix(said, "not a directory")
 }
 
 // archiveLimit bounds the requests that are no streams. It is generous: somebody else's "docker cp" of the container makes them wait.
@@ -41,6 +66,13 @@ const archiveLimit = 30 * time.Second
 
 // Read streams the folder name as tar; entries begin with its last component.
 func (e *Engine) Read(ctx context.Context, id, name string) (io.ReadCloser, error) {
+	podman, err := e.isPodman(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if podman {
+		return e.readPodman(ctx, id, name)
+	}
 	stream, _, err := e.client.CopyFromContainer(ctx, id, name)
 	if err != nil {
 		return nil, e.explain(ctx, err)

@@ -39,7 +39,7 @@ func (e *Engine) Commit(ctx context.Context, id, ref string, labels map[string]s
 	original.Config["Labels"] = keptLabels(original.Config["Labels"], labels)
 	var made container.CommitResponse
 	err = e.control(ctx, "committing", id, commitTimeout, func(ctx context.Context) (err error) {
-		made, err = e.client.ContainerCommit(ctx, id, container.CommitOptions{Reference: ref, Pause: false})
+		made, err = e.client.ContainerCommit(ctx, id, container.CommitOptions{Reference: ref, Pause: false, Config: &container.Config{}})
 		return err
 	})
 	if err != nil {

@@ -50,6 +50,9 @@ type Engine struct {
 
 	naming   sync.Mutex
 	identity string // once it was asked for
+
+	asking  sync.Mutex
+	product string // once it was asked for
 }
 
 // Client is the engine's own client, for the streams of backup/docker.go only.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -44,14 +45,14 @@ func (e *Engine) askIdentity(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", e.explain(ctx, err)
 	}
-	version, err := e.client.ServerVersion(ctx)
+	podman, err := e.isPodman(ctx)
 	if err != nil {
-		return "", e.explain(ctx, err)
+		return "", err
 	}
 	if info.DockerRootDir == "" {
 		return "", errors.New("its answer has no root folder")
 	}
-	if isPodman(version) {
+	if podman {
 		return e.podmanIdentity(info.Name, info.DockerRootDir)
 	}
 	if info.ID == "" {
@@ -60,13 +61,24 @@ func (e *Engine) askIdentity(ctx context.Context) (string, error) {
 	return strings.Join([]string{"docker", info.ID, info.DockerRootDir}, " "), nil
 }
 
-func isPodman(version types.Version) bool {
-	for _, part := range version.Components {
-		if part.Name == podmanComponent {
-			return true
-		}
+// isPodman asks once which product the engine is.
+func (e *Engine) isPodman(ctx context.Context) (bool, error) {
+	e.asking.Lock()
+	defer e.asking.Unlock()
+	if e.product != "" {
+		return e.product == podmanComponent, nil
 	}
-	return false
+	ctx, cancel := e.limited(ctx)
+	defer cancel()
+	version, err := e.client.ServerVersion(ctx)
+	if err != nil {
+		return false, fmt.Errorf("%s does not say what it is: %w", e.host, e.explain(ctx, err))
+	}
+	e.product = "Docker"
+	if slices.ContainsFunc(version.Components, func(part types.ComponentVersion) bool { return part.Name == podmanComponent }) {
+		e.product = podmanComponent
+	}
+	return e.product == podmanComponent, nil
 }
 
 // podmanIdentity is that of a Podman on this host; one that is elsewhere goes by its host's name and its address.

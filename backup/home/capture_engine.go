@@ -26,6 +26,19 @@ type EngineReach interface {
 	ImageWorkdir(ctx context.Context, ref string) (string, error)
 }
 
+// StoppedReader is an engine that does not read everything of a stopped container; *engine.Engine is one.
+type StoppedReader interface {
+	ReadableStopped(ctx context.Context, c engine.Container, name string) error
+}
+
+// ReadableStopped gives an error when e could not read the folder name of c once c is stopped.
+func ReadableStopped(ctx context.Context, e EngineReach, c engine.Container, name string) error {
+	if reader, ok := e.(StoppedReader); ok {
+		return reader.ReadableStopped(ctx, c, name)
+	}
+	return nil
+}
+
 // EngineOf wraps e; nil stays nil.
 func EngineOf(e *engine.Engine) EngineReach {
 	if e == nil {

@@ -66,6 +66,9 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 	if c.AutoRemove {
 		return c, fmt.Errorf("container %q was made with --rm: a restore has to stop it, and then the engine removes it and all that is in it; make a sandbox anew and restore into that with --to", c.Name)
 	}
+	if err := home.ReadableStopped(ctx, p.Engine, c, p.Dir); err != nil {
+		return c, fmt.Errorf("the home in container %q could not be kept before it is replaced, so nothing was stopped or changed: %w", c.Name, err)
+	}
 	if err := p.replaceable(ctx, c); err != nil {
 		return c, err
 	}

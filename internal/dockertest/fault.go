@@ -55,6 +55,9 @@ func (d *Daemon) faulty(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		if strings.HasPrefix(fault.Body, "{") {
+			w.Header().Set("Content-Type", "application/json")
+		}
 		w.WriteHeader(fault.Status)
 		_, _ = w.Write([]byte(fault.Body))
 	})

@@ -126,7 +126,7 @@ func (e *engine) sandbox(h *host, name, id string, home []entry) {
 		"openshell.ai/managed-by": "openshell", "openshell.ai/sandbox-id": id, "openshell.ai/sandbox-name": name,
 		"openshell.ai/sandbox-namespace": "default", "openshell.ai/sandbox-workspace": "default",
 	}}, container.HostConfig{NetworkMode: "none"})
-	err := e.client.CopyToContainer(e.t.Context(), containerName, "/sandbox", archive(e.t, home), container.CopyToContainerOptions{CopyUIDGID: true})
+	err := e.client.CopyToContainer(e.t.Context(), containerName, "/sandbox", archive(e.t, home), container.CopyToContainerOptions{})
 	if err != nil {
 		e.t.Fatal(err)
 	}

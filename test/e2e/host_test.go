@@ -95,12 +95,17 @@ func (h *host) text(args ...string) printed {
 	return run(h.t, append(env, engineEnv()...), append([]string{filepath.Join(h.Programs.Dir, "sandkeeper")}, args...)...)
 }
 
+// engineAddress is the container engine of these tests.
+func engineAddress() string {
+	if named := os.Getenv("DOCKER_HOST"); named != "" {
+		return named
+	}
+	return "unix:///var/run/docker.sock"
+}
+
 // engineEnv hands on which container engine these tests use: no other one of the machine joins in.
 func engineEnv() []string {
-	engine := os.Getenv("DOCKER_HOST")
-	if engine == "" {
-		engine = "unix:///var/run/docker.sock"
-	}
+	engine := engineAddress()
 	return []string{"DOCKER_HOST=" + engine, "SANDKEEPER_ENGINES=" + engine}
 }
 

@@ -53,7 +53,7 @@ func (e *engine) put(containerName string, entries ...entry) {
 // putInto puts entries into a folder of a container.
 func (e *engine) putInto(containerName, folder string, entries ...entry) {
 	e.t.Helper()
-	if err := e.client.CopyToContainer(e.t.Context(), containerName, folder, archive(e.t, entries), container.CopyToContainerOptions{CopyUIDGID: true}); err != nil {
+	if err := e.client.CopyToContainer(e.t.Context(), containerName, folder, archive(e.t, entries), container.CopyToContainerOptions{}); err != nil {
 		e.t.Fatal(err)
 	}
 }

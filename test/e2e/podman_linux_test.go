@@ -1,0 +1,132 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/client"
+)
+
+// podmanConf makes Podman run where this machine's cgroups are hybrid: crun refuses those, and systemd is not there to ask.
+const podmanConf = `[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+`
+
+// rootlessUser is the user of a rootless Podman. It is in no file of this machine: the service has its own /etc/passwd and subuids, in a
+// mount namespace of its own.
+const rootlessUser = 23456
+
+// startPodman runs an own Podman service until the test ends, and gives its address.
+func startPodman(t *testing.T, rootless bool) string {
+	t.Helper()
+	for _, program := range []string{"podman", "runc", "conmon", "newuidmap", "unshare", "setpriv"} {
+		if _, err := exec.LookPath(program); err != nil {
+			lacks(t, "SANDKEEPER_REQUIRE_PODMAN", "Podman to try it on: "+program)
+		}
+	}
+	if os.Geteuid() != 0 {
+		lacks(t, "SANDKEEPER_REQUIRE_PODMAN", "root, to run Podman services of its own")
+	}
+	dir, err := os.MkdirTemp("", "skpod") // a socket's path must be short
+	must(t, err)
+	must(t, os.Chmod(dir, 0o755))
+	must(t, os.WriteFile(filepath.Join(dir, "containers.conf"), []byte(podmanConf), 0o644))
+	socket := filepath.Join(dir, "run", "p.sock")
+	must(t, os.Mkdir(filepath.Join(dir, "run"), 0o700))
+	service := exec.Command("podman", "--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "runroot"), "--storage-driver", "overlay",
+		"system", "service", "--time=0", "unix://"+socket)
+	service.Env = append(os.Environ(), "CONTAINERS_CONF="+filepath.Join(dir, "containers.conf"))
+	if rootless {
+		service = rootlessService(t, dir, socket)
+	}
+	service.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	var said strings.Builder
+	service.Stdout, service.Stderr = &said, &said
+	must(t, service.Start())
+	t.Cleanup(func() {
+		_ = syscall.Kill(-service.Process.Pid, syscall.SIGKILL)
+		_ = service.Wait()
+		unmount(dir)
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("%s is left behind: %v", dir, err)
+		}
+	})
+	awaitEngine(t, "unix://"+socket, &said)
+	return "unix://" + socket
+}
+
+// rootlessService is the command of a service of a user of its own.
+func rootlessService(t *testing.T, dir, socket string) *exec.Cmd {
+	t.Helper()
+	account := fmt.Sprintf("sk:x:%d:%d::%s/home:/bin/sh\n", rootlessUser, rootlessUser, dir)
+	for name, content := range map[string]string{"passwd": readFile(t, "/etc/passwd") + account, "group": readFile(t, "/etc/group") + fmt.Sprintf("sk:x:%d:\n", rootlessUser), "subuid": "sk:300000:65536\n", "subgid": "sk:300000:65536\n"} {
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+	}
+	must(t, os.Mkdir(filepath.Join(dir, "home"), 0o700))
+	for _, owned := range []string{"home", "run"} {
+		must(t, os.Chown(filepath.Join(dir, owned), rootlessUser, rootlessUser))
+	}
+	script := fmt.Sprintf(`set -e
+for f in passwd group subuid subgid; do mount --bind %[1]s/$f /etc/$f; done
+cd %[1]s/home
+exec setpriv --reuid %[2]d --regid %[2]d --clear-groups env -i HOME=%[1]s/home XDG_RUNTIME_DIR=%[1]s/run PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+	CONTAINERS_CONF=%[1]s/containers.conf podman --storage-driver vfs system service --time=0 unix://%[3]s`, dir, rootlessUser, socket)
+	return exec.Command("unshare", "-m", "sh", "-c", script)
+}
+
+func awaitEngine(t *testing.T, address string, said *strings.Builder) {
+	t.Helper()
+	c, err := client.NewClientWithOpts(client.WithHost(address), client.WithAPIVersionNegotiation())
+	must(t, err)
+	defer c.Close()
+	for until := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		if _, err = c.ServerVersion(t.Context()); err == nil {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatalf("Podman does not answer: %v\n%s", err, said.String())
+		}
+	}
+}
+
+// unmount takes away what Podman has mounted below dir and does not when it is killed.
+func unmount(dir string) {
+	content, _ := os.ReadFile("/proc/self/mountinfo")
+	var points []string
+	for line := range strings.Lines(string(content)) {
+		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], dir+"/") {
+			points = append([]string{fields[4]}, points...) // the last mounted first
+		}
+	}
+	for _, point := range points {
+		if plain, err := strconv.Unquote(`"` + point + `"`); err == nil {
+			point = plain
+		}
+		_ = syscall.Unmount(point, syscall.MNT_DETACH)
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	must(t, err)
+	return string(content)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
