@@ -15,10 +15,14 @@ func TestPickTakesTheHomeOutOfAnExport(t *testing.T) {
 	var whole bytes.Buffer
 	w := tar.NewWriter(&whole)
 	for _, h := range []tar.Header{
-		{Name: "bin/", Typeflag: tar.TypeDir, Mode: 0o755}, {Name: "srv/home/", Typeflag: tar.TypeDir, Mode: 0o700, Uid: 998},
-		{Name: "srv/home/f", Typeflag: tar.TypeReg, Mode: 0o600, Uid: 998, Gid: 997, Size: 3}, {Name: "srv/home/g", Typeflag: tar.TypeLink, Linkname: "srv/home/f"},
-		{Name: "srv/home/out", Typeflag: tar.TypeLink, Linkname: "bin/busybox"}, {Name: "srv/home/l", Typeflag: tar.TypeSymlink, Linkname: "/srv/home/f"},
-		{Name: "srv/homework", Typeflag: tar.TypeReg, Size: 3}, {Name: "./srv/home/dot", Typeflag: tar.TypeReg},
+		{Name: "bin/", Typeflag: tar.TypeDir, Mode: 0o755},
+		{Name: "srv/home/", Typeflag: tar.TypeDir, Mode: 0o700, Uid: 998},
+		{Name: "srv/home/f", Typeflag: tar.TypeReg, Mode: 0o600, Uid: 998, Gid: 997, Size: 3},
+		{Name: "srv/home/g", Typeflag: tar.TypeLink, Linkname: "srv/home/f"},
+		{Name: "srv/home/out", Typeflag: tar.TypeLink, Linkname: "bin/busybox"},
+		{Name: "srv/home/l", Typeflag: tar.TypeSymlink, Linkname: "/srv/home/f"},
+		{Name: "srv/homework", Typeflag: tar.TypeReg, Size: 3},
+		{Name: "./srv/home/dot", Typeflag: tar.TypeReg},
 	} {
 		if err := w.WriteHeader(&h); err != nil {
 			t.Fatal(err)
@@ -51,8 +55,12 @@ func TestPickTakesTheHomeOutOfAnExport(t *testing.T) {
 		got = append(got, fact{h.Name, h.Linkname, string(content), h.Uid, h.Gid})
 	}
 	want := []fact{
-		{"home/", "", "", 998, 0}, {"home/f", "", "abc", 998, 997}, {"home/g", "home/f", "", 0, 0}, {"home/out", "bin/busybox", "", 0, 0},
-		{"home/l", "/srv/home/f", "", 0, 0}, {"home/dot", "", "", 0, 0},
+		{"home/", "", "", 998, 0},
+		{"home/f", "", "abc", 998, 997},
+		{"home/g", "home/f", "", 0, 0},
+		{"home/out", "bin/busybox", "", 0, 0},
+		{"home/l", "/srv/home/f", "", 0, 0},
+		{"home/dot", "", "", 0, 0},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

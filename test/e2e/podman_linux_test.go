@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,6 +18,8 @@ import (
 // podmanConf makes Podman run where this machine's cgroups are hybrid: crun refuses those, and systemd is not there to ask.
 const podmanConf = `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
+[network]
+network_config_dir = "%s/networks"
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
@@ -41,7 +44,7 @@ func startPodman(t *testing.T, rootless bool) string {
 	dir, err := os.MkdirTemp("", "skpod") // a socket's path must be short
 	must(t, err)
 	must(t, os.Chmod(dir, 0o755))
-	must(t, os.WriteFile(filepath.Join(dir, "containers.conf"), []byte(podmanConf), 0o644))
+	must(t, os.WriteFile(filepath.Join(dir, "containers.conf"), fmt.Appendf(nil, podmanConf, dir), 0o644))
 	socket := filepath.Join(dir, "run", "p.sock")
 	must(t, os.Mkdir(filepath.Join(dir, "run"), 0o700))
 	service := exec.Command("podman", "--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "runroot"), "--storage-driver", "overlay",
@@ -55,6 +58,7 @@ func startPodman(t *testing.T, rootless bool) string {
 	service.Stdout, service.Stderr = &said, &said
 	must(t, service.Start())
 	t.Cleanup(func() {
+		removeNetworkOf("unix://" + socket)
 		_ = syscall.Kill(-service.Process.Pid, syscall.SIGKILL)
 		_ = service.Wait()
 		unmount(dir)
@@ -97,6 +101,14 @@ func awaitEngine(t *testing.T, address string, said *strings.Builder) {
 		if time.Now().After(until) {
 			t.Fatalf("Podman does not answer: %v\n%s", err, said.String())
 		}
+	}
+}
+
+// removeNetworkOf removes the network that a gateway has made, with its bridge on this machine.
+func removeNetworkOf(address string) {
+	if c, err := client.NewClientWithOpts(client.WithHost(address), client.WithAPIVersionNegotiation()); err == nil {
+		_ = c.NetworkRemove(context.Background(), "openshell-docker") // usually no test has made it
+		_ = c.Close()
 	}
 }
 
