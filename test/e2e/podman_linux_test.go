@@ -77,8 +77,10 @@ func rootlessService(t *testing.T, dir, socket string) *exec.Cmd {
 	for name, content := range map[string]string{"passwd": readFile(t, "/etc/passwd") + account, "group": readFile(t, "/etc/group") + fmt.Sprintf("sk:x:%d:\n", rootlessUser), "subuid": "sk:300000:65536\n", "subgid": "sk:300000:65536\n"} {
 		must(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
 	}
-	must(t, os.Mkdir(filepath.Join(dir, "home"), 0o700))
-	for _, owned := range []string{"home", "run"} {
+	for _, made := range []string{"home", "networks"} {
+		must(t, os.Mkdir(filepath.Join(dir, made), 0o700))
+	}
+	for _, owned := range []string{"home", "networks", "run"} {
 		must(t, os.Chown(filepath.Join(dir, owned), rootlessUser, rootlessUser))
 	}
 	script := fmt.Sprintf(`set -e
