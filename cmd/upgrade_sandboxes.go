@@ -29,6 +29,8 @@ type upgradeOptions struct {
 	rollback        bool
 	forget          string
 	pending         []upgrade.Pending // what has not ended, of what -g and --only ask for
+	noRehearsal     bool
+	rehearseFull    bool
 	settle          time.Duration
 	readyLimit      time.Duration
 	identity        string
@@ -37,8 +39,8 @@ type upgradeOptions struct {
 	skip            skipOptions
 }
 
-const upgradeLong = `Run the schema preflight, say which sandboxes are behind, and rebuild the stale ones: each is stopped, backed up and read back, kept as
-a local image, deleted, created again by the same recipe, watched until it stays Ready, given its home back and compared with the backup.
+const upgradeLong = `Run the schema preflight, say which sandboxes are behind, and rebuild the stale ones: each is rehearsed, stopped, backed up and read
+back, kept as a local image, deleted, created again by the same recipe, watched until it stays Ready, given its home back and compared with the backup.
 Whatever fails after the deletion brings the old sandbox back by itself. What NemoClaw manages is rebuilt by nemoclaw, after the backup.
 
 With --check nothing is changed: no file, lock, registry key, gateway selection or container state; exit 4 when a sandbox is stale,
@@ -69,6 +71,8 @@ func newUpgradeSandboxes(a *app, run func(context.Context, *upgradeOptions) (*an
 	f.BoolVar(&o.resume, "resume", false, "finish what a run that ended early has left")
 	f.BoolVar(&o.rollback, "rollback", false, "take back what a run that ended early has left")
 	f.StringVar(&o.forget, "forget", "", "give up the upgrade of this sandbox that neither --resume nor --rollback can end; nothing is removed")
+	f.BoolVar(&o.noRehearsal, "no-rehearsal", false, "do not try the recipe in throw-away sandboxes first: for a host without the room, or with one GPU")
+	f.BoolVar(&o.rehearseFull, "rehearse-full", false, "rehearse with the agent's command, environment values, providers and home: a second live agent for a while")
 	f.DurationVar(&o.settle, "settle", upgrade.DefaultSettle, "how long a new sandbox must stay Ready")
 	f.DurationVar(&o.readyLimit, "ready-limit", upgrade.DefaultReadyLimit, "how long a sandbox may take to be Ready")
 	f.StringVar(&o.identity, "identity", "", "age key file that opens the backup again, with --encrypt-to")
@@ -104,6 +108,8 @@ func (o *upgradeOptions) valid() error {
 		return usage("--check alone says what is unfinished", "--check changes nothing, so it can neither resume nor roll back")
 	case o.forget != "" && (o.check || o.resume || o.rollback || len(o.only) > 0):
 		return usage("--forget NAME stands alone", "--forget gives up one upgrade, so it goes with none of --check, --resume, --rollback and --only")
+	case o.noRehearsal && o.rehearseFull:
+		return usage("give one of them, or neither", "--no-rehearsal and --rehearse-full exclude each other")
 	case o.settle < 0 || o.readyLimit <= 0:
 		return usage("give durations such as 10s and 5m", "--settle must not be negative, and --ready-limit must be positive")
 	case len(o.capture.encryptTo) > 0 && o.identity == "" && !o.check:

@@ -82,6 +82,11 @@ func (o *upgradeOptions) finish(ctx context.Context, u *upgrading, chosen []*upg
 	if err := o.confirm(ctx, o.questionUnfinished(chosen)); err != nil {
 		return nil, err
 	}
+	for _, e := range chosen {
+		if o.noRehearsal {
+			e.Rehearse = upgrade.NoRehearsal
+		}
+	}
 	if o.rollback {
 		return append(others, u.RollBack(ctx, chosen)...), nil
 	}

@@ -56,12 +56,22 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebui
 	u.Upgrader = &upgrade.Upgrader{
 		Journal: journal, Engine: seen.engine, Content: content, Recipes: u.gateways, Driver: u.gateways.Driver, NemoClaw: rebuilder,
 		Providers: u.gateways.MissingProviders, Room: seen.engine.RoomToCommit, Switch: u.gateways,
-		Settle: o.settleTime(), ReadyLimit: o.readyLimit, PullStall: o.capture.stallLimit, RunID: func() string { return newRunID(time.Now(), fourHex()) }, Progress: o.say,
+		Rehearsals: o.rehearsals(), Settle: o.settleTime(), ReadyLimit: o.readyLimit, PullStall: o.capture.stallLimit, RunID: func() string { return newRunID(time.Now(), fourHex()) }, Progress: o.say,
 	}
 	if err := o.chain(ctx, u, seen.Gateways); err != nil {
 		return nil, errors.Join(err, u.close())
 	}
 	return u, nil
+}
+
+func (o *upgradeOptions) rehearsals() upgrade.RehearsalKind {
+	switch {
+	case o.noRehearsal:
+		return upgrade.NoRehearsal
+	case o.rehearseFull:
+		return upgrade.FullRehearsal
+	}
+	return upgrade.IdleRehearsal
 }
 
 // settleTime is the flag's value; an upgrader takes 0 for its default.

@@ -91,13 +91,22 @@ func (r Recipe) Request() (lifecycle.Request, error) {
 	if err != nil {
 		return lifecycle.Request{}, err
 	}
-	spec, err := json.Marshal(r)
+	spec, err := r.encode()
 	if err != nil {
-		return lifecycle.Request{}, fmt.Errorf("recipe of sandbox %q: %w", r.Name, err)
+		return lifecycle.Request{}, err
 	}
 	return lifecycle.Request{
 		Name: r.Name, Gateway: r.Gateway, Labels: maps.Clone(r.Labels), Annotations: maps.Clone(r.Annotations), Env: env, Mounts: mounts, Spec: spec,
 	}, nil
+}
+
+// encode is the recipe as DecodeRecipe reads it.
+func (r Recipe) encode() ([]byte, error) {
+	spec, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("recipe of sandbox %q: %w", r.Name, err)
+	}
+	return spec, nil
 }
 
 // Mounts are those of Spec's driver configuration, never nil.

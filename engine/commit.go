@@ -21,10 +21,11 @@ import (
 // Commit keeps a container's file system as an image named ref and returns the image's id. The image has the configuration of the image
 // that the container was made from (user, working folder, entrypoint, command, environment), not the container's: an engine merges the
 // container's in, whatever it is told, and OpenShell's supervisor refuses the user 0 that its own containers have. It has that image's
-// labels and the given ones, and none of those by which OpenShell's drivers find their containers. The container is not paused for it.
+// labels and the given ones, and none of those by which OpenShell's drivers find their containers. It holds no /.openshell, which is
+// OpenShell's own and new at every start. The container is not paused for it.
 //
 // The error wraps fs.ErrNotExist when the container is gone, or the image that it was made from.
-func (e *Engine) Commit(ctx context.Context, id, ref string, labels map[string]string) (string, error) {
+func (e *Engine) Commit(ctx context.Context, id, ref string, keep Keep) (string, error) {
 	c, err := e.Inspect(ctx, id)
 	if err != nil {
 		return "", err
@@ -36,7 +37,11 @@ func (e *Engine) Commit(ctx context.Context, id, ref string, labels map[string]s
 	if original.Config == nil {
 		original.Config = map[string]any{}
 	}
-	original.Config["Labels"] = keptLabels(original.Config["Labels"], labels)
+	original.Config["Labels"] = keptLabels(original.Config["Labels"], keep.Labels)
+	top, err := e.top(ctx, c, keep)
+	if err != nil {
+		return "", err
+	}
 	var made container.CommitResponse
 	err = e.control(ctx, "committing", id, commitTimeout, func(ctx context.Context) (err error) {
 		made, err = e.client.ContainerCommit(ctx, id, container.CommitOptions{Reference: ref, Pause: false, Config: &container.Config{}})
@@ -45,7 +50,7 @@ func (e *Engine) Commit(ctx context.Context, id, ref string, labels map[string]s
 	if err != nil {
 		return "", err
 	}
-	return e.rebase(ctx, made.ID, ref, original.Config)
+	return e.rebase(ctx, made.ID, ref, imageSource{Config: original.Config, top: top})
 }
 
 // imageSource is what an engine says of an image, as far as another image is made from it.
@@ -57,6 +62,8 @@ type imageSource struct {
 	Variant      string
 	Config       map[string]any
 	RootFS       struct{ Layers []string }
+
+	top []byte // the last of the layers, where the engine does not have it yet
 }
 
 func (e *Engine) imageSource(ctx context.Context, ref string) (imageSource, error) {
@@ -85,16 +92,17 @@ func keptLabels(has any, wanted map[string]string) map[string]any {
 	return kept
 }
 
-// rebase gives the image id, which ref names, another configuration, and removes it. It loads the image's description alone, for the engine
+// rebase makes an image of the image id, which ref names, with the configuration of changed and its layer on top, and removes it. It loads the image's description alone, for the engine
 // has the layers; an engine that wants them nevertheless gets them from its own archive.
-func (e *Engine) rebase(ctx context.Context, id, ref string, config map[string]any) (string, error) {
+func (e *Engine) rebase(ctx context.Context, id, ref string, changed imageSource) (string, error) {
 	ctx, cancel := e.within(ctx, commitTimeout)
 	defer cancel()
 	committed, err := e.imageSource(ctx, id)
 	if err != nil {
 		return "", err
 	}
-	committed.Config = config
+	committed.Config = changed.Config
+	committed = committed.under(changed.top)
 	made, err := e.loadAs(ctx, ref, committed, func() (io.ReadCloser, error) { return describe(ref, committed) })
 	if err != nil {
 		var again error
@@ -165,8 +173,15 @@ func describe(ref string, from imageSource) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := describedBy(ref, config, layers)
-	return io.NopCloser(bytes.NewReader(out)), err
+	var out bytes.Buffer
+	if w := tar.NewWriter(&out); from.top != nil {
+		if err := errors.Join(addFile(w, layers[len(layers)-1], from.top), w.Flush()); err != nil {
+			return nil, err
+		}
+	}
+	description, err := describedBy(ref, config, layers)
+	out.Write(description)
+	return io.NopCloser(&out), err
 }
 
 // describedBy are the two files of docker's archive that say what an image is; layers are the paths of its layers in the archive.

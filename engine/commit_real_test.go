@@ -22,9 +22,9 @@ func openshellMade(t *testing.T, e *Engine, original string) (name string) {
 	name = strings.ReplaceAll(original, ":", "-") + "-made"
 	_, err = e.Client().ContainerCreate(t.Context(), &container.Config{
 		Image: id, User: "0", WorkingDir: "/", Entrypoint: []string{"/bin/busybox", "sh", "-c"},
-		Cmd: []string{"/bin/busybox mkdir -p /work; echo all of it > /work/kept; exec /bin/busybox sleep 600"},
+		Cmd: []string{"/bin/busybox mkdir -p /work /.openshell/runtime; echo its > /.openshell/runtime/openshell-sandbox; echo all of it > /work/kept; exec /bin/busybox sleep 600"},
 		Env: []string{"OPENSHELL_SANDBOX=alpha", "OPENSHELL_OCI_IMAGE_USER=1000", "TERM=xterm"}, Labels: map[string]string{
-			LabelManagedBy: "openshell", LabelSandboxName: name, LabelSandboxID: "e770f5d3",
+			LabelManagedBy: "openshell", LabelSandboxName: name, LabelSandboxID: "e770f5d3", LabelRole: "sandbox",
 		},
 	}, &container.HostConfig{NetworkMode: "none"}, nil, nil, name)
 	if err != nil {
@@ -63,7 +63,7 @@ func TestAKeptImageHasTheConfigurationOfItsOriginal(t *testing.T) {
 	original := originalImage(t, e, base)
 	made := openshellMade(t, e, original)
 	kept := base + "-kept:1"
-	if _, err := e.Commit(t.Context(), made, kept, map[string]string{"io.sandkeeper.rollback-of": original}); err != nil {
+	if _, err := e.Commit(t.Context(), made, kept, Keep{Labels: map[string]string{"io.sandkeeper.rollback-of": original}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.RemoveImage(context.Background(), kept) })
@@ -92,6 +92,11 @@ func TestTheWholeArchiveServesAnEngineThatTakesNoDescriptionAlone(t *testing.T) 
 	}
 	committed.Config = want.Config
 	committed.Config["Labels"] = keptLabels(want.Config["Labels"], map[string]string{"io.sandkeeper.rollback-of": original})
+	top, err := e.top(t.Context(), Container{ID: made, Labels: map[string]string{LabelRole: "sandbox"}}, Keep{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	committed = committed.under(top)
 	whole := func() (io.ReadCloser, error) { return e.saveAs(t.Context(), kept, committed) }
 	if _, err := e.loadAs(t.Context(), kept, committed, whole); err != nil {
 		t.Fatal(err)
@@ -120,7 +125,31 @@ func hasOriginalConfig(t *testing.T, e *Engine, original, kept string) {
 	}
 }
 
-func holdsWhatWasWritten(t *testing.T, e *Engine, image string) {
+// TestAnEmptiedFolderIsEmpty: a throw-away image has the home itself, with its owner and mode, and nothing of what is in it.
+func TestAnEmptiedFolderIsEmpty(t *testing.T) {
+	e, base := realEngine(t)
+	original := originalImage(t, e, base)
+	made := openshellMade(t, e, original)
+	if _, _, err := e.Exec(t.Context(), made, []string{"/bin/busybox", "sh", "-c", "/bin/busybox mkdir -p /work/deep/home; echo x > /work/deep/home/secret; /bin/busybox chown 7:8 /work/deep/home; /bin/busybox chmod 750 /work/deep/home"}); err != nil {
+		t.Fatal(err)
+	}
+	kept := base + "-emptied:1"
+	if _, err := e.Commit(t.Context(), made, kept, Keep{Emptied: "/work/deep/home"}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.RemoveImage(context.Background(), kept) })
+	name := holdsWhatWasWritten(t, e, kept)
+	out, _, err := e.Exec(t.Context(), name, []string{"/bin/busybox", "sh", "-c", "/bin/busybox stat -c %u:%g:%a /work/deep/home; /bin/busybox ls -A /work/deep/home"})
+	if string(out) != "7:8:750\n" || err != nil {
+		t.Errorf("the folder is %q, %v", out, err)
+	}
+	if _, err := e.Commit(t.Context(), made, kept, Keep{Emptied: "/not/there"}); err != nil {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}
+
+// holdsWhatWasWritten holds that a container of the image has what was written, and nothing of OpenShell's own, and answers its name.
+func holdsWhatWasWritten(t *testing.T, e *Engine, image string) string {
 	t.Helper()
 	name := fmt.Sprintf("%s-look", strings.ReplaceAll(image, ":", "-"))
 	_, err := e.Client().ContainerCreate(t.Context(), &container.Config{Image: image}, &container.HostConfig{NetworkMode: "none"}, nil, nil, name)
@@ -135,4 +164,8 @@ func holdsWhatWasWritten(t *testing.T, e *Engine, image string) {
 	if string(out) != "all of it\n" || exit != 0 || err != nil {
 		t.Errorf("what the container had written: %q, %d, %v", out, exit, err)
 	}
+	if out, exit, err := e.Exec(t.Context(), name, []string{"/bin/busybox", "ls", "/.openshell"}); exit == 0 || err != nil {
+		t.Errorf("it holds OpenShell's own: %q, %v", out, err)
+	}
+	return name
 }

@@ -17,9 +17,12 @@ func (e *Engine) saveAs(ctx context.Context, ref string, from imageSource) (io.R
 		return nil, err
 	}
 	read, write := io.Pipe()
-	go func() { write.CloseWithError(errors.Join(edit(write, saved, ref, from.Config), saved.Close())) }()
+	go func() { write.CloseWithError(errors.Join(edit(write, saved, ref, from), saved.Close())) }()
 	return read, nil
 }
+
+// topName is where an archive has the layer on top.
+const topName = "top/layer.tar"
 
 // descriptionLimit is far more than an image's manifest or configuration has.
 const descriptionLimit = 4 << 20
@@ -28,7 +31,7 @@ const descriptionLimit = 4 << 20
 var described = []string{"manifest.json", "index.json", "repositories", "oci-layout"}
 
 // edit copies an archive, and puts another description at its end in place of its own.
-func edit(to io.Writer, archive io.Reader, ref string, config map[string]any) error {
+func edit(to io.Writer, archive io.Reader, ref string, from imageSource) error {
 	w := tar.NewWriter(to)
 	small := map[string][]byte{}
 	for r := tar.NewReader(archive); ; {
@@ -43,10 +46,15 @@ func edit(to io.Writer, archive io.Reader, ref string, config map[string]any) er
 			return err
 		}
 	}
+	if from.top != nil {
+		if err := addFile(w, topName, from.top); err != nil {
+			return err
+		}
+	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	description, err := redescribed(small, ref, config)
+	description, err := redescribed(small, ref, from)
 	if err != nil {
 		return err
 	}
@@ -74,7 +82,7 @@ func copyEntry(w *tar.Writer, r io.Reader, header *tar.Header, small map[string]
 	return err
 }
 
-func redescribed(small map[string][]byte, ref string, config map[string]any) ([]byte, error) {
+func redescribed(small map[string][]byte, ref string, from imageSource) ([]byte, error) {
 	var manifest []struct {
 		Config string
 		Layers []string
@@ -89,7 +97,12 @@ func redescribed(small map[string][]byte, ref string, config map[string]any) ([]
 	if err := json.Unmarshal(small[manifest[0].Config], &image); err != nil {
 		return nil, fmt.Errorf("%s of the archive: %w", manifest[0].Config, err)
 	}
-	image["config"] = config
+	image["config"] = from.Config
+	if from.top != nil {
+		image["rootfs"] = map[string]any{"type": "layers", "diff_ids": from.RootFS.Layers}
+		manifest[0].Layers = append(manifest[0].Layers, topName)
+		delete(image, "history") // it would have one layer less
+	}
 	delete(image, "container_config") // the container's, as old engines keep it beside
 	changed, err := json.Marshal(image)
 	if err != nil {

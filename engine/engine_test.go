@@ -168,7 +168,7 @@ func TestImages(t *testing.T) {
 	daemon := dockertest.Start(t)
 	id := daemon.Add(dockertest.Container{Name: "box", Image: "img:1"})
 	engine := dial(t, daemon)
-	made, err := engine.Commit(t.Context(), id, "sandkeeper/rollback:box", map[string]string{"note": "kept"})
+	made, err := engine.Commit(t.Context(), id, "sandkeeper/rollback:box", Keep{Labels: map[string]string{"note": "kept"}})
 	if err != nil {
 		t.Fatal(err)
 	}

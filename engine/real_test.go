@@ -96,7 +96,7 @@ func TestEngineOnTheRealDaemon(t *testing.T) {
 	if err != nil || !found {
 		t.Errorf("Sandboxes = %v, %v; want %s among them", listed, err, name)
 	}
-	made, err := engine.Commit(t.Context(), name, name+":kept", nil)
+	made, err := engine.Commit(t.Context(), name, name+":kept", Keep{})
 	if err != nil || !strings.HasPrefix(made, "sha256:") {
 		t.Fatalf("Commit = %q, %v", made, err)
 	}

@@ -16,7 +16,7 @@ func TestNothingMadeFromAKeptImagePassesForASandbox(t *testing.T) {
 		LabelManagedBy: "openshell", LabelSandboxName: "alpha", LabelPodman: "true", "team": "red",
 	}, Workdir: "/app"})
 	engine := dial(t, daemon)
-	if _, err := engine.Commit(t.Context(), id, "kept:1", map[string]string{"io.sandkeeper.rollback-of": "img:1"}); err != nil {
+	if _, err := engine.Commit(t.Context(), id, "kept:1", Keep{Labels: map[string]string{"io.sandkeeper.rollback-of": "img:1"}}); err != nil {
 		t.Fatal(err)
 	}
 	kept, _ := daemon.Committed("kept:1")
@@ -24,7 +24,7 @@ func TestNothingMadeFromAKeptImagePassesForASandbox(t *testing.T) {
 	if diff := cmp.Diff(want, kept.Labels); diff != "" || kept.Workdir != "/app" {
 		t.Errorf("working folder %q, labels of the image (-want +got):\n%s", kept.Workdir, diff)
 	}
-	if _, err := engine.Commit(t.Context(), "nobody", "kept:2", nil); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := engine.Commit(t.Context(), "nobody", "kept:2", Keep{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Commit of a container that is gone: %v, want fs.ErrNotExist", err)
 	}
 }

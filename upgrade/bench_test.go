@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,10 +27,10 @@ type counted struct {
 	point func(string)
 }
 
-func (c counted) Commit(ctx context.Context, id, ref string, labels map[string]string) (string, error) {
+func (c counted) Commit(ctx context.Context, id, ref string, keep engine.Keep) (string, error) {
 	c.point("before commit")
 	defer c.point("after commit")
-	return c.Engine.Commit(ctx, id, ref, labels)
+	return c.Engine.Commit(ctx, id, ref, keep)
 }
 
 func (c counted) RemoveImage(ctx context.Context, ref string) error {
@@ -153,6 +154,11 @@ func (w *world) settled(t *testing.T, f *fitted, name, state string) dockertest.
 	w.mu.Lock()
 	listed := w.list()
 	w.mu.Unlock()
+	for _, r := range listed {
+		if r.Labels[driver.LabelRehearsal] != "" || strings.HasPrefix(r.Name, "rehearse-") {
+			t.Errorf("a rehearsal is left: %+v", r)
+		}
+	}
 	named := slices.DeleteFunc(listed, func(r lifecycle.Record) bool { return r.Name != name })
 	if len(named) != 1 {
 		t.Fatalf("the gateway lists %d sandboxes %q, want one: %+v", len(named), name, named)
@@ -171,6 +177,11 @@ func (w *world) settled(t *testing.T, f *fitted, name, state string) dockertest.
 	}
 	if diff := cmp.Diff(homeOf(homeDir()), homeOf(of[0].Files)); diff != "" {
 		t.Errorf("files of %q (-before +now):\n%s", name, diff)
+	}
+	for _, ref := range w.engine.References() {
+		if strings.HasPrefix(ref, rollbackPrefix+"rehearse-") {
+			t.Errorf("the image of a rehearsal is left: %s", ref)
+		}
 	}
 	if entries, err := f.Journal.Entries(); err != nil || len(entries) != 0 {
 		t.Errorf("the journal still has %+v, %v", entries, err)

@@ -42,6 +42,9 @@ func TestCrashChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if os.Getenv(crashTask) == rehearsedUpgrade {
+		f.Rehearsals = IdleRehearsal
+	}
 	outcomes, err := f.task(t.Context(), os.Getenv(crashTask))
 	if err != nil {
 		t.Fatal(err)
@@ -53,9 +56,12 @@ func TestCrashChild(t *testing.T) {
 	}
 }
 
+// rehearsedUpgrade is the task of an upgrade with its rehearsal.
+const rehearsedUpgrade = "rehearsed upgrade"
+
 // task does what one invocation of the command does.
 func (f *fitted) task(ctx context.Context, what string) ([]Outcome, error) {
-	if what == "upgrade" {
+	if what == "upgrade" || what == rehearsedUpgrade {
 		return f.upgrade(ctx, "alpha")
 	}
 	entries, err := f.Journal.Unfinished()
@@ -119,7 +125,7 @@ func TestKilledAtEveryPoint(t *testing.T) {
 func killOnce(t *testing.T, state, then string, n int) (where string) {
 	w := startWorld(t, state, "alpha")
 	folder := t.TempDir()
-	where = w.killedAt(t, folder, "upgrade", n)
+	where = w.killedAt(t, folder, rehearsedUpgrade, n)
 	f, err := fit(t.Context(), folder, w.engine.Host(), w.socket, nowhere)
 	if err != nil {
 		t.Fatalf("killed at %s: %v", where, err)

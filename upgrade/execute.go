@@ -80,6 +80,9 @@ func (j *job) forward(ctx context.Context) Outcome {
 		}
 		j.tell(j.Address(), StepPlanned, "")
 	}
+	if err := j.strike(ctx); err != nil {
+		return j.stuck(ctx, err)
+	}
 	moves, err := j.ahead(ctx)
 	if err != nil {
 		return j.stuck(ctx, err)

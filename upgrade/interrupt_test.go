@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sandkeeper/driver"
+	"sandkeeper/engine"
 	"sandkeeper/lifecycle"
 	"sandkeeper/sandbox"
 )
@@ -53,10 +54,10 @@ type lateEngine struct {
 	asked func(string)
 }
 
-func (e lateEngine) Commit(ctx context.Context, id, ref string, labels map[string]string) (made string, err error) {
+func (e lateEngine) Commit(ctx context.Context, id, ref string, keep engine.Keep) (made string, err error) {
 	e.asked("commit")
 	err = e.comesAbout(ctx, func(ctx context.Context) (err error) {
-		made, err = e.Engine.Commit(ctx, id, ref, labels)
+		made, err = e.Engine.Commit(ctx, id, ref, keep)
 		return err
 	})
 	return made, err

@@ -22,6 +22,8 @@ const (
 	StepPreconditions Step = "preconditions" // its own are looked at once more
 	StepPulling       Step = "pulling"       // only where the new image was not on this host; nothing of the sandbox is touched
 	StepPulled        Step = "pulled"
+	StepRehearsing    Step = "rehearsing" // throw-away sandboxes by the same recipe; nothing of the sandbox is touched
+	StepRehearsed     Step = "rehearsed"
 	StepStopping      Step = "stopping" // so that nothing is written after the backup
 	StepStopped       Step = "stopped"
 	StepBackingUp     Step = "backing-up"
@@ -92,6 +94,11 @@ type Entry struct {
 	// Pull is the digest that Image had in its registry at planning time, when it was not on this host and had to be pulled; else "".
 	Pull string `json:"pull,omitempty"`
 
+	// Rehearse says how it is rehearsed, Rehearsed that it was, and Rehearsal what of that is not removed yet.
+	Rehearse  RehearsalKind `json:"rehearse,omitempty"`
+	Rehearsed bool          `json:"rehearsed,omitempty"`
+	Rehearsal *Rehearsal    `json:"rehearsal,omitempty"`
+
 	// BackupRoot is the folder that its backups are in, Identity the file with the key that opens them, where they are encrypted.
 	BackupRoot string `json:"backupRoot,omitempty"`
 	Identity   string `json:"identity,omitempty"`
@@ -123,7 +130,9 @@ func (e *Entry) Answers(address string) bool {
 func (e *Entry) place() driver.Place { return driver.Place{Gateway: e.Gateway, Workspace: e.Workspace} }
 
 // Untouched reports whether nothing had been done to the sandbox when the journal was last written.
-func (e *Entry) Untouched() bool { return e.Step == StepPlanned || e.Step == StepPreconditions }
+func (e *Entry) Untouched() bool {
+	return slices.Contains([]Step{StepPlanned, StepPreconditions, StepRehearsing, StepRehearsed}, e.Step)
+}
 
 // RollingBack reports whether it is on its way back.
 func (e *Entry) RollingBack() bool {

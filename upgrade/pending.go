@@ -104,19 +104,20 @@ func (j *Journal) Adopt(pending []Pending) (entries []Entry, others []Outcome) {
 	return sorted(entries), others
 }
 
-// adopt is nil for an upgrade that had not touched its sandbox, or has ended meanwhile.
+// adopt is nil for an upgrade that had not touched its sandbox and left nothing of a rehearsal, or has ended meanwhile.
 func (j *Journal) adopt(e *Entry) (*Entry, error) {
 	record, err := j.take(e)
 	if err != nil {
 		return nil, err
 	}
-	if record.Found && !record.Value.Untouched() {
+	if record.Found && (!record.Value.Untouched() || record.Value.Rehearsal != nil) {
 		return &record.Value, nil
 	}
 	return nil, j.Forget(e)
 }
 
-// Begin enters e at its first step, unless an earlier upgrade of its sandbox has not ended: that is never written over.
+// Begin enters e at its first step, with what the rehearsal of a run that was killed has left, unless an earlier upgrade of its sandbox has
+// not ended: that is never written over.
 func (j *Journal) Begin(e *Entry) error {
 	record, err := j.take(e)
 	if err != nil {
@@ -125,6 +126,9 @@ func (j *Journal) Begin(e *Entry) error {
 	if record.Found && !record.Value.Untouched() {
 		left := Pending{Entry: record.Value}
 		return errors.Join(errors.New(left.Why()), j.release(e))
+	}
+	if record.Found {
+		e.Rehearsal = record.Value.Rehearsal
 	}
 	return j.Enter(e, StepPlanned)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"sandkeeper/driver"
 	"sandkeeper/sandbox"
 	"sandkeeper/upgrade/classify"
 )
@@ -37,6 +38,10 @@ func Plan(checked []classify.Checked, all []sandbox.Sandbox, pending []Pending, 
 			o.Reason = "orphaned: there is nothing to rebuild"
 		case classify.Stale:
 			way, why := wayOf(c, all[i], nemoclaw)
+			if of := rehearsalOf(all[i]); of != "" {
+				o.Reason = fmt.Sprintf("it is left of a rehearsal: sandkeeper upgrade-sandboxes --rollback --only %s removes it", of)
+				break
+			}
 			if why == "" {
 				targets = append(targets, Target{Sandbox: all[i], Checked: c, Way: way})
 				continue
@@ -51,6 +56,14 @@ func Plan(checked []classify.Checked, all []sandbox.Sandbox, pending []Pending, 
 		}
 	}
 	return targets, others
+}
+
+// rehearsalOf is the name of the sandbox for whose rehearsal sb was made; "" for any other sandbox.
+func rehearsalOf(sb sandbox.Sandbox) string {
+	if sb.Container == nil {
+		return ""
+	}
+	return sb.Container.Labels[driver.LabelRehearsal]
 }
 
 // wayOf is how a stale sandbox is rebuilt, or why it cannot be. What NemoClaw manages, NemoClaw rebuilds. Without it, a new container

@@ -81,7 +81,7 @@ func (p *precheck) reason() string {
 func (p *precheck) all(ctx context.Context) {
 	sb := p.target.Sandbox
 	p.entry = Entry{
-		Run: p.runID(), Name: sb.Name, Workspace: sb.Workspace, Gateway: sb.Gateway, Registered: sb.Registered, Way: p.target.Way, OldID: sb.ID, Begun: p.now().UTC(),
+		Run: p.runID(), Rehearse: p.Rehearsals, Name: sb.Name, Workspace: sb.Workspace, Gateway: sb.Gateway, Registered: sb.Registered, Way: p.target.Way, OldID: sb.ID, Begun: p.now().UTC(),
 	}
 	if sb.Row != nil {
 		p.entry.Agent = sb.Row.Agent

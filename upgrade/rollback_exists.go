@@ -44,7 +44,10 @@ func (j *job) oldExists(ctx context.Context) (bool, error) {
 
 // withdraw leaves the old sandbox as it was found: nothing was deleted.
 func (j *job) withdraw(ctx context.Context) Outcome {
-	if !j.resumed && slices.Contains([]Step{StepPlanned, StepPreconditions}, j.FailedAt) {
+	if err := j.strike(ctx); err != nil {
+		return j.stuck(ctx, err)
+	}
+	if !j.resumed && slices.Contains([]Step{StepPlanned, StepPreconditions, StepRehearsing}, j.FailedAt) {
 		j.RollbackImage = "" // there never was one
 		return j.forget(j.outcome(Failed, j.FailedAt, j.Reason+"; nothing was touched"))
 	}

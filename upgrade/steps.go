@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"sandkeeper/engine"
 	"sandkeeper/upgrade/classify"
 )
 
@@ -35,6 +36,9 @@ func (e *Entry) way() []move {
 	}
 	if e.Pull != "" {
 		begin = append(begin, move{StepPulling, StepPulled, (*job).pull})
+	}
+	if e.Rehearse != NoRehearsal {
+		begin = append(begin, move{StepRehearsing, StepRehearsed, (*job).rehearse})
 	}
 	return slices.Concat(begin, []move{{StepStopping, StepStopped, (*job).stopOld}}, saving,
 		[]move{{StepDeleting, StepDeleted, (*job).deleteOld}, {StepCreating, StepCreated, (*job).create}}, proving,
@@ -145,7 +149,7 @@ func (j *job) keepImage(ctx context.Context) error {
 	if err := j.Engine.RemoveImage(ctx, j.RollbackImage); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // of a run that was killed; it would lose its name, and stay
 	}
-	if _, err := j.Engine.Commit(ctx, j.OldContainer, j.RollbackImage, map[string]string{classify.OriginLabel: j.Image}); err != nil {
+	if _, err := j.Engine.Commit(ctx, j.OldContainer, j.RollbackImage, engine.Keep{Labels: map[string]string{classify.OriginLabel: j.Image}}); err != nil {
 		return err
 	}
 	_, err := j.Engine.ImageID(ctx, j.RollbackImage)

@@ -19,7 +19,7 @@ import (
 type Engine interface {
 	Sandboxes(ctx context.Context) ([]engine.Container, error)
 	Inspect(ctx context.Context, id string) (engine.Container, error)
-	Commit(ctx context.Context, id, ref string, labels map[string]string) (imageID string, err error)
+	Commit(ctx context.Context, id, ref string, keep engine.Keep) (imageID string, err error)
 	ImageID(ctx context.Context, ref string) (string, error)
 	Pullable(ctx context.Context, ref string) (digest string, err error)
 	Pull(ctx context.Context, ref string, o engine.PullOptions) (engine.Pulled, error)
@@ -90,6 +90,7 @@ type Upgrader struct {
 	// Room reports whether the engine's disk lacks room for an image of the container. nil: that cannot be seen, and is said.
 	Room func(ctx context.Context, container string) error
 
+	Rehearsals RehearsalKind // of the upgrades that are planned from now on
 	Settle     time.Duration // how long a sandbox must stay Ready; 0 is DefaultSettle, negative none
 	ReadyLimit time.Duration // 0 is DefaultReadyLimit
 	Poll       time.Duration // between two looks; 0 is half a second

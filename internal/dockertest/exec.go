@@ -132,7 +132,7 @@ func (d *Daemon) inspectImage(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{
 		"Id": id, "RepoTags": names, "Created": time.Unix(0, 0).UTC(), "Os": "linux", "Architecture": "amd64",
 		"Config": map[string]any{"WorkingDir": kept.Workdir, "Labels": kept.Labels},
-		"RootFS": map[string]any{"Type": "layers", "Layers": []string{kept.layer}},
+		"RootFS": map[string]any{"Type": "layers", "Layers": kept.layers()},
 	})
 }
 

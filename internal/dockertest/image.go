@@ -14,7 +14,8 @@ type Image struct {
 	Workdir string
 	Files   []File
 
-	layer string // the id of its only layer: another image may be made of it
+	layer string // the id of its lowest layer: another image may be made of it
+	top   string // of the layer above that, where there is one
 }
 
 // Committed is the image that was committed under a reference or id; found is false when there is none now.
@@ -26,6 +27,13 @@ func (d *Daemon) Committed(ref string) (image Image, found bool) {
 	image.ID = id
 	image.Files = slices.Clone(image.Files)
 	return image, found
+}
+
+// References are the names of all images.
+func (d *Daemon) References() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Sorted(maps.Keys(d.images))
 }
 
 // committedLabels are the container's labels with the changes `LABEL "key"="value"` applied.

@@ -2,11 +2,16 @@ package dockertest
 
 import (
 	"archive/tar"
+	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"slices"
+	"strings"
 )
 
 // load takes docker's archive of one image whose layers are here, as Docker does: it opens no layer that it has.
@@ -58,16 +63,59 @@ func (d *Daemon) take(files map[string][]byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, kept := range d.kept {
-		if !slices.Equal(image.RootFS.Layers, []string{kept.layer}) {
+		made, fits := kept.under(image.RootFS.Layers, files[manifest[0].Layers[len(manifest[0].Layers)-1]])
+		if !fits {
 			continue
 		}
 		d.made++
 		id := "sha256:" + hexID("4", d.made)
-		d.kept[id] = Image{Labels: image.Config.Labels, Workdir: image.Config.WorkingDir, Files: slices.Clone(kept.Files), layer: kept.layer}
+		made.Labels, made.Workdir = image.Config.Labels, image.Config.WorkingDir
+		d.kept[id] = made
 		for _, ref := range manifest[0].RepoTags {
 			d.images[familiar(ref)] = id
 		}
 		return nil
 	}
 	return errors.New("a layer of the image is in no archive and not here")
+}
+
+func (i Image) layers() []string {
+	if i.top == "" {
+		return []string{i.layer}
+	}
+	return []string{i.layer, i.top}
+}
+
+// under is an image of these layers, of which it has all, or all but the last one, which is content.
+func (i Image) under(layers []string, content []byte) (made Image, fits bool) {
+	made = Image{Files: slices.Clone(i.Files), layer: i.layer, top: i.top}
+	switch {
+	case slices.Equal(layers, i.layers()):
+		return made, true
+	case i.top != "" || len(layers) != 2 || layers[0] != i.layer || layers[1] != fmt.Sprintf("sha256:%x", sha256.Sum256(content)):
+		return made, false
+	}
+	made.top = layers[1]
+	for archive := tar.NewReader(bytes.NewReader(content)); ; {
+		header, err := archive.Next()
+		if err != nil {
+			return made, errors.Is(err, io.EOF)
+		}
+		made.hide("/" + header.Name)
+	}
+}
+
+// hide does what a whiteout in a layer does; another name does nothing.
+func (i *Image) hide(name string) {
+	dir, base := path.Split(name)
+	gone := dir
+	switch hidden, is := strings.CutPrefix(base, ".wh."); {
+	case !is:
+		return
+	case base != ".wh..wh..opq":
+		gone = dir + hidden
+	}
+	i.Files = slices.DeleteFunc(i.Files, func(f File) bool {
+		return f.Path == gone && !strings.HasSuffix(gone, "/") || strings.HasPrefix(f.Path, strings.TrimSuffix(gone, "/")+"/")
+	})
 }
