@@ -64,7 +64,7 @@ func (u *upgradeHost) downstream(args ...string) printed {
 
 func (u *upgradeHost) upgradeDownstream(args ...string) upgradeDocument {
 	u.t.Helper()
-	return u.decode(u.downstream(u.arguments(args...)[1:]...))
+	return u.decode(u.downstream(u.arguments(append(args, "--no-rehearsal")...)[1:]...))
 }
 
 // kept are the extensions that keep state for a sandbox, by its id.

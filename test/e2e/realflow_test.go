@@ -1,39 +1,25 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"sandkeeper/test/e2e/gateway"
 )
 
 // TestRealCommandLineOverContainers puts everything together that can be had of a real host: a real openshell, gRPC, containers as
 // the docker driver makes them, and sandkeeper on top. Sandboxes are made, stopped, run in and deleted by openshell itself.
 func TestRealCommandLineOverContainers(t *testing.T) {
-	const version = "0.0.110"
-	cli := realCLI(t, version)
-	e := newEngine(t)
-	image := fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))
-	e.image(image)
-	name := "real-" + gateway.NewID()[:8]
-	driver := &gateway.Lenient{Client: e.client, Version: version, Namespace: "e2e-" + name, Command: []string{"/bin/sleep", "600"}}
-	h := newRealHost(t, cli, &gateway.Server{Version: version, Backend: driver})
+	h := newUpgradeHost(t, "running")
+	name, made := h.name, h.listed()
+	cli := func(args ...string) printed { return run(t, h.env, append([]string{h.openshell}, args...)...) }
 	h.registry(name)
-	made, err := driver.Create(t.Context(), gateway.Sandbox{Name: name, Spec: gateway.Sandbox{Image: image}.NewSpec(version)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = driver.Delete(context.Background(), name) }) // usually gone by then
 
-	if p := run(t, h.env, cli, "sandbox", "exec", "-n", name, "--", "/bin/sh", "-c", "echo kept > /sandbox/note"); p.exit != 0 {
+	if p := cli("sandbox", "exec", "-n", name, "--", "/bin/sh", "-c", "echo kept > /sandbox/note"); p.exit != 0 {
 		t.Fatalf("sandbox exec: exit %d, %s", p.exit, p.stderr)
 	}
-	id := strings.TrimSpace(run(t, h.env, cli, "sandbox", "list", "--ids").stdout)
+	id := strings.TrimSpace(cli("sandbox", "list", "--ids").stdout)
 	if id != made.ID {
 		t.Fatalf("sandbox list --ids: %q, want %q", id, made.ID)
 	}
@@ -50,11 +36,11 @@ func TestRealCommandLineOverContainers(t *testing.T) {
 		if _, entries := unpack(t, archivePath(saved.Path)); !strings.HasPrefix(entries["note"], "file ") {
 			t.Errorf("the note is not in the archive: %v", entries)
 		}
-		if p := run(t, h.env, cli, "sandbox", "stop", name); p.exit != 0 {
+		if p := cli("sandbox", "stop", name); p.exit != 0 {
 			t.Fatalf("sandbox stop: exit %d, %s", p.exit, p.stderr)
 		}
 	}
-	if p := run(t, h.env, cli, "sandbox", "delete", name); p.exit != 0 || !strings.Contains(p.stdout+p.stderr, "Deleted sandbox") {
+	if p := cli("sandbox", "delete", name); p.exit != 0 || !strings.Contains(p.stdout+p.stderr, "Deleted sandbox") {
 		t.Errorf("sandbox delete: exit %d, %s%s", p.exit, p.stdout, p.stderr)
 	}
 	orphan := h.document("backup-all", "--backup-dir", filepath.Join(t.TempDir(), "backups"), "--only", name)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -39,7 +40,7 @@ func newRecipeHost(t *testing.T, version string, secured ...func(*gateway.Server
 		gateway.Provider{ID: gateway.NewID(), Name: "github", Type: "github", Credentials: []string{"GITHUB_TOKEN"}},
 		gateway.Provider{ID: gateway.NewID(), Name: "nvidia-prod", Type: "nvidia", Config: map[string]string{"region": "us-west"}},
 	)}
-	h.upgradeHost = &upgradeHost{version: version, lenient: true, engine: e, name: "re" + gateway.NewID()[:8], image: fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))}
+	h.upgradeHost = &upgradeHost{version: version, engine: e, name: "re" + gateway.NewID()[:8], image: fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))}
 	h.realHost.t = t
 	h.drive()
 	t.Cleanup(func() { h.sweep() })
@@ -50,10 +51,14 @@ func newRecipeHost(t *testing.T, version string, secured ...func(*gateway.Server
 	}
 	if gateway.Since(version, 88) {
 		wanted.Workspace = "team-a"
+		h.must(h.driver.AddWorkspace(t.Context(), wanted.Workspace))
 	}
 	var err error
 	if h.made, err = h.driver.Create(t.Context(), wanted); err != nil {
 		t.Fatal(err)
+	}
+	if _, ready := waitFor(time.Minute, func() bool { return h.listed().Phase == gateway.Ready }); !ready {
+		t.Fatalf("it is %+v", h.listed())
 	}
 	h.newID = h.build("two")
 	server := &gateway.Server{Version: version, Backend: h.driver, Records: h.records, Heard: h.hear}
@@ -90,6 +95,12 @@ func newStandInHost(t *testing.T, g *gateway.Server, listed ...standin.Sandbox) 
 		t.Fatal(err)
 	}
 	return realHost{t: t, home: h.Home, openshell: filepath.Join(h.Home, ".local/bin/openshell"), env: append(env, engineEnv()...)}
+}
+
+// upgrade goes without a rehearsal: what a gateway is asked for is counted.
+func (h *recipeHost) upgrade(args ...string) upgradeDocument {
+	h.t.Helper()
+	return h.upgradeHost.upgrade(append(args, "--no-rehearsal")...)
 }
 
 func (h *recipeHost) hear(x gateway.Exchange) {

@@ -144,7 +144,6 @@ func TestRollbackImageIsAccepted(t *testing.T) {
 
 // What a gateway refuses is found while the old sandbox runs: here an image of root, which no supervisor runs.
 func TestRefusedImageIsFoundBeforeTheStop(t *testing.T) {
-	unmended(t, "issue 11.3: nothing is rehearsed, and the old sandbox is deleted first")
 	h := newTrueHost(t)
 	h.agents("alpha")
 	h.agent(agentImage{reference: h.tag("agent:1"), user: "sandbox", workdir: "/sandbox", version: "3", changes: []string{"USER 0"}})
@@ -153,13 +152,44 @@ func TestRefusedImageIsFoundBeforeTheStop(t *testing.T) {
 		!strings.Contains(d.Result.Sandboxes[0].Reason, "ContainerRestarting") {
 		t.Errorf("exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
 	}
-	if now := h.inspected("alpha"); now.ID != before.ID || now.State.StartedAt != before.State.StartedAt {
-		t.Errorf("container %s, started %s, became %s, started %s", before.ID, before.State.StartedAt, now.ID, now.State.StartedAt)
+	h.unnoticed("alpha", before)
+}
+
+// unnoticed holds that a sandbox is what it was, and that nothing of a rehearsal is left.
+func (h *trueHost) unnoticed(name string, before container.InspectResponse) {
+	h.t.Helper()
+	if now := h.inspected(name); now.ID != before.ID || now.State.StartedAt != before.State.StartedAt {
+		h.t.Errorf("container %s, started %s, became %s, started %s", before.ID, before.State.StartedAt, now.ID, now.State.StartedAt)
 	}
-	h.holdsWork("alpha", gateway.Ready)
-	if all, _ := h.driver.List(t.Context()); len(all) != 1 {
-		t.Errorf("a rehearsal is left behind: %+v", all)
+	h.holdsWork(name, gateway.Ready)
+	if all, _ := h.driver.List(h.t.Context()); len(all) != 1 || len(h.containers("")) != 1 {
+		h.t.Errorf("a rehearsal is left behind: %+v", all)
 	}
+}
+
+// What an extension adds is rehearsed: workload-identity mounts a folder of the host, which a gateway refuses by default.
+func TestRefusedMountOfAnExtensionIsFoundBeforeTheStop(t *testing.T) {
+	h := newTrueHost(t)
+	h.agents("alpha")
+	before := h.inspected("alpha")
+	tokens, config := t.TempDir(), filepath.Join(h.home, ".config/sandkeeper")
+	write(t, filepath.Join(tokens, "token"), "made up")
+	h.must(os.MkdirAll(config, 0o700))
+	write(t, filepath.Join(config, "config.toml"), `[compute]
+extensions = ["workload-identity"]
+[compute.extension."workload-identity"]
+provider = "aws"
+role_arn = "`+sandboxRole+`"
+token_source = "`+tokens+`"
+token_target = "`+tokenTarget+`"
+`)
+	d := h.upgrade([]string{"alpha"})
+	if d.ExitCode != 1 || d.Result == nil || !strings.Contains(d.Result.Sandboxes[0].Reason, "enable_bind_mounts = true") ||
+		!strings.Contains(d.Result.Sandboxes[0].Reason, "nothing was touched") {
+		t.Errorf("exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
+	}
+	t.Logf("it says: %+v", d.Result)
+	h.unnoticed("alpha", before)
 }
 
 func (h *trueHost) inspected(name string) container.InspectResponse {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -47,7 +48,7 @@ func refuseFirst(u *upgradeHost) {
 // runs makes the first sandbox run another command, and the next one the usual one again.
 func (u *upgradeHost) runs(command ...string) {
 	u.backend.beforeCreate = func(n int, _ gateway.Sandbox) error {
-		u.driver.Runs(u.usual()...)
+		u.driver.Runs()
 		if n == 1 {
 			u.driver.Runs(command...)
 		}
@@ -57,9 +58,10 @@ func (u *upgradeHost) runs(command ...string) {
 
 // mounted gives the first sandbox another host configuration.
 func mounted(u *upgradeHost, change func(*container.HostConfig)) {
-	u.backend.afterCreate = func(n int, _ gateway.Sandbox) error {
+	u.backend.beforeCreate = func(n int, _ gateway.Sandbox) error {
+		u.driver.Shapes(nil)
 		if n == 1 {
-			u.remake(change)
+			u.driver.Shapes(change)
 		}
 		return nil
 	}
@@ -80,16 +82,20 @@ func upgradeFaults() []upgradeFault {
 		},
 		{
 			name: "image missing", arrange: func(u *upgradeHost) {
-				u.backend.beforeDelete = func(int) error {
+				u.backend.beforeDelete = func(n int) error {
+					if n > 1 {
+						return nil
+					}
 					_, err := u.engine.client.ImageRemove(context.Background(), u.image, image.RemoveOptions{Force: true})
 					return err
 				}
-			}, step: "creating", says: []string{"No such image", "e2e"},
+			}, step: "waiting", says: []string{"ImagePullFailed"},
 		},
 		{
 			name: "Ready, then Error", arrange: func(u *upgradeHost) {
-				u.backend.phase = func(creates, look int, s gateway.Sandbox) gateway.Phase {
-					if creates == 1 && look > 2 {
+				var ready atomic.Int32
+				u.backend.phase = func(creates, _ int, s gateway.Sandbox) gateway.Phase {
+					if creates == 1 && s.Phase == gateway.Ready && ready.Add(1) > 2 {
 						return gateway.Failed
 					}
 					return s.Phase
@@ -98,11 +104,11 @@ func upgradeFaults() []upgradeFault {
 		},
 		{
 			name: "its main process ends", arrange: func(u *upgradeHost) { u.runs("/bin/sleep", "5") }, // it is seen while it runs
-			args: []string{"--settle", "10s"}, step: "settling", says: []string{"did not stay so", `its gateway says "Stopped"`},
+			args: []string{"--settle", "10s"}, step: "settling", says: []string{"did not stay so", "DependenciesNotReady"},
 		},
 		{
 			name: "its command cannot be started", arrange: func(u *upgradeHost) { u.runs("/bin/no-such-agent") },
-			step: "waiting", says: []string{`its gateway says "Error"`}, warns: "it was created, and then: ",
+			step: "waiting", says: []string{`its gateway says "Error"`, "ContainerRestarting"},
 		},
 		{
 			name: "it never comes up", arrange: func(u *upgradeHost) {
@@ -117,12 +123,12 @@ func upgradeFaults() []upgradeFault {
 		{
 			name: "it cannot live with the old home", arrange: func(u *upgradeHost) {
 				u.runs("/bin/picky")
-			}, args: []string{"--settle", "2s", "--ready-limit", "3s"}, step: "starting", says: []string{`"Stopped"`},
+			}, args: []string{"--settle", "2s", "--ready-limit", "3s"}, step: "starting", says: []string{"ContainerRestarting"},
 		},
 		{
 			name: "a read-only file system", arrange: func(u *upgradeHost) {
 				mounted(u, func(h *container.HostConfig) { h.ReadonlyRootfs = true })
-			}, step: "restoring", says: []string{"read-only"},
+			}, step: "waiting", says: []string{"ContainerRestarting"},
 		},
 		{
 			name: "a full home", arrange: fullHome, step: "restoring", says: []string{"no space left on device"},
@@ -264,6 +270,13 @@ func (u *upgradeHost) tidy(rollbackImage string) {
 	for _, pattern := range []string{".local/state/sandkeeper/paused/*.json", ".local/state/sandkeeper/restoring/*.json", ".local/state/sandkeeper/upgrade-restoring/*.json", ".local/share/sandkeeper/backups/*/.*", ".local/share/sandkeeper/backups/.before-restore-*"} {
 		if left, _ := filepath.Glob(filepath.Join(u.home, pattern)); len(left) > 0 {
 			u.t.Errorf("left over: %q", left)
+		}
+	}
+	all, err := u.driver.List(context.Background())
+	u.must(err)
+	for _, s := range all {
+		if strings.HasPrefix(s.Name, "rehearse-") {
+			u.t.Errorf("a rehearsal is left: %+v", s)
 		}
 	}
 	p := u.text("upgrade-sandboxes", "--resume")

@@ -23,8 +23,7 @@ import (
 type upgradeHost struct {
 	realHost
 	engine  *engine
-	driver  driver
-	lenient bool // the driver is gateway.Lenient
+	driver  *gateway.Docker
 	version string
 	backend *unruly // in front of the driver
 	power   *power  // of the gateway in front of that
@@ -62,22 +61,11 @@ func (c *calls) since() []string {
 	return slices.Clone(c.made)
 }
 
-// driver makes the sandboxes of a gateway.
-type driver interface {
-	gateway.Backend
-	Runs(command ...string)
-}
-
 // newUpgradeHost has one sandbox. The command is of the agent's main process; by default one that ends when it is told to.
 func newUpgradeHost(t *testing.T, state string, command ...string) *upgradeHost {
 	t.Helper()
-	return (&upgradeHost{version: trueVersion, lenient: lenient()}).begin(t, state, command)
+	return (&upgradeHost{version: trueVersion}).begin(t, state, command)
 }
-
-// lenient reports whether upgrades are tried on gateway.Lenient, which allows what the real gateway refuses, instead of gateway.Docker,
-// which is like the real one. It answers true until what issue 11 lists is mended: on a true host an upgrade takes a moved tag for
-// current (11.5), and the gateway refuses the rollback image (11.2). SANDKEEPER_TRUE_GATEWAY=1 tries them on the true one.
-func lenient() bool { return os.Getenv("SANDKEEPER_TRUE_GATEWAY") == "" }
 
 func (u *upgradeHost) begin(t *testing.T, state string, command []string) *upgradeHost {
 	t.Helper()
@@ -104,41 +92,37 @@ func (u *upgradeHost) begin(t *testing.T, state string, command []string) *upgra
 // drive makes the sandboxes of the gateway containers of its own.
 func (u *upgradeHost) drive(command ...string) {
 	u.t.Helper()
-	namespace := "e2e-" + u.name
-	if u.lenient {
-		if command == nil {
-			command = u.usual()
-		}
-		u.driver = &gateway.Lenient{Client: u.engine.client, Version: u.version, Namespace: namespace, Command: command}
-		return
-	}
-	d := &gateway.Docker{
-		Client: u.engine.client, Version: u.version, Namespace: namespace, Home: u.t.TempDir(),
+	u.driver = &gateway.Docker{
+		Client: u.engine.client, Version: u.version, Namespace: "e2e-" + u.name, Home: u.t.TempDir(),
 		Supervisor: supervisorFile(u.t, u.version), Endpoint: "http://host.openshell.internal:17670/",
+		EnableBindMounts: true,
 	}
-	d.Runs(command...)
-	if err := d.Open(u.t.Context()); err != nil {
+	if gateway.GenerationOf(u.version) == gateway.Timestamps {
+		u.driver.SupervisorImage = u.supervisorImage()
+	}
+	u.driver.Runs(command...)
+	if err := u.driver.Open(u.t.Context()); err != nil {
 		u.t.Fatal(err)
 	}
-	u.t.Cleanup(func() { u.must(d.Close()) })
-	u.driver = d
+	u.t.Cleanup(func() { u.must(u.driver.Close()) })
 }
 
-// usual is a main process that ends when it is told to; the driver's own does.
-func (u *upgradeHost) usual() []string {
-	if u.lenient {
-		return listening()
-	}
-	return nil
+// supervisorImage makes the image of companions.
+func (u *upgradeHost) supervisorImage() (reference string) {
+	u.t.Helper()
+	program, err := os.ReadFile(u.driver.Supervisor)
+	u.must(err)
+	reference = "e2e-" + u.name + "/supervisor:1"
+	u.engine.buildWith(reference, []string{`ENTRYPOINT ["/openshell-supervisor"]`}, entry{name: "openshell-supervisor", mode: 0o755, content: string(program)})
+	u.t.Cleanup(func() {
+		_, _ = u.engine.client.ImageRemove(context.Background(), reference, image.RemoveOptions{Force: true})
+	})
+	return reference
 }
 
 // halt stops the sandbox through its gateway.
 func (u *upgradeHost) halt() {
 	u.t.Helper()
-	if u.lenient {
-		u.engine.stop(u.only().ID)
-		return
-	}
 	_, err := u.driver.SetPhase(u.t.Context(), u.name, gateway.Stopped)
 	u.must(err)
 }
@@ -186,11 +170,6 @@ func (u *upgradeHost) fill() {
 	u.files = u.engine.now(c.ID)
 }
 
-// listening is a main process that ends when it is told to.
-func listening() []string {
-	return []string{"/bin/sh", "-c", "trap 'exit 0' TERM; /bin/sleep 600 & wait"}
-}
-
 // build makes the image under the reference, with a file that tells it apart.
 func (u *upgradeHost) build(mark string) (id string) {
 	u.t.Helper()
@@ -203,14 +182,20 @@ func (u *upgradeHost) buildWith(more ...entry) (id string) {
 	u.t.Helper()
 	more = append(more, entry{name: "bin/deaf", mode: 0o755, content: "#!/bin/sh\ntrap '' TERM\n/bin/sleep 600 &\nwait\n/bin/sleep 600\n"},
 		entry{name: "bin/picky", mode: 0o755, content: "#!/bin/sh\n[ -e /sandbox/big ] && exit 1\ntrap 'exit 0' TERM\n/bin/sleep 600 &\nwait\n"})
-	if u.lenient {
-		return u.engine.build(u.image, more...)
-	}
 	return u.engine.buildWith(u.image, []string{"USER sandbox", "WORKDIR /sandbox"}, append(more, accounts("sandbox", "/sandbox")...)...)
 }
 
 // containers are those that pass for this sandbox.
 func (u *upgradeHost) containers() []container.Summary {
+	u.t.Helper()
+	return slices.DeleteFunc(u.labelled(), func(c container.Summary) bool {
+		role := c.Labels["openshell.ai/isolation-role"]
+		return role != "" && role != "sandbox"
+	})
+}
+
+// labelled are all that have its name, companions among them.
+func (u *upgradeHost) labelled() []container.Summary {
 	u.t.Helper()
 	found, err := u.engine.client.ContainerList(context.Background(), container.ListOptions{All: true, Filters: filters.NewArgs(
 		filters.Arg("label", "openshell.ai/managed-by=openshell"), filters.Arg("label", "openshell.ai/sandbox-name="+u.name))})
@@ -231,7 +216,7 @@ func (u *upgradeHost) only() container.Summary {
 
 // sweep removes what the test and the upgrade have made.
 func (u *upgradeHost) sweep() {
-	for _, c := range u.containers() {
+	for _, c := range u.labelled() {
 		_ = u.engine.client.ContainerRemove(context.Background(), c.ID, container.RemoveOptions{Force: true})
 	}
 	kept, _ := u.engine.client.ImageList(context.Background(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", "sandkeeper-rollback/"+u.name))})

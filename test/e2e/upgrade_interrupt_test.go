@@ -78,7 +78,7 @@ func TestUpgradeCutOffWhileTheSandboxStops(t *testing.T) {
 		t.Run(c.signal.String()+" "+c.then, func(t *testing.T) {
 			t.Parallel()
 			u := newUpgradeHost(t, "running", "/bin/deaf")
-			u.driver.Runs(u.usual()...) // of those that come after it
+			u.driver.Runs() // of those that come after it
 			p := u.during("stopping", func(child *os.Process) {
 				time.Sleep(time.Second) // the engine has told the process, and waits
 				u.must(child.Signal(c.signal))

@@ -13,7 +13,7 @@ import (
 // beside is one more sandbox on the same host, made from the same image before that moved on.
 func (u *upgradeHost) beside() *upgradeHost {
 	u.t.Helper()
-	other := &upgradeHost{version: u.version, lenient: u.lenient, realHost: u.realHost, engine: u.engine, driver: u.driver, backend: u.backend, power: u.power, image: u.image, oldID: u.oldID, newID: u.newID, spec: u.spec}
+	other := &upgradeHost{version: u.version, realHost: u.realHost, engine: u.engine, driver: u.driver, backend: u.backend, power: u.power, image: u.image, oldID: u.oldID, newID: u.newID, spec: u.spec}
 	other.name = "up" + gateway.NewID()[:8]
 	u.tag(u.oldID)
 	defer u.tag(u.newID)

@@ -30,27 +30,34 @@ func newPullHost(t *testing.T) *pullHost {
 	const version = "0.0.110"
 	cli, e := realCLI(t, version), newEngine(t)
 	p := &pullHost{registry: registrytest.Start(t)}
-	u := &upgradeHost{version: version, lenient: true, engine: e, name: "pull" + gateway.NewID()[:8], image: p.registry.Address + "/" + pullRepository + ":2"}
+	u := &upgradeHost{version: version, engine: e, name: "pull" + gateway.NewID()[:8], image: p.registry.Address + "/" + pullRepository + ":2"}
 	u.realHost.t = t
 	u.drive()
+	u.supervisors("0.0.100")
 	u.realHost = newRealHost(t, cli, &gateway.Server{Version: version, Backend: u.driver})
 	p.upgradeHost = u
 	t.Cleanup(func() { u.sweep() })
 	u.oldID = p.build("0.0.100")
 	u.create()
+	u.supervisors(version)
 	u.newID = p.build(version)
 	p.push()
 	p.before = u.only()
 	return p
 }
 
-// build makes the image under the reference, with a supervisor of that version. The noise makes its layer worth downloading.
-func (p *pullHost) build(supervisor string) (id string) {
+// supervisors restarts the gateway's driver with a supervisor of that version, which the sandboxes have that are made from now on.
+func (u *upgradeHost) supervisors(version string) {
+	u.t.Helper()
+	u.must(u.driver.Close())
+	u.driver.Supervisor = supervisorFile(u.t, version)
+	u.must(u.driver.Open(u.t.Context()))
+}
+
+// build makes the image under the reference, with a mark. The noise makes its layer worth downloading.
+func (p *pullHost) build(mark string) (id string) {
 	p.t.Helper()
-	return p.engine.build(p.image,
-		entry{name: "noise", content: noise(2), mode: 0o644},
-		entry{name: "of", content: p.name + supervisor, mode: 0o644},
-		entry{name: "opt/openshell/bin/openshell-sandbox", content: "#!/bin/sh\necho openshell-sandbox " + supervisor + "\n", mode: 0o755})
+	return p.buildWith(entry{name: "noise", content: noise(2), mode: 0o644}, entry{name: "of", content: p.name + mark, mode: 0o644})
 }
 
 // push moves the image from the engine to the registry.

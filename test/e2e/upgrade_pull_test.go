@@ -28,7 +28,7 @@ func TestPullOfAnImageThatIsOnlyInItsRegistry(t *testing.T) {
 		release()
 	})
 	p.outcome(got, 0, "upgraded")
-	if !strings.Contains(said, p.name+": pulled\n"+p.name+": stopping\n") {
+	if !strings.Contains(said, p.name+": pulled\n"+p.name+": rehearsing\n") {
 		t.Errorf("it said:\n%s", said)
 	}
 	p.holds("running", p.newID)
@@ -156,9 +156,12 @@ func (p *pullHost) killed(stage, then, want string) {
 // TestPulledImageThatIsPrunedMeanwhile takes the image away again before the sandbox is created from it.
 func TestPulledImageThatIsPrunedMeanwhile(t *testing.T) {
 	p := newPullHost(t)
-	got, said := p.during("stopping", p.forget)
+	got, said := p.during("stopping", func() {
+		p.registry.Close() // or its gateway would pull it again
+		p.forget()
+	})
 	one := p.outcome(got, 1, "rolled_back")
-	if one.Step != "creating" || !strings.Contains(one.Reason, p.image) {
+	if one.Step != "waiting" || !strings.Contains(one.Reason, "ImagePullFailed") {
 		t.Errorf("%+v\n%s", one, said)
 	}
 	p.cameBack("running", one.RollbackImage)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -85,7 +86,7 @@ func TestUpgradeAsksFirst(t *testing.T) {
 // upgradeStages are the words at which a run is killed.
 func upgradeStages() []string {
 	return []string{
-		"planned", "preconditions", "stopping", "stopped", "backing-up", "backed-up", "keeping-image", "image-kept", "deleting", "deleted", "creating",
+		"planned", "preconditions", "rehearsing", "rehearsed", "stopping", "stopped", "backing-up", "backed-up", "keeping-image", "image-kept", "deleting", "deleted", "creating",
 		"created", "waiting", "ready", "settling", "settled", "restoring", "restored", "comparing", "compared", "starting", "started", "finishing",
 	}
 }
@@ -96,7 +97,7 @@ func allRounds() bool { return os.Getenv("SANDKEEPER_KILL_ROUNDS") == "all" }
 // TestUpgradeKilledAtEveryStage kills real runs with kill -9 as soon as they say a stage, and finishes or takes back what is left.
 // SANDKEEPER_KILL_ROUNDS=all kills at every stage, both ways; else at a few.
 func TestUpgradeKilledAtEveryStage(t *testing.T) {
-	chosen := []string{"backed-up", "deleting", "creating", "restoring", "starting"}
+	chosen := []string{"rehearsing", "backed-up", "deleting", "creating", "restoring", "starting"}
 	if allRounds() {
 		chosen = upgradeStages()
 	}
@@ -106,11 +107,12 @@ func TestUpgradeKilledAtEveryStage(t *testing.T) {
 				t.Parallel()
 				u := newUpgradeHost(t, "running")
 				u.killAt(stage)
-				touched := stage != "planned" && stage != "preconditions"
+				touched := !slices.Contains([]string{"planned", "preconditions", "rehearsing", "rehearsed"}, stage)
 				if refused := u.upgrade(); touched && (refused.ExitCode != 1 || refused.Error == nil || !strings.Contains(refused.Error.Hint, "--resume") || !strings.Contains(refused.Error.Hint, "--rollback")) {
 					t.Fatalf("a plain run over an unfinished one: exit %d, %+v", refused.ExitCode, refused.Error)
 				} else if !touched {
 					u.holds("running", u.newID)
+					u.tidy("")
 					return
 				}
 				got := u.upgrade(then)

@@ -48,7 +48,8 @@ type Docker struct {
 	work    sync.WaitGroup
 
 	mu       sync.Mutex
-	command  string              // main process of the agent; "" is the driver's own
+	command  string // main process of the agent; "" is the driver's own
+	shape    func(*container.HostConfig)
 	sessions map[string]string   // the container whose supervisor is connected, by sandbox id
 	seen     map[string]snapshot // what the last look saw, by sandbox id
 	fences   map[string]string   // when the run ended that a start has followed, by sandbox id
@@ -185,4 +186,19 @@ func (d *Docker) Runs(command ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.command = strings.Join(command, " ")
+}
+
+// Shapes gives the containers that are made from now on another host configuration.
+func (d *Docker) Shapes(change func(*container.HostConfig)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shape = change
+}
+
+func (d *Docker) shaped(host *container.HostConfig) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shape != nil {
+		d.shape(host)
+	}
 }

@@ -88,6 +88,7 @@ func (d *single) makeContainer(ctx context.Context, s Sandbox, r recipe, from im
 	if err != nil {
 		return &failure{"ContainerCreateFailed", err.Error()}
 	}
+	d.shaped(host)
 	endpoints := &dockernetwork.NetworkingConfig{EndpointsConfig: map[string]*dockernetwork.EndpointSettings{networkName: {}}}
 	made, err := d.Client.ContainerCreate(ctx, config, host, endpoints, nil, containerName(d.Version, s))
 	if err != nil {

@@ -28,7 +28,7 @@ func splitKey(key string) (workspace, name string) {
 	return defaultWorkspace, key
 }
 
-// decodeSandbox reads a sandbox as a database holds it: the message of the newest generation but one, or of the newest.
+// decodeSandbox reads a sandbox as a database holds it: the message of its generation, since 0.0.37.
 func decodeSandbox(payload []byte) (Sandbox, error) {
 	var s Sandbox
 	fields, err := decode(payload)
@@ -43,6 +43,10 @@ func decodeSandbox(payload []byte) (Sandbox, error) {
 			s.Spec = slices.Clone(f.bytes)
 		case 3:
 			err = s.readStatus(f.bytes)
+		case 4: // before 0.0.53
+			s.Phase = Phase(f.varint)
+		case 5:
+			s.Unloaded = f.varint == 0
 		}
 		if err != nil {
 			return s, fmt.Errorf("Sandbox.metadata: %w", err) //nolint:staticcheck // the gateway's own words
