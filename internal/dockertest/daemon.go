@@ -4,6 +4,7 @@
 package dockertest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -16,7 +17,7 @@ import (
 	"testing"
 )
 
-// APIVersion is the newest version of the API that the daemon speaks.
+// APIVersion is the newest version of the API that the daemon speaks unless a test says otherwise.
 const APIVersion = "1.41"
 
 // Daemon is one engine. Its methods may be called while it serves.
@@ -29,6 +30,8 @@ type Daemon struct {
 	done   chan struct{} // closed when the daemon stops: what hangs gives up
 
 	mu         sync.Mutex
+	oldest     string // version of the API; "" for 1.12
+	newest     string // version of the API; "" for APIVersion
 	id         string
 	containers map[string]*Container // by id
 	images     map[string]string     // reference → id
@@ -113,6 +116,20 @@ func (d *Daemon) Identity() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return "docker " + d.id + " " + rootFolder
+}
+
+// Speaks makes the daemon one of these versions of the API: others are refused, in the words of moby's version middleware.
+func (d *Daemon) Speaks(oldest, newest string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.oldest, d.newest = oldest, newest
+}
+
+// api is the range of versions that the daemon speaks.
+func (d *Daemon) api() (oldest, newest string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return cmp.Or(d.oldest, "1.12"), cmp.Or(d.newest, APIVersion)
 }
 
 // Become makes the daemon another one: its ID is id from now on, and none of its containers is there.

@@ -1,10 +1,13 @@
 package dockertest
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/docker/docker/api/types/versions"
 )
 
 // Fault makes the daemon misbehave for the calls that it matches.
@@ -38,6 +41,10 @@ var versionPrefix = regexp.MustCompile(`^/v1\.[0-9]+/`)
 // faulty logs every call and strikes it with the fault that matches.
 func (d *Daemon) faulty(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if why := d.refusesVersion(r.URL.Path); why != "" {
+			refuse(w, http.StatusBadRequest, why)
+			return
+		}
 		r.URL.Path, r.URL.RawPath = versionPrefix.ReplaceAllString(r.URL.Path, "/"), ""
 		call := r.Method + " " + r.URL.RequestURI()
 		fault := d.logged(call)
@@ -61,6 +68,19 @@ func (d *Daemon) faulty(next http.Handler) http.Handler {
 		w.WriteHeader(fault.Status)
 		_, _ = w.Write([]byte(fault.Body))
 	})
+}
+
+// refusesVersion says why a request's version of the API is not spoken, in the words of moby's version middleware; "" when it is.
+func (d *Daemon) refusesVersion(path string) string {
+	asked := strings.TrimPrefix(strings.Trim(versionPrefix.FindString(path), "/"), "v")
+	switch oldest, newest := d.api(); {
+	case asked == "":
+	case versions.GreaterThan(asked, newest):
+		return fmt.Sprintf("client version %s is too new. Maximum supported API version is %s", asked, newest)
+	case versions.LessThan(asked, oldest):
+		return fmt.Sprintf("client version %s is too old. Minimum supported API version is %s, please upgrade your client to a newer version", asked, oldest)
+	}
+	return ""
 }
 
 func (d *Daemon) logged(call string) *Fault {

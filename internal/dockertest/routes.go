@@ -12,8 +12,8 @@ import (
 
 func (d *Daemon) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /_ping", ping)
-	mux.HandleFunc("GET /version", version)
+	mux.HandleFunc("GET /_ping", d.ping)
+	mux.HandleFunc("GET /version", d.version)
 	mux.HandleFunc("GET /info", d.info)
 	mux.HandleFunc("GET /containers/json", d.list)
 	mux.HandleFunc("GET /containers/{id}/json", d.inspect)
@@ -34,15 +34,17 @@ func (d *Daemon) routes() http.Handler {
 	return mux
 }
 
-func ping(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Api-Version", APIVersion)
+func (d *Daemon) ping(w http.ResponseWriter, _ *http.Request) {
+	_, newest := d.api()
+	w.Header().Set("Api-Version", newest)
 	w.Header().Set("Ostype", "linux")
 	_, _ = w.Write([]byte("OK"))
 }
 
-func version(w http.ResponseWriter, _ *http.Request) {
+func (d *Daemon) version(w http.ResponseWriter, _ *http.Request) {
+	oldest, newest := d.api()
 	reply(w, http.StatusOK, map[string]any{
-		"Version": "20.10.24", "ApiVersion": APIVersion, "MinAPIVersion": "1.12", "Os": "linux",
+		"Version": "20.10.24", "ApiVersion": newest, "MinAPIVersion": oldest, "Os": "linux",
 		"Components": []map[string]string{{"Name": "Engine", "Version": "20.10.24"}},
 	})
 }
