@@ -80,7 +80,7 @@ func everything(t *testing.T, e *Engine, id string) {
 	}
 	for _, act := range []func() error{
 		func() error { return e.Pause(ctx, id) }, func() error { return e.Pause(ctx, id) }, func() error { return e.Unpause(ctx, id) }, func() error { return e.Stop(ctx, id) },
-		func() error { return e.Start(ctx, id) }, func() error { _, err := e.Commit(ctx, id, "kept:1", nil); return err }, func() error { return e.RemoveImage(ctx, "kept:1") },
+		func() error { return e.Start(ctx, id) }, func() error { _, err := e.Commit(ctx, id, "kept:1", Keep{}); return err }, func() error { return e.RemoveImage(ctx, "kept:1") },
 		func() error { return e.Remove(ctx, id) },
 	} {
 		if err := act(); err != nil {
