@@ -104,9 +104,9 @@ func credentialAdvice(class Class) (advice, bool) {
 	switch class {
 	case TLSTrust:
 		return advice{
-			explanation: "The CLI does not trust the gateway's certificate: most often the gateway was recreated with new keys and the CLI still has the old ones.",
+			explanation: "The CLI does not trust the gateway's certificate: most often the gateway was recreated with new keys and the CLI still has the old ones, or it has no ca.crt to prove it by.",
 			actions:     []string{runStatus, "openshell gateway list", runPreflight},
-			decides:     "whether ca.crt of the CLI's registration is the one that signed the gateway's certificate",
+			decides:     "whether ca.crt of the CLI's registration is there, and is the one that signed the gateway's certificate",
 		}, true
 	case TLSClientCert:
 		return advice{

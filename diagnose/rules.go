@@ -117,6 +117,7 @@ func gatewayRules() []rule {
 		{class: LockContention, is: compiled(ourLock), unless: compiled(sandboxGone), needs: native},
 		{class: LockContention, is: compiled(lockHeld), unless: compiled(sandboxGone), needs: ourOwn},
 		{class: SandboxAuth, is: compiled(supervisorAuth)},
+		{class: TLSTrust, is: compiled(localCA), needs: native},
 		{class: TLSClientCert, is: compiled(clientCert), needs: native},
 		{class: TLSTrust, is: compiled(rustTrust), needs: native},
 		{class: WrongEndpoint, is: compiled(rustProtocol), needs: native},

@@ -92,10 +92,11 @@ const (
 // h2, tonic).
 const (
 	clientCert = `received fatal alert: (?:unknownca|badcertificate|certificaterequired|certificateexpired|certificateunknown|certificaterevoked)|` +
-		`failed to read tls (?:cert|key|ca) from|certificate required|certificate_required|peer sent no certificates|no client cert|` +
+		`failed to read tls (?:cert|key) from|certificate required|certificate_required|peer sent no certificates|no client cert|` +
 		`client cert(?:ificate)? (?:is|was)? (?:required|missing|not sent|not found)|(?:requires|missing|without) (?:a)? client (?:tls)? cert|` +
 		`mtls certificates for gateway|tls client (?:cert|key) is required|no cert/sigscheme available|did(?: not|n't) (?:send|present|provide) a (?:client)? cert|mtls/tls\.(?:crt|key).{0,60}(?:no such file|permission denied)|` +
 		`(?:read|load|open|parse|find) (?:the)? (?:tls)? client (?:tls)? (?:cert|key|identity)`
+	localCA   = `failed to read tls ca from`
 	rustTrust = `invalid peer certificate|received fatal alert|bad signature|unknownissuer|notvalidforname|certnotvalid`
 	anyTrust  = `self-?signed certificate|certificate verify failed|certificate signed by unknown authority|certificate has expired|unknown ca|certificate is (?:valid for|not valid)|` +
 		`cannot validate certificate|certificate is not trusted|unable to get (?:local )?issuer certificate`

@@ -93,6 +93,16 @@ func (d Database) otherLine(version drift.Version, old bool) string {
 	return fmt.Sprintf("it was written by OpenShell 0.0.37 or newer (migrations %s), which gateway %s cannot read", d, version)
 }
 
+// NoWayBack reports whether a database of gateway version from is known to be of a generation that gateway version to cannot read.
+func NoWayBack(from, to drift.Version) bool {
+	newest, known := newestMigration(from)
+	older, also := newestMigration(to)
+	if newest == 0 { // 0.1.0 and later, which nothing before reads
+		return known && also && older != 0
+	}
+	return known && also && newest > older && older != 0
+}
+
 // newestMigration is the newest that gateways of version know; 0 for 0.1.0 and later. A development build has what its release will
 // have.
 func newestMigration(version drift.Version) (int, bool) {

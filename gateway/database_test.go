@@ -155,3 +155,20 @@ func TestReadDatabaseSaysWhyNot(t *testing.T) {
 		t.Errorf("remote: %+v", d)
 	}
 }
+
+// A CLI behind its gateway is told that there is no way back only where the older gateway could not read the database.
+func TestNoWayBack(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		want     bool
+	}{
+		{"0.0.110", "0.0.105", false}, {"0.0.110", "0.0.87", true}, {"0.0.43", "0.0.37", false}, {"0.1.5", "0.0.116", true}, {"0.1.9", "0.1.5", false},
+		{"0.0.110", "", false},
+	} {
+		from, _ := drift.Parse(c.from)
+		to, _ := drift.Parse(c.to)
+		if got := NoWayBack(from, to); got != c.want {
+			t.Errorf("NoWayBack(%s, %s) = %v", c.from, c.to, got)
+		}
+	}
+}

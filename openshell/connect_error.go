@@ -59,7 +59,7 @@ func (k ConnectKind) explanation() string {
 	case NoClientCertificate:
 		return "it needs a client certificate that it accepts"
 	case UntrustedGateway:
-		return "its TLS certificate is not trusted"
+		return "its TLS certificate cannot be trusted"
 	case Unauthenticated:
 		return "it does not accept the stored credentials"
 	case UnsupportedAuth:

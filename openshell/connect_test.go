@@ -87,6 +87,11 @@ func TestConnectOverMTLS(t *testing.T) {
 	refusal(t, e, "gw", NoClientCertificate, "tls.key")
 	put(t, filepath.Join(mtls, "ca.crt"), "s3cret")
 	refusal(t, e, "gw", UntrustedGateway, "ca.crt")
+	if err := os.Remove(filepath.Join(mtls, "ca.crt")); err != nil {
+		t.Fatal(err)
+	}
+	refusal(t, e, "gw", UntrustedGateway, "ca.crt: file does not exist")
+	put(t, filepath.Join(mtls, "ca.crt"), string(ours.CA))
 	if err := os.Remove(filepath.Join(mtls, "tls.crt")); err != nil {
 		t.Fatal(err)
 	}
@@ -280,6 +285,12 @@ func TestSilenceIsBounded(t *testing.T) {
 	stop()
 	if _, err := api.Sandboxes(cancelled); !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller that gave up: %v", err)
+	}
+	api.ReadTimeout = time.Minute
+	limited, end := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("not Ready within 50ms"))
+	defer end()
+	if _, err := api.Sandboxes(limited); err == nil || strings.Contains(err.Error(), "cannot be reached") || !strings.Contains(err.Error(), "not Ready within 50ms") {
+		t.Errorf("a poll that hit its own limit: %v", err)
 	}
 }
 

@@ -29,7 +29,12 @@ func tlsOf(e env.Env, r Registration, target endpoint, token bool) (*tls.Config,
 	}
 	unverified, _ := strconv.ParseBool(e.Get("OPENSHELL_GATEWAY_INSECURE"))
 	config := &tls.Config{ServerName: target.host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: unverified}
-	if missing := files.missing(); missing != "" && !token && !unverified {
+	missing := files.missing()
+	switch {
+	case missing == "", token, unverified:
+	case missing == "ca.crt": // we could show who we are, and cannot tell who answers
+		return nil, files.fail(UntrustedGateway, missing, fs.ErrNotExist)
+	default:
 		return nil, files.fail(NoClientCertificate, missing, fs.ErrNotExist)
 	}
 	if files.ca != nil {

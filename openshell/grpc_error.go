@@ -66,7 +66,7 @@ func (a *API) failure(ctx context.Context, c call, err error) error {
 	switch code := state.Code(); {
 	case DecodeFailure(words):
 		return &MismatchError{Gateway: a.Gateway, Op: c.op, Output: words}
-	case errors.Is(ctx.Err(), context.Canceled):
+	case callersOwn(context.Cause(ctx), c.quiet):
 		return fmt.Errorf("gateway %q: %w", a.Gateway, context.Cause(ctx))
 	case ctx.Err() != nil:
 		unreachable.Err = context.Cause(ctx)
@@ -83,6 +83,12 @@ func (a *API) failure(ctx context.Context, c call, err error) error {
 		}
 	}
 	return unreachable
+}
+
+// callersOwn reports whether it was the caller who ended the call, by Ctrl-C or by a limit of its own that has a name: that says nothing
+// of the gateway.
+func callersOwn(cause error, quiet *silence) bool {
+	return cause != nil && cause != error(quiet) && !errors.Is(cause, context.DeadlineExceeded)
 }
 
 // meaning is the sentinel behind a code. Only a sandbox that was not found is one that is not there: a workspace or a provider that is

@@ -77,7 +77,7 @@ func TestHostChecks(t *testing.T) {
 		{CodeDatabase, "skip: not looked at", "", func(in *HostInput) { in.Database = nil }},
 
 		{CodeSupervisor, "pass: running sandboxes: 1, none", "", sandboxes(func(string) (string, error) { return "0.0.44", nil })},
-		{CodeSupervisor, "warn: not of the gateway's version 0.0.44: a (0.0.43)", "sandkeeper upgrade-sandboxes --check", sandboxes(func(string) (string, error) { return "0.0.43", nil })},
+		{CodeSupervisor, "warn: older than the gateway's version 0.0.44: a (0.0.43)", "sandkeeper upgrade-sandboxes --check", sandboxes(func(string) (string, error) { return "0.0.43", nil })},
 		{CodeSupervisor, "warn: newer than the gateway's version 0.0.44: a (0.0.45); bring the gateway to that version", "", sandboxes(func(string) (string, error) { return "0.0.45", nil })},
 		{CodeSupervisor, "warn: unknown: a (no answer)", "", sandboxes(func(string) (string, error) { return "", errors.New("no answer") })},
 		{CodeSupervisor, "pass: running sandboxes: 1", "", sandboxes(func(string) (string, error) { return "", fmt.Errorf("none: %w", fs.ErrNotExist) })},

@@ -92,7 +92,11 @@ func (in HostInput) supervisors(ctx context.Context) Result {
 	}
 	switch {
 	case len(older) > 0:
-		return warning("sandkeeper upgrade-sandboxes --check", fmt.Sprintf("not of the gateway's version %s: %s", expected, some(append(older, newer...))))
+		said := fmt.Sprintf("older than the gateway's version %s: %s", expected, some(older))
+		if len(newer) > 0 {
+			said += "; newer: " + some(newer)
+		}
+		return warning("sandkeeper upgrade-sandboxes --check", said)
 	case len(newer) > 0:
 		return warned("newer than the gateway's version %s: %s; bring the gateway to that version", expected, some(newer))
 	case len(unknown) > 0:

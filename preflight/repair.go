@@ -44,7 +44,11 @@ func (g guidance) cliBehind() bool {
 }
 
 func (g guidance) upgradeCLI() string {
-	return fmt.Sprintf("Bring the openshell CLI to %s, the gateway's version (its database has no way back to %s)", g.issue.Running, g.issue.Installed)
+	text := fmt.Sprintf("Bring the openshell CLI to %s, the gateway's version", g.issue.Running)
+	if gateway.NoWayBack(g.issue.Running, g.issue.Installed) {
+		text += fmt.Sprintf(" (its database has no way back to %s)", g.issue.Installed)
+	}
+	return text
 }
 
 // host repairs a gateway that is a process of this host.

@@ -1,8 +1,12 @@
 package upgrade
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
+
+	"sandkeeper/lifecycle"
 )
 
 // refused is an upgrade of alpha that could go neither on nor back: the gateway creates nothing.
@@ -113,5 +117,29 @@ func TestTheWayBackBeginsAnew(t *testing.T) {
 				w.settled(t, f, "alpha", "running")
 			})
 		}
+	}
+}
+
+// slow is a gateway that does not answer any more once it has shown a sandbox.
+type slow struct {
+	lifecycle.Driver
+	looks *int
+}
+
+func (s slow) ListSandboxes(ctx context.Context) ([]lifecycle.Record, error) {
+	if *s.looks++; *s.looks > 1 {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	return []lifecycle.Record{{ID: "id-new", Name: "alpha", Phase: "Provisioning", Reason: "SupervisorNotConnected"}}, nil
+}
+
+// TestAWaitThatEndsSaysWhatWasSeen, not that the look which its own limit cut short saw nothing.
+func TestAWaitThatEndsSaysWhatWasSeen(t *testing.T) {
+	u := &Upgrader{ReadyLimit: 50 * time.Millisecond, Poll: time.Millisecond}
+	j := &job{Upgrader: u, Entry: &Entry{Name: "alpha", NewID: "id-new"}, driver: slow{looks: new(int)}}
+	err := j.waitReady(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "not Ready within 50ms") || !strings.Contains(err.Error(), "SupervisorNotConnected") {
+		t.Errorf("waitReady = %v", err)
 	}
 }

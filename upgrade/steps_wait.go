@@ -69,16 +69,20 @@ func (j *job) awaitReady(ctx context.Context, hopeless string) error {
 	limit := orDefault(j.ReadyLimit, DefaultReadyLimit)
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not Ready within %s", limit))
 	defer cancel()
+	var seen error
 	for {
 		err := j.condition(bounded)
 		if err == nil {
 			return nil
 		}
+		if seen == nil || bounded.Err() == nil { // a look that the limit cut short has seen nothing
+			seen = err
+		}
 		if not, ok := errors.AsType[*NotReadyError](err); ok && hopeless != "" && not.Phase == hopeless {
 			return err
 		}
 		if stopped := j.pause(bounded); stopped != nil {
-			return fmt.Errorf("%w; at last: %w", stopped, err)
+			return fmt.Errorf("%w; at last: %w", stopped, seen)
 		}
 	}
 }
