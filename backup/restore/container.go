@@ -69,6 +69,10 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 	if err := home.ReadableStopped(ctx, p.Engine, c, p.Dir); err != nil {
 		return c, fmt.Errorf("the home in container %q could not be kept before it is replaced, so nothing was stopped or changed: %w", c.Name, err)
 	}
+	if c.Running() && c.Labels[engine.LabelRole] != "" {
+		return c, fmt.Errorf("container %q is one of two that OpenShell 0.1 runs a sandbox in: only its gateway stops and starts both; nothing was stopped or changed: "+
+			"run \"openshell sandbox stop %s\" first, and \"openshell sandbox start %s\" after the restore", c.Name, j.Target.Name, j.Target.Name)
+	}
 	if err := p.replaceable(ctx, c); err != nil {
 		return c, err
 	}

@@ -85,6 +85,18 @@ func TestRestoreStopsNoContainerThatGoesWhenItStops(t *testing.T) {
 	}
 }
 
+// Only its gateway stops and starts both containers of a 0.1.x sandbox: the engine would leave one without the other.
+func TestRestoreStopsNoneOfAPairOfContainers(t *testing.T) {
+	for state, refused := range map[string]bool{"running": true, "exited": false} {
+		f, request := savedFake(t, state)
+		f.Role = "sandbox"
+		summary, err := Restore(t.Context(), request)
+		if refused && (err == nil || !strings.Contains(err.Error(), "openshell sandbox stop") || len(f.Calls) > 0 || f.Writes > 0) || !refused && (err != nil || !summary.Done) {
+			t.Errorf("%s: %+v, %v, calls %q, %d writes", state, summary, err, f.Calls, f.Writes)
+		}
+	}
+}
+
 func TestRestoreRefusesDamageBeforeTouchingAnything(t *testing.T) {
 	for _, name := range []string{"archive.tar.zst", "manifest.json"} {
 		f, request := savedFake(t, "running")

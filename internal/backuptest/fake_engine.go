@@ -24,7 +24,8 @@ type FakeEngine struct {
 	Files  map[string]map[string]Entry // container → path without leading slash → entry
 	Mounts []engine.Mount
 	Writes int
-	Rm     bool // its containers go when they stop
+	Rm     bool   // its containers go when they stop
+	Role   string // label of its containers since OpenShell 0.1
 	Broken struct {
 		Write func(n int) (after int, err error) // fail the n-th write after so many entries
 		Read  func(id string) error
@@ -55,6 +56,9 @@ func (f *FakeEngine) Host() string { return "unix:///fake" }
 func (f *FakeEngine) Inspect(ctx context.Context, id string) (engine.Container, error) {
 	c, err := f.Freezer.Inspect(ctx, id)
 	c.Mounts, c.AutoRemove = f.Mounts, f.Rm
+	if f.Role != "" {
+		c.Labels = map[string]string{engine.LabelRole: f.Role}
+	}
 	return c, err
 }
 
