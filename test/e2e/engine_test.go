@@ -23,6 +23,14 @@ import (
 type engine struct {
 	t      *testing.T
 	client *client.Client
+	home   string // of its sandboxes, which put and now are about; "" is /sandbox
+}
+
+func (e *engine) workspace() string {
+	if e.home == "" {
+		return "/sandbox"
+	}
+	return e.home
 }
 
 func newEngine(t *testing.T) *engine {

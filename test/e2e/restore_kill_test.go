@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"path"
 	"regexp"
 	"strings"
 	"syscall"
@@ -21,7 +22,7 @@ import (
 // now is the home in a container as it is: kind, mode, owner and content of every entry.
 func (e *engine) now(containerName string) map[string]string {
 	e.t.Helper()
-	stream, _, err := e.client.CopyFromContainer(e.t.Context(), containerName, "/sandbox")
+	stream, _, err := e.client.CopyFromContainer(e.t.Context(), containerName, e.workspace())
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func (e *engine) now(containerName string) map[string]string {
 		if err != nil {
 			e.t.Fatal(err)
 		}
-		name := strings.TrimSuffix(strings.TrimPrefix(h.Name, "sandbox/"), "/") // "" is the home itself
+		name := strings.TrimSuffix(strings.TrimPrefix(h.Name, path.Base(e.workspace())+"/"), "/") // "" is the home itself
 		found[name] = fmt.Sprintf("%c %o %d:%d %s %x", h.Typeflag, h.Mode&0o7777, h.Uid, h.Gid, h.Linkname, sha256.Sum256(content))
 	}
 }
@@ -47,7 +48,7 @@ func (e *engine) now(containerName string) map[string]string {
 // put writes entries into the home of a container.
 func (e *engine) put(containerName string, entries ...entry) {
 	e.t.Helper()
-	e.putInto(containerName, "/sandbox", entries...)
+	e.putInto(containerName, e.workspace(), entries...)
 }
 
 // putInto puts entries into a folder of a container.

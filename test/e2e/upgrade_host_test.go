@@ -25,6 +25,7 @@ type upgradeHost struct {
 	engine  *engine
 	driver  *gateway.Docker
 	version string
+	workdir string  // of its image; "" is /sandbox
 	backend *unruly // in front of the driver
 	power   *power  // of the gateway in front of that
 	name    string
@@ -71,6 +72,7 @@ func (u *upgradeHost) begin(t *testing.T, state string, command []string) *upgra
 	t.Helper()
 	cli := realCLI(t, u.version)
 	e := newEngine(t)
+	e.home = u.workdir
 	u.realHost.t = t
 	u.engine, u.name, u.image = e, "up"+gateway.NewID()[:8], fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))
 	u.drive(command...)
@@ -173,7 +175,7 @@ func (u *upgradeHost) fill() {
 // build makes the image under the reference, with a file that tells it apart.
 func (u *upgradeHost) build(mark string) (id string) {
 	u.t.Helper()
-	return u.buildWith(entry{name: "sandbox/of-the-image", content: mark, mode: 0o644})
+	return u.buildWith(entry{name: strings.Trim(u.engine.workspace(), "/") + "/of-the-image", content: mark, mode: 0o644})
 }
 
 // buildWith makes an image under the reference. It has agents that misbehave: one that does not listen, one that does not live in a home
@@ -182,7 +184,10 @@ func (u *upgradeHost) buildWith(more ...entry) (id string) {
 	u.t.Helper()
 	more = append(more, entry{name: "bin/deaf", mode: 0o755, content: "#!/bin/sh\ntrap '' TERM\n/bin/sleep 600 &\nwait\n/bin/sleep 600\n"},
 		entry{name: "bin/picky", mode: 0o755, content: "#!/bin/sh\n[ -e /sandbox/big ] && exit 1\ntrap 'exit 0' TERM\n/bin/sleep 600 &\nwait\n"})
-	return u.engine.buildWith(u.image, []string{"USER sandbox", "WORKDIR /sandbox"}, append(more, accounts("sandbox", "/sandbox")...)...)
+	if home := strings.Trim(u.engine.workspace(), "/"); home != "sandbox" { // which every image has
+		more = append([]entry{{name: home, dir: true, mode: 0o755, uid: 998}}, more...)
+	}
+	return u.engine.buildWith(u.image, []string{"USER sandbox", "WORKDIR " + u.engine.workspace()}, append(more, accounts("sandbox", u.engine.workspace())...)...)
 }
 
 // containers are those that pass for this sandbox.

@@ -105,25 +105,48 @@ func TestUpgradeKilledAtEveryStage(t *testing.T) {
 		for _, then := range []string{"--resume", "--rollback"} {
 			t.Run(stage+", then "+then, func(t *testing.T) {
 				t.Parallel()
-				u := newUpgradeHost(t, "running")
-				u.killAt(stage)
-				touched := !slices.Contains([]string{"planned", "preconditions", "rehearsing", "rehearsed"}, stage)
-				if refused := u.upgrade(); touched && (refused.ExitCode != 1 || refused.Error == nil || !strings.Contains(refused.Error.Hint, "--resume") || !strings.Contains(refused.Error.Hint, "--rollback")) {
-					t.Fatalf("a plain run over an unfinished one: exit %d, %+v", refused.ExitCode, refused.Error)
-				} else if !touched {
-					u.holds("running", u.newID)
-					u.tidy("")
-					return
-				}
-				got := u.upgrade(then)
-				if got.ExitCode != 0 || got.Result == nil || len(got.Result.Sandboxes) != 1 {
-					t.Fatalf("%s: exit %d, error %+v, result %+v", then, got.ExitCode, got.Error, got.Result)
-				}
-				u.settledAs(got.Result.Sandboxes[0])
-				t.Logf("killed at %s, %s: %s", stage, then, got.Result.Sandboxes[0].Outcome)
+				newUpgradeHost(t, "running").killRound(stage, then)
 			})
 		}
 	}
+}
+
+// TestUpgradeOfAnotherHomeKilledAtEveryStage does the same to a sandbox whose home is the WORKDIR of its image.
+func TestUpgradeOfAnotherHomeKilledAtEveryStage(t *testing.T) {
+	chosen := []string{"deleting", "restoring"}
+	if allRounds() {
+		chosen = upgradeStages()
+	}
+	for i, stage := range chosen {
+		for j, then := range []string{"--resume", "--rollback"} {
+			if i%2 == j || allRounds() {
+				t.Run(stage+", then "+then, func(t *testing.T) {
+					t.Parallel()
+					(&upgradeHost{version: trueVersion, workdir: "/app"}).begin(t, "running", nil).killRound(stage, then)
+				})
+			}
+		}
+	}
+}
+
+// killRound kills an upgrade at a stage, and goes on or back.
+func (u *upgradeHost) killRound(stage, then string) {
+	u.t.Helper()
+	u.killAt(stage)
+	touched := !slices.Contains([]string{"planned", "preconditions", "rehearsing", "rehearsed"}, stage)
+	if refused := u.upgrade(); touched && (refused.ExitCode != 1 || refused.Error == nil || !strings.Contains(refused.Error.Hint, "--resume") || !strings.Contains(refused.Error.Hint, "--rollback")) {
+		u.t.Fatalf("a plain run over an unfinished one: exit %d, %+v", refused.ExitCode, refused.Error)
+	} else if !touched {
+		u.holds("running", u.newID)
+		u.tidy("")
+		return
+	}
+	got := u.upgrade(then)
+	if got.ExitCode != 0 || got.Result == nil || len(got.Result.Sandboxes) != 1 {
+		u.t.Fatalf("%s: exit %d, error %+v, result %+v", then, got.ExitCode, got.Error, got.Result)
+	}
+	u.settledAs(got.Result.Sandboxes[0])
+	u.t.Logf("killed at %s, %s: %s", stage, then, got.Result.Sandboxes[0].Outcome)
 }
 
 // TestUpgradeAfterARollback takes an upgrade back, sees that the kept image passes for no sandbox, and upgrades again.
