@@ -200,7 +200,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen su
 	run.SkipUnreachable, run.DryRun, run.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
 	run.Reread, run.ReadBack = o.reread, o.verify
 	run.Unfinished = a.unfinished(run.Unfinished)
-	gateways := &driver.Gateways{Open: a.host().Connect(seen.Gateways)}
+	gateways := &driver.Gateways{Open: a.host().Connect(seen.Gateways), Added: a.additions()}
 	defer func() { _ = gateways.Close() }() // nothing was written over them
 	if o.offline {
 		run.CLI = nil

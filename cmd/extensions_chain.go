@@ -61,3 +61,24 @@ func (a *app) extensionStore(needed bool) (*lifecycle.Store, error) {
 	}
 	return openExtensionStore(path)
 }
+
+// additions is what extensions have added to sandboxes, by id, as it is stored now. Where another run holds the store, nothing is known.
+func (a *app) additions() func(id string) []lifecycle.Addition {
+	store, err := a.readExtensionStore()
+	if err != nil || store == nil {
+		return nil
+	}
+	defer func() { _ = store.Close() }() // nothing was written
+	tracked, err := store.Tracked()
+	if err != nil {
+		return nil
+	}
+	return func(id string) []lifecycle.Addition {
+		for _, t := range tracked {
+			if t.ID == id {
+				return t.Additions
+			}
+		}
+		return nil
+	}
+}

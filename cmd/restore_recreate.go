@@ -241,10 +241,10 @@ func (o *restoreOptions) make(ctx context.Context, m *making, order recreate.Ord
 	result.Warnings = append(result.Warnings, outcome.Warnings...)
 	if outcome.ID != "" {
 		found.result = result
-		found.text = func(a *app) { renderRecreated(a, result) }
 	}
 	if err != nil {
 		return notRestored(notMade(err, o.again()))
 	}
+	found.text = func(a *app) { renderRecreated(a, result) }
 	return nil
 }

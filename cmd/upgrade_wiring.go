@@ -38,7 +38,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebui
 	if a.stateDir() == "" {
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the upgrade journal in")
 	}
-	u = &upgrading{gateways: &driver.Gateways{Open: a.host().Connect(seen.Gateways)}}
+	u = &upgrading{gateways: &driver.Gateways{Open: a.host().Connect(seen.Gateways), Added: a.additions()}}
 	if u.store, err = a.openStore(o.store); err != nil {
 		return nil, err
 	}

@@ -18,6 +18,8 @@ import (
 type Gateways struct {
 	// Open connects to a gateway, as openshell.Connect does.
 	Open func(ctx context.Context, gateway string) (*openshell.API, error)
+	// Added is what extensions added to a sandbox, by its id, for the recipe that a backup keeps; nil: none ever did.
+	Added func(id string) []lifecycle.Addition
 
 	mu    sync.Mutex
 	doors map[string]*door
@@ -118,6 +120,9 @@ func (g *Gateways) Told(ctx context.Context, sb sandbox.Sandbox) (archive.Told, 
 	told := archive.Told{Image: r.Image, Origin: archive.Origin{Labels: r.Labels, Env: r.EnvNames, Providers: r.Providers}}
 	if len(r.Policy) > 0 {
 		told.Policy, err = json.Marshal(map[string][]byte{"protobuf": r.Policy}) // as the gateway encodes it, in base64
+	}
+	if g.Added != nil {
+		r.Added = g.Added(r.SandboxID)
 	}
 	whole, failure := r.Text()
 	told.Whole = whole

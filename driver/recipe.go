@@ -35,6 +35,8 @@ type Recipe struct {
 	// Phase is what the gateway called the sandbox's condition when it told the recipe, Served the gateway's version then; "": not known.
 	Phase  string `json:"phase,omitempty"`
 	Served string `json:"served,omitempty"`
+	// Added is what extensions had added to it: whoever makes the sandbox again takes it out first, for today's additions to apply.
+	Added []lifecycle.Addition `json:"added,omitempty"`
 	// Withheld names the variables whose values somebody has taken out of Spec: there they are missing altogether.
 	Withheld []string `json:"withheld,omitempty"`
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"sandkeeper/lifecycle"
 )
 
 // templateEnvironment is the number of the environment in SandboxTemplate, the same in every generation (docs/facts/openshell.md 3.2).
@@ -82,6 +84,7 @@ func (r Recipe) Without() (Recipe, error) {
 		names[name] = true
 	}
 	r.Spec, r.EnvNames, r.Withheld = joinMessage(fields), nil, slices.Sorted(maps.Keys(names))
+	r.Added = slices.DeleteFunc(slices.Clone(r.Added), func(a lifecycle.Addition) bool { return a.Kind == "env" })
 	return r, nil
 }
 

@@ -12,6 +12,15 @@ func (a Addition) in(r Request) (same, taken bool) {
 	return taken && value == a.Value, taken
 }
 
+// Without is the request without these additions, where they are still as they were added.
+func (r Request) Without(additions []Addition) Request {
+	r = r.clone()
+	for _, addition := range additions {
+		addition.withdraw(&r)
+	}
+	return r
+}
+
 // apply puts the addition into the request.
 func (a Addition) apply(r *Request) {
 	if a.Kind == "mount" {

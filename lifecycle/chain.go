@@ -103,18 +103,14 @@ type wrapped struct {
 // sandbox that is recreated from its own recipe then gets today's additions instead of being refused for yesterday's. Call it
 // before the sandbox is deleted: the knowledge goes with it. A sandbox the chain never saw is returned unchanged.
 func (c *Chain) Baseline(request Request, sandbox Reference) (Request, error) {
-	request = request.clone()
 	if c.store == nil {
-		return request, nil
+		return request.clone(), nil
 	}
 	e, found, err := c.find(sandbox)
 	if err != nil || !found {
-		return request, err
+		return request.clone(), err
 	}
-	for _, addition := range e.Additions {
-		addition.withdraw(&request)
-	}
-	return request, nil
+	return request.Without(e.Additions), nil
 }
 
 // find returns the stored sandbox: by id when the reference has one, else the one that carries the name on that gateway.

@@ -184,6 +184,7 @@ func (j *job) ask() error {
 	if err != nil {
 		return err
 	}
+	request = request.Without(j.Recipe.Added)
 	request.Home = j.Order.Backup.Manifest.Home
 	if j.Chain != nil {
 		for _, old := range j.gone() {
