@@ -13,15 +13,15 @@ import (
 	"sandkeeper/backup/store"
 )
 
-const backupsLong = `Look after what backup-all has stored: list, show, verify, prune, export and import backups. Reading takes no lock. What it has saved of
+const backupsLong = `Look after what backup-all has stored: list, show, verify, drill, prune, export and import backups. Reading takes no lock. What it has saved of
 the gateways themselves is listed and verified as well; --gateway-state NAME shows, verifies or prunes that of one.`
 
 func newBackups(a *app) *cobra.Command {
 	c := &cobra.Command{
-		Use: "backups", Short: "List, show, verify, prune, export and import backups", Long: backupsLong,
+		Use: "backups", Short: "List, show, verify, drill, prune, export and import backups", Long: backupsLong,
 		Annotations: exits(ExitOK, ExitUsage),
 	}
-	c.AddCommand(newBackupsList(a, nil), newBackupsShow(a, nil), newBackupsVerify(a, nil), newBackupsPrune(a, nil),
+	c.AddCommand(newBackupsList(a, nil), newBackupsShow(a, nil), newBackupsVerify(a, nil), newBackupsDrill(a, nil), newBackupsPrune(a, nil),
 		newBackupsExport(a, nil), newBackupsImport(a, nil))
 	return c
 }

@@ -31,7 +31,7 @@ func (o *failureOptions) addFlags(f *pflag.FlagSet) {
 // isNoted reports whether the history keeps runs of c: those that make, prove, use or remove backups, and not those that only look.
 func isNoted(c *cobra.Command) bool {
 	switch commandName(c) {
-	case "backup-all", "backups verify", "backups prune", "restore", "upgrade-sandboxes":
+	case "backup-all", "backups verify", "backups drill", "backups prune", "restore", "upgrade-sandboxes":
 	default:
 		return false
 	}

@@ -28,6 +28,9 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Stor
 		})
 		same := func(s gatewaystate.State) bool { return s.Gateway == state.Gateway }
 		if saved && !slices.ContainsFunc(states, same) {
+			if o.verify && state.Backup != nil {
+				o.app.orWarn(proveState(ctx, st.Gateways(), state.Gateway, state.Backup.ID))
+			}
 			states = append(states, state)
 		}
 	}
@@ -52,6 +55,15 @@ func (a *app) saveGatewayState(ctx context.Context, binding sandbox.Binding, see
 		a.warn("gateway %q: %s", target.Name, warning)
 	}
 	return state, true
+}
+
+// proveState reads what was saved of a gateway back, to its last byte.
+func proveState(ctx context.Context, st *store.Store, name, id string) error {
+	b, err := st.Find(name, id)
+	if err == nil {
+		_, err = verifyOne(ctx, selection{store: st, gateway: name}, b, store.VerifyOptions{ReadData: true})
+	}
+	return err
 }
 
 // providerProfiles are the profiles that the CLI can export; none where no gateway may be asked.

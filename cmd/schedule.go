@@ -17,7 +17,7 @@ crontab. "show" says what is installed, when it runs next and how the last runs 
 nothing else.`
 
 // jobNames are the names of the jobs that are installed.
-func jobNames() []string { return []string{"sandkeeper-backup"} }
+func jobNames() []string { return []string{"sandkeeper-backup", "sandkeeper-drill"} }
 
 func newSchedule(a *app) *cobra.Command {
 	c := &cobra.Command{
@@ -36,6 +36,7 @@ type scheduleInstallOptions struct {
 	app    *app
 	at     string
 	every  string
+	drill  bool
 	user   bool
 	dryRun bool
 	extra  []string // for backup-all
@@ -63,6 +64,7 @@ func newScheduleInstall(a *app, run func(context.Context, *scheduleInstallOption
 	f := c.Flags()
 	f.StringVar(&o.at, "at", "02:30", "time of the day, in the time zone of this host")
 	choiceVar(f, &o.every, "every", append([]string{"day"}, schedule.Intervals()...), "how often; an interval begins at full hours, not at --at")
+	f.BoolVar(&o.drill, "drill", false, "on Sundays at 05:30 also restore the newest backups into throw-away containers (backups drill)")
 	f.BoolVar(&o.user, "user", false, "for root: install for the user root, not for the machine")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the files; write nothing")
 	c.Args = cobra.ArbitraryArgs
@@ -91,21 +93,24 @@ type scheduleInstalled struct {
 }
 
 func runScheduleInstall(ctx context.Context, o *scheduleInstallOptions) (*answer, error) {
-	job, err := o.job()
+	jobs, err := o.jobs()
 	if err != nil {
 		return nil, err
 	}
 	h := o.app.scheduleHost(o.user)
 	manager, why := h.Manager(ctx)
-	r := scheduleInstalled{Manager: manager, Scope: scopeOf(h), DryRun: o.dryRun, When: job.When.Words(), Command: append([]string{job.Program}, job.Args...), Files: []schedule.File{}}
+	r := scheduleInstalled{Manager: manager, Scope: scopeOf(h), DryRun: o.dryRun, When: jobs[0].When.Words(), Command: append([]string{jobs[0].Program}, jobs[0].Args...), Files: []schedule.File{}}
 	found := &answer{text: func(a *app) { renderInstalled(a, r, h) }}
 	switch {
 	case manager == schedule.Cron:
-		r.Crontab, r.Why = job.CronLine(), why
+		r.Why = why
+		for _, job := range jobs {
+			r.Crontab = strings.TrimPrefix(r.Crontab+"\n"+job.CronLine(), "\n")
+		}
 	case o.dryRun:
-		r.Files, err = h.Plan(manager, []schedule.Job{job})
+		r.Files, err = h.Plan(manager, jobs)
 	default:
-		r.Files, err = h.Install(ctx, manager, []schedule.Job{job})
+		r.Files, err = h.Install(ctx, manager, jobs)
 		r.Installed = err == nil
 	}
 	if err != nil {
@@ -125,24 +130,31 @@ func scopeOf(h schedule.Host) string {
 	return "user"
 }
 
-// job is the nightly run.
-func (o *scheduleInstallOptions) job() (schedule.Job, error) {
+// jobs are the nightly run and, where it is wanted, the weekly drill.
+func (o *scheduleInstallOptions) jobs() ([]schedule.Job, error) {
 	a := o.app
 	when, err := o.when()
 	if err != nil {
-		return schedule.Job{}, err
+		return nil, err
 	}
 	extra, err := o.flagsOfBackupAll()
 	if err != nil {
-		return schedule.Job{}, err
+		return nil, err
 	}
 	if !filepath.IsAbs(a.Args0) {
-		return schedule.Job{}, fmt.Errorf("where this program lies is not known (%q)", a.Args0)
+		return nil, fmt.Errorf("where this program lies is not known (%q)", a.Args0)
 	}
-	return schedule.Job{
+	jobs := []schedule.Job{{
 		Name: jobNames()[0], Description: "Back up every OpenShell sandbox", Program: a.Args0, When: when, Environment: o.environment(),
 		Args: append([]string{"backup-all", "--quiet", "--verify", "--lock-wait", "10m"}, extra...),
-	}, nil
+	}}
+	if o.drill {
+		jobs = append(jobs, schedule.Job{
+			Name: jobNames()[1], Description: "Restore the newest backups into throw-away containers", Program: a.Args0,
+			When: schedule.When{Hour: 5, Minute: 30, Weekly: true}, Environment: o.environment(), Args: []string{"backups", "drill", "--quiet"},
+		})
+	}
+	return jobs, nil
 }
 
 func (o *scheduleInstallOptions) when() (schedule.When, error) {

@@ -89,7 +89,7 @@ func renderJob(a *app, manager schedule.Manager, job schedule.Seen) {
 		a.printf("%s: installed for %s, %s", job.Name, manager, orDash(job.When))
 	case job.Active:
 		a.printf("%s: not installed by sandkeeper schedule, but active: the package's own timer", job.Name)
-	case manager != schedule.Cron:
+	case manager != schedule.Cron && job.Name == jobNames()[0]:
 		a.printf("%s: not installed; sandkeeper schedule install does it", job.Name)
 	}
 	if job.Installed && !job.Active {

@@ -23,7 +23,7 @@ func renderStatus(a *app, r watch.Report) {
 	columns := statusColumns{gateways: severalStatusGateways(r.Sandboxes), narrow: table.Width > 0 && table.Width < 90}
 	rows := slices.Concat(r.Sandboxes, r.Gateways)
 	if len(rows) > 0 {
-		table.Row(columns.pick("STATE", "SANDBOX", "GATEWAY", "NEWEST", "SIZE", "CONSISTENCY", "VERIFIED", "BACKUPS")...)
+		table.Row(columns.pick("STATE", "SANDBOX", "GATEWAY", "NEWEST", "SIZE", "CONSISTENCY", "VERIFIED", "DRILLED", "BACKUPS")...)
 	}
 	for _, row := range rows {
 		table.Row(columns.of(row, r.At)...)
@@ -124,7 +124,7 @@ func (c statusColumns) of(row watch.Row, now time.Time) []string {
 	if b := row.Newest; b != nil {
 		newest, bytes, consistency = ui.Age(now.Sub(b.Started)), size.Text(b.Bytes), string(b.Consistency)
 	}
-	return c.pick(string(row.State), row.Address(), orDash(row.Gateway), newest, bytes, consistency, verifiedWhen(row, now), fmt.Sprint(row.Backups))
+	return c.pick(string(row.State), row.Address(), orDash(row.Gateway), newest, bytes, consistency, verifiedWhen(row, now), drilledWhen(row, now), fmt.Sprint(row.Backups))
 }
 
 // verifiedWhen is when a backup was last read to its last byte; where that is not the newest one, it says how old that backup is.
@@ -138,8 +138,16 @@ func verifiedWhen(row watch.Row, now time.Time) string {
 	return ui.Age(now.Sub(row.Verified.Verified.At)) + " ago"
 }
 
+// drilledWhen is when a backup was last restored into a throw-away container, and how long that took.
+func drilledWhen(row watch.Row, now time.Time) string {
+	if row.Drilled == nil {
+		return "never"
+	}
+	return fmt.Sprintf("%s ago (%s)", ui.Age(now.Sub(row.Drilled.Drilled.At)), tookText(row.Drilled.Drilled.TookMs))
+}
+
 func (c statusColumns) pick(row ...string) []string {
-	const gateway, consistency, backups = 2, 5, 7
+	const gateway, consistency, backups = 2, 5, 8
 	var shown []string
 	for column, cell := range row {
 		if column == gateway && !c.gateways || c.narrow && (column == consistency || column == backups) {

@@ -36,6 +36,18 @@ func perRow() []metric {
 			}
 			return seconds(r.Verified.Started), true
 		}},
+		{"sandkeeper_drill_timestamp_seconds", "When a backup was last restored into a throw-away container.", func(r Row) (string, bool) {
+			if r.Drilled == nil {
+				return "", false
+			}
+			return seconds(r.Drilled.Drilled.At), true
+		}},
+		{"sandkeeper_drill_duration_seconds", "How long that took.", func(r Row) (string, bool) {
+			if r.Drilled == nil {
+				return "", false
+			}
+			return fmt.Sprint(float64(r.Drilled.Drilled.TookMs) / 1000), true
+		}},
 		{"sandkeeper_backups", "How many backups there are.", func(r Row) (string, bool) { return fmt.Sprint(r.Backups), true }},
 		{"sandkeeper_damaged_backups", "How many of them have a manifest that cannot be believed.", func(r Row) (string, bool) {
 			return fmt.Sprint(r.Damaged), true

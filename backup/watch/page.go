@@ -42,9 +42,9 @@ type pageData struct {
 }
 
 type pageRow struct {
-	Address, Gateway, State, Newest, Size, Verified, Reason, Backups string
-	Bar                                                              float64
-	Spark                                                            string
+	Address, Gateway, State, Newest, Size, Verified, Drilled, Reason, Backups string
+	Bar                                                                       float64
+	Spark                                                                     string
 }
 
 func (r Report) page() pageData {
@@ -86,7 +86,7 @@ func (r Report) ageScale() time.Duration {
 
 func (r Report) pageRow(row Row, scale time.Duration) pageRow {
 	p := pageRow{
-		Address: row.Address(), Gateway: row.Gateway, State: string(row.State), Newest: "–", Size: "–", Verified: "never", Reason: row.Reason,
+		Address: row.Address(), Gateway: row.Gateway, State: string(row.State), Newest: "–", Size: "–", Verified: "never", Drilled: "never", Reason: row.Reason,
 		Backups: fmt.Sprint(row.Backups), Spark: line(row.Growth, r.At, sparkWide, sparkHigh),
 	}
 	if b := row.Newest; b != nil {
@@ -96,6 +96,9 @@ func (r Report) pageRow(row Row, scale time.Duration) pageRow {
 	}
 	if b := row.Verified; b != nil {
 		p.Verified = b.Verified.At.Format("2006-01-02 15:04")
+	}
+	if b := row.Drilled; b != nil {
+		p.Drilled = fmt.Sprintf("%s, in %s", b.Drilled.At.Format("2006-01-02"), (time.Duration(b.Drilled.TookMs) * time.Millisecond).Round(time.Second/10))
 	}
 	return p
 }

@@ -56,6 +56,7 @@ type Backup struct {
 	Consistency archive.Consistency `json:"consistency"`
 	Encrypted   bool                `json:"encrypted"`
 	Verified    *store.Verified     `json:"verified"`
+	Drilled     *store.Drilled      `json:"drilled"`
 }
 
 // Row is one sandbox, or one gateway whose own state is saved.
@@ -67,6 +68,7 @@ type Row struct {
 	Reason    string  `json:"reason"`   // what is odd about the sandbox or its backups; "" when nothing is
 	Newest    *Backup `json:"newest"`   // nil without a whole one
 	Verified  *Backup `json:"verified"` // the newest one that was read to its last byte
+	Drilled   *Backup `json:"drilled"`  // the newest one that was restored into a throw-away container
 	Backups   int     `json:"backups"`
 	Damaged   int     `json:"damaged"`
 	Growth    []Point `json:"growth"` // how many bytes were kept of it, after each backup
@@ -226,6 +228,9 @@ func (q Question) judge(of store.Series, group []store.Backup) Row {
 	if at := slices.IndexFunc(chosen, func(b store.Backup) bool { return b.Verified != nil && b.Verified.ReadData }); at >= 0 {
 		r.Verified = inShort(chosen[at])
 	}
+	if at := slices.IndexFunc(chosen, func(b store.Backup) bool { return store.DrilledOf(b) != nil }); at >= 0 {
+		r.Drilled = inShort(chosen[at])
+	}
 	r.State = q.state(r)
 	return r
 }
@@ -234,7 +239,7 @@ func inShort(b store.Backup) *Backup {
 	m := b.Manifest
 	return &Backup{
 		ID: b.ID, Path: b.Dir, Started: m.Started, Bytes: m.Archive.Bytes, Files: m.Content.Files, Consistency: m.Consistency,
-		Encrypted: m.Encryption != nil, Verified: b.Verified,
+		Encrypted: m.Encryption != nil, Verified: b.Verified, Drilled: store.DrilledOf(b),
 	}
 }
 

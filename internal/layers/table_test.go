@@ -29,6 +29,7 @@ var rooms = []struct {
 	{"backup/home", []string{"backup/archive", "backup/tree", "engine", "openshell", "sandbox"}},
 	{"backup/restore", []string{"backup/archive", "backup/store", "backup/home", "engine", "openshell", "sandbox"}},
 	{"backup/gatewaystate", []string{"backup/archive", "backup/store", "backup/home", "gateway"}},
+	{"backup/drill", []string{"engine", "sandbox", "backup/archive", "backup/store", "backup/home", "backup/restore"}},
 	{"backup/watch", []string{"sandbox", "backup/archive", "backup/store"}},
 	{"backup", []string{
 		"engine", "openshell", "sandbox", "backup/archive", "backup/store", "backup/home", "backup/gatewaystate",
@@ -49,7 +50,7 @@ var rooms = []struct {
 	}},
 	{"cmd", []string{
 		"survey", "migrate", "preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "lifecycle",
-		"backup/archive", "backup/store", "backup/home", "backup/restore", "backup/gatewaystate", "backup/watch", "backup", "schedule",
+		"backup/archive", "backup/store", "backup/home", "backup/restore", "backup/gatewaystate", "backup/watch", "backup/drill", "backup", "schedule",
 		"lifecycle/builtin", "driver", "recreate", "upgrade", "upgrade/classify", "drift",
 	}},
 	{"main", []string{"cmd"}},

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -36,7 +37,7 @@ func newSystemdHost(t *testing.T) *systemdHost {
 		entry{name: "etc/machine-id"}, entry{name: "etc/group", mode: 0o644, content: "root:x:0:\nop:x:1000:\nmessagebus:x:101:\n"},
 		entry{name: "etc/passwd", mode: 0o644, content: "root:x:0:0::/root:/bin/sh\nop:x:1000:1000::/home/op:/bin/sh\nmessagebus:x:101:101::/:/bin/false\n"},
 		entry{name: "etc/pam.d/systemd-user", mode: 0o644, content: pam})
-	t.Cleanup(func() { _, _ = e.client.ImageRemove(t.Context(), reference, image.RemoveOptions{Force: true}) })
+	t.Cleanup(func() { _, _ = e.client.ImageRemove(context.Background(), reference, image.RemoveOptions{Force: true}) })
 	e.create(h.name, container.Config{Image: reference, Entrypoint: []string{"/usr/lib/systemd/systemd"}, Cmd: []string{"--log-target=console"}, Env: []string{"container=docker"}}, container.HostConfig{
 		NetworkMode: "none", CapAdd: []string{"SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"}, SecurityOpt: []string{"seccomp=unconfined", "apparmor=unconfined"},
 		Tmpfs: map[string]string{"/run": "", "/run/lock": "", "/tmp": ""},
