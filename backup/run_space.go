@@ -28,11 +28,11 @@ func (w *run) checkSpace(ctx context.Context, chosen []sandbox.Sandbox) error {
 	return &NoRoomError{Sandboxes: count, Need: need, Free: room, Dir: w.Store.Root()}
 }
 
-// Expect estimates how many bytes the next backup of a sandbox takes: as many as its last one, or half of what the container has
+// Expect estimates how many bytes the next backup of a sandbox takes: what its last one lets expect, or half of what the container has
 // written, for homes compress to about that. last is nil without a backup, written without a container; false when neither tells.
 func Expect(ctx context.Context, last *store.Backup, written func(context.Context) (int64, error)) (int64, bool) {
 	if last != nil {
-		return last.Manifest.Archive.Bytes, true
+		return last.Next(), true
 	}
 	if written == nil {
 		return 0, false

@@ -25,7 +25,7 @@ type backupsExportOptions struct {
 
 const backupsExportLong = `Write one backup somewhere else. --to FILE makes one portable tar that "backups import" takes (- is standard output); --nemoclaw writes
 the agent's state as a snapshot into NemoClaw's own folder, so that "nemoclaw NAME snapshot restore" takes it. Nothing that is there
-already is replaced.
+already is replaced. A backup that shares content with others is put together first, beside FILE (for - in the temporary folder).
 
 A backup holds the home whole, credentials included. --scrub takes out those that it knows by name or by content and lists what it took;
 it may miss some.`
@@ -82,7 +82,7 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 	}
 	result := exported{Sandbox: b.Sandbox, ID: b.ID, Path: o.to, Skipped: []archive.Exclusion{}}
 	if o.to == "-" {
-		return &answer{}, store.Export(ctx, b, o.app.Out)
+		return &answer{}, store.Export(ctx, b, o.app.Out, "")
 	}
 	if err := o.write(ctx, store, b, &result); err != nil {
 		return nil, existing(err)

@@ -21,7 +21,8 @@ type backupsPruneOptions struct {
 }
 
 const backupsPruneLong = `Remove old backups of sandboxes and, without NAME, of gateways' own state. The plan is shown first and carried out after a yes. A backup that
-any rule wants stays; the newest whole one and the last verified one of a sandbox or gateway always stay; damaged ones are never removed, only named.`
+any rule wants stays; the newest whole one and the last verified one of a sandbox or gateway always stay; damaged ones are never removed, only named.
+What the backups that stay share with a removed one is kept; a damaged backup, which may need anything, keeps all of it.`
 
 func newBackupsPrune(a *app, run func(context.Context, *backupsPruneOptions) (*answer, error)) *cobra.Command {
 	o := &backupsPruneOptions{app: a}
@@ -101,14 +102,29 @@ func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, erro
 	}
 	defer unlock()
 	plan, remove, err := o.plan(ctx, scopes)
-	if err != nil || len(remove) == 0 {
+	if err != nil {
 		return pruneAnswer(plan), err
 	}
-	if err := o.consent(ctx, plan, len(remove)); err != nil {
-		return pruneAnswer(plan), err
+	if len(remove) > 0 {
+		if err := o.consent(ctx, plan, len(remove)); err != nil {
+			return pruneAnswer(plan), err
+		}
 	}
-	err = plan.remove(ctx, remove)
+	err = errors.Join(plan.remove(ctx, remove), collect(ctx, scopes))
 	return pruneAnswer(plan), err
+}
+
+// collect frees what no backup needs any more of those that were removed, now or earlier.
+func collect(ctx context.Context, scopes []selection) error {
+	var problems error
+	done := map[string]bool{}
+	for _, scope := range scopes {
+		if root := scope.store.Root(); !done[root] {
+			done[root] = true
+			problems = errors.Join(problems, scope.store.Collect(ctx))
+		}
+	}
+	return problems
 }
 
 // lockScopes locks every store of scopes once.
@@ -216,7 +232,7 @@ func (r *pruneResult) remove(ctx context.Context, remove []removal) error {
 			return errors.Join(problems, context.Cause(ctx))
 		}
 		b := each.backup
-		err := each.store.Remove(b)
+		err := each.store.Remove(ctx, b)
 		problems = errors.Join(problems, err)
 		for i := range r.Plan {
 			if p := &r.Plan[i]; p.ID == b.ID && p.Sandbox+p.Gateway == b.Sandbox {

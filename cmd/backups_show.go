@@ -115,6 +115,8 @@ func renderBackup(a *app, b store.Backup) {
 		{"versions", fmt.Sprintf("openshell %s, gateway %s, supervisor %s", orDash(m.Versions.CLI), orDash(m.Versions.Gateway), orDash(m.Versions.Supervisor))},
 		{"content", fmt.Sprintf("%d files, %s", m.Content.Files, size.Text(m.Content.Bytes))},
 		{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, size.Text(m.Archive.Bytes), m.Archive.SHA256)},
+		{"added", addedText(m)},
+		{"shared", sharedText(m)},
 		{"secrets", m.Secrets},
 		{"environment", strings.Join(recipe.Env, ", ")},
 		{"providers", strings.Join(recipe.Providers, ", ")},
@@ -136,6 +138,25 @@ func renderBackup(a *app, b store.Backup) {
 	for _, e := range m.Exclusions {
 		a.printf("not in it: %s (%s)", e.Path, e.Reason)
 	}
+}
+
+// addedText says what the backup stored that its series did not have.
+func addedText(m *archive.Manifest) string {
+	if m.Blocks == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d blocks, %s, %s packed", m.Blocks.Added, size.Text(m.Blocks.AddedBytes), size.Text(m.Archive.Bytes+m.IndexFile.Bytes))
+}
+
+// sharedText says what the backup has in common with others of its series.
+func sharedText(m *archive.Manifest) string {
+	if m.Blocks == nil {
+		return ""
+	}
+	if m.SelfContained() {
+		return "nothing: its archive alone holds all of it"
+	}
+	return fmt.Sprintf("%d blocks, %s, with other backups of %s", m.Blocks.Shared, size.Text(m.Blocks.SharedBytes), m.Sandbox)
 }
 
 // policyText says that there is a policy: what is in it only its gateway's own commands can show.

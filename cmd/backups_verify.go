@@ -21,7 +21,7 @@ type backupsVerifyOptions struct {
 }
 
 const backupsVerifyLong = `Prove that backups are what their manifests promise: the manifest's seal, the files and their sizes; with --read-data every byte of
-every archive and every entry. NAME is a sandbox or the id of a backup; without it, everything is verified, what was saved of the
+every backup; what several share is read once, and its damage is told of each of them. NAME is a sandbox or the id of a backup; without it, everything is verified, what was saved of the
 gateways themselves too. Damage exits 12 and
 names the kind and the object. An encrypted archive is read to its last byte; its content is judged only with --identity.`
 
@@ -64,12 +64,15 @@ type verifyResult struct {
 	Damaged int        `json:"damaged"`
 	Backups []verified `json:"backups"`
 	States  []verified `json:"gatewayStates"` // of gateways; counted above as well
+
+	proofs store.Proofs // blocks that several backups share are read once
 }
 
 func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (*answer, error) {
 	if err := o.which.single(); err != nil {
 		return nil, err
 	}
+	proofs := store.Proofs{}
 	store, err := o.app.openStore(o.store)
 	if err != nil {
 		return nil, err
@@ -78,7 +81,7 @@ func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (*answer, er
 	if err != nil {
 		return nil, err
 	}
-	result := verifyResult{Root: store.Root(), Backups: []verified{}, States: []verified{}}
+	result := verifyResult{Root: store.Root(), Backups: []verified{}, States: []verified{}, proofs: proofs}
 	scopes, err := o.which.scopes(store)
 	if err != nil {
 		return nil, err
@@ -105,7 +108,7 @@ func (o *backupsVerifyOptions) verify(ctx context.Context, which selection, keys
 		return nil, err
 	}
 	for _, b := range backups {
-		v, err := verifyOne(ctx, which, b, store.VerifyOptions{ReadData: o.readData, Identities: keys})
+		v, err := verifyOne(ctx, which, b, store.VerifyOptions{ReadData: o.readData, Identities: keys, Proofs: result.proofs})
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -144,6 +147,7 @@ func verifyOne(ctx context.Context, which selection, b store.Backup, o store.Ver
 	v.Detail = err.Error()
 	if damage, ok := errors.AsType[*archive.DamageError](err); ok {
 		v.Kind, v.Object = string(damage.Kind), damage.Object
+		_ = which.store.ForgetVerified(b) // likewise
 	}
 	return v, fmt.Errorf("%s: %w", which.of(b), err)
 }

@@ -15,21 +15,24 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// Archive is a backup's archive while its content is captured: a tar stream in independent zstd frames that tar and zstd read.
-// It is used by one goroutine.
+// Archive is a backup's archive while its content is captured: a tar stream that is cut into blocks. Those that its series does not have
+// yet are packed in independent zstd frames; where it has none, they are the whole stream, which tar and zstd read. It is used by one
+// goroutine.
 type Archive struct {
 	ctx        context.Context
 	tar        *tar.Writer
-	Frames     *frameWriter
+	cut        *cutter
+	pack       *packWriter
 	bare       bool            // encrypted: the manifest gets no digests of content
 	Kinds      map[string]byte // what each captured path is
 	lost       map[string]bool // left out paths that hard links may point to
-	Entries    []Entry         // never nil: an empty list in the manifest
+	index      *indexWriter    // takes the entries; nil for an encrypted one
+	Entries    []Entry         // of an encrypted one; never nil: an empty list in the manifest
 	Exclusions []Exclusion
 	Content    Content
 	buffer     []byte
 	notes      []func(*Manifest)
-	Previous   *Manifest // nil, or that of the backup which the frames are compared with
+	Previous   *Manifest // nil, or that of a backup of the same home, all of whose blocks are there
 	Adopted    bool      // all content is the previous backup's
 	err        error     // the stream is broken; nothing more can be added
 }
@@ -46,12 +49,33 @@ func (e *EntryError) Error() string { return fmt.Sprintf("entry %q: %v", e.Path,
 // Unwrap gives what was seen.
 func (e *EntryError) Unwrap() error { return e.Err }
 
-// New begins an archive whose bytes go to frames. bare, for an encrypted one, takes no digests of content.
-func New(ctx context.Context, frames *frameWriter, bare bool) *Archive {
-	return &Archive{
-		ctx: ctx, tar: tar.NewWriter(frames), Frames: frames, bare: bare,
+// Target says where the blocks of an archive go.
+type Target struct {
+	Sink  io.Writer // of the packed bytes
+	Index io.Writer // of the index; nil for an encrypted one, whose manifest has it
+	ID    string    // of the backup
+	Known *Blocks   // what the series has, which is only referred to; nil: all is packed, and the pack alone is the stream
+	Bare  bool      // for an encrypted one: no digests of content, and nothing is shared
+}
+
+// New begins an archive.
+func New(ctx context.Context, to Target) *Archive {
+	p := &packWriter{
+		id: to.ID, sink: to.Sink, frames: newFrameWriter(ctx, to.Sink), known: to.Known, whole: to.Known == nil, bare: to.Bare,
+		content: blake3.New(),
+	}
+	if to.Known != nil {
+		p.own = to.Known.pack(to.ID)
+	}
+	a := &Archive{
+		ctx: ctx, pack: p, cut: newCutter(!to.Bare, p.put), bare: to.Bare,
 		Entries: []Entry{}, Kinds: map[string]byte{}, lost: map[string]bool{}, buffer: make([]byte, 256<<10),
 	}
+	a.tar = tar.NewWriter(a.cut)
+	if to.Index != nil {
+		a.index = newIndexWriter(to.Index)
+	}
+	return a
 }
 
 // Add takes one entry, in the order of the source. h.Name and, for hard links, h.Linkname are relative to the sandbox's home;
@@ -105,13 +129,18 @@ func (a *Archive) AddUnjudged(h *tar.Header, r io.Reader) error {
 	}
 	a.Kinds[h.Name] = h.Typeflag
 	a.Content.Entries++
+	if a.index != nil {
+		return a.index.entry(&e)
+	}
 	a.Entries = append(a.Entries, e)
 	return nil
 }
 
 // body copies a file's bytes and takes their digest.
-func (a *Archive) body(h *tar.Header, r io.Reader, e *Entry) error {
-	a.Frames.digest.BeginFile(h.Size)
+func (a *Archive) body(h *tar.Header, r io.Reader, e *Entry) (err error) {
+	if err := a.cut.beginFile(h.Size); err != nil {
+		return err
+	}
 	for left := h.Size; left > 0; {
 		n, err := r.Read(a.buffer[:min(left, int64(len(a.buffer)))])
 		if _, err := a.tar.Write(a.buffer[:n]); err != nil {
@@ -125,10 +154,8 @@ func (a *Archive) body(h *tar.Header, r io.Reader, e *Entry) error {
 			return err
 		}
 	}
-	if !a.bare {
-		e.Digest = a.Frames.digest.EndFile()
-	}
-	return nil
+	e.Digest, err = a.cut.endFile()
+	return err
 }
 
 // Omit lists a path that the source could not give, with the reason.
@@ -141,33 +168,53 @@ func (a *Archive) Omit(path, reason string) {
 // Note changes the manifest just before it is written: for facts that are known only after the read, as its consistency.
 func (a *Archive) Note(change func(*Manifest)) { a.notes = append(a.notes, change) }
 
-// Finish ends the stream. unchanged means that it equals the previous backup's, and that nothing was written.
-func (a *Archive) Finish() (unchanged bool, err error) {
+// Finish ends the stream, and its pack.
+func (a *Archive) Finish() error {
 	if a.err == nil && !a.Adopted {
 		a.err = a.tar.Close()
 	}
-	unchanged, err = a.Frames.Close(a.err != nil)
-	if a.err != nil {
-		return false, a.err
+	if a.err == nil {
+		_, a.err = a.cut.flush()
 	}
-	return unchanged, err
+	if a.err == nil {
+		a.err = a.pack.finish()
+	}
+	if a.err == nil && a.index != nil && !a.Adopted {
+		a.err = a.index.finish(a.pack.runs)
+	}
+	return a.err
 }
+
+// Abandon ends what works for an archive that nobody wants any more; after Finish it does nothing.
+func (a *Archive) Abandon() { _ = a.pack.frames.Close(true) }
 
 // Describe puts what was captured into m.
 func (a *Archive) Describe(m *Manifest) {
 	m.Content = a.Content
 	m.Exclusions = append([]Exclusion{}, a.Exclusions...)
-	m.Index = &Index{Frames: a.Frames.Frames, Entries: a.Entries}
-	if a.bare {
+	switch {
+	case a.bare:
+		m.Index = &Index{Entries: a.Entries, Frames: a.pack.frames.Frames}
 		for i := range m.Index.Frames {
-			m.Index.Frames[i].Digest, m.Index.Frames[i].Packed = "", ""
+			m.Index.Frames[i].Packed = ""
 		}
-	} else {
-		m.Content.Digest = ContentDigest(m.Index.Frames)
+	case a.Adopted:
+		m.Blocks = a.Previous.Blocks.shareAll()
+	default:
+		m.Content.Digest = a.pack.digest()
+		m.Blocks = &BlockSums{Added: len(a.pack.table), AddedBytes: a.pack.added, Shared: a.pack.shares, SharedBytes: a.pack.shared}
 	}
 	for _, note := range a.notes {
 		note(m)
 	}
+}
+
+// Runs are where the blocks of the archive are.
+func (a *Archive) Runs() []Run {
+	if a.Adopted {
+		return a.Previous.Index.Runs
+	}
+	return a.pack.runs
 }
 
 // ContentDigest is BLAKE3 over the digests of the frames: equal for equal tar streams.
@@ -179,16 +226,15 @@ func ContentDigest(frames []Frame) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Adopt takes over all that the previous backup holds when that has the same standing. It must come before the first Add; the
-// previous archive is proven before the backup is made.
+// Adopt takes over all that the previous backup holds, its index too, when that has the same standing. It must come before the first
+// Add; the previous backup's blocks are proven before the new one is made.
 func (a *Archive) Adopt(s LayerFingerprint) bool {
 	m := a.Previous
 	if m == nil || m.Standing == nil || *m.Standing != s {
 		return false
 	}
 	a.Adopted = true
-	a.Entries, a.Exclusions, a.Content = m.Index.Entries, m.Exclusions, m.Content
-	a.Frames.Frames = m.Index.Frames
+	a.Exclusions, a.Content = m.Exclusions, m.Content
 	a.Note(func(into *Manifest) {
 		into.Standing, into.ContentOf = m.Standing, cmp.Or(m.ContentOf, m.ID)
 		into.Way, into.WayReason = m.Way, m.WayReason

@@ -18,6 +18,7 @@ const (
 	DamageIndex          DamageKind = "index"             // entries are missing, extra or in another order
 	DamageContent        DamageKind = "content"           // counts or content digest differ
 	DamageRecipe         DamageKind = "recipe"            // the file with the recipe is missing, or has other bytes
+	DamageTable          DamageKind = "table"             // a pack does not say which blocks it has
 	DamageSwapped        DamageKind = "swapped"           // the folder holds another backup's manifest
 )
 

@@ -13,22 +13,24 @@ import (
 
 // The sizes of frames, and how many are packed at once.
 const (
-	frameRaw    = 1 << 20  // bytes of the tar stream in one frame; the last one is shorter
+	frameRaw    = 1 << 20  // bytes of blocks in one frame at most
 	FrameMax    = 16 << 20 // largest frame, raw or packed, that is read: an upper bound for foreign manifests
 	maxPackers  = 6        // (packers + 2) jobs of two buffers stay well below 64 MiB
 	DigestBytes = 16
 )
 
+// ErrBaseDamaged means that blocks of earlier backups, which a new one relied on, turned out to be damaged: the content has to be read
+// again, without them.
+var ErrBaseDamaged = errors.New("an earlier backup is damaged")
+
 // errAbandoned stops the packers of an archive that nobody wants any more.
 var errAbandoned = errors.New("abandoned")
 
-// frameWriter cuts a stream into independent zstd frames, packs several at once and writes them in order.
-// One goroutine calls Write and Close; the sink is written by one goroutine at a time.
+// frameWriter packs blocks into independent zstd frames, several at once, and writes them in order. A block is never cut in two.
+// One goroutine calls put and Close; the sink is written by one goroutine at a time.
 type frameWriter struct {
 	ctx     context.Context
 	sink    io.Writer
-	base    *BaseReader // nil, or the previous backup while everything so far equals it
-	digest  *streamDigest
 	Frames  []Frame
 	job     *packJob
 	free    chan *packJob
@@ -47,11 +49,11 @@ type packJob struct {
 	done   chan struct{}
 }
 
-// NewFrameWriter packs what is written to it into frames for out; base, when there is one, is the previous archive that it is compared with.
-func NewFrameWriter(ctx context.Context, sink io.Writer, base *BaseReader) *frameWriter {
+// newFrameWriter packs the blocks that are put into it into frames for sink.
+func newFrameWriter(ctx context.Context, sink io.Writer) *frameWriter {
 	workers := min(runtime.GOMAXPROCS(0), maxPackers)
 	w := &frameWriter{
-		ctx: ctx, sink: sink, base: base, digest: NewStreamDigest(),
+		ctx: ctx, sink: sink,
 		free:    make(chan *packJob, workers+2),
 		pack:    make(chan *packJob, workers+2),
 		ordered: make(chan *packJob, workers+2),
@@ -62,25 +64,20 @@ func NewFrameWriter(ctx context.Context, sink io.Writer, base *BaseReader) *fram
 	return w
 }
 
-// Write takes the next bytes of the stream. It waits while all buffers are in use.
-func (w *frameWriter) Write(p []byte) (int, error) {
-	for rest := p; len(rest) > 0; {
-		if w.job == nil {
-			if err := w.nextJob(); err != nil {
-				return len(p) - len(rest), err
-			}
-		}
-		n := min(len(rest), frameRaw-len(w.job.raw))
-		w.job.raw = append(w.job.raw, rest[:n]...)
-		w.digest.pass(rest[:n])
-		rest = rest[n:]
-		if len(w.job.raw) == frameRaw {
-			if err := w.emit(); err != nil {
-				return len(p) - len(rest), err
-			}
+// put takes the next block. It waits while all buffers are in use.
+func (w *frameWriter) put(block []byte) error {
+	if w.job != nil && len(w.job.raw)+len(block) > frameRaw {
+		if err := w.emit(); err != nil {
+			return err
 		}
 	}
-	return len(p), nil
+	if w.job == nil {
+		if err := w.nextJob(); err != nil {
+			return err
+		}
+	}
+	w.job.raw = append(w.job.raw, block...)
+	return nil
 }
 
 func (w *frameWriter) nextJob() error {
@@ -100,23 +97,12 @@ func (w *frameWriter) nextJob() error {
 	return nil
 }
 
-// emit hands the current frame on: compared with the previous backup as long as that is equal, else to the packers.
+// emit hands the current frame to the packers.
 func (w *frameWriter) emit() error {
 	if err := context.Cause(w.ctx); err != nil {
 		return err
 	}
-	w.job.frame = Frame{Raw: int64(len(w.job.raw)), Digest: w.digest.endFrame()}
-	if w.base != nil {
-		if w.base.matches(len(w.Frames), w.job.frame) {
-			w.Frames = append(w.Frames, w.base.frames[len(w.Frames)])
-			w.free <- w.job
-			w.job = nil
-			return nil
-		}
-		if err := w.diverge(); err != nil {
-			return err
-		}
-	}
+	w.job.frame = Frame{Raw: int64(len(w.job.raw))}
 	if !w.running {
 		w.start()
 	}
@@ -124,13 +110,6 @@ func (w *frameWriter) emit() error {
 	w.pack <- w.job
 	w.job = nil
 	return nil
-}
-
-// diverge takes over the proven beginning of the previous archive, packed as it is, and goes on without it.
-func (w *frameWriter) diverge() error {
-	base := w.base
-	w.base = nil
-	return base.handOver(w.ctx, len(w.Frames))
 }
 
 func (w *frameWriter) start() {
@@ -170,14 +149,11 @@ func (w *frameWriter) writeFrames() {
 }
 
 // Close packs what is left and waits for the last byte to be written. With abandon the rest is dropped; only goroutines end.
-// unchanged reports that the whole stream equals the previous backup's and nothing was written.
-func (w *frameWriter) Close(abandon bool) (unchanged bool, err error) {
-	if !abandon {
-		err = w.flush()
-		unchanged = err == nil && w.base != nil
-	}
+func (w *frameWriter) Close(abandon bool) (err error) {
 	if abandon {
 		w.failed.CompareAndSwap(nil, &errAbandoned)
+	} else if w.job != nil && len(w.job.raw) > 0 {
+		err = w.emit()
 	}
 	if w.running {
 		close(w.pack)
@@ -188,20 +164,5 @@ func (w *frameWriter) Close(abandon bool) (unchanged bool, err error) {
 	if failure := w.failed.Load(); failure != nil && err == nil {
 		err = *failure
 	}
-	return unchanged, err
-}
-
-func (w *frameWriter) flush() error {
-	if w.job != nil && len(w.job.raw) > 0 {
-		if err := w.emit(); err != nil {
-			return err
-		}
-	}
-	if w.base == nil {
-		return nil
-	}
-	if len(w.Frames) < len(w.base.frames) {
-		return w.diverge()
-	}
-	return w.base.prove(w.ctx)
+	return err
 }

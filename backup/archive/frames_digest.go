@@ -59,6 +59,17 @@ func digestOf(b []byte) string {
 	return hex.EncodeToString(sum[:DigestBytes])
 }
 
+// digestText and digestBytes are the two ways to write a digest.
+func digestText(b []byte) string { return hex.EncodeToString(b) }
+
+func digestBytes(text string) []byte {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != DigestBytes {
+		panic("a digest of our own is none: " + text)
+	}
+	return b
+}
+
 // ShortDigest is what h has taken in, cut to 128 bits, in hexadecimal.
 func ShortDigest(h *blake3.Hasher) string {
 	var sum [32]byte

@@ -186,6 +186,8 @@ func (r *frameReader) next() {
 	r.job, r.left = job, job.raw
 }
 
+func (r *frameReader) failure() error { return r.err }
+
 // Close ends the reading; the source may be closed after it.
 func (r *frameReader) Close() error {
 	r.stop()
@@ -197,4 +199,17 @@ func (r *frameReader) Close() error {
 		r.err = context.Canceled
 	}
 	return nil
+}
+
+// readFrame reads one packed frame into buf, which grows as needed.
+func readFrame(in io.Reader, buf []byte, frame Frame) ([]byte, error) {
+	if frame.Size <= 0 || frame.Size > FrameMax || frame.Raw <= 0 || frame.Raw > FrameMax {
+		return buf, fmt.Errorf("a frame of %d bytes in %d is outside the limit of %d", frame.Raw, frame.Size, FrameMax)
+	}
+	if int64(cap(buf)) < frame.Size {
+		buf = make([]byte, frame.Size)
+	}
+	buf = buf[:frame.Size]
+	_, err := io.ReadFull(in, buf)
+	return buf, err
 }

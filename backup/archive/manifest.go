@@ -2,11 +2,16 @@ package archive
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
-// Schema is the version of the manifest that this program writes. A higher one in a file is refused, not guessed at.
-const Schema = 1
+// Schemas of the manifest: the one of an archive that holds all of its content, its index in the manifest, and that of blocks, which other
+// backups may share, with the index in a file of its own. A higher one in a file is refused, not guessed at.
+const (
+	SchemaArchive = 1
+	Schema        = 2
+)
 
 // Consistency says what the writing processes of the sandbox could do while its home was read.
 type Consistency string
@@ -70,6 +75,8 @@ type Manifest struct {
 	Encryption        *Encryption       `json:"encryption,omitempty"`
 	Archive           ArchiveFile       `json:"archive"`
 	RecipeFile        *ArchiveFile      `json:"recipeFile,omitempty"` // all that the gateway told of the sandbox; nil: it told nothing
+	IndexFile         *ArchiveFile      `json:"indexFile,omitempty"`  // of schema 2
+	Blocks            *BlockSums        `json:"blocks,omitempty"`     // likewise
 	Content           Content           `json:"content"`
 	Exclusions        []Exclusion       `json:"exclusions"`
 	Standing          *LayerFingerprint `json:"standing,omitempty"`  // of the home when it was read
@@ -125,6 +132,37 @@ type ArchiveFile struct {
 	SHA256 string `json:"sha256"`
 }
 
+// BlockSums says how a backup's stream is made of blocks: of those in its own pack, and of those that other packs of its series have.
+type BlockSums struct {
+	Added       int   `json:"added"`
+	AddedBytes  int64 `json:"addedBytes"` // unpacked
+	Shared      int   `json:"shared"`
+	SharedBytes int64 `json:"sharedBytes"` // unpacked
+}
+
+// shareAll is what a backup with the same blocks shares.
+func (s *BlockSums) shareAll() *BlockSums {
+	return &BlockSums{Shared: s.Added + s.Shared, SharedBytes: s.AddedBytes + s.SharedBytes}
+}
+
+// CheckFiles refuses a manifest that names other files than those of a backup.
+func (m *Manifest) CheckFiles() error {
+	names := []string{ArchiveName, EncryptedName}
+	if m.IndexFile != nil {
+		names = []string{ArchiveName, PackName}
+	}
+	if !slices.Contains(names, m.Archive.File) {
+		return Damagef(DamageManifest, ManifestName, "it names the archive %q", m.Archive.File)
+	}
+	if m.IndexFile != nil && m.IndexFile.File != IndexName {
+		return Damagef(DamageManifest, ManifestName, "it names the index %q", m.IndexFile.File)
+	}
+	return nil
+}
+
+// SelfContained reports whether the archive alone holds all of the content.
+func (m *Manifest) SelfContained() bool { return m.Archive.File != PackName }
+
 // Content sums up the archive. Digest is the same for the same content; it is empty in encrypted backups, where it would
 // let a reader of the manifest test guesses.
 type Content struct {
@@ -149,10 +187,11 @@ type Exclusion struct {
 	Reason string `json:"reason"`
 }
 
-// Index lists the frames of the archive in order and the entries in the order of the archive.
+// Index lists the entries in the order of the archive, and what the archive is made of, in order: frames, or runs of blocks.
 type Index struct {
 	Frames  []Frame `json:"frames"`
 	Entries []Entry `json:"entries"`
+	Runs    []Run   `json:"-"` // of schema 2
 }
 
 // Frame is one independent zstd frame: Raw bytes of the tar stream in Size bytes of the archive. The digests are BLAKE3, 128 bits:

@@ -2,9 +2,12 @@ package archive
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"strings"
 )
@@ -39,7 +42,7 @@ func (m *Manifest) Encode() ([]byte, error) {
 		}
 		out.WriteString(",\n")
 	}
-	if m.Index != nil {
+	if m.Index != nil && m.Schema == SchemaArchive {
 		if err := m.Index.write(&out); err != nil {
 			return nil, err
 		}
@@ -50,7 +53,7 @@ func (m *Manifest) Encode() ([]byte, error) {
 // roughSize is a little more than the manifest takes as text, so that a large one is not copied while it grows.
 func (m *Manifest) roughSize() int {
 	size := 16 << 10
-	if m.Index == nil {
+	if m.Index == nil || m.Schema != SchemaArchive {
 		return size
 	}
 	size += 160 * len(m.Index.Frames)
@@ -146,8 +149,11 @@ func DecodeManifest(content []byte, headOnly bool) (*Manifest, error) {
 	if err := json.Unmarshal(content, &m); err != nil {
 		return nil, &DamageError{Kind: DamageManifest, Err: err}
 	}
-	if m.Schema != Schema {
-		return nil, fmt.Errorf("manifest has schema %d, this program reads schema %d", m.Schema, Schema)
+	if m.Schema < SchemaArchive || m.Schema > Schema {
+		return nil, fmt.Errorf("manifest has schema %d, this program reads schemas up to %d", m.Schema, Schema)
+	}
+	if (m.Schema == SchemaArchive) != (m.Blocks == nil) || (m.Blocks == nil) != (m.IndexFile == nil) {
+		return nil, Damagef(DamageManifest, ManifestName, "it has not the members of its schema %d", m.Schema)
 	}
 	members, err := splitMembers(cutIndex(content))
 	if err != nil {
@@ -192,4 +198,29 @@ func (m *Manifest) Head() *Manifest {
 	head := *m
 	head.Index = nil
 	return &head
+}
+
+// EncodeIndex renders the index of m for a file of its own.
+func (m *Manifest) EncodeIndex(out io.Writer) error {
+	w := newIndexWriter(out)
+	for i := range m.Index.Entries {
+		if err := w.entry(&m.Index.Entries[i]); err != nil {
+			return err
+		}
+	}
+	return w.finish(m.Index.Runs)
+}
+
+// TakeIndex gives m the index in a file of its own, whose bytes these are. runsOnly leaves out its entries.
+func (m *Manifest) TakeIndex(packed []byte, runsOnly bool) error {
+	sum := sha256.Sum256(packed)
+	if hex.EncodeToString(sum[:]) != m.IndexFile.SHA256 || int64(len(packed)) != m.IndexFile.Bytes {
+		return Damagef(DamageIndex, m.IndexFile.File, "it is not the index that its manifest names")
+	}
+	x, err := readIndex(packed, runsOnly)
+	if err != nil {
+		return &DamageError{Kind: DamageIndex, Object: m.IndexFile.File, Err: err}
+	}
+	m.Index = x
+	return nil
 }

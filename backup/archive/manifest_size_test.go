@@ -8,7 +8,7 @@ import (
 
 // The text of a large manifest is made in one piece of memory: growing it would hold it several times.
 func TestManifestFitsItsRoughSize(t *testing.T) {
-	m := Manifest{Schema: Schema, Sandbox: "alpha", Index: &Index{Entries: []Entry{}, Frames: []Frame{}}}
+	m := Manifest{Schema: SchemaArchive, Sandbox: "alpha", Index: &Index{Entries: []Entry{}, Frames: []Frame{}}}
 	digest := strings.Repeat("e", 2*DigestBytes)
 	for i := range 5000 {
 		m.Index.Entries = append(m.Index.Entries, Entry{

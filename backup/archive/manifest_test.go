@@ -13,7 +13,7 @@ import (
 
 func sampleManifest() *Manifest {
 	return &Manifest{
-		Schema: Schema, ID: "20261121T101500Z-1f3a", Sandbox: "alpha", Inventory: "containers", Home: "/sandbox", Tool: "1.2.3",
+		Schema: SchemaArchive, ID: "20261121T101500Z-1f3a", Sandbox: "alpha", Inventory: "containers", Home: "/sandbox", Tool: "1.2.3",
 		Versions: Versions{CLI: "0.0.37"}, Started: time.Date(2026, 11, 21, 10, 15, 0, 0, time.UTC), Consistency: ConsistencyPaused, Secrets: SecretsExclude,
 		Recipe:  &Origin{Labels: map[string]string{"a": "b"}, Env: []string{"PATH"}, Policy: json.RawMessage(`{"x":1}`)},
 		Archive: ArchiveFile{File: ArchiveName, Bytes: 10, SHA256: "ab"}, Content: Content{Entries: 2}, Exclusions: []Exclusion{{Path: "p", Kind: LeftOutOther, Reason: "r"}},
@@ -56,6 +56,8 @@ func TestEveryManifestMemberIsKnown(t *testing.T) {
 	full := sampleManifest()
 	full.SandboxID, full.Gateway, full.Label, full.Agent, full.Container, full.ConsistencyReason = "x", "x", "x", "x", "x", "x"
 	full.SkippedChecks, full.Encryption = []string{"x"}, &Encryption{Recipients: []string{"x"}}
+	full.Schema, full.Workspace, full.Standing, full.ContentOf = Schema, "x", &LayerFingerprint{}, "x"
+	full.IndexFile, full.Blocks = &ArchiveFile{File: IndexName}, &BlockSums{Added: 1}
 	text, err := full.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -84,12 +86,12 @@ func TestManifestSealFindsEveryBit(t *testing.T) {
 
 func TestManifestOfALaterSchemaIsRefused(t *testing.T) {
 	later := sampleManifest()
-	later.Schema = 2
+	later.Schema = Schema + 1
 	text, err := later.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := DecodeManifest(text, false); err == nil || !strings.Contains(err.Error(), "schema 2") {
+	if _, err := DecodeManifest(text, false); err == nil || !strings.Contains(err.Error(), "schema 3") {
 		t.Errorf("err = %v", err)
 	}
 	for _, odd := range []string{`[]`, `null`, `{"schema":"1"`} {

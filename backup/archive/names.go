@@ -7,6 +7,9 @@ const (
 	ManifestName  = "manifest.json"
 	ArchiveName   = "archive.tar.zst"
 	EncryptedName = "archive.tar.zst.age"
+	PackName      = "blocks.zst"
+	IndexName     = "index.zst"
+	RetiredFolder = ".packs" // in the folder of a series: what others need of removed backups
 
 	RecipeName          = "recipe.json"
 	EncryptedRecipeName = "recipe.json.age"

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/zeebo/blake3"
 )
 
 // EntryProof walks an archive and compares every entry with the index: its header before it is given out, its bytes before the next
@@ -19,12 +21,28 @@ type EntryProof struct {
 	buffer []byte
 }
 
-// TakeDigests makes r prove the digests of frames and take those of files, where the manifest has them: an encrypted backup has none.
+// TakeDigests makes r take the digests of files, and of frames where the backup has them, if the manifest has any: an encrypted backup
+// has none.
 func (r *Reader) TakeDigests(m *Manifest) {
-	if m.Encryption == nil {
-		r.Frames.Digest = NewStreamDigest()
+	frames, whole := r.Frames.(*frameReader)
+	switch {
+	case m.Encryption != nil:
+	case whole:
+		frames.Digest = NewStreamDigest()
+		r.digest = frames.Digest
+	default:
+		r.digest = &plainDigest{blake3.New()}
 	}
 }
+
+// plainDigest takes the digests of files from the bytes that its reader is given.
+type plainDigest struct{ file *blake3.Hasher }
+
+// BeginFile begins the next one.
+func (d *plainDigest) BeginFile(int64) { d.file.Reset() }
+
+// EndFile is the digest of the file that has just passed.
+func (d *plainDigest) EndFile() string { return ShortDigest(d.file) }
 
 // NewEntryProof proves the entries of r against the index of m.
 func NewEntryProof(r *Reader, m *Manifest) *EntryProof {
@@ -51,8 +69,8 @@ func (p *EntryProof) Next() (*tar.Header, error) {
 	if err := verifyHeader(h, p.want); err != nil {
 		return nil, err
 	}
-	if p.open, p.n = h.Typeflag == tar.TypeReg, 0; p.open && p.r.Frames.Digest != nil {
-		p.r.Frames.Digest.BeginFile(h.Size)
+	if p.open, p.n = h.Typeflag == tar.TypeReg, 0; p.open && p.r.digest != nil {
+		p.r.digest.BeginFile(h.Size)
 	}
 	return h, nil
 }
@@ -77,6 +95,9 @@ func verifyHeader(h *tar.Header, want Entry) error {
 func (p *EntryProof) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
 	p.n += int64(n)
+	if d, plain := p.r.digest.(*plainDigest); plain {
+		_, _ = d.file.Write(b[:n]) // no hash fails
+	}
 	return n, err
 }
 
@@ -93,7 +114,7 @@ func (p *EntryProof) end() error {
 	if p.n != p.want.Size {
 		return Damagef(DamageEntry, object, "it has %d bytes, not %d", p.n, p.want.Size)
 	}
-	if p.r.Frames.Digest != nil && p.r.Frames.Digest.EndFile() != p.want.Digest {
+	if p.r.digest != nil && p.r.digest.EndFile() != p.want.Digest {
 		return Damagef(DamageEntry, object, "its bytes have another digest")
 	}
 	return nil
@@ -106,7 +127,7 @@ func (p *EntryProof) Digest() (string, error) {
 }
 
 // Hashes reports whether the proof takes the digests of files.
-func (p *EntryProof) Hashes() bool { return p.r.Frames.Digest != nil }
+func (p *EntryProof) Hashes() bool { return p.r.digest != nil }
 
 // OnlyWriter hides what io.Discard would do with buffers of its own, which are small.
 type OnlyWriter struct{ io.Writer }
@@ -132,6 +153,9 @@ func CheckIndex(m *Manifest) error {
 	if files != m.Content.Files || bytes != m.Content.Bytes {
 		return Damagef(DamageContent, ManifestName, "it lists %d files of %d bytes, not %d of %d", files, bytes, m.Content.Files, m.Content.Bytes)
 	}
+	if m.Blocks != nil {
+		return checkBlocks(m)
+	}
 	packed := int64(0)
 	for _, f := range m.Index.Frames {
 		packed += f.Size
@@ -144,6 +168,21 @@ func CheckIndex(m *Manifest) error {
 	}
 	if m.Content.Digest != ContentDigest(m.Index.Frames) {
 		return Damagef(DamageContent, ManifestName, "its content digest is not that of its frames")
+	}
+	return nil
+}
+
+// checkBlocks compares what a manifest says of its blocks with its runs.
+func checkBlocks(m *Manifest) error {
+	blocks, own := int64(0), int64(0)
+	for _, r := range m.Index.Runs {
+		blocks += int64(r.Count)
+		if r.Pack == m.ID {
+			own += int64(r.Count)
+		}
+	}
+	if shared := int64(m.Blocks.Shared); blocks-own != shared {
+		return Damagef(DamageIndex, ManifestName, "its runs have %d blocks of other packs, not %d", blocks-own, shared)
 	}
 	return nil
 }

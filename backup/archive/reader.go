@@ -26,18 +26,40 @@ type OpenOptions struct {
 // as a whole. Damage is a *DamageError from Next or Read.
 type Reader struct {
 	tar    *tar.Reader
-	Frames *frameReader
-	file   *os.File
-	source *digestReader
+	Frames stream
+	digest fileDigest    // takes the digests of files; nil: nobody does
+	file   *os.File      // nil where the stream is read from packs
+	source *digestReader // likewise
 	want   ArchiveFile
 }
 
-// Open reads the archive of the backup in the folder dir, whose manifest is m.
+// stream is the raw tar stream of a backup, proven as it is read, whichever form the backup has.
+type stream interface {
+	io.ReadCloser
+	failure() error // what the reading ended with; nil while it goes on
+}
+
+// fileDigest takes the digest of one file after another.
+type fileDigest interface {
+	BeginFile(size int64)
+	EndFile() string
+}
+
+// Open reads the backup in the folder dir, whose manifest is m, wherever its content lies: in an archive of its own, or in the packs of
+// its series as well.
 func Open(ctx context.Context, dir string, m *Manifest, o OpenOptions) (*Reader, error) {
 	if m.Index == nil {
 		return nil, Damagef(DamageManifest, ManifestName, "it has no index")
 	}
-	f, err := OpenFile(dir, m)
+	if m.Blocks != nil {
+		packs, err := PacksOf(dir, m)
+		if err != nil {
+			return nil, err
+		}
+		blocks := readRuns(ctx, packs, m)
+		return &Reader{tar: tar.NewReader(blocks), Frames: blocks, want: m.Archive}, nil
+	}
+	f, err := OpenFile(dir, m.Archive)
 	if err != nil {
 		return nil, err
 	}
@@ -53,22 +75,22 @@ func Open(ctx context.Context, dir string, m *Manifest, o OpenOptions) (*Reader,
 	return &Reader{tar: tar.NewReader(frames), Frames: frames, file: f, source: source, want: m.Archive}, nil
 }
 
-// OpenFile opens the archive and compares its length.
-func OpenFile(dir string, m *Manifest) (*os.File, error) {
-	f, err := disk.OpenPlain(filepath.Join(dir, m.Archive.File))
+// OpenFile opens a file of the backup in dir and compares its length.
+func OpenFile(dir string, want ArchiveFile) (*os.File, error) {
+	f, err := disk.OpenPlain(filepath.Join(dir, want.File))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, Damagef(DamageArchiveMissing, m.Archive.File, "it is missing")
+		return nil, Damagef(DamageArchiveMissing, want.File, "it is missing")
 	}
 	if err != nil {
-		return nil, &DamageError{Kind: DamageArchiveMissing, Object: m.Archive.File, Err: err}
+		return nil, &DamageError{Kind: DamageArchiveMissing, Object: want.File, Err: err}
 	}
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-	case info.Size() < m.Archive.Bytes:
-		err = Damagef(DamageTruncated, m.Archive.File, "it has %d bytes, not %d", info.Size(), m.Archive.Bytes)
-	case info.Size() > m.Archive.Bytes:
-		err = Damagef(DamageExtended, m.Archive.File, "it has %d bytes, not %d", info.Size(), m.Archive.Bytes)
+	case info.Size() < want.Bytes:
+		err = Damagef(DamageTruncated, want.File, "it has %d bytes, not %d", info.Size(), want.Bytes)
+	case info.Size() > want.Bytes:
+		err = Damagef(DamageExtended, want.File, "it has %d bytes, not %d", info.Size(), want.Bytes)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -93,10 +115,10 @@ func (r *Reader) Read(p []byte) (int, error) {
 
 // tell prefers the damage below to the tar reader's view of it.
 func (r *Reader) tell(err error) error {
-	if err == nil || errors.Is(err, io.EOF) && r.Frames.err == nil {
+	if err == nil || errors.Is(err, io.EOF) && ended(r.Frames.failure()) {
 		return err
 	}
-	if damage, ok := errors.AsType[*DamageError](r.Frames.err); ok {
+	if damage, ok := errors.AsType[*DamageError](r.Frames.failure()); ok {
 		return damage
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) {
@@ -104,6 +126,9 @@ func (r *Reader) tell(err error) error {
 	}
 	return &DamageError{Kind: DamageIndex, Object: r.want.File, Err: err}
 }
+
+// ended reports whether err says no more than that a stream is at its end, or goes on.
+func ended(err error) bool { return err == nil || errors.Is(err, io.EOF) }
 
 // finish proves the end: nothing after the tar stream, nothing after the last frame, the SHA-256.
 func (r *Reader) finish() error {
@@ -113,6 +138,9 @@ func (r *Reader) finish() error {
 	}
 	if extra > 0 {
 		return Damagef(DamageIndex, r.want.File, "%d bytes follow its last entry", extra)
+	}
+	if r.source == nil {
+		return io.EOF
 	}
 	if _, err := io.Copy(io.Discard, r.source); err != nil {
 		return err
@@ -128,7 +156,11 @@ func (r *Reader) finish() error {
 
 // Close ends the reading.
 func (r *Reader) Close() error {
-	return errors.Join(r.Frames.Close(), r.file.Close())
+	err := r.Frames.Close()
+	if r.file != nil {
+		err = errors.Join(err, r.file.Close())
+	}
+	return err
 }
 
 // digestReader takes the SHA-256 of all that passes, if it has a sum.

@@ -31,7 +31,7 @@ func (j *restoreJob) verify(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if vacant {
+		if vacant && j.manifest.SelfContained() {
 			return j.verifyBytes(ctx)
 		}
 	}

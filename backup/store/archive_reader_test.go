@@ -85,6 +85,7 @@ func FuzzArchiveReader(f *testing.F) {
 			return
 		}
 		m := *whole
+		m.Schema, m.Blocks, m.IndexFile = archive.SchemaArchive, nil, nil
 		content, frames := stored(raw)
 		m.Index = &archive.Index{Frames: frames, Entries: whole.Index.Entries}
 		m.Archive.Bytes = int64(len(content))

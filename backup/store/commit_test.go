@@ -26,6 +26,14 @@ type faultDisk struct {
 	calls  []string
 	dirty  map[string]bool // files with unsynced bytes, folders with unsynced names
 	early  []string        // what became visible unsynced
+	dead   bool            // no call succeeds after the one that fails, as after a kill
+}
+
+// fault is what happens at the n-th call of a disk: it fails or, as after a kill, no call succeeds from there on.
+type fault struct {
+	failAt int
+	err    error
+	dead   bool
 }
 
 func newFaultDisk(failAt int, err error) *faultDisk {
@@ -37,7 +45,7 @@ func (f *faultDisk) hit(call, name string) error {
 	defer f.mu.Unlock()
 	f.n++
 	f.calls = append(f.calls, call+" "+filepath.Base(name))
-	if f.n == f.failAt {
+	if f.n == f.failAt || f.dead && f.failAt > 0 && f.n > f.failAt {
 		return &os.PathError{Op: call, Path: name, Err: f.err}
 	}
 	return nil
@@ -135,7 +143,7 @@ func (f *faultFile) Close() error {
 	return f.File.Close()
 }
 
-// The three ways to write an archive: first, partly taken over from the previous one, linked.
+// The ways to write a backup after another one: with some of its blocks, with all, with none.
 func faultCases() map[string][]item {
 	body := bulk(1, 3)
 	return map[string][]item{
@@ -146,6 +154,9 @@ func faultCases() map[string][]item {
 }
 
 func TestCreateSurvivesEveryFailurePoint(t *testing.T) {
+	first := testStore(t, Options{})
+	create(t, first, newOf("alpha"), faultCases()["unchanged"]...)
+	whole := first.Root()
 	for name, items := range faultCases() {
 		errnos := []error{syscall.ENOSPC, syscall.EIO, syscall.EPERM}
 		if testing.Short() {
@@ -153,7 +164,9 @@ func TestCreateSurvivesEveryFailurePoint(t *testing.T) {
 		}
 		for _, errno := range errnos {
 			t.Run(fmt.Sprintf("%s/%v", name, errno), func(t *testing.T) {
-				for failAt := 1; !createFailing(t, failAt, errno, items); failAt++ {
+				for failAt := 1; !createFailing(t, whole, fault{failAt, errno, false}, items); failAt++ {
+				}
+				for failAt := 1; !createFailing(t, whole, fault{failAt, errno, true}, items); failAt++ {
 				}
 			})
 		}
@@ -161,14 +174,22 @@ func TestCreateSurvivesEveryFailurePoint(t *testing.T) {
 }
 
 // createFailing makes a second backup with call failAt failing, and reports whether no call failed any more.
-func createFailing(t *testing.T, failAt int, errno error, items []item) (done bool) {
+func createFailing(t *testing.T, whole string, f fault, items []item) (done bool) {
+	failAt, errno := f.failAt, f.err
 	root := filepath.Join(t.TempDir(), "store")
+	if err := os.CopyFS(root, os.DirFS(whole)); err != nil {
+		t.Fatal(err)
+	}
 	calm, err := Open(root, Options{UID: os.Getuid()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := create(t, calm, newOf("alpha"), faultCases()["unchanged"]...)
+	old, err := calm.Find("alpha", Latest)
+	if err != nil {
+		t.Fatal(err)
+	}
 	d := newFaultDisk(failAt, errno)
+	d.dead = f.dead
 	s, err := Open(root, Options{UID: os.Getuid(), disk: d})
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +211,15 @@ func createFailing(t *testing.T, failAt int, errno error, items []item) (done bo
 	for _, b := range list {
 		if err := calm.Verify(t.Context(), b, true); err != nil {
 			t.Errorf("call %d (%s): %s: %v", failAt, d.calls[failAt-1], b.ID, err)
+		}
+	}
+	if f.dead {
+		lock, err := calm.Lock("test") // which sweeps
+		if err == nil {
+			err = lock.Unlock()
+		}
+		if err != nil {
+			t.Errorf("call %d (%s): %v", failAt, d.calls[failAt-1], err)
 		}
 	}
 	if litter, _ := filepath.Glob(filepath.Join(root, "alpha", disk.StagingPrefix+"*")); len(litter) > 0 {
@@ -216,39 +246,116 @@ func TestFirstCreateSyncsEveryNameItPromises(t *testing.T) {
 	}
 }
 
+// pruneCases are histories of three backups: what is kept of the oldest one when it is removed.
+func pruneCases() map[string][3][]item {
+	one, two, three := fileItem("one", bulk(1, 1)[:150<<10]), fileItem("two", bulk(2, 1)[:400<<10]), fileItem("three", bulk(3, 1)[:9<<10])
+	return map[string][3][]item{
+		"nothing":        {{folderItem("."), one}, {folderItem("."), two}, {folderItem("."), three}},
+		"most of it":     {{folderItem("."), one, two}, {folderItem("."), two, three}, {folderItem("."), two}},
+		"less than half": {{folderItem("."), one, two}, {folderItem("."), one}, {folderItem("."), one, three}},
+	}
+}
+
+// A removal that fails, or is killed, at any call costs no other backup anything, and the next one completes it.
 func TestRemoveSurvivesEveryFailurePoint(t *testing.T) {
-	for failAt := 1; ; failAt++ {
-		d := newFaultDisk(0, syscall.EIO)
-		s := testStore(t, Options{disk: d})
-		b := create(t, s, newOf("alpha"), sampleHome()...)
-		d.n, d.failAt = 0, failAt
-		err := s.Remove(b)
-		if d.n < failAt {
-			if err != nil {
-				t.Error(err)
-			}
-			return
-		}
-		if !errors.Is(err, syscall.EIO) {
-			t.Errorf("call %d: cause lost: %v", failAt, err)
-		}
-		d.failAt = 0
-		list, listErr := s.Backups("alpha")
-		if listErr != nil || len(list) == 1 && s.Verify(t.Context(), list[0], true) != nil {
-			t.Errorf("call %d: a half backup is visible: %v", failAt, listErr)
-		}
-		lock, err := s.Lock("test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(list) == 0 && len(lock.Swept) == 0 {
-			entries, _ := os.ReadDir(s.folder("alpha"))
-			if len(entries) > 0 {
-				t.Errorf("call %d: leftovers were not swept: %v", failAt, entries)
+	for name, homes := range pruneCases() {
+		for _, dead := range []bool{false, true} {
+			for _, errno := range []error{syscall.EIO, syscall.ENOSPC, syscall.EPERM} {
+				t.Run(fmt.Sprintf("%s/killed %v/%v", name, dead, errno), func(t *testing.T) {
+					whole := pruneStore(t, homes)
+					for failAt := 1; !removeFailing(t, whole, homes, fault{failAt, errno, dead}); failAt++ {
+					}
+				})
+				if testing.Short() {
+					break
+				}
 			}
 		}
-		if err := lock.Unlock(); err != nil {
-			t.Error(err)
+	}
+}
+
+// pruneStore is a folder with a store of three backups, to be copied.
+func pruneStore(t *testing.T, homes [3][]item) string {
+	s := testStore(t, Options{})
+	for _, home := range homes {
+		create(t, s, newOf("alpha"), home...)
+	}
+	return s.Root()
+}
+
+// removeFailing removes the oldest backup, and what is needed of it from a second one later, with a call failing; done reports that no
+// call failed any more.
+func removeFailing(t *testing.T, whole string, homes [3][]item, f fault) (done bool) {
+	root := filepath.Join(t.TempDir(), "store")
+	if err := os.CopyFS(root, os.DirFS(whole)); err != nil {
+		t.Fatal(err)
+	}
+	d := newFaultDisk(f.failAt, f.err)
+	d.dead = f.dead
+	s, err := Open(root, Options{UID: os.Getuid(), disk: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Backups("alpha")
+	if err != nil || len(list) != 3 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	err = s.Remove(t.Context(), list[2])
+	if err == nil {
+		err = s.Remove(t.Context(), list[1])
+	}
+	if err == nil {
+		err = s.Collect(t.Context())
+	}
+	if done = d.n < f.failAt; done && (err != nil || len(d.early) > 0) {
+		t.Errorf("without a fault: %v, visible unsynced: %v", err, d.early)
+	}
+	if err != nil && !errors.Is(err, f.err) {
+		t.Errorf("call %d (%s): cause lost: %v", f.failAt, d.calls[f.failAt-1], err)
+	}
+	assertPruned(t, root, homes, fmt.Sprintf("call %d of %v", f.failAt, d.calls))
+	return done
+}
+
+// assertPruned proves that what is left of three backups is whole, completes the removal, and looks for litter.
+func assertPruned(t *testing.T, root string, homes [3][]item, when string) {
+	t.Helper()
+	calm, err := Open(root, Options{UID: os.Getuid()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prove := func() []Backup {
+		list, err := calm.Backups("alpha")
+		if err != nil || len(list) == 0 || len(list) > 3 {
+			t.Fatalf("%s: %d backups, %v", when, len(list), err)
 		}
+		for i, b := range list {
+			if err := calm.Verify(t.Context(), b, true); err != nil {
+				t.Errorf("%s: %s: %v", when, b.ID, err)
+			}
+			if i == 0 {
+				assertContent(t, calm, b, homes[2])
+			}
+		}
+		return list
+	}
+	prove()
+	lock, err := calm.Lock("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range prove()[1:] {
+		if err := calm.Remove(t.Context(), b); err != nil {
+			t.Fatalf("%s: again: %v", when, err)
+		}
+	}
+	if err := errors.Join(calm.Collect(t.Context()), lock.Unlock()); err != nil {
+		t.Fatalf("%s: again: %v", when, err)
+	}
+	prove()
+	litter, _ := filepath.Glob(filepath.Join(root, "alpha", disk.StagingPrefix+"*"))
+	more, _ := filepath.Glob(filepath.Join(root, "alpha", archive.RetiredFolder, disk.StagingPrefix+"*"))
+	if len(litter)+len(more) > 0 {
+		t.Errorf("%s: litter %v %v", when, litter, more)
 	}
 }

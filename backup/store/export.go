@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"path/filepath"
 
@@ -14,58 +16,128 @@ import (
 	"sandkeeper/internal/disk"
 )
 
-// Export writes b as one portable tar: <sandbox>/<id>/manifest.json, the archive, and the recipe if there is one, byte for byte. Import takes it; tar alone
-// gives the store's layout. An archive whose SHA-256 is not the promised one is an error at the end: what was written is worthless then.
-func (s *Store) Export(ctx context.Context, b Backup, w io.Writer) error {
+// Export writes b as one portable tar: <sandbox>/<id>/manifest.json, then its index, its archive and the recipe if there is one. Import
+// takes it; tar alone gives the store's layout. A backup that shares blocks with others is put together in scratch, a folder with room
+// for it, and then needs no other. An archive whose SHA-256 is not the promised one is an error at the end: what was written is
+// worthless then.
+func (s *Store) Export(ctx context.Context, b Backup, w io.Writer, scratch string) (err error) {
 	m, err := s.Load(b)
 	if err != nil {
 		return err
 	}
+	if m.SelfContained() {
+		return exportFiles(ctx, b, m, w)
+	}
+	dir, err := os.MkdirTemp(scratch, ".sandkeeper-export-")
+	if err != nil {
+		return fmt.Errorf("make a folder to put backup %s together: %w", b.ID, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	whole, full, err := s.putTogether(ctx, b, m, dir)
+	if err != nil {
+		return err
+	}
+	return exportFiles(ctx, whole, full, w)
+}
+
+// putTogether makes a copy of b below dir whose archive holds all of its content.
+func (s *Store) putTogether(ctx context.Context, b Backup, m *archive.Manifest, dir string) (Backup, *archive.Manifest, error) {
+	copied := *s
+	copied.root, copied.claims = dir, &claims{of: map[string]Series{}}
+	n := NewBackup{Manifest: *m.Head(), Fresh: true, Taken: m.Started, id: m.ID}
+	if m.RecipeFile != nil {
+		recipe, err := archive.ReadRecipe(b.Dir, m, nil)
+		if err != nil {
+			return Backup{}, nil, err
+		}
+		n.Told = func() []byte { return recipe }
+	}
+	whole, err := copied.Create(ctx, n, func(ctx context.Context, a *archive.Archive) (err error) {
+		r, err := s.Open(ctx, b, archive.OpenOptions{})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, r.Close()) }()
+		a.Exclusions = append(a.Exclusions, m.Exclusions...)
+		for {
+			h, err := r.Next()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err == nil {
+				err = a.Add(h, r)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	})
+	if err != nil {
+		return Backup{}, nil, err
+	}
+	full, err := copied.Load(whole)
+	if err == nil && full.Content != m.Content {
+		err = archive.Damagef(archive.DamageContent, archive.ManifestName, "put together, it has another content")
+	}
+	return whole, full, err
+}
+
+func exportFiles(ctx context.Context, b Backup, m *archive.Manifest, w io.Writer) error {
 	manifest, err := disk.ReadPlain(filepath.Join(b.Dir, archive.ManifestName), maxManifest)
 	if err != nil {
 		return err
 	}
-	f, err := archive.OpenFile(b.Dir, m)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	out, folder := tar.NewWriter(w), path.Join(b.Sandbox, b.ID)
-	header := func(name string, size int64) error {
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(folder, name), Size: size, Mode: 0o600, ModTime: m.Finished}
-		if err := out.WriteHeader(h); err != nil {
-			return fmt.Errorf("export backup %s: %w", b.ID, err)
-		}
-		return nil
-	}
-	if err := header(archive.ManifestName, int64(len(manifest))); err != nil {
+	out := tar.NewWriter(w)
+	if err := exportHeader(out, b, m, archive.ArchiveFile{File: archive.ManifestName, Bytes: int64(len(manifest))}); err != nil {
 		return err
 	}
 	if _, err := out.Write(manifest); err != nil {
 		return fmt.Errorf("export backup %s: %w", b.ID, err)
 	}
-	if err := header(m.Archive.File, m.Archive.Bytes); err != nil {
+	for _, file := range filesOf(m) {
+		if err := exportFile(ctx, out, b, m, file); err != nil {
+			return err
+		}
+	}
+	if err := exportRecipe(out, b, m); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+func exportHeader(out *tar.Writer, b Backup, m *archive.Manifest, file archive.ArchiveFile) error {
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(b.Sandbox, b.ID, file.File), Size: file.Bytes, Mode: 0o600, ModTime: m.Finished}
+	if err := out.WriteHeader(h); err != nil {
+		return fmt.Errorf("export backup %s: %w", b.ID, err)
+	}
+	return nil
+}
+
+func exportFile(ctx context.Context, out *tar.Writer, b Backup, m *archive.Manifest, file archive.ArchiveFile) error {
+	f, err := archive.OpenFile(b.Dir, file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := exportHeader(out, b, m, file); err != nil {
 		return err
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(io.MultiWriter(out, sum), contextReader{ctx, f}); err != nil {
 		return fmt.Errorf("export backup %s: %w", b.ID, err)
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != m.Archive.SHA256 {
-		return archive.Damagef(archive.DamageDigest, m.Archive.File, "its SHA-256 is %s, not %s", got, m.Archive.SHA256)
+	if got := hex.EncodeToString(sum.Sum(nil)); got != file.SHA256 {
+		return archive.Damagef(archive.DamageDigest, file.File, "its SHA-256 is %s, not %s", got, file.SHA256)
 	}
-	if err := exportRecipe(out, b, m, header); err != nil {
-		return err
-	}
-	return out.Close()
+	return nil
 }
 
-func exportRecipe(out *tar.Writer, b Backup, m *archive.Manifest, header func(string, int64) error) error {
+func exportRecipe(out *tar.Writer, b Backup, m *archive.Manifest) error {
 	recipe, err := recipeText(b, m)
 	if err != nil || recipe == nil {
 		return err
 	}
-	if err := header(m.RecipeFile.File, int64(len(recipe))); err != nil {
+	if err := exportHeader(out, b, m, *m.RecipeFile); err != nil {
 		return err
 	}
 	if _, err := out.Write(recipe); err != nil {

@@ -15,5 +15,5 @@ func (s *Store) ExportFile(ctx context.Context, b Backup, path string) error {
 	if err != nil {
 		return err
 	}
-	return disk.StreamFile(s.disk, filepath.Dir(abs), filepath.Base(abs), func(w io.Writer) error { return s.Export(ctx, b, w) })
+	return disk.StreamFile(s.disk, filepath.Dir(abs), filepath.Base(abs), func(w io.Writer) error { return s.Export(ctx, b, w, filepath.Dir(abs)) })
 }

@@ -57,7 +57,7 @@ func (s *Store) Import(ctx context.Context, r io.Reader, ids archive.Identities)
 		return Backup{}, err
 	}
 	defer func() { err = errors.Join(err, st.Discard()) }()
-	if err := importArchive(in, st, m); err != nil {
+	if err := importFiles(in, st, m); err != nil {
 		return Backup{}, fmt.Errorf("import backup %s of sandbox %q: %w", m.ID, m.Sandbox, err)
 	}
 	if err := st.Write(archive.ManifestName, text); err != nil {
@@ -90,8 +90,11 @@ func importManifest(in *tar.Reader) ([]byte, *archive.Manifest, error) {
 	if err := errors.Join(sandboxname.CheckFolder(m.Sandbox), archive.ValidBackupID(m.ID)); err != nil {
 		return nil, nil, err
 	}
-	if m.Archive.File != archive.ArchiveName && m.Archive.File != archive.EncryptedName {
-		return nil, nil, archive.Damagef(archive.DamageManifest, archive.ManifestName, "it names the archive %q", m.Archive.File)
+	if err := m.CheckFiles(); err != nil {
+		return nil, nil, err
+	}
+	if !m.SelfContained() {
+		return nil, nil, fmt.Errorf("backup %s is only a part: it needs others of its series; \"backups export\" writes it whole", m.ID)
 	}
 	if want := path.Join(m.Sandbox, m.ID, archive.ManifestName); h.Name != want {
 		return nil, nil, archive.Damagef(archive.DamageSwapped, h.Name, "it is %s", want)
@@ -114,31 +117,23 @@ func (s *Store) refuseExisting(m *archive.Manifest) error {
 	all, err := s.all(m.Sandbox)
 	for _, have := range all {
 		if have.ID == m.ID {
-			return &ExistsError{Backup: have, Same: have.Whole() && have.Manifest.Archive == m.Archive}
+			return &ExistsError{Backup: have, Same: have.Whole() && sameContent(have.Manifest, m)}
 		}
 	}
 	return err
 }
 
-// importArchive reads the second entry, which must be the archive, and the recipe behind it; nothing else may follow.
-func importArchive(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error {
-	h, err := in.Next()
-	if err != nil {
-		return noEOF(err)
-	}
-	if want := path.Join(m.Sandbox, m.ID, m.Archive.File); h.Typeflag != tar.TypeReg || h.Name != want {
-		return fmt.Errorf("its second entry is %q, not %q", h.Name, want)
-	}
-	if h.Size != m.Archive.Bytes {
-		return archive.Damagef(archive.DamageTruncated, m.Archive.File, "it has %d bytes, not %d", h.Size, m.Archive.Bytes)
-	}
-	sink := newArchiveSink(st, m.Archive.File)
-	defer sink.abandon()
-	if _, err := io.Copy(sink, in); err != nil {
-		return noEOF(err)
-	}
-	if _, err := sink.finish(); err != nil {
-		return err
+// sameContent reports whether two backups of one id hold the same; the same content may be packed in two ways.
+func sameContent(a, b *archive.Manifest) bool {
+	return a.Archive == b.Archive || a.Content.Digest != "" && a.Content == b.Content
+}
+
+// importFiles reads the entries behind the manifest: the index, where that is a file, and the archive. Nothing may follow them.
+func importFiles(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error {
+	for _, want := range filesOf(m) {
+		if err := importFile(in, st, m, want); err != nil {
+			return err
+		}
 	}
 	if err := importRecipe(in, st, m); err != nil {
 		return err
@@ -152,7 +147,7 @@ func importArchive(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error 
 	return nil
 }
 
-// importRecipe reads the third entry, the recipe, where the manifest promises one. The verification that follows proves it.
+// importRecipe reads the last entry, the recipe, where the manifest promises one. The verification that follows proves it.
 func importRecipe(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error {
 	if m.RecipeFile == nil {
 		return nil
@@ -160,18 +155,35 @@ func importRecipe(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error {
 	if err := archive.CheckRecipeFile(m.RecipeFile); err != nil {
 		return err
 	}
+	return importFile(in, st, m, *m.RecipeFile)
+}
+
+// filesOf are the files of a backup beside its manifest and its recipe.
+func filesOf(m *archive.Manifest) []archive.ArchiveFile {
+	if m.IndexFile == nil {
+		return []archive.ArchiveFile{m.Archive}
+	}
+	return []archive.ArchiveFile{*m.IndexFile, m.Archive}
+}
+
+func importFile(in *tar.Reader, st *disk.Staging, m *archive.Manifest, want archive.ArchiveFile) error {
 	h, err := in.Next()
 	if err != nil {
 		return noEOF(err)
 	}
-	if want := path.Join(m.Sandbox, m.ID, m.RecipeFile.File); h.Typeflag != tar.TypeReg || h.Name != want || h.Size != m.RecipeFile.Bytes {
-		return fmt.Errorf("its third entry is %q of %d bytes, not %q of %d", h.Name, h.Size, want, m.RecipeFile.Bytes)
+	if name := path.Join(m.Sandbox, m.ID, want.File); h.Typeflag != tar.TypeReg || h.Name != name {
+		return fmt.Errorf("its next entry is %q, not %q", h.Name, name)
 	}
-	recipe, err := io.ReadAll(in)
-	if err != nil {
+	if h.Size != want.Bytes {
+		return archive.Damagef(archive.DamageTruncated, want.File, "it has %d bytes, not %d", h.Size, want.Bytes)
+	}
+	sink := newArchiveSink(st, want.File)
+	defer sink.abandon()
+	if _, err := io.Copy(sink, in); err != nil {
 		return noEOF(err)
 	}
-	return st.Write(m.RecipeFile.File, recipe)
+	_, err = sink.finish()
+	return err
 }
 
 // noEOF is err for people: an end where more was promised.

@@ -2,6 +2,8 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -19,7 +21,7 @@ import (
 func exported(t testing.TB, s *Store, b Backup) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := s.Export(t.Context(), b, &out); err != nil {
+	if err := s.Export(t.Context(), b, &out, t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -69,90 +71,127 @@ func TestExportSaysWhenTheArchiveIsDamaged(t *testing.T) {
 	if err := os.WriteFile(b.ArchivePath(), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err = s.Export(t.Context(), b, io.Discard)
+	err = s.Export(t.Context(), b, io.Discard, t.TempDir())
 	if damage, ok := errors.AsType[*archive.DamageError](err); !ok || damage.Kind != archive.DamageDigest {
 		t.Errorf("err = %v", err)
 	}
 }
 
+// parts are the files of a backup.
+type parts struct{ manifest, index, archive string }
+
+func partsOf(t testing.TB, b Backup) parts {
+	t.Helper()
+	read := func(name string) string {
+		content, err := os.ReadFile(filepath.Join(b.Dir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	return parts{read(archive.ManifestName), read(archive.IndexName), read(b.Manifest.Archive.File)}
+}
+
+// forged is p after a change of its manifest or index, under a seal that fits.
+func (p parts) forged(t testing.TB, change func(*archive.Manifest)) parts {
+	t.Helper()
+	m, err := archive.DecodeManifest([]byte(p.manifest), false)
+	if err == nil && m.IndexFile != nil {
+		err = m.TakeIndex([]byte(p.index), false)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(m)
+	if m.IndexFile != nil && m.Index != nil {
+		var index bytes.Buffer
+		err = m.EncodeIndex(&index)
+		sum := sha256.Sum256(index.Bytes())
+		p.index = index.String()
+		m.IndexFile = &archive.ArchiveFile{File: m.IndexFile.File, Bytes: int64(index.Len()), SHA256: hex.EncodeToString(sum[:])}
+	}
+	text, encodeErr := m.Encode()
+	if err := errors.Join(err, encodeErr); err != nil {
+		t.Fatal(err)
+	}
+	p.manifest = string(text)
+	return p
+}
+
+// tar is what an export of p is.
+func (p parts) tar(t testing.TB, folder string, more ...string) []byte {
+	t.Helper()
+	names := []string{folder + "/" + archive.ManifestName, p.manifest}
+	if p.index != "" {
+		names = append(names, folder+"/"+archive.IndexName, p.index)
+	}
+	return backuptest.TarOf(t, append(append(names, folder+"/"+archive.ArchiveName, p.archive), more...)...)
+}
+
 func TestImportRefusesWhatItCannotProve(t *testing.T) {
 	from := testStore(t, Options{})
 	b := create(t, from, newOf("alpha"), sampleHome()...)
-	manifest, err := os.ReadFile(filepath.Join(b.Dir, archive.ManifestName))
-	if err != nil {
-		t.Fatal(err)
+	p, folder := partsOf(t, b), "alpha/"+b.ID
+	if got, err := testStore(t, Options{}).Import(t.Context(), bytes.NewReader(p.forged(t, func(*archive.Manifest) {}).tar(t, folder)), nil); err != nil {
+		t.Fatalf("what was not changed: %+v, %v", got, err)
 	}
-	packed, err := os.ReadFile(b.ArchivePath())
-	if err != nil {
-		t.Fatal(err)
+	forged := func(change func(*archive.Manifest)) []byte { return p.forged(t, change).tar(t, folder) }
+	flipped := func(text string) string {
+		return text[:len(text)/2] + string(text[len(text)/2]^8) + text[len(text)/2+1:]
 	}
-	flipped := bytes.Clone(packed)
-	flipped[len(flipped)/2] ^= 8
-	forged := func(change func(*archive.Manifest)) string {
-		m, err := archive.DecodeManifest(manifest, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		change(m)
-		text, err := m.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	m, a, whole := "alpha/"+b.ID+"/"+archive.ManifestName, "alpha/"+b.ID+"/"+archive.ArchiveName, exported(t, from, b)
+	m, a, whole := folder+"/"+archive.ManifestName, folder+"/"+archive.ArchiveName, exported(t, from, b)
 	for name, text := range map[string][]byte{
-		"nothing": {}, "no tar": []byte("hello"), "cut": whole[:len(whole)*2/3], "no archive": backuptest.TarOf(t, m, string(manifest)),
-		"archive first": backuptest.TarOf(t, a, string(packed), m, string(manifest)), "flipped": backuptest.TarOf(t, m, string(manifest), a, string(flipped)),
-		"short archive": backuptest.TarOf(t, m, string(manifest), a, string(packed[:100])), "other place": backuptest.TarOf(t, "../../etc/"+archive.ManifestName, string(manifest), a, string(packed)),
-		"more":           backuptest.TarOf(t, m, string(manifest), a, string(packed), "../../evil", "x"),
-		"name climbs":    backuptest.TarOf(t, "../"+b.ID+"/"+archive.ManifestName, forged(func(m *archive.Manifest) { m.Sandbox = ".." }), a, string(packed)),
-		"id climbs":      backuptest.TarOf(t, "alpha/x/"+archive.ManifestName, forged(func(m *archive.Manifest) { m.ID = "../../x" }), a, string(packed)),
-		"archive climbs": backuptest.TarOf(t, m, forged(func(m *archive.Manifest) { m.Archive.File = "../evil" }), "alpha/"+b.ID+"/../evil", string(packed)),
-		"huge frame":     backuptest.TarOf(t, m, forged(func(m *archive.Manifest) { m.Index.Frames[0].Raw = 1 << 50 }), a, string(packed)),
-		"no index":       backuptest.TarOf(t, m, forged(func(m *archive.Manifest) { m.Index = nil }), a, string(packed)),
-		"missing entry":  backuptest.TarOf(t, m, forged(func(m *archive.Manifest) { m.Index.Entries = m.Index.Entries[1:]; m.Content.Entries-- }), a, string(packed)),
-		"entry renamed":  backuptest.TarOf(t, m, forged(func(m *archive.Manifest) { m.Index.Entries[2].Path = "notes/b.md" }), a, string(packed)),
-		"entry's mode":   backuptest.TarOf(t, m, forged(func(m *archive.Manifest) { m.Index.Entries[2].Mode = 0o4755 }), a, string(packed)),
-		"entry's digest": backuptest.TarOf(t, m, forged(func(m *archive.Manifest) { m.Index.Entries[2].Digest = strings.Repeat("0", 32) }), a, string(packed)),
-		"frame's digest": backuptest.TarOf(t, m, forged(func(m *archive.Manifest) {
-			m.Index.Frames[0].Digest = strings.Repeat("0", 32) // what a later backup would be compared with
-			m.Content.Digest = archive.ContentDigest(m.Index.Frames)
-		}), a, string(packed)),
-		"digest of all":   backuptest.TarOf(t, m, forged(func(m *archive.Manifest) { m.Archive.SHA256 = strings.Repeat("0", 64) }), a, string(packed)),
-		"negative frames": backuptest.TarOf(t, m, forged(func(m *archive.Manifest) { m.Index.Frames[0].Size = -1 }), a, string(packed)),
+		"nothing": {}, "no tar": []byte("hello"), "cut": whole[:len(whole)*2/3], "no archive": backuptest.TarOf(t, m, p.manifest),
+		"archive first": backuptest.TarOf(t, a, p.archive, m, p.manifest), "no index file": parts{p.manifest, "", p.archive}.tar(t, folder),
+		"flipped": parts{p.manifest, p.index, flipped(p.archive)}.tar(t, folder), "flipped index": parts{p.manifest, flipped(p.index), p.archive}.tar(t, folder),
+		"short archive": parts{p.manifest, p.index, p.archive[:100]}.tar(t, folder), "other place": p.tar(t, "../../etc"),
+		"more":            p.tar(t, folder, "../../evil", "x"),
+		"name climbs":     p.forged(t, func(m *archive.Manifest) { m.Sandbox = ".." }).tar(t, "../"+b.ID),
+		"id climbs":       p.forged(t, func(m *archive.Manifest) { m.ID = "../../x" }).tar(t, "alpha/x"),
+		"archive climbs":  forged(func(m *archive.Manifest) { m.Archive.File = "../evil" }),
+		"index climbs":    forged(func(m *archive.Manifest) { m.IndexFile.File = "../evil" }),
+		"only a part":     forged(func(m *archive.Manifest) { m.Archive.File = archive.PackName }),
+		"another's block": forged(func(m *archive.Manifest) { m.Index.Runs[0].Pack = "20200101T000000Z-0000" }),
+		"huge run":        forged(func(m *archive.Manifest) { m.Index.Runs[0].Count = 1 << 31 }),
+		"no run":          forged(func(m *archive.Manifest) { m.Index.Runs = nil }),
+		"other order":     forged(func(m *archive.Manifest) { m.Index.Runs[0].From++; m.Index.Runs[0].Count-- }),
+		"missing entry":   forged(func(m *archive.Manifest) { m.Index.Entries = m.Index.Entries[1:]; m.Content.Entries-- }),
+		"entry renamed":   forged(func(m *archive.Manifest) { m.Index.Entries[2].Path = "notes/b.md" }),
+		"entry's mode":    forged(func(m *archive.Manifest) { m.Index.Entries[2].Mode = 0o4755 }),
+		"entry's digest":  forged(func(m *archive.Manifest) { m.Index.Entries[2].Digest = strings.Repeat("0", 32) }),
+		"digest of all":   forged(func(m *archive.Manifest) { m.Archive.SHA256 = strings.Repeat("0", 64) }),
+		"content digest":  forged(func(m *archive.Manifest) { m.Content.Digest = strings.Repeat("0", 64) }),
+		"schema mixed":    forged(func(m *archive.Manifest) { m.Schema = archive.SchemaArchive }),
 	} {
-		to := testStore(t, Options{})
-		if got, err := to.Import(t.Context(), bytes.NewReader(text), nil); err == nil {
-			t.Errorf("%s: imported %+v", name, got)
-		}
-		assertNothingLeft(t, to)
-		if evil, _ := filepath.Glob(filepath.Join(filepath.Dir(to.Root()), "*vil*")); len(evil) > 0 {
-			t.Errorf("%s: written outside: %v", name, evil)
-		}
+		assertRefused(t, name, text)
+	}
+}
+
+func assertRefused(t *testing.T, name string, text []byte) {
+	t.Helper()
+	to := testStore(t, Options{})
+	if got, err := to.Import(t.Context(), bytes.NewReader(text), nil); err == nil {
+		t.Errorf("%s: imported %+v", name, got)
+	}
+	assertNothingLeft(t, to)
+	if evil, _ := filepath.Glob(filepath.Join(filepath.Dir(to.Root()), "*vil*")); len(evil) > 0 {
+		t.Errorf("%s: written outside: %v", name, evil)
 	}
 }
 
 func FuzzImport(f *testing.F) {
 	from := testStore(f, Options{})
 	b := create(f, from, newOf("alpha"), folderItem("."), fileItem("a", "b"))
-	manifest, err := os.ReadFile(filepath.Join(b.Dir, archive.ManifestName))
-	if err != nil {
-		f.Fatal(err)
-	}
-	packed, err := os.ReadFile(b.ArchivePath())
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(string(manifest), string(packed))
-	f.Add(string(manifest), "")
-	f.Fuzz(func(t *testing.T, manifest, packed string) {
+	p := partsOf(f, b)
+	f.Add(p.manifest, p.index, p.archive)
+	f.Add(p.manifest, p.index, "")
+	f.Add(p.manifest, "", p.archive)
+	f.Fuzz(func(t *testing.T, manifest, index, packed string) {
 		to := testStore(t, Options{})
 		if open := strings.LastIndex(manifest, archive.SealHead); open >= 0 {
 			manifest = string(archive.Seal([]byte(manifest[:open]))) // past the seal
 		}
-		text := backuptest.TarOf(t, "alpha/"+b.ID+"/"+archive.ManifestName, manifest, "alpha/"+b.ID+"/"+archive.ArchiveName, packed)
-		got, err := to.Import(t.Context(), bytes.NewReader(text), nil)
+		got, err := to.Import(t.Context(), bytes.NewReader(parts{manifest, index, packed}.tar(t, "alpha/"+b.ID)), nil)
 		if err != nil {
 			assertNothingLeft(t, to)
 			return

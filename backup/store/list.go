@@ -160,7 +160,20 @@ func (s *Store) look(folder, id string) (Backup, error) {
 }
 
 // Load reads the whole manifest of b, index included.
-func (s *Store) Load(b Backup) (*archive.Manifest, error) { return readManifest(b, false) }
+func (s *Store) Load(b Backup) (*archive.Manifest, error) { return loadManifest(b, false) }
+
+// loadManifest is Load, of blocks only where they are if runsOnly says so.
+func loadManifest(b Backup, runsOnly bool) (*archive.Manifest, error) {
+	m, err := readManifest(b, false)
+	if err != nil || m.IndexFile == nil {
+		return m, err
+	}
+	packed, err := disk.ReadPlain(filepath.Join(b.Dir, m.IndexFile.File), maxManifest)
+	if err != nil {
+		return nil, &archive.DamageError{Kind: archive.DamageIndex, Object: m.IndexFile.File, Err: err}
+	}
+	return m, m.TakeIndex(packed, runsOnly)
+}
 
 // readManifest reads b's manifest and checks that it belongs where it lies.
 func readManifest(b Backup, headOnly bool) (*archive.Manifest, error) {
@@ -178,8 +191,8 @@ func readManifest(b Backup, headOnly bool) (*archive.Manifest, error) {
 	if m.ID != b.ID || b.Sandbox != "" && m.Sandbox != b.Sandbox {
 		return nil, archive.Damagef(archive.DamageSwapped, archive.ManifestName, "it belongs to backup %q of sandbox %q", m.ID, m.Sandbox)
 	}
-	if m.Archive.File != archive.ArchiveName && m.Archive.File != archive.EncryptedName {
-		return nil, archive.Damagef(archive.DamageManifest, archive.ManifestName, "it names the archive %q", m.Archive.File)
+	if err := m.CheckFiles(); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/backup/archive"
 	"sandkeeper/internal/disk"
 
 	"github.com/gofrs/flock"
@@ -98,6 +99,11 @@ func (s *Store) sweep() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	packs, err := filepath.Glob(filepath.Join(escapeGlob(s.root), "*", archive.RetiredFolder, disk.StagingPrefix+"*"))
+	if err != nil {
+		return nil, err
+	}
+	folders = append(folders, packs...)
 	var swept []string
 	for _, dir := range folders {
 		err := s.sweepFolder(dir)

@@ -14,6 +14,9 @@ const lastYear = 9999
 // set back, must not make an older one the latest. Its name may then be a second or more ahead; the manifest has the true time. A
 // backup of something from earlier (Taken) keeps its own moment.
 func (s *Store) idAfter(n NewBackup, started time.Time) (string, error) {
+	if n.id != "" {
+		return n.id, nil
+	}
 	id, err := archive.NewID(started, s.rand)
 	if err != nil || !n.Taken.IsZero() {
 		return id, err

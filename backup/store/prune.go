@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -10,10 +11,13 @@ import (
 	"sandkeeper/internal/sandboxname"
 )
 
-// Remove takes b out of the store: first from sight, in one step, then from the disk. Bytes that other backups share stay.
-func (s *Store) Remove(b Backup) error {
+// Remove takes b out of the store: first from sight, in one step, then from the disk. Blocks that other backups need are kept before that.
+func (s *Store) Remove(ctx context.Context, b Backup) error {
 	if err := errors.Join(sandboxname.CheckFolder(b.Sandbox), archive.ValidBackupID(b.ID)); err != nil {
 		return err
+	}
+	if err := s.retire(ctx, b); err != nil {
+		return fmt.Errorf("remove backup %s of sandbox %q: keep what other backups need of it: %w", b.ID, b.Sandbox, err)
 	}
 	parent := filepath.Dir(b.Dir)
 	aside := filepath.Join(parent, disk.StagingPrefix+"remove-"+b.ID)

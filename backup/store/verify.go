@@ -14,6 +14,10 @@ import (
 type VerifyOptions struct {
 	ReadData   bool               // read and prove every byte; without it only the manifest and the archive's length
 	Identities archive.Identities // private keys, for encrypted backups
+
+	// Proofs, when they are given, remember which packs were read: backups that share blocks are then proven by reading each block once.
+	// Without them the entries of a backup are also compared with its index, one by one.
+	Proofs Proofs
 }
 
 // Verification says what a successful verification covered.
@@ -40,23 +44,35 @@ func (s *Store) VerifyWith(ctx context.Context, b Backup, o VerifyOptions) (Veri
 	if err := archive.CheckIndex(m); err != nil {
 		return Verification{}, err
 	}
-	f, err := archive.OpenFile(b.Dir, m)
+	f, err := archive.OpenFile(b.Dir, m.Archive)
 	if err != nil {
 		return Verification{}, err
 	}
 	if _, told := recipeText(b, m); told != nil {
 		return Verification{}, errors.Join(told, f.Close())
 	}
-	if err := f.Close(); err != nil || !o.ReadData {
+	if err := f.Close(); err != nil {
 		return Verification{}, err
 	}
-	v := Verification{ReadData: true, Bytes: m.Archive.Bytes}
-	r, err := archive.Open(ctx, b.Dir, m, archive.OpenOptions{Identities: o.Identities})
+	if m.Blocks != nil {
+		return verifyBlocks(ctx, b, m, o)
+	}
+	if !o.ReadData {
+		return Verification{}, nil
+	}
+	v, err := readEntries(ctx, b, m, o)
 	if errors.Is(err, archive.ErrNoIdentity) {
 		return v, VerifyDigest(ctx, b, m)
 	}
+	return v, err
+}
+
+// readEntries reads all content and compares every entry with the index.
+func readEntries(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOptions) (Verification, error) {
+	v := Verification{ReadData: true, Bytes: m.Archive.Bytes}
+	r, err := archive.Open(ctx, b.Dir, m, archive.OpenOptions{Identities: o.Identities})
 	if err != nil {
-		return Verification{}, err
+		return v, err
 	}
 	r.TakeDigests(m)
 	if err := errors.Join(verifyEntries(ctx, r, m), r.Close()); err != nil {
@@ -82,7 +98,7 @@ func verifyEntries(ctx context.Context, r *archive.Reader, m *archive.Manifest) 
 
 // VerifyDigest proves the bytes of an archive without opening it.
 func VerifyDigest(ctx context.Context, b Backup, m *archive.Manifest) error {
-	f, err := archive.OpenFile(b.Dir, m)
+	f, err := archive.OpenFile(b.Dir, m.Archive)
 	if err != nil {
 		return err
 	}

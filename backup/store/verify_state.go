@@ -38,3 +38,8 @@ func (s *Store) MarkVerified(b Backup, readData bool) error {
 	}
 	return disk.ReplaceFile(s.disk, b.Dir, verifiedName, append(content, '\n'))
 }
+
+// ForgetVerified takes the memory of an earlier verification away: b turned out to be damaged since.
+func (s *Store) ForgetVerified(b Backup) error {
+	return disk.IgnoreMissing(s.disk.Remove(filepath.Join(b.Dir, verifiedName)))
+}

@@ -51,13 +51,13 @@ func TestVerifyFindsEverySingleFlippedBit(t *testing.T) {
 	s := testStore(t, Options{})
 	b := create(t, s, newOf("alpha"), sampleHome()...)
 	pick := rand.New(rand.NewPCG(1, 2))
-	for _, name := range []string{archive.ArchiveName, archive.ManifestName} {
+	for _, name := range []string{archive.ArchiveName, archive.IndexName, archive.ManifestName} {
 		path := filepath.Join(b.Dir, name)
 		whole, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range flipRounds() / 2 {
+		for range flipRounds() / 3 {
 			bit := pick.IntN(8 * len(whole))
 			damaged := bytes.Clone(whole)
 			damaged[bit/8] ^= 1 << (bit % 8)
@@ -96,9 +96,12 @@ func TestVerifyNamesTheKindOfDamage(t *testing.T) {
 		"cut archive":      {archive.DamageTruncated, archive.ArchiveName, true, func(c []byte, _ Backup) []byte { return c[:len(c)-1] }},
 		"empty archive":    {archive.DamageTruncated, archive.ArchiveName, true, func([]byte, Backup) []byte { return []byte{} }},
 		"longer archive":   {archive.DamageExtended, archive.ArchiveName, true, func(c []byte, _ Backup) []byte { return append(c, 0) }},
-		"zeroed archive":   {archive.DamageFrame, archive.ArchiveName, false, func(c []byte, _ Backup) []byte { return make([]byte, len(c)) }},
-		"archive swapped":  {archive.DamageFrame, archive.ArchiveName, false, func(c []byte, o Backup) []byte { return append(read(t, o.ArchivePath()), c...)[:len(c)] }},
+		"zeroed archive":   {archive.DamageTable, archive.ArchiveName, true, func(c []byte, _ Backup) []byte { return make([]byte, len(c)) }},
+		"zeroed frame":     {archive.DamageFrame, archive.ArchiveName, false, func(c []byte, _ Backup) []byte { clear(c[100:200]); return c }},
+		"archive swapped":  {archive.DamageContent, archive.ArchiveName, true, func(c []byte, o Backup) []byte { return append(read(t, o.ArchivePath()), c...)[:len(c)] }},
 		"archive missing":  {archive.DamageArchiveMissing, archive.ArchiveName, true, func([]byte, Backup) []byte { return nil }},
+		"index missing":    {archive.DamageIndex, archive.IndexName, true, func([]byte, Backup) []byte { return nil }},
+		"index swapped":    {archive.DamageIndex, archive.IndexName, true, func(_ []byte, o Backup) []byte { return read(t, filepath.Join(o.Dir, archive.IndexName)) }},
 		"manifest missing": {archive.DamageManifest, archive.ManifestName, true, func([]byte, Backup) []byte { return nil }},
 		"manifest cut":     {archive.DamageSeal, archive.ManifestName, true, func(c []byte, _ Backup) []byte { return c[:len(c)/2] }},
 		"manifest empty":   {archive.DamageSeal, archive.ManifestName, true, func([]byte, Backup) []byte { return []byte{} }},
@@ -110,7 +113,9 @@ func TestVerifyNamesTheKindOfDamage(t *testing.T) {
 			items := []item{folderItem("."), fileItem("a", bulk(1, 1))}
 			b := create(t, s, newOf("alpha"), items...)
 			items[1].body = bulk(2, 1)
-			other := create(t, s, newOf("alpha"), items...)
+			fresh := newOf("alpha")
+			fresh.Fresh = true
+			other := create(t, s, fresh, items...)
 			path := filepath.Join(b.Dir, c.file)
 			content := c.damage(read(t, path), other)
 			if err := os.Remove(path); err != nil {

@@ -71,15 +71,6 @@ func (s *Staging) Write(name string, content []byte) error {
 	return FinishFile(f, name)
 }
 
-// Link gives the folder a second name for the file at from, whose bytes are durable already.
-func (s *Staging) Link(from, name string) error {
-	if err := s.disk.Link(from, filepath.Join(s.Dir, name)); err != nil {
-		return fmt.Errorf("link %s: %w", name, err)
-	}
-	s.files = append(s.files, name)
-	return nil
-}
-
 // Publish makes the folder visible. After an error of the last step the folder is visible and whole, but may not outlive a
 // power cut; the error says so.
 func (s *Staging) Publish() error {

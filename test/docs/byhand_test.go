@@ -18,7 +18,7 @@ import (
 
 // TestRestoreByHand promises that a backup comes back with the lines that docs/backups.md shows for three in the morning, without sandkeeper.
 func TestRestoreByHand(t *testing.T) {
-	for _, tool := range []string{"bash", "zstd", "tar", "sha256sum"} {
+	for _, tool := range []string{"bash", "zstd", "tar", "python3"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("SKIPPED: this machine lacks %s", tool)
 		}

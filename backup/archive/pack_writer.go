@@ -1,0 +1,63 @@
+package archive
+
+import (
+	"encoding/hex"
+	"io"
+
+	"github.com/zeebo/blake3"
+)
+
+// packWriter keeps the blocks of one backup: those that the series has are only referred to, new ones go into the backup's own pack.
+type packWriter struct {
+	id      string
+	sink    io.Writer
+	frames  *frameWriter
+	known   *Blocks
+	whole   bool // keep every block, so that the pack alone is the stream
+	bare    bool // encrypted: no names, no table, no runs
+	own     uint32
+	table   []Block
+	runs    []Run
+	added   int64 // bytes of the blocks in this pack
+	shared  int64 // bytes of the blocks in other packs
+	shares  int   // how many blocks in other packs it refers to
+	content *blake3.Hasher
+}
+
+// put takes the next block of the stream.
+func (p *packWriter) put(block []byte, name Name) error {
+	if p.bare {
+		return p.frames.put(block)
+	}
+	_, _ = p.content.Write(name[:]) // no hash fails
+	if !p.whole {
+		if pack, number, found := p.known.find(name); found {
+			p.runs = addBlock(p.runs, pack, number)
+			if pack != p.id {
+				p.shared += int64(len(block))
+				p.shares++
+			}
+			return nil
+		}
+	}
+	number := uint32(len(p.table))
+	p.table = append(p.table, Block{Name: name, Number: number, Length: uint32(len(block))})
+	if !p.whole {
+		p.known.add(p.own, name, number)
+	}
+	p.runs = addBlock(p.runs, p.id, number)
+	p.added += int64(len(block))
+	return p.frames.put(block)
+}
+
+// finish writes what is left, and the table of the pack behind it.
+func (p *packWriter) finish() error {
+	if err := p.frames.Close(false); err != nil || p.bare {
+		return err
+	}
+	_, err := p.sink.Write((&Table{Frames: p.frames.Frames, Blocks: p.table}).Encode())
+	return err
+}
+
+// digest is that of the content: BLAKE3 over the names of its blocks, in order.
+func (p *packWriter) digest() string { return hex.EncodeToString(p.content.Sum(nil)) }
