@@ -14,11 +14,15 @@ func (o *upgradeOptions) question(ready []*upgrade.Entry) string {
 	fmt.Fprintf(&b, "%d sandbox(es) will be backed up, deleted and made again, one after the other:\n", len(ready))
 	for _, e := range ready {
 		fmt.Fprintf(&b, "  %s: %s\n", e.Address(), planText(e))
+		if beside := e.Beside.String(); beside != "" {
+			fmt.Fprintf(&b, "    given back afterwards: %s\n", ui.Clean(beside))
+		}
 		for _, warning := range e.Warnings {
 			fmt.Fprintf(&b, "    note: %s\n", warning)
 		}
 	}
-	b.WriteString("What lies outside of the sandbox home (/sandbox) is lost, and running processes end.\n")
+	b.WriteString("What lies outside of the sandbox home (/sandbox) is lost, and running processes end.\n" +
+		"The history of its policy begins anew; the policy in force comes along.\n")
 	return strings.TrimRight(b.String(), "\n")
 }
 

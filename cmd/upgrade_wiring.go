@@ -55,7 +55,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebui
 	}
 	u.Upgrader = &upgrade.Upgrader{
 		Journal: journal, Engine: seen.engine, Content: content, Recipes: u.gateways, Driver: u.gateways.Driver, NemoClaw: rebuilder,
-		Providers: u.gateways.MissingProviders, Room: seen.engine.RoomToCommit, Switch: u.gateways,
+		Providers: u.gateways.MissingProviders, Keeper: u.gateways, Room: seen.engine.RoomToCommit, Switch: u.gateways,
 		Rehearsals: o.rehearsals(), Settle: o.settleTime(), ReadyLimit: o.readyLimit, PullStall: o.capture.stallLimit, RunID: func() string { return newRunID(time.Now(), fourHex()) }, Progress: o.say,
 	}
 	if err := o.chain(ctx, u, seen.Gateways); err != nil {

@@ -9,6 +9,7 @@ import (
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
 	"sandkeeper/lifecycle"
+	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
 
@@ -90,7 +91,8 @@ type Entry struct {
 
 	// Request is the recipe as the driver was to be asked at planning time, without what extensions had added.
 	Request lifecycle.Request `json:"request"`
-	Image   string            `json:"image"` // of the new sandbox
+	Image   string            `json:"image"`           // of the new sandbox
+	Beside  openshell.Beside  `json:"beside,omitzero"` // what its gateway keeps beside the recipe
 	// Pull is the digest that Image had in its registry at planning time, when it was not on this host and had to be pulled; else "".
 	Pull string `json:"pull,omitempty"`
 

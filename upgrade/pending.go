@@ -141,4 +141,3 @@ func (j *Journal) release(e *Entry) error {
 	delete(j.own, e.key())
 	return record.Close()
 }
-

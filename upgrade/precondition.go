@@ -98,6 +98,7 @@ func (p *precheck) all(ctx context.Context) {
 		p.gateway(ctx)
 		p.image(ctx)
 		p.providers(ctx)
+		p.beside(ctx)
 	}
 	if container {
 		p.room(ctx)

@@ -118,6 +118,7 @@ func (j *job) leaveAsFound(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !j.Running:
+		j.giveBack(ctx)
 		return j.halt(ctx, j.NewID, c)
 	}
 	if err := j.rouse(ctx, j.NewID, c); err != nil {
@@ -126,5 +127,6 @@ func (j *job) leaveAsFound(ctx context.Context) error {
 	if err := j.awaitReady(ctx, ""); err != nil {
 		return err
 	}
+	j.giveBack(ctx)
 	return j.settle(ctx)
 }

@@ -87,6 +87,8 @@ type Upgrader struct {
 	NemoClaw Rebuilder
 	// Providers returns those of names that the workspace does not have. nil: that cannot be looked up, and is said.
 	Providers func(ctx context.Context, at driver.Place, names []string) (missing []string, err error)
+	// Keeper is nil where nothing is kept beside recipes.
+	Keeper Keeper
 	// Room reports whether the engine's disk lacks room for an image of the container. nil: that cannot be seen, and is said.
 	Room func(ctx context.Context, container string) error
 
