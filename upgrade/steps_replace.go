@@ -60,12 +60,29 @@ func stillListed(name string, found bool) error {
 // delete goes through the chain also when the gateway has the sandbox no longer: extensions may still owe their part. Ctrl-C does not
 // cut it short: a gateway may go on with a deletion that nobody waits for.
 func (j *job) delete(ctx context.Context, id string) error {
-	err := j.driver.DeleteSandbox(context.WithoutCancel(ctx), j.reference(id))
+	ctx = context.WithoutCancel(ctx)
+	j.awaitMade(ctx, id)
+	err := j.driver.DeleteSandbox(ctx, j.reference(id))
 	if released, ok := errors.AsType[*lifecycle.ReleaseError](err); ok {
 		j.warn(released.Error())
 		return nil
 	}
 	return err
+}
+
+// awaitMade waits, for a while, until a sandbox that its gateway is still making has its container: deleted before that it may leave the
+// container behind, which comes late and passes for a second sandbox of that name.
+func (j *job) awaitMade(ctx context.Context, id string) {
+	until := time.Now().Add(min(goneLimit, orDefault(j.ReadyLimit, DefaultReadyLimit)))
+	for {
+		record, found, err := j.listed(ctx)
+		if err != nil || !found || record.ID != id || record.Phase != "Provisioning" || time.Now().After(until) {
+			return
+		}
+		if _, err := j.containerOf(ctx, id); !errors.Is(err, fs.ErrNotExist) || j.pause(ctx) != nil {
+			return
+		}
+	}
 }
 
 // goneLimit is how long a container may outlive its sandbox.
