@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"sandkeeper/engine"
+	"sandkeeper/internal/dockertest"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
@@ -36,6 +38,22 @@ func TestTheEngineStopsWhereNoGatewayDoes(t *testing.T) {
 			}
 			w.settled(t, f, "alpha", "running")
 		})
+	}
+}
+
+// TestACompanionIsNoRival: since 0.1.0 two containers have a sandbox's id, and one of them is the sandbox.
+func TestACompanionIsNoRival(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	labels := sandboxLabels("alpha", "id-alpha")
+	labels[engine.LabelRole] = "supervisor"
+	w.engine.Add(dockertest.Container{ID: "cc00000000000000000000000000000000000000000000000000000000000000", Name: "companion", Labels: labels, State: "running"})
+	f := w.fit(t)
+	j, err := f.job(t.Context(), &Entry{Name: "alpha", Gateway: "gw"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := j.containerOf(t.Context(), "id-alpha"); err != nil || c.Name != "openshell-alpha-id-alpha" {
+		t.Errorf("its container is %q, %v", c.Name, err)
 	}
 }
 

@@ -193,7 +193,7 @@ func (j *job) containerOf(ctx context.Context, id string) (engine.Container, err
 	}
 	var found []engine.Container
 	for _, c := range all {
-		if c.SandboxID == id && id != "" {
+		if c.SandboxID == id && id != "" && c.Workload() {
 			found = append(found, c)
 		}
 	}

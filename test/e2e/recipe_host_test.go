@@ -61,7 +61,8 @@ func newRecipeHost(t *testing.T, version string, secured ...func(*gateway.Server
 		t.Fatalf("it is %+v", h.listed())
 	}
 	h.newID = h.build("two")
-	server := &gateway.Server{Version: version, Backend: h.driver, Records: h.records, Heard: h.hear}
+	h.backend = &unruly{Backend: h.driver}
+	server := &gateway.Server{Version: version, Backend: h.backend, Records: h.records, Heard: h.hear}
 	for _, secure := range secured {
 		secure(server)
 	}

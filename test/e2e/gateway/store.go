@@ -154,7 +154,7 @@ func (s *store) insert(ctx context.Context, sandbox Sandbox) error {
 	}
 	at := sandbox.Created.UnixMilli()
 	_, err = s.db.ExecContext(ctx, `INSERT INTO objects (object_type, id, name, workspace, payload, created_at_ms, updated_at_ms, labels)
-		VALUES ('sandbox', ?, ?, ?, ?, ?, ?, ?)`, sandbox.ID, sandbox.Name, sandbox.workspace(), []byte(sandbox.encodeStatus(s.version)), at, at, string(labels))
+		VALUES ('sandbox', ?, ?, ?, ?, ?, ?, ?)`, sandbox.ID, sandbox.Name, sandbox.workspace(), []byte(sandbox.encode(s.version)), at, at, string(labels))
 	if isUnique(err) {
 		return status.Errorf(codes.AlreadyExists, "sandbox '%s' already exists", sandbox.Name)
 	}
@@ -178,7 +178,7 @@ func (s *store) update(ctx context.Context, id string, change func(*Sandbox) boo
 		return sandbox, err
 	}
 	_, err = s.db.ExecContext(ctx, `UPDATE objects SET payload = ?, updated_at_ms = ?, resource_version = resource_version + 1 WHERE id = ?`,
-		[]byte(sandbox.encodeStatus(s.version)), time.Now().UnixMilli(), id)
+		[]byte(sandbox.encode(s.version)), time.Now().UnixMilli(), id)
 	sandbox.Revision++
 	return sandbox, err
 }
