@@ -10,6 +10,7 @@ import (
 	"sandkeeper/driver"
 	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
+	"sandkeeper/openshell"
 	"sandkeeper/recreate"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
@@ -25,14 +26,14 @@ type making struct {
 func (m *making) close() error { return errors.Join(m.gateways.Close(), m.extensions.close()) }
 
 // maker wires what makes sandboxes on the gateways in seen. Unless it only looks, the extensions finish first what an earlier run left.
-func (a *app) maker(ctx context.Context, seen survey.Gateways, store storeOptions, looks bool) (m *making, err error) {
+func (a *app) maker(ctx context.Context, seen survey.Gateways, looks bool) (m *making, err error) {
 	if a.stateDir() == "" {
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the journal in")
 	}
 	m = &making{gateways: &driver.Gateways{Open: a.host().Connect(seen)}}
 	m.Maker = &recreate.Maker{
 		State: a.stateDir(), Driver: m.gateways.Driver, Switch: m.gateways, Providers: m.gateways.MissingProviders,
-		Locate: a.locate(seen, store), Progress: a.sayMade,
+		Locate: a.locate(seen), Progress: a.sayMade,
 	}
 	if looks {
 		return m, nil
@@ -47,9 +48,10 @@ func (a *app) maker(ctx context.Context, seen survey.Gateways, store storeOption
 }
 
 // locate finds a sandbox that was just made: by its container where it runs on an engine of this host, else through its gateway.
-func (a *app) locate(seen survey.Gateways, store storeOptions) func(context.Context, lifecycle.Record, driver.Place) (recreate.Found, error) {
+func (a *app) locate(seen survey.Gateways) func(context.Context, lifecycle.Record, driver.Place) (recreate.Found, error) {
 	return func(ctx context.Context, made lifecycle.Record, at driver.Place) (found recreate.Found, err error) {
-		there, err := a.host().On("").LookOffline(ctx, a.recorded(store)) // whatever -g says, its id decides
+		told := openshell.Sandbox{ID: made.ID, Name: made.Name, Workspace: workspaceOf(at), Phase: "Ready"}
+		there, err := a.host().On("").LookFor(ctx, at.Gateway, told) // whatever -g says, its id decides
 		if err == nil {
 			for _, sb := range there.Inventory.Sandboxes {
 				if sb.ID == made.ID && sb.Route == sandbox.ByContainer {

@@ -12,6 +12,6 @@ func newMigrate(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "migrate", Short: "Move sandboxes from OpenShell 0.0.x to 0.1.x", Long: migrateLong, Annotations: exits(ExitOK, ExitUsage),
 	}
-	c.AddCommand(newMigratePlan(a, nil), newMigrateExport(a, nil))
+	c.AddCommand(newMigratePlan(a, nil), newMigrateExport(a, nil), newMigrateImport(a, nil))
 	return c
 }

@@ -88,7 +88,7 @@ func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b sto
 		}
 		defer func() { _ = lock.Unlock() }() // the kernel takes it back in any case
 	}
-	m, err := a.maker(ctx, seen, o.store, o.dryRun)
+	m, err := a.maker(ctx, seen, o.dryRun)
 	if err != nil {
 		return found, err
 	}

@@ -220,3 +220,13 @@ func (r Recipe) ImageInSpec() string {
 	}
 	return read.Image
 }
+
+// WithoutDriverConfig is the same recipe without the driver's configuration, mounts among it.
+func (r Recipe) WithoutDriverConfig() (Recipe, error) {
+	spec, err := openshell.WithoutDriverConfig(r.Spec)
+	if err != nil {
+		return r, fmt.Errorf("recipe of sandbox %q: %w", r.Name, err)
+	}
+	r.Spec = spec
+	return r, nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -108,8 +109,9 @@ func (e *Exporter) Export(ctx context.Context, in Input) (result Export, err err
 	run := &exporting{Exporter: e, set: in.begin(e.Tool)}
 	all := in.moving()
 	for _, seen := range all {
-		run.save(ctx, in.Set, seen)
+		run.save(ctx, in, seen)
 	}
+	run.keepEarlier(ctx, in)
 	result = Export{Gateway: in.Gateway, State: in.State, Providers: run.set.Providers, Sandboxes: []ExportedMember{}, Files: []string{}}
 	if err := context.Cause(ctx); err != nil {
 		return result, err
@@ -141,15 +143,36 @@ func (in Input) begin(tool string) *Set {
 	return s
 }
 
+// keepEarlier keeps what an earlier run has exported and this one does not see: on the new gateway, where its sandbox may be by now, and
+// everywhere as long as its old container is there. One that was deleted on the old gateway since is in the set no longer.
+func (e *exporting) keepEarlier(ctx context.Context, in Input) {
+	if in.Set == nil {
+		return
+	}
+	for _, m := range in.Set.Sandboxes {
+		if e.set.member(m.Workspace, m.Name) != nil {
+			continue
+		}
+		there := in.new()
+		if on := e.EngineOf(engine.Container{ID: m.Container, Host: m.Host}); !there && on != nil && m.Container != "" {
+			_, err := on.Inspect(ctx, m.Container)
+			there = !errors.Is(err, fs.ErrNotExist)
+		}
+		if there {
+			e.set.Sandboxes = append(e.set.Sandboxes, m)
+		}
+	}
+}
+
 // save makes the first backup of one sandbox, while it runs on.
-func (e *exporting) save(ctx context.Context, earlier *Set, seen Seen) {
+func (e *exporting) save(ctx context.Context, in Input, seen Seen) {
 	m, plan := memberOf(seen), judge(seen)
 	err := context.Cause(ctx)
 	if err == nil {
 		err = e.look(ctx, &m, seen.Sandbox)
 	}
 	if err == nil {
-		m.carryOver(earlier.member(m.Workspace, m.Name))
+		m.carryOver(in.Set.member(m.Workspace, m.Name), in.new())
 		err = e.first(ctx, &m, seen.Sandbox)
 	}
 	outcome := ExportedMember{
@@ -346,7 +369,7 @@ func memberOf(seen Seen) Member {
 	m := Member{Name: sb.Name, Workspace: sb.Workspace, ID: sb.ID, Home: seen.Home, Running: sb.Standing == sandbox.Ready}
 	if sb.Container != nil {
 		m.Container, m.ContainerName, m.Running = sb.Container.ID, sb.Container.Name, sb.Container.Running() || sb.Container.Paused()
-		m.Image = sb.Container.Image
+		m.Image, m.Host = sb.Container.Image, sb.Container.Host
 	}
 	if seen.Recipe != nil {
 		m.Labels, m.Providers, m.Image = seen.Recipe.Labels, seen.Recipe.Providers, seen.Recipe.Image
@@ -354,12 +377,13 @@ func memberOf(seen Seen) Member {
 	return m
 }
 
-// carryOver takes from the set of an earlier run that the sandbox ran before that run stopped it, if nobody has started it since.
-func (m *Member) carryOver(earlier *Member) {
+// carryOver takes from the set of an earlier run that the sandbox ran before that run stopped it: if nobody has started it since, and on
+// the new gateway in any case, for there an old container has no business to run.
+func (m *Member) carryOver(earlier *Member, moved bool) {
 	if earlier == nil || m.Running || earlier.ID != m.ID || earlier.Container != m.Container {
 		return
 	}
-	if m.Container == "" && earlier.Stopped || m.Container != "" && earlier.Started.Equal(m.Started) {
+	if moved || m.Container == "" && earlier.Stopped || m.Container != "" && earlier.Started.Equal(m.Started) {
 		m.Running = earlier.Running
 	}
 }

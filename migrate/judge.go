@@ -45,7 +45,7 @@ func judge(s Seen) SandboxPlan {
 func (p *SandboxPlan) judgeRecipe(s Seen) {
 	if s.Recipe == nil {
 		p.NotCarried = append(p.NotCarried, Item{
-			"recipe", "its gateway did not tell what it was made from (" + or(s.Untold, "it was not asked") + "): only what the container shows is carried, its image and its variables",
+			"recipe", "its gateway did not tell what it was made from (" + or(s.Untold, "it was not asked") + "): only the image that its container has is carried, and no variable, label, policy or provider",
 			"run the plan again while the gateway of 0.0.x answers",
 		})
 		return

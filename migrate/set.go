@@ -46,6 +46,7 @@ type Member struct {
 	Container     string    `json:"container"`     // full id of the old container; "" when none is on this host
 	ContainerName string    `json:"containerName"` // for people
 	Engine        string    `json:"engine"`        // identity of the engine that has it
+	Host          string    `json:"host"`          // its address
 	Started       time.Time `json:"started"`       // when the container had last been started
 
 	Running bool `json:"running"` // before the export stopped it: the phase that the import brings it back to

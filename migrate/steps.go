@@ -22,7 +22,7 @@ func (f Facts) steps(p Plan) []Step {
 				Title: "Make the set out of them", Commands: []string{"sandkeeper migrate export -g " + f.Gateway},
 				Why: "each is saved, stopped through the container engine, and saved again; nothing is removed",
 			},
-		}, f.importing(p)...)
+		}, append(f.aside(), f.importing(p)...)...)
 	case StageImport:
 		if f.new() {
 			return f.importing(p)
@@ -47,7 +47,7 @@ func (f Facts) afterExport(p Plan) []Step {
 	}}
 	if f.Database != "" {
 		steps = append(steps, Step{
-			Title: "Put the old database aside", Commands: []string{"mv " + text.ShellWord(f.Database) + " " + text.ShellWord(f.Database+".0.0.x")},
+			Title: "Put the old database aside", Commands: f.putAside(),
 			Why: "a gateway of 0.1.x would migrate it for good, and hold the names of sandboxes that it cannot see",
 		})
 	}
@@ -60,6 +60,21 @@ func (f Facts) afterExport(p Plan) []Step {
 	}, Step{
 		Title: "Start the gateway and register it", Commands: []string{"sandkeeper gateway wait -g " + f.Gateway},
 	}), f.importing(p)...)
+}
+
+func (f Facts) putAside() []string {
+	return []string{"mv " + text.ShellWord(f.Database) + " " + text.ShellWord(f.Database+".0.0.x")}
+}
+
+// aside is for a gateway of 0.1.x that was started on the old database.
+func (f Facts) aside() []Step {
+	if f.Database == "" {
+		return nil
+	}
+	return []Step{{
+		Title: "Where the new gateway still lists the old sandboxes: stop it, put its database aside, start it again", Commands: f.putAside(),
+		Why: "it holds their names and cannot see their containers; its providers are entered again",
+	}}
 }
 
 // configure puts the proposed gateway.toml in the place of the old one, which stays beside it. Proposed is not known before it is written.

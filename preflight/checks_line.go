@@ -55,10 +55,9 @@ func leftBehind(o gateway.Observation) []string {
 	return names
 }
 
-// orderOfSteps is OpenShell's own order (docs.nvidia.com/openshell/upgrade/0-1-0.md).
-const orderOfSteps = "There is no upgrade in place: with the old version still running, save every sandbox (sandkeeper backup-all), export provider profiles " +
-	"(openshell provider profile export), remove the sandboxes, stop the gateway, install CLI, gateway and supervisors of the new version " +
-	"together, create the sandboxes again, and restore each (sandkeeper restore)"
+// orderOfSteps leads to what says them all (docs/facts/openshell-0.1.md 5).
+const orderOfSteps = "There is no upgrade in place: with the old version still running, `sandkeeper migrate plan` says the steps in order, and " +
+	"`sandkeeper migrate export` saves everything before it stops the sandboxes"
 
 // oldestAPI is the first Docker API with everything that is asked of an engine here; engineClient is the newest that this program speaks.
 const (

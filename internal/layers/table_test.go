@@ -45,7 +45,7 @@ var rooms = []struct {
 		"backup/restore", "backup", "driver", "upgrade/classify",
 	}},
 	{"migrate", []string{
-		"drift", "openshell", "engine", "gateway", "sandbox", "lifecycle", "driver", "backup/archive", "backup/store", "backup/home", "backup/restore",
+		"recreate", "drift", "openshell", "engine", "gateway", "sandbox", "lifecycle", "driver", "backup/archive", "backup/store", "backup/home", "backup/restore",
 		"backup/gatewaystate", "backup",
 	}},
 	{"cmd", []string{

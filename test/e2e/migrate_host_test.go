@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"sandkeeper/test/e2e/gateway"
@@ -219,6 +221,51 @@ func (h *migrationHost) exported() {
 		seen, err := h.engine.client.ContainerInspect(h.t.Context(), m.Container)
 		if h.must(err); seen.State.Running {
 			h.t.Errorf("%s runs", m.Name)
+		}
+	}
+}
+
+// sandboxes are those of the gateway as it is now.
+func (h *migrationHost) sandboxes() []gateway.Sandbox {
+	h.t.Helper()
+	all, err := h.driver.List(h.t.Context())
+	h.must(err)
+	return all
+}
+
+// imports runs the import, with a short look at whether a sandbox stays Ready.
+func (h *migrationHost) imports(exit int) printed {
+	h.t.Helper()
+	return h.ends(exit, "migrate", "import", "--settle", "300ms")
+}
+
+// migrated fails the test unless the gateway of 0.1.x has each sandbox once, as it was, and every old container is there, stopped.
+func (h *migrationHost) migrated() {
+	h.t.Helper()
+	if all := h.sandboxes(); len(all) != len(h.old) {
+		h.t.Fatalf("the gateway has %d sandboxes: %+v", len(all), all)
+	}
+	for address, old := range h.old {
+		want := gateway.Ready
+		if address == "byoc" {
+			want = gateway.Stopped
+		}
+		now := h.reaches(address, want)
+		if now.ID == old.ID || !maps.Equal(now.Labels, old.Labels) || now.Workspace != old.Workspace && old.Workspace != "" {
+			h.t.Errorf("%s is %+v, was %+v", address, now, old)
+		}
+		if string(now.Spec) != string(old.Spec) {
+			h.t.Errorf("%s: its spec, policy included, is\n%q, was\n%q", address, now.Spec, old.Spec)
+		}
+		folder := "/sandbox"
+		if address == "byoc" {
+			folder = "/app"
+		}
+		if diff := cmp.Diff(h.homes[address], h.engine.within(h.of(now)["sandbox"].ID, folder)); diff != "" {
+			h.t.Errorf("%s: its home (-before +after):\n%s", address, diff)
+		}
+		if left := h.of(old); len(left) != 1 || left[""].State == nil || left[""].State.Running {
+			h.t.Errorf("%s: of its old containers there are %d", address, len(left))
 		}
 	}
 }
