@@ -252,7 +252,8 @@ func TestUnansweredSaysWhy(t *testing.T) {
 	for kind, served := range map[string]gateway.Served{
 		"gateway_not_registered": {Status: "not_configured"},
 		"gateway_unreachable":    {Err: tooLate},
-		"tls_client_cert":        {Err: &openshell.ListingError{Op: "status", Exit: 1, Output: "Error: failed to read TLS CA from /h/mtls/ca.crt"}},
+		"tls_trust":              {Err: &openshell.ListingError{Op: "status", Exit: 1, Output: "Error: failed to read TLS CA from /h/mtls/ca.crt"}},
+		"tls_client_cert":        {Err: &openshell.ListingError{Op: "status", Exit: 1, Output: "Error: failed to read TLS key from /h/mtls/tls.key"}},
 	} {
 		if f := unanswered(gateway.Observation{Served: served}); f.Kind != kind || f.Code != ExitUnreachable || f.Hint == "" {
 			t.Errorf("want %s: %+v", kind, f)
