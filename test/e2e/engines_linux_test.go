@@ -38,7 +38,6 @@ func TestEveryEngine(t *testing.T) {
 				if !kind.network {
 					t.Skip("a gateway's sandbox wants a network, and a rootless one slirp4netns, which is not used here")
 				}
-				t.Setenv("SANDKEEPER_TRUE_GATEWAY", "1")
 				u := newUpgradeHost(t, "running")
 				u.outcome(u.upgrade(), 0, "upgraded")
 				u.holds("running", u.newID)

@@ -14,15 +14,6 @@ import (
 	"sandkeeper/test/e2e/gateway"
 )
 
-// unmended skips the test of a promise that the program breaks on a true host. SANDKEEPER_UNMENDED=1 shows how; the skip goes with the
-// mending.
-func unmended(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("SANDKEEPER_UNMENDED") == "" {
-		t.Skip(what)
-	}
-}
-
 // agents makes sandboxes of one image, each with a file in its home, and moves the image's tag to another one afterwards.
 func (h *trueHost) agents(names ...string) {
 	h.t.Helper()
