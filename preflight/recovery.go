@@ -52,7 +52,7 @@ func (g guidance) repair() []string {
 	case g.managed() && g.cliBehind():
 		return []string{fmt.Sprintf("%s, then run `%s`.", g.upgradeCLI(), g.onboard())}
 	case g.managed():
-		return []string{fmt.Sprintf("Run `%s` to repair or recreate the gateway with the installed OpenShell version%s.", g.onboard(), g.alternative())}
+		return slices.Concat(g.downtime(), []string{fmt.Sprintf("Run `%s` to repair or recreate the gateway with the installed OpenShell version%s.", g.onboard(), g.alternative())})
 	case kind == "":
 		return []string{fmt.Sprintf("Bring the openshell CLI and the gateway to the same version: compare `%s --version` with what `%s` says.", g.openshell(), g.status())}
 	case kind == drift.ImageDrift:

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,6 +135,32 @@ func TestAdviceFitsTheHost(t *testing.T) {
 		steps := strings.Join(Judge(with(oldProcess(), test.change), BackingUp()).Recovery, "\n")
 		if !strings.Contains(steps, test.want) || strings.Contains(steps, test.not) {
 			t.Errorf("%s: want %s and not %s in:\n%s", name, test.want, test.not, steps)
+		}
+	}
+}
+
+// Since 0.0.111 a gateway that is stopped stops its sandboxes: that is said before the step that does it, and only there.
+func TestSandboxesStopWithTheirGateway(t *testing.T) {
+	const said = "sandboxes that run stop with the gateway"
+	for name, c := range map[string]struct {
+		running   string
+		change    func(*gateway.Observation)
+		wantsThat bool
+	}{
+		"0.0.112":                       {"0.0.112", noMarker, true},
+		"0.0.112, nemoclaw's":           {"0.0.112", managed, true},
+		"0.0.112, a service's":          {"0.0.112", packaged, true},
+		"0.0.110, of which none knows":  {"0.0.110", noMarker, false},
+		"0.0.112, and the CLI is older": {"0.0.112", installedIs("0.0.105"), false},
+	} {
+		o := with(oldProcess(), installedIs("0.0.116"), c.change, func(o *gateway.Observation) { o.Process.Version = parsed(c.running) })
+		steps := Judge(o, BackingUp()).Recovery
+		at := slices.IndexFunc(steps, func(step string) bool { return strings.Contains(step, said) })
+		if (at >= 0) != c.wantsThat {
+			t.Errorf("%s: %q", name, steps)
+		}
+		if at >= 0 && !strings.Contains(steps[at+1], "gateway") {
+			t.Errorf("%s: the next step stops no gateway: %q", name, steps[at+1])
 		}
 	}
 }

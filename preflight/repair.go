@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sandkeeper/drift"
@@ -57,9 +58,20 @@ func (g guidance) host() []string {
 		return []string{g.upgradeCLI() + "."}
 	}
 	if fileIs(g.o, g.issue.Installed) {
-		return []string{g.restart()}
+		return slices.Concat(g.downtime(), []string{g.restart()})
 	}
-	return []string{"Bring both to one version: " + g.align() + ".", g.restart()}
+	return slices.Concat([]string{"Bring both to one version: " + g.align() + "."}, g.downtime(), []string{g.restart()})
+}
+
+// downtime comes before what stops a gateway that serves: its sandboxes stop with it (docs/facts/openshell-0.1.md 1.2, 6). Of versions
+// before 0.0.111 it is not known.
+func (g guidance) downtime() []string {
+	serves := g.o.Process.PID != 0 || g.o.Served.State == drift.Known
+	since, _ := drift.Parse("0.0.111")
+	if !serves || !g.issue.Running.Known() || g.issue.Running.Older(since) {
+		return nil
+	}
+	return []string{"Choose a moment for the next step: sandboxes that run stop with the gateway, and start again with it."}
 }
 
 // restart names the one way in which this gateway is started on this host.
