@@ -51,11 +51,15 @@ func (b *bench) backups(ctx context.Context, r *report) error {
 		return err
 	}
 	steps := append(s.ours(), s.engines()...)
+	var again step
 	if installed("restic") {
 		steps = append(steps, s.restic()...)
+		again = s.resticCall(resticSecond, "backup", s.plain)
 	} else {
 		r.lacks("restic (Debian: restic)", "it is not installed")
 	}
+	day := s.newDay()
+	steps = append(steps, day.steps(s.backup(second), again)...)
 	samples, err := rounds(ctx, b.rounds, b.enough, steps, b.say)
 	if err != nil {
 		return err
@@ -65,6 +69,7 @@ func (b *bench) backups(ctx context.Context, r *report) error {
 		return err
 	}
 	r.backups(samples, sizes, dataOf(b.part))
+	r.day(samples, day.added)
 	return nil
 }
 
@@ -93,19 +98,21 @@ func (s *saving) prepare(ctx context.Context) (err error) {
 	return err
 }
 
+// backup is one backup of the full sandbox.
+func (s *saving) backup(name string) step {
+	return s.sandkeeper(name, s.env, "backup-all", "--offline", "--only", s.full.sandbox, "--backup-dir", filepath.Join(s.dir, "root"))
+}
+
 // ours are the steps of sandkeeper, and those that lie beside them.
 func (s *saving) ours() []step {
 	root := filepath.Join(s.dir, "root")
-	backup := func(name string) step {
-		return s.sandkeeper(name, s.env, "backup-all", "--offline", "--only", s.full.sandbox, "--backup-dir", root)
-	}
-	whole := backup(first)
+	whole := s.backup(first)
 	whole.before = func(context.Context) error { return os.RemoveAll(root) }
 	toEmpty := s.sandkeeper(restoreEmpty, s.env, "restore", s.full.sandbox, "-y", "--to", named("empty").sandbox, "--backup-dir", root)
 	toEmpty.before, toEmpty.after = s.newEmpty, s.dropEmpty
 	over := s.sandkeeper(restoreOver, s.env, "restore", s.full.sandbox, "-y", "--backup-dir", root)
 	return []step{
-		whole, backup(second), s.verifyOne(root), toEmpty, over,
+		whole, s.backup(second), s.verifyOne(root), toEmpty, over,
 	}
 }
 
@@ -150,19 +157,20 @@ func (s *saving) newScratch(context.Context) error {
 
 func (s *saving) dropScratch(context.Context) error { return os.RemoveAll(s.scratch) }
 
+func (s *saving) resticCall(name string, args ...string) step {
+	env := append(os.Environ(), "RESTIC_PASSWORD=bench", "RESTIC_REPOSITORY="+filepath.Join(s.dir, "restic"), "RESTIC_CACHE_DIR="+filepath.Join(s.dir, "restic-cache"))
+	return step{name: name, argv: append([]string{"restic", "-q"}, args...), env: env}
+}
+
 // restic is a whole life of a restic repository.
 func (s *saving) restic() []step {
-	repository := filepath.Join(s.dir, "restic")
-	env := append(os.Environ(), "RESTIC_PASSWORD=bench", "RESTIC_REPOSITORY="+repository, "RESTIC_CACHE_DIR="+filepath.Join(s.dir, "restic-cache"))
-	call := func(name string, args ...string) step {
-		return step{name: name, argv: append([]string{"restic", "-q"}, args...), env: env}
-	}
+	repository, call := filepath.Join(s.dir, "restic"), s.resticCall
 	initial := call(resticInit, "init")
 	initial.before = func(context.Context) error {
 		return errors.Join(os.RemoveAll(repository), os.RemoveAll(repository+"-cache"))
 	}
 	back := shell(resticBack, fmt.Sprintf("restic -q restore latest --target %s; sync -f %s", s.scratch, s.scratch))
-	back.env, back.before, back.after = env, s.newScratch, s.dropScratch
+	back.env, back.before, back.after = initial.env, s.newScratch, s.dropScratch
 	return []step{
 		initial, call(resticFirst, "backup", s.plain), call(resticSecond, "backup", s.plain), call(resticCheck, "check", "--read-data"), back,
 	}
