@@ -44,7 +44,7 @@ func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 	renderGatewayStates(a, s.GatewayState)
 	t := s.Totals
 	if s.DryRun {
-		a.printf("Dry run: %d sandboxes would be backed up to %s. Nothing was written.", t.Planned, s.Root)
+		a.printf("Dry run: %s would be backed up to %s. Nothing was written.", sandboxCount(t.Planned), s.Root)
 		return
 	}
 	a.printf("Pre-upgrade backup: %d backed up, %d failed, %d skipped", t.BackedUp, t.Failed, t.Skipped)
@@ -72,7 +72,7 @@ func outcomeDetail(o backup.Outcome) string {
 	if o.Backup.Way != "" {
 		how += ", " + string(o.Backup.Way)
 	}
-	detail := fmt.Sprintf("%s, %d files, %s, %s on disk, id %s", how, o.Backup.Files, read, size.Text(o.Backup.Bytes), o.Backup.ID)
+	detail := fmt.Sprintf("%s, %s, %s, %s on disk, id %s", how, fileCount(o.Backup.Files), read, size.Text(o.Backup.Bytes), o.Backup.ID)
 	for _, extra := range append([]string{o.Reason}, o.Warnings...) {
 		if extra != "" {
 			detail += "; " + extra

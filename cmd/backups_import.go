@@ -74,7 +74,7 @@ func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, er
 	}
 	result := newListed(b)
 	return &answer{result: result, text: func(a *app) {
-		a.printf("Imported backup %s of %s: %d files, in %s", result.ID, result.Sandbox, result.Files, result.Path)
+		a.printf("Imported backup %s of %s: %s, in %s", result.ID, result.Sandbox, fileCount(result.Files), result.Path)
 	}}, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
+	"sandkeeper/sandbox"
 )
 
 type backupsListOptions struct {
@@ -43,6 +44,7 @@ func newBackupsList(a *app, run func(context.Context, *backupsListOptions) (*ans
 // listed is one backup as lists show it.
 type listed struct {
 	Sandbox     string              `json:"sandbox"`
+	Workspace   string              `json:"workspace"`
 	Gateway     string              `json:"gateway"` // "" when it was made without asking one
 	ID          string              `json:"id"`
 	Path        string              `json:"path"`
@@ -64,7 +66,7 @@ func newListed(b store.Backup) listed {
 		return l
 	}
 	m := b.Manifest
-	l.Gateway, l.Bytes, l.SHA256, l.Files = m.Gateway, m.Archive.Bytes, m.Archive.SHA256, m.Content.Files
+	l.Workspace, l.Gateway, l.Bytes, l.SHA256, l.Files = b.Series().Workspace, m.Gateway, m.Archive.Bytes, m.Archive.SHA256, m.Content.Files
 	l.Consistency, l.Encrypted, l.Label, l.Started = m.Consistency, m.Encryption != nil, m.Label, m.Started
 	return l
 }
@@ -112,17 +114,22 @@ type listTotals struct {
 
 func totalsOf(list []listed, now time.Time) listTotals {
 	t := listTotals{Backups: len(list)}
-	owners, first := map[string]bool{}, map[string]listed{} // the oldest backup with some content brought it
+	owners, named, first := map[string]bool{}, map[string]bool{}, map[string]listed{} // the oldest backup with some content brought it
 	for _, l := range list {
-		owner := cmp.Or(l.Sandbox, "gateway "+l.Gateway)
-		owners[owner] = true
+		owner := l.Sandbox + "\x00" + l.Workspace + "\x00" + l.Gateway
 		if l.Damage != "" {
 			t.Damaged++
 			continue
 		}
+		owners[owner], named[l.Sandbox] = true, true
 		content := owner + "\x00" + l.SHA256
 		if known, seen := first[content]; !seen || l.Started.Before(known.Started) {
 			first[content] = l
+		}
+	}
+	for _, l := range list { // a damaged backup does not say more than a name
+		if l.Damage != "" && !named[l.Sandbox] {
+			owners[l.Sandbox+"\x00"+l.Gateway] = true
 		}
 	}
 	t.Of = len(owners)
@@ -136,7 +143,7 @@ func totalsOf(list []listed, now time.Time) listTotals {
 }
 
 func (t listTotals) text() string {
-	return fmt.Sprintf("%d backups of %d sandboxes and gateways: %s, of which the last 7 days added %s", t.Backups, t.Of, size.Text(t.Bytes), size.Text(t.LastWeek))
+	return fmt.Sprintf("%s of %s: %s, of which the last 7 days added %s", backupCount(t.Backups), size.Count(t.Of, "sandbox or gateway", "sandboxes and gateways"), size.Text(t.Bytes), size.Text(t.LastWeek))
 }
 
 func renderList(a *app, root string, list, states []listed) {
@@ -148,7 +155,7 @@ func renderList(a *app, root string, list, states []listed) {
 	columns := listColumns{gateways: severalGateways(list), narrow: table.Width > 0 && table.Width < 100}
 	table.Row(columns.pick("SANDBOX", "GATEWAY", "ID", "AGE", "SIZE", "FILES", "CONSISTENCY", "VERIFIED", "LABEL")...)
 	for _, l := range list {
-		table.Row(columns.of(l.Sandbox, l)...)
+		table.Row(columns.of(sandbox.Address(l.Workspace, l.Sandbox), l)...)
 	}
 	for _, l := range states {
 		table.Row(columns.of("(gateway "+l.Gateway+")", l)...)

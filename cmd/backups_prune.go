@@ -216,10 +216,10 @@ func (o *backupsPruneOptions) consent(ctx context.Context, plan *pruneResult, n 
 	for _, p := range plan.Plan {
 		fmt.Fprintf(&text, "%-8s %s %s %s\n", p.Action, p.whose(), p.ID, strings.Join(p.Reasons, ", "))
 	}
-	fmt.Fprintf(&text, "Remove %d backups from %s?", n, plan.Root)
+	fmt.Fprintf(&text, "Remove %s from %s?", backupCount(n), plan.Root)
 	return a.ask(ctx, question{
 		text:     text.String(),
-		unasked:  fmt.Sprintf("%d backups would be removed", n),
+		unasked:  backupCount(n) + " would be removed",
 		flags:    "add --yes, or --dry-run to see the plan only",
 		declined: "nothing was removed",
 	})
@@ -264,5 +264,5 @@ func renderPrune(a *app, r *pruneResult) {
 		a.printf("Dry run: nothing was removed.")
 		return
 	}
-	a.printf("%d backups removed from %s", r.Removed, r.Root)
+	a.printf("%s removed from %s", backupCount(r.Removed), r.Root)
 }

@@ -113,7 +113,7 @@ func renderBackup(a *app, b store.Backup) {
 		{"image", imageText(m.Image)},
 		{"agent", m.Agent + " " + m.Versions.Agent},
 		{"versions", fmt.Sprintf("openshell %s, gateway %s, supervisor %s", orDash(m.Versions.CLI), orDash(m.Versions.Gateway), orDash(m.Versions.Supervisor))},
-		{"content", fmt.Sprintf("%d files, %s", m.Content.Files, size.Text(m.Content.Bytes))},
+		{"content", fmt.Sprintf("%s, %s", fileCount(m.Content.Files), size.Text(m.Content.Bytes))},
 		{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, size.Text(m.Archive.Bytes), m.Archive.SHA256)},
 		{"added", addedText(m)},
 		{"shared", sharedText(m)},

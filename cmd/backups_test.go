@@ -118,7 +118,7 @@ func TestPruneSaysPlanAndKeepsTheLastOne(t *testing.T) {
 		t.Errorf("it is gone before anybody agreed: %v", err)
 	}
 	h.answer = ""
-	if stdout := h.mustRun("backups", "prune", "--keep", "1", "--yes"); !strings.Contains(stdout, "1 backups removed") {
+	if stdout := h.mustRun("backups", "prune", "--keep", "1", "--yes"); !strings.Contains(stdout, "1 backup removed") {
 		t.Errorf("stdout = %s", stdout)
 	}
 	if left := h.mustRun("backups", "list"); !strings.Contains(left, ids[0]) || strings.Contains(left, ids[1]) || !strings.Contains(left, "beta") {

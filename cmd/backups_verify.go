@@ -10,6 +10,7 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
+	"sandkeeper/internal/size"
 )
 
 type backupsVerifyOptions struct {
@@ -159,7 +160,7 @@ func verifyFailure(r verifyResult, err error) error {
 	}
 	return &Failure{
 		Code: ExitDamaged, Kind: "verification_failed", Err: err,
-		Hint: fmt.Sprintf("%d of %d backups are damaged; do not delete them yet: sandkeeper backups list shows which others there are", r.Damaged, r.Checked),
+		Hint: fmt.Sprintf("%d of %s damaged; do not delete them yet: sandkeeper backups list shows which others there are", r.Damaged, size.Count(r.Checked, "backup is", "backups are")),
 	}
 }
 
@@ -180,5 +181,5 @@ func renderVerify(a *app, r verifyResult) {
 			a.printf("ok       %s %s: structure; add --read-data to read every byte", name, v.ID)
 		}
 	}
-	a.printf("%d backups verified, %d damaged, in %s", r.Checked, r.Damaged, r.Root)
+	a.printf("%s verified, %d damaged, in %s", backupCount(r.Checked), r.Damaged, r.Root)
 }

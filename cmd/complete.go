@@ -15,6 +15,7 @@ import (
 	"sandkeeper/lifecycle/builtin"
 	"sandkeeper/openshell"
 	"sandkeeper/preflight"
+	"sandkeeper/sandbox"
 )
 
 // offer gives the arguments and flags of c their completions. A completion looks at files only, never at an engine or a gateway, and
@@ -64,6 +65,8 @@ func (a *app) offerFor(c *cobra.Command, what string, args []string) ([]cobra.Co
 		values = a.recordedSandboxes(c)
 	case "--gateway":
 		values = a.knownGateways()
+	case "--workspace":
+		values = a.savedWorkspaces(c)
 	case "--gateway-state":
 		if store := a.storeOf(c); store != nil {
 			values, _ = store.Gateways().Sandboxes()
@@ -122,6 +125,26 @@ func (a *app) savedIDs(c *cobra.Command, name string) []cobra.Completion {
 		}
 	}
 	return ids
+}
+
+// savedWorkspaces are those of the sandboxes that have backups.
+func (a *app) savedWorkspaces(c *cobra.Command) []cobra.Completion {
+	store := a.storeOf(c)
+	if store == nil {
+		return nil
+	}
+	workspaces := []cobra.Completion{sandbox.DefaultWorkspace}
+	names, _ := store.Sandboxes()
+	for _, name := range names {
+		backups, _ := store.Backups(name)
+		for _, b := range backups {
+			if of := b.Series().Workspace; of != "" {
+				workspaces = append(workspaces, of)
+			}
+		}
+	}
+	slices.Sort(workspaces)
+	return slices.Compact(workspaces)
 }
 
 // recordedSandboxes are those that the registry names, and those that have backups.

@@ -92,9 +92,9 @@ func renderGatewayStates(a *app, states *gatewaystate.States) {
 		if s.Backup == nil {
 			continue
 		}
-		line := fmt.Sprintf("gateway state of %s: %d files, %s on disk, id %s", s.Gateway, s.Backup.Files, size.Text(s.Backup.Bytes), s.Backup.ID)
+		line := fmt.Sprintf("gateway state of %s: %s, %s on disk, id %s", s.Gateway, fileCount(s.Backup.Files), size.Text(s.Backup.Bytes), s.Backup.ID)
 		if n := len(s.Omitted); n > 0 {
-			line += fmt.Sprintf("; %d files are not in it (--json lists them and says why)", n)
+			line += fmt.Sprintf("; %s not in it (--json lists what and says why)", size.Count(n, "file is", "files are"))
 		}
 		a.printf("%s", line)
 	}

@@ -55,7 +55,7 @@ Backups stored in: /b
 		"dry": {summary: backup.Summary{
 			Root: "/b", DryRun: true, Totals: backup.Totals{Total: 1, Skipped: 1, Planned: 1},
 			Sandboxes: []backup.Outcome{{Name: "a", Status: store.Skipped, Reason: "dry run", Planned: true}},
-		}, want: "  skipped  a  dry run\nDry run: 1 sandboxes would be backed up to /b. Nothing was written.\n"},
+		}, want: "  skipped  a  dry run\nDry run: 1 sandbox would be backed up to /b. Nothing was written.\n"},
 	} {
 		a, out := screen()
 		renderBackupAll(a, tc.summary, tc.empty, tc.err)

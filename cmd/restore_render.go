@@ -24,7 +24,7 @@ func renderRestore(a *app, s restore.Summary) {
 		a.printf("Dry run: backup %s of %s into %s: %d to add, %d to change, %d to remove. Nothing was changed.",
 			s.Backup, s.From, s.Sandbox, len(s.Added), len(s.Changed), len(s.Removed))
 	case s.Done:
-		a.printf("Restored %s from backup %s: %d files, %s, read back and compared.", s.Sandbox, s.Backup, s.Files, size.Text(s.Bytes))
+		a.printf("Restored %s from backup %s: %s, %s, read back and compared.", s.Sandbox, s.Backup, fileCount(s.Files), size.Text(s.Bytes))
 	}
 	if s.Previous != "" {
 		a.printf("What was there before is kept as backup %s.", s.Previous)
@@ -64,13 +64,13 @@ func renderRecreated(a *app, s restored) {
 		if made.Resumed {
 			verb = "would go on making"
 		}
-		a.printf("Dry run: %s sandbox %s on gateway %s from image %s, put %d files, %s, of backup %s into %s, and leave it %s. Nothing was changed.",
-			verb, s.Sandbox, made.Gateway, orDash(made.Image), s.Files, size.Text(s.Bytes), s.Backup, s.Home, leftAs(made.Running))
+		a.printf("Dry run: %s sandbox %s on gateway %s from image %s, put %s, %s, of backup %s into %s, and leave it %s. Nothing was changed.",
+			verb, s.Sandbox, made.Gateway, orDash(made.Image), fileCount(s.Files), size.Text(s.Bytes), s.Backup, s.Home, leftAs(made.Running))
 		return
 	}
 	if s.Done {
 		a.printf("Recreated %s on gateway %s from image %s (id %s), and left it %s.", s.Sandbox, made.Gateway, orDash(made.Image), made.ID, leftAs(made.Running))
-		a.printf("Its home is that of backup %s: %d files, %s, read back and compared.", s.Backup, s.Files, size.Text(s.Bytes))
+		a.printf("Its home is that of backup %s: %s, %s, read back and compared.", s.Backup, fileCount(s.Files), size.Text(s.Bytes))
 	}
 }
 

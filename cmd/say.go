@@ -6,6 +6,7 @@ import (
 	"github.com/fatih/color"
 
 	"sandkeeper/internal/runlog"
+	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
 )
 
@@ -35,6 +36,10 @@ func (a *app) note(format string, args ...any) {
 func (a *app) printf(format string, args ...any) {
 	fmt.Fprintln(a.Out, ui.CleanLines(fmt.Sprintf(format, args...)))
 }
+
+func fileCount(n int) string    { return size.Count(n, "file", "files") }
+func backupCount(n int) string  { return size.Count(n, "backup", "backups") }
+func sandboxCount(n int) string { return size.Count(n, "sandbox", "sandboxes") }
 
 // table is an empty table for the result, folded to the terminal where the result goes to one.
 func (a *app) table() ui.Table {

@@ -77,6 +77,7 @@ func newUpgradeSandboxes(a *app, run func(context.Context, *upgradeOptions) (*an
 	f.DurationVar(&o.readyLimit, "ready-limit", upgrade.DefaultReadyLimit, "how long a sandbox may take to be Ready")
 	f.StringVar(&o.identity, "identity", "", "age key file that opens the backup again, with --encrypt-to")
 	o.store.addFlags(f)
+	o.store.addLockFlag(f)
 	o.capture.addFlags(f)
 	f.Lookup("stall-limit").Usage = "give up on a sandbox, or on the pull of an image, that sends nothing for this long"
 	o.skip.addFlags(f)

@@ -39,7 +39,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebui
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the upgrade journal in")
 	}
 	u = &upgrading{gateways: &driver.Gateways{Open: a.host().Connect(seen.Gateways), Added: a.additions()}}
-	if u.store, err = a.openStore(o.store); err != nil {
+	if u.store, err = a.openStoreToChange(ctx, o.store); err != nil {
 		return nil, err
 	}
 	if err := o.capture.mayBePlain(u.store.Root()); err != nil {

@@ -15,6 +15,7 @@ import (
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
+	"sandkeeper/internal/size"
 	"sandkeeper/sandbox"
 )
 
@@ -86,7 +87,7 @@ type ConsentError struct {
 
 // Error names what would be replaced.
 func (e *ConsentError) Error() string {
-	return fmt.Sprintf("sandbox %q has %d entries in %s that the restore would replace", e.Sandbox, e.Entries, e.Home)
+	return fmt.Sprintf("sandbox %q has %s in %s that the restore would replace", e.Sandbox, size.Count(e.Entries, "entry", "entries"), e.Home)
 }
 
 // ErrPutBack is wrapped when a restore did not succeed and the content from before is in place again.

@@ -190,7 +190,7 @@ func TestRestoreIsNotBelievedUntilItWasReadBack(t *testing.T) {
 		return nil
 	}
 	_, err := Restore(t.Context(), request)
-	if !errors.Is(err, ErrPutBack) || !strings.Contains(err.Error(), `1 entries are not as they were written, the first is "dir/b"`) {
+	if !errors.Is(err, ErrPutBack) || !strings.Contains(err.Error(), `1 entry is not as written, the first is "dir/b"`) {
 		t.Errorf("got %v", err)
 	}
 	if diff := cmp.Diff(nowHome, f.Home(backuptest.IdA)); diff != "" {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sandkeeper/backup/home"
+	"sandkeeper/internal/size"
 )
 
 // packer makes the stream that replaces a selection, and notes what must be there afterwards.
@@ -221,10 +222,10 @@ func (j *restoreJob) confirm(ctx context.Context, h home.Home, want map[string]e
 		return fmt.Errorf("reading back what was restored: %w", err)
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("%d entries are not as they were written, the first is %q", len(wrong), wrong[0])
+		return fmt.Errorf("%s not as written, the first is %q", size.Count(len(wrong), "entry is", "entries are"), wrong[0])
 	}
 	if len(extra) > 0 {
-		return fmt.Errorf("%d entries are still there that were to be replaced, the first is %q", len(extra), extra[0])
+		return fmt.Errorf("%s still there, to be replaced, the first is %q", size.Count(len(extra), "entry is", "entries are"), extra[0])
 	}
 	return nil
 }
@@ -246,7 +247,7 @@ func (p *containerPlace) confirmNew(ctx context.Context, j *restoreJob, want map
 func (j *restoreJob) confirmOld(ctx context.Context, h home.Home, want map[string]entryFacts) error {
 	wrong, _, err := j.differences(ctx, h, want)
 	if err == nil && len(wrong) > 0 {
-		err = fmt.Errorf("%d entries are not as they were, the first is %q", len(wrong), wrong[0])
+		err = fmt.Errorf("%s not as before, the first is %q", size.Count(len(wrong), "entry is", "entries are"), wrong[0])
 	}
 	return err
 }
