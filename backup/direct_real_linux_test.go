@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/home"
+	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
 	"sandkeeper/backup/tree"
 	"sandkeeper/engine"
@@ -175,5 +177,133 @@ func TestTheEnginesWayWhereItIsAskedFor(t *testing.T) {
 	}
 	if o, _ := savedAs(t, r, sb); o.Backup.Way != archive.WayDirect || o.Backup.ContentOf == "" {
 		t.Errorf("an unchanged home was read again: %+v", o.Backup)
+	}
+}
+
+// restored puts a backup into a sandbox and returns what the restore said.
+func restored(t *testing.T, r *Options, e *engine.Engine, sb sandbox.Sandbox, b store.Backup) restore.Summary {
+	t.Helper()
+	summary, err := restore.Restore(t.Context(), restore.Request{Store: r.Store, Backup: b, Engine: e, Target: sb, Consent: true, Journal: t.TempDir()})
+	if err != nil {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	return summary
+}
+
+// beside is what lies beside the writable layer of a container.
+func beside(t *testing.T, e *engine.Engine, sb sandbox.Sandbox) (names []string) {
+	t.Helper()
+	at, err := e.OnHost(t.Context(), sb.Container.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(at.Upper))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), ".") {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
+}
+
+// TestARestoreOnTheDirectWayIsExact: into the home it came from, into one of another container that runs, and into one that was never started, a home
+// comes back as it was; what was there before is a backup, and nothing else is left.
+func TestARestoreOnTheDirectWayIsExact(t *testing.T) {
+	e := backuptest.RealEngine(t)
+	from := backuptest.RealSandbox(t, e, true, nil)
+	dir := homeOnHost(t, e, from)
+	backuptest.MakeOddTree(t, dir)
+	want := backuptest.TreeFacts(t, dir)
+	r := realRun(t, e)
+	o, _ := savedAs(t, r, from)
+	b, err := r.Store.Find(from.Name, o.Backup.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	into := map[string]sandbox.Sandbox{
+		"itself": from, "another that runs": backuptest.RealSandbox(t, e, true, nil), "one that was never started": backuptest.RealSandbox(t, e, false, nil),
+	}
+	for name, sb := range into {
+		before := map[string]string{}
+		if name != "one that was never started" {
+			before = changed(t, homeOnHost(t, e, sb))
+		}
+		began := sb.Container.State
+		summary := restored(t, r, e, sb, b)
+		if summary.Way != archive.WayDirect || !summary.Done || len(summary.Warnings) > 0 || len(summary.Missing) > 0 {
+			t.Errorf("%s: %+v", name, summary)
+		}
+		c, err := e.Inspect(t.Context(), sb.Container.ID)
+		if err != nil || c.State != began && began == "running" || c.Running() != (began == "running") {
+			t.Errorf("%s: it was %s and is %s, %v", name, began, c.State, err)
+		}
+		if !c.Running() {
+			if err := e.Start(t.Context(), c.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(want, backuptest.TreeFacts(t, homeOnHost(t, e, sb))); diff != "" {
+			t.Errorf("%s (-backup +sandbox)\n%s", name, diff)
+		}
+		if left := beside(t, e, sb); len(left) > 0 {
+			t.Errorf("%s: left beside the layer: %q", name, left)
+		}
+		if len(before) == 0 {
+			continue
+		}
+		kept, err := r.Store.Find(sb.Name, summary.Previous)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(before, backuptest.TreeFacts(t, unpacked(t, r.Store, kept))); diff != "" {
+			t.Errorf("%s: what was there before (-sandbox +backup)\n%s", name, diff)
+		}
+	}
+}
+
+// changed works in a home, and is what it is like then.
+func changed(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	_ = os.Remove(dir + "/times/exact")
+	path := dir + "/worked"
+	if err := errors.Join(os.WriteFile(path, []byte("since"), 0o640), unix.Setxattr(path, "user.worked", []byte("yes"), 0), os.Chown(path, 1000, 7)); err != nil {
+		t.Fatal(err)
+	}
+	return backuptest.TreeFacts(t, dir)
+}
+
+// TestWhatNoBackupHoldsIsCarriedOver: a pipe and a socket of the home stay through a restore, at their place, and the times of the folders with them.
+func TestWhatNoBackupHoldsIsCarriedOver(t *testing.T) {
+	e := backuptest.RealEngine(t)
+	sb := backuptest.RealSandbox(t, e, true, nil)
+	dir := homeOnHost(t, e, sb)
+	at := unix.Timespec{Sec: 1500000000}
+	for _, err := range []error{
+		os.Mkdir(dir+"/run", 0o750), unix.Mkfifo(dir+"/run/pipe", 0o640), unix.Mknod(dir+"/run/socket", unix.S_IFSOCK|0o600, 0), os.WriteFile(dir+"/run/file", []byte("x"), 0o644),
+		os.Chown(dir+"/run/pipe", 1000, 1000), unix.UtimesNanoAt(unix.AT_FDCWD, dir+"/run", []unix.Timespec{at, at}, 0),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := backuptest.TreeFacts(t, dir)
+	r := realRun(t, e)
+	o, _ := savedAs(t, r, sb)
+	if len(o.Omitted) != 2 || o.Omitted[0].Kind != archive.LeftOutSpecial {
+		t.Errorf("left out: %+v", o.Omitted)
+	}
+	b, err := r.Store.Find(sb.Name, o.Backup.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	summary := restored(t, r, e, sb, b)
+	if diff := cmp.Diff(want, backuptest.TreeFacts(t, homeOnHost(t, e, sb))); diff != "" {
+		t.Errorf("(-before +after)\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"run/pipe", "run/socket"}, summary.Kept); diff != "" || len(summary.Missing) > 0 {
+		t.Errorf("kept %s, missing %+v", diff, summary.Missing)
 	}
 }

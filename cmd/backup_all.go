@@ -97,7 +97,7 @@ func (o *captureOptions) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.pauseLimit, "pause-limit", home.DefaultPauseLimit, "pause a running container at most this long; 0 never pauses")
 	f.DurationVar(&o.stallLimit, "stall-limit", time.Minute, "give up on a sandbox that sends nothing for this long")
 	f.StringSliceVar(&o.encryptTo, "encrypt-to", nil, "encrypt archives to these age recipients")
-	f.StringVar(&o.way, "way", wayAuto, "how homes are read: auto is through the file system where that is possible (root on the engine's host); engine never is")
+	wayVar(f, &o.way)
 	f.BoolVar(&o.allowPlaintext, "allow-plaintext", false, "write backups in plain text also where others could read them: on a network, FUSE or removable file system")
 }
 
@@ -108,9 +108,6 @@ func (o *captureOptions) check() error {
 		return usage("0 never pauses", "--pause-limit must not be negative")
 	case o.stallLimit <= 0:
 		return usage("give a duration such as 1m", "--stall-limit must be positive")
-	}
-	if err := checkWay(o.way); err != nil {
-		return err
 	}
 	if err := archive.CheckRecipients(o.encryptTo); err != nil {
 		return usage("give public keys that age-keygen printed (age1…)", "--encrypt-to: %w", err)

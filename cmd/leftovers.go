@@ -10,6 +10,7 @@ import (
 
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/restore"
+	"sandkeeper/backup/store"
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
@@ -60,7 +61,9 @@ func (a *app) tellLeftAlone(what string, left []error) {
 // tellRestores brings back the containers of restores that were killed, and says which homes are half done and how they become whole.
 func (a *app) tellRestores(ctx context.Context, dir string) {
 	shelf := journal.Restores(dir)
-	found, left := restore.Recover(ctx, shelf, restore.RestartDialer(a.Env))
+	found, left := restore.Recover(ctx, shelf, restore.RestartDialer(a.Env), restore.KeepLocked(func(root string) (*store.Store, error) {
+		return store.Open(root, store.Options{Tool: version().Version, UID: a.UID})
+	}))
 	a.tellLeftAlone("a restore", left)
 	for _, i := range found {
 		switch {
@@ -73,8 +76,13 @@ func (a *app) tellRestores(ctx context.Context, dir string) {
 			a.warn("to finish that restore: %s", a.restoreLine(i, i.From, i.Backup, restore.Scope(i.Scope)))
 		case errors.Is(i.Err, journal.ErrOther):
 			a.warn("%v; %s stays until that engine answers there again, or is removed by hand", i.Err, shelf.Path(i.Container))
+		case i.Err != nil && i.Exchange != nil:
+			a.warn("%v; it is tried again by the next run", i.Err)
 		case i.Err != nil:
 			a.warn("%v; it is tried again by the next run, or: docker start %s", i.Err, i.Container)
+		case i.Exchanged:
+			fmt.Fprintf(a.Err, "ended a restore of backup %s into sandbox %s that was killed after the new home was in place; what was there before is a backup now (before-restore)\n",
+				ui.Clean(i.Backup), ui.Clean(i.Sandbox))
 		case i.Started:
 			fmt.Fprintf(a.Err, "started container %s, which a restore that was killed had left stopped; its content is whole\n", ui.Clean(i.Name))
 		}

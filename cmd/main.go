@@ -91,6 +91,7 @@ type answer struct {
 	preflight *preflight.Report
 	result    any
 	text      func(*app) // writes the result to Out; nil when there is nothing to add to the error
+	done      bool       // what was asked for came about: an interruption that was heard since changes nothing of it
 }
 
 // do marks the line between "could not understand you" (exit 2) and "tried".
@@ -110,7 +111,8 @@ func (a *app) do(run func(context.Context) (*answer, error)) func(*cobra.Command
 		found, err := run(c.Context())
 		a.answer = found
 		_, waited := errors.AsType[*store.LockedError](err)
-		if (err == nil || waited) && c.Context().Err() != nil {
+		done := err == nil && found != nil && found.done
+		if (err == nil || waited) && !done && c.Context().Err() != nil {
 			err = context.Cause(c.Context())
 		}
 		return err

@@ -31,6 +31,7 @@ type restoreOptions struct {
 	dryRun   bool
 	yes      bool
 	identity string
+	way      string
 	stall    time.Duration
 
 	recreate           bool
@@ -71,6 +72,7 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 	choiceVar(f, &o.scope, "scope", []string{string(restore.ScopeFull), string(restore.ScopeState)}, "put back the whole home, or the agent's state alone")
 	f.BoolVar(&o.dryRun, "dry-run", false, "list what would change; change nothing")
 	f.BoolVarP(&o.yes, "yes", "y", false, "replace what is in the sandbox without asking")
+	wayVar(f, &o.way)
 	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup")
 	f.DurationVar(&o.stall, "stall-limit", time.Minute, "give up when nothing moves for this long")
 	f.BoolVar(&o.recreate, "recreate", false, "make the sandbox again first: it is gone")
@@ -140,7 +142,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Req
 	if o.to != "" {
 		name = o.to
 	}
-	request := restore.Request{Scope: restore.Scope(o.scope), DryRun: o.dryRun, Consent: o.yes, Stall: o.stall}
+	request := restore.Request{Scope: restore.Scope(o.scope), EngineWay: o.way == wayEngine, DryRun: o.dryRun, Consent: o.yes, Stall: o.stall}
 	seen, err := a.host().LookOffline(ctx, a.recorded(o.store))
 	if err == nil {
 		if sb, one := named(seen.Inventory, name); one && sb.Route == sandbox.ByContainer {
@@ -233,6 +235,7 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.Request, f
 	if summary.Sandbox != "" {
 		found.result = summary
 		found.text = func(a *app) { renderRestore(a, summary) }
+		found.done = err == nil && summary.Done
 	}
 	return notRestored(err)
 }

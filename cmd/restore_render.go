@@ -26,6 +26,9 @@ func renderRestore(a *app, s restore.Summary) {
 	case s.Done:
 		a.printf("Restored %s from backup %s: %s, %s, read back and compared.", s.Sandbox, s.Backup, fileCount(s.Files), size.Text(s.Bytes))
 	}
+	if s.DownMs > 0 {
+		a.printf("The sandbox was stopped for %.1f s.", float64(s.DownMs)/1000)
+	}
 	if s.Previous != "" {
 		a.printf("What was there before is kept as backup %s.", s.Previous)
 		if s.KeptIn != "" {

@@ -3,6 +3,8 @@ package cmd
 import (
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"sandkeeper/backup"
 	"sandkeeper/backup/archive"
 )
@@ -13,11 +15,9 @@ const (
 	wayEngine = "engine"
 )
 
-func checkWay(way string) error {
-	if way != "" && way != wayAuto && way != wayEngine {
-		return usage("give auto or engine", "--way %q is neither", way)
-	}
-	return nil
+func wayVar(f *pflag.FlagSet, way *string) {
+	choiceVar(f, way, "way", []string{wayAuto, wayEngine},
+		"how homes are read and written: auto is through the file system where that is possible (root on the engine's host); engine never is")
 }
 
 // renderWays says of which sandboxes a way was taken that may not carry everything.

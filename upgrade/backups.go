@@ -155,8 +155,16 @@ func (b *Backups) Restore(ctx context.Context, sb sandbox.Sandbox, id string) er
 // alone hinders at most the sandbox that it is about.
 func (b *Backups) recover(ctx context.Context) {
 	if b.Restoring != "" {
-		restore.Recover(ctx, journal.Restores(b.Restoring), func(context.Context, string) (restore.Restarter, error) { return b.Engine, nil })
+		restore.Recover(ctx, journal.Restores(b.Restoring), func(context.Context, string) (restore.Restarter, error) { return b.Engine, nil }, b.keep)
 	}
+}
+
+// keep is a restore.KeepFunc for the store of the upgrade, which holds its lock.
+func (b *Backups) keep(root string, save func(*store.Store) error) error {
+	if root != b.Store.Root() {
+		return fmt.Errorf("%s is another store than that of the upgrade", root)
+	}
+	return save(b.Store)
 }
 
 // Sweep removes the copies that restores have kept of what was in the sandboxes of that name when they had just been made.

@@ -15,7 +15,10 @@ import (
 
 // openStopped opens a folder of a container that does not run, in its layers.
 func openStopped(at engine.OnHost, dir string) (*os.File, error) {
-	if err := plainLayers(at); err != nil {
+	if err := PlainLayers(at); err != nil {
+		return nil, err
+	}
+	if err := Unmounted(at.Upper); err != nil {
 		return nil, err
 	}
 	root, err := stack(append([]string{at.Upper}, at.Lower...))
@@ -26,8 +29,8 @@ func openStopped(at engine.OnHost, dir string) (*os.File, error) {
 	return openIn(int(root.Fd()), dir)
 }
 
-// plainLayers refuses layers that this process would not see as the container does.
-func plainLayers(at engine.OnHost) error {
+// PlainLayers refuses layers that this process would not see as the container does.
+func PlainLayers(at engine.OnHost) error {
 	if at.Upper == "" || len(at.Lower) == 0 {
 		return errors.New("the engine does not say where the layers of a stopped container are")
 	}
@@ -42,7 +45,21 @@ func plainLayers(at engine.OnHost) error {
 	if root.Uid != 0 || root.Gid != 0 {
 		return errors.New("its root belongs to another user than this host's root")
 	}
-	return Unmounted(at.Upper)
+	return nil
+}
+
+// Stacked opens the folder that several make when they lie over each other, the topmost first. Two at least.
+func Stacked(folders []string) (*DirectHome, error) {
+	root, err := stack(folders)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotDirect, err)
+	}
+	defer root.Close()
+	folder, err := openIn(int(root.Fd()), "/")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotDirect, err)
+	}
+	return &DirectHome{Folder: folder}, nil
 }
 
 // stack mounts folders over each other, the topmost first, read-only and for this process alone: in a mount namespace of a thread that

@@ -36,7 +36,7 @@ func (h ContainerHome) direct(ctx context.Context) (*DirectHome, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DirectHome{mounts: map[string]bool{}}
+	d := &DirectHome{At: at, mounts: map[string]bool{}}
 	for _, mount := range at.Mounts {
 		if err := h.include(ctx, d, mount, at.Pid != 0); err != nil {
 			return nil, err

@@ -24,6 +24,7 @@ type entryFacts struct {
 	size   int64
 	link   string
 	digest string
+	marks  string // extended attributes; only on the direct way
 }
 
 // factsReader takes the facts of one entry after the other. Its hash and its buffer serve them all: a home may have very many files.

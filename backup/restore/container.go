@@ -39,6 +39,19 @@ func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, mark.end()) }()
+	if j.direct != nil {
+		err := errHalfDone
+		if !mark.resumed {
+			err = j.direct.run(ctx, j, c, mark)
+		}
+		if !errors.Is(err, errNoExchange) {
+			return err
+		}
+		j.throughEngine(err)
+		if err := errors.Join(p.writable(j), j.verifyEntries(ctx)); err != nil {
+			return err
+		}
+	}
 	if mark.entry.Running {
 		j.meter.Enter(home.StageStopping)
 		mark.stopped = true
@@ -76,11 +89,28 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 	if err := p.replaceable(ctx, c); err != nil {
 		return c, err
 	}
+	if err := p.writable(j); err != nil && j.direct == nil {
+		return c, err
+	}
 	mounts, err := p.Located(ctx, c.Mounts)
 	if err != nil {
 		return c, err
 	}
 	return c, j.pick.avoidMounts(c.Name, mounts, p.Dir, j.manifest)
+}
+
+// pathMax is how long a path may be that a program hands to the kernel as a whole (PATH_MAX of linux/limits.h, without the NUL).
+const pathMax = 4095
+
+// writable refuses what no engine can write.
+func (p *containerPlace) writable(j *restoreJob) error {
+	for _, e := range j.manifest.Index.Entries {
+		if len(p.Dir)+1+len(e.Path) > pathMax {
+			return fmt.Errorf("the backup has paths of more than %d bytes (%.40q…), which no container engine can write; nothing was changed: restore it as root on the engine's own host",
+				pathMax, e.Path)
+		}
+	}
+	return nil
 }
 
 // replaceable refuses a home with entries that chattr has locked, before anything is stopped: writing over them would end half way.

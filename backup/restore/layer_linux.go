@@ -15,6 +15,7 @@ import (
 const (
 	overlayOpaque   = "trusted.overlay.opaque" // "y"
 	overlayRedirect = "trusted.overlay.redirect"
+	overlayMetacopy = "trusted.overlay.metacopy"
 )
 
 // hidesLower reports whether nothing of the layers below shows through a folder of the writable layer.

@@ -18,6 +18,7 @@ type restoreMark struct {
 	record  *journal.Record[journal.Restore] // nil: nothing is written
 	entry   journal.Restore
 	stopped bool // we stopped the container, and it does not run again yet
+	kept    bool // what an exchange took away is not yet a backup
 	resumed bool // a killed restore had begun to write: entry.Copy, not the home, is what was there before
 }
 
@@ -55,6 +56,9 @@ func (j *restoreJob) mark(ctx context.Context, c engine.Container, e home.Engine
 }
 
 func (m *restoreMark) takeOver(left journal.Restore) error {
+	if left.Exchange != nil {
+		return fmt.Errorf("a restore into sandbox %q that was killed has not been ended; run any command of sandkeeper first, which does that or says why not", left.Sandbox)
+	}
 	m.entry.Running = m.entry.Running || left.Running
 	if !left.Writing {
 		return nil
@@ -107,7 +111,7 @@ func (m *restoreMark) end() error {
 		return nil
 	}
 	var err error
-	if !m.entry.Writing && !m.stopped {
+	if !m.entry.Writing && !m.stopped && !m.kept {
 		err = m.record.Remove()
 	}
 	return errors.Join(err, m.record.Close())

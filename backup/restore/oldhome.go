@@ -162,14 +162,7 @@ func (s *oldStream) Close() error {
 
 // saveOld makes an ordinary backup of what is about to be replaced, so that a restore of the wrong backup can be taken back later.
 func (j *restoreJob) saveOld(ctx context.Context, old home.Home, c engine.Container) error {
-	m := archive.Manifest{
-		Sandbox: j.Target.Name, SandboxID: j.Target.ID, Gateway: j.Target.Gateway, Workspace: j.Target.Workspace,
-		Label: archive.LabelBeforeRestore, Agent: home.AgentOf(j.Target), Home: j.summary.Home, Container: c.Name, Image: archive.Image{Reference: c.Image, Digest: c.ImageID}, Consistency: archive.ConsistencyStopped,
-	}
-	if c.ID == "" {
-		m.Consistency, m.ConsistencyReason = archive.ConsistencyLive, "it can only be read through its gateway, while it runs"
-	}
-	b, err := j.kept().Create(ctx, store.NewBackup{Manifest: m}, func(ctx context.Context, a *archive.Archive) error {
+	b, err := j.kept().Create(ctx, store.NewBackup{Manifest: j.before(c)}, func(ctx context.Context, a *archive.Archive) error {
 		a.Note(func(m *archive.Manifest) { j.omitted = m.Exclusions })
 		return home.Capture(ctx, old, a, archive.StallLimit(j.Stall), j.meter)
 	})

@@ -18,9 +18,10 @@ import (
 // Interruption is a restore that was killed, and what is to be said about it.
 type Interruption struct {
 	journal.Restore
-	Half    bool  // the home may be half old and half new; the record stays until a restore into the sandbox has succeeded
-	Started bool  // the home is whole, and the container that the restore had stopped was started now
-	Err     error // the container could not be brought back; tried again by the next run
+	Half      bool  // the home may be half old and half new; the record stays until a restore into the sandbox has succeeded
+	Exchanged bool  // the new home was in its place already: the old one became a backup now
+	Started   bool  // the home is whole, and the container that the restore had stopped was started now
+	Err       error // the container could not be brought back; tried again by the next run
 }
 
 // Restarter is what it takes to bring back the container of a restore that was killed; *engine.Engine is one.
@@ -39,13 +40,13 @@ func RestartDialer(e env.Env) func(ctx context.Context, host string) (Restarter,
 // it ran. A home that may be half done is left alone and told, for only the operator knows whether the old or the new content is
 // wanted. Every command calls it first; without a record it costs one failed open. Records that are left alone are in the second list,
 // each with the reason.
-func Recover(ctx context.Context, shelf journal.Shelf[journal.Restore], dial func(context.Context, string) (Restarter, error)) (found []Interruption, left []error) {
+func Recover(ctx context.Context, shelf journal.Shelf[journal.Restore], dial func(context.Context, string) (Restarter, error), keep KeepFunc) (found []Interruption, left []error) {
 	for record, err := range shelf.Abandoned() {
 		if err != nil {
 			left = append(left, err)
 			continue
 		}
-		if i, ok := recoverRestore(ctx, record, dial); ok {
+		if i, ok := recoverRestore(ctx, record, dial, keep); ok {
 			found = append(found, i)
 		}
 	}
@@ -53,7 +54,8 @@ func Recover(ctx context.Context, shelf journal.Shelf[journal.Restore], dial fun
 }
 
 // recoverRestore reports whether there is anything to say.
-func recoverRestore(ctx context.Context, record *journal.Record[journal.Restore], dial func(context.Context, string) (Restarter, error)) (Interruption, bool) {
+func recoverRestore(ctx context.Context, record *journal.Record[journal.Restore], dial func(context.Context, string) (Restarter, error), keep KeepFunc) (Interruption, bool) {
+	patient := ctx // saving a home takes its time
 	ctx, cancel := context.WithTimeoutCause(ctx, home.RecoverLimit+stopTime, fmt.Errorf("not done within %s", home.RecoverLimit+stopTime))
 	defer cancel()
 	entry := record.Value
@@ -73,13 +75,29 @@ func recoverRestore(ctx context.Context, record *journal.Record[journal.Restore]
 		err = e.Start(ctx, entry.Container)
 		i.Started = err == nil
 	}
+	if err == nil && entry.Exchange != nil {
+		i.Exchanged, err = endExchange(patient, e, entry, keep)
+		if err != nil {
+			i.Err = fmt.Errorf("a restore into sandbox %q that was killed is not ended: %w", entry.Sandbox, err)
+			return i, true
+		}
+	}
 	if err == nil {
 		err = forget(record)
 	}
 	if err != nil {
 		i.Err = fmt.Errorf("container %q, stopped by a restore that was killed, is perhaps still stopped: %w", entry.Name, home.Blame(ctx, err))
 	}
-	return i, i.Started || i.Err != nil
+	return i, i.Started || i.Exchanged || i.Err != nil
+}
+
+// endExchange reports whether the home from before was there to be kept.
+func endExchange(ctx context.Context, e Restarter, entry journal.Restore, keep KeepFunc) (bool, error) {
+	c, err := e.Inspect(ctx, entry.Container) // as it is after it was started
+	if err != nil {
+		return false, err
+	}
+	return finishExchange(ctx, e, c, entry, keep)
 }
 
 // reachStopped dials the engine that has the container, and makes sure that it is that one: another may answer at its address by now.

@@ -75,7 +75,7 @@ func TestRecoverRestores(t *testing.T) {
 		if tt.gone {
 			delete(engine.State, backuptest.IdA)
 		}
-		found, left := Recover(t.Context(), shelf, func(context.Context, string) (Restarter, error) { return starts{engine}, nil })
+		found, left := Recover(t.Context(), shelf, func(context.Context, string) (Restarter, error) { return starts{engine}, nil }, nil)
 		if len(left) != 0 {
 			t.Errorf("%s: %v", name, left)
 		}
@@ -102,7 +102,7 @@ func TestRecoverLeavesLivingRestoresAlone(t *testing.T) {
 	shelf := journal.Restores(filepath.Join(t.TempDir(), "restoring"))
 	journaltest.Hold(t, shelf, backuptest.IdA, journal.Restore{Pause: backuptest.PauseOf(backuptest.IdA), Sandbox: "alpha", Running: true})
 	engine := &backuptest.Freezer{State: map[string]string{backuptest.IdA: "exited"}}
-	found, left := Recover(t.Context(), shelf, func(context.Context, string) (Restarter, error) { return starts{engine}, nil })
+	found, left := Recover(t.Context(), shelf, func(context.Context, string) (Restarter, error) { return starts{engine}, nil }, nil)
 	if held, ok := errors.AsType[*journal.HeldError](errors.Join(left...)); !ok || held.Holder.PID != os.Getpid() || len(found) != 0 || len(engine.Calls) != 0 {
 		t.Errorf("%+v, %v after %v", found, left, engine.Calls)
 	}
@@ -114,7 +114,7 @@ func TestRecoverRestoreWaitsForTheStop(t *testing.T) {
 	journaltest.Leave(t, shelf, backuptest.IdA, journal.Restore{Pause: backuptest.PauseOf(backuptest.IdA), Running: true, Stopping: true})
 	engine := &backuptest.Freezer{State: map[string]string{backuptest.IdA: "running"}}
 	time.AfterFunc(home.ThawRetry/2, func() { _ = engine.Set("stop", backuptest.IdA, "exited") })
-	found, left := Recover(t.Context(), shelf, func(context.Context, string) (Restarter, error) { return starts{engine}, nil })
+	found, left := Recover(t.Context(), shelf, func(context.Context, string) (Restarter, error) { return starts{engine}, nil }, nil)
 	if len(left) != 0 || len(found) != 1 || !found[0].Started || engine.State[backuptest.IdA] != "running" {
 		t.Errorf("%+v, %v, %v", found, engine.Calls, left)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"sandkeeper/backup/archive"
@@ -41,6 +42,8 @@ type Request struct {
 	// Journal is the folder of the journal of restores (journal.RestoringDir). Without it nobody hears of a restore that was killed.
 	Journal string
 
+	EngineWay bool // never write through the file system, also where that is possible
+
 	containers home.EngineReach // tests; else made from Engine
 }
 
@@ -54,7 +57,9 @@ type Summary struct {
 	DryRun  bool   `json:"dryRun"`
 	Done    bool   `json:"done"` // the content is in place and was read back
 
-	ReadBack string `json:"readBack,omitempty"` // how: ReadBackLayer or ReadBackEngine
+	Way       archive.Way `json:"way,omitempty"`
+	WayReason string      `json:"wayReason,omitempty"` // why it was not the direct one
+	ReadBack  string      `json:"readBack,omitempty"`  // how: ReadBackLayer or ReadBackEngine
 
 	Files   int   `json:"files"`
 	Entries int   `json:"entries"`
@@ -69,6 +74,7 @@ type Summary struct {
 	Previous string              `json:"previous,omitempty"` // the backup of what was there before
 	KeptIn   string              `json:"keptIn,omitempty"`   // the root of its store, where that is not the backup's
 	Warnings []string            `json:"warnings,omitempty"`
+	DownMs   int64               `json:"downMs,omitempty"` // on the direct way: how long the sandbox was stopped
 	TookMs   int64               `json:"tookMs"`
 }
 
@@ -152,9 +158,10 @@ type restoreJob struct {
 
 	omitted []archive.Exclusion // what the backup of the old content left out
 
-	proven       bool   // every entry was read and compared with the index
-	stageName    string // name in the home that is no part of it: the stage
-	ignoreOwners bool   // owners and special mode bits are the target's business
+	direct       *exchange // nil: not on the direct way
+	proven       bool      // every entry was read and compared with the index
+	stageName    string    // name in the home that is no part of it: the stage
+	ignoreOwners bool      // owners and special mode bits are the target's business
 }
 
 // place is where a restore goes to: a container, or a sandbox that is reached through its gateway.
@@ -190,7 +197,32 @@ func (r Request) prepare(ctx context.Context) (*restoreJob, error) {
 			Warnings: leftWarnings(left),
 		},
 	}
+	j.chooseWay(ctx)
+	if j.direct != nil && !j.DryRun { // which proves every entry before the home is touched
+		return j, nil
+	}
 	return j, j.verify(ctx)
+}
+
+// chooseWay takes the direct way where it can be proved that it leads to the container's home.
+func (j *restoreJob) chooseWay(ctx context.Context) {
+	p, ofContainer := j.place.(*containerPlace)
+	if !ofContainer {
+		j.summary.Way = archive.WayGateway
+		return
+	}
+	err := errors.New("the engine's way was asked for")
+	if !j.EngineWay {
+		j.direct, err = p.exchangeable(ctx, j)
+	}
+	if err != nil {
+		j.throughEngine(err)
+	}
+}
+
+func (j *restoreJob) throughEngine(why error) {
+	j.direct = nil
+	j.summary.Way, j.summary.WayReason = archive.WayEngine, strings.TrimPrefix(why.Error(), home.ErrNotDirect.Error()+": ")
 }
 
 func orDamage(b store.Backup) error {

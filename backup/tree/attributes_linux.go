@@ -47,7 +47,7 @@ func (a *attributeReader) collect(n int, err error, get func(name string) (int, 
 	var records map[string]string
 	total := 0
 	for name := range bytes.SplitSeq(a.names[:n], []byte{0}) {
-		if !belongs(string(name)) {
+		if !Belongs(string(name)) {
 			continue
 		}
 		size, err := get(string(name))
@@ -68,9 +68,9 @@ func (a *attributeReader) collect(n int, err error, get func(name string) (int, 
 	return records, nil
 }
 
-// belongs reports whether an attribute is a home's own: what programs set, access lists and capabilities. Those of overlay file systems
+// Belongs reports whether an attribute is a home's own: what programs set, access lists and capabilities. Those of overlay file systems
 // are marks of the layer and not of the file; labels and signatures (security.selinux, security.ima) are the host's.
-func belongs(name string) bool {
+func Belongs(name string) bool {
 	switch {
 	case strings.HasPrefix(name, "trusted.overlay."), strings.HasPrefix(name, "user.overlay."):
 		return false

@@ -41,7 +41,7 @@ func times(h *tar.Header) []unix.Timespec {
 func setAttributes(h *tar.Header, set func(key string, value []byte) error) error {
 	for key, value := range h.PAXRecords {
 		name, is := strings.CutPrefix(key, archive.RecordAttribute)
-		if !is || !belongs(name) {
+		if !is || !Belongs(name) {
 			continue
 		}
 		if err := set(name, []byte(value)); err != nil {

@@ -162,8 +162,13 @@ func headerOf(name string, st *unix.Stat_t) *tar.Header {
 		h.Typeflag = tar.TypeFifo
 	case unix.S_IFSOCK:
 		h.Typeflag = archive.TypeSocket
+	case unix.S_IFBLK:
+		h.Typeflag = tar.TypeBlock
 	default:
 		h.Typeflag = tar.TypeChar
+	}
+	if h.Typeflag == tar.TypeBlock || h.Typeflag == tar.TypeChar {
+		h.Devmajor, h.Devminor = int64(unix.Major(uint64(st.Rdev))), int64(unix.Minor(uint64(st.Rdev)))
 	}
 	return h
 }

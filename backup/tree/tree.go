@@ -17,6 +17,8 @@ type Sink interface {
 type ReadOptions struct {
 	// Enter reports whether the mount at a path below the folder is a part of it. One that is not is left out and named. nil: none is.
 	Enter func(name string) bool
+	// Only reports whether a path is wanted; what is in a folder that is not is not looked at. nil: all is.
+	Only func(name string) bool
 	// Through is what the content of every file passes through, for counting; nil: nothing.
 	Through func(io.Reader) io.Reader
 	// Added is told of every entry that was handed over; nil: nobody is.

@@ -54,6 +54,9 @@ func (w *walker) folder(fd int, name string) error {
 	}
 	slices.Sort(names)
 	for _, child := range names {
+		if w.o.Only != nil && !w.o.Only(below(name, child)) {
+			continue
+		}
 		if err := w.entry(fd, child, below(name, child)); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -16,11 +17,21 @@ import (
 // Writer makes entries into a folder that is empty and nobody else's. Every entry is new where it is written; nothing is followed, and
 // nothing is opened that the writer did not make.
 type Writer struct {
+	// Onto says that there are folders in root already, which keep the times that they have.
+	Onto bool
+
 	root   *os.File
 	path   []level // the folders on the way to the last entry, open
 	later  []*tar.Header
+	times  []timed
 	buffer []byte
 	zeros  []byte
+}
+
+// timed is a folder that was there before.
+type timed struct {
+	name string
+	at   []unix.Timespec
 }
 
 // level is one folder on the way to an entry.
@@ -61,12 +72,48 @@ func (w *Writer) add(h *tar.Header, content io.Reader) error {
 	case tar.TypeSymlink:
 		return w.symlink(at, name, h)
 	}
-	return errors.New("it is no file, folder or link")
+	return w.special(at, name, h)
+}
+
+// special makes what is in no archive, and is only carried from one folder to another: pipes, sockets and devices.
+func (w *Writer) special(at int, name string, h *tar.Header) error {
+	kinds := map[byte]uint32{
+		tar.TypeFifo: unix.S_IFIFO, archive.TypeSocket: unix.S_IFSOCK, tar.TypeChar: unix.S_IFCHR, tar.TypeBlock: unix.S_IFBLK,
+	}
+	kind, known := kinds[h.Typeflag]
+	device := unix.Mkdev(uint32(h.Devmajor), uint32(h.Devminor))
+	if !known || kind == unix.S_IFCHR && device == 0 { // which means "removed" in a layer
+		return errors.New("it is nothing that a home may have")
+	}
+	if err := unix.Mknodat(at, name, kind|0o600, int(device)); err != nil {
+		return err
+	}
+	if err := unix.Fchownat(at, name, h.Uid, h.Gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	fd, err := openBeneath(at, name, unix.O_PATH, false)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Chmod(descriptorPath(fd), uint32(h.Mode&0o7777)); err != nil {
+		return err
+	}
+	return unix.UtimesNanoAt(at, name, times(h), unix.AT_SYMLINK_NOFOLLOW)
 }
 
 // Finish gives the folders their owners, modes, attributes and times, closes what is open, and waits for the disk.
 func (w *Writer) Finish() error {
 	defer w.Close()
+	for _, t := range w.times {
+		fd, err := w.folder(t.name)
+		if err == nil {
+			err = unix.UtimesNanoAt(unix.AT_FDCWD, descriptorPath(fd), t.at, 0)
+		}
+		if err != nil {
+			return fmt.Errorf("writing %q: %w", archive.Printable(t.name), err)
+		}
+	}
 	for i := len(w.later) - 1; i >= 0; i-- { // what is in a folder comes after it
 		h := w.later[i]
 		fd, err := w.folder(h.Name)
@@ -88,7 +135,7 @@ func (w *Writer) Close() {
 // folder is the folder of that path, made where it is missing. It stays open until an entry elsewhere comes.
 func (w *Writer) folder(name string) (int, error) {
 	if name == "." {
-		return int(w.root.Fd()), nil
+		return int(w.root.Fd()), w.remember(name, int(w.root.Fd()))
 	}
 	keep := 0
 	for keep < len(w.path) && within(name, w.path[keep].name) {
@@ -103,7 +150,8 @@ func (w *Writer) folder(name string) (int, error) {
 		return -1, err
 	}
 	err = unix.Mkdirat(at, path.Base(name), 0o755)
-	if err != nil && err != unix.EEXIST {
+	exists := err == unix.EEXIST
+	if err != nil && !exists {
 		return -1, err
 	}
 	fd, err := openBeneath(at, path.Base(name), unix.O_RDONLY|unix.O_DIRECTORY, false)
@@ -111,7 +159,23 @@ func (w *Writer) folder(name string) (int, error) {
 		return -1, err
 	}
 	w.path = append(w.path, level{name, fd})
+	if exists {
+		return fd, w.remember(name, fd)
+	}
 	return fd, nil
+}
+
+// remember keeps the times of a folder that was there before something is written in it.
+func (w *Writer) remember(name string, fd int) error {
+	known := func(t timed) bool { return t.name == name }
+	made := func(h *tar.Header) bool { return h.Name == name }
+	if !w.Onto || slices.ContainsFunc(w.times, known) || slices.ContainsFunc(w.later, made) {
+		return nil
+	}
+	var st unix.Stat_t
+	err := unix.Fstat(fd, &st)
+	w.times = append(w.times, timed{name, []unix.Timespec{st.Atim, st.Mtim}})
+	return err
 }
 
 // within reports whether name is folder or below it.

@@ -1,8 +1,11 @@
 package journal
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // Restore is what is known of a container whose home a restore replaces: enough to say what became of it, and to bring it back,
@@ -21,7 +24,25 @@ type Restore struct {
 	Previous string `json:"previous"` // id of the backup of the home from before; "" when it was empty
 	Stopping bool   `json:"stopping"` // the engine may still be about to stop it
 	Writing  bool   `json:"writing"`  // the home may be half old and half new; false: it is whole, old or new
+
+	Exchange *Exchange `json:"exchange,omitempty"` // of a restore on the direct way, which never writes to the home itself
 }
+
+// Exchange is what is known of a restore that makes a new home beside the container's writable layer and exchanges it for the old one.
+type Exchange struct {
+	Upper string   `json:"upper"` // the writable layer
+	Lower []string `json:"lower"` // what lies under it, the topmost first
+	Stage string   `json:"stage"` // the folder with the new home; after the exchange, with the old one
+	Own   bool     `json:"own"`   // the layer had a folder for the home; else all of the old one is the image's
+	// Inode is that of the new home's folder: whether the exchange was made is seen from where it lies. 0 until it may have been.
+	Inode uint64    `json:"inode,omitempty"`
+	At    time.Time `json:"at,omitzero"` // just before
+	// Before is the manifest, as far as it is known beforehand, of the backup that the old home becomes.
+	Before json.RawMessage `json:"before,omitempty"`
+}
+
+// ExchangePrefix begins the name of an Exchange's Stage.
+const ExchangePrefix = ".sandkeeper-restore-"
 
 // CopyPattern is what the name of a Restore's Copy is like. It lies in the store's root, and is no backup.
 const CopyPattern = ".before-restore-*.tar.zst"
@@ -42,6 +63,10 @@ func (r Restore) about() string { return fmt.Sprintf("sandbox %q in container %q
 func checkRestore(key string, r Restore) error {
 	if err := checkPause(key, r.Pause); err != nil {
 		return err
+	}
+	if x := r.Exchange; x != nil && (!filepath.IsAbs(x.Upper) || filepath.Clean(x.Upper) != x.Upper || filepath.Dir(x.Stage) != filepath.Dir(x.Upper) ||
+		!strings.HasPrefix(filepath.Base(x.Stage), ExchangePrefix)) {
+		return fmt.Errorf("it names a folder that no restore made: %q", x.Stage)
 	}
 	if r.Copy == "" {
 		return nil

@@ -27,7 +27,7 @@ var rooms = []struct {
 	{"backup/tree", []string{"backup/archive"}},
 	{"backup/store", []string{"backup/archive"}},
 	{"backup/home", []string{"backup/archive", "backup/tree", "engine", "openshell", "sandbox"}},
-	{"backup/restore", []string{"backup/archive", "backup/store", "backup/home", "engine", "openshell", "sandbox"}},
+	{"backup/restore", []string{"backup/archive", "backup/tree", "backup/store", "backup/home", "engine", "openshell", "sandbox"}},
 	{"backup/gatewaystate", []string{"backup/archive", "backup/store", "backup/home", "gateway"}},
 	{"backup/drill", []string{"engine", "sandbox", "backup/archive", "backup/store", "backup/home", "backup/restore"}},
 	{"backup/watch", []string{"sandbox", "backup/archive", "backup/store"}},

@@ -93,7 +93,7 @@ func (p *patient) worked() {
 
 var remedy = regexp.MustCompile(`to put back what was there before, credentials included: sandkeeper (restore .*)`)
 
-// kill -9 of a restore at every stage: what is there afterwards is old or new, or the next run of any command says that it is
+// kill -9 of a restore on the engine's way at every stage: what is there afterwards is old or new, or the next run of any command says that it is
 // neither and names the command that makes it whole. The container comes back with it.
 func TestKillRestoreAtEveryStage(t *testing.T) {
 	p := newPatient(t, 24)
@@ -103,7 +103,7 @@ func TestKillRestoreAtEveryStage(t *testing.T) {
 	seen := map[string]int{}
 	for round := range rounds(6, 36) {
 		stage := restoreStages[round%len(restoreStages)]
-		run := p.begin("restore", p.name, "--backup", saved, "--yes")
+		run := p.begin("restore", p.name, "--backup", saved, "--yes", "--way", "engine")
 		if run.reach(p.name + ": " + stage) {
 			if (round+round/len(restoreStages))%2 == 0 {
 				time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)

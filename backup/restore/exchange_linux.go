@@ -1,0 +1,301 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sandkeeper/backup/home"
+	"sandkeeper/backup/tree"
+	"sandkeeper/internal/disk"
+	"sandkeeper/internal/journal"
+)
+
+// exchangeable says whether the home can be replaced by an exchange, and what speaks against it. Nothing is changed by the question.
+func (p *containerPlace) exchangeable(ctx context.Context, j *restoreJob) (*exchange, error) {
+	if !j.pick.whole() || !holds(j.manifest, ".") {
+		return nil, errors.New("only a whole home is exchanged")
+	}
+	direct, err := p.Direct(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer direct.Close()
+	x := &exchange{containerPlace: p, at: direct.At, plan: journal.Exchange{Upper: filepath.Clean(direct.At.Upper), Lower: direct.At.Lower}}
+	if err := x.suits(ctx); err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(direct.Folder.Fd()), &st); err != nil {
+		return nil, err
+	}
+	x.owner = owner{int(st.Uid), int(st.Gid)}
+	x.wants, err = specials(direct.Folder)
+	return x, err
+}
+
+// suits looks at the container and its layers.
+func (x *exchange) suits(ctx context.Context) error {
+	var targets []string
+	for _, mount := range x.at.Mounts {
+		targets = append(targets, mount.Destination)
+	}
+	if x.at.ReadOnly {
+		return errors.New("the container's root file system is read-only")
+	}
+	if err := x.Unmounted(ctx, targets); err != nil {
+		return err
+	}
+	if err := home.PlainLayers(x.at); err != nil {
+		return err
+	}
+	parent, err := x.parent()
+	if err != nil {
+		return fmt.Errorf("the folder above the home in the writable layer: %w", err)
+	}
+	defer parent.Close()
+	own, err := x.own(parent)
+	if err != nil || !own {
+		return err
+	}
+	folder, err := parent.OpenRoot(path.Base(x.Dir))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return plainTree(folder)
+}
+
+// own reports whether the writable layer has a folder for the home.
+func (x *exchange) own(parent *os.Root) (bool, error) {
+	info, err := parent.Lstat(path.Base(x.Dir))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err == nil && !info.IsDir():
+		return false, errors.New("the home is no folder of the writable layer")
+	}
+	return true, err
+}
+
+// prepare notes how the homes will change places, once nobody writes to the layer any more.
+func (x *exchange) prepare() error {
+	parent, err := x.parent()
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	if x.plan.Own, err = x.own(parent); err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	err = unix.Lstat(staged(x.plan, stagedHome), &st)
+	x.plan.Inode, x.plan.At = st.Ino, time.Now().UTC()
+	return err
+}
+
+// parent opens the folder of the writable layer that the home is in.
+func (x *exchange) parent() (*os.Root, error) {
+	above := strings.Trim(path.Dir(x.Dir), "/")
+	if above == "" {
+		return os.OpenRoot(x.plan.Upper)
+	}
+	return openTree(x.plan.Upper, above)
+}
+
+// plainTree refuses a folder of a layer in which something stands for what lies elsewhere: it means that only at its place.
+func plainTree(root *os.Root) error {
+	folder, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return tree.Look(folder, func(name string, kind fs.FileMode, here string) error {
+		mark := overlayMetacopy
+		switch {
+		case kind.IsDir():
+			mark = overlayRedirect
+		case !kind.IsRegular():
+			return nil
+		}
+		if _, err := unix.Lgetxattr(here, mark, nil); err == nil {
+			return fmt.Errorf("%s in its layer stands for something elsewhere (%s)", name, mark)
+		}
+		return nil
+	})
+}
+
+// specials are the pipes, sockets and devices of a home, which no backup holds.
+func specials(folder *os.File) (names []string, err error) {
+	err = tree.Look(folder, func(name string, kind fs.FileMode, _ string) error {
+		if kind&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
+			names = append(names, name)
+		}
+		return nil
+	})
+	return names, err
+}
+
+// Names in the stage.
+const (
+	stagedHome = "home"  // the new home; after the exchange, the old one
+	stagedNone = "empty" // an overlay has two layers at least
+	stagedTry  = "try"
+)
+
+func staged(plan journal.Exchange, name string) string { return filepath.Join(plan.Stage, name) }
+
+// makeStage makes the stage and tries in it what the exchange needs of the file system. It wraps errNoExchange where that has it not.
+func (x *exchange) makeStage() error {
+	if err := os.Mkdir(x.plan.Stage, 0o700); err != nil {
+		return fmt.Errorf("%w: %w", errNoExchange, err)
+	}
+	for _, name := range []string{stagedHome, stagedNone, stagedTry} {
+		if err := os.Mkdir(staged(x.plan, name), 0o755); err != nil {
+			return fmt.Errorf("%w: %w", errNoExchange, err)
+		}
+	}
+	try := unix.Renameat2(unix.AT_FDCWD, staged(x.plan, stagedTry), unix.AT_FDCWD, staged(x.plan, stagedNone), unix.RENAME_EXCHANGE)
+	mark := unix.Setxattr(staged(x.plan, stagedHome), overlayOpaque, []byte("y"), 0)
+	if err := errors.Join(try, mark); err != nil {
+		return fmt.Errorf("%w: %w", errNoExchange, err)
+	}
+	var stage, upper unix.Stat_t
+	if err := errors.Join(unix.Stat(x.plan.Stage, &stage), unix.Stat(x.plan.Upper, &upper)); err != nil {
+		return err
+	}
+	if stage.Dev != upper.Dev {
+		return fmt.Errorf("%w: the writable layer is a file system of its own", errNoExchange)
+	}
+	return os.Remove(staged(x.plan, stagedTry))
+}
+
+// turn lets the two homes change places, in one step that the kernel makes whole or not at all, and makes that durable. Called again it
+// puts everything back. Where the layer had no folder of its own for the home, the new one only goes there, or back.
+func (x *exchange) turn() error {
+	parent, err := x.parent()
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	above, err := parent.Open(".")
+	if err != nil {
+		return err
+	}
+	defer above.Close()
+	from, to, flags := staged(x.plan, stagedHome), path.Base(x.Dir), uint(unix.RENAME_EXCHANGE)
+	if x.plan.Own {
+		err = unix.Renameat2(unix.AT_FDCWD, from, int(above.Fd()), to, flags)
+	} else if err = unix.Renameat2(unix.AT_FDCWD, from, int(above.Fd()), to, unix.RENAME_NOREPLACE); err == unix.ENOENT {
+		err = unix.Renameat2(int(above.Fd()), to, unix.AT_FDCWD, from, unix.RENAME_NOREPLACE)
+	}
+	if err != nil {
+		return fmt.Errorf("exchanging the homes: %w", err)
+	}
+	return errors.Join(above.Sync(), syncFolder(x.plan.Stage))
+}
+
+func syncFolder(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// exchanged reports whether the new home is in its place: its folder has the inode that was journalled.
+func exchanged(plan journal.Exchange, dir string) (bool, error) {
+	if plan.Inode == 0 {
+		return false, nil
+	}
+	var st unix.Stat_t
+	err := unix.Lstat(filepath.Join(plan.Upper, dir), &st)
+	if err == unix.ENOENT {
+		return false, nil
+	}
+	return err == nil && st.Ino == plan.Inode, err
+}
+
+// openExchanged opens the home that an exchange took away: its folder of the writable layer, over what the image has of it. nil when
+// there was nothing in it.
+func openExchanged(plan journal.Exchange, dir string) (*home.DirectHome, error) {
+	var folders []string
+	hidden := false
+	if plan.Own {
+		folders = append(folders, staged(plan, stagedHome))
+		hidden = isOpaque(staged(plan, stagedHome))
+	}
+	if !hidden {
+		below, err := lowerFolders(plan.Lower, dir)
+		if err != nil {
+			return nil, err
+		}
+		folders = append(folders, below...)
+	}
+	if len(folders) == 0 {
+		return nil, nil
+	}
+	old, err := home.Stacked(append(folders, staged(plan, stagedNone)))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := old.Folder.Readdirnames(1); errors.Is(err, io.EOF) {
+		return nil, old.Close()
+	}
+	return old, nil
+}
+
+// lowerFolders are those of a folder in the image's layers, the topmost first, as far down as they show through each other.
+func lowerFolders(layers []string, dir string) (found []string, err error) {
+	for _, layer := range layers {
+		at, ends := layer, false
+		for part := range strings.SplitSeq(strings.Trim(dir, "/"), "/") {
+			at = filepath.Join(at, part)
+			var st unix.Stat_t
+			err := unix.Lstat(at, &st)
+			if err == unix.ENOENT {
+				at = ""
+				break
+			}
+			if err != nil {
+				return nil, &os.PathError{Op: "stat", Path: at, Err: err}
+			}
+			if st.Mode&unix.S_IFMT != unix.S_IFDIR { // removed there, or hidden by something else
+				return found, nil
+			}
+			ends = ends || isOpaque(at)
+		}
+		if at != "" {
+			found = append(found, at)
+		}
+		if ends {
+			return found, nil
+		}
+	}
+	return found, nil
+}
+
+func isOpaque(dir string) bool {
+	value := make([]byte, 8)
+	n, err := unix.Lgetxattr(dir, overlayOpaque, value)
+	return err == nil && string(value[:n]) == "y"
+}
+
+func unmounted(upper string) error { return home.Unmounted(upper) }
+
+// removeStage removes all that a restore made beside the layer, or took out of it.
+func removeStage(plan journal.Exchange) error {
+	if plan.Stage == "" {
+		return nil
+	}
+	return disk.IgnoreMissing(os.RemoveAll(plan.Stage))
+}
