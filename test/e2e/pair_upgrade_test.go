@@ -16,7 +16,7 @@ func TestRollbackImageOfAPairHoldsNothingOfOpenShell(t *testing.T) {
 	}
 	refuseFirst(h.upgradeHost)
 	s := h.outcome(h.upgrade(), 1, "rolled_back")
-	kept, err := h.engine.client.ContainerCreate(t.Context(), &container.Config{Image: s.RollbackImage}, nil, nil, nil, "look-"+h.name)
+	kept, err := h.engine.client.ContainerCreate(t.Context(), &container.Config{Image: s.RollbackImage, Cmd: []string{"/bin/sh"}}, nil, nil, nil, "look-"+h.name)
 	if err != nil {
 		t.Fatal(err)
 	}
