@@ -138,7 +138,7 @@ func (p *pullHost) killed(stage, then, want string) {
 	if stage == "pulling" {
 		release = p.registry.Hold(1 << 20)
 	}
-	p.killAt(stage)
+	p.killAt(stage, "--no-rehearsal") // or it is at the rehearsal before it is killed, where nothing is left unfinished
 	if stage == "pulling" {
 		p.untouched()
 	}

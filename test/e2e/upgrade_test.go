@@ -171,9 +171,9 @@ func TestUpgradeAfterARollback(t *testing.T) {
 }
 
 // killAt starts an upgrade and kills it when it says that it is at a stage.
-func (u *upgradeHost) killAt(stage string) {
+func (u *upgradeHost) killAt(stage string, args ...string) {
 	u.t.Helper()
-	p := u.during(stage, func(child *os.Process) { _ = child.Kill() })
+	p := u.during(stage, func(child *os.Process) { _ = child.Kill() }, args...)
 	if p.signal != syscall.SIGKILL || !strings.Contains(p.stderr, u.name+": "+stage+"\n") {
 		u.t.Fatalf("it was not killed at %s but ended with exit %d, signal %v\nstdout: %s\nstderr: %s\nits gateway was asked: %q",
 			stage, p.exit, p.signal, p.stdout, p.stderr, u.calls.since())
