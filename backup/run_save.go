@@ -268,7 +268,11 @@ func (w *run) pauseLimit() time.Duration {
 // saveByExec reads the home through the gateway.
 func (w *run) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (saving, error) {
 	m.Expect = w.previousSize(sb)
-	h := &home.ExecHome{Cli: w.CLI, Gateway: sb.Gateway, Space: sb.Workspace, Name: sb.Name, Dir: home.AgentHome(home.AgentOf(sb))}
+	dir, err := home.FindExecHome(ctx, w.CLI, sb)
+	if err != nil {
+		return saving{}, err
+	}
+	h := &home.ExecHome{Cli: w.CLI, Gateway: sb.Gateway, Space: sb.Workspace, Name: sb.Name, Dir: dir}
 	told := w.ask(ctx, sb)
 	defer told.end()
 	manifest := w.facts(ctx, sb)

@@ -244,8 +244,8 @@ func (r Request) where(ctx context.Context) (place, string, error) {
 		h, err := home.HomeOf(ctx, e, r.Target)
 		return &containerPlace{ContainerHome: h}, h.Dir, err
 	case r.Target.Route == sandbox.ByExec && r.CLI != nil:
-		dir := home.AgentHome(home.AgentOf(r.Target))
-		return &execPlace{home.ExecHome{Cli: r.CLI, Gateway: r.Target.Gateway, Space: r.Target.Workspace, Name: r.Target.Name, Dir: dir}}, dir, nil
+		dir, err := home.FindExecHome(ctx, r.CLI, r.Target)
+		return &execPlace{home.ExecHome{Cli: r.CLI, Gateway: r.Target.Gateway, Space: r.Target.Workspace, Name: r.Target.Name, Dir: dir}}, dir, err
 	}
 	why := cmp.Or(r.Target.Reason, "it has no container on this host and is not reached through a gateway")
 	return nil, "", fmt.Errorf("sandbox %q cannot be restored to: %s", r.Target.Name, why)
