@@ -58,7 +58,7 @@ dist: ## make packages, tarballs, a Homebrew formula and checksums in dist/
 	.ci/dist
 
 soak: ## the long rounds in full: every bit flip, every kill at every stage, minutes of fuzzing (hours; wants root and Docker)
-	SANDKEEPER_SOAK=1 SANDKEEPER_KILL_ROUNDS=all go test -count=1 -timeout 6h ./backup/... ./upgrade ./gateway ./test/e2e/... && .ci/fuzz 60s
+	SANDKEEPER_SOAK=1 SANDKEEPER_KILL_ROUNDS=all SANDKEEPER_HISTORIES=10000 go test -count=1 -timeout 6h ./backup/... ./upgrade ./gateway ./test/e2e/... && .ci/fuzz 60s
 
 mutate: ## turn the lines that decide, one after the other, and see the tests fail; writes the table of docs/testing.md (an hour)
 	go run ./test/mutate -page docs/testing.md

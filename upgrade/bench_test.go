@@ -80,8 +80,11 @@ type fitted struct {
 	held       *store.Lock      // that another run has, once there is one
 }
 
+// engineTimeout is how long a request may take: a process that a history has let die must not go on when a limit passes.
+const engineTimeout = time.Hour
+
 func fit(ctx context.Context, folder, engineHost, socket string, point func(string)) (*fitted, error) {
-	engine, _ := engine.Dial(ctx, engine.Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + engineHost}), Timeout: 5 * time.Second})
+	engine, _ := engine.Dial(ctx, engine.Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + engineHost}), Timeout: engineTimeout})
 	store, err := store.Open(filepath.Join(folder, "backups"), store.Options{})
 	if err != nil {
 		return nil, err

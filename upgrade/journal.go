@@ -105,7 +105,9 @@ func damagedRecord(err error) error {
 // Enter moves e to step and stores all of it; when it returns, it is on disk, and e's sandbox is this process's own until Forget or
 // Close. The error wraps ErrJournalBusy when it is another's.
 func (j *Journal) Enter(e *Entry, step Step) error {
+	touched := !e.Untouched() // also in the record of a build that did not keep it
 	e.Step, e.Updated = step, j.now().UTC()
+	e.Touched = touched || !e.beforeAnything()
 	record, err := j.take(e)
 	if err == nil {
 		err = record.Put(*e)

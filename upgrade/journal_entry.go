@@ -79,6 +79,7 @@ type Entry struct {
 	Registered bool   `json:"registered,omitempty"`
 	Way        Way    `json:"way"`
 	Step       Step   `json:"step"`
+	Touched    bool   `json:"touched,omitempty"` // it has been at a step that does something to the sandbox
 
 	OldID           string `json:"oldId"`        // the gateway's id of the old sandbox
 	OldContainer    string `json:"oldContainer"` // full id
@@ -131,8 +132,11 @@ func (e *Entry) Answers(address string) bool {
 
 func (e *Entry) place() driver.Place { return driver.Place{Gateway: e.Gateway, Workspace: e.Workspace} }
 
-// Untouched reports whether nothing had been done to the sandbox when the journal was last written.
-func (e *Entry) Untouched() bool {
+// Untouched reports whether nothing had been done to the sandbox when the journal was last written. An upgrade that goes on begins with
+// its preconditions again, after it has stopped the sandbox.
+func (e *Entry) Untouched() bool { return !e.Touched && e.beforeAnything() }
+
+func (e *Entry) beforeAnything() bool {
 	return slices.Contains([]Step{StepPlanned, StepPreconditions, StepRehearsing, StepRehearsed}, e.Step)
 }
 

@@ -108,3 +108,20 @@ func TestWhatRunsFromAnotherImageIsNotTheOldOne(t *testing.T) {
 	}
 	w.settled(t, f, "alpha", "running")
 }
+
+// TestKilledTwiceBeforeAnythingWasDeleted: an upgrade that goes on begins with its preconditions again; killed there, it is not forgotten,
+// for its sandbox is stopped.
+func TestKilledTwiceBeforeAnythingWasDeleted(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	f.killedAt(t, StepStopped)
+	f.meanwhile(StepPreconditions, func() { panic("killed") })
+	if got, err := f.task(t.Context(), "resume"); err != nil || len(got) != 1 || !got[0].Unfinished {
+		t.Fatalf("resume = %+v, %v", got, err)
+	}
+	f.Progress = nil
+	if got, err := f.task(t.Context(), "rollback"); err != nil || len(got) != 1 {
+		t.Fatalf("rollback = %+v, %v", got, err)
+	}
+	w.settled(t, f, "alpha", "running")
+}

@@ -37,6 +37,7 @@ type world struct {
 	refuse    map[string]string // operation → the error it ends with
 	phases    []string          // of the next sandbox that is created, look by look; the last one stays
 	hook      func(op string)   // called with the lock held, before an operation
+	lost      string            // the operation whose next answer is an error although it was carried out
 }
 
 type box struct {
@@ -135,6 +136,9 @@ func (w *world) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		err = w.phase(string(body), "Ready", "Stopped")
 	case "start":
 		err = w.phase(string(body), "Stopped", "Ready")
+	}
+	if err == nil && op == w.lost {
+		w.lost, err = "", errors.New("the connection was lost")
 	}
 	if err != nil {
 		http.Error(out, err.Error(), http.StatusInternalServerError)

@@ -1,0 +1,189 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"sandkeeper/backup"
+	"sandkeeper/backup/store"
+)
+
+var errDied = errors.New("the process died")
+
+// fate is what befalls a process.
+type fate struct {
+	dies  int    // at which of its calls to the engine or the gateway; 0: it does not
+	after bool   // the call is carried out, and the process dies before it has the answer
+	lost  string // the operation of the gateway whose next answer is an error although it is carried out; "" is none
+}
+
+// String is the fate in words.
+func (f fate) String() string {
+	return fmt.Sprintf("dies at call %d (carried out: %v), answer lost to %q", f.dies, f.after, f.lost)
+}
+
+func (h *history) fate() fate {
+	f := fate{}
+	switch h.rand.IntN(4) {
+	case 0:
+	case 1:
+		f.lost = []string{"create", "delete", "stop", "start", "list"}[h.rand.IntN(5)]
+	default:
+		f.dies, f.after = 1+h.rand.IntN(70), h.rand.IntN(2) == 0
+	}
+	return f
+}
+
+// process is one run of the program: it reaches the engine and the gateway through doors of its own, which close when it dies. Nothing
+// that is left of it does anything after that.
+type process struct {
+	*fitted
+	folder string
+	fate   fate
+	calls  atomic.Int64 // since the command began
+	ready  atomic.Bool
+	died   chan struct{}
+	dead   sync.Once
+}
+
+func (h *history) begin(f fate) *process {
+	h.t.Helper()
+	p := &process{folder: h.folder, fate: f, died: make(chan struct{})}
+	dir, err := os.MkdirTemp("", "process")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	engineDoor := p.door(h, filepath.Join(dir, "e"), h.world.engine.Socket)
+	gatewayDoor := p.door(h, filepath.Join(dir, "g"), h.world.socket)
+	h.t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	p.fitted, err = fit(h.t.Context(), h.folder, "unix://"+engineDoor, gatewayDoor, nowhere)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	st, err := store.Open(filepath.Join(h.folder, "backups"), store.Options{Now: h.now})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	p.ready.Store(true)
+	p.calls.Store(0) // the greeting of the engine is no part of the command
+	p.Now, p.backups.Store = h.now, st
+	eng := p.engine
+	p.backups.Run = func() *backup.Options { return &backup.Options{Store: st, Engine: eng, PauseLimit: -1} }
+	h.world.mu.Lock()
+	h.world.lost = f.lost
+	h.world.mu.Unlock()
+	return p
+}
+
+// door leads to a socket until the process is dead.
+func (p *process) door(h *history, path, to string) string {
+	h.t.Helper()
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	through := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "there"})
+	through.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", to)
+	}}
+	through.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n := p.calls.Add(1); {
+		case p.isDead(), int(n) == p.fate.dies && p.ready.Load() && !p.fate.after:
+			p.die()
+		case int(n) == p.fate.dies && p.ready.Load():
+			through.ServeHTTP(&nobody{header: http.Header{}}, r)
+			p.die()
+		default:
+			through.ServeHTTP(w, r)
+		}
+	})}
+	go func() { _ = server.Serve(listener) }()
+	return path
+}
+
+func (p *process) isDead() bool {
+	select {
+	case <-p.died:
+		return true
+	default:
+		return false
+	}
+}
+
+// die ends the process: whoever called waits for ever.
+func (p *process) die() {
+	p.dead.Do(func() { close(p.died) })
+	select {}
+}
+
+// nobody takes an answer that never arrives.
+type nobody struct{ header http.Header }
+
+// Header is http.ResponseWriter.
+func (n *nobody) Header() http.Header { return n.header }
+
+// Write is http.ResponseWriter.
+func (n *nobody) Write(b []byte) (int, error) { return io.Discard.Write(b) }
+
+// WriteHeader is http.ResponseWriter.
+func (n *nobody) WriteHeader(int) {}
+
+// bury takes the dead process's kernel locks away, as the kernel does: what is still open of its files stays so, and nobody uses it.
+func (p *process) bury() {
+	open, _ := os.ReadDir("/proc/self/fd")
+	for _, entry := range open {
+		path, err := os.Readlink(filepath.Join("/proc/self/fd", entry.Name()))
+		if err != nil || !strings.HasPrefix(path, p.folder+"/") {
+			continue
+		}
+		var fd int
+		if _, err := fmt.Sscan(entry.Name(), &fd); err == nil {
+			_ = unix.Flock(fd, unix.LOCK_UN)
+		}
+	}
+}
+
+// command is what one invocation of the program does.
+func (p *process) command(ctx context.Context, command string) ([]Outcome, error) {
+	defer p.Journal.Close()
+	word, id, _ := strings.Cut(command, " ")
+	switch word {
+	case "backup", "restore":
+		targets, err := p.targets(ctx, "alpha")
+		if err != nil || len(targets) != 1 {
+			return nil, errors.Join(err, fmt.Errorf("%d sandboxes", len(targets)))
+		}
+		if word == "restore" {
+			return nil, p.restore(ctx, targets[0], id)
+		}
+		_, err = p.backups.Save(ctx, targets[0].Sandbox)
+		return nil, err
+	}
+	return p.task(ctx, command)
+}
+
+// restore is the command restore: the home that it replaces is kept as a backup of its own.
+func (p *process) restore(ctx context.Context, t Target, id string) error {
+	b := *p.backups
+	if err := b.Restore(ctx, t.Sandbox, id); err != nil {
+		return err
+	}
+	_, err := b.Store.Find(t.Sandbox.Name, store.Latest)
+	return err
+}
