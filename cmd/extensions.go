@@ -14,9 +14,9 @@ import (
 	"sandkeeper/lifecycle/builtin"
 )
 
-const extensionsLong = `Lifecycle extensions run around every create and delete of a sandbox that upgrade-sandboxes or restore --recreate performs. A restore into
-a sandbox that is there creates and deletes nothing, and runs none of them. Which are active, and in which order, stands in the [compute] table of
-config.toml; OPENSHELL_COMPUTE_EXTENSIONS replaces the list.`
+const extensionsLong = `Lifecycle extensions run around every create and delete of a sandbox that upgrade-sandboxes, restore --recreate or migrate import
+performs. A restore into a sandbox that is there creates and deletes nothing, and runs none of them. Which are active, and in which
+order, stands in the [compute] table of config.toml; OPENSHELL_COMPUTE_EXTENSIONS replaces the list.`
 
 func newExtensions(a *app) *cobra.Command {
 	c := &cobra.Command{

@@ -71,7 +71,7 @@ func TestAnUnknownExtensionStopsOnlyWhatCreatesOrDeletes(t *testing.T) {
 	h.write(t, ".config/sandkeeper/config.toml", "[compute]\nextensions = [\"nowhere\", \"fleet-labels\"]\n[compute.extension.\"fleet-labels\"]\nlabels = { fleet = \"prod\" }\n"+
 		"[compute.extension.nowhere]\nkey = 1\n")
 	known := `config.toml:2: extension "nowhere" is not linked into this build; known: exec-hooks, fleet-labels, workload-identity`
-	for _, args := range [][]string{{"upgrade-sandboxes"}, {"upgrade-sandboxes", "--resume"}, {"restore", "alpha", "--recreate"}, {"extensions", "reconcile"}} {
+	for _, args := range [][]string{{"upgrade-sandboxes"}, {"upgrade-sandboxes", "--resume"}, {"restore", "alpha", "--recreate"}, {"migrate", "import"}, {"extensions", "reconcile"}} {
 		code, out, stderr := h.run(args...)
 		if code != ExitUsage || out != "" || !strings.Contains(stderr, known) || !strings.Contains(stderr, "OPENSHELL_COMPUTE_EXTENSIONS=") {
 			t.Errorf("%q: exit %d\n%s\n%s", args, code, out, stderr)
