@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -77,6 +78,9 @@ func (a *app) orWarn(err error) {
 func (a *app) remember(r runlog.Record) error {
 	if a.Env.StateHome() == "" {
 		return nil
+	}
+	if _, err := os.Stat(a.stateDir()); err != nil && r.ExitCode != int(ExitOK) {
+		return nil // a run that did nothing leaves nothing where none was before
 	}
 	err := runlog.Append(runlog.File(a.Env.StateHome()), r)
 	if errors.Is(err, runlog.ErrNotOurs) {
