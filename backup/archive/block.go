@@ -51,7 +51,7 @@ type cutter struct {
 	named bool // blocks get names; those of encrypted archives do not
 	block []byte
 	size  int            // where the present block ends at the latest
-	file  *blake3.Hasher // of the present file, when it is longer than a block
+	file  *blake3.Hasher // of the present file, when it fills a block, which is flushed before the file ends, or has more of them
 	head  bool           // the present block is the first one of a file
 }
 
@@ -78,7 +78,7 @@ func (c *cutter) Write(p []byte) (int, error) {
 func (c *cutter) beginFile(size int64) error {
 	_, err := c.flush()
 	c.head = true
-	if c.named && size > blockMax {
+	if c.named && size >= blockMax {
 		c.file = blake3.New()
 	}
 	return err
