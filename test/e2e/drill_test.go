@@ -62,7 +62,17 @@ func TestDrillBringsABackupBack(t *testing.T) {
 	if !regexp.MustCompile(`ok +` + h.box() + ` .*s ago +\d+s ago \(`).MatchString(status.stdout) {
 		t.Errorf("a drill proves a backup and is shown: exit %d\n%s%s", status.exit, status.stdout, status.stderr)
 	}
-	if list := h.text("backups", "list", h.box()); strings.Count(list.stdout, "\n  "+h.box()) != 1 {
+	for _, c := range e.sandboxes(h.box()) {
+		e.change(c, entry{name: "bin/run", content: "#!/bin/sh\necho later\n", mode: 0o755})
+	}
+	if p := h.text("backup-all", "--offline", "-q", "--only", h.box()); p.exit != 0 {
+		t.Fatal(p.stderr)
+	}
+	later := h.text("backups", "drill", h.box(), "--drill-check", "busybox tail -n 1 bin/run")
+	if later.exit != 0 || !strings.Contains(later.stdout, "echo later") {
+		t.Errorf("a later backup, of what changed only: exit %d\n%s%s", later.exit, later.stdout, later.stderr)
+	}
+	if list := h.text("backups", "list", h.box()); strings.Count(list.stdout, "\n  "+h.box()) != 2 {
 		t.Errorf("a drill makes no backup:\n%s", list.stdout)
 	}
 }
@@ -80,14 +90,11 @@ func TestDrillFindsWrongContent(t *testing.T) {
 	for _, c := range e.sandboxes(h.box()) {
 		e.change(c, entry{name: "notes/today.md", content: "else\n", mode: 0o640, uid: 1000})
 	}
-	if p := h.text("backup-all", "--offline", "-q", "--only", h.box()); p.exit != 0 {
+	elsewhere := t.TempDir() // the first backup of a store is an archive of its own
+	if p := h.text("backup-all", "--offline", "-q", "--only", h.box(), "--backup-dir", elsewhere); p.exit != 0 {
 		t.Fatal(p.stderr)
 	}
-	second := newestBackup(t, root)
-	forge(t, first, second)
-	if err := os.RemoveAll(second); err != nil {
-		t.Fatal(err)
-	}
+	forge(t, first, newestBackup(t, filepath.Join(elsewhere, h.box())))
 	p = h.text("backups", "drill", h.box())
 	if p.exit != 12 || !strings.Contains(p.stdout, "FAIL") || !strings.Contains(p.stdout, "notes/today.md") {
 		t.Errorf("wrong content: exit %d\n%s%s", p.exit, p.stdout, p.stderr)
@@ -173,34 +180,25 @@ func newestBackup(t *testing.T, root string) string {
 	return found[len(found)-1]
 }
 
-// forge gives the backup in dir the archive of another one, and a manifest that is whole and promises the old content of notes/today.md.
+// forge gives the backup in dir the archive of another one, and a manifest that is whole, promises that archive's bytes, and still lists
+// what the backup's own archive held.
 func forge(t *testing.T, dir, other string) {
 	t.Helper()
-	read := func(name string) string {
-		content, err := os.ReadFile(name)
+	read := func(dir, name string) string {
+		content, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return string(content)
 	}
-	digest := func(dir string) string {
-		m, err := format.DecodeManifest([]byte(read(filepath.Join(dir, format.ManifestName))), false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range m.Index.Entries {
-			if e.Path == "notes/today.md" {
-				return e.Digest
-			}
-		}
-		t.Fatal("notes/today.md is not in the backup")
-		return ""
-	}
-	text := read(filepath.Join(other, format.ManifestName))
-	text = strings.ReplaceAll(text, filepath.Base(other), filepath.Base(dir))
-	text = strings.ReplaceAll(text, digest(other), digest(dir))
+	archived := regexp.MustCompile(`"archive": ?\{[^}]*\}`)
+	text := read(dir, format.ManifestName)
+	text = strings.Replace(text, archived.FindString(text), archived.FindString(read(other, format.ManifestName)), 1)
 	text = string(format.Seal([]byte(text[:strings.LastIndex(text, format.SealHead)])))
-	for name, content := range map[string]string{format.ManifestName: text, format.ArchiveName: read(filepath.Join(other, format.ArchiveName))} {
+	if _, err := format.DecodeManifest([]byte(text), true); err != nil || text == read(dir, format.ManifestName) {
+		t.Fatalf("nothing was forged: %v", err)
+	}
+	for name, content := range map[string]string{format.ManifestName: text, format.ArchiveName: read(other, format.ArchiveName)} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
