@@ -87,8 +87,10 @@ func (f *faultDisk) Rename(from, to string) error {
 		return err
 	}
 	f.mu.Lock()
+	removed := strings.HasPrefix(filepath.Base(to), disk.StagingPrefix+"remove-") // what others need of it must be durable by now
 	for name, dirty := range f.dirty {
-		if dirty && (name == from || strings.HasPrefix(name, from+"/")) {
+		kept := removed && strings.HasPrefix(name, filepath.Join(filepath.Dir(from), archive.RetiredFolder))
+		if dirty && (name == from || kept || strings.HasPrefix(name, from+"/")) {
 			f.early = append(f.early, name)
 		}
 	}

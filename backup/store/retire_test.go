@@ -2,12 +2,15 @@ package store
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"sandkeeper/backup/archive"
+
+	"github.com/zeebo/blake3"
 )
 
 // A backup whose index cannot be read may need any block: a prune takes none away, and when the index is there again the backup is whole.
@@ -64,4 +67,34 @@ func TestImportOfARemovedBackupTakesNothingFromOthers(t *testing.T) {
 	}
 	assertContent(t, s, last, []item{folderItem("."), two})
 	assertContent(t, s, next, []item{folderItem("."), one, two, three})
+}
+
+// A pack whose frames and table agree, but not with the names of its blocks, is not believed.
+func TestBlocksAreWhatTheirNamesSay(t *testing.T) {
+	s := testStore(t, Options{})
+	one := fileItem("one", bulk(1, 1)[:300<<10])
+	first := create(t, s, newOf("alpha"), folderItem("."), one)
+	last := create(t, s, newOf("alpha"), folderItem("."), one)
+	if err := s.Remove(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(filepath.Dir(first.Dir), archive.Retired(first.ID))
+	pack, err := archive.OpenPackAt(path, first.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := bytes.Repeat([]byte("other"), 1<<20)[:pack.Table.Frames[0].Raw]
+	forged, frames := packed(t, raw)
+	sum := blake3.Sum256(forged)
+	frames[0].Packed = hex.EncodeToString(sum[:archive.DigestBytes])
+	table := archive.Table{Frames: frames, Blocks: pack.Table.Blocks}
+	if err := errors.Join(pack.Close(), os.WriteFile(path, append(forged, table.Encode()...), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []VerifyOptions{{ReadData: true}, {ReadData: true, Proofs: Proofs{}}} {
+		_, err := s.VerifyWith(t.Context(), last, o)
+		if damage, ok := errors.AsType[*archive.DamageError](err); !ok || damage.Kind != archive.DamageFrame {
+			t.Errorf("err = %v", err)
+		}
+	}
 }
