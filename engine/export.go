@@ -15,7 +15,7 @@ import (
 // Of those the container's own tar tells, while the container runs.
 
 // ErrNoOwners means that an engine would not tell whose the files of a home are.
-var ErrNoOwners = errors.New("Podman does not tell the owners of files in a volume or another mount unless the container runs")
+var ErrNoOwners = errors.New("the owners of files in a volume or another mount are told by Podman only while the container runs")
 
 // readPodman streams the folder name of a container as tar, as Read does, with the owners of its files.
 func (e *Engine) readPodman(ctx context.Context, id, name string) (io.ReadCloser, error) {

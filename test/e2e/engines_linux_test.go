@@ -90,7 +90,7 @@ func backsUpAVolume(t *testing.T, kind kindOfEngine) {
 	}
 	back := h.text("restore", name, "--backup-dir", h.Home+"/backups", "--yes")
 	switch podman := kind.name != "Docker"; {
-	case !podman && back.exit != 0, podman && (back.exit != 1 || !strings.Contains(back.stderr, "nothing was stopped or changed: /sandbox is mounted: Podman does not tell the owners")):
+	case !podman && back.exit != 0, podman && (back.exit != 1 || !strings.Contains(back.stderr, "nothing was stopped or changed: /sandbox is mounted: the owners of files in a volume")):
 		t.Errorf("restore: exit %d\n%s%s", back.exit, back.stdout, back.stderr)
 	case podman && strings.Contains(back.stderr, "stopping"):
 		t.Errorf("it was stopped before it was refused:\n%s", back.stderr)
