@@ -57,7 +57,7 @@ func (a *app) lastRuns(n int) ([]runlog.Record, error) {
 	if a.Env.StateHome() == "" {
 		return []runlog.Record{}, nil
 	}
-	runs, err := runlog.Read(runlog.File(a.Env.StateHome()))
+	runs, err := a.history()
 	return append([]runlog.Record{}, runs[:min(n, len(runs))]...), err
 }
 

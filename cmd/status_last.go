@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -20,13 +21,23 @@ func (a *app) lastBackup(root string) (*runlog.Record, error) {
 	if a.Env.StateHome() == "" {
 		return nil, nil
 	}
-	runs, err := runlog.Read(runlog.File(a.Env.StateHome()))
+	runs, err := a.history()
 	for _, r := range runs {
 		if r.Command == "backup-all" && (r.Root == root || r.Root == "") { // a run that was refused has no result that names the store
 			return &r, err
 		}
 	}
 	return nil, err
+}
+
+// history is the history of this user's runs; root with somebody's HOME has none.
+func (a *app) history() ([]runlog.Record, error) {
+	runs, err := runlog.Read(runlog.File(a.Env.StateHome()))
+	if errors.Is(err, runlog.ErrNotOurs) {
+		a.note("%v", err)
+		return nil, nil
+	}
+	return runs, err
 }
 
 // publishMetrics writes the metrics of status after a backup run, as far as that has seen the sandboxes.

@@ -30,8 +30,8 @@ func Append(path string, r Record) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+	if err := makeFolder(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("history of runs: %w", err)
 	}
 	f, err := open(path, os.O_RDWR|os.O_CREATE|os.O_APPEND)
 	if err != nil {
@@ -45,6 +45,22 @@ func Append(path string, r Record) error {
 		return fmt.Errorf("history of runs: %w", err)
 	}
 	return shorten(f)
+}
+
+// makeFolder makes dir where what it would lie in is this user's own: a folder that root makes in somebody's home locks its owner out.
+func makeFolder(dir string) error {
+	above, err := os.Stat(dir)
+	for at := dir; errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at); {
+		at = filepath.Dir(at)
+		above, err = os.Stat(at)
+	}
+	if err != nil {
+		return err
+	}
+	if stat, ok := above.Sys().(*syscall.Stat_t); !ok || int(stat.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s: %w", dir, ErrNotOurs)
+	}
+	return os.MkdirAll(dir, 0o700)
 }
 
 // open opens the plain file at path, which must be this user's own, as its folder must, and follows no link.

@@ -82,6 +82,20 @@ func TestHistoryOfAnotherIsLeftAlone(t *testing.T) {
 	}
 }
 
+// Root with somebody's HOME makes no folder there: its owner could not write to it any more.
+func TestRootMakesNothingInAnothersHome(t *testing.T) {
+	home := t.TempDir()
+	if err := os.Chown(home, 12345, 12345); err != nil {
+		t.Skipf("only root can give a folder away: %v", err)
+	}
+	if err := Append(File(filepath.Join(home, ".local", "state")), record(1)); !errors.Is(err, ErrNotOurs) {
+		t.Errorf("got %v", err)
+	}
+	if entries, err := os.ReadDir(home); err != nil || len(entries) > 0 {
+		t.Errorf("made %v, %v", entries, err)
+	}
+}
+
 // Lines of a log are whole JSON objects, also when several runs write one file.
 func TestLines(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log.jsonl")
