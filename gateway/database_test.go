@@ -162,7 +162,11 @@ func TestNoWayBack(t *testing.T) {
 		from, to string
 		want     bool
 	}{
-		{"0.0.110", "0.0.105", false}, {"0.0.110", "0.0.87", true}, {"0.0.43", "0.0.37", false}, {"0.1.5", "0.0.116", true}, {"0.1.9", "0.1.5", false},
+		{"0.0.110", "0.0.105", false},
+		{"0.0.110", "0.0.87", true},
+		{"0.0.43", "0.0.37", false},
+		{"0.1.5", "0.0.116", true},
+		{"0.1.9", "0.1.5", false},
 		{"0.0.110", "", false},
 	} {
 		from, _ := drift.Parse(c.from)

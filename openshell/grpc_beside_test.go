@@ -75,8 +75,10 @@ func TestBesideIsReplayed(t *testing.T) {
 		t.Errorf("a gateway that keeps nothing: %s, %v", kept, err)
 	}
 	refusing := connect(t, fake{
-		"Health":        healthy("0.0.110"),
-		"ExposeService": func(context.Context, []byte) ([]byte, error) { return nil, status.Error(codes.PermissionDenied, "not you") },
+		"Health": healthy("0.0.110"),
+		"ExposeService": func(context.Context, []byte) ([]byte, error) {
+			return nil, status.Error(codes.PermissionDenied, "not you")
+		},
 	}.serve(t, nil))
 	err := refusing.Replay(t.Context(), "alpha", Beside{Services: []wire.Service{{Name: "web", Port: 80}}})
 	if err == nil || !strings.Contains(err.Error(), `service "web" (port 80)`) || !strings.Contains(err.Error(), "not you") {
