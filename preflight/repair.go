@@ -67,8 +67,7 @@ func (g guidance) host() []string {
 // before 0.0.111 it is not known.
 func (g guidance) downtime() []string {
 	serves := g.o.Process.PID != 0 || g.o.Served.State == drift.Known
-	since, _ := drift.Parse("0.0.111")
-	if !serves || !g.issue.Running.Known() || g.issue.Running.Older(since) {
+	if !serves || !g.issue.Running.Since(111) {
 		return nil
 	}
 	return []string{"Choose a moment for the next step: sandboxes that run stop with the gateway, and start again with it."}
