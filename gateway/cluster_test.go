@@ -17,21 +17,21 @@ func scripted(answers map[string]string) (cli *openshell.CLI, asked func() []str
 	var calls []string
 	var asking sync.Mutex // two ways to ask may be tried at once
 	return &openshell.CLI{Path: "openshell", Run: func(_ context.Context, c command.Command) (command.Result, error) {
-			call := strings.Join(c.Args, " ")
-			asking.Lock()
-			calls = append(calls, call)
-			asking.Unlock()
-			for key, text := range answers {
-				if strings.Contains(call, key) && !strings.Contains(call, "json") {
-					return command.Result{Stdout: []byte(text)}, nil
-				}
+		call := strings.Join(c.Args, " ")
+		asking.Lock()
+		calls = append(calls, call)
+		asking.Unlock()
+		for key, text := range answers {
+			if strings.Contains(call, key) && !strings.Contains(call, "json") {
+				return command.Result{Stdout: []byte(text)}, nil
 			}
-			return command.Result{Exit: 2, Stderr: []byte("error: unexpected argument")}, nil
-		}}, func() []string {
-			asking.Lock()
-			defer asking.Unlock()
-			return slices.Clone(calls)
 		}
+		return command.Result{Exit: 2, Stderr: []byte("error: unexpected argument")}, nil
+	}}, func() []string {
+		asking.Lock()
+		defer asking.Unlock()
+		return slices.Clone(calls)
+	}
 }
 
 const (

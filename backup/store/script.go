@@ -2,7 +2,6 @@ package store
 
 import (
 	_ "embed"
-
 	"os"
 	"path/filepath"
 
