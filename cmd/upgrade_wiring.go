@@ -106,6 +106,7 @@ func (o *upgradeOptions) content(u *upgrading, seen upgradeSurvey) (*upgrade.Bac
 	}
 	content := &upgrade.Backups{
 		Store: u.store, Engine: seen.engine, Identities: identities, Stall: o.capture.stallLimit,
+		EngineWay: o.capture.way == wayEngine,
 		Restoring: filepath.Join(a.stateDir(), "upgrade-restoring"),
 		Run: func() *backup.Options {
 			run := a.backupRun(u.store, seen.Survey, o.capture, nil)

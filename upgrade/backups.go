@@ -28,6 +28,7 @@ type Backups struct {
 	Run        func() *backup.Options
 	Identities archive.Identities // for stores that encrypt
 	Stall      time.Duration
+	EngineWay  bool // no home is written through the file system
 	Progress   func(home.Event)
 	// Restoring is a folder for the journal of restores, apart from that of the restore command: what is put into sandboxes that were
 	// just made is the upgrade's own matter. "": what a run that was killed has left of a restore stays.
@@ -129,7 +130,7 @@ func (b *Backups) request(sb sandbox.Sandbox, id string) (restore.Request, error
 	saved, err := b.Store.Find(sb.Name, id)
 	return restore.Request{
 		Store: b.Store, Backup: saved, Identities: b.Identities, Target: sb, Engine: b.Engine, CLI: b.CLI,
-		Scope: restore.ScopeFull, Consent: true, Stall: b.Stall, Progress: b.Progress, Journal: b.Restoring,
+		Scope: restore.ScopeFull, Consent: true, Stall: b.Stall, EngineWay: b.EngineWay, Progress: b.Progress, Journal: b.Restoring,
 	}, err
 }
 

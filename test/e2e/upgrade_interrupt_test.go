@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,9 +122,29 @@ func TestUpgradeResumedAfterTheSandboxWasUsed(t *testing.T) {
 	}
 }
 
-// TestUpgradeKilledInTheMiddleOfTheRestore kills a run that has written half of a home: either way leaves neither the half home nor the
-// copy of what the image had there.
+// TestUpgradeKilledInTheMiddleOfTheRestore kills a run that has written half of a home: resumed or rolled back, it leaves neither the half
+// home nor the copy of what the image had there.
 func TestUpgradeKilledInTheMiddleOfTheRestore(t *testing.T) {
+	t.Run("engine", func(t *testing.T) {
+		killedInTheRestore(t, "engine", func(u *upgradeHost) string { return filepath.Join(u.backups(), ".before-restore-*") })
+	})
+	t.Run("auto", func(t *testing.T) {
+		killedInTheRestore(t, "auto", func(u *upgradeHost) string { return u.engine.stages(u.only().ID) })
+	})
+}
+
+// stages is a pattern of what a restore on the direct way makes beside the writable layer of a container.
+func (e *engine) stages(id string) string {
+	e.t.Helper()
+	c, err := e.client.ContainerInspect(e.t.Context(), id)
+	if err != nil || os.Geteuid() != 0 {
+		lacks(e.t, "SANDKEEPER_REQUIRE_ROOT", fmt.Sprintf("the direct way: %v", err))
+	}
+	return filepath.Join(filepath.Dir(c.GraphDriver.Data["UpperDir"]), ".sandkeeper-*")
+}
+
+// killedInTheRestore kills the restore of an upgrade as soon as there is what begun names.
+func killedInTheRestore(t *testing.T, way string, begun func(*upgradeHost) string) {
 	for then, want := range map[string]string{"--resume": "upgraded", "--rollback": "rolled_back"} {
 		t.Run(then, func(t *testing.T) {
 			t.Parallel()
@@ -132,11 +153,12 @@ func TestUpgradeKilledInTheMiddleOfTheRestore(t *testing.T) {
 			u.files = u.engine.now(u.only().ID)
 			var copies []string
 			p := u.during("restoring", func(child *os.Process) {
+				name := begun(u)
 				for until := time.Now().Add(20 * time.Second); len(copies) == 0 && time.Now().Before(until); time.Sleep(time.Millisecond) {
-					copies, _ = filepath.Glob(filepath.Join(u.backups(), ".before-restore-*"))
+					copies, _ = filepath.Glob(name)
 				}
 				u.must(child.Kill())
-			})
+			}, "--way", way)
 			if p.signal != syscall.SIGKILL || len(copies) != 1 {
 				t.Fatalf("it ended with exit %d, signal %v, and had kept %q\n%s\n%s", p.exit, p.signal, copies, p.stdout, p.stderr)
 			}
