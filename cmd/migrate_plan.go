@@ -89,7 +89,7 @@ func propose(config migrate.Config, plan *migrate.ConfigPlan) error {
 }
 
 func renderPlan(a *app, p migrate.Plan) {
-	a.printf("Gateway %s, OpenShell %s: %s", p.Gateway, orDash(p.Running), stageText(p.Stage))
+	a.printf("Gateway %s, OpenShell %s: %s", p.Gateway, orDash(p.Running), stageText(p))
 	for _, warning := range p.Warnings {
 		a.printf("warning: %s", warning)
 	}
@@ -150,14 +150,17 @@ func renderConfigPlan(a *app, c *migrate.ConfigPlan) {
 	}
 }
 
-func stageText(s migrate.Stage) string {
-	switch s {
+func stageText(p migrate.Plan) string {
+	switch p.Stage {
 	case migrate.StageExport:
 		return "its sandboxes are to be exported while it still runs"
 	case migrate.StageRescue:
 		return "upgraded in place; its old containers are the only copy of their sandboxes"
 	case migrate.StageImport:
 		return "a set is exported; it is imported once a gateway of 0.1.x runs"
+	}
+	if len(p.Warnings) > 0 {
+		return "no sandbox of 0.0.x was seen that is known to be its own, and not everything was seen"
 	}
 	return "nothing of 0.0.x is left to be moved"
 }
