@@ -137,7 +137,7 @@ func (e *Entry) place() driver.Place { return driver.Place{Gateway: e.Gateway, W
 func (e *Entry) Untouched() bool { return !e.Touched && e.beforeAnything() }
 
 func (e *Entry) beforeAnything() bool {
-	return slices.Contains([]Step{StepPlanned, StepPreconditions, StepRehearsing, StepRehearsed}, e.Step)
+	return slices.Contains([]Step{"", StepPlanned, StepPreconditions, StepRehearsing, StepRehearsed}, e.Step)
 }
 
 // RollingBack reports whether it is on its way back.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,7 +60,7 @@ func (s *Store) retire(ctx context.Context, b Backup) error {
 	folder := filepath.Dir(b.Dir)
 	kept := filepath.Join(folder, archive.Retired(b.ID))
 	if _, err := os.Lstat(kept); err == nil {
-		return nil // the others use that one already
+		return s.disk.SyncDir(filepath.Dir(kept)) // the others use that one already; a removal that was cut off may have made it
 	}
 	need, err := s.needsIn(folder, b.ID)
 	if err != nil || !need.all && len(need.runs[b.ID]) == 0 {
@@ -115,7 +116,9 @@ func (s *Store) shrink(ctx context.Context, from, kept, id string, need needs) (
 	err = disk.StreamFile(s.disk, filepath.Dir(kept), filepath.Base(kept), func(w io.Writer) error {
 		return archive.Repack(ctx, pack, alive, w)
 	})
-	if _, damaged := errors.AsType[*archive.DamageError](err); damaged || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	_, damaged := errors.AsType[*archive.DamageError](err)
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	if _, there := os.Lstat(kept); errors.Is(there, fs.ErrNotExist) && (damaged || full) {
 		return false, nil
 	}
 	return err == nil, err
