@@ -47,3 +47,22 @@ func TestStatTellsTheEnginesOwnSentence(t *testing.T) {
 		t.Error("an engine that refuses the one question and answers the other is believed")
 	}
 }
+
+// Podman removes an image, goes on to its parents, and answers with what is wrong with those; of an id that it does not have it says that
+// it is no name.
+func TestAnImageThatIsGoneIsRemoved(t *testing.T) {
+	d := dockertest.Start(t)
+	e, _ := Dial(t.Context(), Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + d.Host()})})
+	used := dockertest.Fault{Call: "DELETE /images/", Status: 409, Body: `{"message":"image abc is in use: image used by def: image is in use by a container"}`}
+	d.Break(used)
+	d.Break(dockertest.Fault{Call: "GET /images/abc", Status: 500, Body: `{"message":"invalid repository name (abc), cannot specify 64-byte hexadecimal strings"}`})
+	if err := e.RemoveImage(t.Context(), "abc"); err != nil {
+		t.Errorf("an image that is gone: %v", err)
+	}
+	d.Heal()
+	d.Break(used)
+	d.AddImage("kept:1", "sha256:1")
+	if err := e.RemoveImage(t.Context(), "kept:1"); err == nil {
+		t.Error("an image that is in use passes for removed")
+	}
+}

@@ -133,12 +133,15 @@ func (e *Engine) within(ctx context.Context, limit time.Duration) (context.Conte
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s did not answer within %s: %w", e.host, limit, context.DeadlineExceeded))
 }
 
+// noSuchImageID is how Podman says that it has no image of an id: it takes the id for a name then (docs/facts/engines.md 1).
+const noSuchImageID = "cannot specify 64-byte hexadecimal strings"
+
 // explain makes the engine's errors ours: a missing object wraps fs.ErrNotExist, a time limit says which.
 func (e *Engine) explain(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errdefs.IsNotFound(err):
+	case errdefs.IsNotFound(err), strings.Contains(err.Error(), noSuchImageID):
 		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,6 +53,7 @@ func backsUp(t *testing.T, kind kindOfEngine) {
 	h, all := situation(t, "0.0.110", "0.0.110")
 	all[0].consistency = kind.running
 	for _, flags := range [][]string{nil, {"--offline"}} {
+		must(t, os.RemoveAll(filepath.Join(h.Home, "backups"))) // the first of a series is an archive
 		got := h.backUp(all, flags...)
 		if got.ExitCode != 0 {
 			t.Fatalf("%q: exit %d: %+v", flags, got.ExitCode, got.Error)
