@@ -61,6 +61,7 @@ func startPodman(t *testing.T, rootless bool) string {
 		removeNetworkOf("unix://" + socket)
 		_ = syscall.Kill(-service.Process.Pid, syscall.SIGKILL)
 		_ = service.Wait()
+		endLeft(dir)
 		unmount(dir)
 		if err := os.RemoveAll(dir); err != nil {
 			t.Errorf("%s is left behind: %v", dir, err)
@@ -111,6 +112,19 @@ func removeNetworkOf(address string) {
 	if c, err := client.NewClientWithOpts(client.WithHost(address), client.WithAPIVersionNegotiation()); err == nil {
 		_ = c.NetworkRemove(context.Background(), "openshell-docker") // usually no test has made it
 		_ = c.Close()
+	}
+}
+
+// endLeft ends what a service has left running: the process that keeps a rootless user's namespaces, monitors of containers.
+func endLeft(dir string) {
+	processes, _ := filepath.Glob("/proc/[0-9]*")
+	for _, process := range processes {
+		command, _ := os.ReadFile(filepath.Join(process, "cmdline"))
+		environment, _ := os.ReadFile(filepath.Join(process, "environ"))
+		pid, err := strconv.Atoi(filepath.Base(process))
+		if err == nil && pid != os.Getpid() && (strings.Contains(string(command), dir+"/") || strings.Contains(string(environment), dir+"/")) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 }
 
