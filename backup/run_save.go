@@ -73,7 +73,7 @@ type try struct {
 // attempt makes one backup of the home in container c.
 func (w *run) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Container, m *home.Meter, t try) (saving, error) {
 	sb.Container = &c
-	h, err := home.HomeOf(ctx, w.engine(sb), sb)
+	h, err := home.ReadableHomeOf(ctx, w.engine(sb), sb)
 	if err != nil {
 		return saving{}, err
 	}

@@ -58,6 +58,21 @@ func below(name, dir string) bool {
 	return strings.HasPrefix(path.Clean(name)+"/", dir)
 }
 
+// Export streams the folder name of a container as tar, as Read does, for a container of which the archive API gives nothing. An export
+// has nothing of mounts: a folder with one in it is an error.
+func (e *Engine) Export(ctx context.Context, id, name string) (io.ReadCloser, error) {
+	c, err := e.Inspect(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range c.Mounts {
+		if below(m.Destination, name) || below(name, m.Destination) {
+			return nil, fmt.Errorf("%s cannot be read: %s is mounted, and the engine gives its files only through its archive API", name, m.Destination)
+		}
+	}
+	return e.export(ctx, id, name)
+}
+
 // export streams the folder name as tar, as Read does, out of an export of the whole container.
 func (e *Engine) export(ctx context.Context, id, name string) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -101,6 +116,9 @@ func pick(to io.Writer, whole io.Reader, name string) error {
 		}
 		if !below("/"+h.Name, name) {
 			continue
+		}
+		if path.Clean("/"+h.Name) == path.Clean(name) && h.Typeflag != tar.TypeDir {
+			return fmt.Errorf("%s is not a folder", name) // a link is not followed: what lies behind it was never meant
 		}
 		found, h.Name = true, picked(h.Name, base)
 		if h.Typeflag == tar.TypeLink && below("/"+h.Linkname, name) {

@@ -82,7 +82,7 @@ func HomeOf(ctx context.Context, e EngineReach, sb sandbox.Sandbox) (ContainerHo
 	h := ContainerHome{Engine: e, ID: sb.Container.ID, Dir: dir}
 	if other := AgentHome(AgentOf(sb)); dir == sandbox.DefaultHome && other != dir {
 		_, err := e.Stat(ctx, h.ID, dir)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) && h.archives(ctx) == nil {
 			h.Dir = other
 		}
 	}
@@ -102,11 +102,17 @@ type ContainerHome struct {
 	Engine EngineReach
 	ID     string
 	Dir    string // absolute
+
+	exported bool // the archive API gives nothing of the container
 }
 
 // Read refuses a home that is a symbolic link: what lies behind it was never meant by the name, and may be the container's whole
 // root. Links inside the home are read as links, by the engine, and need no such care.
 func (h ContainerHome) Read(ctx context.Context) (io.ReadCloser, string, error) {
+	if h.exported {
+		stream, err := h.Engine.(Exporter).Export(ctx, h.ID, h.Dir)
+		return stream, path.Base(h.Dir), err
+	}
 	if err := h.check(ctx); err != nil {
 		return nil, "", err
 	}
@@ -120,6 +126,11 @@ func (h ContainerHome) Read(ctx context.Context) (io.ReadCloser, string, error) 
 func (h ContainerHome) check(ctx context.Context) error {
 	for dir := h.Dir; dir != "/"; dir = path.Dir(dir) {
 		fact, err := h.Engine.Stat(ctx, h.ID, dir)
+		if err != nil {
+			if nothing := h.archives(ctx); nothing != nil {
+				return nothing
+			}
+		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return fmt.Errorf("the container has no %s: %w", dir, fs.ErrNotExist) // the engine's own words are about its API

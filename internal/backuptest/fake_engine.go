@@ -81,6 +81,8 @@ func (f *FakeEngine) Stat(_ context.Context, id, name string) (engine.FileFact, 
 	defer f.mu.Unlock()
 	e, found := f.Files[id][strings.TrimPrefix(name, "/")]
 	switch {
+	case name == "/": // which every container has
+		return engine.FileFact{Mode: fs.ModeDir}, nil
 	case !found:
 		// A HEAD request has no body: the client of Docker then speaks of the API.
 		return engine.FileFact{}, fmt.Errorf("%w: request returned 404 Not Found for API route and version %s, check if the server supports it", fs.ErrNotExist, name)

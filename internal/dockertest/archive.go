@@ -35,6 +35,9 @@ func (d *Daemon) getArchive(w http.ResponseWriter, r *http.Request) {
 	asked := r.URL.Query().Get("path")
 	name := path.Clean("/" + asked)
 	f := c.at(name)
+	if f == nil && name == "/" { // which every container has
+		f = &File{Path: "/", Type: tar.TypeDir, Mode: 0o755}
+	}
 	if f == nil {
 		d.mu.Unlock()
 		refuse(w, http.StatusNotFound, "Could not find the file "+asked+" in container "+r.PathValue("id"))

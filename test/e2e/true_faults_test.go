@@ -202,8 +202,14 @@ func TestUnfinishedUpgradeBlocksNobodyElse(t *testing.T) {
 		}
 		return nil
 	}})
-	if d := h.upgrade([]string{"stuck", "given", "free"}); d.ExitCode != 3 || d.Result == nil || d.Result.Totals["upgraded"] != 1 || d.Result.Totals["failed"] != 2 {
-		t.Errorf("all three: exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
+	d := h.upgrade([]string{"stuck", "given", "free"})
+	if d.ExitCode != 3 || d.Result == nil || d.Result.Totals["upgraded"] != 1 || d.Result.Totals["failed"] != 2 {
+		t.Fatalf("all three: exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
+	}
+	for _, s := range d.Result.Sandboxes {
+		if s.RollbackImage != "" {
+			h.images = append(h.images, s.RollbackImage) // which stays, as its upgrade is ended without it
+		}
 	}
 	h.holdsWork("free", gateway.Ready)
 	refused = false
