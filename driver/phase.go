@@ -73,6 +73,9 @@ func notIn(now *openshell.RawSandbox) error {
 // phase looks at the sandbox that is meant until look is content, which may act on what it sees. A gateway that does not answer is asked
 // again for a short while.
 func (d *API) phase(ctx context.Context, wanted lifecycle.Reference, look func(context.Context, *openshell.RawSandbox) (bool, error)) error {
+	if err := d.API.Switches(); err != nil {
+		return err // such a gateway may call a sandbox Ready whose container has ended
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, phaseLimit, fmt.Errorf("sandbox %q did not change its phase within %v", wanted.Name, phaseLimit))
 	defer cancel()
 	pause := openshell.Backoff{Least: min(d.API.PollInterval, phasePoll), Most: phasePoll}

@@ -53,6 +53,10 @@ func TestPhasesOfOthersAreLeftAlone(t *testing.T) {
 	if err := open(t, "0.0.104", b).StopSandbox(t.Context(), lifecycle.Reference{ID: "id-a", Name: "alpha"}); !errors.Is(err, openshell.ErrUnsupported) {
 		t.Errorf("0.0.104: %v", err)
 	}
+	// One whose container has ended may still be called Ready there: that is no start.
+	if err := open(t, "0.0.104", b).StartSandbox(t.Context(), lifecycle.Reference{ID: "id-a", Name: "alpha"}); !errors.Is(err, openshell.ErrUnsupported) {
+		t.Errorf("0.0.104, start: %v", err)
+	}
 	if now, _ := b.Memory.List(t.Context()); now[0].Phase != gateway.Ready {
 		t.Errorf("it became %s", now[0].Phase)
 	}

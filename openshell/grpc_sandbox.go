@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell/wire"
 )
 
@@ -74,6 +75,15 @@ func (a *API) DeleteSandbox(ctx context.Context, name string) (wire.Deletion, er
 	}
 	deletion, err := a.version.ReadDeletion(answer)
 	return deletion, a.decoded("DeleteSandbox", err)
+}
+
+// Switches is nil where the gateway stops and starts sandboxes. Before 0.0.105 it does not, and the error wraps ErrUnsupported
+// (docs/facts/openshell.md 2.3). Of an unknown generation the calls themselves tell.
+func (a *API) Switches() error {
+	if a.version.Generation == wire.Unknown || a.version.Since(105) {
+		return nil
+	}
+	return fmt.Errorf("gateway %q of OpenShell %s stops and starts no sandbox: %w", a.Gateway, text.OneLine(a.version.Text, 40), ErrUnsupported)
 }
 
 // StopSandbox stops a sandbox and keeps what is in it. Before 0.0.105 the error wraps ErrUnsupported.
