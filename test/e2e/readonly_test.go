@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/google/go-cmp/cmp"
@@ -60,6 +61,9 @@ func (h *recipeHost) engineState() map[string]string {
 		if err != nil {
 			h.t.Fatal(err)
 		}
+		slices.SortFunc(seen.Mounts, func(a, b container.MountPoint) int { // the engine shows them in any order
+			return strings.Compare(a.Destination, b.Destination)
+		})
 		text, err := json.Marshal(seen)
 		if err != nil {
 			h.t.Fatal(err)
