@@ -197,7 +197,10 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen su
 	run.SkipUnreachable, run.DryRun, run.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
 	run.Reread, run.ReadBack = o.reread, o.verify
 	run.Unfinished = a.unfinished(run.Unfinished)
-	gateways := &driver.Gateways{Open: a.host().Connect(seen.Gateways), Added: a.additions()}
+	gateways := &driver.Gateways{Open: a.host().Connect(seen.Gateways)}
+	if !o.dryRun && !o.offline { // looking opens no store, which would write to it
+		gateways.Added = a.additions()
+	}
 	defer func() { _ = gateways.Close() }() // nothing was written over them
 	if o.offline {
 		run.CLI = nil

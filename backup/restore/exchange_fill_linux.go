@@ -142,7 +142,7 @@ func (c *confirmation) Omit(string, string) {}
 
 // carry copies from the old home what no backup holds: what this one left out, pipes, sockets and devices.
 func (x *exchange) carry(ctx context.Context, j *restoreJob) error {
-	c := &carrier{x: x, wanted: map[string]bool{}, above: map[string]*tar.Header{}, kept: map[string]bool{}}
+	c := &carrier{x: x, wanted: map[string]bool{}, above: map[string]bool{}, seen: map[string]*tar.Header{}, kept: map[string]bool{}}
 	for _, name := range append(j.leftAlone(x.then), x.wants...) {
 		if _, there := x.then[name]; !there {
 			c.want(name)
@@ -170,14 +170,15 @@ type carrier struct {
 	x      *exchange
 	w      *tree.Writer
 	wanted map[string]bool
-	above  map[string]*tar.Header // folders above what is wanted; nil until they are seen
+	above  map[string]bool        // folders above what is wanted; several readers look at it at once
+	seen   map[string]*tar.Header // those of them that were read
 	kept   map[string]bool
 }
 
 func (c *carrier) want(name string) {
 	c.wanted[name] = true
 	for at := parent(name); at != "."; at = parent(at) {
-		c.above[at] = nil
+		c.above[at] = true
 	}
 }
 
@@ -196,8 +197,7 @@ func (c *carrier) run(ctx context.Context) error {
 	c.w.Onto = true
 	defer c.w.Close()
 	_, err = tree.Read(ctx, old.Folder, c, tree.ReadOptions{Only: func(name string) bool {
-		_, above := c.above[name]
-		return above || c.root(name) != ""
+		return c.above[name] || c.root(name) != ""
 	}})
 	if err != nil {
 		return err
@@ -218,8 +218,8 @@ func (c *carrier) root(name string) string {
 // Add takes an entry of the old home, where it has a place in the new one.
 func (c *carrier) Add(h *tar.Header, r io.Reader) error {
 	root := c.root(h.Name)
-	if _, above := c.above[h.Name]; above && root == "" {
-		c.above[h.Name] = h
+	if c.above[h.Name] && root == "" {
+		c.seen[h.Name] = h
 	}
 	if _, there := c.x.then[h.Name]; there || root == "" || !c.placeable(h.Name) || h.Typeflag == tar.TypeLink && !c.has(h.Linkname) {
 		return nil
@@ -255,7 +255,7 @@ func (c *carrier) folders(name string) error {
 	if err := c.folders(path.Dir(name)); err != nil {
 		return err
 	}
-	h := c.above[name]
+	h := c.seen[name]
 	if h == nil {
 		return errors.New("a folder above it is not in the old home")
 	}

@@ -72,6 +72,7 @@ func (h *recipeHost) engineState() map[string]string {
 		if err != nil {
 			h.t.Fatal(err)
 		}
+		slices.SortFunc(changes, func(a, b container.FilesystemChange) int { return strings.Compare(a.Path, b.Path) })
 		state[c.ID] = string(text) + fmt.Sprint(changes)
 	}
 	for _, reference := range []string{h.image, "sandkeeper-rollback/" + h.name} {
