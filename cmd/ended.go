@@ -79,8 +79,8 @@ func (a *app) remember(r runlog.Record) error {
 	if a.Env.StateHome() == "" {
 		return nil
 	}
-	if _, err := os.Stat(a.stateDir()); err != nil && r.ExitCode != int(ExitOK) {
-		return nil // a run that did nothing leaves nothing where none was before
+	if _, err := os.Stat(a.stateDir()); err != nil && r.ExitCode != int(ExitOK) && !a.Journal {
+		return nil // by hand, a run that did nothing leaves nothing where none was before
 	}
 	err := runlog.Append(runlog.File(a.Env.StateHome()), r)
 	if errors.Is(err, runlog.ErrNotOurs) {
