@@ -123,7 +123,7 @@ func upgradeFaults() []upgradeFault {
 		{
 			name: "it cannot live with the old home", arrange: func(u *upgradeHost) {
 				u.runs("/bin/picky")
-			}, args: []string{"--settle", "2s", "--ready-limit", "3s"}, step: "starting", says: []string{"ContainerRestarting"},
+			}, args: []string{"--settle", "2s", "--ready-limit", "20s"}, step: "starting", says: []string{"is not Ready"},
 		},
 		{
 			name: "a read-only file system", arrange: func(u *upgradeHost) {
