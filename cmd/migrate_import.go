@@ -59,8 +59,8 @@ func newMigrateImport(a *app, run func(context.Context, *migrateImportOptions) (
 	f.BoolVar(&o.stoppedElsewhere, "stopped-elsewhere", false, "the old containers are on another host, and you have seen that they do not run")
 	f.BoolVar(&o.allowUnverified, "allow-unverified", false, "go on when CLI and gateway cannot be shown to agree")
 	f.StringVar(&o.identity, "identity", "", "age key file that opens encrypted backups")
-	f.DurationVar(&o.settle, "settle", recreate.DefaultSettle, "how long a new sandbox must stay Ready")
-	f.DurationVar(&o.readyLimit, "ready-limit", recreate.DefaultReadyLimit, "how long a sandbox may take to be Ready")
+	f.DurationVar(&o.settle, "settle", driver.DefaultSettle, "how long a new sandbox must stay Ready")
+	f.DurationVar(&o.readyLimit, "ready-limit", driver.DefaultReadyLimit, "how long a sandbox may take to be Ready")
 	o.store.addFlags(f)
 	o.store.addLockFlag(f)
 	return c

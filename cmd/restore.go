@@ -14,10 +14,10 @@ import (
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
+	"sandkeeper/driver"
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
-	"sandkeeper/recreate"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
 )
@@ -77,8 +77,8 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 	f.DurationVar(&o.stall, "stall-limit", time.Minute, "give up when nothing moves for this long")
 	f.BoolVar(&o.recreate, "recreate", false, "make the sandbox again first: it is gone")
 	f.BoolVar(&o.allowUnverified, "allow-unverified", false, "with --recreate: go on when CLI and gateway cannot be shown to agree")
-	f.DurationVar(&o.settle, "settle", recreate.DefaultSettle, "with --recreate: how long the new sandbox must stay Ready")
-	f.DurationVar(&o.readyLimit, "ready-limit", recreate.DefaultReadyLimit, "with --recreate: how long it may take to be Ready")
+	f.DurationVar(&o.settle, "settle", driver.DefaultSettle, "with --recreate: how long the new sandbox must stay Ready")
+	f.DurationVar(&o.readyLimit, "ready-limit", driver.DefaultReadyLimit, "with --recreate: how long it may take to be Ready")
 	f.StringVar(&o.gatewayState, "gateway-state", "", "instead of a sandbox: put back the state of this stopped gateway")
 	o.store.addFlags(f)
 	o.store.addLockFlag(f)

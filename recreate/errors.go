@@ -40,21 +40,3 @@ type MissingError struct {
 func (e *MissingError) Error() string {
 	return fmt.Sprintf("gateway %q lacks what sandbox %q was made with: provider %s", e.Gateway, e.Name, strings.Join(e.Providers, ", "))
 }
-
-// NotReadyError says how a sandbox was that should have been Ready.
-type NotReadyError struct {
-	Name, Phase string // Phase "" means that its gateway does not list it
-	Detail      string
-}
-
-// Error names the phase.
-func (e *NotReadyError) Error() string {
-	if e.Phase == "" {
-		return fmt.Sprintf("sandbox %q is not Ready: its gateway does not list it", e.Name)
-	}
-	said := fmt.Sprintf("sandbox %q is not Ready: its gateway says %q", e.Name, e.Phase)
-	if e.Detail != "" {
-		said += " (" + text.OneLine(e.Detail, 260) + ")"
-	}
-	return said
-}

@@ -40,13 +40,6 @@ type Found struct {
 	CLI     home.Execer    // nil where it has a container
 }
 
-// Defaults of a Maker's limits.
-const (
-	DefaultSettle     = 10 * time.Second
-	DefaultReadyLimit = 5 * time.Minute
-	defaultPoll       = 500 * time.Millisecond
-)
-
 // Maker makes sandboxes again. Driver, Switch, Locate and State must be there.
 type Maker struct {
 	// State is sandkeeper's state folder: the journals are below it.
@@ -60,8 +53,8 @@ type Maker struct {
 	// Locate finds the sandbox that was made, by its id, while it is Ready or stopped.
 	Locate func(ctx context.Context, made lifecycle.Record, at driver.Place) (Found, error)
 
-	Settle     time.Duration // how long it must stay Ready; 0 is DefaultSettle, negative none
-	ReadyLimit time.Duration // 0 is DefaultReadyLimit
+	Settle     time.Duration // how long it must stay Ready; 0 is driver.DefaultSettle, negative none
+	ReadyLimit time.Duration // 0 is driver.DefaultReadyLimit
 	Poll       time.Duration // between two looks; 0 is half a second
 	Stall      time.Duration // how long a write may stand still; 0 is one minute
 	Now        func() time.Time
@@ -86,7 +79,7 @@ type Outcome struct {
 
 // Make makes the sandbox and puts its home back. It does nothing twice: what an earlier call with the same backup has made is recognised
 // by the journal and gone on with. Errors: *ExistsError when a sandbox of that name is there that is not ours, *UnfinishedError when one
-// is half made from another backup, *MissingError for what the gateway lacks, *NotReadyError, and those of a restore. After an error
+// is half made from another backup, *MissingError for what the gateway lacks, *driver.NotReadyError, and those of a restore. After an error
 // the same call may be made again.
 func (m *Maker) Make(ctx context.Context, o Order) (outcome Outcome, err error) {
 	j, err := m.begin(ctx, o)
@@ -127,9 +120,7 @@ func (m *Maker) now() time.Time {
 	return m.Now()
 }
 
-func orDefault(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return max(d, 0)
+// patience is how long what was made is watched.
+func (m *Maker) patience() driver.Patience {
+	return driver.Patience{Settle: m.Settle, Ready: m.ReadyLimit, Poll: m.Poll}
 }

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
-	"time"
 
 	"sandkeeper/backup/restore"
+	"sandkeeper/driver"
 	"sandkeeper/lifecycle"
 	"sandkeeper/openshell"
 )
@@ -83,9 +82,9 @@ func (j *job) notCreated(ctx context.Context, err error) error {
 
 // wait waits until the sandbox is Ready and stays so. One that does not come up is deleted again: it holds nothing yet.
 func (j *job) wait(ctx context.Context) error {
-	err := j.awaitReady(ctx)
+	err := j.patience().Await(ctx, j.condition, "Error")
 	if err == nil {
-		err = j.settle(ctx)
+		err = j.patience().Stays(ctx, j.condition)
 	}
 	if err == nil || ctx.Err() != nil {
 		return err
@@ -155,10 +154,10 @@ func (j *job) leave(ctx context.Context) error {
 	if err != nil && !errors.Is(err, openshell.ErrUnsupported) {
 		return err
 	}
-	if err := j.awaitReady(ctx); err != nil {
+	if err := j.patience().Await(ctx, j.condition, ""); err != nil {
 		return err
 	}
-	return j.settle(ctx)
+	return j.patience().Stays(ctx, j.condition)
 }
 
 func (j *job) leaveStopped(ctx context.Context, found Found) error {
@@ -176,65 +175,9 @@ func (j *job) condition(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !found || record.ID != j.NewID:
-		return &NotReadyError{Name: j.Name}
+		return &driver.NotReadyError{Name: j.Name, Detail: "its gateway does not list it"}
 	case !openshell.PhaseReady(record.Phase):
-		return &NotReadyError{Name: j.Name, Phase: record.Phase, Detail: record.Reason}
+		return &driver.NotReadyError{Name: j.Name, Phase: record.Phase, Detail: record.Reason}
 	}
 	return nil
-}
-
-// lateNews is how long a gateway of 0.1.x may still show the stop that came before a start: it learns of both by looking now and then
-// (docs/facts/openshell-0.1.md 1).
-const lateNews = 15 * time.Second
-
-// awaitReady waits until the sandbox is Ready, at most for the limit. In Error it will not get better, unless the error is the stop that we
-// asked for ourselves.
-func (j *job) awaitReady(ctx context.Context) error {
-	limit := orDefault(j.ReadyLimit, DefaultReadyLimit)
-	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not Ready within %s", limit))
-	defer cancel()
-	begun := time.Now()
-	for {
-		err := j.condition(bounded)
-		if err == nil {
-			return nil
-		}
-		not, known := errors.AsType[*NotReadyError](err)
-		stop := known && strings.HasPrefix(not.Detail, "ContainerRuntimeRestart") && time.Since(begun) < lateNews
-		if known && not.Phase == "Error" && !stop {
-			return err
-		}
-		if stopped := j.pause(bounded); stopped != nil {
-			return fmt.Errorf("%w; at last: %w", stopped, err)
-		}
-	}
-}
-
-// settle watches the sandbox for the settle time. A look that failed counts only when it is the last one.
-func (j *job) settle(ctx context.Context) error {
-	until := time.Now().Add(orDefault(j.Settle, DefaultSettle))
-	for {
-		last := !time.Now().Before(until) // a look that took long says how it was at its beginning
-		err := j.condition(ctx)
-		if not, ok := errors.AsType[*NotReadyError](err); ok {
-			return fmt.Errorf("it was Ready and did not stay so: %w", not)
-		}
-		if last {
-			return err
-		}
-		if err := j.pause(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-func (j *job) pause(ctx context.Context) error {
-	timer := time.NewTimer(orDefault(j.Poll, defaultPoll))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

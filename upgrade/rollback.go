@@ -81,13 +81,13 @@ var errForeign = errors.New("it is left alone")
 
 // clear removes what came in the place of the old sandbox, and nothing else.
 func (j *job) clear(ctx context.Context) error {
-	until := time.Now().Add(min(clearLimit, orDefault(j.ReadyLimit, DefaultReadyLimit)))
+	until := time.Now().Add(min(clearLimit, j.patience().ReadyLimit()))
 	for {
 		err := j.clearOnce(ctx)
 		if err == nil || errors.Is(err, errForeign) || time.Now().After(until) {
 			return err
 		}
-		if err := j.pause(ctx); err != nil {
+		if err := j.patience().Pause(ctx); err != nil {
 			return err
 		}
 	}

@@ -17,13 +17,13 @@ func (j *job) stillWhole(ctx context.Context) (bool, error) {
 	if j.RollingBack() && j.Step != StepRollingBack {
 		return false, nil
 	}
-	until := time.Now().Add(orDefault(j.Settle, DefaultSettle))
+	until := time.Now().Add(j.patience().SettleTime())
 	for {
 		exists, err := j.oldExists(ctx)
 		if err != nil || !exists || !time.Now().Before(until) { // a deletion whose answer was lost may come about late
 			return exists, err
 		}
-		if err := j.pause(ctx); err != nil {
+		if err := j.patience().Pause(ctx); err != nil {
 			return false, err
 		}
 	}

@@ -20,7 +20,7 @@ func (j *job) prove(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := j.awaitReady(ctx, ""); err != nil {
+	if err := j.awaitReady(ctx); err != nil {
 		return err
 	}
 	if j.Backup != "" {

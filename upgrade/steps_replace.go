@@ -73,13 +73,13 @@ func (j *job) delete(ctx context.Context, id string) error {
 // awaitMade waits, for a while, until a sandbox that its gateway is still making has its container: deleted before that it may leave the
 // container behind, which comes late and passes for a second sandbox of that name.
 func (j *job) awaitMade(ctx context.Context, id string) {
-	until := time.Now().Add(min(goneLimit, orDefault(j.ReadyLimit, DefaultReadyLimit)))
+	until := time.Now().Add(min(goneLimit, j.patience().ReadyLimit()))
 	for {
 		record, found, err := j.listed(ctx)
 		if err != nil || !found || record.ID != id || record.Phase != "Provisioning" || time.Now().After(until) {
 			return
 		}
-		if _, err := j.containerOf(ctx, id); !errors.Is(err, fs.ErrNotExist) || j.pause(ctx) != nil {
+		if _, err := j.containerOf(ctx, id); !errors.Is(err, fs.ErrNotExist) || j.patience().Pause(ctx) != nil {
 			return
 		}
 	}
@@ -91,7 +91,7 @@ const goneLimit = 30 * time.Second
 // awaitGone waits for the old container to go. One that stays although its gateway has deleted the sandbox is removed: all of it is
 // in the backup and in the rollback image, and beside the new one it would be a second sandbox of that name.
 func (j *job) awaitGone(ctx context.Context) error {
-	until := time.Now().Add(min(goneLimit, orDefault(j.ReadyLimit, DefaultReadyLimit)))
+	until := time.Now().Add(min(goneLimit, j.patience().ReadyLimit()))
 	for {
 		_, there, err := j.oldContainer(ctx)
 		switch {
@@ -107,7 +107,7 @@ func (j *job) awaitGone(ctx context.Context) error {
 			}
 			return err
 		}
-		if err := j.pause(ctx); err != nil {
+		if err := j.patience().Pause(ctx); err != nil {
 			return err
 		}
 	}

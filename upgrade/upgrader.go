@@ -64,13 +64,7 @@ type Rebuilder interface {
 	Rebuild(ctx context.Context, name, log string) (exit int, err error)
 }
 
-// Defaults of an upgrade's limits.
-const (
-	DefaultSettle     = 10 * time.Second
-	DefaultReadyLimit = 5 * time.Minute
-	defaultPoll       = 500 * time.Millisecond
-	undoLimit         = 2 * time.Hour // of a rollback: it may have to restore a large home
-)
+const undoLimit = 2 * time.Hour // of a rollback: it may have to restore a large home
 
 // Upgrader moves sandboxes. Journal, Engine, Content, Recipes, Switch and Driver must be there.
 type Upgrader struct {
@@ -93,8 +87,8 @@ type Upgrader struct {
 	Room func(ctx context.Context, container string) error
 
 	Rehearsals RehearsalKind // of the upgrades that are planned from now on
-	Settle     time.Duration // how long a sandbox must stay Ready; 0 is DefaultSettle, negative none
-	ReadyLimit time.Duration // 0 is DefaultReadyLimit
+	Settle     time.Duration // how long a sandbox must stay Ready; 0 is driver.DefaultSettle, negative none
+	ReadyLimit time.Duration // 0 is driver.DefaultReadyLimit
 	Poll       time.Duration // between two looks; 0 is half a second
 	PullStall  time.Duration // how long a pull may say nothing; 0 is the engine's default
 	Now        func() time.Time
@@ -117,11 +111,9 @@ func (u *Upgrader) tell(name string, step Step, detail string) {
 	}
 }
 
-func orDefault(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return max(d, 0)
+// patience is how long a sandbox that was made or started is watched.
+func (u *Upgrader) patience() driver.Patience {
+	return driver.Patience{Settle: u.Settle, Ready: u.ReadyLimit, Poll: u.Poll}
 }
 
 // driver is the driver of a workspace with the chain around it.
