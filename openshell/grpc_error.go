@@ -61,6 +61,7 @@ type call struct {
 // failure is what grpc says, in our words. A decode error of either side comes first, whatever its code.
 func (a *API) failure(ctx context.Context, c call, err error) error {
 	state := status.Convert(err)
+	awaitLimit(ctx, state.Code())
 	words := text.OneLine(state.Message(), 0)
 	unreachable := &ConnectError{Gateway: a.Gateway, Endpoint: a.Endpoint, Kind: Unreachable, Err: errors.New(words)}
 	switch code := state.Code(); {
@@ -71,7 +72,6 @@ func (a *API) failure(ctx context.Context, c call, err error) error {
 	case ctx.Err() != nil:
 		unreachable.Err = context.Cause(ctx)
 	case code == codes.DeadlineExceeded:
-		// The gateway knows our limit and may be the first to see it pass.
 		unreachable.Err = c.quiet
 	case code == codes.Unavailable && !relay(words):
 		unreachable.Kind = unavailable(words)
@@ -83,6 +83,13 @@ func (a *API) failure(ctx context.Context, c call, err error) error {
 		}
 	}
 	return unreachable
+}
+
+// awaitLimit waits for a limit of ours that is about to pass: the gateway knows it, whoever has set it, and may be the first to see it pass.
+func awaitLimit(ctx context.Context, code codes.Code) {
+	if at, limited := ctx.Deadline(); limited && code == codes.DeadlineExceeded && time.Until(at) < 100*time.Millisecond {
+		<-ctx.Done()
+	}
 }
 
 // callersOwn reports whether it was the caller who ended the call, by Ctrl-C or by a limit of its own that has a name: that says nothing
