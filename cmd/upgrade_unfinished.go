@@ -31,20 +31,10 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 	if err := o.recall(left); err != nil {
 		return found, err
 	}
-	host := o.app.host()
-	registry, err := host.Registry()
+	seen, err := o.lookUnfinished(ctx, left, found)
 	if err != nil {
 		return found, err
 	}
-	action := preflight.Upgrading()
-	seen := upgradeSurvey{Survey: survey.Survey{Registry: registry, Gateways: host.Judge(ctx, action, bindingsOf(left, host.Bindings(registry))), Engines: host.Engines(ctx)}}
-	o.skipped(seen.Gateways)
-	found.preflight = seen.Report()
-	found.preflight.DataChanged = true
-	if err := o.app.gate(seen.Gateways, action, o.allowUnverified); err != nil {
-		return found, err
-	}
-	seen.engine, _ = seen.Engines.Main()
 	u, err := o.upgrader(ctx, seen, o.nemoclaw(ctx, seen))
 	if err != nil {
 		return found, err
@@ -59,6 +49,23 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 		return found, err
 	}
 	return o.ended(ctx, found, outcomes)
+}
+
+// lookUnfinished is the preflight of the gateways that unfinished upgrades are worked on through, and of no other.
+func (o *upgradeOptions) lookUnfinished(ctx context.Context, left []upgrade.Entry, found *answer) (seen upgradeSurvey, err error) {
+	host := o.app.host()
+	registry, err := host.Registry()
+	if err != nil {
+		return seen, err
+	}
+	action := preflight.Upgrading()
+	gateways := host.Judge(ctx, action, bindingsOf(left, host.Bindings(registry)))
+	seen.Survey = survey.Survey{Registry: registry, Gateways: gateways, Engines: host.Engines(ctx)}
+	o.skipped(seen.Gateways)
+	found.preflight = seen.Report()
+	found.preflight.DataChanged = true
+	seen.engine, _ = seen.Engines.Main()
+	return seen, o.app.gate(seen.Gateways, action, o.allowUnverified)
 }
 
 // nothingLeft is the answer to --resume and --rollback where no upgrade has been left, on the one gateway that was asked for if any.

@@ -2,16 +2,11 @@ package migrate
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"slices"
 	"time"
 
 	"sandkeeper/backup/store"
-	"sandkeeper/driver"
 	"sandkeeper/engine"
-	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
 
@@ -38,53 +33,6 @@ type Exporter struct {
 	// Progress is told each step before its effect.
 	Progress func(address, step string)
 }
-
-// Status is what became of one sandbox; the values are part of the JSON contract.
-type Status string
-
-// The outcomes of an export.
-const (
-	Exported Status = "exported"
-	Failed   Status = "failed"
-)
-
-// Export is the result of one run. Its JSON is a contract: keys are only added.
-type Export struct {
-	Set       string           `json:"set"` // the file
-	Gateway   string           `json:"gateway"`
-	Totals    ExportTotals     `json:"totals"`
-	Sandboxes []ExportedMember `json:"sandboxes"`
-	State     string           `json:"state"` // backup of the gateway's own state; "" none
-	Files     []string         `json:"files"`
-	Providers []Provider       `json:"providers"` // to be entered again
-	Warnings  []string         `json:"warnings,omitempty"`
-}
-
-// ExportTotals count sandboxes: Exported + Failed is Total.
-type ExportTotals struct {
-	Total    int `json:"total"`
-	Exported int `json:"exported"`
-	Failed   int `json:"failed"`
-}
-
-// ExportedMember is what became of one sandbox.
-type ExportedMember struct {
-	Name       string `json:"name"`
-	Workspace  string `json:"workspace"`
-	Status     Status `json:"status"`
-	Reason     string `json:"reason"`
-	Backup     string `json:"backup"`
-	Container  string `json:"container"`
-	WasRunning bool   `json:"wasRunning"`
-	Stopped    bool   `json:"stopped"`
-	Lost       []Item `json:"notCarried"`
-	Refused    []Item `json:"refused"`
-
-	err error
-}
-
-// Err is why it failed, with its type.
-func (m ExportedMember) Err() error { return m.err }
 
 // Input is what is exported.
 type Input struct {
@@ -143,91 +91,6 @@ func (in Input) begin(tool string) *Set {
 	return s
 }
 
-// keepEarlier keeps what an earlier run has exported and this one does not see: on the new gateway, where its sandbox may be by now, and
-// everywhere as long as its old container is there. One that was deleted on the old gateway since is in the set no longer.
-func (e *exporting) keepEarlier(ctx context.Context, in Input) {
-	if in.Set == nil {
-		return
-	}
-	for _, m := range in.Set.Sandboxes {
-		if e.set.member(m.Workspace, m.Name) != nil {
-			continue
-		}
-		there := in.new()
-		if on := e.EngineOf(engine.Container{ID: m.Container, Host: m.Host}); !there && on != nil && m.Container != "" {
-			_, err := on.Inspect(ctx, m.Container)
-			there = !errors.Is(err, fs.ErrNotExist)
-		}
-		if there {
-			e.set.Sandboxes = append(e.set.Sandboxes, m)
-		}
-	}
-}
-
-// save makes the first backup of one sandbox, while it runs on.
-func (e *exporting) save(ctx context.Context, in Input, seen Seen) {
-	m, plan := memberOf(seen), judge(seen)
-	err := context.Cause(ctx)
-	if err == nil {
-		err = e.look(ctx, &m, seen.Sandbox)
-	}
-	if err == nil {
-		m.carryOver(in.Set.member(m.Workspace, m.Name), in.new())
-		err = e.first(ctx, &m, seen.Sandbox)
-	}
-	outcome := ExportedMember{
-		Name: m.Name, Workspace: m.Workspace, Status: Failed, Backup: m.Backup, Container: m.ContainerName, WasRunning: m.Running,
-		Lost: plan.NotCarried, Refused: plan.Refused,
-	}
-	if err != nil {
-		outcome.err, outcome.Reason, m.Problem = err, err.Error(), err.Error()
-	}
-	e.set.Sandboxes, e.outcome = append(e.set.Sandboxes, m), append(e.outcome, outcome)
-}
-
-func (e *exporting) first(ctx context.Context, m *Member, sb sandbox.Sandbox) error {
-	e.say(*m, "saving")
-	saved, err := e.Save(ctx, sb)
-	if err == nil {
-		e.keep(m, saved)
-	}
-	return err
-}
-
-// look sees how the container is before anything is done to it.
-func (e *exporting) look(ctx context.Context, m *Member, sb sandbox.Sandbox) (err error) {
-	on := e.engineOf(sb)
-	if on == nil {
-		return nil
-	}
-	if m.Engine, err = on.Identity(ctx); err != nil {
-		return err
-	}
-	c, err := on.Inspect(ctx, sb.Container.ID)
-	m.Started = c.Started
-	return err
-}
-
-func (e *exporting) engineOf(sb sandbox.Sandbox) Engine {
-	if sb.Container == nil {
-		return nil
-	}
-	return e.EngineOf(*sb.Container)
-}
-
-// keep notes a backup as the newest of the sandbox.
-func (e *exporting) keep(m *Member, saved store.Backup) {
-	m.Backup, m.Home, m.RecipeIn = saved.ID, saved.Manifest.Home, ""
-	if saved.Manifest.RecipeFile != nil {
-		m.RecipeIn = saved.ID
-	} else if e.WithRecipe != nil {
-		m.RecipeIn = e.WithRecipe(e.set.Series(*m))
-	}
-	if m.Image == "" {
-		m.Image = saved.Manifest.Image.Reference
-	}
-}
-
 // publish writes the files and the set, before anything is stopped.
 func (e *exporting) publish(in Input) error {
 	for name, content := range in.Files {
@@ -248,142 +111,8 @@ func (e *exporting) write() error {
 	return e.set.write(e.Root)
 }
 
-// settle stops one sandbox and saves what it has written until then.
-func (e *exporting) settle(ctx context.Context, seen Seen, i int) {
-	m, outcome := e.set.member(seen.Sandbox.Workspace, seen.Sandbox.Name), &e.outcome[i]
-	if outcome.err != nil {
-		return
-	}
-	err := e.last(ctx, m, seen.Sandbox)
-	outcome.Backup, outcome.Stopped = m.Backup, m.Stopped
-	if err != nil {
-		m.Problem = err.Error()
-		outcome.err, outcome.Reason = err, err.Error()
-		return
-	}
-	m.Final, m.Problem = true, ""
-	outcome.Status = Exported
-}
-
-// last stops the sandbox, proves it, saves it once more, and proves that it was not started meanwhile. Ctrl-C does not cut the stop short:
-// one that was asked for comes about.
-func (e *exporting) last(ctx context.Context, m *Member, sb sandbox.Sandbox) error {
-	on := e.engineOf(sb)
-	if on == nil {
-		return e.lastUnseen(ctx, m, sb)
-	}
-	before, err := on.Inspect(ctx, sb.Container.ID)
-	if err != nil {
-		return err
-	}
-	ran := before.Running() || before.Paused()
-	if ran {
-		e.say(*m, "stopping")
-		if err := e.stop(context.WithoutCancel(ctx), on, sb); err != nil {
-			return err
-		}
-	}
-	stopped, err := stands(ctx, on, sb)
-	if err != nil {
-		return err
-	}
-	m.Stopped, m.Started = true, stopped.Started
-	e.say(*m, "saving what it wrote until it stopped")
-	saved, err := e.Save(ctx, asStopped(sb, stopped))
-	if err != nil {
-		return fmt.Errorf("it is stopped, and what it wrote since backup %s is in its container only: %w", m.Backup, err)
-	}
-	e.keep(m, saved)
-	after, err := stands(ctx, on, sb)
-	if err == nil && !after.Started.Equal(stopped.Started) {
-		err = fmt.Errorf("container %q was started while it was saved", sb.Container.Name)
-	}
-	return err
-}
-
-// lastUnseen stops a sandbox that has no container here. What it wrote after its backup is not in the set.
-func (e *exporting) lastUnseen(ctx context.Context, m *Member, sb sandbox.Sandbox) error {
-	if e.Stop == nil {
-		return errors.New("it has no container on this host, and no gateway is asked")
-	}
-	e.say(*m, "stopping")
-	if err := e.Stop(context.WithoutCancel(ctx), sb); err != nil {
-		return err
-	}
-	m.Stopped = true
-	return nil
-}
-
-// stop stops a sandbox through its gateway. One that the gateway does not stop, because it is too old for it or finds it in a phase that
-// leads nowhere, is stopped by the engine: with its restart policy (unless-stopped) it stays so.
-func (e *exporting) stop(ctx context.Context, on Engine, sb sandbox.Sandbox) error {
-	if e.Stop != nil {
-		err := e.Stop(ctx, sb)
-		if err != nil && !errors.Is(err, openshell.ErrUnsupported) && !errors.Is(err, driver.ErrPhase) {
-			return err
-		}
-	}
-	c, err := on.Inspect(ctx, sb.Container.ID)
-	if err != nil || !c.Running() && !c.Paused() {
-		return err
-	}
-	return on.Stop(ctx, sb.Container.ID)
-}
-
-// stands proves that a container does not run.
-func stands(ctx context.Context, on Engine, sb sandbox.Sandbox) (engine.Container, error) {
-	c, err := on.Inspect(ctx, sb.Container.ID)
-	if err == nil && (c.Running() || c.Paused()) {
-		err = fmt.Errorf("container %q is %s although it was stopped", sb.Container.Name, c.State)
-	}
-	return c, err
-}
-
-func asStopped(sb sandbox.Sandbox, c engine.Container) sandbox.Sandbox {
-	sb.Container, sb.Standing, sb.Phase = &c, sandbox.Stopped, "Stopped"
-	return sb
-}
-
 func (e *exporting) say(m Member, step string) {
 	if e.Progress != nil {
 		e.Progress(m.Address(), step)
-	}
-}
-
-// ended completes the result.
-func (e *exporting) ended(result Export) Export {
-	result.Set, result.Files, result.Sandboxes = SetPath(e.Root, e.set.Gateway), e.set.Files, e.outcome
-	result.Totals.Total = len(e.outcome)
-	for _, m := range e.outcome {
-		if m.Status == Exported {
-			result.Totals.Exported++
-		}
-	}
-	result.Totals.Failed = result.Totals.Total - result.Totals.Exported
-	return result
-}
-
-// memberOf is what is known of a sandbox before it is saved.
-func memberOf(seen Seen) Member {
-	sb := seen.Sandbox
-	m := Member{Name: sb.Name, Workspace: sb.Workspace, ID: sb.ID, Home: seen.Home, Running: sb.Standing == sandbox.Ready}
-	if sb.Container != nil {
-		m.Container, m.ContainerName, m.Running = sb.Container.ID, sb.Container.Name, sb.Container.Running() || sb.Container.Paused()
-		m.Image, m.Host = sb.Container.Image, sb.Container.Host
-	}
-	if seen.Recipe != nil {
-		m.Labels, m.Providers, m.Image = seen.Recipe.Labels, seen.Recipe.Providers, seen.Recipe.Image
-	}
-	return m
-}
-
-// carryOver takes from the set of an earlier run that the sandbox ran before that run stopped it: if nobody has started it since, and on
-// the new gateway in any case, for there an old container has no business to run.
-func (m *Member) carryOver(earlier *Member, moved bool) {
-	if earlier == nil || m.Running || earlier.ID != m.ID || earlier.Container != m.Container {
-		return
-	}
-	if moved || m.Container == "" && earlier.Stopped || m.Container != "" && earlier.Started.Equal(m.Started) {
-		m.Running = earlier.Running
 	}
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"sandkeeper/backup/store"
@@ -41,54 +38,6 @@ type Importer struct {
 	Progress            func(address string, step recreate.Step) // may be nil
 }
 
-// The outcomes of an import, beside Failed.
-const (
-	ImportedNow Status = "imported" // made, or finished, by this run
-	Present     Status = "present"  // an earlier run has made it, and it is there
-	Gone        Status = "gone"     // an earlier run has made it, and it was deleted since
-)
-
-// Import is the result of one run. Its JSON is a contract: keys are only added.
-type Import struct {
-	Set       string           `json:"set"`
-	From      string           `json:"from"` // the gateway that was exported
-	Gateway   string           `json:"gateway"`
-	Totals    ImportTotals     `json:"totals"`
-	Sandboxes []ImportedMember `json:"sandboxes"`
-	// Removable are the old containers whose sandboxes are there: a person removes them, after a look at each.
-	Removable []string `json:"removable"`
-	Warnings  []string `json:"warnings,omitempty"`
-}
-
-// ImportTotals count sandboxes: Imported + Present + Gone + Failed is Total.
-type ImportTotals struct {
-	Total    int `json:"total"`
-	Imported int `json:"imported"`
-	Present  int `json:"present"`
-	Gone     int `json:"gone"`
-	Failed   int `json:"failed"`
-}
-
-// ImportedMember is what became of one sandbox.
-type ImportedMember struct {
-	Name      string `json:"name"`
-	Workspace string `json:"workspace"`
-	As        string `json:"as"` // its new name, usually the same
-	Status    Status `json:"status"`
-	Reason    string `json:"reason"`
-	ID        string `json:"id"` // of the new gateway
-	Backup    string `json:"backup"`
-	Running   bool   `json:"running"` // how it is left
-	Resumed   bool   `json:"resumed"` // an earlier run had begun it
-	Container string `json:"container"`
-	Lost      []Item `json:"notCarried"`
-
-	err error
-}
-
-// Err is why it failed, with its type.
-func (m ImportedMember) Err() error { return m.err }
-
 // ErrStartedSince says of an old container that it was started after it was exported: what it has written is in no backup.
 var ErrStartedSince = errors.New("it was started again after it was exported, and what it has written since is not in the set: export again")
 
@@ -120,24 +69,6 @@ func (i *Importer) Import(ctx context.Context) Import {
 		result.add(outcome)
 	}
 	return result
-}
-
-func (r *Import) add(m ImportedMember) {
-	r.Sandboxes = append(r.Sandboxes, m)
-	r.Totals.Total++
-	switch m.Status {
-	case ImportedNow:
-		r.Totals.Imported++
-	case Present:
-		r.Totals.Present++
-	case Gone:
-		r.Totals.Gone++
-	default:
-		r.Totals.Failed++
-	}
-	if m.Container != "" && (m.Status == ImportedNow || m.Status == Present) {
-		r.Removable = append(r.Removable, m.Container)
-	}
 }
 
 // name is what a member is called from now on.
@@ -230,91 +161,6 @@ func (i *Importer) listed(ctx context.Context, m Member) (record lifecycle.Recor
 	}
 	return record, false, nil
 }
-
-// make makes the sandbox, or goes on with what a run that was killed has begun.
-func (i *Importer) make(ctx context.Context, m Member, record *journal.Record[imported], outcome *ImportedMember) error {
-	order, err := i.Prepare(ctx, m)
-	if err != nil {
-		return err
-	}
-	if outcome.Lost, err = i.adapt(m, &order); err != nil {
-		return err
-	}
-	entry := imported{Gateway: i.Gateway, Workspace: m.Workspace, Name: i.name(m), From: i.Set.Gateway, OldID: m.ID, Backup: m.Backup, Begun: i.now()}
-	if record.Found && record.Value.Backup == m.Backup {
-		entry.NewID = record.Value.NewID
-	}
-	if err := i.note(record, &entry); err != nil {
-		return err
-	}
-	maker := *i.Maker
-	maker.Progress = func(_ string, step recreate.Step) { i.follow(record, &entry, m, step) }
-	made, err := maker.Make(ctx, order)
-	outcome.ID, outcome.Resumed = made.ID, made.Resumed
-	if err != nil {
-		return err
-	}
-	for _, name := range made.Withheld {
-		outcome.Lost = append(outcome.Lost, Item{Code: "variable", Detail: "the value of " + name + ", which its recipe does not hold"})
-	}
-	for _, warning := range made.Warnings {
-		outcome.Lost = append(outcome.Lost, Item{Code: "warning", Detail: warning})
-	}
-	entry.NewID, entry.Done = made.ID, true
-	if err := i.note(record, &entry); err != nil {
-		return err
-	}
-	outcome.Status = ImportedNow
-	return nil
-}
-
-// follow notes the id of what was made as soon as the recreation knows it: by it a later run recognises a sandbox that is whole.
-func (i *Importer) follow(record *journal.Record[imported], entry *imported, m Member, step recreate.Step) {
-	if seen, found, err := recreate.Unfinished(i.State).Look(entry.key()); err == nil && found && seen.Value.NewID != entry.NewID {
-		entry.NewID = seen.Value.NewID
-		_ = i.note(record, entry) // the recreation's own record has it as long as it is needed
-	}
-	if i.Progress != nil {
-		i.Progress(m.Address(), step)
-	}
-}
-
-func (i *Importer) note(record *journal.Record[imported], entry *imported) error {
-	entry.Updated = i.now()
-	return record.Put(*entry)
-}
-
-// adapt fits a recipe to the new gateway, and names what is left out.
-func (i *Importer) adapt(m Member, order *recreate.Order) (lost []Item, err error) {
-	r := &order.Recipe
-	r.Name, r.Gateway, r.Workspace, r.SandboxID = i.name(m), i.Gateway, m.Workspace, m.ID
-	order.Running = m.Running
-	seen := Seen{Sandbox: sandbox.Sandbox{Name: m.Name, Workspace: m.Workspace, Route: sandbox.ByContainer}, Home: m.Home, ImageHere: true}
-	if m.RecipeIn != "" {
-		seen.Recipe = r
-	}
-	lost = judge(seen).NotCarried
-	r.Annotations = maps.Clone(r.Annotations)
-	for _, key := range slices.Sorted(maps.Keys(r.Annotations)) {
-		if strings.HasPrefix(key, ownAnnotations) {
-			delete(r.Annotations, key)
-			lost = append(lost, Item{Code: "annotation", Detail: key + ": it is the gateway's own, and 0.1.x refuses it"})
-		}
-	}
-	if !i.WithoutDriverConfig {
-		return lost, nil
-	}
-	for _, item := range judge(seen).Refused {
-		if slices.Contains([]string{"bind-mount", "volume-mount", "driver-config"}, item.Code) {
-			lost = append(lost, Item{Code: item.Code, Detail: "left out: " + item.Detail})
-		}
-	}
-	*r, err = r.WithoutDriverConfig()
-	return lost, err
-}
-
-// ownAnnotations begins annotations that OpenShell refuses since 0.1.5 (docs/facts/openshell-0.1.md 0).
-const ownAnnotations = "internal.openshell.ai/"
 
 func (i *Importer) now() time.Time {
 	if i.Now == nil {
