@@ -140,7 +140,7 @@ func renderBackup(a *app, b store.Backup) {
 	}
 }
 
-// addedText says what the backup stored that its series did not have.
+// addedText says what the backup stored that its series did not have yet.
 func addedText(m *archive.Manifest) string {
 	if m.Blocks == nil {
 		return ""
@@ -148,7 +148,7 @@ func addedText(m *archive.Manifest) string {
 	return fmt.Sprintf("%d blocks, %s, %s packed", m.Blocks.Added, size.Text(m.Blocks.AddedBytes), size.Text(m.Archive.Bytes+m.IndexFile.Bytes))
 }
 
-// sharedText says what the backup has in common with others of its series.
+// sharedText says how much of the backup its series had already.
 func sharedText(m *archive.Manifest) string {
 	if m.Blocks == nil {
 		return ""
@@ -156,7 +156,7 @@ func sharedText(m *archive.Manifest) string {
 	if m.SelfContained() {
 		return "nothing: its archive alone holds all of it"
 	}
-	return fmt.Sprintf("%d blocks, %s, with other backups of %s", m.Blocks.Shared, size.Text(m.Blocks.SharedBytes), m.Sandbox)
+	return fmt.Sprintf("%d blocks, %s, that were stored already", m.Blocks.Shared, size.Text(m.Blocks.SharedBytes))
 }
 
 // policyText says that there is a policy: what is in it only its gateway's own commands can show.

@@ -132,7 +132,8 @@ type ArchiveFile struct {
 	SHA256 string `json:"sha256"`
 }
 
-// BlockSums says how a backup's stream is made of blocks: of those in its own pack, and of those that other packs of its series have.
+// BlockSums says how a backup's stream is made of blocks: of those that were added for it, and of those that were there already, in other
+// packs of its series or earlier in its own. Both together are the whole stream.
 type BlockSums struct {
 	Added       int   `json:"added"`
 	AddedBytes  int64 `json:"addedBytes"` // unpacked

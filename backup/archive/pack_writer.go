@@ -19,8 +19,8 @@ type packWriter struct {
 	table   []Block
 	runs    []Run
 	added   int64 // bytes of the blocks in this pack
-	shared  int64 // bytes of the blocks in other packs
-	shares  int   // how many blocks in other packs it refers to
+	shared  int64 // bytes of the blocks that were there already
+	shares  int   // how many those are
 	content *blake3.Hasher
 }
 
@@ -33,10 +33,8 @@ func (p *packWriter) put(block []byte, name Name) error {
 	if !p.whole {
 		if pack, number, found := p.known.find(name); found {
 			p.runs = addBlock(p.runs, pack, number)
-			if pack != p.id {
-				p.shared += int64(len(block))
-				p.shares++
-			}
+			p.shared += int64(len(block))
+			p.shares++
 			return nil
 		}
 	}

@@ -174,15 +174,15 @@ func CheckIndex(m *Manifest) error {
 
 // checkBlocks compares what a manifest says of its blocks with its runs.
 func checkBlocks(m *Manifest) error {
-	blocks, own := int64(0), int64(0)
+	blocks := int64(0)
 	for _, r := range m.Index.Runs {
 		blocks += int64(r.Count)
-		if r.Pack == m.ID {
-			own += int64(r.Count)
+		if r.Pack != m.ID && m.SelfContained() {
+			return Damagef(DamageIndex, ManifestName, "its archive has not all of its blocks: some are of backup %s", r.Pack)
 		}
 	}
-	if shared := int64(m.Blocks.Shared); blocks-own != shared {
-		return Damagef(DamageIndex, ManifestName, "its runs have %d blocks of other packs, not %d", blocks-own, shared)
+	if want := int64(m.Blocks.Added) + int64(m.Blocks.Shared); blocks != want {
+		return Damagef(DamageIndex, ManifestName, "its runs have %d blocks, not %d", blocks, want)
 	}
 	return nil
 }

@@ -167,6 +167,18 @@ func TestImportRefusesWhatItCannotProve(t *testing.T) {
 	}
 }
 
+// A backup that says that its archive is whole, and takes its blocks from others that the store has, would be exported without them.
+func TestImportTakesNothingFromOtherBackups(t *testing.T) {
+	s := testStore(t, Options{})
+	have := create(t, s, newOf("alpha"), sampleHome()...)
+	from := testStore(t, Options{})
+	b := create(t, from, newOf("alpha"), sampleHome()...)
+	text := partsOf(t, b).forged(t, func(m *archive.Manifest) { m.Index.Runs[0].Pack = have.ID }).tar(t, "alpha/"+b.ID)
+	if got, err := s.Import(t.Context(), bytes.NewReader(text), nil); err == nil {
+		t.Errorf("imported %+v", got)
+	}
+}
+
 func assertRefused(t *testing.T, name string, text []byte) {
 	t.Helper()
 	to := testStore(t, Options{})
