@@ -99,7 +99,7 @@ func findPack(dir string) (string, error) {
 }
 
 // shrink writes what is needed of the pack at from to kept, if that is less than half of it. A pack that is damaged, or for which there is
-// no room, stays as it is.
+// no room, stays as it is: it is whole at from, which may be kept itself.
 func (s *Store) shrink(ctx context.Context, from, kept, id string, need needs) (done bool, err error) {
 	if need.all {
 		return false, nil
@@ -118,7 +118,7 @@ func (s *Store) shrink(ctx context.Context, from, kept, id string, need needs) (
 	})
 	_, damaged := errors.AsType[*archive.DamageError](err)
 	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-	if _, there := os.Lstat(kept); errors.Is(there, fs.ErrNotExist) && (damaged || full) {
+	if _, there := os.Lstat(kept); (damaged || full) && (from == kept || errors.Is(there, fs.ErrNotExist)) {
 		return false, nil
 	}
 	return err == nil, err

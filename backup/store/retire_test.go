@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"sandkeeper/backup/archive"
+	"sandkeeper/internal/disk"
 
 	"github.com/zeebo/blake3"
 )
@@ -98,3 +102,62 @@ func TestBlocksAreWhatTheirNamesSay(t *testing.T) {
 		}
 	}
 }
+
+// What cannot be written anew, for lack of room or because it is damaged, stays as it is, and what nobody needs any more is freed all the
+// same: a full disk is why one prunes.
+func TestCollectFreesWhatItCan(t *testing.T) {
+	for name, hinder := range map[string]func(t *testing.T, s *Store, kept string){
+		"no room": func(_ *testing.T, s *Store, kept string) { s.disk = fullDisk{s.disk, filepath.Base(kept)} },
+		"damaged": func(t *testing.T, _ *Store, kept string) {
+			content, err := os.ReadFile(kept)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content[1000] ^= 1
+			if err := os.WriteFile(kept, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := testStore(t, Options{})
+			one, two, three := fileItem("one", bulk(1, 1)[:100<<10]), fileItem("two", bulk(2, 1)), fileItem("three", bulk(3, 1))
+			first := create(t, s, newOf("alpha"), folderItem("."), one, two)
+			second := create(t, s, newOf("alpha"), folderItem("."), one, two, three)
+			third := create(t, s, newOf("alpha"), folderItem("."), one, three)
+			create(t, s, newOf("alpha"), folderItem("."), one)
+			if err := errors.Join(s.Remove(t.Context(), first), s.Remove(t.Context(), second), s.Remove(t.Context(), third)); err != nil {
+				t.Fatal(err)
+			}
+			kept, dead := filepath.Join(filepath.Dir(first.Dir), archive.Retired(first.ID)), filepath.Join(filepath.Dir(first.Dir), archive.Retired(second.ID))
+			hinder(t, s, kept)
+			if err := s.Collect(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Lstat(kept); err != nil {
+				t.Errorf("what is needed is gone: %v", err)
+			}
+			if _, err := os.Lstat(dead); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s is kept: %v", dead, err)
+			}
+		})
+	}
+}
+
+// fullDisk has no room for one file.
+type fullDisk struct {
+	disk.FS
+	name string
+}
+
+func (d fullDisk) Create(name string) (disk.File, error) {
+	f, err := d.FS.Create(name)
+	if err == nil && strings.HasSuffix(name, d.name) {
+		return fullFile{f}, nil
+	}
+	return f, err
+}
+
+type fullFile struct{ disk.File }
+
+func (fullFile) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
