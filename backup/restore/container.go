@@ -82,7 +82,7 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 	if err := home.ReadableStopped(ctx, p.Engine, c, p.Dir); err != nil {
 		return c, fmt.Errorf("the home in container %q could not be kept before it is replaced, so nothing was stopped or changed: %w", c.Name, err)
 	}
-	if c.Running() && c.Labels[engine.LabelRole] != "" {
+	if c.Running() && paired(c) {
 		return c, fmt.Errorf("container %q is one of two that OpenShell 0.1 runs a sandbox in: only its gateway stops and starts both; nothing was stopped or changed: "+
 			"run \"openshell sandbox stop %s\" first, and \"openshell sandbox start %s\" after the restore", c.Name, j.Target.Name, j.Target.Name)
 	}
@@ -98,6 +98,9 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 	}
 	return c, j.pick.avoidMounts(c.Name, mounts, p.Dir, j.manifest)
 }
+
+// paired reports whether c is one of the two containers of a sandbox of OpenShell 0.1.x, which only its gateway stops and starts.
+func paired(c engine.Container) bool { return c.Labels[engine.LabelRole] != "" }
 
 // pathMax is how long a path may be that a program hands to the kernel as a whole (PATH_MAX of linux/limits.h, without the NUL).
 const pathMax = 4095

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -28,6 +29,8 @@ type exchange struct {
 	wants []string        // entries of the old home that are in no backup
 	done  bool            // the exchange was made
 	lost  bool            // somebody started the container while it was, and it could not be taken back
+
+	sync func(folder *os.File) error // tests; else (*os.File).Sync
 }
 
 // Reasons for which a restore that could have taken the direct way takes the engine's, before anything was changed.
@@ -109,11 +112,11 @@ func (x *exchange) whileStopped(ctx context.Context, j *restoreJob, c engine.Con
 	if err := mark.write(); err != nil {
 		return err
 	}
-	if err := x.turn(); err != nil {
-		return err
+	turned := x.turn()
+	if !x.done {
+		return turned
 	}
-	x.done = true
-	return x.undisturbed(ctx)
+	return errors.Join(turned, x.undisturbed(ctx, j.Target.Name))
 }
 
 // settleTime is how long a container that was stopped may take until its layers are mounted nowhere any more.
@@ -147,29 +150,42 @@ func (x *exchange) stopped(ctx context.Context) error {
 	return unmounted(x.plan.Upper)
 }
 
-// undisturbed looks whether somebody started the container while the folders changed places. Then it may hold on to the old one: it is
+// undisturbed looks whether the container was stopped all the while. Where that cannot be proved, it may hold on to the old home: it is
 // stopped, and everything is put back.
-func (x *exchange) undisturbed(ctx context.Context) error {
+func (x *exchange) undisturbed(ctx context.Context, sandbox string) error {
 	disturbed := x.stopped(ctx)
 	if disturbed == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
 	defer cancel()
-	disturbed = fmt.Errorf("somebody started the container meanwhile: %w", disturbed)
-	err := x.Engine.Stop(ctx, x.ID)
+	disturbed = fmt.Errorf("container %s is not proved to have been stopped while the homes changed places: %w", x.ID[:12], disturbed)
+	err := x.halt(ctx, sandbox)
 	if err == nil {
 		err = x.settled(ctx)
 	}
 	if err == nil {
 		err = x.turn()
 	}
-	if err != nil {
+	if x.done {
 		x.lost = true
 		return fmt.Errorf("%w; stop it, and run any command of sandkeeper: the home from before is in %s until then: %w", disturbed, x.plan.Stage, err)
 	}
-	x.done = false
-	return fmt.Errorf("%w; %w", disturbed, ErrPutBack)
+	return errors.Join(fmt.Errorf("%w; %w", disturbed, ErrPutBack), err)
+}
+
+// halt stops the container if somebody has started it. One of a pair is left to its gateway.
+func (x *exchange) halt(ctx context.Context, sandbox string) error {
+	c, err := x.Engine.Inspect(ctx, x.ID)
+	switch {
+	case err != nil:
+		return err
+	case !c.Running() && !c.Paused():
+		return nil
+	case paired(c):
+		return fmt.Errorf("only its gateway stops both containers of the sandbox (\"openshell sandbox stop %s\")", sandbox)
+	}
+	return x.Engine.Stop(ctx, x.ID)
 }
 
 // keepOld makes a backup of the home from before, which lies in the stage now. Whoever interrupts the restore by then is told that it was

@@ -97,9 +97,8 @@ func (x *exchange) prepare() error {
 	if x.plan.Own, err = x.own(parent); err != nil {
 		return err
 	}
-	var st unix.Stat_t
-	err = unix.Lstat(staged(x.plan, stagedHome), &st)
-	x.plan.Inode, x.plan.At = st.Ino, time.Now().UTC()
+	x.plan.Inode, err = inodeOf(staged(x.plan, stagedHome))
+	x.plan.At = time.Now().UTC()
 	return err
 }
 
@@ -150,6 +149,7 @@ const (
 	stagedHome = "home"  // the new home; after the exchange, the old one
 	stagedNone = "empty" // an overlay has two layers at least
 	stagedTry  = "try"
+	stagedGone = "gone" // what is being removed
 )
 
 func staged(plan journal.Exchange, name string) string { return filepath.Join(plan.Stage, name) }
@@ -180,7 +180,8 @@ func (x *exchange) makeStage() error {
 }
 
 // turn lets the two homes change places, in one step that the kernel makes whole or not at all, and makes that durable. Called again it
-// puts everything back. Where the layer had no folder of its own for the home, the new one only goes there, or back.
+// puts everything back. Where the layer had no folder of its own for the home, the new one only goes there, or back. An error does not say
+// that nothing was done: done does, for the disk may fail after the step.
 func (x *exchange) turn() error {
 	parent, err := x.parent()
 	if err != nil {
@@ -192,6 +193,11 @@ func (x *exchange) turn() error {
 		return err
 	}
 	defer above.Close()
+	stage, err := os.Open(x.plan.Stage)
+	if err != nil {
+		return err
+	}
+	defer stage.Close()
 	from, to, flags := staged(x.plan, stagedHome), path.Base(x.Dir), uint(unix.RENAME_EXCHANGE)
 	if x.plan.Own {
 		err = unix.Renameat2(unix.AT_FDCWD, from, int(above.Fd()), to, flags)
@@ -201,36 +207,50 @@ func (x *exchange) turn() error {
 	if err != nil {
 		return fmt.Errorf("exchanging the homes: %w", err)
 	}
-	return errors.Join(above.Sync(), syncFolder(x.plan.Stage))
-}
-
-func syncFolder(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
+	x.done = !x.done
+	sync := x.sync
+	if sync == nil {
+		sync = (*os.File).Sync
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(sync(above), sync(stage))
 }
 
-// exchanged reports whether the new home is in its place: its folder has the inode that was journalled.
+// exchanged reports whether the homes have changed places: the new one's folder, of which the inode was journalled, is in the layer, or
+// another one has taken its place in the stage. The second holds also when the sandbox has moved its home away since.
 func exchanged(plan journal.Exchange, dir string) (bool, error) {
 	if plan.Inode == 0 {
 		return false, nil
 	}
-	var st unix.Stat_t
-	err := unix.Lstat(filepath.Join(plan.Upper, dir), &st)
-	if err == unix.ENOENT {
-		return false, nil
+	placed, err := inodeOf(filepath.Join(plan.Upper, dir))
+	if err != nil || placed == plan.Inode {
+		return err == nil, err
 	}
-	return err == nil && st.Ino == plan.Inode, err
+	waiting, err := inodeOf(staged(plan, stagedHome))
+	return waiting != 0 && waiting != plan.Inode, err
+}
+
+// inodeOf is 0 where nothing is.
+func inodeOf(name string) (uint64, error) {
+	var st unix.Stat_t
+	err := unix.Lstat(name, &st)
+	switch err {
+	case nil:
+		return st.Ino, nil
+	case unix.ENOENT, unix.ENOTDIR:
+		return 0, nil
+	}
+	return 0, &os.PathError{Op: "stat", Path: name, Err: err}
 }
 
 // openExchanged opens the home that an exchange took away: its folder of the writable layer, over what the image has of it. nil when
-// there was nothing in it.
+// there was nothing in it, and when it is being removed, for it was kept before.
 func openExchanged(plan journal.Exchange, dir string) (*home.DirectHome, error) {
 	var folders []string
 	hidden := false
 	if plan.Own {
+		if there, err := inodeOf(staged(plan, stagedHome)); err != nil || there == 0 {
+			return nil, err
+		}
 		folders = append(folders, staged(plan, stagedHome))
 		hidden = isOpaque(staged(plan, stagedHome))
 	}
@@ -292,10 +312,14 @@ func isOpaque(dir string) bool {
 
 func unmounted(upper string) error { return home.Unmounted(upper) }
 
-// removeStage removes all that a restore made beside the layer, or took out of it.
+// removeStage removes all that a restore made beside the layer, or took out of it. A home that is half removed has another name before
+// the first of it goes, and passes for no home.
 func removeStage(plan journal.Exchange) error {
 	if plan.Stage == "" {
 		return nil
+	}
+	if err := disk.IgnoreMissing(os.Rename(staged(plan, stagedHome), staged(plan, stagedGone))); err != nil {
+		return err
 	}
 	return disk.IgnoreMissing(os.RemoveAll(plan.Stage))
 }
