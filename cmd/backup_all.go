@@ -188,25 +188,14 @@ func (a *app) unfinished(restoring func(sandbox.Sandbox) error) func(sandbox.San
 	}
 }
 
+// save backs up what was seen, and says what the outcome means.
 func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen survey.Survey, found *answer) (*answer, error) {
 	a, inv := o.app, seen.Inventory
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
 	defer progress.Close()
-	run := a.backupRun(store, seen, o.capture, progress)
-	run.Jobs, run.Label, run.Only, run.Exclude = o.jobs, o.label, o.only, o.exclude
-	run.SkipUnreachable, run.DryRun, run.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
-	run.Reread, run.ReadBack = o.reread, o.verify
-	run.Unfinished = a.unfinished(run.Unfinished)
-	gateways := &driver.Gateways{Open: a.host().Connect(seen.Gateways)}
-	if !o.dryRun && !o.offline { // looking opens no store, which would write to it
-		gateways.Added = a.additions()
-	}
+	gateways := o.gateways(seen)
 	defer func() { _ = gateways.Close() }() // nothing was written over them
-	if o.offline {
-		run.CLI = nil
-	} else {
-		run.Recipe = gateways.Told
-	}
+	run := o.run(a.backupRun(store, seen, o.capture, progress), gateways)
 	chain, err := o.quiesce(ctx, run, inv, o.inside(seen, gateways))
 	if err != nil {
 		return found, err
@@ -215,6 +204,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen su
 	for _, warning := range inv.Warnings {
 		a.warn("%s", warning)
 	}
+
 	summary, err := run.All(ctx, inv)
 	progress.Close()
 	summary.LookedAt = seen.Engines.LookedAt()
@@ -234,6 +224,29 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen su
 		err = unseen(inv.Partial)
 	}
 	return found, o.causeOf(ctx, err, seen.Gateways)
+}
+
+// run completes a backup run with what this command alone has.
+func (o *backupAllOptions) run(r *backup.Options, gateways *driver.Gateways) *backup.Options {
+	r.Jobs, r.Label, r.Only, r.Exclude = o.jobs, o.label, o.only, o.exclude
+	r.SkipUnreachable, r.DryRun, r.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
+	r.Reread, r.ReadBack = o.reread, o.verify
+	r.Unfinished = o.app.unfinished(r.Unfinished)
+	r.Recipe = gateways.Told
+	if o.offline {
+		r.CLI, r.Recipe = nil, nil
+	}
+	return r
+}
+
+// gateways are asked what their sandboxes were made from, and the extensions' store what was added to that. A run that only looks opens
+// no store, for opening writes to it.
+func (o *backupAllOptions) gateways(seen survey.Survey) *driver.Gateways {
+	gateways := &driver.Gateways{Open: o.app.host().Connect(seen.Gateways)}
+	if !o.dryRun && !o.offline {
+		gateways.Added = o.app.additions()
+	}
+	return gateways
 }
 
 // unseen is the end of a run that saved all it saw, and could not see everything.

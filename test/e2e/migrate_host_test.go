@@ -1,16 +1,10 @@
 package e2e
 
 import (
-	"archive/tar"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -78,34 +72,6 @@ func (h *migrationHost) made(s gateway.Sandbox, folder string) {
 	h.engine.putInto(id, folder, home()...)
 	h.engine.putInto(id, folder, entry{name: "whose", content: s.Key(), mode: 0o600, uid: 998})
 	h.homes[s.Key()], h.old[s.Key()] = h.engine.within(id, folder), s
-}
-
-// within is a folder of a container as it is: kind, mode, owner and content of every entry.
-func (e *engine) within(containerID, folder string) map[string]string {
-	e.t.Helper()
-	stream, _, err := e.client.CopyFromContainer(e.t.Context(), containerID, folder)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	defer stream.Close()
-	found := map[string]string{}
-	for r := tar.NewReader(stream); ; {
-		header, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return found
-		}
-		if err != nil {
-			e.t.Fatal(err)
-		}
-		content, err := io.ReadAll(r)
-		if err != nil {
-			e.t.Fatal(err)
-		}
-		base := path.Base(folder)
-		trim := func(name string) string { return strings.TrimPrefix(strings.TrimPrefix(name, base), "/") }
-		name := strings.TrimSuffix(trim(header.Name), "/")
-		found[name] = fmt.Sprintf("%c %o %d:%d %s %x", header.Typeflag, header.Mode&0o7777, header.Uid, header.Gid, trim(header.Linkname), sha256.Sum256(content))
-	}
 }
 
 // sandkeeper runs it on this host as it is now.

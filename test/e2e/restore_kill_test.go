@@ -22,14 +22,20 @@ import (
 // now is the home in a container as it is: kind, mode, owner and content of every entry.
 func (e *engine) now(containerName string) map[string]string {
 	e.t.Helper()
-	stream, _, err := e.client.CopyFromContainer(e.t.Context(), containerName, e.workspace())
+	return e.within(containerName, e.workspace())
+}
+
+// within is a folder of a container as it is: kind, mode, owner and content of every entry.
+func (e *engine) within(containerID, folder string) map[string]string {
+	e.t.Helper()
+	stream, _, err := e.client.CopyFromContainer(e.t.Context(), containerID, folder)
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	defer stream.Close()
 	found := map[string]string{}
 	for r := tar.NewReader(stream); ; {
-		h, err := r.Next()
+		header, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return found
 		}
@@ -40,8 +46,10 @@ func (e *engine) now(containerName string) map[string]string {
 		if err != nil {
 			e.t.Fatal(err)
 		}
-		name := strings.TrimSuffix(strings.TrimPrefix(h.Name, path.Base(e.workspace())+"/"), "/") // "" is the home itself
-		found[name] = fmt.Sprintf("%c %o %d:%d %s %x", h.Typeflag, h.Mode&0o7777, h.Uid, h.Gid, h.Linkname, sha256.Sum256(content))
+		base := path.Base(folder)
+		trim := func(name string) string { return strings.TrimPrefix(strings.TrimPrefix(name, base), "/") }
+		name := strings.TrimSuffix(trim(header.Name), "/")
+		found[name] = fmt.Sprintf("%c %o %d:%d %s %x", header.Typeflag, header.Mode&0o7777, header.Uid, header.Gid, trim(header.Linkname), sha256.Sum256(content))
 	}
 }
 
