@@ -62,6 +62,8 @@ type Options struct {
 	// RecipeLimit. An error costs only this part of the backup, and is a warning.
 	Recipe      func(context.Context, sandbox.Sandbox) (archive.Told, error)
 	RecipeLimit time.Duration // 0 is ten seconds
+	// Skip is what the operator does not want kept. It is never set for the copies that an upgrade or a restore makes for itself.
+	Skip home.Skip
 	// SkippedChecks goes into every manifest: what the operator chose not to have checked.
 	SkippedChecks []string
 	Progress      func(home.Event) // called from one goroutine at a time

@@ -91,7 +91,7 @@ func (w *run) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Containe
 	if pause && limit > 0 {
 		p = w.pausing(h.Engine)
 	}
-	read := reading{home: h, container: c, stall: archive.StallLimit(w.Stall), meter: m, pauser: p, limit: limit, reread: w.Reread, flushing: w.flushing, told: t.told, indirect: t.indirect}
+	read := reading{home: h, container: c, stall: archive.StallLimit(w.Stall), meter: m, pauser: p, limit: limit, reread: w.Reread, flushing: w.flushing, told: t.told, indirect: t.indirect, skip: w.Skip}
 	if w.EngineWay {
 		read.indirect = errEngineWay
 	}
@@ -164,6 +164,7 @@ type reading struct {
 	pauser    *home.Pauser // nil: read as it is
 	limit     time.Duration
 	reread    bool
+	skip      home.Skip
 	flushing  func(dir string) <-chan struct{} // nil: flushing
 	told      *recipeRequest
 	indirect  error // why the direct way is not taken; nil: it is tried
@@ -230,14 +231,14 @@ func (r *reading) capture(ctx context.Context, a home.Sink) error {
 		return nil
 	}
 	if direct != nil {
-		changed, err := direct.Capture(ctx, a, r.meter)
+		changed, err := direct.Capture(ctx, r.skip.Sink(a), r.meter)
 		r.warnings = append(r.warnings, changedWarnings(changed)...)
 		if err == nil {
 			keep()
 		}
 		return err
 	}
-	if err := home.Capture(ctx, r.home, a, r.stall, r.meter); err != nil {
+	if err := home.Capture(ctx, r.home, r.skip.Sink(a), r.stall, r.meter); err != nil {
 		return err
 	}
 	if late, ok := r.home.(interface{ OmitUnread(home.Sink) }); ok {
@@ -278,7 +279,7 @@ func (w *run) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter)
 	manifest := w.facts(ctx, sb)
 	manifest.Home, manifest.Consistency = h.Dir, archive.ConsistencyLive
 	manifest.ConsistencyReason = "it can only be read through its gateway, while it runs"
-	made, err := w.create(ctx, manifest, m, &reading{home: h, stall: archive.StallLimit(w.Stall), meter: m, told: told})
+	made, err := w.create(ctx, manifest, m, &reading{home: h, stall: archive.StallLimit(w.Stall), meter: m, told: told, skip: w.Skip})
 	made.warnings = append(made.warnings, h.Warnings...)
 	return made, err
 }
@@ -287,7 +288,7 @@ func (w *run) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter)
 func (w *run) facts(ctx context.Context, sb sandbox.Sandbox) archive.Manifest {
 	m := archive.Manifest{
 		Sandbox: sb.Name, SandboxID: sb.ID, Gateway: sb.Gateway, Workspace: sb.Workspace, Inventory: w.inventory, Label: w.Label,
-		Agent: home.AgentOf(sb), SkippedChecks: w.SkippedChecks,
+		Agent: home.AgentOf(sb), SkippedChecks: w.SkippedChecks, SkipPaths: w.Skip.Patterns(),
 	}
 	if w.Versions != nil {
 		m.Versions = w.Versions(ctx, sb)

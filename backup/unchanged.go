@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"sandkeeper/backup/archive"
@@ -27,7 +28,7 @@ func (r *reading) unchanged(ctx context.Context, a home.Sink) (same bool, keep f
 	if err != nil {
 		return false, keep // there is no standing: nothing is lost but time
 	}
-	if !r.reread && !r.way.better(packed.Previous) && packed.Adopt(seen.LayerFingerprint) {
+	if !r.reread && !r.way.better(packed.Previous) && r.sameSkip(packed.Previous) && packed.Adopt(seen.LayerFingerprint) {
 		return true, keep
 	}
 	packed.Previous = nil // its index is as large as the new one's
@@ -37,6 +38,11 @@ func (r *reading) unchanged(ctx context.Context, a home.Sink) (same bool, keep f
 			packed.Note(func(m *archive.Manifest) { m.Standing = &seen.LayerFingerprint })
 		}
 	}
+}
+
+// sameSkip reports whether a backup was made without the same paths as this one is.
+func (r *reading) sameSkip(previous *archive.Manifest) bool {
+	return previous != nil && slices.Equal(previous.SkipPaths, r.skip.Patterns())
 }
 
 // flush sees to it that what the sandbox wrote through mappings is on the disk before it can write again. written reports whether

@@ -31,6 +31,8 @@ type backupAllOptions struct {
 	jobs            int
 	label           string
 	dryRun          bool
+	skipPaths       []string
+	unwanted        home.Skip // of skipPaths
 	offline         bool
 	noGatewayState  bool
 	reread          bool
@@ -80,6 +82,7 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 	f.IntVarP(&o.jobs, "jobs", "j", backup.DefaultJobs, "sandboxes at the same time")
 	f.StringVar(&o.label, "label", "", "a note kept in each manifest")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be backed up, and how; write nothing")
+	f.StringSliceVar(&o.skipPaths, "skip-path", nil, "leave out what this pattern names below the home, at every depth where it has no slash (node_modules, work/*.tmp)")
 	f.BoolVar(&o.offline, "offline", false, "contact no gateway: registry and containers are the inventory")
 	f.BoolVar(&o.noGatewayState, "no-gateway-state", false, "do not save the gateway's own database, keys and configuration")
 	f.BoolVar(&o.reread, "reread", false, "read every file again, also where the file system shows that nothing was written since the last backup")
@@ -156,6 +159,10 @@ func (o *backupAllOptions) check() error {
 	if o.jobs < 1 {
 		return usage("give 1 or more", "--jobs is %d", o.jobs)
 	}
+	var err error
+	if o.unwanted, err = home.ParseSkip(o.skipPaths); err != nil {
+		return usage("give a path below the home, or a name: --skip-path node_modules", "--skip-path: %w", err)
+	}
 	if err := o.skip.check(); err != nil {
 		return err
 	}
@@ -230,7 +237,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen su
 func (o *backupAllOptions) run(r *backup.Options, gateways *driver.Gateways) *backup.Options {
 	r.Jobs, r.Label, r.Only, r.Exclude = o.jobs, o.label, o.only, o.exclude
 	r.SkipUnreachable, r.DryRun, r.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
-	r.Reread, r.ReadBack = o.reread, o.verify
+	r.Reread, r.ReadBack, r.Skip = o.reread, o.verify, o.unwanted
 	r.Unfinished = o.app.unfinished(r.Unfinished)
 	r.Recipe = gateways.Told
 	if o.offline {

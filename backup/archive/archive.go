@@ -165,6 +165,13 @@ func (a *Archive) Omit(path, reason string) {
 	a.Exclusions = append(a.Exclusions, Exclusion{Path: Printable(path), Kind: LeftOutOther, Reason: reason})
 }
 
+// Skip lists a path that the operator did not want kept, with the pattern that names it.
+func (a *Archive) Skip(path, pattern string) {
+	path = CleanName(path)
+	a.lost[path] = true
+	a.Exclusions = append(a.Exclusions, Exclusion{Path: Printable(path), Kind: LeftOutSkipped, Reason: "--skip-path " + pattern})
+}
+
 // Note changes the manifest just before it is written: for facts that are known only after the read, as its consistency.
 func (a *Archive) Note(change func(*Manifest)) { a.notes = append(a.notes, change) }
 

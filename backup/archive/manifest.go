@@ -62,6 +62,8 @@ type Manifest struct {
 	Container     string   `json:"container,omitempty"`
 	Recipe        *Origin  `json:"recipe,omitempty"`
 	SkippedChecks []string `json:"skippedChecks,omitempty"`
+	// SkipPaths are the patterns of what the operator did not want kept; what they met is in Exclusions.
+	SkipPaths []string `json:"skipPaths,omitempty"`
 
 	Launch *Launch `json:"launch,omitempty"` // of a gateway's state: how the gateway was started by hand
 
@@ -178,6 +180,7 @@ const (
 	LeftOutCredential = "credential" // a credential file, or one that holds a credential
 	LeftOutRedacted   = "redacted"   // kept, with credentials replaced: restoring it does not bring them back
 	LeftOutSpecial    = "special"    // device, pipe, socket
+	LeftOutSkipped    = "skipped" // the operator did not want it kept
 	LeftOutOther      = "other"
 )
 

@@ -93,7 +93,10 @@ func (h ContainerHome) still(ctx context.Context, e Grounded, then engine.OnHost
 // error that is neither into's nor the context's wraps ErrNotDirect.
 func (d *DirectHome) Capture(ctx context.Context, into Sink, m *Meter) (changed []string, err error) {
 	counted := meterReader{Meter: m}
+	into, only, left := walked(into)
+	defer left()
 	changed, err = tree.Read(ctx, d.Folder, into, tree.ReadOptions{
+		Only:    only,
 		Enter:   func(name string) bool { return d.mounts[name] },
 		Through: func(r io.Reader) io.Reader { counted.from = r; return &counted },
 		Added:   m.file,
