@@ -180,7 +180,7 @@ const (
 	LeftOutCredential = "credential" // a credential file, or one that holds a credential
 	LeftOutRedacted   = "redacted"   // kept, with credentials replaced: restoring it does not bring them back
 	LeftOutSpecial    = "special"    // device, pipe, socket
-	LeftOutSkipped    = "skipped" // the operator did not want it kept
+	LeftOutSkipped    = "skipped"    // the operator did not want it kept
 	LeftOutOther      = "other"
 )
 

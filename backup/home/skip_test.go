@@ -12,8 +12,10 @@ import (
 type noting struct{ added, skipped []string }
 
 func (n *noting) Add(h *tar.Header, _ io.Reader) error { n.added = append(n.added, h.Name); return nil }
-func (n *noting) Omit(name, reason string)             { n.skipped = append(n.skipped, name+" "+reason) }
-func (n *noting) Skip(name, pattern string)            { n.skipped = append(n.skipped, name+" "+pattern) }
+
+func (n *noting) Omit(name, reason string) { n.skipped = append(n.skipped, name+" "+reason) }
+
+func (n *noting) Skip(name, pattern string) { n.skipped = append(n.skipped, name+" "+pattern) }
 
 // TestSkip: a name is meant at every depth, a path once; what is below goes with it and is listed by its top alone.
 func TestSkip(t *testing.T) {
