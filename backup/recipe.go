@@ -144,7 +144,7 @@ func addRecipe(told archive.Origin, shown *archive.Origin) {
 	}
 }
 
-// missing warns once for each gateway, and remembers one that could not be reached or did not answer.
+// missing warns once for each gateway, and remembers those that could not be reached or did not answer.
 func (w *run) missing(gateway string, why error) {
 	w.reporting.Lock()
 	defer w.reporting.Unlock()

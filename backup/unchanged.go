@@ -9,7 +9,7 @@ import (
 	"sandkeeper/backup/home"
 )
 
-// How long the disk is waited for: by a read that cannot pause its sandbox, before it begins; by one that has, after it has ended.
+// How long the disk is waited for: by a read that cannot pause its sandbox, before it begins; by a read that has paused it, after it has ended.
 const (
 	flushLimit = 5 * time.Second
 	flushRest  = 300 * time.Millisecond

@@ -30,7 +30,7 @@ func newExtensions(a *app) *cobra.Command {
 // createsKey annotates a command that creates or deletes sandboxes. The value is the flag with which it only looks.
 const createsKey = "creates-sandboxes"
 
-// creating marks a command as one that creates or deletes sandboxes unless it is given the flag looking.
+// creating says of a command that it creates or deletes sandboxes unless it is given the flag looking.
 func creating(annotations map[string]string, looking string) map[string]string {
 	annotations[createsKey] = looking
 	return annotations
@@ -39,7 +39,7 @@ func creating(annotations map[string]string, looking string) map[string]string {
 // createsWithKey annotates a command that creates or deletes sandboxes only with a flag, which is the value.
 const createsWithKey = "creates-sandboxes-with"
 
-// creatingWith marks a command as one that creates or deletes sandboxes only when it is given the flag asked.
+// creatingWith says of a command that it creates or deletes sandboxes only when it is given the flag asked.
 func creatingWith(annotations map[string]string, asked string) map[string]string {
 	annotations[createsWithKey] = asked
 	return annotations

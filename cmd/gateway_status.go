@@ -93,7 +93,7 @@ func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, er
 	return found, nil
 }
 
-// unanswered says of a gateway that did not answer why, in the kinds that a listing has: one that the CLI does not know may run.
+// unanswered says of a gateway that did not answer why, in the kinds that a listing has: a gateway that the CLI does not know may run.
 func unanswered(seen gateway.Observation) *Failure {
 	if g := (survey.Gateway{Seen: seen}); g.NeverHeardOf() {
 		return notRegistered(g)

@@ -17,7 +17,7 @@ import (
 )
 
 // clearUp is the first thing that every command does: what killed runs have left is put right, or told. It costs a few failed opens
-// when there is nothing, and it never stops the command that the operator asked for. mayAsk is false for one that asks no gateway.
+// when there is nothing, and it never stops the command that the operator asked for. mayAsk is false for a command that asks no gateway.
 func (a *app) clearUp(ctx context.Context, mayAsk bool) {
 	state := a.Env.StateHome()
 	if state == "" {

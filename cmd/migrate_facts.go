@@ -62,7 +62,7 @@ func (a *app) oneGateway() error {
 
 func (h *migrating) close() { _ = h.gateways.Close() } // nothing was written over them
 
-// gateway is the one that is migrated.
+// gateway is the gateway that is migrated.
 func (h *migrating) gateway() *survey.Gateway { return h.seen.Gateways.Decisive() }
 
 // name is the gateway's.

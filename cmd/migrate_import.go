@@ -45,7 +45,7 @@ func newMigrateImport(a *app, run func(context.Context, *migrateImportOptions) (
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
 	f := c.Flags()
-	f.StringVar(&o.set, "set", "", "the gateway whose set is meant (default: the one that the sandboxes are made on, else the only set)")
+	f.StringVar(&o.set, "set", "", "the gateway whose set is meant (default: the gateway that the sandboxes are made on, else the only set)")
 	f.StringToStringVar(&o.rename, "rename", nil, "give a sandbox another name: OLD=NEW, or WORKSPACE/OLD=NEW")
 	f.BoolVar(&o.withoutDriverConfig, "without-driver-config", false, "leave out mounts and driver configurations, which 0.1.x refuses by default")
 	f.BoolVar(&o.stoppedElsewhere, "stopped-elsewhere", false, "the old containers are on another host, and you have seen that they do not run")

@@ -76,7 +76,7 @@ func likelyCause(err error, checks []preflight.Result) error {
 	return &f
 }
 
-// mostUrgent is the gateway that preflight reports: one that refuses, else one with a failed check, else one whose gateway is silent or
+// mostUrgent is the gateway that preflight reports: a refused one, else one with a failed check, else one that is silent or
 // whose versions nothing confirms, else the first.
 func mostUrgent(gateways survey.Gateways) *survey.Gateway {
 	urgency := func(g survey.Gateway) int {

@@ -240,7 +240,7 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.Request, f
 	return notRestored(err)
 }
 
-// lock takes the backup's store. From one that cannot be written a restore is made all the same: what it replaces is then kept in a store
+// lock takes the backup's store. From a store that cannot be written a restore is made all the same: what it replaces is then kept in a store
 // of its own, which is locked instead.
 func (o *restoreOptions) lock(request *restore.Request) (*store.Lock, error) {
 	command := "restore " + o.name
@@ -257,7 +257,7 @@ func (o *restoreOptions) lock(request *restore.Request) (*store.Lock, error) {
 	return request.Keep.Lock(command)
 }
 
-// notRestored gives an error that nothing else has a remedy for the one that a restore always has: it may be repeated.
+// notRestored gives an error without a remedy the one that every restore has: it may be repeated.
 func notRestored(err error) error {
 	f := failureOf(err)
 	if f == nil || f.Hint != "" {

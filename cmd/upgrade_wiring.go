@@ -121,7 +121,7 @@ func (o *upgradeOptions) content(u *upgrading, seen upgradeSurvey) (*upgrade.Bac
 	return content, nil
 }
 
-// nemoclaw is the nemoclaw command, when there is one that rebuilds.
+// nemoclaw is the nemoclaw command, when it can rebuild.
 func (o *upgradeOptions) nemoclaw(ctx context.Context, seen upgradeSurvey) upgrade.Rebuilder {
 	path := nemoclawPath(seen.Gateways)
 	if path == "" {

@@ -62,7 +62,7 @@ func versionAdvice(class Class) (advice, bool) {
 		}, true
 	case MigrationIncompatibleDB:
 		return advice{
-			explanation: "The gateway's database was written by another OpenShell version than the one that opens it. There is no way down: run the version that wrote it, or put back a copy of the database from before. Keep the database file; it holds the sandboxes' records.",
+			explanation: "The gateway's database was written by another OpenShell version than opens it now. There is no way down: run the version that wrote it, or put back a copy of the database from before. Keep the database file; it holds the sandboxes' records.",
 			actions:     []string{saveOffline, "openshell --version", "openshell-gateway --version", runPreflight},
 			decides:     "which OpenShell version wrote the database, and which one opens it",
 		}, true
@@ -164,7 +164,7 @@ func recordAdvice(class Class) (advice, bool) {
 		}, true
 	case LockContention:
 		return advice{
-			explanation: "Another run holds a lock, or one that died left it behind. Wait for it, or see whether the process it names is alive.",
+			explanation: "Another run holds a lock, or a run that died left it behind. Wait for it, or see whether the process it names is alive.",
 			actions:     []string{"sandkeeper backups list", runPreflight},
 			decides:     "whether the process that holds the lock is alive",
 		}, true

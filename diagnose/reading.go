@@ -57,7 +57,7 @@ func logsOfOthers(whole string) bool {
 	return false
 }
 
-// logsOfDaemons reports a line of the system's log that another program than ours, or one that runs ours, has written:
+// logsOfDaemons reports a line of the system's log that another program than ours, or a program that runs ours, has written:
 // "Jul 04 08:03:56 host openobserve[415617]: …".
 func logsOfDaemons(text string) bool {
 	for _, m := range logProgram().FindAllStringSubmatch(text, -1) {

@@ -13,7 +13,7 @@ import (
 )
 
 // DeleteSandbox deletes the sandbox and waits until the gateway has it no more. A sandbox of the same name with another id is not the
-// one that is meant: it stays, and the one that is meant counts as gone.
+// sandbox that is meant: it stays, and the sandbox that is meant counts as gone.
 func (d *API) DeleteSandbox(ctx context.Context, sandbox lifecycle.Reference) error {
 	ctx, cancel := d.bounded(ctx, sandbox)
 	defer cancel()

@@ -41,7 +41,7 @@ func (d *API) CreateSandbox(ctx context.Context, request lifecycle.Request) (lif
 	if err != nil {
 		return lifecycle.Record{}, fmt.Errorf("sandbox %q: %w", request.Name, err)
 	}
-	// Without this, a sandbox that is found after a lost answer could be one that was there before.
+	// Without this, a sandbox that is found after a lost answer could have been there before.
 	_, err = d.API.GetSandbox(ctx, request.Name)
 	if err == nil {
 		return lifecycle.Record{}, fmt.Errorf("gateway %q has a sandbox %q already: %w", d.API.Gateway, request.Name, fs.ErrExist)

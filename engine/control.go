@@ -35,14 +35,14 @@ func (e *Engine) Unpause(ctx context.Context, id string) error {
 	})
 }
 
-// Start starts a container; one that runs already is no error.
+// Start starts a container. If it runs already, that is no error.
 func (e *Engine) Start(ctx context.Context, id string) error {
 	return e.control(ctx, "starting", id, e.timeout+stopGrace, func(ctx context.Context) error {
 		return e.client.ContainerStart(ctx, id, container.StartOptions{})
 	})
 }
 
-// Stop stops a container, gently first; one that does not run is no error.
+// Stop stops a container, gently first. If it does not run, that is no error.
 func (e *Engine) Stop(ctx context.Context, id string) error {
 	return e.control(ctx, "stopping", id, e.timeout+2*stopGrace, func(ctx context.Context) error {
 		grace := int(stopGrace / time.Second)

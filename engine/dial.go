@@ -40,9 +40,9 @@ type address struct {
 // Dial finds the container engine and makes sure that it answers as one. The first of these that is set decides, and nothing
 // after it is tried, because another engine would show other containers: DOCKER_HOST, the runtime marker's dockerHost, the
 // active docker context. Without any of them the first socket that exists among the default, rootless and Podman ones is taken;
-// one that this user may not open is passed over while a later one answers.
+// a socket that this user may not open is passed over while a later one answers.
 //
-// The engine is nil unless its state is known. No socket anywhere is absent; one that refuses, hangs or answers as something else
+// The engine is nil unless its state is known. No socket anywhere is absent; a socket that refuses, hangs or answers as something else
 // is unknown, with the host and the reason named.
 func Dial(ctx context.Context, d Dialing) (*Engine, State) {
 	if d.Timeout <= 0 {

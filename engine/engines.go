@@ -14,8 +14,8 @@ import (
 
 // Engines are the container engines of this host. The zero value is a host without any.
 type Engines struct {
-	answered []*Engine // each once, the one that is meant first
-	main     *Engine   // nil when the one that was named does not answer, and when there is none
+	answered []*Engine // each once, the main one first
+	main     *Engine   // nil when the named engine does not answer, and when there is none
 	state    State     // of main, or why there is none
 	looked   []State   // every place where an engine is or could be: known, unknown, and absent last
 }
@@ -126,10 +126,10 @@ func (es *Engines) choose(d Dialing, found []meeting, absent []string) {
 // Main is the engine that is meant, with what is known of it; nil when none is, or when it does not answer.
 func (es Engines) Main() (*Engine, State) { return es.main, es.state }
 
-// All are the engines that answered, the one that is meant first.
+// All are the engines that answered, the main one first.
 func (es Engines) All() []*Engine { return slices.Clone(es.answered) }
 
-// Of is the engine that runs c; the one that is meant for a container that no listing of these engines showed.
+// Of is the engine that runs c, and the main engine for a container that no listing of these engines showed.
 func (es Engines) Of(c Container) *Engine {
 	for _, e := range es.answered {
 		if e.host == c.Host && c.Host != "" {

@@ -52,7 +52,7 @@ func (e *Engine) output(ctx context.Context, run string) ([]byte, error) {
 }
 
 // attach starts the command and takes over its connection. The client does not heed ctx while it waits for the daemon to hand the
-// connection over; one that comes after all is closed.
+// connection over; a connection that comes after all is closed.
 func (e *Engine) attach(ctx context.Context, run string) (types.HijackedResponse, error) {
 	type handed struct {
 		types.HijackedResponse

@@ -143,7 +143,7 @@ func picked(entry, base string) string {
 }
 
 func copyWhole(w *tar.Writer, r io.Reader, h *tar.Header) error {
-	h.Format = tar.FormatUnknown // the writer chooses one that holds the header
+	h.Format = tar.FormatUnknown // the writer chooses a format that holds the header
 	if err := w.WriteHeader(h); err != nil {
 		return fmt.Errorf("%s: %w", h.Name, err)
 	}

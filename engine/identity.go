@@ -81,7 +81,7 @@ func (e *Engine) isPodman(ctx context.Context) (bool, error) {
 	return e.product == podmanComponent, nil
 }
 
-// podmanIdentity is that of a Podman on this host; one that is elsewhere goes by its host's name and its address.
+// podmanIdentity is that of a Podman on this host. A Podman elsewhere goes by its host's name and its address.
 func (e *Engine) podmanIdentity(name, root string) (string, error) {
 	address, err := client.ParseHostURL(e.host)
 	if err != nil {

@@ -22,7 +22,7 @@ type Maker struct {
 	Podman  bool
 }
 
-// gatewayContainer is the container that answers at the gateway's port: one that publishes it, or one on the host's network whose process
+// gatewayContainer is the container that answers at the gateway's port: it publishes the port, or uses the network of the host and its process
 // holds it. It is judged by its image, as a cluster container is; the files and processes of this host are no evidence of it.
 func (l *look) gatewayContainer(ctx context.Context) (Cluster, bool) {
 	if l.target.Port == 0 || l.live().found != nil {

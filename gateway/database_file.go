@@ -139,7 +139,7 @@ func (o Options) nextDatabase(t Target) databaseFile {
 	return databaseFile{why: fmt.Sprintf("gateway %q does not run, and nothing on this host says which database it is started with on port %d", t.Name, t.Port)}
 }
 
-// packagedDatabase is where the packages keep a database: the only one that is there.
+// packagedDatabase is where the packages keep a database: the only file that is there.
 func (o Options) packagedDatabase() databaseFile {
 	usual := databaseFile{why: noHome}
 	var paths []string

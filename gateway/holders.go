@@ -37,7 +37,7 @@ func (o Options) holders(ctx context.Context, t Target) ([]Holder, error) {
 	return found, nil
 }
 
-// any is the process that serves, else one that may be about to.
+// any is the process that serves, else a process that may be about to.
 func (s sighting) any() *running {
 	if s.found != nil {
 		return s.found

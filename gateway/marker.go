@@ -29,7 +29,7 @@ func (o Options) stateDir(t Target) (dir, why string) {
 	}
 	port, ok := nemoclawPort(t.Name)
 	if !ok {
-		return "", fmt.Sprintf("gateway %q is not one that NemoClaw starts", t.Name)
+		return "", fmt.Sprintf("gateway %q is not started by NemoClaw", t.Name)
 	}
 	if o.Env.Home() == "" {
 		return "", "HOME is not set"

@@ -112,7 +112,7 @@ func TestReadMarker(t *testing.T) {
 		},
 		{
 			"not NemoClaw's gateway", "openshell", "", write(wholeMarker), ".local/state/nemoclaw/openshell-docker-gateway/runtime.json",
-			MarkerAbsent, "not one that NemoClaw starts",
+			MarkerAbsent, "is not started by NemoClaw",
 		},
 		{"torn", "nemoclaw", "", write(wholeMarker[:99]), ".local/state/nemoclaw/openshell-docker-gateway/runtime.json", MarkerInvalid, "JSON"},
 		{

@@ -26,7 +26,7 @@ type probe struct {
 	blind func(why string) finding
 }
 
-// runProbes starts all probes together and waits until each has ended, or has been left behind when ctx ran out: one that hangs,
+// runProbes starts all probes together and waits until each has ended, or has been left behind when ctx ran out: a probe that hangs,
 // or panics, costs its own fact and no other.
 func runProbes(ctx context.Context, probes []probe, into *Observation) {
 	found := make([]finding, len(probes))

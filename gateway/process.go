@@ -32,7 +32,7 @@ type sighting struct {
 	err        error // what kept us from knowing, when nothing was found
 }
 
-// sight looks for the live gateway of t: the process that the marker names, else one that holds the port of the endpoint. Without a
+// sight looks for the live gateway of t: the process that the marker names, else a process that holds the port of the endpoint. Without a
 // marker a command line is not enough: anybody can be called like a gateway.
 func (o Options) sight(ctx context.Context, t Target, m Marker) sighting {
 	s := sighting{marker: m}
@@ -116,7 +116,7 @@ func (o Options) otherPort(ctx context.Context, t Target, r running) (int, bool)
 	return ports[0], true
 }
 
-// scan looks for the gateway among all processes. One of our own user wins; without any, one that may be it but cannot be looked
+// scan looks for the gateway among all processes. One of our own user wins; without any, a process that may be it but cannot be looked
 // into is an error, not an absence.
 func (o Options) scan(ctx context.Context, t Target, s *sighting) error {
 	pids, err := o.Processes.PIDs(ctx)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// threadLimit is how many threads of a process are looked at for one that still runs.
+// threadLimit is how many threads of a process are looked at to find one still running.
 const threadLimit = 64
 
 // Image is Processes. The opened file is the very inode that runs, whatever its path leads to by now.

@@ -22,7 +22,7 @@ type Place struct {
 
 // StatePlaces are where the state of gateway t is, or would be, on this host: what it takes to build the gateway again
 // (docs/facts/openshell.md 1.3 and 1.4, docs/facts/openshell-0.1.md 1.1 and 4). Whether a place exists is for the caller to see. The
-// database comes first; the path of one that cannot be told is "", with the reason.
+// database comes first; a path that cannot be told is "", with the reason.
 func StatePlaces(ctx context.Context, o Options, t Target) []Place {
 	file := o.filled().databaseFile(ctx, t)
 	places := []Place{{Name: databasePlace, Path: file.path, Database: true, Why: file.why}}

@@ -119,7 +119,7 @@ func oneComponent(name string) bool {
 		!strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || r <= ' ' || r == 0x7f })
 }
 
-// local reports whether an endpoint is on this host; one that names no host is.
+// local reports whether an endpoint is on this host; an endpoint without a host is.
 func local(endpoint string) bool {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Hostname() == "" || u.Hostname() == "localhost" || strings.HasSuffix(u.Hostname(), ".localhost") {

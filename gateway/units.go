@@ -37,7 +37,7 @@ func (o Options) units(t Target) []Unit {
 	return found
 }
 
-// unit reads a service as its manager does; false for one that is absent or masked.
+// unit reads a service as its manager does; false when the service is absent or masked.
 func (o Options) unit(name string, user bool) (Unit, bool) {
 	folders, base, specifiers := o.manager(user)
 	text := o.readUnit(folders, name)

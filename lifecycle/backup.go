@@ -22,7 +22,7 @@ type Quiescer interface {
 	// fail.
 	BeforeBackup(ctx context.Context, sandbox Sandbox, state *State) (*State, error)
 	// AfterBackup runs, in reverse order, when the backup has ended in whatever way, on every extension whose BeforeBackup began, also on
-	// one that failed or was cut off. When the process died in between, the next run calls it. The sandbox may be gone by then.
+	// a phase that failed or was cut off. When the process died in between, the next run calls it. The sandbox may be gone by then.
 	AfterBackup(ctx context.Context, sandbox Sandbox, state *State) (*State, error)
 }
 

@@ -113,7 +113,7 @@ func (c *Chain) Baseline(request Request, sandbox Reference) (Request, error) {
 	return request.Without(e.Additions), nil
 }
 
-// find returns the stored sandbox: by id when the reference has one, else the one that carries the name on that gateway.
+// find returns the stored sandbox: by id when the reference has one, else by its name on that gateway.
 func (c *Chain) find(sandbox Reference) (entry, bool, error) {
 	if sandbox.ID != "" {
 		return c.store.get(sandbox.ID)

@@ -12,7 +12,7 @@ import (
 // ErrDamaged says that the store's file is cut off or was written over.
 var ErrDamaged = errors.New("is damaged")
 
-// sound runs work on the store's file, and says of one that is damaged what to do.
+// sound runs work on the store's file, and says of a damaged file what to do.
 func sound(path string, work func() error) error {
 	err := boltfile.Sound(work)
 	if errors.Is(err, boltfile.ErrDamaged) {

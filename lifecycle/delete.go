@@ -43,7 +43,7 @@ func (o *operation) deleteAgain(ctx context.Context, d Driver, sandbox Reference
 	return o.settleDeleted(cleanup(ctx))
 }
 
-// beginDelete claims the sandbox and loads what is stored, or begins a record for one that was created before there were extensions.
+// beginDelete claims the sandbox and loads what is stored, or begins a record for a sandbox that was created before there were extensions.
 func (c *Chain) beginDelete(sandbox Reference) (*operation, func(), error) {
 	known, _, err := c.find(sandbox)
 	if err != nil {
@@ -115,7 +115,7 @@ func (o *operation) settleDeleted(ctx context.Context) error {
 
 func letGo(e Extension) func(context.Context, Sandbox, *State) (*State, error) { return e.AfterDelete }
 
-// owe makes every active extension, and every other one that has state, owe its AfterDelete.
+// owe makes every active extension, and every other one with state, owe its AfterDelete.
 func (o *operation) owe() error {
 	o.entry.Owed = o.chain.names()
 	for name := range o.entry.states {

@@ -7,7 +7,7 @@ import (
 
 // Extension is behaviour attached to the life of every sandbox. Each phase runs under a deadline (30 s unless configured), gets the
 // sandbox and the latest state this extension returned for it (nil when it never returned any), and may return a replacement
-// (nil keeps what is stored). A phase must return soon after its context ends; one that does not is abandoned and reported.
+// (nil keeps what is stored). A phase must return soon after its context ends; otherwise it is abandoned and reported.
 //
 // Every phase but BeforeCreate must be idempotent: after a crash it may run again for the same sandbox.
 type Extension interface {

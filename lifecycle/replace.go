@@ -12,7 +12,7 @@ import (
 type Aftermath struct {
 	// Old says whether the old sandbox is listed. Unknown leaves everything to the next reconcile.
 	Old Presence
-	// New is the one that took its place; the zero record when none did.
+	// New is the sandbox that took its place; the zero record when none did.
 	New Record
 }
 

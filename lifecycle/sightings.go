@@ -56,7 +56,7 @@ func (s sightings) find(e entry) (Record, Presence, error) {
 	return l.records[i], Listed, nil
 }
 
-// adoptable reports whether a listed sandbox is the one that was being created under a provisional id: same name, no stranger's id,
+// adoptable reports whether a listed sandbox is what was being created under a provisional id: same name, no stranger's id,
 // and, where the listing shows labels, the labels that the extensions added.
 func (s sightings) adoptable(r Record, e entry) bool {
 	if !strings.HasPrefix(e.ID, provisional) || r.Name != e.Name || s.known[r.ID] {

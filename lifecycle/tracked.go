@@ -52,7 +52,7 @@ func (t Tracked) inFlight() string {
 	return ""
 }
 
-// begun are the extensions whose BeforeCreate ran, in declared order, with the one that may have been cut off within it.
+// begun are the extensions whose BeforeCreate ran, in declared order, with the extension that may have been cut off within it.
 func (t Tracked) begun() []string {
 	return t.Chain[:min(t.Prepared+1, len(t.Chain))]
 }

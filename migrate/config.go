@@ -28,7 +28,7 @@ type table = map[string]any
 type conversion struct {
 	Proposal
 	gateway, drivers table
-	driver           string // the one that is selected; "" when the file does not say
+	driver           string // the selected one; "" when the file does not say
 }
 
 // ProposeConfig makes the proposal. Comments are not carried over. The error wraps ErrConfigIsNew where there is nothing to do.

@@ -29,7 +29,7 @@ func (e *exporting) settle(ctx context.Context, seen Seen, i int) {
 }
 
 // last stops the sandbox, proves it, saves it once more, and proves that it was not started meanwhile. Ctrl-C does not cut the stop short:
-// one that was asked for comes about.
+// a stop that was asked for comes about.
 func (e *exporting) last(ctx context.Context, m *Member, sb sandbox.Sandbox) error {
 	on := e.engineOf(sb)
 	if on == nil {

@@ -23,7 +23,7 @@ const (
 // Facts are what a plan is made of. Whatever could not be seen is the zero value, with its reason in Unseen.
 type Facts struct {
 	Gateway    string
-	Running    drift.Version // of the gateway that answers, else of the one that would start
+	Running    drift.Version // of the gateway that answers, else of the gateway that would start
 	Generation int           // the newest migration of the gateway's database; 0 unknown
 	Database   string        // its path; "" unknown
 	Config     Config

@@ -105,7 +105,7 @@ func (f Facts) importing(p Plan) []Step {
 	}
 	return append(steps, Step{
 		Title: "Make the sandboxes and put their homes back", Commands: []string{"sandkeeper migrate import -g " + f.Gateway},
-		Why: "it can be repeated: what is there is recognised, and one that fails stops no other",
+		Why: "it can be repeated: what is there is recognised, and a sandbox that fails stops no other",
 	}, Step{
 		Title: "Look at each sandbox, and only then remove its old container",
 		Why:   "the import names the containers at its end; nothing of 0.0.x is removed by this program",

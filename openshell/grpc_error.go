@@ -98,7 +98,7 @@ func callersOwn(cause error, quiet *silence) bool {
 	return cause != nil && cause != error(quiet) && !errors.Is(cause, context.DeadlineExceeded)
 }
 
-// meaning is the sentinel behind a code. Only a sandbox that was not found is one that is not there: a workspace or a provider that is
+// meaning is the sentinel behind a code. Only a sandbox that was not found is not there: a workspace or a provider that is
 // not found says nothing about it.
 func meaning(code codes.Code, op, words string) error {
 	switch code {

@@ -42,7 +42,7 @@ func (c *CLI) ProviderProfiles(ctx context.Context, gateway string) (profiles ma
 	return profiles, missing
 }
 
-// parseProviderTypes are the distinct types of what `provider list -o json` prints. A type becomes an argument and a file name: one that
+// parseProviderTypes are the distinct types of what `provider list -o json` prints. A type becomes an argument and a file name: a type that
 // could be anything else is left out.
 func parseProviderTypes(output []byte) ([]string, error) {
 	list, err := parseProviders(output)

@@ -18,7 +18,7 @@ func (c *CLI) Status(ctx context.Context, gateway string) (Status, error) {
 	if !errors.Is(err, errRefused) || gateway == "" {
 		return readStatus(gateway, result, err)
 	}
-	// This generation takes no -g here: it answers for the active gateway, which must then be the one that is meant.
+	// This generation takes no -g here: it answers for the active gateway, which must then be this one.
 	result, err = c.ask(ctx, "status", "")
 	status, err := readStatus(gateway, result, err)
 	if err == nil && status.Gateway != gateway && status.Status != "not_configured" {

@@ -8,7 +8,7 @@ import (
 	"sandkeeper/gateway"
 )
 
-// database compares the generation of the gateway's database with the gateway that runs and with the one that would be started
+// database compares the generation of the gateway's database with the gateway that runs and with the gateway that would be started
 // next: what the second one cannot read is found before it fails on it.
 func (in HostInput) database(ctx context.Context) Result {
 	if in.Database == nil {
@@ -31,7 +31,7 @@ func (in HostInput) database(ctx context.Context) Result {
 	return in.judgeFit(d, fit, why)
 }
 
-// Next is the version of the gateway that would be started next, else of the one that runs.
+// Next is the version of the gateway that would be started next, else of the running one.
 func (in HostInput) Next() drift.Version {
 	if in.Seen.File.State == drift.Known && in.Seen.File.Version.Known() {
 		return in.Seen.File.Version

@@ -104,7 +104,7 @@ func (g guidance) rerun() string {
 	return fmt.Sprintf("Rerun `%s` after `%s` reports a healthy gateway.", command, g.status())
 }
 
-// status names the gateway unless it is one that the CLI takes by itself.
+// status names the gateway unless the CLI takes it by itself.
 func (g guidance) status() string {
 	name, status := g.o.Target.Name, g.openshell()+" status"
 	plain := name == "" || !g.o.Host.OtherActive && slices.Contains([]string{"nemoclaw", "openshell"}, name)

@@ -87,7 +87,7 @@ func (g guidance) restart() string {
 	case pid != 0 && g.o.Stranger != "":
 		return fmt.Sprintf("Gateway process %d belongs to %s: have that user, or root, stop it and start it again (%s).", pid, g.o.Stranger, or(binary, "host-process gateway"))
 	case pid != 0 && g.o.File.State == drift.Absent && g.o.Process.Binary != "":
-		return fmt.Sprintf("Stop gateway process %d and start the one that was installed, the way this one was started; %s is no longer on disk.", pid, or(binary, "its file"))
+		return fmt.Sprintf("Stop gateway process %d and start the installed one, the way this one was started; %s is no longer on disk.", pid, or(binary, "its file"))
 	case pid == 0 && g.o.Served.State == drift.Known:
 		return fmt.Sprintf("Restart the gateway that answers at %s through what started it: its service manager, script or terminal.", or(g.issue.Endpoint, "its endpoint"))
 	case pid == 0 && binary == "":
@@ -100,7 +100,7 @@ func (g guidance) restart() string {
 	return fmt.Sprintf("Restart gateway process %d (%s) through what started it: its service manager, script or terminal.", pid, or(binary, "host-process gateway"))
 }
 
-// serviceCommand restarts the service that owns the gateway's process, or starts the one that would serve while nothing does. "" when
+// serviceCommand restarts the service that owns the gateway's process, or starts the service that would serve while nothing does. "" when
 // there is no such service.
 func serviceCommand(o gateway.Observation) string {
 	binary := o.Process.Binary

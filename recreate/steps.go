@@ -132,7 +132,7 @@ func (j *job) restore(ctx context.Context) error {
 	return err
 }
 
-// stop waits for the stop also after Ctrl-C: one that was asked for comes about, and a start before that starts nothing.
+// stop waits for the stop also after Ctrl-C: a stop that was asked for comes about, and a start before that starts nothing.
 func (j *job) stop(ctx context.Context, found Found) error {
 	err := j.Switch.StopSandbox(context.WithoutCancel(ctx), found.Sandbox)
 	if errors.Is(err, openshell.ErrUnsupported) {

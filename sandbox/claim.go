@@ -56,7 +56,7 @@ func (e *entry) otherDriver() bool {
 	return e.Row != nil && (e.Row.OpenshellDriver == "kubernetes" || e.Row.OpenshellDriver == "vm")
 }
 
-// gatewayOf is the gateway that c's namespace proves or, where several claim the name, the one that made it.
+// gatewayOf is the gateway that c's namespace proves or, where several claim the name, the gateway that made it.
 func (m *merge) gatewayOf(c engine.Container, claimants []*entry) string {
 	if len(claimants) > 1 {
 		return cmp.Or(m.spaces[c.Namespace], m.origins[c.ID])

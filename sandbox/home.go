@@ -74,7 +74,7 @@ func (e HomeEvidence) supervised() bool {
 	return len(e.Command) > 0 && path.Base(e.Command[0]) == "openshell-sandbox"
 }
 
-// workdirArgument is what a supervisor was told with --workdir; "" for another program, and for one that was told nothing. What
+// workdirArgument is what a supervisor was told with --workdir; "" for another program, and where it was told nothing. What
 // follows "--" is the agent's own command.
 func workdirArgument(command []string) string {
 	if len(command) == 0 {

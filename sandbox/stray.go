@@ -77,7 +77,7 @@ func (m *merge) addStray(strays []*entry, c engine.Container) []*entry {
 	return append(strays, e)
 }
 
-// limit leaves out what is of another gateway or workspace than the one that was asked for. A container whose gateway is not known may
+// limit leaves out what is of another gateway or workspace than was asked for. A container whose gateway is not known may
 // be of another: it is left out as well, and said.
 func (m *merge) limit(s Sources) {
 	m.entries = slices.DeleteFunc(m.entries, func(e *entry) bool {

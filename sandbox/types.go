@@ -58,7 +58,7 @@ type Sandbox struct {
 	Workspace  string // never ""
 	Registered bool
 	Row        *Row   // nil when not registered
-	Gateway    string // the recorded gateway; without a record, the one that listed it
+	Gateway    string // the recorded gateway; without a record, the gateway that listed it
 	ID         string // gateway's id, or the container's label
 	Listed     bool   // its gateway lists it
 	Phase      string // as listed

@@ -48,7 +48,7 @@ func (h Host) os() string {
 	return runtime.GOOS
 }
 
-// Manager is the one that answers on this host; why says what is in the way of a better one than cron.
+// Manager answers on this host; why says what is in the way of a better one than cron.
 func (h Host) Manager(ctx context.Context) (found Manager, why string) {
 	if h.os() == "darwin" {
 		return Launchd, ""

@@ -71,7 +71,7 @@ func (h Host) Install(ctx context.Context, m Manager, jobs []Job) ([]File, error
 func (h Host) start(ctx context.Context, m Manager, jobs []Job, files []File) error {
 	if m == Launchd {
 		for _, file := range files {
-			_, _ = h.run(ctx, "launchctl", "bootout", h.domain(), file.Path) // one that is not loaded need not be unloaded
+			_, _ = h.run(ctx, "launchctl", "bootout", h.domain(), file.Path) // what is not loaded need not be unloaded
 			if _, err := h.run(ctx, "launchctl", "bootstrap", h.domain(), file.Path); err != nil {
 				return err
 			}
@@ -136,7 +136,7 @@ func (h Host) Remove(ctx context.Context, m Manager, names []string) (removed []
 func (h Host) stop(ctx context.Context, m Manager, file File) error {
 	switch {
 	case m == Launchd:
-		_, _ = h.run(ctx, "launchctl", "bootout", h.domain(), file.Path) // one that is not loaded need not be unloaded
+		_, _ = h.run(ctx, "launchctl", "bootout", h.domain(), file.Path) // what is not loaded need not be unloaded
 	case filepath.Ext(file.Path) == ".timer":
 		_, err := h.systemctl(ctx, "disable", "--now", filepath.Base(file.Path))
 		return err

@@ -49,7 +49,7 @@ func (h Host) Look(ctx context.Context, m Manager, names []string) ([]Seen, erro
 	return all, nil
 }
 
-// ask completes what systemd knows of a job: of one that the package brought as well.
+// ask completes what systemd knows of a job, also of the job that the package brought.
 func (h Host) ask(ctx context.Context, seen *Seen) {
 	out, err := h.systemctl(ctx, "show", seen.Name+".timer", "--property=ActiveState,NextElapseUSecRealtime,LastTriggerUSec")
 	if err != nil {

@@ -20,7 +20,7 @@ type enginesOnce struct {
 	engine.Engines
 }
 
-// Engines are the container engines of this host, opened once: one that does not answer is waited for once.
+// Engines are the container engines of this host, opened once: an engine that does not answer is waited for once.
 func (h *Host) Engines(ctx context.Context) engine.Engines {
 	h.engines.Do(func() {
 		dialing := engine.Dialing{Env: h.Env, Timeout: h.ProbeTimeout, UID: h.UID}

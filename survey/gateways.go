@@ -49,7 +49,7 @@ func (h *Host) Judge(ctx context.Context, action preflight.Action, bindings []sa
 	return judged
 }
 
-// Decisive is the gateway that decides about a run: one that refuses, else one that is unverified, else the first. There must be one.
+// Decisive is the gateway that decides about a run: a refused one, else an unverified one, else the first. There must be one.
 func (gs Gateways) Decisive() *Gateway {
 	for _, verdict := range []drift.Verdict{drift.Refuse, drift.Unverified} {
 		for i := range gs {

@@ -74,7 +74,7 @@ func hung(gs Gateways) bool {
 	})
 }
 
-// origin tells which gateway made a container that no list claims: the one that its newest backup names, else the one registered
+// origin tells which gateway made a container that no list claims: the gateway that its newest backup names, else the one registered
 // gateway whose port its supervisor was given.
 func (h *Host) origin(engines engine.Engines, recorded func(name, id string) string) func(context.Context, engine.Container, *engine.Container) string {
 	return func(ctx context.Context, c engine.Container, companion *engine.Container) string {

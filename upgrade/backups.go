@@ -152,7 +152,7 @@ func (b *Backups) Restore(ctx context.Context, sb sandbox.Sandbox, id string) er
 	return err
 }
 
-// recover clears up after restores whose process died before they wrote; one that died later is taken over from. A record that is left
+// recover clears up after restores whose process died before they wrote; a restore that died later is taken over. A record that is left
 // alone hinders at most the sandbox that it is about.
 func (b *Backups) recover(ctx context.Context) {
 	if b.Restoring != "" {

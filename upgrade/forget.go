@@ -50,7 +50,7 @@ func (e *Entry) Leftovers(ctx context.Context, eng Looker) []Leftover {
 	return append(left, e.containers(ctx, eng)...)
 }
 
-// containers are the old sandbox's, and those that carry the id of one that the upgrade has made.
+// containers are the old sandbox's, and those that carry the id of a sandbox that the upgrade has made.
 func (e *Entry) containers(ctx context.Context, eng Looker) (left []Leftover) {
 	old, err := eng.Inspect(ctx, e.OldContainer)
 	if err == nil {

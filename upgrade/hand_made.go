@@ -36,7 +36,7 @@ func (j *job) handMade(ctx context.Context) *Outcome {
 	return nil
 }
 
-// mayBeOurs reports whether the listed sandbox may be one that this upgrade has made, or is the old one. A run that was killed while it
+// mayBeOurs reports whether this upgrade may have made the listed sandbox, or it is the old one. A run that was killed while it
 // created did not learn the id; what comes back runs from the image of the old one.
 func (j *job) mayBeOurs(ctx context.Context, id string) bool {
 	switch {

@@ -87,7 +87,7 @@ type Entry struct {
 	OldImageID      string `json:"oldImageId"`
 	DeleteRequested bool   `json:"doomed,omitempty"` // its deletion was about to be asked for, so that only a look tells whether it is there
 	Running         bool   `json:"running"`          // whether it ran before; it is left as it was found
-	// SavedSince is when the old container had last been started when its backup began: one that was started later holds more.
+	// SavedSince is when the old container had last been started when its backup began: a container that was started later holds more.
 	SavedSince time.Time `json:"savedSince,omitzero"`
 
 	// Request is the recipe as the driver was to be asked at planning time, without what extensions had added.

@@ -8,7 +8,7 @@ import (
 	"sandkeeper/lifecycle"
 )
 
-// within runs NemoClaw's rebuild with the extensions around it. They cannot add to what NemoClaw creates: one that does is refused here,
+// within runs NemoClaw's rebuild with the extensions around it. They cannot add to what NemoClaw creates: an addition is refused here,
 // before the rebuild is started.
 func (j *job) within(ctx context.Context, rebuild func(context.Context) error) error {
 	if j.Chain == nil {

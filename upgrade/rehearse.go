@@ -104,7 +104,7 @@ func (j *job) stage() (*job, error) {
 	return &job{Upgrader: j.Upgrader, Entry: e, driver: j.driver}, err
 }
 
-// strike removes what a rehearsal has made, of this run or of one that was killed, also after Ctrl-C.
+// strike removes what a rehearsal has made, in this run or in a killed one, also after Ctrl-C.
 func (j *job) strike(ctx context.Context) error {
 	if j.Rehearsal == nil {
 		return nil

@@ -81,7 +81,7 @@ func (j *job) advance(ctx context.Context, moves []move) (Step, error) {
 	return StepDone, nil
 }
 
-// lookAgain makes sure that the sandbox is still the one that was planned for.
+// lookAgain makes sure that the sandbox is still the planned one.
 func (j *job) lookAgain(ctx context.Context) error {
 	record, found, err := j.listed(ctx)
 	if err != nil {
@@ -143,7 +143,7 @@ func (j *job) untouched(ctx context.Context) error {
 }
 
 // keepImage makes the old container an image. The labels by which drivers find their sandboxes are blank in it. It is waited for also
-// after Ctrl-C: the engine makes the image either way, and one that came late would stay for good.
+// after Ctrl-C: the engine makes the image either way, and a late image would stay for good.
 func (j *job) keepImage(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := j.Engine.RemoveImage(ctx, j.RollbackImage); err != nil && !errors.Is(err, fs.ErrNotExist) {

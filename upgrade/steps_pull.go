@@ -11,7 +11,7 @@ import (
 	"sandkeeper/internal/size"
 )
 
-// imagePresent looks for the image of the new sandbox. One that only the gateway knows cannot be looked for; one that is to be pulled
+// imagePresent looks for the image of the new sandbox. An image that only the gateway knows cannot be looked for; an image that is to be pulled
 // need not be here yet.
 func (j *job) imagePresent(ctx context.Context) error {
 	if j.Image == "" || j.Way == ByNemoClaw || j.Pull != "" {

@@ -29,12 +29,12 @@ func (j *job) condition(ctx context.Context) error {
 	return err
 }
 
-// waitReady waits for a sandbox that was just created: one that comes to Error will not get better.
+// waitReady waits for a sandbox that was just created: after Error it will not get better.
 func (j *job) waitReady(ctx context.Context) error {
 	return j.patience().Await(ctx, j.condition, "Error")
 }
 
-// awaitReady waits for one that was just started.
+// awaitReady waits for a sandbox that was just started.
 func (j *job) awaitReady(ctx context.Context) error {
 	return j.patience().Await(ctx, j.condition, "")
 }

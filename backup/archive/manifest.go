@@ -177,7 +177,7 @@ type Content struct {
 
 // Kinds of exclusions.
 const (
-	LeftOutCredential = "credential" // a credential file, or one that holds a credential
+	LeftOutCredential = "credential" // a credential file, or a file that holds a credential
 	LeftOutRedacted   = "redacted"   // kept, with credentials replaced: restoring it does not bring them back
 	LeftOutSpecial    = "special"    // device, pipe, socket
 	LeftOutSkipped    = "skipped"    // the operator did not want it kept

@@ -88,7 +88,7 @@ func (p *Pack) Packed(frame int, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// Blocks gives each block of an unpacked frame, and stops at the first one that is not what its name says.
+// Blocks gives each block of an unpacked frame, and stops at the first block that is not what its name says.
 func (p *Pack) Blocks(frame int, raw []byte, visit func(i int, block []byte) error) error {
 	first, end := p.Table.blocksOf(frame)
 	for i := first; i < end; i++ {

@@ -27,7 +27,7 @@ func safeIndex(entries []Entry) error {
 	return nil
 }
 
-// typeFlag is the tar type of an index's word; one that nothing accepts for words that are none.
+// typeFlag is the tar type of an index's word; for an unknown word a type that nothing accepts.
 func typeFlag(word string) byte {
 	for _, flag := range []byte{tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink} {
 		if TypeWord(flag) == word {

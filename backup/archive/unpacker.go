@@ -17,7 +17,7 @@ type Unpacker struct {
 	buffers  sync.Pool // of unpacked frames
 	mu       sync.Mutex
 	frames   map[frameKey]*unpacked
-	order    []frameKey // the one that was asked for last is last
+	order    []frameKey // the latest request is last
 }
 
 type frameKey struct {

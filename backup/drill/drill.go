@@ -25,7 +25,7 @@ import (
 // Options are what drills need. Store, Engines and Journal must be there.
 type Options struct {
 	Store      *store.Store
-	Engines    []*engine.Engine // the first one that has the image is taken
+	Engines    []*engine.Engine // the first that has the image is taken
 	Identities archive.Identities
 	Journal    string // folder of the records of containers that are drilled in (Dir)
 	// Check is the command that must end well in the restored home; none runs none.

@@ -104,7 +104,7 @@ type Interruption struct {
 }
 
 // Recover takes back what dead restores of gateways' states left, by the records on the shelf: every file is as it was
-// before. stopped says why that gateway may be running; under one that runs nothing is moved. Records that are left alone are in the
+// before. stopped says why that gateway may be running; under a running gateway nothing is moved. Records that are left alone are in the
 // second list, each with the reason.
 func Recover(ctx context.Context, shelf journal.Shelf[journal.StateRestore], stopped func(ctx context.Context, gateway string) error) (found []Interruption, left []error) {
 	for record, err := range shelf.Abandoned() {

@@ -17,7 +17,7 @@ type Grounded interface {
 }
 
 // DirectHome is a home on the direct way: its folder in the file system that the sandbox sees, read by this process itself. For a
-// container that runs that is the root of its first process; for one that is stopped its layers, mounted together for this process
+// container that runs that is the root of its first process; for a stopped one its layers, mounted together for this process
 // alone and read-only. The kernel lets go of either when the folder is closed, also when this process is killed.
 type DirectHome struct {
 	Folder *os.File

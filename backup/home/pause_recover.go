@@ -35,7 +35,7 @@ func Recover(ctx context.Context, shelf journal.Shelf[journal.Pause], dial DialF
 	return found, left
 }
 
-// dialed asks each engine once, also one that does not answer.
+// dialed asks each engine once, whether it answers or not.
 type dialed struct {
 	dial    DialFunc
 	answers map[string]reached

@@ -15,7 +15,7 @@ import (
 // a path that matches goes with it.
 type Skip struct{ patterns []string }
 
-// ParseSkip checks the patterns. The error names the one that cannot be understood.
+// ParseSkip checks the patterns. The error names the pattern that cannot be understood.
 func ParseSkip(patterns []string) (Skip, error) {
 	var s Skip
 	for _, written := range patterns {

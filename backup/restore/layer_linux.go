@@ -11,7 +11,7 @@ import (
 )
 
 // Attributes of overlay file systems that are mounted by root (Documentation/filesystems/overlayfs.rst of Linux): a folder that hides
-// what the layers below have under its name, and one that shows them under another.
+// what the layers below have under its name, and a folder that shows them under another.
 const (
 	overlayOpaque   = "trusted.overlay.opaque" // "y"
 	overlayRedirect = "trusted.overlay.redirect"

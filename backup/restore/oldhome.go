@@ -173,7 +173,7 @@ func (j *restoreJob) saveOld(ctx context.Context, old home.Home, c engine.Contai
 	return err
 }
 
-// isContent reports whether an entry of a foreign stream is one that a home is made of.
+// isContent reports whether a home is made of such entries; the stream is foreign.
 func isContent(h *tar.Header) bool {
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink, tar.TypeFifo:

@@ -28,7 +28,7 @@ func (e *UnfinishedError) Error() string {
 }
 
 // Unfinished is an error when the records of restores below dir have the home of sb half done, or cannot tell. A container's home
-// is half done only while it is written; in one that is reached through a gateway, a stage lies all the time.
+// is half done only while it is written; in a home that is reached through a gateway, a stage lies all the time.
 func Unfinished(dir string, sb sandbox.Sandbox) error {
 	if dir == "" {
 		return nil

@@ -108,7 +108,7 @@ func (s *Store) ExportSnapshot(ctx context.Context, b Backup, o SnapshotRequest)
 	return out, disk.ReplaceFile(s.disk, out.Dir, snapshotManifestName, append(content, '\n'))
 }
 
-// makeSnapshotFolder makes the folder of a new snapshot; one that is there already is left alone.
+// makeSnapshotFolder makes the folder of a new snapshot; a folder that is there already is left alone.
 func (s *Store) makeSnapshotFolder(root string, m *archive.Manifest) (string, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {

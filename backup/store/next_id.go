@@ -7,7 +7,7 @@ import (
 	"sandkeeper/backup/archive"
 )
 
-// lastYear is the last one that an id can name.
+// lastYear is the last year that an id can name.
 const lastYear = 9999
 
 // idAfter names a backup that starts at started so that it sorts after all that the sandbox has: two of one second, and a clock that was

@@ -143,7 +143,7 @@ func (e *SeveralError) Error() string {
 	return fmt.Sprintf("backups under the name %q are of different sandboxes: %s", e.Sandbox, strings.Join(words, ", "))
 }
 
-// LatestOn is the newest whole backup of the sandbox that is meant: an empty gateway or workspace stands for the only one that the
+// LatestOn is the newest whole backup of the sandbox that is meant: an empty gateway or workspace stands for the only such that the
 // backups of that name have, and is a *SeveralError when they have several.
 func (s *Store) LatestOn(gateway, workspace, name string) (Backup, error) {
 	all, err := s.Backups(name)

@@ -220,7 +220,7 @@ func (w *Writer) link(at int, name string, h *tar.Header) error {
 	return unix.Linkat(from, path.Base(h.Linkname), at, name, 0)
 }
 
-// symlink makes a symbolic link; one that is the same as an earlier one becomes a second name of that.
+// symlink makes a symbolic link; the same link again becomes a second name of the first.
 func (w *Writer) symlink(at int, name string, h *tar.Header) error {
 	if first := h.PAXRecords[archive.RecordTwin]; first != "" && archive.OddName(first) == "" && w.twin(at, name, first, h.Linkname) {
 		return nil

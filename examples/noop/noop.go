@@ -1,4 +1,4 @@
-// Package noop is the reference for authors of lifecycle extensions: one that does nothing but remember that it was there. Copy it,
+// Package noop is the reference for authors of lifecycle extensions: it does nothing but remember that it was called. Copy it,
 // rename it, and replace the bodies. docs/extensions.md is the guide that goes with it.
 package noop
 

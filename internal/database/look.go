@@ -1,4 +1,4 @@
-// Package database answers what an SQLite database of another program holds, and saves one that may be in use. The library
+// Package database answers what an SQLite database of another program holds, and saves it, even in use. The library
 // modernc.org/sqlite reads it.
 //
 // The program that owns the database never notices. A look reads a private copy of the database and its log: nothing appears beside
@@ -16,7 +16,7 @@ import (
 )
 
 // Look calls look with a private copy of the database at path, in the state of its last transaction. The error is look's own, or
-// says why there is no such copy: one that wraps fs.ErrNotExist when there is no file.
+// says why there is no such copy; it wraps fs.ErrNotExist when there is no file.
 func Look(ctx context.Context, path string, look func(context.Context, *sql.DB) error) (err error) {
 	s, err := takeSnapshot(ctx, path)
 	if err != nil {

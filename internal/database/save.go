@@ -28,7 +28,7 @@ func (s Saved) Close() error {
 }
 
 // Save gives one state of the database at path, and changes nothing. A database that a process has open is saved by SQLite's backup
-// call, under SQLite's locks. Of one that nobody has open a private copy is saved, with its log put into it.
+// call, under SQLite's locks. Of a database that nobody has open a private copy is saved, with its log put into it.
 // A transaction that a dead process left unfinished is not rolled back: the database and its journal are saved as they lie, and
 // whoever opens them next rolls it back.
 func Save(ctx context.Context, path string) (Saved, error) {
@@ -72,7 +72,7 @@ func sharable(path string) bool {
 	return err == nil
 }
 
-// saveLive saves a database that another process has open. A journal that appears at the wrong moment looks like one that a dead
+// saveLive saves a database that another process has open. A journal that appears at the wrong moment looks like the journal that a dead
 // process left: then it is tried again.
 func saveLive(ctx context.Context, path string) (saved Saved, err error) {
 	_, _ = sqlite.OFDLocking(true) // on Linux: a look at the same file then takes no lock away

@@ -144,7 +144,7 @@ func (f *folder) rename(from, to string) error {
 	return nil
 }
 
-// remove removes one file; one that is gone is no error.
+// remove removes one file. If it is gone, that is no error.
 func (f *folder) remove(name string) error {
 	err := unix.Unlinkat(int(f.file.Fd()), name, 0)
 	if err == nil || errors.Is(err, unix.ENOENT) {

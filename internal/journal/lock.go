@@ -92,7 +92,7 @@ func (f *folder) openLock(name string, mayMake bool) (*os.File, error) {
 	return file, nil
 }
 
-// names reports whether the open file is the one that has the name now.
+// names reports whether the open file still has the name.
 func (f *folder) names(name string, file *os.File) (bool, error) {
 	var here, there unix.Stat_t
 	if err := unix.Fstat(int(file.Fd()), &here); err != nil {

@@ -39,7 +39,7 @@ func checkPause(key string, p Pause) error {
 	return nil
 }
 
-// ErrOther means that the engine or the container is not the one that a record is about.
+// ErrOther means that a record is about another engine or another container.
 var ErrOther = errors.New("it is left alone")
 
 // OnEngine says why the engine of that identity is not the container's. Records of before the identities name none and fit any.

@@ -49,7 +49,7 @@ func (r *Registry) upload(w http.ResponseWriter, q *http.Request, repository, nu
 	w.WriteHeader(http.StatusCreated)
 }
 
-// blob sends a blob, of one that is held back only the first half for the time being.
+// blob sends a blob; of a blob that is held back only the first half for the time being.
 func (r *Registry) blob(w http.ResponseWriter, q *http.Request, digest string) {
 	r.mu.Lock()
 	content, there := r.blobs[digest]

@@ -66,7 +66,7 @@ func (h *execHooks) BeforeBackup(ctx context.Context, _ lifecycle.Sandbox, _ *li
 	return nil, h.run(ctx, h.before)
 }
 
-// AfterBackup runs the command that lets the sandbox go on. In one that is gone there is nothing to run.
+// AfterBackup runs the command that lets the sandbox go on. In a sandbox that is gone there is nothing to run.
 func (h *execHooks) AfterBackup(ctx context.Context, sandbox lifecycle.Sandbox, _ *lifecycle.State) (*lifecycle.State, error) {
 	if sandbox.Presence == lifecycle.Missing {
 		return nil, nil
@@ -93,7 +93,7 @@ func (h *execHooks) run(ctx context.Context, command []string) error {
 	return err
 }
 
-// execute gives the command nine tenths of the phase's time: what becomes of one that is cut off is decided here, as for any other that
+// execute gives the command nine tenths of the phase's time: what becomes of a command that is cut off is decided here, as for any other that
 // fails, and not by the chain. In the sandbox it may run on.
 func execute(ctx context.Context, command []string) (string, error) {
 	if deadline, ok := ctx.Deadline(); ok {

@@ -48,7 +48,7 @@ type Service struct {
 	Authorized uint64 `json:"authorized,omitempty"` // the authorization mode of 0.1.x
 }
 
-// Setting is one that was set for a single sandbox; Value is a SettingValue as it came.
+// Setting is a setting of a single sandbox; Value is a SettingValue as it came.
 type Setting struct {
 	Key   string `json:"key"`
 	Value []byte `json:"value"`

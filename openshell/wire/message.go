@@ -114,7 +114,7 @@ func (m Message) Contents(number protowire.Number) ([][]byte, error) {
 	return all, nil
 }
 
-// Content is the bytes of a sub-message. Protobuf merges one that is there several times; that is what putting the bytes one after
+// Content is the bytes of a sub-message. Protobuf merges a sub-message that is there several times; that is what putting the bytes one after
 // the other means.
 func (m Message) Content(number protowire.Number) ([]byte, error) {
 	all, err := m.Contents(number)

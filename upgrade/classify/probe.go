@@ -135,7 +135,7 @@ func (in Input) supervisorSignal(ctx context.Context, s sandbox.Sandbox) signal 
 }
 
 // fingerprintSignal compares the NemoClaw that built the image with the one on this host. Only managed images carry the
-// fingerprint, and one that is missing is never drift.
+// fingerprint, and a missing one is never drift.
 func (in Input) fingerprintSignal(s sandbox.Sandbox) signal {
 	sig := signal{Reason: Reason{Code: CodeFingerprint}}
 	if s.Row == nil || s.Row.NemoclawVersion == "" || in.NemoClaw == "" {

@@ -40,7 +40,7 @@ func (m *images) id(ctx context.Context, ref string) (string, error) {
 	return look()
 }
 
-// signal compares the image that the container was made from with the one that its tag names now. An image pinned by id or digest has
+// signal compares the image that the container was made from with the image that its tag names now. An image pinned by id or digest has
 // no tag to move. A tag that nothing on this host has proves nothing. No registry is asked what it has under the tag: a check is
 // read-only, works without a network, and tells nobody which images are used here.
 func (m *images) signal(ctx context.Context, s sandbox.Sandbox) signal {
