@@ -251,7 +251,7 @@ func (o *backupAllOptions) run(r *backup.Options, gateways *driver.Gateways) *ba
 func (o *backupAllOptions) gateways(seen survey.Survey) *driver.Gateways {
 	gateways := &driver.Gateways{Open: o.app.host().Connect(seen.Gateways)}
 	if !o.dryRun && !o.offline {
-		gateways.Added = o.app.additions()
+		gateways.Added = extensions{o.app}.additions()
 	}
 	return gateways
 }

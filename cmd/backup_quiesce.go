@@ -18,17 +18,17 @@ import (
 // a killed run has left is told from what another is at by that.
 func (o *backupAllOptions) quiesce(ctx context.Context, run *backup.Options, inv sandbox.Inventory, look probes) (*extensionChain, error) {
 	a := o.app
-	links, _ := a.extensionLinks() // a mistake was told at the start, and stops no backup
+	links, _ := extensions{a}.links() // a mistake was told at the start, and stops no backup
 	if o.dryRun || !lifecycle.Quiesces(links) {
 		return nil, nil
 	}
-	chain, err := a.chainOf(links, insideOf(inv, look))
+	chain, err := extensions{a}.chainOf(links, insideOf(inv, look))
 	if err != nil {
 		return nil, err
 	}
 	reports, err := chain.EndBackups(ctx)
 	for _, r := range reports {
-		a.sayReconciled(r)
+		extensions{a}.sayReconciled(r)
 	}
 	if err != nil {
 		return nil, errors.Join(err, chain.close())

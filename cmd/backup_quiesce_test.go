@@ -145,11 +145,11 @@ func killedRun(t *testing.T, h *madeUpHost) *extensionChain {
 	if a.config, err = readConfig(a.Env, nil); err != nil {
 		t.Fatal(err)
 	}
-	links, err := a.extensionLinks()
+	links, err := extensions{a}.links()
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := a.chainOf(links, func(context.Context, lifecycle.Reference, []string) (string, error) { return "", nil })
+	chain, err := extensions{a}.chainOf(links, func(context.Context, lifecycle.Reference, []string) (string, error) { return "", nil })
 	if err != nil {
 		t.Fatal(err)
 	}

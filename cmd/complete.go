@@ -18,9 +18,12 @@ import (
 	"sandkeeper/sandbox"
 )
 
+// completions are the values that a shell offers for arguments and flags.
+type completions struct{ *app }
+
 // offer gives the arguments and flags of c their completions. A completion looks at files only, never at an engine or a gateway, and
 // says nothing when it cannot know: it must never print.
-func (a *app) offer(c *cobra.Command) {
+func (a completions) offer(c *cobra.Command) {
 	if words := strings.Fields(c.Use)[1:]; c.ValidArgsFunction == nil && !c.HasSubCommands() && len(words) > 0 {
 		c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(args) >= len(words) {
@@ -43,7 +46,7 @@ func (a *app) offer(c *cobra.Command) {
 }
 
 // offerFor are the values for a word of a usage line, or for a flag.
-func (a *app) offerFor(c *cobra.Command, what string, args []string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a completions) offerFor(c *cobra.Command, what string, args []string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	_ = a.prepare(c) // the environment and the config file may name another store; with a mistake in them nothing is offered
 	var values []cobra.Completion
 	switch what {
@@ -86,7 +89,7 @@ func (a *app) offerFor(c *cobra.Command, what string, args []string) ([]cobra.Co
 }
 
 // storeOf is the store that the flags of c name, or nil.
-func (a *app) storeOf(c *cobra.Command) *store.Store {
+func (a completions) storeOf(c *cobra.Command) *store.Store {
 	dir, _ := c.Flags().GetString("backup-dir")
 	store, err := a.openStore(storeOptions{dir: dir})
 	if err != nil {
@@ -98,7 +101,7 @@ func (a *app) storeOf(c *cobra.Command) *store.Store {
 	return store
 }
 
-func (a *app) savedSandboxes(c *cobra.Command) []cobra.Completion {
+func (a completions) savedSandboxes(c *cobra.Command) []cobra.Completion {
 	store := a.storeOf(c)
 	if gateway, _ := c.Flags().GetString("gateway-state"); store == nil || gateway != "" {
 		return nil
@@ -108,7 +111,7 @@ func (a *app) savedSandboxes(c *cobra.Command) []cobra.Completion {
 }
 
 // savedIDs are the ids of one sandbox's whole backups, newest first, each with its age and size.
-func (a *app) savedIDs(c *cobra.Command, name string) []cobra.Completion {
+func (a completions) savedIDs(c *cobra.Command, name string) []cobra.Completion {
 	store := a.storeOf(c)
 	if gateway, _ := c.Flags().GetString("gateway-state"); gateway != "" {
 		name = gateway
@@ -128,7 +131,7 @@ func (a *app) savedIDs(c *cobra.Command, name string) []cobra.Completion {
 }
 
 // savedWorkspaces are those of the sandboxes that have backups.
-func (a *app) savedWorkspaces(c *cobra.Command) []cobra.Completion {
+func (a completions) savedWorkspaces(c *cobra.Command) []cobra.Completion {
 	store := a.storeOf(c)
 	if store == nil {
 		return nil
@@ -148,7 +151,7 @@ func (a *app) savedWorkspaces(c *cobra.Command) []cobra.Completion {
 }
 
 // recordedSandboxes are those that the registry names, and those that have backups.
-func (a *app) recordedSandboxes(c *cobra.Command) []cobra.Completion {
+func (a completions) recordedSandboxes(c *cobra.Command) []cobra.Completion {
 	names := a.savedSandboxes(c)
 	registry, _ := a.host().Registry()
 	for _, row := range registry.Rows {
@@ -159,7 +162,7 @@ func (a *app) recordedSandboxes(c *cobra.Command) []cobra.Completion {
 }
 
 // knownGateways are those that the openshell CLI has registered, and those that the registry's sandboxes are on.
-func (a *app) knownGateways() []cobra.Completion {
+func (a completions) knownGateways() []cobra.Completion {
 	names := openshell.Registered(a.Env)
 	registry, _ := a.host().Registry()
 	for _, row := range registry.Rows {

@@ -56,7 +56,7 @@ func (a *app) showConfig(root *cobra.Command) (*answer, error) {
 		s := a.config.agents[name]
 		settings = append(settings, configSetting{"agents." + name + ".expected", s.value, fmt.Sprintf("%s:%d", a.config.path, s.line), "", []string{"upgrade-sandboxes"}})
 	}
-	links, err := a.extensionLinks()
+	links, err := extensions{a}.links()
 	if err != nil {
 		a.warn("%v", err) // the setting is shown all the same, as far as it could be read
 	}

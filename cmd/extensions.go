@@ -56,10 +56,13 @@ func creates(c *cobra.Command) bool {
 	return marked && asks
 }
 
-// judgeExtensions refuses a mistake in the configuration of extensions at the start of a command that creates or deletes sandboxes.
+// extensions are those that this host has configured, with what is kept of them.
+type extensions struct{ *app }
+
+// judge refuses a mistake in the configuration of extensions at the start of a command that creates or deletes sandboxes.
 // No other command depends on them: there it is a warning, so that it never stands between an operator and a backup.
-func (a *app) judgeExtensions(c *cobra.Command) error {
-	_, err := a.extensionLinks()
+func (a extensions) judge(c *cobra.Command) error {
+	_, err := a.links()
 	if f, ok := errors.AsType[*Failure](err); !ok || f.Kind != "config_invalid" {
 		return err
 	}
@@ -70,8 +73,8 @@ func (a *app) judgeExtensions(c *cobra.Command) error {
 	return nil
 }
 
-// extensionLinks are the active extensions in chain order. Beside a mistake in their configuration they are those without one.
-func (a *app) extensionLinks() ([]lifecycle.Link, error) {
+// links are the active extensions in chain order. Beside a mistake in their configuration they are those without one.
+func (a extensions) links() ([]lifecycle.Link, error) {
 	override, overridden := a.Env.Lookup(lifecycle.OverrideVariable)
 	registry, err := builtin.Registry(a.linked...)
 	if err != nil {
@@ -87,17 +90,17 @@ func (a *app) extensionLinks() ([]lifecycle.Link, error) {
 	return links, nil
 }
 
-// extensionStorePath is where the states of extensions are kept.
-func (a *app) extensionStorePath() (string, error) {
+// storePath is where the states of extensions are kept.
+func (a extensions) storePath() (string, error) {
 	if a.stateDir() == "" {
 		return "", usage("set HOME", "there is no home to keep the state of extensions in")
 	}
 	return filepath.Join(a.stateDir(), "extensions.db"), nil
 }
 
-// readExtensionStore opens the store if there is one; nil means that no state was ever kept. A reader does not create it.
-func (a *app) readExtensionStore() (*lifecycle.Store, error) {
-	path, err := a.extensionStorePath()
+// readStore opens the store if there is one; nil means that no state was ever kept. A reader does not create it.
+func (a extensions) readStore() (*lifecycle.Store, error) {
+	path, err := a.storePath()
 	if err != nil {
 		return nil, err
 	}

@@ -21,10 +21,10 @@ func (c *extensionChain) close() error {
 	return errors.Join(c.store.Close(), c.audit.Close())
 }
 
-// openExtensionChain makes the chain of the active extensions; nil when there are none and none ever kept anything: then nothing is
+// open makes the chain of the active extensions; nil when there are none and none ever kept anything: then nothing is
 // opened or made. What extensions added that are active no longer can only be withdrawn with the store.
-func (a *app) openExtensionChain() (*extensionChain, error) {
-	links, err := a.extensionLinks()
+func (a extensions) open() (*extensionChain, error) {
+	links, err := a.links()
 	if err != nil {
 		return nil, err
 	}
@@ -32,9 +32,9 @@ func (a *app) openExtensionChain() (*extensionChain, error) {
 }
 
 // chainOf makes the chain of these links. With inside, they can run commands in sandboxes.
-func (a *app) chainOf(links []lifecycle.Link, inside lifecycle.Inside) (c *extensionChain, err error) {
+func (a extensions) chainOf(links []lifecycle.Link, inside lifecycle.Inside) (c *extensionChain, err error) {
 	c = &extensionChain{}
-	if c.store, err = a.extensionStore(len(links) > 0); err != nil || c.store == nil {
+	if c.store, err = a.keptStore(len(links) > 0); err != nil || c.store == nil {
 		return nil, err
 	}
 	if c.audit, err = lifecycle.OpenAuditFile(filepath.Join(a.stateDir(), "extensions-audit.jsonl")); err != nil {
@@ -50,12 +50,12 @@ func (a *app) chainOf(links []lifecycle.Link, inside lifecycle.Inside) (c *exten
 	return c, nil
 }
 
-// extensionStore is the store, made where it is needed; else nil when there is none.
-func (a *app) extensionStore(needed bool) (*lifecycle.Store, error) {
+// keptStore is the store, made where it is needed; else nil when there is none.
+func (a extensions) keptStore(needed bool) (*lifecycle.Store, error) {
 	if !needed {
-		return a.readExtensionStore()
+		return a.readStore()
 	}
-	path, err := a.extensionStorePath()
+	path, err := a.storePath()
 	if err != nil {
 		return nil, err
 	}
@@ -63,8 +63,8 @@ func (a *app) extensionStore(needed bool) (*lifecycle.Store, error) {
 }
 
 // additions is what extensions have added to sandboxes, by id, as it is stored now. Where another run holds the store, nothing is known.
-func (a *app) additions() func(id string) []lifecycle.Addition {
-	store, err := a.readExtensionStore()
+func (a extensions) additions() func(id string) []lifecycle.Addition {
+	store, err := a.readStore()
 	if err != nil || store == nil {
 		return nil
 	}

@@ -13,14 +13,14 @@ import (
 	"sandkeeper/survey"
 )
 
-// beginExtensions opens the chain for a command that creates or deletes sandboxes, and reconciles first, over every state that is kept:
+// begin opens the chain for a command that creates or deletes sandboxes, and reconciles first, over every state that is kept:
 // what an earlier run left is finished, and what differs is told. It decides over nothing. nil when there are no extensions.
-func (a *app) beginExtensions(ctx context.Context, gateways *driver.Gateways, seen survey.Gateways) (*extensionChain, error) {
-	c, err := a.openExtensionChain()
+func (a extensions) begin(ctx context.Context, gateways *driver.Gateways, seen survey.Gateways) (*extensionChain, error) {
+	c, err := a.open()
 	if err != nil || c == nil {
 		return nil, err
 	}
-	reports, err := c.reconcile(ctx, a, gateways, seen)
+	reports, err := c.reconcile(ctx, a.app, gateways, seen)
 	for _, r := range reports {
 		a.sayReconciled(r)
 	}
@@ -37,13 +37,13 @@ func (c *extensionChain) reconcile(ctx context.Context, a *app, gateways *driver
 	}
 	more := &driver.Gateways{Open: a.host().Connect(others)}
 	drivers := map[string]lifecycle.Driver{}
-	a.addDrivers(ctx, drivers, gateways, seen)
-	a.addDrivers(ctx, drivers, more, others)
+	extensions{a}.addDrivers(ctx, drivers, gateways, seen)
+	extensions{a}.addDrivers(ctx, drivers, more, others)
 	reports, err := c.Reconcile(ctx, drivers)
 	return reports, joined(err, more.Close())
 }
 
-func (a *app) addDrivers(ctx context.Context, drivers map[string]lifecycle.Driver, gateways *driver.Gateways, seen survey.Gateways) {
+func (a extensions) addDrivers(ctx context.Context, drivers map[string]lifecycle.Driver, gateways *driver.Gateways, seen survey.Gateways) {
 	for _, g := range seen {
 		name := g.Seen.Target.Name
 		driver, err := gateways.Lister(ctx, name)
@@ -84,7 +84,7 @@ func (c *extensionChain) others(ctx context.Context, a *app, seen survey.Gateway
 }
 
 // sayReconciled tells on standard error what a reconcile found.
-func (a *app) sayReconciled(r lifecycle.ReconcileReport) {
+func (a extensions) sayReconciled(r lifecycle.ReconcileReport) {
 	about := fmt.Sprintf("sandbox %q", r.Sandbox.Name)
 	if r.Extension != "" {
 		about += fmt.Sprintf(", extension %q", r.Extension)

@@ -26,7 +26,7 @@ func newExtensionsList(a *app, run func(context.Context, *extensionsListOptions)
 }
 
 func runExtensionsList(_ context.Context, o *extensionsListOptions) (*answer, error) {
-	links, _ := o.app.extensionLinks() // a mistake has been told at the start
+	links, _ := extensions{o.app}.links() // a mistake has been told at the start
 	registry, err := builtin.Registry(o.app.linked...)
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func newExtensionsReconcile(a *app, run func(context.Context, *extensionsReconci
 
 func runExtensionsReconcile(ctx context.Context, o *extensionsReconcileOptions) (*answer, error) {
 	a := o.app
-	chain, err := a.openExtensionChain()
+	chain, err := extensions{a}.open()
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ type extensionsStateResult struct {
 }
 
 func runExtensionsState(ctx context.Context, o *extensionsStateOptions) (*answer, error) {
-	store, err := o.app.readExtensionStore()
+	store, err := extensions{o.app}.readStore()
 	if err != nil {
 		return nil, err
 	}

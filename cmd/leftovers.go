@@ -16,9 +16,12 @@ import (
 	"sandkeeper/internal/ui"
 )
 
+// leftovers puts right what killed runs have left on this host, or tells of it.
+type leftovers struct{ *app }
+
 // clearUp is the first thing that every command does: what killed runs have left is put right, or told. It costs a few failed opens
 // when there is nothing, and it never stops the command that the operator asked for. mayAsk is false for a command that asks no gateway.
-func (a *app) clearUp(ctx context.Context, mayAsk bool) {
+func (a leftovers) clearUp(ctx context.Context, mayAsk bool) {
 	state := a.Env.StateHome()
 	if state == "" {
 		return
@@ -32,7 +35,7 @@ func (a *app) clearUp(ctx context.Context, mayAsk bool) {
 }
 
 // unpauseLeftovers lets containers go on that a killed run left paused.
-func (a *app) unpauseLeftovers(ctx context.Context, shelf journal.Shelf[journal.Pause]) {
+func (a leftovers) unpauseLeftovers(ctx context.Context, shelf journal.Shelf[journal.Pause]) {
 	found, left := home.Recover(ctx, shelf, home.Dialer(a.Env))
 	a.tellLeftAlone("a paused container", left)
 	for _, r := range found {
@@ -48,7 +51,7 @@ func (a *app) unpauseLeftovers(ctx context.Context, shelf journal.Shelf[journal.
 }
 
 // tellLeftAlone names the records that are not acted on. That another run is at work on something is no trouble.
-func (a *app) tellLeftAlone(what string, left []error) {
+func (a leftovers) tellLeftAlone(what string, left []error) {
 	for _, err := range left {
 		if _, held := errors.AsType[*journal.HeldError](err); held {
 			a.note("the record of %s is left alone: %v", what, err)
@@ -59,7 +62,7 @@ func (a *app) tellLeftAlone(what string, left []error) {
 }
 
 // tellRestores brings back the containers of restores that were killed, and says which homes are half done and how they become whole.
-func (a *app) tellRestores(ctx context.Context, dir string) {
+func (a leftovers) tellRestores(ctx context.Context, dir string) {
 	shelf := journal.Restores(dir)
 	found, left := restore.Recover(ctx, shelf, restore.RestartDialer(a.Env), restore.KeepLocked(func(root string) (*store.Store, error) {
 		return store.Open(root, store.Options{Tool: version().Version, UID: a.UID})
@@ -97,7 +100,7 @@ func leftStopped(i restore.Interruption) string {
 }
 
 // restoreLine is the command that restores a backup of sandbox from into the sandbox of an interrupted restore.
-func (a *app) restoreLine(i restore.Interruption, from, id string, scope restore.Scope) string {
+func (a leftovers) restoreLine(i restore.Interruption, from, id string, scope restore.Scope) string {
 	words := []string{"sandkeeper restore", from, "--backup", id, "--yes"}
 	if from != i.Sandbox {
 		words = append(words, "--to", i.Sandbox)

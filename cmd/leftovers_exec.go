@@ -14,7 +14,7 @@ import (
 
 // finishExecRestores makes the sandboxes whole in which a restore through their gateway was killed. What cannot be done now is told,
 // and done by the next run.
-func (a *app) finishExecRestores(ctx context.Context, dir string, mayAsk bool) {
+func (a leftovers) finishExecRestores(ctx context.Context, dir string, mayAsk bool) {
 	for record, err := range journal.ExecRestores(dir).Abandoned() {
 		if err != nil {
 			a.tellLeftAlone("a restore through a gateway", []error{err})
@@ -42,7 +42,7 @@ func howItEnded(e journal.ExecRestore) string {
 }
 
 // finishExecRestore judges the gateway first, as before anything else that goes through one.
-func (a *app) finishExecRestore(ctx context.Context, record *journal.Record[journal.ExecRestore]) error {
+func (a leftovers) finishExecRestore(ctx context.Context, record *journal.Record[journal.ExecRestore]) error {
 	host := a.host().On(record.Value.Gateway)
 	registry, err := host.Registry()
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 // takeBackGatewayStates undoes restores of gateways' state that were killed, so that no gateway is started on half of one. Under a
 // gateway that runs nothing is moved.
-func (a *app) takeBackGatewayStates(ctx context.Context, dir string) {
+func (a leftovers) takeBackGatewayStates(ctx context.Context, dir string) {
 	found, left := gatewaystate.Recover(ctx, journal.StateRestores(dir), a.stopped)
 	a.tellLeftAlone("a restore of a gateway's state", left)
 	for _, i := range found {
@@ -31,7 +31,7 @@ func (a *app) takeBackGatewayStates(ctx context.Context, dir string) {
 }
 
 // stopped says why the gateway of that name may be running.
-func (a *app) stopped(ctx context.Context, name string) error {
+func (a leftovers) stopped(ctx context.Context, name string) error {
 	options := a.host().Options(sandbox.Binding{})
 	options.Gateway = name
 	return gateway.CheckStopped(ctx, options, gateway.ChooseTarget(ctx, options))

@@ -8,7 +8,7 @@ import (
 )
 
 // tellRecreations names the sandboxes that a killed run has left half made.
-func (a *app) tellRecreations(state string) {
+func (a leftovers) tellRecreations(state string) {
 	all, err := recreate.Unfinished(state).All()
 	if err != nil {
 		a.warn("the records of sandboxes that are half made cannot be read: %v", err)

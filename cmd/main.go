@@ -107,7 +107,7 @@ func (a *app) do(run func(context.Context) (*answer, error)) func(*cobra.Command
 		a.openLines(c)
 		c.SetContext(a.traced(c))
 		offline, err := c.Flags().GetBool("offline")
-		a.clearUp(c.Context(), err != nil || !offline)
+		leftovers{a}.clearUp(c.Context(), err != nil || !offline)
 		found, err := run(c.Context())
 		a.answer = found
 		_, waited := errors.AsType[*store.LockedError](err)

@@ -38,7 +38,8 @@ func (a *app) maker(ctx context.Context, seen survey.Gateways, looks bool) (m *m
 	if looks {
 		return m, nil
 	}
-	if m.extensions, err = a.beginExtensions(ctx, m.gateways, seen); err != nil {
+	m.extensions, err = extensions{a}.begin(ctx, m.gateways, seen)
+	if err != nil {
 		return nil, errors.Join(err, m.close())
 	}
 	if m.extensions != nil {

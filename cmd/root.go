@@ -57,7 +57,7 @@ func newRoot(a *app) *cobra.Command {
 	root.InitDefaultCompletionCmd()
 	for _, c := range allCommands(root) {
 		shareRules(c)
-		a.offer(c)
+		completions{a}.offer(c)
 		addExitStatus(c)
 	}
 	return root
@@ -104,7 +104,7 @@ func (a *app) prepare(c *cobra.Command) error {
 	if err := noEmptyValues(c.Flags()); err != nil {
 		return err
 	}
-	return a.judgeExtensions(c)
+	return extensions{a}.judge(c)
 }
 
 // complete gives every flag that was not on the command line its environment twin's value, or else the config file's.

@@ -38,7 +38,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebui
 	if a.stateDir() == "" {
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the upgrade journal in")
 	}
-	u = &upgrading{gateways: &driver.Gateways{Open: a.host().Connect(seen.Gateways), Added: a.additions()}}
+	u = &upgrading{gateways: &driver.Gateways{Open: a.host().Connect(seen.Gateways), Added: extensions{a}.additions()}}
 	if u.store, err = a.openStoreToChange(ctx, o.store); err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (o *upgradeOptions) nemoclaw(ctx context.Context, seen upgradeSurvey) upgra
 
 // chain puts the configured extensions around every create and delete, after it has finished what an earlier run left of them.
 func (o *upgradeOptions) chain(ctx context.Context, u *upgrading, gateways survey.Gateways) (err error) {
-	u.extensions, err = o.app.beginExtensions(ctx, u.gateways, gateways)
+	u.extensions, err = extensions{o.app}.begin(ctx, u.gateways, gateways)
 	if u.extensions != nil {
 		u.Chain = u.extensions.Chain
 	}
