@@ -16,7 +16,7 @@ import (
 type reading struct {
 	lines   []string // one message each, as far as that can be told
 	whole   string   // all of it
-	ours    bool     // it names OpenShell or NemoClaw, or one of their objects
+	ours    bool     // it names OpenShell or NemoClaw, or one of their objects, or stands in the frame of their errors
 	foreign bool     // it names a product that is known to speak alike
 }
 
@@ -25,7 +25,7 @@ const readLimit = 256 << 10
 
 func readText(written string) reading {
 	written = reasons().ReplaceAllString(unescape(written), "condition $0")
-	r := reading{foreign: logsOfDaemons(written) || capitalised().MatchString(written)}
+	r := reading{foreign: logsOfDaemons(written) || othersGateway(written) || capitalised().MatchString(written)}
 	seen := map[string]bool{}
 	var whole strings.Builder
 	for line := range strings.Lines(text.Normalise(unprefix(written))) {
@@ -41,15 +41,15 @@ func readText(written string) reading {
 		whole.WriteString(line)
 	}
 	r.whole = whole.String()
-	r.ours = names().MatchString(r.whole)
-	r.foreign = r.foreign || alike().MatchString(r.whole) || logsOfOthers(r.whole)
+	r.ours = framed().MatchString(written) || names().MatchString(r.whole)
+	r.foreign = r.foreign || alike().MatchString(r.whole) || logsOfOthers(logTarget(), r.whole) || logsOfOthers(logCrate(), written)
 	return r
 }
 
 // logsOfOthers reports a line that a Rust program which is not OpenShell's, and no library of its, has logged:
 // "WARN mollysocket::ws: …".
-func logsOfOthers(whole string) bool {
-	for _, m := range logTarget().FindAllStringSubmatch(whole, -1) {
+func logsOfOthers(target *regexp.Regexp, text string) bool {
+	for _, m := range target.FindAllStringSubmatch(text, -1) {
 		if !ourCrates().MatchString(m[1]) {
 			return true
 		}
@@ -62,6 +62,16 @@ func logsOfOthers(whole string) bool {
 func logsOfDaemons(text string) bool {
 	for _, m := range logProgram().FindAllStringSubmatch(text, -1) {
 		if !carriers().MatchString(m[1]) {
+			return true
+		}
+	}
+	return false
+}
+
+// othersGateway reports a sentence about the end of a gateway of another product: "kong-gateway failed to start".
+func othersGateway(text string) bool {
+	for _, m := range endedGateway().FindAllStringSubmatch(text, -1) {
+		if !ourGateway().MatchString(m[1]) {
 			return true
 		}
 	}
@@ -83,12 +93,18 @@ var (
 	escapedSpace = pattern.Of(`\\+t|\\+u00a0|\\+u202f`)
 	escapedESC   = pattern.Of(`\\+(?:u001[bB]|x1[bB]|033|e)(\[[0-9;]*[A-Za-z])`)
 	logTarget    = pattern.Of(`(?:trace|debug|info|warn|error)\]?([a-z_][a-z0-9_]*)::[a-z_]`)
+	logCrate     = pattern.Of(`\b(?:TRACE|DEBUG|INFO|WARN|ERROR)\]?\s+([a-z][a-z0-9]*_[a-z0-9_]+): `)
+	endedGateway = pattern.Of(`(?i)\b([a-z0-9_]+)[- ]gateway(?:\.service)?(?::| failed| exited| crashed| could not| cannot| did not)`)
+	ourGateway   = pattern.Of(`(?i)^(?:openshell|nemoclaw|driver|the|a|this|your|local|container|new|old|that|and|nvidia)$`)
 	ourCrates    = pattern.Of(`^(?:openshell|nemoclaw|tonic|prost|hyper|h2|http|rustls|tokio|tower|reqwest|sqlx|axum|bollard|russh|miette|anyhow|std|core|alloc)`)
 	logProgram   = pattern.Of(`(?m)^(?:\w{3} [ \d]\d [\d:]{8}|\d{4}-\d\d-\d\dT\S+) \S+ ([\w.-]+)\[\d+\]: `)
 	carriers     = pattern.Of(`(?i)^(?:openshell|nemoclaw|sandkeeper|systemd|cron|anacron|sh$|bash|zsh|sudo|su$|python|node|npm|job|docker|podman|conmon|` +
 		`compose|ansible|snap|launchd|user|root|backup|upgrade|install|nohup|screen|tmux|ssh|logger|kaiden|openclaw)`)
 	// reasons are words of OpenShell's that many say as two ("container exited"): squeezed, they could not be told apart.
 	reasons = pattern.Of(`\b(?:Container(?:Exited|Dead|Stopped)|MainProcessExited|ProcessExited|GatewayUnreachable)\b`)
+	// framed is how OpenShell's programs print what ended them (miette): a sentence behind a cross on the same line, or without a
+	// terminal the words "Diagnostic severity" below it.
+	framed = pattern.Of(`Error:[ \t]+×|\n\s+Diagnostic severity: `)
 	// prost's sentence begins with a small letter; with a capital one it is somebody else's.
 	capitalised = pattern.Of(`\bFailed to decode Protobuf`)
 	escapedBox  = pattern.Of(`\\+u(25[0-9a-fA-F]{2}|00[dD]7)`)

@@ -82,7 +82,10 @@ func decodeRules() []rule {
 func databaseRules() []rule {
 	return []rule{
 		{class: DBLocked, is: compiled(databaseLocked), needs: native},
+		{class: DBLocked, is: compiled(relationLocked), needs: named},
+		{class: GatewayStartFailed, is: compiled(databaseUnusable)},
 		{class: MigrationIncompatibleDB, is: compiled(executionError)},
+		{class: MigrationIncompatibleDB, is: compiled(otherTables), needs: ourOwn},
 		{class: MigrationIncompatibleDB, is: compiled(migration), needs: native},
 		{class: MigrationIncompatibleDB, is: compiled(datedMigration), needs: ourOwn},
 		{class: MigrationIncompatibleDB, is: compiled(databaseNewer), needs: native},
@@ -95,7 +98,7 @@ func startRules() []rule {
 	return []rule{
 		{class: GatewayStartFailed, is: compiled(noAuth), unless: compiled(onlyWarned), needs: named, note: noAuthentication},
 		{class: GatewayStartFailed, is: compiled(configFile), needs: native, note: configuration},
-		{class: GatewayStartFailed, is: compiled(gatewayOption), note: configuration},
+		{class: GatewayStartFailed, is: compiled(gatewayOption), unless: compiled(clientOption), note: configuration},
 		{class: GatewayStartFailed, is: compiled(partialState), note: partialTLS},
 		{class: GatewayStartFailed, is: compiled(computeFailed), note: engineTrouble},
 		{class: GatewayStartFailed, is: compiled(startStep)},
@@ -154,12 +157,15 @@ func callRules() []rule {
 		{class: Auth, is: compiled(rustAuth), needs: native},
 		{class: Auth, is: compiled(anyAuth), needs: ourOwn},
 		{class: WrongEndpoint, is: compiled(anyProtocol), unless: compiled(keptAlive), needs: ourOwn},
+		{class: TLSClientCert, is: compiled(anyClientCert), needs: ourOwn},
 		{class: TLSTrust, is: compiled(anyTrust), needs: ourOwn},
 		{class: GatewayStartFailed, is: compiled(gatewayCannot), needs: named},
 		{class: GatewayUnreachable, is: compiled(noAnswer), needs: native},
 		{class: GatewayUnreachable, is: compiled(refusedAlone), needs: native, each: true},
 		{class: GatewayUnreachable, is: compiled(refusedToUs), needs: ourOwn},
+		{class: GatewayStartFailed, is: compiled(gatewayEnded), unless: compiled(gatewayTalks), needs: named, each: true},
 		{class: Unknown, is: compiled(tonicInternal), needs: native},
 		{class: Unrelated, is: compiled(otherRequest)},
+		{class: Unrelated, is: compiled(fetched)},
 	}
 }

@@ -9,7 +9,7 @@ const (
 	prostReason = `(?:invalid wire type|invalid tag value|invalid varint|unexpected end group tag|delimited length exceeded|buffer underflow|` +
 		`invalid string value|recursion limit reached)`
 	decoding = `(?:failed to decode protobuf|protobuf decode|proto decode|` + prostReason + `|failed to unmarshal the received message|` +
-		`cannot parse invalid wire-format data|error unmarshalling request|(?:wrong|illegal) wire type|illegal tag \d|exception deserializing response|` +
+		`cannot parse invalid wire-format data|error unmarshalling request|(?:wrong|illegal|unexpected|unknown|bad) wire[ -]?type|proto(?:col )?buf(?:fer)? pars(?:e|ing) (?:error|failure)|illegal tag \d|exception deserializing response|` +
 		`response message parsing error|error parsing message|while parsing a protocol message|protocol message contained an invalid tag)`
 	tonicInternal = `(?:status: internal, message:|code: 'internal error', message:)`
 	unimplemented = `(?:status: unimplemented|code: 'operation is not implemented or not supported'|code = unimplemented|code: unimplemented|` +
@@ -22,6 +22,8 @@ const (
 	// A request that was understood and is about something else: a provider, a workspace, a bad argument.
 	otherRequest = `(?:code: 'some requested entity was not found'|status: notfound|code: 'some entity that we attempted to create already exists'|` +
 		`status: alreadyexists|code: 'client specified an invalid argument'|status: invalidargument)`
+	// A program that fetches or builds OpenShell, and not OpenShell.
+	fetched = `fatal: unable to access|failed to run custom build command|could not compile|curl: \(`
 )
 
 // Schema mismatches.
@@ -40,7 +42,7 @@ const (
 		`openshell gateway schema preflight failed|protobuf/schema mismatch output from openshell`
 	// A 0.1 client against a 0.0 gateway: the selector message is read as a name (docs/facts/openshell.md 4.3); and a
 	// phase that moved.
-	silentDrift = `workspace'(?:\\u\{?[0-9a-f]{1,4}\}?|\\x[0-9a-f]{2}|\\[abefnrtv]|[^a-z0-9'])+[a-z0-9][a-z0-9._-]*' not found|is not ready \(phase: unspecified\)|` +
+	silentDrift = `code: 'client specified an invalid argument', message: "workspace[_ ]?(?:scope|selector) (?:is)? (?:required|missing)|workspace'(?:\\u\{?[0-9a-f]{1,4}\}?|\\x[0-9a-f]{2}|\\[abefnrtv]|[^a-z0-9'])+[a-z0-9][a-z0-9._-]*' not found|is not ready \(phase: unspecified\)|` +
 		`sandboxes .{0,20}phase unspecified`
 	tonicDecode = tonicInternal + `.{0,60}` + decoding
 	// What is said of a schema as a whole; NemoClaw looks for such words too (src/lib/runtime-recovery.ts).
@@ -65,14 +67,14 @@ const (
 	notReached = `tcp connect error|connection refused|connection reset|dns error|timed out|no route to host`
 
 	supervisorMismatch = logPush + `|` +
-		supervisor + `.{0,200}(?:` + decoding + `|` + unimplemented + `|protocol (?:version)? mismatch|unsupported protocol)|` +
+		supervisor + `.{0,200}(?:` + decoding + `|` + unimplemented + `|protocol (?:version)? mismatch|unsupported protocol|protocol version [0-9.]{0,10} is not supported)|` +
 		`(?:log push|policy poll|pushsandboxlogs).{0,80}` + tonicInternal + `|` +
 		`(?:` + decoding + `|` + unimplemented + `).{0,200}(?:connectsupervisor|relaystream|pushsandboxlogs|log push|openshell_sandbox)|` +
 		`(?:supervisormessage|gatewaymessage|relayframe|pushsandboxlogsrequest)\.[a-z_]+:.{0,160}` + prostReason
 	supervisorAuth = supervisor + `.{0,200}(?:` + unauthentic + `|expiredsignature|invalid token)|handshake verification failed|` +
 		`(?:refresh|issue)sandboxtoken.{0,80}(?:unauthenticated|rejected|expired|denied|failed)|` +
 		`sandbox (?:jwt|token) (?:is|has)? (?:expired|invalid|rejected)|(?:invalid|expired|missing|unknown) sandbox (?:jwt|token|credential|secret)|` +
-		`sandbox\.jwt|handshake secret`
+		`sandbox\.jwt|handshake secret|serviceaccount token for sandbox jwt.{0,80}unauthenticated|sandbox principal|sandbox jwt minting|sandbox callback rpcs only`
 )
 
 // The gateway's database.
@@ -85,7 +87,12 @@ const (
 	executionError = `execution error: migration error`
 	databaseNewer  = `(?:gateway|openshell)(?:'s)? (?:state)? (?:database|db).{0,160}(?:newer|incompatible|not compatible)|incompatible gateway database|` +
 		`database (?:schema)? (?:is|was) (?:written by (?:a)?)? (?:newer|later)`
-	databaseLocked = `database is locked|database table is locked|sqlite_busy`
+	databaseLocked = `database (?:table|schema)? is locked|sqlite_busy`
+	// Words of SQLite and of PostgreSQL for a table that is held, and for one that is not as the program was built for.
+	relationLocked = `could not obtain lock on|due to lock timeout`
+	otherTables    = `no such (?:column|table)|has no column named|mismatched types; rust type|(?:column|relation) "[^"]{1,60}" (?:does not exist|already exists)`
+	// The file, not what is in it, stopped a migration.
+	databaseUnusable = `migration error:.{0,160}(?:readonly database|malformed|unable to open|disk i/o|is full|permission denied|no space left|timed out)`
 )
 
 // TLS, credentials and the other end of the line. Those that begin with rust are worded as OpenShell's own libraries do (rustls, hyper,
@@ -94,47 +101,51 @@ const (
 	clientCert = `received fatal alert: (?:unknownca|badcertificate|certificaterequired|certificateexpired|certificateunknown|certificaterevoked)|` +
 		`failed to read tls (?:cert|key) from|certificate required|certificate_required|peer sent no certificates|no client cert|` +
 		`client cert(?:ificate)? (?:is|was)? (?:required|missing|not sent|not found)|(?:requires|missing|without) (?:a)? client (?:tls)? cert|` +
-		`mtls certificates for gateway|tls client (?:cert|key) is required|no cert/sigscheme available|did(?: not|n't) (?:send|present|provide) a (?:client)? cert|mtls/tls\.(?:crt|key).{0,60}(?:no such file|permission denied)|` +
+		`mtls certificates for gateway|tls client (?:cert|key) is required|private key found in tls key pem|no cert/sigscheme available|did(?: not|n't) (?:send|present|provide) a (?:client)? cert|mtls/tls\.(?:crt|key).{0,60}(?:no such file|permission denied)|` +
 		`(?:read|load|open|parse|find) (?:the)? (?:tls)? client (?:tls)? (?:cert|key|identity)`
-	localCA   = `failed to read tls ca from`
-	rustTrust = `invalid peer certificate|received fatal alert|bad signature|unknownissuer|notvalidforname|certnotvalid`
-	anyTrust  = `self-?signed certificate|certificate verify failed|certificate signed by unknown authority|certificate has expired|unknown ca|certificate is (?:valid for|not valid)|` +
+	localCA = `failed to read tls ca from|tls ca is required`
+	// The words of Go's own TLS for a server that refused the client's certificate.
+	anyClientCert = `remote error: tls: (?:bad certificate|certificate required|unknown certificate|expired certificate|revoked certificate|unknown ca)`
+	rustTrust     = `invalid peer certificate|received fatal alert|bad signature|unknownissuer|notvalidforname|certnotvalid`
+	anyTrust      = `self-?signed certificate|certificate verify failed|certificate signed by unknown authority|certificate has expired|unknown ca|certificate is (?:valid for|not valid)|` +
 		`cannot validate certificate|certificate is not trusted|unable to get (?:local )?issuer certificate`
 
 	rustProtocol = `grpc-status header missing|mapped from http status code|invalid http version parsed|received corrupt message|frame with invalid size|` +
 		`invalid compression flag|status: connected \(http\)|"status":"connected_http"`
 	anyProtocol = `wrong[_ ]version[_ ]number|invalid content-type|http/1\.[01]400|protocol_error|http2 error|not a grpc server|unexpected http status code|` +
-		`frame too large|looked like an http/1\.1 header|malformed http response|server gave http response to https client|` +
+		`frame too large|received http2 header with status|looked like an http/1\.1 header|malformed http response|server gave http response to https client|` +
 		`unexpected content-type|does not look like a tls handshake|missing selected alpn property`
 	// http2's word for a peer that is gone.
 	keptAlive = `keep-?alive timed out`
 
-	rustAuth = unauthentic + `|` + denied + `|missing authorization header|missing gateway auth token|expiredsignature|requires admin privileges|` +
+	rustAuth = unauthentic + `|` + denied + `|missing authorization header|missing gateway auth token|expiredsignature|requires admin privileges|permission denied \(requires |` +
 		`no oidc token stored|no refresh token available|edge token required`
-	anyAuth = `code = unauthenticated|16 unauthenticated|unauthorized|forbidden|authentication failed|device identity required|(?:oidc|bearer|access|gateway|auth) token (?:for [^:;]{1,40}?)? (?:has|is|was)? (?:expired|invalid|missing)|` +
+	anyAuth = `authentication (?:timed out|required|skipped|was denied)|authorization was denied|device (?:code|authorization) |oidc discovery|session (?:has)? expired|token exchange failed|oidc_client_secret|` +
+		`http error: 40[13]|code = unauthenticated|16 unauthenticated|unauthorized|forbidden|authentication failed|device identity required|(?:oidc|bearer|access|gateway|auth) token (?:for [^:;]{1,40}?)? (?:has|is|was)? (?:expired|invalid|missing)|` +
 		`(?:invalid|expired|missing) (?:oidc|bearer|access|gateway|auth)? token|not authenticated|not logged in|token refresh failed|token expired|invalid_grant|` +
 		`access_denied|device authorization (?:failed|expired|denied)`
 
-	noAnswer = `(?:status: deadlineexceeded, message:|code: 'deadline expired before operation could complete', message:)|` +
+	noAnswer = `tonic::transport::error\(transport|hyper::error\((?:canceled|body|connect|io|incompletemessage)|error reading a body from connection|` +
+		`websocket connect failed: io error|(?:status: deadlineexceeded, message:|code: 'deadline expired before operation could complete', message:)|` +
 		`(?:status: cancelled|code: 'the operation was cancelled'), message: "timeout expired|tls handshake eof|failed to connect to gateway '|client error \(connect\)|tcp connect error|transport error|error trying to connect|status: unavailable|` +
 		`code: 'the service is currently unavailable'|status: disconnected|"status":"disconnected"`
 	// The last line of OpenShell's own error, in the words of Rust's standard library.
 	refusedAlone = `^(?:error:)?connection (?:refused|reset by peer|timed out) \(os error \d+\)$`
 	refusedToUs  = `connection refused|econnrefused|connection reset|connection timed out|no route to host|broken pipe|deadline exceeded|` +
 		`deadline expired before|not reachable|unreachable|dns error|connection closed|operation timed out|code = unavailable|14 unavailable|` +
-		`failed to connect to all addresses|statuscode\.unavailable|no answer in time|timed out`
+		`failed to connect to all addresses|statuscode\.unavailable|no answer in time|timed out|does not answer|(?:could not|cannot) reach (?:the)? (?:openshell)? gateway|i/o timeout|ensure openshell is running`
 )
 
 // Registrations of gateways.
 const (
-	notRegisteredSurely = `no active gateway|no gateway metadata found`
-	notRegistered       = `unknown gateway '|no gateway configured|"status":"not_configured"|no gateways found|gateway (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,30}) (?:is|was)? not (?:found|registered)|` +
+	notRegisteredSurely = `no active gateway|no gateway metadata found|no metadata found for gateway`
+	notRegistered       = `unknown gateway '|failed to (?:parse|read) gateway metadata|failed to read metadata from .{0,160}/gateways/|no gateway configured|"status":"not_configured"|no gateways found|gateway (?:'[^']*'|"[^"]*"|[a-z0-9-]{0,30}) (?:is|was)? not (?:found|registered)|` +
 		`gateway registration ` + quotedName + ` (?:is|was)? (?:missing|gone|lost|removed|not found)`
 )
 
 // The OpenClaw agent gateway (port 18789) runs inside the sandboxes and has its own "gateway", "version mismatch" and "startup
 // migrations" (docs/facts/demand.md B).
-const openClaw = `\[openclaw\]|openclaw startup|openclaw gateway (?:run|status|is not|not)|wss?://[a-z0-9.\[\]:]*:18789|:18789`
+const openClaw = `gateway\.controlui|gateway(?:client)?requesterror|gatewaytransporterror|port 18789|gateway\.(?:mode|bind|auth)=|\[openclaw\]|openclaw startup|openclaw gateway (?:run|status|is not|not)|wss?://[a-z0-9.\[\]:]*:18789|:18789`
 
 // ourWords name OpenShell, what is built on it, or what only its messages name.
 const ourWords = `openshell|:17670|port 17670|nemoclaw|sandkeeper|kaiden|` + ourDecode + `|list sandboxes|supervisor relay|docker-driver gateway|` +
@@ -146,4 +157,4 @@ const foreignWords = openClaw + `|atuin|mollysocket|pnpm|cargo\.toml|openobserve
 	`grafana|prometheus|etcd|kubelet|apiserver|containerd(?:[^e]|$)|dockerd(?:[^r]|$)|docker daemon|docker\.sock|response from daemon|ollama|:11434|port 11434|sccache|nokv|\[nest\]|` +
 	`[ewif]\d{6}:\d\d:\d\d\.\d+.{0,30}\.go:|teleport|proto\.authservice|gobgp|dgraph|pachyderm|qdrant|milvus|temporal|tikv|tensorflow|bazel|` +
 	`whatsapp|signal-|polkadot|lighthouse|solana|ethereum|redis|mysql|mongodb|kafka|consul|vault|terraform|argocd|istio|envoy|linkerd|traefik|` +
-	`nginx|haproxy|better-sqlite3|home-assistant|surrealdb|meilisearch|influxdb|cockroach|elasticsearch|wstunnel|firezone|buildkit|/var/lib/dpkg|apt-get|\.git/index\.lock|curl:|at java\.|exception in thread|traceback \(most recent`
+	`nginx|haproxy|e2b|modal\.|daytona|codesandbox|better-sqlite3|home-assistant|surrealdb|meilisearch|influxdb|cockroach|elasticsearch|wstunnel|firezone|buildkit|/var/lib/dpkg|apt-get|\.git/index\.lock|curl:|at java\.|exception in thread|traceback \(most recent`

@@ -5,14 +5,14 @@ const quotedName = `(?:'[^']*'|"[^"]*"|[a-z0-9-]{0,40})`
 
 // What is said of one sandbox.
 const (
-	relayFailed = `supervisor relay failed|relay (?:channel|stream|session) (?:was)? (?:dropped|closed|lost|reset)|supervisor session: (?:stream error|ended)|` +
-		`ssh: connect to host openshell-|supervisor session (?:is)? not connected|no supervisor session|supervisor is (?:not |dis)connected|relay (?:open)? timed out|` +
-		`ssh (?:probe)? exited with status|ssh-?unreachable|timed out during banner exchange|connection to unknown port 65535|sandbox.{0,80}(?:banner exchange|kex_exchange_identification)|openshell-[a-z0-9.-]+.{0,40}kex_exchange|` +
+	relayFailed = `exited with status exit status: 255|supervisor relay failed|relay (?:channel|stream|session) (?:was)? (?:dropped|closed|lost|reset)|supervisor session: (?:stream error|ended)|` +
+		`ssh: connect to host openshell-|supervisor session (?:is)? (?:not |dis)connected|no supervisor session|supervisor is (?:not |dis)connected|relay (?:open|channel)? timed out|` +
+		`ssh (?:probe)? exited with status|ssh-?unreachable|timed out during banner exchange|unknown port 65535|(?:could not|cannot) reach sandbox|sandbox.{0,80}(?:banner exchange|kex_exchange_identification)|openshell-[a-z0-9.-]+.{0,40}kex_exchange|` +
 		`ssh (?:connection)? to sandbox.{0,60}(?:failed|timed out|refused)|sandbox.{0,40}unreachable|ssh tunnel.{0,60}(?:fail|timed out)|` +
 		`failed to (?:establish ssh transport|open ssh channel|connect to ssh proxy|start relay proxy|execute command over ssh)|unknown or expired relay channel|` +
 		`supervisor.{0,60}(?:timed out|unavailable)|failed to connect to openshell server`
 
-	notReady = `skipping '[^']*' \(not running|sandbox ` + quotedName + ` is (?:not (?:yet)?|no longer) ready|is not ready \(phase:|supervisornotconnected|` +
+	notReady = `sandbox '[^']*' is still being created|pod ip is not available|skipping '[^']*' \(not running|sandbox ` + quotedName + ` is (?:not (?:yet)?|no longer) ready|is not ready \(phase:|supervisornotconnected|` +
 		`sandbox ` + quotedName + ` did not become ready|wait for it to reach ready|dependenciesnotready|` +
 		`stuck in '?(?:error|provisioning)'?|(?:timed out|timed out after \w+) waiting for (?:the)? sandbox|sandbox (?:container)? (?:is|was) (?:stopped|paused|dead)|` +
 		`sandbox.{0,60}(?:provisioning timed out|not become ready)|\(current phase:|sandbox (?:` + quotedName + `)? (?:entered|is in) (?:the)? (?:phase)? error|` +
@@ -37,12 +37,12 @@ const (
 	supervisorImage   = `controlsupervisorstartfailed`
 	recordWithoutBody = `backendresourcemissing|computeresourcemissing`
 
-	sandboxGone = `sandbox ` + quotedName + ` (?:was|is)? (?:not |n't )found|workspace (?:'[^']*'|"[^"]*") not found|message: "workspace not found|no such sandbox|unknown sandbox|` +
+	sandboxGone = `sandbox container has no id|sandbox ` + quotedName + ` (?:was|is)? (?:not |n't )found|workspace (?:'[^']*'|"[^"]*") not found|message: "workspace not found|no such sandbox|unknown sandbox|` +
 		`sandbox ` + quotedName + ` (?:does not exist|no longer exists)|no docker container labeled`
 	// The names of other things that are not found as well.
 	otherGone = `(?:provider|profile|service endpoint|chunk|image|policy|secret|namespace) ` + quotedName + ` not found|is not a recognized provider type`
 
-	sandboxBackup = `failed to back up sandbox|incomplete snapshot retained|failed files:|backup failed \(|backup cleanup failed|restore failed\.|` +
+	sandboxBackup = `ssh tar (?:create|extract) exited with status|failed to extract tar archive from sandbox|downloaded archive did not contain|failed to back up sandbox|incomplete snapshot retained|failed files:|backup failed \(|backup cleanup failed|restore failed\.|` +
 		`state restore was incomplete|state backup failed|to prevent data loss|rebuild-manifest|pre-?backup audit|credential sanitization failed|` +
 		`snapshot (?:authority|provider failed)|partial restore:|snapshot path '[^']*' already exists|sandbox.{0,60}snapshot.{0,40}(?:rejected|unsafe|invalid|corrupt)`
 	anyBackup = `(?:unsafe|absolute|escaping|dangling) sym(?:bolic)? link|hard ?links?|` +
