@@ -12,6 +12,7 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
+	"sandkeeper/backup/watch"
 	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
@@ -57,6 +58,8 @@ type listed struct {
 	Label       string              `json:"label"`
 	Verified    *store.Verified     `json:"verified"`
 	Damage      string              `json:"damage"` // why it cannot be believed; "" when it can
+
+	beside int64 // bytes of the files beside the archive
 }
 
 func newListed(b store.Backup) listed {
@@ -68,6 +71,7 @@ func newListed(b store.Backup) listed {
 	m := b.Manifest
 	l.Workspace, l.Gateway, l.Bytes, l.SHA256, l.Files = b.Series().Workspace, m.Gateway, m.Archive.Bytes, m.Archive.SHA256, m.Content.Files
 	l.Consistency, l.Encrypted, l.Label, l.Started = m.Consistency, m.Encryption != nil, m.Label, m.Started
+	l.beside = b.Beside()
 	return l
 }
 
@@ -91,6 +95,7 @@ func runBackupsList(ctx context.Context, o *backupsListOptions) (*answer, error)
 		}
 	}
 	totals := totalsOf(slices.Concat(list, states), time.Now())
+	totals.Retired = retired(store, backups)
 	result := map[string]any{"root": store.Root(), "backups": list, "gatewayStates": states, "totals": totals}
 	return &answer{result: result, text: func(a *app) {
 		renderList(a, store.Root(), list, states)
@@ -100,6 +105,18 @@ func runBackupsList(ctx context.Context, o *backupsListOptions) (*answer, error)
 	}}, nil
 }
 
+// retired is what is kept of removed backups because some of these may share it.
+func retired(st *store.Store, backups []store.Backup) (bytes int64) {
+	seen := map[string]bool{}
+	for _, b := range backups {
+		if !seen[b.Sandbox] {
+			seen[b.Sandbox] = true
+			bytes += st.Retired(b.Sandbox)
+		}
+	}
+	return bytes
+}
+
 // growthSpan is the time for which a list says how much was added.
 const growthSpan = 7 * 24 * time.Hour
 
@@ -107,8 +124,9 @@ const growthSpan = 7 * 24 * time.Hour
 type listTotals struct {
 	Backups  int   `json:"backups"`
 	Of       int   `json:"of"`       // so many sandboxes and gateways
-	Bytes    int64 `json:"bytes"`    // of the archives
+	Bytes    int64 `json:"bytes"`    // of the archives, and of the files beside them
 	LastWeek int64 `json:"lastWeek"` // what of it the last seven days have added
+	Retired  int64 `json:"retired"`  // beside it, what is kept of removed backups because these share it
 	Damaged  int   `json:"damaged"`
 }
 
@@ -134,16 +152,24 @@ func totalsOf(list []listed, now time.Time) listTotals {
 	}
 	t.Of = len(owners)
 	for _, l := range first {
-		t.Bytes += l.Bytes
-		if now.Sub(l.Started) < growthSpan {
-			t.LastWeek += l.Bytes
-		}
+		t.add(l.Started, l.Bytes, now)
+	}
+	for _, l := range list {
+		t.add(l.Started, l.beside, now)
 	}
 	return t
 }
 
-func (t listTotals) text() string {
-	return fmt.Sprintf("%s of %s: %s, of which the last 7 days added %s", backupCount(t.Backups), size.Count(t.Of, "sandbox or gateway", "sandboxes and gateways"), size.Text(t.Bytes), size.Text(t.LastWeek))
+func (t *listTotals) add(started time.Time, bytes int64, now time.Time) {
+	t.Bytes += bytes
+	if now.Sub(started) < growthSpan {
+		t.LastWeek += bytes
+	}
+}
+
+func (t *listTotals) text() string {
+	return fmt.Sprintf("%s of %s: %s, of which the last 7 days added %s%s", backupCount(t.Backups), size.Count(t.Of, "sandbox or gateway", "sandboxes and gateways"),
+		size.Text(t.Bytes), size.Text(t.LastWeek), watch.RetiredText(t.Retired))
 }
 
 func renderList(a *app, root string, list, states []listed) {

@@ -43,7 +43,8 @@ func renderStatus(a *app, r watch.Report) {
 		a.printf("%s: %s", size.Count(t.Sandboxes, "sandbox", "sandboxes"), stateCounts(t))
 	}
 	if t.Backups > 0 {
-		a.printf("%s, %s in all, of which the last 7 days added %s", size.Count(t.Backups, "backup", "backups"), size.Text(t.Bytes), size.Text(t.LastWeek))
+		a.printf("%s, %s in all, of which the last 7 days added %s%s",
+			size.Count(t.Backups, "backup", "backups"), size.Text(t.Bytes), size.Text(t.LastWeek), watch.RetiredText(t.Retired))
 		if private.Local(r.Root) == nil {
 			a.printf("All of them are on this host: what takes the host takes the backups.")
 		}

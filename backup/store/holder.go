@@ -11,18 +11,6 @@ import (
 	"sandkeeper/internal/disk"
 )
 
-// changedPart is how much of a home is thought to change until its next backup, where nothing tells: one part in so many.
-const changedPart = 8
-
-// Next is about how many bytes the backup after b will take: as many as b did, or a part of them where b alone holds all of its content,
-// which the next one will share.
-func (b Backup) Next() int64 {
-	if b.Manifest.Blocks != nil && b.Manifest.SelfContained() {
-		return b.Manifest.Archive.Bytes / changedPart
-	}
-	return b.Manifest.Archive.Bytes
-}
-
 // Holder is the run that holds the store; nil when none does. It only looks: the word that a holder leaves counts while its process
 // lives. Unlike Lock it cannot make another run's Lock fail.
 func (s *Store) Holder() *LockedError {

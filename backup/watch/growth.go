@@ -1,11 +1,13 @@
 package watch
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"sandkeeper/backup/store"
+	"sandkeeper/internal/size"
 )
 
 // growthSpan is the time for which totals say how much was added.
@@ -15,8 +17,9 @@ const growthSpan = 7 * 24 * time.Hour
 // for the oldest one, which brought it.
 type Kept struct {
 	Backups  int   `json:"backups"`
-	Bytes    int64 `json:"bytes"`    // of the archives
+	Bytes    int64 `json:"bytes"`    // of the archives, and of the files beside them
 	LastWeek int64 `json:"lastWeek"` // what of it the last seven days have added
+	Retired  int64 `json:"retired"`  // beside it, what is kept of removed backups because these share it
 
 	points []Point
 	added  []Point
@@ -28,14 +31,12 @@ type Point struct {
 	Bytes int64     `json:"bytes"`
 }
 
-// KeptOf sums up groups of backups, each of one sandbox or gateway.
-func KeptOf(groups [][]store.Backup, now time.Time) Kept {
-	var k Kept
-	for _, group := range groups {
-		k.add(group)
+// RetiredText says, behind what a number of backups take, what is kept of removed ones as well; "" for nothing.
+func RetiredText(bytes int64) string {
+	if bytes == 0 {
+		return ""
 	}
-	k.settle(now)
-	return k
+	return fmt.Sprintf("; %s of removed backups are kept as well, for these share it", size.Text(bytes))
 }
 
 // Growth is how what is kept of one sandbox grew, the oldest point first.
@@ -67,10 +68,10 @@ func added(group []store.Backup) []Point {
 		if !b.Whole() {
 			continue
 		}
-		p := Point{At: b.Manifest.Started}
+		p := Point{At: b.Manifest.Started, Bytes: b.Beside()}
 		if content := b.Manifest.Archive.SHA256; !seen[content] {
 			seen[content] = true
-			p.Bytes = b.Manifest.Archive.Bytes
+			p.Bytes += b.Manifest.Archive.Bytes
 		}
 		points = append(points, p)
 	}

@@ -52,8 +52,8 @@ func (r Report) page() pageData {
 	rows := slices.Concat(r.Sandboxes, r.Gateways)
 	d := pageData{
 		Root: r.Root, At: r.At.Format("2006-01-02 15:04 UTC"), MaxAge: r.MaxAge,
-		Summary: fmt.Sprintf("%s, %d of them with a backup that is as it should be; %s, %s in all, of which the last 7 days added %s",
-			size.Count(t.Sandboxes, "sandbox", "sandboxes"), t.OK, size.Count(t.Backups, "backup", "backups"), size.Text(t.Bytes), size.Text(t.LastWeek)),
+		Summary: fmt.Sprintf("%s, %d of them with a backup that is as it should be; %s, %s in all, of which the last 7 days added %s%s",
+			size.Count(t.Sandboxes, "sandbox", "sandboxes"), t.OK, size.Count(t.Backups, "backup", "backups"), size.Text(t.Bytes), size.Text(t.LastWeek), RetiredText(t.Retired)),
 		Growth: line(r.Growth, r.At, chartWide, chartHigh), Wide: chartWide, High: chartHigh,
 		SparkWide: sparkWide, SparkHigh: sparkHigh, BarWide: barWide,
 	}

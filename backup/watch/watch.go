@@ -125,6 +125,7 @@ func Look(q Question) (Report, error) {
 		return r, err
 	}
 	groups = slices.DeleteFunc(groups, func(group []store.Backup) bool { return !q.within(group) })
+	r.Totals.Retired = retired(q.Store, groups)
 	for _, sb := range q.Inventory.Sandboxes {
 		of := store.Series{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name}
 		at := slices.IndexFunc(groups, func(group []store.Backup) bool { return seriesOf(group).Is(of) })
@@ -179,6 +180,18 @@ func groupsOf(s *store.Store) ([][]store.Backup, error) {
 		}
 	}
 	return groups, err
+}
+
+// retired is what is kept of removed backups by the names of groups.
+func retired(s *store.Store, groups [][]store.Backup) (bytes int64) {
+	seen := map[string]bool{}
+	for _, group := range groups {
+		if name := group[0].Sandbox; !seen[name] {
+			seen[name] = true
+			bytes += s.Retired(name)
+		}
+	}
+	return bytes
 }
 
 // seriesOf is the series that a group is of.
