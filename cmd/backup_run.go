@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"io"
+	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -36,7 +37,15 @@ func (a *app) openStore(o storeOptions) (*store.Store, error) {
 		return nil, err
 	}
 	collectOften(a.Streams)
-	return store.Open(root, store.Options{Tool: version().Version, UID: a.UID})
+	return store.Open(root, store.Options{Tool: version().Version, UID: a.UID, Keys: a.storeKeys()})
+}
+
+// storeKeys is the folder of the keys by which this host adds to encrypted backups; "" without a home.
+func (a *app) storeKeys() string {
+	if a.stateDir() == "" {
+		return ""
+	}
+	return filepath.Join(a.stateDir(), "store-keys")
 }
 
 // mayBePlain refuses to write backups in plain text where they leave this host: homes are saved with their credentials.

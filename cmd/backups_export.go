@@ -44,7 +44,7 @@ func newBackupsExport(a *app, run func(context.Context, *backupsExportOptions) (
 	f.StringVar(&o.to, "to", "", "the file to write; - is standard output")
 	f.BoolVar(&o.nemoclaw, "nemoclaw", false, "write a snapshot into NemoClaw's rebuild-backups folder")
 	f.BoolVar(&o.scrub, "scrub", false, "leave out the credentials that are known by name or by content, and list them (with --to)")
-	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup (for --nemoclaw and --scrub)")
+	f.StringVar(&o.identity, "identity", "", "age identity file that opens an encrypted backup (for --nemoclaw and --scrub, and for one that shares content with others)")
 	o.store.addFlags(f)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o.which.name, o.which.id = args[0], argument(args, 1)
@@ -71,33 +71,33 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 	if o.to == "-" && o.app.JSON {
 		return nil, usage("give --to FILE", "standard output cannot hold both the backup and JSON")
 	}
-	store, err := o.app.openStore(o.store)
+	st, err := o.app.openStore(o.store)
 	if err != nil {
 		return nil, err
 	}
-	o.which.store = store
+	o.which.store = st
 	b, err := o.which.one(ctx)
 	if err != nil {
 		return nil, err
 	}
 	result := exported{Sandbox: b.Sandbox, ID: b.ID, Path: o.to, Skipped: []archive.Exclusion{}}
-	if o.to == "-" {
-		return &answer{}, store.Export(ctx, b, o.app.Out, "")
+	identities, err := readIdentities(o.identity)
+	if err != nil {
+		return nil, err
 	}
-	if err := o.write(ctx, store, b, &result); err != nil {
+	if o.to == "-" {
+		return &answer{}, st.Export(ctx, b, o.app.Out, store.ExportOptions{Identities: identities})
+	}
+	if err := o.write(ctx, st, b, identities, &result); err != nil {
 		return nil, existing(err)
 	}
 	return &answer{result: result, text: func(a *app) { renderExported(a, result) }}, nil
 }
 
-func (o *backupsExportOptions) write(ctx context.Context, st *store.Store, b store.Backup, result *exported) error {
+func (o *backupsExportOptions) write(ctx context.Context, st *store.Store, b store.Backup, identities archive.Identities, result *exported) (err error) {
 	if !o.nemoclaw && !o.scrub {
 		o.warnPlain(b)
-		return st.ExportFile(ctx, b, o.to)
-	}
-	identities, err := readIdentities(o.identity)
-	if err != nil {
-		return err
+		return st.ExportFile(ctx, b, o.to, identities)
 	}
 	if o.scrub {
 		result.Skipped, err = st.ExportScrubbed(ctx, b, o.to, store.ScrubOptions{Identities: identities, Withhold: driver.WithheldText})

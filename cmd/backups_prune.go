@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
+	"sandkeeper/internal/size"
 )
 
 type backupsPruneOptions struct {
@@ -18,11 +20,14 @@ type backupsPruneOptions struct {
 	yes    bool
 	dryRun bool
 	store  storeOptions
+
+	identity string
 }
 
 const backupsPruneLong = `Remove old backups of sandboxes and, without NAME, of gateways' own state. The plan is shown first and carried out after a yes. A backup that
 any rule wants stays; the newest whole one and the last verified one of a sandbox or gateway always stay; damaged ones are never removed, only named.
-What the backups that stay share with a removed one is kept; a damaged backup, which may need anything, keeps all of it.`
+What the backups that stay share with a removed one is kept; a damaged backup, which may need anything, keeps all of it.
+Of an encrypted backup that is removed all is kept as long as any other needs a part; --identity tells which part, and only that is kept.`
 
 func newBackupsPrune(a *app, run func(context.Context, *backupsPruneOptions) (*answer, error)) *cobra.Command {
 	o := &backupsPruneOptions{app: a}
@@ -40,6 +45,7 @@ func newBackupsPrune(a *app, run func(context.Context, *backupsPruneOptions) (*a
 	f.IntVar(&o.keep.Weekly, "keep-weekly", 0, "keep the newest one of so many weeks")
 	f.BoolVarP(&o.yes, "yes", "y", false, "carry the plan out without asking")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan only")
+	f.StringVar(&o.identity, "identity", "", "age identity file that opens encrypted backups, so that only what is needed of removed ones is kept")
 	o.store.addFlags(f)
 	o.store.addLockFlag(f)
 	o.which.addFlag(a, f)
@@ -73,6 +79,7 @@ type pruneResult struct {
 	DryRun  bool     `json:"dryRun"`
 	Removed int      `json:"removed"`
 	Plan    []pruned `json:"plan"`
+	Unread  int      `json:"unread"` // packs of removed encrypted backups that are kept whole for want of an identity
 }
 
 func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, error) {
@@ -81,6 +88,10 @@ func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, erro
 		return nil, usage("sandkeeper backups prune --keep 3", "%w", err)
 	}
 	if err := o.which.single(); err != nil {
+		return nil, err
+	}
+	ids, err := readIdentities(o.identity)
+	if err != nil {
 		return nil, err
 	}
 	store, err := a.openStoreToChange(ctx, o.store)
@@ -95,6 +106,11 @@ func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, erro
 		plan, _, err := o.plan(ctx, scopes)
 		return pruneAnswer(plan), err
 	}
+	return o.carryOut(ctx, scopes, ids)
+}
+
+// carryOut plans, asks and removes.
+func (o *backupsPruneOptions) carryOut(ctx context.Context, scopes []selection, ids archive.Identities) (*answer, error) {
 	// The locks come before the plan: what is planned must still be so when it is done.
 	unlock, err := lockScopes(scopes)
 	if err != nil {
@@ -110,18 +126,20 @@ func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, erro
 			return pruneAnswer(plan), err
 		}
 	}
-	err = errors.Join(plan.remove(ctx, remove), collect(ctx, scopes))
+	err = errors.Join(plan.remove(ctx, remove, ids), plan.collect(ctx, scopes, ids))
 	return pruneAnswer(plan), err
 }
 
 // collect frees what no backup needs any more of those that were removed, now or earlier.
-func collect(ctx context.Context, scopes []selection) error {
+func (r *pruneResult) collect(ctx context.Context, scopes []selection, ids archive.Identities) error {
 	var problems error
 	done := map[string]bool{}
 	for _, scope := range scopes {
 		if root := scope.store.Root(); !done[root] {
 			done[root] = true
-			problems = errors.Join(problems, scope.store.Collect(ctx))
+			unread, err := scope.store.Collect(ctx, ids)
+			r.Unread += unread
+			problems = errors.Join(problems, err)
 		}
 	}
 	return problems
@@ -225,14 +243,14 @@ func (o *backupsPruneOptions) consent(ctx context.Context, plan *pruneResult, n 
 	})
 }
 
-func (r *pruneResult) remove(ctx context.Context, remove []removal) error {
+func (r *pruneResult) remove(ctx context.Context, remove []removal, ids archive.Identities) error {
 	var problems error
 	for _, each := range remove {
 		if ctx.Err() != nil {
 			return errors.Join(problems, context.Cause(ctx))
 		}
 		b := each.backup
-		err := each.store.Remove(ctx, b)
+		err := each.store.Remove(ctx, b, ids)
 		problems = errors.Join(problems, err)
 		for i := range r.Plan {
 			if p := &r.Plan[i]; p.ID == b.ID && p.Sandbox+p.Gateway == b.Sandbox {
@@ -263,6 +281,9 @@ func renderPrune(a *app, r *pruneResult) {
 	if r.DryRun {
 		a.printf("Dry run: nothing was removed.")
 		return
+	}
+	if r.Unread > 0 {
+		a.printf("%s of removed encrypted backups stay whole, for only --identity FILE tells what of them others need", size.Count(r.Unread, "pack", "packs"))
 	}
 	a.printf("%s removed from %s", backupCount(r.Removed), r.Root)
 }

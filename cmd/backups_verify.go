@@ -24,7 +24,7 @@ type backupsVerifyOptions struct {
 const backupsVerifyLong = `Prove that backups are what their manifests promise: the manifest's seal, the files and their sizes; with --read-data every byte of
 every backup; what several share is read once, and its damage is told of each of them. NAME is a sandbox or the id of a backup; without it, everything is verified, what was saved of the
 gateways themselves too. Damage exits 12 and
-names the kind and the object. An encrypted archive is read to its last byte; its content is judged only with --identity.`
+names the kind and the object. Of an encrypted backup every byte is proven as it lies on disk; its content is judged only with --identity.`
 
 func newBackupsVerify(a *app, run func(context.Context, *backupsVerifyOptions) (*answer, error)) *cobra.Command {
 	o := &backupsVerifyOptions{app: a}
@@ -176,7 +176,7 @@ func renderVerify(a *app, r verifyResult) {
 		case v.ReadData && v.Decrypted:
 			a.printf("ok       %s %s: every byte", name, v.ID)
 		case v.ReadData:
-			a.printf("ok       %s %s: every byte of the encrypted archive; its content was not decrypted", name, v.ID)
+			a.printf("ok       %s %s: every byte as it lies encrypted; what is in it only --identity FILE proves", name, v.ID)
 		default:
 			a.printf("ok       %s %s: structure; add --read-data to read every byte", name, v.ID)
 		}

@@ -199,7 +199,7 @@ func TestRenderVerifyAndVerified(t *testing.T) {
 	}})
 	const want = `ok       a 1: structure; add --read-data to read every byte
 ok       a 2: every byte
-ok       a 3: every byte of the encrypted archive; its content was not decrypted
+ok       a 3: every byte as it lies encrypted; what is in it only --identity FILE proves
 damaged  b 4: frame 3 is torn
 4 backups verified, 1 damaged, in /b
 `

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/zeebo/blake3"
@@ -23,11 +24,10 @@ type Archive struct {
 	tar        *tar.Writer
 	cut        *cutter
 	pack       *packWriter
-	bare       bool            // encrypted: the manifest gets no digests of content
-	Kinds      map[string]byte // what each captured path is
+	key        *StoreKey       // of an encrypted one
+	Kinds      *Kinds          // what each captured path is
 	lost       map[string]bool // left out paths that hard links may point to
-	index      *indexWriter    // takes the entries; nil for an encrypted one
-	Entries    []Entry         // of an encrypted one; never nil: an empty list in the manifest
+	index      *indexWriter    // takes the entries
 	Exclusions []Exclusion
 	Content    Content
 	buffer     []byte
@@ -52,29 +52,26 @@ func (e *EntryError) Unwrap() error { return e.Err }
 // Target says where the blocks of an archive go.
 type Target struct {
 	Sink  io.Writer // of the packed bytes
-	Index io.Writer // of the index; nil for an encrypted one, whose manifest has it
+	Index io.Writer // of the index
 	ID    string    // of the backup
 	Known *Blocks   // what the series has, which is only referred to; nil: all is packed, and the pack alone is the stream
-	Bare  bool      // for an encrypted one: no digests of content, and nothing is shared
+	Key   *StoreKey // for an encrypted one, whose Sink and Index encrypt
 }
 
 // New begins an archive.
 func New(ctx context.Context, to Target) *Archive {
 	p := &packWriter{
-		id: to.ID, sink: to.Sink, frames: newFrameWriter(ctx, to.Sink), known: to.Known, whole: to.Known == nil, bare: to.Bare,
+		id: to.ID, sink: to.Sink, frames: newFrameWriter(ctx, to.Sink), known: to.Known, whole: to.Known == nil,
 		content: blake3.New(),
 	}
 	if to.Known != nil {
 		p.own = to.Known.pack(to.ID)
 	}
 	a := &Archive{
-		ctx: ctx, pack: p, cut: newCutter(!to.Bare, p.put), bare: to.Bare,
-		Entries: []Entry{}, Kinds: map[string]byte{}, lost: map[string]bool{}, buffer: make([]byte, 256<<10),
+		ctx: ctx, pack: p, cut: newCutter(to.Key.names(), p.put), key: to.Key, index: newIndexWriter(to.Index),
+		Kinds: NewKinds(), lost: map[string]bool{}, buffer: make([]byte, 256<<10),
 	}
 	a.tar = tar.NewWriter(a.cut)
-	if to.Index != nil {
-		a.index = newIndexWriter(to.Index)
-	}
 	return a
 }
 
@@ -127,13 +124,9 @@ func (a *Archive) AddUnjudged(h *tar.Header, r io.Reader) error {
 		a.Content.Files++
 		a.Content.Bytes += h.Size
 	}
-	a.Kinds[h.Name] = h.Typeflag
+	a.Kinds.Set(h.Name, h.Typeflag)
 	a.Content.Entries++
-	if a.index != nil {
-		return a.index.entry(&e)
-	}
-	a.Entries = append(a.Entries, e)
-	return nil
+	return a.index.entry(&e)
 }
 
 // body copies a file's bytes and takes their digest.
@@ -186,11 +179,23 @@ func (a *Archive) Finish() error {
 	if a.err == nil {
 		a.err = a.pack.finish()
 	}
-	if a.err == nil && a.index != nil && !a.Adopted {
-		a.err = a.index.finish(a.pack.runs)
+	if a.err == nil && !a.Adopted {
+		a.err = a.index.finish(a.end())
 	}
 	return a.err
 }
+
+// end is the last line of the index.
+func (a *Archive) end() indexEnd {
+	end := indexEnd{Runs: a.pack.runs}
+	if a.key != nil {
+		end.StoreKey, end.Digest, end.Exclusions = a.key.Secret(), a.pack.digest(), a.Exclusions
+	}
+	return end
+}
+
+// Table is the encoded table of the archive's own pack, once that is finished.
+func (a *Archive) Table() []byte { return a.pack.encoded() }
 
 // Abandon ends what works for an archive that nobody wants any more; after Finish it does nothing.
 func (a *Archive) Abandon() { _ = a.pack.frames.Close(true) }
@@ -199,29 +204,43 @@ func (a *Archive) Abandon() { _ = a.pack.frames.Close(true) }
 func (a *Archive) Describe(m *Manifest) {
 	m.Content = a.Content
 	m.Exclusions = append([]Exclusion{}, a.Exclusions...)
-	switch {
-	case a.bare:
-		m.Index = &Index{Entries: a.Entries, Frames: a.pack.frames.Frames}
-		for i := range m.Index.Frames {
-			m.Index.Frames[i].Packed = ""
-		}
-	case a.Adopted:
+	if a.Adopted {
 		m.Blocks = a.Previous.Blocks.shareAll()
-	default:
-		m.Content.Digest = a.pack.digest()
+	} else {
 		m.Blocks = &BlockSums{Added: len(a.pack.table), AddedBytes: a.pack.added, Shared: a.pack.shares, SharedBytes: a.pack.shared}
+	}
+	if a.key == nil && !a.Adopted {
+		m.Content.Digest = a.pack.digest()
 	}
 	for _, note := range a.notes {
 		note(m)
 	}
 }
 
-// Runs are where the blocks of the archive are.
+// Runs are where the blocks of the archive are; none of an encrypted one that is the previous backup's content, whose Packs it uses whole.
 func (a *Archive) Runs() []Run {
-	if a.Adopted {
+	if a.Adopted && a.key == nil {
 		return a.Previous.Index.Runs
 	}
 	return a.pack.runs
+}
+
+// Packs are the ids of the packs of other backups that the archive needs.
+func (a *Archive) Packs() []string {
+	var ids []string
+	if a.Adopted {
+		ids = slices.Clone(a.Previous.Packs)
+		if a.Previous.Blocks.Added > 0 {
+			ids = append(ids, a.Previous.ID)
+		}
+	}
+	for _, r := range a.Runs() {
+		if r.Pack != a.pack.id {
+			ids = append(ids, r.Pack)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // ContentDigest is BLAKE3 over the digests of the frames: equal for equal tar streams.

@@ -48,15 +48,15 @@ func blockSize(head []byte) int {
 // cutter cuts a tar stream into blocks: the bytes between two files (padding and headers) are one, and each file is one or more.
 type cutter struct {
 	put   func(block []byte, name Name) error
-	named bool // blocks get names; those of encrypted archives do not
+	names *naming
 	block []byte
 	size  int            // where the present block ends at the latest
 	file  *blake3.Hasher // of the present file, when it fills a block, which is flushed before the file ends, or has more of them
 	head  bool           // the present block is the first one of a file
 }
 
-func newCutter(named bool, put func([]byte, Name) error) *cutter {
-	return &cutter{put: put, named: named, size: blockMax, block: make([]byte, 0, blockMax)}
+func newCutter(names *naming, put func([]byte, Name) error) *cutter {
+	return &cutter{put: put, names: names, size: blockMax, block: make([]byte, 0, blockMax)}
 }
 
 // Write takes the next bytes of the stream.
@@ -78,13 +78,13 @@ func (c *cutter) Write(p []byte) (int, error) {
 func (c *cutter) beginFile(size int64) error {
 	_, err := c.flush()
 	c.head = true
-	if c.named && size >= blockMax {
-		c.file = blake3.New()
+	if size >= blockMax {
+		c.file = c.names.hasher()
 	}
 	return err
 }
 
-// endFile ends the file that has just passed and gives its digest; "" where blocks have no names.
+// endFile ends the file that has just passed and gives its digest.
 func (c *cutter) endFile() (string, error) {
 	name, err := c.flush()
 	c.head, c.size = false, blockMax
@@ -92,9 +92,6 @@ func (c *cutter) endFile() (string, error) {
 		digest := ShortDigest(c.file)
 		c.file = nil
 		return digest, err
-	}
-	if !c.named {
-		return "", err
 	}
 	return name.digest(), err
 }
@@ -109,7 +106,7 @@ func (c *cutter) flush() (Name, error) {
 	if c.file != nil {
 		_, _ = c.file.Write(block) // no hash fails
 	}
-	whole := c.name(block)
+	whole := c.names.of(block)
 	if len(block) <= c.size {
 		if len(block) == 0 {
 			return whole, nil
@@ -117,16 +114,9 @@ func (c *cutter) flush() (Name, error) {
 		return whole, c.put(block, whole)
 	}
 	for piece := range slices.Chunk(block, c.size) {
-		if err := c.put(piece, c.name(piece)); err != nil {
+		if err := c.put(piece, c.names.of(piece)); err != nil {
 			return whole, err
 		}
 	}
 	return whole, nil
-}
-
-func (c *cutter) name(block []byte) Name {
-	if !c.named {
-		return Name{}
-	}
-	return NameOf(block)
 }

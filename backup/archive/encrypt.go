@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -35,11 +36,17 @@ func CheckRecipients(keys []string) error {
 
 func (s sealing) On() bool { return len(s.recipients) > 0 }
 
-func (s sealing) FileName() string {
-	if s.On() {
-		return EncryptedName
+// Names are the files of a backup's archive and index. whole: the archive holds all of the content.
+func (s sealing) Names(whole bool) (archive, index string) {
+	switch {
+	case s.On() && whole:
+		return EncryptedName, EncryptedIndexName
+	case s.On():
+		return EncryptedPackName, EncryptedIndexName
+	case whole:
+		return ArchiveName, IndexName
 	}
-	return ArchiveName
+	return PackName, IndexName
 }
 
 // RecipeName is the name of the file with the recipe.
@@ -48,13 +55,6 @@ func (s sealing) RecipeName() string {
 		return EncryptedRecipeName
 	}
 	return RecipeName
-}
-
-func (s sealing) Describe() *Encryption {
-	if !s.On() {
-		return nil
-	}
-	return &Encryption{Recipients: s.keys}
 }
 
 // Writer puts encryption, if any, in front of w. Closing it does not close w.
@@ -83,6 +83,30 @@ func ReadIdentities(r io.Reader) (Identities, error) {
 		return nil, fmt.Errorf("read identities: %w", err)
 	}
 	return ids, nil
+}
+
+// plain is text without its encryption, if it has any.
+func (ids Identities) plain(text []byte, m *Manifest) ([]byte, error) {
+	if m.Encryption == nil {
+		return text, nil
+	}
+	from, err := ids.open(bytes.NewReader(text), m)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(from)
+}
+
+// openAt is open for what is read here and there; size is that of src.
+func (ids Identities) openAt(src io.ReaderAt, size int64) (io.ReaderAt, int64, error) {
+	if len(ids) == 0 {
+		return nil, 0, ErrNoIdentity
+	}
+	plain, length, err := age.DecryptReaderAt(src, size, ids...)
+	if _, ok := errors.AsType[*age.NoIdentityMatchError](err); ok {
+		return nil, 0, ErrNoIdentity
+	}
+	return plain, length, err
 }
 
 // open takes encryption, if any, from src.

@@ -40,10 +40,10 @@ func (a *Archive) admit(h *tar.Header) (*tar.Header, *Exclusion) {
 	if reason != "" {
 		return nil, LeftOut(name, LeftOutSpecial, reason)
 	}
-	if _, twice := a.Kinds[name]; twice {
+	if _, twice := a.Kinds.Of(name); twice {
 		return nil, LeftOut(name, LeftOutOther, "listed twice; the first one was kept")
 	}
-	if parent, found := a.Kinds[path.Dir(name)]; found && parent != tar.TypeDir && name != "." {
+	if parent, found := a.Kinds.Of(path.Dir(name)); found && parent != tar.TypeDir && name != "." {
 		return nil, LeftOut(name, LeftOutOther, "lies below something that is not a folder")
 	}
 	out := storedHeader(h, name, kind)
@@ -57,7 +57,7 @@ func (a *Archive) admit(h *tar.Header) (*tar.Header, *Exclusion) {
 
 // linkProblem says why a hard link to target cannot be stored: tar can only link to a file that came before.
 func (a *Archive) linkProblem(target string) string {
-	switch kind, found := a.Kinds[target]; {
+	switch kind, found := a.Kinds.Of(target); {
 	case a.lost[target]:
 		return "hard link to " + Printable(target) + ", which was left out"
 	case !found:

@@ -2,6 +2,8 @@ package archive
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -79,6 +81,8 @@ type Manifest struct {
 	RecipeFile        *ArchiveFile      `json:"recipeFile,omitempty"` // all that the gateway told of the sandbox; nil: it told nothing
 	IndexFile         *ArchiveFile      `json:"indexFile,omitempty"`  // of schema 2
 	Blocks            *BlockSums        `json:"blocks,omitempty"`     // likewise
+	PackNote          *ArchiveFile      `json:"packNote,omitempty"`   // likewise, of an encrypted one
+	Packs             []string          `json:"packs,omitempty"`      // likewise: the ids of the packs of other backups that it needs
 	Content           Content           `json:"content"`
 	Exclusions        []Exclusion       `json:"exclusions"`
 	Standing          *LayerFingerprint `json:"standing,omitempty"`  // of the home when it was read
@@ -125,6 +129,7 @@ type Launch struct {
 // Encryption names the public keys (age recipients) that the archive is encrypted to.
 type Encryption struct {
 	Recipients []string `json:"recipients"`
+	StoreKey   string   `json:"storeKey,omitempty"` // the StoreKey.ID of what names its blocks; "" in archives of schema 1
 }
 
 // ArchiveFile is the file beside the manifest. SHA256 is over its bytes as they lie on disk, as sha256sum prints it.
@@ -150,21 +155,44 @@ func (s *BlockSums) shareAll() *BlockSums {
 
 // CheckFiles refuses a manifest that names other files than those of a backup.
 func (m *Manifest) CheckFiles() error {
-	names := []string{ArchiveName, EncryptedName}
-	if m.IndexFile != nil {
-		names = []string{ArchiveName, PackName}
+	archives, index := []string{ArchiveName, EncryptedName}, ""
+	switch {
+	case m.Sealed():
+		archives, index = []string{EncryptedName, EncryptedPackName}, EncryptedIndexName
+	case m.IndexFile != nil:
+		archives, index = []string{ArchiveName, PackName}, IndexName
 	}
-	if !slices.Contains(names, m.Archive.File) {
+	if !slices.Contains(archives, m.Archive.File) {
 		return Damagef(DamageManifest, ManifestName, "it names the archive %q", m.Archive.File)
 	}
-	if m.IndexFile != nil && m.IndexFile.File != IndexName {
+	if m.IndexFile != nil && m.IndexFile.File != index {
 		return Damagef(DamageManifest, ManifestName, "it names the index %q", m.IndexFile.File)
+	}
+	if m.Sealed() != (m.PackNote != nil) || m.PackNote != nil && m.PackNote.File != NoteName {
+		return Damagef(DamageManifest, ManifestName, "it does not name the note of its pack")
 	}
 	return nil
 }
 
+// Sealed reports whether the backup is of encrypted blocks: without a key that opens it, its index is not known.
+func (m *Manifest) Sealed() bool { return m.Encryption != nil && m.IndexFile != nil }
+
 // SelfContained reports whether the archive alone holds all of the content.
-func (m *Manifest) SelfContained() bool { return m.Archive.File != PackName }
+func (m *Manifest) SelfContained() bool {
+	return m.Archive.File != PackName && m.Archive.File != EncryptedPackName
+}
+
+// Hide replaces what was left out by how much of each kind: a manifest that anybody can read has no paths of an encrypted backup.
+func (m *Manifest) Hide() {
+	counts := map[string]int{}
+	for _, x := range m.Exclusions {
+		counts[x.Kind]++
+	}
+	m.Exclusions = []Exclusion{}
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		m.Exclusions = append(m.Exclusions, Exclusion{Kind: kind, Reason: fmt.Sprintf("%d of this kind; which, only the encrypted index says", counts[kind])})
+	}
+}
 
 // Content sums up the archive. Digest is the same for the same content; it is empty in encrypted backups, where it would
 // let a reader of the manifest test guesses.
@@ -194,8 +222,14 @@ type Exclusion struct {
 // Index lists the entries in the order of the archive, and what the archive is made of, in order: frames, or runs of blocks.
 type Index struct {
 	Frames  []Frame `json:"frames"`
-	Entries []Entry `json:"entries"`
-	Runs    []Run   `json:"-"` // of schema 2
+	Entries []Entry `json:"entries"` // of schema 1; Each gives those of either
+	Runs    []Run   `json:"-"`       // of schema 2, as is what follows
+
+	Key        *StoreKey   `json:"-"` // of an encrypted backup: what names its blocks
+	Digest     string      `json:"-"` // of an encrypted backup's content
+	Exclusions []Exclusion `json:"-"` // of an encrypted backup
+
+	packed []byte // the entries, as they lie in a file of their own
 }
 
 // Frame is one independent zstd frame: Raw bytes of the tar stream in Size bytes of the archive. The digests are BLAKE3, 128 bits:

@@ -2,8 +2,6 @@ package archive
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -203,24 +201,41 @@ func (m *Manifest) Head() *Manifest {
 // EncodeIndex renders the index of m for a file of its own.
 func (m *Manifest) EncodeIndex(out io.Writer) error {
 	w := newIndexWriter(out)
-	for i := range m.Index.Entries {
-		if err := w.entry(&m.Index.Entries[i]); err != nil {
-			return err
+	var err error
+	for e := range m.Index.All(&err) {
+		if err = w.entry(&e); err != nil {
+			break
 		}
 	}
-	return w.finish(m.Index.Runs)
+	if err != nil {
+		return err
+	}
+	return w.finish(indexEnd{Runs: m.Index.Runs})
 }
 
-// TakeIndex gives m the index in a file of its own, whose bytes these are. runsOnly leaves out its entries.
-func (m *Manifest) TakeIndex(packed []byte, runsOnly bool) error {
-	sum := sha256.Sum256(packed)
-	if hex.EncodeToString(sum[:]) != m.IndexFile.SHA256 || int64(len(packed)) != m.IndexFile.Bytes {
+// TakeIndex gives m the index in a file of its own, whose bytes these are, and what else that says of an encrypted backup: ErrNoIdentity
+// when no key opens it. runsOnly leaves out its entries.
+func (m *Manifest) TakeIndex(text []byte, ids Identities, runsOnly bool) error {
+	if sumOf(text) != m.IndexFile.SHA256 || int64(len(text)) != m.IndexFile.Bytes {
 		return Damagef(DamageIndex, m.IndexFile.File, "it is not the index that its manifest names")
 	}
-	x, err := readIndex(packed, runsOnly)
+	packed, err := ids.plain(text, m)
+	if errors.Is(err, ErrNoIdentity) {
+		return err
+	}
+	var x *Index
+	if err == nil {
+		x, err = readIndex(packed, runsOnly)
+	}
+	if err == nil && m.Sealed() != (x.Key != nil) {
+		err = errors.New("it has the store key of another kind of backup")
+	}
 	if err != nil {
 		return &DamageError{Kind: DamageIndex, Object: m.IndexFile.File, Err: err}
 	}
 	m.Index = x
+	if m.Sealed() {
+		m.Exclusions = append([]Exclusion{}, x.Exclusions...)
+	}
 	return nil
 }

@@ -9,6 +9,11 @@ const (
 	EncryptedName = "archive.tar.zst.age"
 	PackName      = "blocks.zst"
 	IndexName     = "index.zst"
+
+	EncryptedPackName  = "blocks.zst.age"
+	EncryptedIndexName = "index.zst.age"
+	NoteName           = "pack.note" // of an encrypted pack
+
 	RetiredFolder = ".packs" // in the folder of a series: what others need of removed backups
 
 	RecipeName          = "recipe.json"

@@ -1,8 +1,10 @@
 package archive
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,41 +16,55 @@ import (
 type Pack struct {
 	ID    string
 	Path  string
-	Size  int64
 	Table *Table
 	file  *os.File
+	data  io.ReaderAt // frames and table, without encryption; nil where it cannot be taken off
+	names *naming
+	note  *Note  // of an encrypted pack that is seen by who cannot read it
 	name  string // for people
 }
 
 // Retired is the file, in the folder of a series, that keeps those blocks of a removed backup which others need.
 func Retired(id string) string { return filepath.Join(RetiredFolder, id+".zst") }
 
-// packPaths are the places of a pack in the folder of a series. What is kept of a removed backup comes first: a backup of the same id that
+// plainPaths are the files that may hold a pack in the folder of a series. What is kept of a removed backup comes first: a backup of the same id that
 // was imported since has numbers of its own. It comes last again, for the pack may go there while we look.
-func packPaths(id string) []string {
-	return []string{Retired(id), filepath.Join(id, ArchiveName), filepath.Join(id, PackName), Retired(id)}
+func plainPaths(folder, id string) []string {
+	kept := filepath.Join(folder, Retired(id))
+	return []string{kept, filepath.Join(folder, id, ArchiveName), filepath.Join(folder, id, PackName), kept}
 }
 
-// OpenPack opens the pack of that id in the folder of a series, for all but the backup of that id itself. What is wrong with it is a *DamageError that names it.
-func OpenPack(folder, id string) (*Pack, error) {
+// Opener opens packs: which identities take the encryption off, and which key names the blocks. The zero value is for plain ones.
+type Opener struct {
+	Identities Identities
+	Key        *StoreKey // nil: they are not encrypted
+}
+
+// Find opens the pack of that id in the folder of a series, for all but the backup of that id itself. What is wrong with it is a *DamageError
+// that names it.
+func (o Opener) Find(folder, id string) (*Pack, error) {
 	if !ValidID(id) {
 		return nil, Damagef(DamageIndex, id, "no pack can have that name")
 	}
-	for _, rel := range packPaths(id) {
-		p, err := OpenPackAt(filepath.Join(folder, rel), id)
+	paths, missing := sealedPaths, filepath.Join(id, EncryptedPackName)
+	if o.Key == nil {
+		paths, missing = plainPaths, filepath.Join(id, PackName)
+	}
+	for _, path := range paths(folder, id) {
+		p, err := o.At(path, id)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return p, err
 		}
 	}
-	return nil, Damagef(DamageArchiveMissing, filepath.Join(id, PackName), "it is missing, and %s too", Retired(id))
+	return nil, Damagef(DamageArchiveMissing, missing, "it is missing, and what %s should keep of it too", RetiredFolder)
 }
 
-// OpenPackAt opens the pack in that file; fs.ErrNotExist when there is none.
-func OpenPackAt(path, id string) (*Pack, error) {
-	return openPack(path, id, filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path)))
+// At opens the pack in that file; fs.ErrNotExist when there is none.
+func (o Opener) At(path, id string) (*Pack, error) {
+	return o.open(path, id, filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path)))
 }
 
-func openPack(path, id, object string) (*Pack, error) {
+func (o Opener) open(path, id, object string) (*Pack, error) {
 	f, err := disk.OpenPlain(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -56,14 +72,45 @@ func openPack(path, id, object string) (*Pack, error) {
 	if err != nil {
 		return nil, &DamageError{Kind: DamageArchiveMissing, Object: object, Err: err}
 	}
+	p := &Pack{ID: id, Path: path, file: f, data: f, names: o.Key.names(), name: object}
 	info, err := f.Stat()
+	var size int64
 	if err == nil {
-		p := &Pack{ID: id, Path: path, Size: info.Size(), file: f, name: object}
-		if p.Table, err = ReadTable(f, info.Size()); err == nil {
-			return p, nil
-		}
+		size = info.Size()
 	}
-	return nil, errors.Join(&DamageError{Kind: DamageTable, Object: object, Err: err}, f.Close())
+	if err == nil && o.Key != nil {
+		p.data, size, err = o.Identities.openAt(f, size)
+	}
+	if errors.Is(err, ErrNoIdentity) {
+		return nil, errors.Join(err, f.Close())
+	}
+	if err == nil {
+		p.Table, err = ReadTable(p.data, size)
+	}
+	if err != nil {
+		return nil, errors.Join(&DamageError{Kind: DamageTable, Object: object, Err: err}, f.Close())
+	}
+	return p, nil
+}
+
+// OpenNoted opens an encrypted pack as the host sees it that made it: by its note, which says what blocks there are, but not what is in them.
+// fs.ErrNotExist says that it is of another key or for other recipients.
+func OpenNoted(folder, id string, key *StoreKey, recipients []string) (*Pack, error) {
+	note, path, err := FindNote(folder, id)
+	if err != nil {
+		return nil, err
+	}
+	if note.StoreKey != key.ID() || !SameRecipients(note.Recipients, recipients) {
+		return nil, fs.ErrNotExist
+	}
+	p := &Pack{ID: id, Path: path, note: note, name: filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path))}
+	if p.Table, err = note.open(key); err != nil {
+		return nil, err
+	}
+	if p.file, err = note.openFile(path); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // Object names the pack for people: by its file, and by its folder too unless it is that of the backup which is read.
@@ -79,7 +126,7 @@ func (p *Pack) Packed(frame int, buf []byte) ([]byte, error) {
 		buf = make([]byte, f.Size)
 	}
 	buf = buf[:f.Size]
-	if _, err := p.file.ReadAt(buf, p.Table.starts[frame]); err != nil {
+	if err := readAt(p.data, buf, p.Table.starts[frame]); err != nil {
 		return buf, p.Damage(frame, err)
 	}
 	if digestOf(buf) != f.Packed {
@@ -88,12 +135,33 @@ func (p *Pack) Packed(frame int, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
+// Prove reads the whole pack and gives the frames that are not what they were. Of an encrypted pack only the bytes as they lie on disk can
+// be proven: all frames are what they were, or none is known to be.
+func (p *Pack) Prove(ctx context.Context) map[int]bool {
+	bad := map[int]bool{}
+	noted := p.note == nil || p.note.proveFile(ctx, p.file) == nil
+	var packed []byte
+	for frame := range p.Table.Frames {
+		if ctx.Err() != nil {
+			return bad
+		}
+		err := error(nil)
+		if p.note == nil {
+			packed, err = p.Packed(frame, packed)
+		}
+		if err != nil || !noted {
+			bad[frame] = true
+		}
+	}
+	return bad
+}
+
 // Blocks gives each block of an unpacked frame, and stops at the first block that is not what its name says.
 func (p *Pack) Blocks(frame int, raw []byte, visit func(i int, block []byte) error) error {
 	first, end := p.Table.blocksOf(frame)
 	for i := first; i < end; i++ {
 		b := p.Table.Blocks[i]
-		if NameOf(raw[:b.Length]) != b.Name {
+		if p.names.of(raw[:b.Length]) != b.Name {
 			return p.Damage(frame, fmt.Errorf("block %d has another digest", b.Number))
 		}
 		if err := visit(i, raw[:b.Length]); err != nil {
@@ -112,19 +180,15 @@ func (p *Pack) Damage(frame int, err error) error {
 // PackSet are the packs of one series that are open.
 type PackSet struct {
 	folder string
+	by     Opener
 	open   map[string]*Pack
 	failed map[string]error
 }
 
-// OpenPacks prepares to read the packs in the folder of a series, each when it is first asked for.
-func OpenPacks(folder string) *PackSet {
-	return &PackSet{folder: folder, open: map[string]*Pack{}, failed: map[string]error{}}
-}
-
-// PacksOf are the packs that the backup in dir needs.
-func PacksOf(dir string, m *Manifest) (*PackSet, error) {
-	s := OpenPacks(filepath.Dir(dir))
-	own, err := openPack(filepath.Join(dir, m.Archive.File), m.ID, m.Archive.File)
+// PacksOf are the packs that the backup in dir needs, each to be opened when it is first asked for; the backup's index was read.
+func PacksOf(dir string, m *Manifest, ids Identities) (*PackSet, error) {
+	s := &PackSet{folder: filepath.Dir(dir), by: Opener{ids, m.Index.Key}, open: map[string]*Pack{}, failed: map[string]error{}}
+	own, err := s.by.open(filepath.Join(dir, m.Archive.File), m.ID, m.Archive.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = Damagef(DamageArchiveMissing, m.Archive.File, "it is missing")
 	}
@@ -143,7 +207,7 @@ func (s *PackSet) Get(id string) (*Pack, error) {
 	if err := s.failed[id]; err != nil {
 		return nil, err
 	}
-	p, err := OpenPack(s.folder, id)
+	p, err := s.by.Find(s.folder, id)
 	if err != nil {
 		s.failed[id] = err
 		return nil, err

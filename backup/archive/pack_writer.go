@@ -14,7 +14,6 @@ type packWriter struct {
 	frames  *frameWriter
 	known   *Blocks
 	whole   bool // keep every block, so that the pack alone is the stream
-	bare    bool // encrypted: no names, no table, no runs
 	own     uint32
 	table   []Block
 	runs    []Run
@@ -26,9 +25,6 @@ type packWriter struct {
 
 // put takes the next block of the stream.
 func (p *packWriter) put(block []byte, name Name) error {
-	if p.bare {
-		return p.frames.put(block)
-	}
 	_, _ = p.content.Write(name[:]) // no hash fails
 	if !p.whole {
 		if pack, number, found := p.known.find(name); found {
@@ -50,11 +46,16 @@ func (p *packWriter) put(block []byte, name Name) error {
 
 // finish writes what is left, and the table of the pack behind it.
 func (p *packWriter) finish() error {
-	if err := p.frames.Close(false); err != nil || p.bare {
+	if err := p.frames.Close(false); err != nil {
 		return err
 	}
-	_, err := p.sink.Write((&Table{Frames: p.frames.Frames, Blocks: p.table}).Encode())
+	_, err := p.sink.Write(p.encoded())
 	return err
+}
+
+// encoded is the table of the pack, as it lies in it.
+func (p *packWriter) encoded() []byte {
+	return (&Table{Frames: p.frames.Frames, Blocks: p.table}).Encode()
 }
 
 // digest is that of the content: BLAKE3 over the names of its blocks, in order.

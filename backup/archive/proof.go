@@ -14,6 +14,7 @@ import (
 type EntryProof struct {
 	r      *Reader
 	m      *Manifest
+	list   *Entries
 	passed int // entries whose headers were right
 	open   bool
 	want   Entry
@@ -26,12 +27,12 @@ type EntryProof struct {
 func (r *Reader) TakeDigests(m *Manifest) {
 	frames, whole := r.Frames.(*frameReader)
 	switch {
-	case m.Encryption != nil:
+	case m.Encryption != nil && m.Index.Key == nil: // of schema 1, which has no digests then
 	case whole:
 		frames.Digest = NewStreamDigest()
 		r.digest = frames.Digest
 	default:
-		r.digest = &plainDigest{blake3.New()}
+		r.digest = &plainDigest{m.Index.Key.names().hasher()}
 	}
 }
 
@@ -55,16 +56,19 @@ func (p *EntryProof) Next() (*tar.Header, error) {
 		return nil, err
 	}
 	h, err := p.r.Next()
-	if errors.Is(err, io.EOF) && p.passed != len(p.m.Index.Entries) {
-		return nil, Damagef(DamageIndex, p.m.Archive.File, "it has %d entries, not %d", p.passed, len(p.m.Index.Entries))
+	if errors.Is(err, io.EOF) {
+		return nil, p.complete()
 	}
 	if err != nil {
 		return nil, err
 	}
-	if p.passed >= len(p.m.Index.Entries) {
+	p.want, err = p.listed()
+	if errors.Is(err, io.EOF) {
 		return nil, Damagef(DamageIndex, p.m.Archive.File, "it has an entry %q that the index does not list", CleanName(h.Name))
 	}
-	p.want = p.m.Index.Entries[p.passed]
+	if err != nil {
+		return nil, err
+	}
 	p.passed++
 	if err := verifyHeader(h, p.want); err != nil {
 		return nil, err
@@ -73,6 +77,29 @@ func (p *EntryProof) Next() (*tar.Header, error) {
 		p.r.digest.BeginFile(h.Size)
 	}
 	return h, nil
+}
+
+// complete is io.EOF when the index has no further entry.
+func (p *EntryProof) complete() error {
+	more, err := p.listed()
+	if err == nil {
+		return Damagef(DamageIndex, p.m.Archive.File, "it has %d entries, and not %q, which the index lists next", p.passed, more.Path)
+	}
+	return err
+}
+
+// listed takes the next entry from the index; io.EOF behind the last one.
+func (p *EntryProof) listed() (e Entry, err error) {
+	if p.list == nil {
+		p.list, err = p.m.Index.Each()
+	}
+	if err == nil {
+		e, err = p.list.Next()
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &DamageError{Kind: DamageIndex, Object: p.m.Archive.File, Err: err}
+	}
+	return e, err
 }
 
 func verifyHeader(h *tar.Header, want Entry) error {
@@ -126,8 +153,8 @@ func (p *EntryProof) Digest() (string, error) {
 	return p.want.Digest, err
 }
 
-// Hashes reports whether the proof takes the digests of files.
-func (p *EntryProof) Hashes() bool { return p.r.digest != nil }
+// Hashes reports whether the proof takes the digests of files, and takes them as anybody would: those of encrypted backups have a key.
+func (p *EntryProof) Hashes() bool { return p.r.digest != nil && p.m.Index.Key == nil }
 
 // OnlyWriter hides what io.Discard would do with buffers of its own, which are small.
 type OnlyWriter struct{ io.Writer }
@@ -137,21 +164,8 @@ func CheckIndex(m *Manifest) error {
 	if m.Index == nil {
 		return Damagef(DamageManifest, ManifestName, "it has no index")
 	}
-	if got := len(m.Index.Entries); got != m.Content.Entries {
-		return Damagef(DamageIndex, ManifestName, "it lists %d entries, not %d", got, m.Content.Entries)
-	}
-	if err := safeIndex(m.Index.Entries); err != nil {
+	if err := checkEntries(m); err != nil {
 		return err
-	}
-	files, bytes := 0, int64(0)
-	for _, e := range m.Index.Entries {
-		if e.Type == "file" {
-			files++
-			bytes += e.Size
-		}
-	}
-	if files != m.Content.Files || bytes != m.Content.Bytes {
-		return Damagef(DamageContent, ManifestName, "it lists %d files of %d bytes, not %d of %d", files, bytes, m.Content.Files, m.Content.Bytes)
 	}
 	if m.Blocks != nil {
 		return checkBlocks(m)
@@ -168,6 +182,34 @@ func CheckIndex(m *Manifest) error {
 	}
 	if m.Content.Digest != ContentDigest(m.Index.Frames) {
 		return Damagef(DamageContent, ManifestName, "its content digest is not that of its frames")
+	}
+	return nil
+}
+
+// checkEntries compares the entries with what the manifest says of them.
+func checkEntries(m *Manifest) error {
+	safe, got := safeEntries{NewKinds(), NewKinds()}, Content{Digest: m.Content.Digest}
+	var err error
+	for e := range m.Index.All(&err) {
+		got.Entries++
+		if e.Type == TypeWord(tar.TypeReg) {
+			got.Files++
+			got.Bytes += e.Size
+		}
+		if err = safe.check(e); err != nil {
+			break
+		}
+	}
+	if _, told := errors.AsType[*DamageError](err); err != nil && !told {
+		err = &DamageError{Kind: DamageIndex, Object: m.Archive.File, Err: err}
+	}
+	switch {
+	case err != nil:
+		return err
+	case got.Entries != m.Content.Entries:
+		return Damagef(DamageIndex, ManifestName, "it lists %d entries, not %d", got.Entries, m.Content.Entries)
+	case got != m.Content:
+		return Damagef(DamageContent, ManifestName, "it lists %d files of %d bytes, not %d of %d", got.Files, got.Bytes, m.Content.Files, m.Content.Bytes)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func Open(ctx context.Context, dir string, m *Manifest, o OpenOptions) (*Reader,
 		return nil, Damagef(DamageManifest, ManifestName, "it has no index")
 	}
 	if m.Blocks != nil {
-		packs, err := PacksOf(dir, m)
+		packs, err := PacksOf(dir, m, o.Identities)
 		if err != nil {
 			return nil, err
 		}

@@ -36,12 +36,11 @@ func AliveIn(p *Pack, runs []Run) Alive {
 	return a
 }
 
-// Repack writes a pack of those blocks of p that are alive, each proven, under the numbers that they have.
-func Repack(ctx context.Context, p *Pack, alive Alive, out io.Writer) error {
+// Repack writes a pack of those blocks of p that are alive, each proven, under the numbers that they have, and gives its encoded table.
+func Repack(ctx context.Context, p *Pack, alive Alive, out io.Writer) (table []byte, err error) {
 	frames, unpacker := newFrameWriter(ctx, out), NewUnpacker()
 	t := &Table{}
-	frame, err := 0, error(nil)
-	for ; err == nil && frame < len(p.Table.Frames); frame++ {
+	for frame := 0; err == nil && frame < len(p.Table.Frames); frame++ {
 		first, end := p.Table.blocksOf(frame)
 		if slices.Contains(alive.needed[first:end], true) {
 			err = unpacker.Unpack(p, frame, func(i int, block []byte) error {
@@ -57,11 +56,12 @@ func Repack(ctx context.Context, p *Pack, alive Alive, out io.Writer) error {
 		err = closed
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t.Frames = frames.Frames
-	_, err = out.Write(t.Encode())
-	return err
+	table = t.Encode()
+	_, err = out.Write(table)
+	return table, err
 }
 
 // Frames are the frames of p that a run needs; none when it has not all of its blocks.

@@ -97,15 +97,19 @@ func plan(packs *PackSet, m *Manifest, give func(*piece) error) error {
 			}
 		}
 	}
-	if hex.EncodeToString(sum.Sum(nil)) != m.Content.Digest {
+	want := m.Content.Digest
+	if m.Sealed() {
+		want = m.Index.Digest
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != want {
 		return Damagef(DamageContent, m.Archive.File, "the blocks of the backup together have another digest")
 	}
 	return io.EOF
 }
 
 // CheckRuns proves, without reading the blocks, that the packs have those that the backup in dir needs.
-func CheckRuns(dir string, m *Manifest) error {
-	packs, err := PacksOf(dir, m)
+func CheckRuns(dir string, m *Manifest, ids Identities) error {
+	packs, err := PacksOf(dir, m, ids)
 	if err != nil {
 		return err
 	}
@@ -125,7 +129,7 @@ func (p *piece) read(frames *Unpacker) {
 	}
 	rest := raw[p.offset:]
 	for _, b := range p.blocks {
-		if NameOf(rest[:b.Length]) != b.Name {
+		if p.pack.names.of(rest[:b.Length]) != b.Name {
 			p.err = p.pack.Damage(p.frame, fmt.Errorf("block %d has another digest", b.Number))
 			return
 		}

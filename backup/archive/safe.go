@@ -6,23 +6,30 @@ import (
 	"path"
 )
 
-// safeIndex refuses a backup with an entry that could lead a write out of the home, before anything is touched: a valid seal says
-// who wrote a manifest as little as it says what for. The index was compared with the archive, entry by entry.
-func safeIndex(entries []Entry) error {
-	kinds, files := map[string]byte{}, map[string]bool{}
-	for _, e := range entries {
-		h := &tar.Header{Name: CleanName(e.Name()), Typeflag: typeFlag(e.Type)}
-		if e.Type == TypeWord(tar.TypeLink) {
-			if !files[CleanName(e.Link)] {
-				return Damagef(DamageEntry, fmt.Sprintf("entry %q", e.Path), "a hard link to %q, which is not a file before it", e.Link)
-			}
-			h.Typeflag = tar.TypeReg
+// safeEntries refuses a backup with an entry that could lead a write out of the home, before anything is touched: a valid seal says who
+// wrote a manifest as little as it says what for. The index is compared with the archive, entry by entry.
+type safeEntries struct {
+	kinds *Kinds
+	odd   *Kinds // by the spelling that links have, of names that are not UTF-8
+}
+
+func (s *safeEntries) check(e Entry) error {
+	h := &tar.Header{Name: CleanName(e.Name()), Typeflag: typeFlag(e.Type)}
+	if e.Type == TypeWord(tar.TypeLink) {
+		to := CleanName(e.Link)
+		kind, _ := s.kinds.Of(to)
+		odd, _ := s.odd.Of(to)
+		if kind != tar.TypeReg && odd != tar.TypeReg {
+			return Damagef(DamageEntry, fmt.Sprintf("entry %q", e.Path), "a hard link to %q, which is not a file before it", e.Link)
 		}
-		if err := SafeEntry(h, kinds); err != nil {
-			return err
-		}
-		kinds[h.Name] = typeFlag(e.Type)
-		files[e.Path] = e.Type == TypeWord(tar.TypeReg)
+		h.Typeflag = tar.TypeReg
+	}
+	if err := SafeEntry(h, s.kinds); err != nil {
+		return err
+	}
+	s.kinds.Set(h.Name, typeFlag(e.Type))
+	if e.Raw != nil {
+		s.odd.Set(e.Path, typeFlag(e.Type))
 	}
 	return nil
 }
@@ -39,7 +46,7 @@ func typeFlag(word string) byte {
 
 // SafeEntry refuses an entry that could lead a write out of a home: an odd name, a home that is itself no folder, an entry below something
 // that is no folder, a hard link to anything but a file that came before. kinds are the entries before it, by name, and gets nothing added.
-func SafeEntry(h *tar.Header, kinds map[string]byte) error {
+func SafeEntry(h *tar.Header, kinds *Kinds) error {
 	object := fmt.Sprintf("entry %q", Printable(h.Name))
 	if why := OddName(h.Name); why != "" {
 		return Damagef(DamageEntry, object, "%s", why)
@@ -50,17 +57,17 @@ func SafeEntry(h *tar.Header, kinds map[string]byte) error {
 	if h.Name == "." && h.Typeflag != tar.TypeDir {
 		return Damagef(DamageEntry, object, "the home itself is a %s, not a folder", TypeWord(h.Typeflag))
 	}
-	if _, twice := kinds[h.Name]; twice {
+	if _, twice := kinds.Of(h.Name); twice {
 		return Damagef(DamageEntry, object, "it is there twice")
 	}
 	for at := path.Dir(h.Name); at != "."; at = path.Dir(at) {
-		if kind, found := kinds[at]; found && kind != tar.TypeDir {
+		if kind, found := kinds.Of(at); found && kind != tar.TypeDir {
 			return Damagef(DamageEntry, object, "%q above it is not a folder", Printable(at))
 		}
 	}
 	if h.Typeflag == tar.TypeLink {
 		h.Linkname = CleanName(h.Linkname)
-		if kinds[h.Linkname] != tar.TypeReg {
+		if kind, _ := kinds.Of(h.Linkname); kind != tar.TypeReg {
 			return Damagef(DamageEntry, object, "a hard link to %q, which is not a file before it", Printable(h.Linkname))
 		}
 	}

@@ -75,24 +75,48 @@ func ReadTable(pack io.ReaderAt, size int64) (*Table, error) {
 	if size < int64(skipHead+packFoot) {
 		return nil, fmt.Errorf("%d bytes are no pack", size)
 	}
-	if _, err := pack.ReadAt(foot, size-int64(packFoot)); err != nil {
+	if err := readAt(pack, foot, size-int64(packFoot)); err != nil {
 		return nil, err
 	}
 	length := int64(binary.LittleEndian.Uint32(foot))
-	if string(foot[4+DigestBytes:]) != packMagic || length+int64(skipHead+packFoot) > size {
-		return nil, errors.New("it has no table at its end")
+	if length+int64(skipHead+packFoot) > size {
+		return nil, errNoTable
 	}
-	whole := make([]byte, int64(skipHead)+length)
-	at := size - int64(packFoot) - int64(len(whole))
-	if _, err := pack.ReadAt(whole, at); err != nil {
+	encoded := make([]byte, int64(skipHead)+length+int64(packFoot))
+	at := size - int64(len(encoded))
+	if err := readAt(pack, encoded, at); err != nil {
 		return nil, err
 	}
-	packed := whole[skipHead:]
+	t, err := DecodeTable(encoded)
+	if err == nil && t.end() != at {
+		err = fmt.Errorf("its frames have %d bytes, not %d", t.end(), at)
+	}
+	return t, err
+}
+
+var errNoTable = errors.New("it has no table at its end")
+
+func readAt(from io.ReaderAt, buf []byte, at int64) error {
+	n, err := from.ReadAt(buf, at)
+	if n == len(buf) {
+		return nil
+	}
+	return err
+}
+
+// DecodeTable is the table that Encode wrote.
+func DecodeTable(encoded []byte) (*Table, error) {
+	length := len(encoded) - skipHead - packFoot
+	if length < 0 || string(encoded[len(encoded)-len(packMagic):]) != packMagic {
+		return nil, errNoTable
+	}
+	packed, foot := encoded[skipHead:skipHead+length], encoded[skipHead+length:]
 	sum := blake3.Sum256(packed)
 	switch {
 	case !bytes.Equal(sum[:DigestBytes], foot[4:4+DigestBytes]):
 		return nil, errors.New("its table has another digest")
-	case binary.LittleEndian.Uint32(whole) != skippable || binary.LittleEndian.Uint32(whole[4:]) != uint32(len(packed)+packFoot):
+	case binary.LittleEndian.Uint32(encoded) != skippable || binary.LittleEndian.Uint32(encoded[4:]) != uint32(length+packFoot),
+		binary.LittleEndian.Uint32(foot) != uint32(length):
 		return nil, errors.New("the frame around its table is another one")
 	}
 	raw, err := unpackOnce(packed, tableMax)
@@ -103,7 +127,7 @@ func ReadTable(pack io.ReaderAt, size int64) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t, t.check(at)
+	return t, t.check()
 }
 
 func decodeTable(raw []byte) (*Table, error) {
@@ -129,8 +153,17 @@ func decodeTable(raw []byte) (*Table, error) {
 	return t, nil
 }
 
-// check proves that the blocks fill the frames, and the frames the file up to end.
-func (t *Table) check(end int64) error {
+// end is where the frames end in the file.
+func (t *Table) end() int64 {
+	last := len(t.Frames) - 1
+	if last < 0 {
+		return 0
+	}
+	return t.starts[last] + t.Frames[last].Size
+}
+
+// check proves that the blocks fill the frames.
+func (t *Table) check() error {
 	next, at := 0, int64(0)
 	for i, f := range t.Frames {
 		if f.Size <= 0 || f.Size > FrameMax || f.Raw <= 0 || f.Raw > FrameMax {
@@ -146,8 +179,8 @@ func (t *Table) check(end int64) error {
 		}
 		at += f.Size
 	}
-	if next != len(t.Blocks) || at != end {
-		return fmt.Errorf("its frames have %d of %d bytes and %d of %d blocks", at, end, next, len(t.Blocks))
+	if next != len(t.Blocks) {
+		return fmt.Errorf("its frames have %d of %d blocks", next, len(t.Blocks))
 	}
 	for i := range t.Blocks {
 		if t.Blocks[i].Length == 0 || i > 0 && t.Blocks[i].Number <= t.Blocks[i-1].Number {

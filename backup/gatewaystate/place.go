@@ -52,10 +52,14 @@ func (r Restoring) placing(ctx context.Context, result *Restored) (*placing, err
 
 // plan notes which places the backup has files for, before any of them is written beside.
 func (p *placing) plan(m *archive.Manifest, places []gateway.Place) error {
-	for _, e := range m.Index.Entries {
+	var err error
+	for e := range m.Index.All(&err) {
 		if place, known := placeOf(places, e.Name()); known && e.Type == "file" {
 			p.entry.Files = append(p.entry.Files, place)
 		}
+	}
+	if err != nil {
+		return err
 	}
 	return p.write()
 }

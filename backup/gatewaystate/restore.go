@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"sandkeeper/backup/archive"
@@ -60,16 +59,20 @@ func Restore(ctx context.Context, r Restoring) (result Restored, err error) {
 	if !done.Decrypted {
 		return result, archive.ErrNoIdentity
 	}
-	if err := r.databaseHasPlace(); err != nil {
+	m, err := st.Load(r.Backup, r.Identities)
+	if err == nil {
+		err = r.databaseHasPlace(m)
+	}
+	if err != nil {
 		return result, err
 	}
-	result.Missing = append(result.Missing, r.Backup.Manifest.Exclusions...)
+	result.Missing = append(result.Missing, m.Exclusions...)
 	put, err := r.placing(ctx, &result)
 	if err != nil {
 		return result, err
 	}
 	defer func() { err = errors.Join(err, put.close()) }()
-	if err := r.place(ctx, st, put); err != nil {
+	if err := r.place(ctx, m, put); err != nil {
 		return result, errors.Join(err, put.discard())
 	}
 	result.Done = !r.DryRun
@@ -77,12 +80,11 @@ func Restore(ctx context.Context, r Restoring) (result Restored, err error) {
 }
 
 // databaseHasPlace gives an error when the backup has a database and where it belongs cannot be told.
-func (r Restoring) databaseHasPlace() error {
-	m, err := r.Store.Gateways().Load(r.Backup)
+func (r Restoring) databaseHasPlace(m *archive.Manifest) error {
+	has, err := m.Index.Has(databaseName)
 	if err != nil {
 		return err
 	}
-	has := slices.ContainsFunc(m.Index.Entries, func(e archive.Entry) bool { return e.Name() == databaseName })
 	for _, p := range r.Places {
 		if has && p.Database && p.Path == "" {
 			return fmt.Errorf("where its database belongs cannot be told: %s; set OPENSHELL_DB_URL, and OPENSHELL_SERVER_PORT to the gateway's port, to what the gateway is started with", p.Why)
@@ -92,8 +94,8 @@ func (r Restoring) databaseHasPlace() error {
 }
 
 // place stages every file and puts all of them in place, or none.
-func (r Restoring) place(ctx context.Context, store *store.Store, put *placing) error {
-	if err := r.stage(ctx, store, put); err != nil || r.DryRun {
+func (r Restoring) place(ctx context.Context, m *archive.Manifest, put *placing) error {
+	if err := r.stage(ctx, m, put); err != nil || r.DryRun {
 		return err
 	}
 	if err := r.Stopped(ctx); err != nil { // it may have been started while the backup was read
@@ -114,11 +116,7 @@ func (e *RunningError) Error() string {
 func (e *RunningError) Unwrap() error { return e.Err }
 
 // stage writes every entry beside its place.
-func (r Restoring) stage(ctx context.Context, store *store.Store, put *placing) error {
-	m, err := store.Load(r.Backup)
-	if err != nil {
-		return err
-	}
+func (r Restoring) stage(ctx context.Context, m *archive.Manifest, put *placing) error {
 	if err := put.plan(m, r.Places); err != nil {
 		return err
 	}

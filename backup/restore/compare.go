@@ -165,7 +165,7 @@ func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *tar.Header,
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	r.TakeDigests(j.manifest)
-	kinds, proof := map[string]byte{}, archive.NewEntryProof(r, j.manifest)
+	kinds, proof := archive.NewKinds(), archive.NewEntryProof(r, j.manifest)
 	for {
 		h, err := proof.Next()
 		if errors.Is(err, io.EOF) {
@@ -178,7 +178,7 @@ func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *tar.Header,
 		if err := archive.SafeEntry(h, kinds); err != nil {
 			return err
 		}
-		kinds[h.Name] = h.Typeflag
+		kinds.Set(h.Name, h.Typeflag)
 		if h.Name != "." && j.pick.root(h.Name) == "" && !j.pick.above[h.Name] {
 			continue
 		}
@@ -186,11 +186,6 @@ func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *tar.Header,
 			return err
 		}
 	}
-}
-
-// holds reports whether the backup m has an entry of that name.
-func holds(m *archive.Manifest, name string) bool {
-	return slices.ContainsFunc(m.Index.Entries, func(e archive.Entry) bool { return e.Name() == name })
 }
 
 func (j *restoreJob) count(h *tar.Header) {

@@ -107,13 +107,14 @@ const pathMax = 4095
 
 // writable refuses what no engine can write.
 func (p *containerPlace) writable(j *restoreJob) error {
-	for _, e := range j.manifest.Index.Entries {
+	var err error
+	for e := range j.manifest.Index.All(&err) {
 		if len(p.Dir)+1+len(e.Path) > pathMax {
 			return fmt.Errorf("the backup has paths of more than %d bytes (%.40q…), which no container engine can write; nothing was changed: restore it as root on the engine's own host",
 				pathMax, e.Path)
 		}
 	}
-	return nil
+	return err
 }
 
 // replaceable refuses a home with entries that chattr has locked, before anything is stopped: writing over them would end half way.
@@ -248,7 +249,11 @@ func (p *containerPlace) undo(ctx context.Context, j *restoreJob, old *oldHome) 
 func (s *selection) avoidMounts(container string, mounts []engine.Mount, home string, m *archive.Manifest) error {
 	for _, mount := range mounts {
 		if mount.Destination == home && s.whole() {
-			s.roots = topLevel(m)
+			roots, err := topLevel(m)
+			if err != nil {
+				return err
+			}
+			s.roots = roots
 		}
 	}
 	for _, mount := range mounts {
@@ -265,14 +270,14 @@ func (s *selection) avoidMounts(container string, mounts []engine.Mount, home st
 	return nil
 }
 
-func topLevel(m *archive.Manifest) []string {
+func topLevel(m *archive.Manifest) (roots []string, err error) {
 	names := map[string]bool{}
-	for _, e := range m.Index.Entries {
+	for e := range m.Index.All(&err) {
 		first, _, _ := strings.Cut(e.Name(), "/")
 		names[first] = true
 	}
 	delete(names, ".")
-	return slices.Sorted(maps.Keys(names))
+	return slices.Sorted(maps.Keys(names)), err
 }
 
 // parents looks at the folders above each root. Those that are missing are restored as well; a link among them is refused, for the

@@ -22,7 +22,7 @@ import (
 
 // exchangeable says whether the home can be replaced by an exchange, and what speaks against it. Nothing is changed by the question.
 func (p *containerPlace) exchangeable(ctx context.Context, j *restoreJob) (*exchange, error) {
-	if !j.pick.whole() || !holds(j.manifest, ".") {
+	if has, err := j.manifest.Index.Has("."); err != nil || !has || !j.pick.whole() {
 		return nil, errors.New("only a whole home is exchanged")
 	}
 	direct, err := p.Direct(ctx)

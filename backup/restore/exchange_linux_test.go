@@ -130,11 +130,12 @@ func endKilled(t *testing.T, x *exchange, f onHost) (made bool, kept []string) {
 	all, err := s.Backups("box")
 	backuptest.Must(t, err)
 	for _, b := range all {
-		m, err := s.Load(b)
+		m, err := s.Load(b, nil)
 		backuptest.Must(t, err)
-		for _, e := range m.Index.Entries {
+		for e := range m.Index.All(&err) {
 			kept = append(kept, e.Name())
 		}
+		backuptest.Must(t, err)
 	}
 	return made, kept
 }

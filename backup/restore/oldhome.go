@@ -116,7 +116,7 @@ func (j *restoreJob) reopen(ctx context.Context, file string) (*oldHome, error) 
 	if err != nil {
 		return nil, err
 	}
-	m, err := j.kept().Load(b)
+	m, err := j.kept().Load(b, j.Identities)
 	if err != nil {
 		return nil, err
 	}

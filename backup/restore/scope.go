@@ -42,10 +42,14 @@ func choose(m *archive.Manifest, scope Scope, targetAgent string) (*selection, e
 		return nil, fmt.Errorf("where agent %q keeps its state is not known; --scope full restores the whole home", agent)
 	}
 	pick := &selection{}
-	for _, e := range m.Index.Entries {
+	var err error
+	for e := range m.Index.All(&err) {
 		if store.IsStateItem(e.Name(), below, items) {
 			pick.roots = append(pick.roots, e.Name())
 		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	if len(pick.roots) == 0 {
 		return nil, fmt.Errorf("the backup has none of the state of agent %q (%s)", cmp.Or(agent, "openclaw"), below)

@@ -12,7 +12,10 @@ import (
 )
 
 func TestHostileEntriesAreRefused(t *testing.T) {
-	kinds := map[string]byte{"dir": tar.TypeDir, "file": tar.TypeReg, "link": tar.TypeSymlink}
+	kinds := archive.NewKinds()
+	for name, kind := range map[string]byte{"dir": tar.TypeDir, "file": tar.TypeReg, "link": tar.TypeSymlink} {
+		kinds.Set(name, kind)
+	}
 	for name, h := range map[string]tar.Header{
 		"absolute":              {Typeflag: tar.TypeReg, Name: "/etc/passwd"},
 		"dot dot":               {Typeflag: tar.TypeReg, Name: "../x"},

@@ -70,12 +70,16 @@ var errEngineStopped = errors.New("the engine stopped reading")
 
 // backup packs the selected entries of the backup, and those of the old home that the backup deliberately lacks.
 func (k *packer) backup(ctx context.Context, j *restoreJob, old *oldHome) error {
-	if !holds(j.manifest, ".") && k.pick.whole() {
+	has, err := j.manifest.Index.Has(".")
+	if err != nil {
+		return err
+	}
+	if !has && k.pick.whole() {
 		if err := k.entry(&tar.Header{Typeflag: tar.TypeDir, Name: ".", Mode: 0o755, Uid: k.owner.uid, Gid: k.owner.gid}, strings.NewReader("")); err != nil {
 			return err
 		}
 	}
-	err := j.eachOfBackup(ctx, func(h *tar.Header, content io.Reader) error {
+	err = j.eachOfBackup(ctx, func(h *tar.Header, content io.Reader) error {
 		k.own(h)
 		if h.Name == "." && !k.pick.whole() {
 			return nil

@@ -15,7 +15,7 @@ func (r Request) sound() (*archive.Manifest, error) {
 	if !r.Backup.Whole() {
 		return nil, orDamage(r.Backup)
 	}
-	manifest, err := r.Store.Load(r.Backup)
+	manifest, err := r.Store.Load(r.Backup, r.Identities)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (j *restoreJob) verifyBytes(ctx context.Context) error {
 	if err != nil {
 		return err // also ErrNoIdentity: what cannot be read must not cost what is there
 	}
-	return errors.Join(store.VerifyDigest(ctx, j.Backup, j.manifest), r.Close())
+	return errors.Join(store.VerifyDigest(ctx, j.Backup, j.manifest.Archive), r.Close())
 }
 
 func (j *restoreJob) verifyEntries(ctx context.Context) error {

@@ -302,12 +302,12 @@ func removeFailing(t *testing.T, whole string, homes [3][]item, f fault) (done b
 	if err != nil || len(list) != 3 {
 		t.Fatalf("%v, %v", list, err)
 	}
-	err = s.Remove(t.Context(), list[2])
+	err = s.Remove(t.Context(), list[2], nil)
 	if err == nil {
-		err = s.Remove(t.Context(), list[1])
+		err = s.Remove(t.Context(), list[1], nil)
 	}
 	if err == nil {
-		err = s.Collect(t.Context())
+		err = collected(t, s)
 	}
 	if done = d.n < f.failAt; done && (err != nil || len(d.early) > 0) {
 		t.Errorf("without a fault: %v, visible unsynced: %v", err, d.early)
@@ -347,11 +347,11 @@ func assertPruned(t *testing.T, root string, homes [3][]item, when string) {
 		t.Fatal(err)
 	}
 	for _, b := range prove()[1:] {
-		if err := calm.Remove(t.Context(), b); err != nil {
+		if err := calm.Remove(t.Context(), b, nil); err != nil {
 			t.Fatalf("%s: again: %v", when, err)
 		}
 	}
-	if err := errors.Join(calm.Collect(t.Context()), lock.Unlock()); err != nil {
+	if err := errors.Join(collected(t, calm), lock.Unlock()); err != nil {
 		t.Fatalf("%s: again: %v", when, err)
 	}
 	prove()

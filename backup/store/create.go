@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"time"
 
@@ -29,11 +28,14 @@ type NewBackup struct {
 	distrust distrust // found a moment ago
 }
 
+// Fill adds the content of a backup to its archive.
+type Fill func(context.Context, *archive.Archive) error
+
 // Create makes a backup: fill adds the content to the archive, and the backup becomes visible whole or not at all.
 //
 // Blocks that the series has already are not stored twice. When some of them turn out to be damaged after the new backup relied on them,
 // fill is called once more, with a new archive, which stores them again; so it must be able to read the source again.
-func (s *Store) Create(ctx context.Context, n NewBackup, fill func(context.Context, *archive.Archive) error) (Backup, error) {
+func (s *Store) Create(ctx context.Context, n NewBackup, fill Fill) (Backup, error) {
 	if err := sandboxname.CheckFolder(n.Manifest.Sandbox); err != nil {
 		return Backup{}, err
 	}
@@ -47,7 +49,7 @@ func (s *Store) Create(ctx context.Context, n NewBackup, fill func(context.Conte
 	return b, err
 }
 
-func (s *Store) create(ctx context.Context, n *NewBackup, fill func(context.Context, *archive.Archive) error) (b Backup, err error) {
+func (s *Store) create(ctx context.Context, n *NewBackup, fill Fill) (b Backup, err error) {
 	started := s.now()
 	if !n.Taken.IsZero() {
 		started = n.Taken
@@ -57,15 +59,7 @@ func (s *Store) create(ctx context.Context, n *NewBackup, fill func(context.Cont
 	if err != nil {
 		return Backup{}, err
 	}
-	place, err := s.place(SeriesOf(&n.Manifest))
-	if err != nil {
-		return Backup{}, err
-	}
-	parent := s.folder(place)
-	if err := errors.Join(s.makeFolder(parent), s.keepScript()); err != nil {
-		return Backup{}, err
-	}
-	st, err := disk.Stage(s.disk, parent, id)
+	st, err := s.stage(SeriesOf(&n.Manifest), id)
 	if err != nil {
 		return Backup{}, err
 	}
@@ -73,12 +67,7 @@ func (s *Store) create(ctx context.Context, n *NewBackup, fill func(context.Cont
 	m := n.Manifest
 	m.Schema, m.ID, m.Tool, m.Started, m.Index, m.RecipeFile = archive.Schema, id, s.tool, started, nil, nil
 	m.Secrets = cmp.Or(m.Secrets, archive.SecretsInclude)
-	if len(n.Recipients) > 0 {
-		err = s.captureSealed(ctx, st, *n, &m, fill)
-	} else {
-		err = s.capture(ctx, st, n, &m, fill)
-	}
-	if err != nil {
+	if err := s.capture(ctx, st, n, &m, fill); err != nil {
 		return Backup{}, err
 	}
 	if err := keepRecipe(st, *n, &m); err != nil {
@@ -87,117 +76,30 @@ func (s *Store) create(ctx context.Context, n *NewBackup, fill func(context.Cont
 	if m.Finished = s.now().UTC().Truncate(time.Second); n.id != "" {
 		m.Finished = n.Manifest.Finished
 	}
-	content, err := m.Encode()
-	if err != nil {
-		return Backup{}, fmt.Errorf("write %s: %w", archive.ManifestName, err)
-	}
-	if err := st.Write(archive.ManifestName, content); err != nil {
+	if err := writeManifest(st, &m); err != nil {
 		return Backup{}, err
 	}
-	return Backup{ID: id, Sandbox: m.Sandbox, Dir: filepath.Join(parent, id), Manifest: m.Head()}, st.Publish()
+	return Backup{ID: id, Sandbox: m.Sandbox, Dir: filepath.Join(filepath.Dir(st.Dir), id), Manifest: m.Head()}, st.Publish()
 }
 
-// capture writes what is new into a pack, and puts what it measured into m.
-func (s *Store) capture(ctx context.Context, st *disk.Staging, n *NewBackup, m *archive.Manifest, fill func(context.Context, *archive.Archive) error) (err error) {
-	ctx, stop := context.WithCancel(ctx)
-	sh, err := s.openShelf(ctx, *n, filepath.Dir(st.Dir))
+// stage makes the folder in which a backup of the series is put together, and what lies above it.
+func (s *Store) stage(of Series, id string) (*disk.Staging, error) {
+	place, err := s.place(of)
 	if err != nil {
-		stop()
-		return err
+		return nil, err
 	}
-	defer func() { stop(); err = errors.Join(err, sh.close()) }()
-
-	to := archive.Target{ID: m.ID, Known: sh.known}
-	name := archive.PackName
-	if n.Fresh || sh.known.Empty() {
-		to.Known, name = nil, archive.ArchiveName
+	parent := s.folder(place)
+	if err := errors.Join(s.makeFolder(parent), s.keepScript()); err != nil {
+		return nil, err
 	}
-	sink, index := newArchiveSink(st, name), newArchiveSink(st, archive.IndexName)
-	defer sink.abandon()
-	defer index.abandon()
-	to.Sink, to.Index = sink, index
-	a := archive.New(ctx, to)
-	defer a.Abandon() // ends the packers, whatever happened; after Finish there are none
-	last, previous := s.previous(*n)
-	a.Previous = previous
-	if err := fill(ctx, a); err != nil {
-		return err
-	}
-	if err := a.Finish(); err != nil {
-		return err
-	}
-	if err := sh.lost(ctx, m.ID, a.Runs()); err != nil {
-		n.distrust = sh.bad
-		return err
-	}
-	if m.Archive, err = sink.finish(); err != nil {
-		return err
-	}
-	if a.Adopted {
-		if err := copyFile(filepath.Join(last.Dir, archive.IndexName), index); err != nil {
-			return err
-		}
-	}
-	file, err := index.finish()
-	m.IndexFile = &file
-	a.Describe(m)
-	return err
+	return disk.Stage(s.disk, parent, id)
 }
 
-func copyFile(from string, to io.Writer) error {
-	f, err := disk.OpenPlain(from)
+// writeManifest writes m, the last file of a backup.
+func writeManifest(st *disk.Staging, m *archive.Manifest) error {
+	content, err := m.Encode()
 	if err != nil {
-		return err
+		return fmt.Errorf("write %s: %w", archive.ManifestName, err)
 	}
-	_, err = io.Copy(to, f)
-	return errors.Join(err, f.Close())
-}
-
-// captureSealed writes an encrypted archive, which holds all of the content: names of blocks in a manifest that anybody can read would
-// let them test guesses.
-func (s *Store) captureSealed(ctx context.Context, st *disk.Staging, n NewBackup, m *archive.Manifest, fill func(context.Context, *archive.Archive) error) error {
-	m.Schema = archive.SchemaArchive
-	sealed, err := archive.SealTo(n.Recipients)
-	if err != nil {
-		return err
-	}
-	sink := newArchiveSink(st, sealed.FileName())
-	defer sink.abandon()
-	out, err := sealed.Writer(sink)
-	if err != nil {
-		return err
-	}
-	a := archive.New(ctx, archive.Target{Sink: out, ID: m.ID, Bare: true})
-	defer a.Abandon() // ends the packers, whatever happened; after Finish there are none
-	if err := fill(ctx, a); err != nil {
-		return err
-	}
-	if err := errors.Join(a.Finish(), ctx.Err()); err != nil {
-		return err
-	}
-	if err := out.Close(); err != nil {
-		return err
-	}
-	if m.Archive, err = sink.finish(); err != nil {
-		return err
-	}
-	m.Encryption = sealed.Describe()
-	a.Describe(m)
-	return nil
-}
-
-// previous is the backup whose home may turn out not to have been written to since, and its manifest with its runs; nil for none.
-func (s *Store) previous(n NewBackup) (Backup, *archive.Manifest) {
-	if n.Fresh || n.distrust != nil {
-		return Backup{}, nil
-	}
-	last, err := s.LatestOf(SeriesOf(&n.Manifest))
-	if err != nil || last.Manifest.Secrets != archive.SecretsInclude || last.Manifest.Blocks == nil || last.Manifest.Standing == nil || last.Manifest.Tool != s.tool {
-		return Backup{}, nil // whatever is wrong with the previous one, reading is never wrong; and what is kept of a home may differ between versions
-	}
-	m, err := loadManifest(last, true)
-	if err != nil {
-		return Backup{}, nil
-	}
-	return last, m
+	return st.Write(archive.ManifestName, content)
 }

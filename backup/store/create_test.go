@@ -29,7 +29,7 @@ func TestUnchangedContentIsNotStoredTwice(t *testing.T) {
 	if got := second.Manifest; got.Blocks.Added != 0 || got.Archive.Bytes > 200 || got.Content != first.Manifest.Content || first.ID == second.ID {
 		t.Errorf("the same content was stored twice: %+v in %d bytes", got.Blocks, got.Archive.Bytes)
 	}
-	if err := s.Remove(t.Context(), first); err != nil {
+	if err := s.Remove(t.Context(), first, nil); err != nil {
 		t.Fatal(err)
 	}
 	assertContent(t, s, second, items)
@@ -69,10 +69,16 @@ func TestChangedContentIsStoredAlone(t *testing.T) {
 // assertContent verifies b and compares it byte for byte.
 func assertContent(t *testing.T, s *Store, b Backup, want []item) {
 	t.Helper()
-	if err := s.Verify(t.Context(), b, true); err != nil {
-		t.Fatal(err)
+	assertOpened(t, s, b, want, nil)
+}
+
+// assertOpened is assertContent with keys.
+func assertOpened(t *testing.T, s *Store, b Backup, want []item, ids archive.Identities) {
+	t.Helper()
+	if v, err := s.VerifyWith(t.Context(), b, VerifyOptions{ReadData: true, Identities: ids}); err != nil || !v.Decrypted {
+		t.Fatalf("%s: %+v, %v", b.ID, v, err)
 	}
-	r, err := s.Open(t.Context(), b, archive.OpenOptions{})
+	r, err := s.Open(t.Context(), b, archive.OpenOptions{Identities: ids})
 	if err != nil {
 		t.Fatal(err)
 	}

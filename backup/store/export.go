@@ -16,44 +16,57 @@ import (
 	"sandkeeper/internal/disk"
 )
 
+// ExportOptions say how a backup that shares blocks is put together.
+type ExportOptions struct {
+	Scratch    string             // a folder with room for it
+	Identities archive.Identities // private keys, for encrypted backups
+}
+
 // Export writes b as one portable tar: <sandbox>/<id>/manifest.json, then its index, its archive and the recipe if there is one. Import
-// takes it; tar alone gives the store's layout. A backup that shares blocks with others is put together in scratch, a folder with room
-// for it, and then needs no other. An archive whose SHA-256 is not the promised one is an error at the end: what was written is
-// worthless then.
-func (s *Store) Export(ctx context.Context, b Backup, w io.Writer, scratch string) (err error) {
-	m, err := s.Load(b)
+// takes it; tar alone gives the store's layout. A backup that shares blocks with others is put together in a scratch folder, and then
+// needs no other. An archive whose SHA-256 is not the promised one is an error at the end: what was written is
+// worthless then. An encrypted backup that shares blocks is put together only with a key that opens it, and encrypted again.
+func (s *Store) Export(ctx context.Context, b Backup, w io.Writer, o ExportOptions) (err error) {
+	m, err := readManifest(b, true)
 	if err != nil {
 		return err
 	}
 	if m.SelfContained() {
 		return exportFiles(ctx, b, m, w)
 	}
-	dir, err := os.MkdirTemp(scratch, ".sandkeeper-export-")
+	if m, err = s.Load(b, o.Identities); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(o.Scratch, ".sandkeeper-export-")
 	if err != nil {
 		return fmt.Errorf("make a folder to put backup %s together: %w", b.ID, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	whole, full, err := s.putTogether(ctx, b, m, dir)
+	o.Scratch = dir
+	whole, full, err := s.putTogether(ctx, b, m, o)
 	if err != nil {
 		return err
 	}
 	return exportFiles(ctx, whole, full, w)
 }
 
-// putTogether makes a copy of b below dir whose archive holds all of its content.
-func (s *Store) putTogether(ctx context.Context, b Backup, m *archive.Manifest, dir string) (Backup, *archive.Manifest, error) {
+// putTogether makes a copy of b in the scratch folder whose archive holds all of its content.
+func (s *Store) putTogether(ctx context.Context, b Backup, m *archive.Manifest, o ExportOptions) (Backup, *archive.Manifest, error) {
 	copied := *s
-	copied.root, copied.claims = dir, &claims{of: map[string]Series{}}
+	copied.root, copied.claims = o.Scratch, &claims{of: map[string]Series{}}
 	n := NewBackup{Manifest: *m.Head(), Fresh: true, Taken: m.Started, id: m.ID}
+	if m.Encryption != nil {
+		n.Recipients = m.Encryption.Recipients
+	}
 	if m.RecipeFile != nil {
-		recipe, err := archive.ReadRecipe(b.Dir, m, nil)
+		recipe, err := archive.ReadRecipe(b.Dir, m, o.Identities)
 		if err != nil {
 			return Backup{}, nil, err
 		}
 		n.Told = func() []byte { return recipe }
 	}
 	whole, err := copied.Create(ctx, n, func(ctx context.Context, a *archive.Archive) (err error) {
-		r, err := s.Open(ctx, b, archive.OpenOptions{})
+		r, err := s.Open(ctx, b, archive.OpenOptions{Identities: o.Identities})
 		if err != nil {
 			return err
 		}
@@ -75,7 +88,7 @@ func (s *Store) putTogether(ctx context.Context, b Backup, m *archive.Manifest, 
 	if err != nil {
 		return Backup{}, nil, err
 	}
-	full, err := copied.Load(whole)
+	full, err := copied.Load(whole, o.Identities)
 	if err == nil && full.Content != m.Content {
 		err = archive.Damagef(archive.DamageContent, archive.ManifestName, "put together, it has another content")
 	}

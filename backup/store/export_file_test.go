@@ -21,7 +21,7 @@ func TestExportFileSurvivesEveryFailurePoint(t *testing.T) {
 			dir := t.TempDir()
 			failing := *s
 			failing.disk = newFaultDisk(failAt, syscall.ENOSPC)
-			err := failing.ExportFile(t.Context(), b, filepath.Join(dir, "alpha.tar"))
+			err := failing.ExportFile(t.Context(), b, filepath.Join(dir, "alpha.tar"), nil)
 			done = err == nil
 			if err != nil && !errors.Is(err, syscall.ENOSPC) {
 				t.Errorf("cause lost: %v", err)
@@ -47,7 +47,7 @@ func TestExportFileReplacesNothing(t *testing.T) {
 	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ExportFile(t.Context(), b, path); !errors.Is(err, fs.ErrExist) {
+	if err := s.ExportFile(t.Context(), b, path, nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("err = %v, want one that says that the file is there", err)
 	}
 	if got, _ := os.ReadFile(path); string(got) != "mine" {

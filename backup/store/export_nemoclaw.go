@@ -80,7 +80,7 @@ func (s *Store) ExportSnapshot(ctx context.Context, b Backup, o SnapshotRequest)
 	if !v.Decrypted {
 		return out, archive.ErrNoIdentity
 	}
-	m, err := s.Load(b)
+	m, err := s.Load(b, o.Identities)
 	if err != nil {
 		return out, err
 	}

@@ -106,12 +106,12 @@ func assertImported(t *testing.T, dir string) {
 	if err := s.Verify(t.Context(), b, true); err != nil {
 		t.Error(err)
 	}
-	full, err := s.Load(b)
+	full, err := s.Load(b, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, e := range full.Index.Entries {
+	for _, e := range listed(t, full.Index).Entries {
 		names = append(names, e.Path)
 	}
 	want := []string{

@@ -39,11 +39,11 @@ func (s *Store) ExportScrubbed(ctx context.Context, b Backup, path string, o Scr
 	if err != nil {
 		return nil, err
 	}
-	return made.Manifest.Exclusions, copied.ExportFile(ctx, made, abs)
+	return made.Manifest.Exclusions, copied.ExportFile(ctx, made, abs, nil)
 }
 
 func (s *Store) createScrubbed(ctx context.Context, from *Store, b Backup, o ScrubOptions) (made Backup, err error) {
-	m, err := from.Load(b)
+	m, err := from.Load(b, o.Identities)
 	if err != nil {
 		return Backup{}, err
 	}

@@ -25,7 +25,7 @@ func TestVerifyFindsEveryFlipInASeries(t *testing.T) {
 		h.save()
 	}
 	oldest := h.list()[4]
-	if err := h.store.Remove(t.Context(), oldest); err != nil {
+	if err := h.store.Remove(t.Context(), oldest, nil); err != nil {
 		t.Fatal(err)
 	}
 	delete(h.saved, oldest.ID)
@@ -91,7 +91,7 @@ func (h *history) judge() (hurt int) {
 }
 
 func (h *history) same(b Backup) bool {
-	r, err := h.store.Open(h.t.Context(), b, archive.OpenOptions{})
+	r, err := h.store.Open(h.t.Context(), b, archive.OpenOptions{Identities: h.ids})
 	if err != nil {
 		return false
 	}

@@ -86,7 +86,7 @@ func BenchmarkArchive(b *testing.B) {
 		}
 		b.SetBytes(made.Manifest.Content.Bytes)
 		b.ReportMetric(float64(made.Manifest.Archive.Bytes)/1e6, "MB-archive")
-		if err := s.Remove(b.Context(), made); err != nil {
+		if err := s.Remove(b.Context(), made, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

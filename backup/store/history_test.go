@@ -28,6 +28,8 @@ type history struct {
 	store *Store
 	files map[string]item
 	saved map[string][]item // by id: what a backup must be
+	to    []string          // recipients; none: not encrypted
+	ids   archive.Identities
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
@@ -97,7 +99,9 @@ func (h *history) home() []item {
 
 func (h *history) save() {
 	items := h.home()
-	b := create(h.t, h.store, newOf("alpha"), items...)
+	n := newOf("alpha")
+	n.Recipients = h.to
+	b := create(h.t, h.store, n, items...)
 	h.saved[b.ID] = items
 }
 
@@ -113,13 +117,13 @@ func (h *history) list() []Backup {
 func (h *history) prune() {
 	if list := h.list(); len(list) > 1 {
 		b := list[1+h.pick.IntN(len(list)-1)]
-		if err := h.store.Remove(h.t.Context(), b); err != nil {
+		if err := h.store.Remove(h.t.Context(), b, nil); err != nil {
 			h.t.Fatal(err)
 		}
 		delete(h.saved, b.ID)
 	}
 	if h.pick.IntN(2) == 0 {
-		if err := h.store.Collect(h.t.Context()); err != nil {
+		if err := collected(h.t, h.store); err != nil {
 			h.t.Fatal(err)
 		}
 	}
@@ -129,8 +133,8 @@ func (h *history) prune() {
 func (h *history) check() {
 	proofs := Proofs{}
 	for _, b := range h.list() {
-		assertContent(h.t, h.store, b, h.saved[b.ID])
-		if _, err := h.store.VerifyWith(h.t.Context(), b, VerifyOptions{ReadData: true, Proofs: proofs}); err != nil {
+		assertOpened(h.t, h.store, b, h.saved[b.ID], h.ids)
+		if _, err := h.store.VerifyWith(h.t.Context(), b, VerifyOptions{ReadData: true, Proofs: proofs, Identities: h.ids}); err != nil {
 			h.t.Fatalf("%s: %v", b.ID, err)
 		}
 	}
@@ -168,7 +172,7 @@ func TestEveryBackupOutlivesEveryPrune(t *testing.T) {
 				h.prune()
 			}
 			h.check()
-			if err := h.store.Collect(t.Context()); err != nil {
+			if err := collected(t, h.store); err != nil {
 				t.Fatal(err)
 			}
 			h.check()
@@ -180,16 +184,16 @@ func TestEveryBackupOutlivesEveryPrune(t *testing.T) {
 // frees checks that the last backup of a history keeps little more than it needs: at most as much again, as no pack is kept that is less
 // than half alive.
 func (h *history) frees() {
-	need, err := h.store.needsIn(h.store.folder("alpha"), "")
+	need, err := h.store.needsIn(h.store.folder("alpha"), "", nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	retired, err := retiredIn(h.store.folder("alpha"))
+	retired, err := retiredIn(h.store.folder("alpha"), false)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	for _, id := range retired {
-		p, err := archive.OpenPack(h.store.folder("alpha"), id)
+		p, err := archive.Opener{}.Find(h.store.folder("alpha"), id)
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -202,22 +206,15 @@ func (h *history) frees() {
 
 // The script beside the backups gives the same bytes as the program, for every backup of a history, with python3 and zstd alone.
 func TestTheScriptOpensEveryBackup(t *testing.T) {
-	for _, tool := range []string{"python3", "zstd"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatalf("this machine has no %s", tool)
-			}
-			t.Skipf("this machine has no %s", tool)
-		}
-	}
+	needTools(t, "python3", "zstd")
 	h := newHistory(t, 3)
 	h.live(8)
 	oldest := h.list()[len(h.saved)-1]
-	if err := h.store.Remove(t.Context(), oldest); err != nil {
+	if err := h.store.Remove(t.Context(), oldest, nil); err != nil {
 		t.Fatal(err)
 	}
 	delete(h.saved, oldest.ID)
-	if retired, err := retiredIn(h.store.folder("alpha")); err != nil || len(retired) == 0 {
+	if retired, err := retiredIn(h.store.folder("alpha"), false); err != nil || len(retired) == 0 {
 		t.Fatalf("no pack of a removed backup is there to be read: %v", err)
 	}
 	old, _ := schema1(t)
@@ -227,13 +224,32 @@ func TestTheScriptOpensEveryBackup(t *testing.T) {
 	}
 }
 
+// needTools skips a test, loudly, on a machine that lacks a program; in CI that is a failure.
+func needTools(t *testing.T, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("CI") != "" {
+				t.Fatalf("this machine has no %s", tool)
+			}
+			t.Skipf("SKIPPED: this machine has no %s", tool)
+		}
+	}
+}
+
 func assertScript(t *testing.T, script string, s *Store, id string) {
+	t.Helper()
+	assertScriptWith(t, script, s, id, nil)
+}
+
+// assertScriptWith is assertScript for an encrypted backup, with the file of a key beside the identities in it.
+func assertScriptWith(t *testing.T, script string, s *Store, id string, ids archive.Identities, key ...string) {
 	t.Helper()
 	b, err := s.Find("alpha", id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := s.Open(t.Context(), b, archive.OpenOptions{})
+	r, err := s.Open(t.Context(), b, archive.OpenOptions{Identities: ids})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +259,7 @@ func assertScript(t *testing.T, script string, s *Store, id string) {
 		t.Fatal(err)
 	}
 	var stderr bytes.Buffer
-	cmd := exec.Command("python3", script, b.Dir)
+	cmd := exec.Command("python3", append([]string{script, b.Dir}, key...)...)
 	cmd.Stderr = &stderr
 	got, err := cmd.Output()
 	if err != nil || !bytes.Equal(got, want) {

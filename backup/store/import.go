@@ -159,11 +159,13 @@ func importRecipe(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error {
 }
 
 // filesOf are the files of a backup beside its manifest and its recipe.
-func filesOf(m *archive.Manifest) []archive.ArchiveFile {
-	if m.IndexFile == nil {
-		return []archive.ArchiveFile{m.Archive}
+func filesOf(m *archive.Manifest) (files []archive.ArchiveFile) {
+	for _, file := range []*archive.ArchiveFile{m.IndexFile, m.PackNote, &m.Archive} {
+		if file != nil {
+			files = append(files, *file)
+		}
 	}
-	return []archive.ArchiveFile{*m.IndexFile, m.Archive}
+	return files
 }
 
 func importFile(in *tar.Reader, st *disk.Staging, m *archive.Manifest, want archive.ArchiveFile) error {

@@ -182,7 +182,7 @@ func (w *snapshotWalk) add(name string) error {
 		}
 	}
 	stored := path.Join(w.below, name)
-	if w.archive.Kinds[stored] == tar.TypeDir && info.IsDir() {
+	if kind, _ := w.archive.Kinds.Of(stored); kind == tar.TypeDir && info.IsDir() {
 		return nil // a state folder inside another
 	}
 	h, err := tar.FileInfoHeader(info, target)
@@ -204,7 +204,7 @@ func (w *snapshotWalk) add(name string) error {
 
 // addFolder adds a folder that the snapshot itself does not have, once.
 func (w *snapshotWalk) addFolder(name string, mode int64) error {
-	if _, have := w.archive.Kinds[archive.CleanName(name)]; have {
+	if _, have := w.archive.Kinds.Of(archive.CleanName(name)); have {
 		return nil
 	}
 	return w.archive.Add(&tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: mode, Uname: "sandbox", Gname: "sandbox"}, nil)

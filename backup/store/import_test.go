@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ import (
 func exported(t testing.TB, s *Store, b Backup) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := s.Export(t.Context(), b, &out, t.TempDir()); err != nil {
+	if err := s.Export(t.Context(), b, &out, ExportOptions{Scratch: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -71,7 +72,7 @@ func TestExportSaysWhenTheArchiveIsDamaged(t *testing.T) {
 	if err := os.WriteFile(b.ArchivePath(), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err = s.Export(t.Context(), b, io.Discard, t.TempDir())
+	err = s.Export(t.Context(), b, io.Discard, ExportOptions{Scratch: t.TempDir()})
 	if damage, ok := errors.AsType[*archive.DamageError](err); !ok || damage.Kind != archive.DamageDigest {
 		t.Errorf("err = %v", err)
 	}
@@ -97,11 +98,12 @@ func (p parts) forged(t testing.TB, change func(*archive.Manifest)) parts {
 	t.Helper()
 	m, err := archive.DecodeManifest([]byte(p.manifest), false)
 	if err == nil && m.IndexFile != nil {
-		err = m.TakeIndex([]byte(p.index), false)
+		err = m.TakeIndex([]byte(p.index), nil, false)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.Index = listed(t, m.Index)
 	change(m)
 	if m.IndexFile != nil && m.Index != nil {
 		var index bytes.Buffer
@@ -116,6 +118,17 @@ func (p parts) forged(t testing.TB, change func(*archive.Manifest)) parts {
 	}
 	p.manifest = string(text)
 	return p
+}
+
+// listed is an index with its entries in memory, where they can be changed.
+func listed(t testing.TB, x *archive.Index) *archive.Index {
+	t.Helper()
+	var err error
+	all := &archive.Index{Frames: x.Frames, Runs: x.Runs, Entries: slices.Collect(x.All(&err))}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // tar is what an export of p is.

@@ -159,20 +159,22 @@ func (s *Store) look(folder, id string) (Backup, error) {
 	return b, nil
 }
 
-// Load reads the whole manifest of b, index included.
-func (s *Store) Load(b Backup) (*archive.Manifest, error) { return loadManifest(b, false) }
+// Load reads the whole manifest of b, index included: ErrNoIdentity when that is encrypted and none of ids opens it.
+func (s *Store) Load(b Backup, ids archive.Identities) (*archive.Manifest, error) {
+	return loadManifest(b, ids, false)
+}
 
 // loadManifest is Load, of blocks only where they are if runsOnly says so.
-func loadManifest(b Backup, runsOnly bool) (*archive.Manifest, error) {
+func loadManifest(b Backup, ids archive.Identities, runsOnly bool) (*archive.Manifest, error) {
 	m, err := readManifest(b, false)
 	if err != nil || m.IndexFile == nil {
 		return m, err
 	}
-	packed, err := disk.ReadPlain(filepath.Join(b.Dir, m.IndexFile.File), maxManifest)
+	text, err := disk.ReadPlain(filepath.Join(b.Dir, m.IndexFile.File), maxManifest)
 	if err != nil {
 		return nil, &archive.DamageError{Kind: archive.DamageIndex, Object: m.IndexFile.File, Err: err}
 	}
-	return m, m.TakeIndex(packed, runsOnly)
+	return m, m.TakeIndex(text, ids, runsOnly)
 }
 
 // readManifest reads b's manifest and checks that it belongs where it lies.

@@ -145,7 +145,7 @@ func TestLatestPassesOverWhatARestoreReplaced(t *testing.T) {
 	if got, err := s.Find("alpha", Latest); err != nil || got.ID != made.ID {
 		t.Errorf("latest = %s, %v; want %s", got.ID, err, made.ID)
 	}
-	if err := s.Remove(t.Context(), made); err != nil {
+	if err := s.Remove(t.Context(), made, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Find("alpha", Latest); err != nil || got.ID != replaced.ID {

@@ -11,12 +11,13 @@ import (
 	"sandkeeper/internal/sandboxname"
 )
 
-// Remove takes b out of the store: first from sight, in one step, then from the disk. Blocks that other backups need are kept before that.
-func (s *Store) Remove(ctx context.Context, b Backup) error {
+// Remove takes b out of the store: first from sight, in one step, then from the disk. Blocks that other backups need are kept before that;
+// of an encrypted pack all of them, unless one of ids tells which these are.
+func (s *Store) Remove(ctx context.Context, b Backup, ids archive.Identities) error {
 	if err := errors.Join(sandboxname.CheckFolder(b.Sandbox), archive.ValidBackupID(b.ID)); err != nil {
 		return err
 	}
-	if err := s.retire(ctx, b); err != nil {
+	if err := s.retire(ctx, b, ids); err != nil {
 		return fmt.Errorf("remove backup %s of sandbox %q: keep what other backups need of it: %w", b.ID, b.Sandbox, err)
 	}
 	parent := filepath.Dir(b.Dir)

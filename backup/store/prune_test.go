@@ -93,7 +93,7 @@ func TestRemoveNeedsABackup(t *testing.T) {
 	s := testStore(t, Options{})
 	create(t, s, newOf("alpha"), folderItem("."))
 	for _, b := range []Backup{{Sandbox: "alpha", ID: ".."}, {Sandbox: "..", ID: "20260105T100000Z-aaaa"}, {Sandbox: "alpha", ID: "20260105T100000Z-aaaa"}} {
-		if err := s.Remove(t.Context(), b); err == nil {
+		if err := s.Remove(t.Context(), b, nil); err == nil {
 			t.Errorf("%+v was removed", b)
 		}
 	}

@@ -68,7 +68,7 @@ func TestDamagedRecipeIsFoundAndNeverGiven(t *testing.T) {
 		b := createTold(t, s, newOf("alpha"))
 		harm(t, filepath.Join(b.Dir, archive.RecipeName))
 		for what, err := range map[string]error{
-			"verify": s.Verify(t.Context(), b, false), "recipe": second(s.Recipe(b, nil)), "export": s.Export(t.Context(), b, &bytes.Buffer{}, t.TempDir()),
+			"verify": s.Verify(t.Context(), b, false), "recipe": second(s.Recipe(b, nil)), "export": s.Export(t.Context(), b, &bytes.Buffer{}, ExportOptions{Scratch: t.TempDir()}),
 		} {
 			if damage, ok := errors.AsType[*archive.DamageError](err); !ok || damage.Kind != archive.DamageRecipe {
 				t.Errorf("%s, %s: %v", name, what, err)

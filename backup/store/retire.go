@@ -17,57 +17,81 @@ import (
 
 // needs are the blocks that the backups in a folder have of other backups' packs.
 type needs struct {
-	runs map[string][]archive.Run // by pack
-	all  bool                     // some backup does not say what it needs, so that every block may be needed
+	runs  map[string][]archive.Run     // by pack
+	keys  map[string]*archive.StoreKey // likewise, of encrypted packs
+	whole map[string]bool              // encrypted packs of which nobody here can read what is needed: all of it may be
+	all   bool                         // some backup does not say what it needs, so that every block may be needed
+	ids   archive.Identities           // what the indexes were opened with
 }
+
+// of reports whether anything of a pack is needed.
+func (n needs) of(id string) bool { return n.all || n.whole[id] || len(n.runs[id]) > 0 }
 
 // needsIn reads what the backups in a folder need, but for the one of that id. A backup that is damaged may need anything: what it has
 // is for people to look at.
-func (s *Store) needsIn(folder, but string) (needs, error) {
-	need := needs{runs: map[string][]archive.Run{}}
-	ids, err := s.ids(filepath.Base(folder))
+func (s *Store) needsIn(folder, but string, ids archive.Identities) (needs, error) {
+	need := needs{runs: map[string][]archive.Run{}, keys: map[string]*archive.StoreKey{}, whole: map[string]bool{}, ids: ids}
+	backups, err := s.ids(filepath.Base(folder))
 	if err != nil {
 		return need, err
 	}
-	for _, id := range ids {
-		if id == but {
-			continue
-		}
-		m, err := loadManifest(Backup{ID: id, Dir: filepath.Join(folder, id)}, true)
-		if err != nil {
-			need.all = true
-			continue
-		}
-		if m.Blocks == nil {
-			continue
-		}
-		for _, r := range m.Index.Runs {
-			if r.Pack != id {
-				need.runs[r.Pack] = append(need.runs[r.Pack], r)
-			}
+	for _, id := range backups {
+		if id != but {
+			need.add(Backup{ID: id, Dir: filepath.Join(folder, id)})
 		}
 	}
 	return need, nil
 }
 
+// add takes in what one backup needs.
+func (n *needs) add(b Backup) {
+	m, err := loadManifest(b, n.ids, true)
+	if m != nil && errors.Is(err, archive.ErrNoIdentity) {
+		for _, pack := range m.Packs {
+			n.whole[pack] = true
+		}
+		return
+	}
+	if err != nil {
+		n.all = true
+		return
+	}
+	if m.Blocks == nil {
+		return
+	}
+	for _, r := range m.Index.Runs {
+		if r.Pack != b.ID {
+			n.runs[r.Pack] = append(n.runs[r.Pack], r)
+			n.keys[r.Pack] = m.Index.Key
+		}
+	}
+}
+
 // retire keeps those blocks of b, which is about to be removed, that other backups need: the whole pack under a second name, or, where
 // less than half of it is needed, a new one with what is. What is kept is on the disk before anything goes.
-func (s *Store) retire(ctx context.Context, b Backup) error {
+func (s *Store) retire(ctx context.Context, b Backup, ids archive.Identities) error {
 	m, err := readManifest(b, true)
 	if err == nil && m.Blocks == nil {
 		return nil
 	}
 	folder := filepath.Dir(b.Dir)
+	sealed := disk.MustBeAbsent(filepath.Join(b.Dir, archive.NoteName)) != nil
 	kept := filepath.Join(folder, archive.Retired(b.ID))
+	if sealed {
+		kept = filepath.Join(folder, archive.RetiredNote(b.ID))
+	}
 	if _, err := os.Lstat(kept); err == nil {
 		return s.disk.SyncDir(filepath.Dir(kept)) // the others use that one already; a removal that was cut off may have made it
 	}
-	need, err := s.needsIn(folder, b.ID)
-	if err != nil || !need.all && len(need.runs[b.ID]) == 0 {
+	need, err := s.needsIn(folder, b.ID, ids)
+	if err != nil || !need.of(b.ID) {
 		return err
 	}
 	if err := s.makeFolder(filepath.Dir(kept)); err != nil {
 		return err
+	}
+	if sealed {
+		return s.retireSealed(ctx, b, need)
 	}
 	from, err := findPack(b.Dir)
 	if err != nil || from == "" {
@@ -76,11 +100,16 @@ func (s *Store) retire(ctx context.Context, b Backup) error {
 	if done, err := s.shrink(ctx, from, kept, b.ID, need); done || err != nil {
 		return err
 	}
-	err = s.disk.Link(from, kept)
+	return s.keepAs(from, kept)
+}
+
+// keepAs gives a file a second name, or copies it where files cannot have two.
+func (s *Store) keepAs(from, kept string) error {
+	err := s.disk.Link(from, kept)
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.EMLINK) {
 		return s.copyPack(from, kept)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("keep %s: %w", kept, err)
 	}
 	return s.disk.SyncDir(filepath.Dir(kept))
@@ -88,7 +117,7 @@ func (s *Store) retire(ctx context.Context, b Backup) error {
 
 // findPack is the pack in the folder of a backup; "" for none.
 func findPack(dir string) (string, error) {
-	for _, name := range []string{archive.ArchiveName, archive.PackName} {
+	for _, name := range []string{archive.ArchiveName, archive.PackName, archive.EncryptedName, archive.EncryptedPackName} {
 		path := filepath.Join(dir, name)
 		_, err := os.Lstat(path)
 		if err == nil || disk.IgnoreMissing(err) != nil {
@@ -104,7 +133,7 @@ func (s *Store) shrink(ctx context.Context, from, kept, id string, need needs) (
 	if need.all {
 		return false, nil
 	}
-	pack, err := archive.OpenPackAt(from, id)
+	pack, err := archive.Opener{}.At(from, id)
 	if err != nil {
 		return false, nil
 	}
@@ -114,14 +143,19 @@ func (s *Store) shrink(ctx context.Context, from, kept, id string, need needs) (
 		return false, nil
 	}
 	err = disk.StreamFile(s.disk, filepath.Dir(kept), filepath.Base(kept), func(w io.Writer) error {
-		return archive.Repack(ctx, pack, alive, w)
+		_, err := archive.Repack(ctx, pack, alive, w)
+		return err
 	})
-	_, damaged := errors.AsType[*archive.DamageError](err)
-	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-	if _, there := os.Lstat(kept); (damaged || full) && (from == kept || errors.Is(there, fs.ErrNotExist)) {
+	if _, there := os.Lstat(kept); mayStay(err) && (from == kept || errors.Is(there, fs.ErrNotExist)) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// mayStay reports whether a pack that could not be rewritten can stay as it is: it is damaged, or there is no room.
+func mayStay(err error) bool {
+	_, damaged := errors.AsType[*archive.DamageError](err)
+	return damaged || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // copyPack keeps a pack where files cannot have two names.
@@ -137,29 +171,35 @@ func (s *Store) copyPack(from, kept string) error {
 	})
 }
 
-// Collect takes out of the packs of removed backups what no backup needs any more. It wants the store's Lock.
-func (s *Store) Collect(ctx context.Context) error {
+// Collect takes out of the packs of removed backups what no backup needs any more, and counts the encrypted packs that stay whole because no
+// identity tells what of them is needed. It wants the store's Lock.
+func (s *Store) Collect(ctx context.Context, ids archive.Identities) (unread int, err error) {
 	folders, err := filepath.Glob(filepath.Join(escapeGlob(s.root), "*", archive.RetiredFolder))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var problems error
 	for _, dir := range folders {
-		problems = errors.Join(problems, s.collect(ctx, filepath.Dir(dir)))
+		n, err := s.collect(ctx, filepath.Dir(dir), ids)
+		unread, problems = unread+n, errors.Join(problems, err)
 	}
-	return problems
+	return unread, problems
 }
 
-func (s *Store) collect(ctx context.Context, folder string) error {
-	ids, err := retiredIn(folder)
-	if err != nil || len(ids) == 0 {
-		return err
+func (s *Store) collect(ctx context.Context, folder string, ids archive.Identities) (unread int, err error) {
+	plain, err := retiredIn(folder, false)
+	if err != nil {
+		return 0, err
 	}
-	need, err := s.needsIn(folder, "")
+	sealed, err := sealedIn(folder)
+	if err != nil || len(plain)+len(sealed) == 0 {
+		return 0, err
+	}
+	need, err := s.needsIn(folder, "", ids)
 	if err != nil || need.all {
-		return err
+		return 0, err
 	}
-	for _, id := range ids {
+	for _, id := range plain {
 		kept := filepath.Join(folder, archive.Retired(id))
 		if len(need.runs[id]) == 0 {
 			err = disk.IgnoreMissing(s.disk.Remove(kept))
@@ -167,8 +207,16 @@ func (s *Store) collect(ctx context.Context, folder string) error {
 			_, err = s.shrink(ctx, kept, kept, id, need)
 		}
 		if err != nil {
-			return fmt.Errorf("free %s: %w", strings.TrimPrefix(kept, s.root+"/"), err)
+			return unread, fmt.Errorf("free %s: %w", strings.TrimPrefix(kept, s.root+"/"), err)
 		}
 	}
-	return s.disk.SyncDir(filepath.Join(folder, archive.RetiredFolder))
+	for id, files := range sealed {
+		if need.whole[id] {
+			unread++
+		}
+		if err := s.collectSealed(ctx, keptPack{folder: folder, id: id}, files, need); err != nil {
+			return unread, fmt.Errorf("free what is kept of backup %s: %w", id, err)
+		}
+	}
+	return unread, s.disk.SyncDir(filepath.Join(folder, archive.RetiredFolder))
 }

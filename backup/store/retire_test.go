@@ -29,14 +29,14 @@ func TestPruneKeepsWhatADamagedBackupMayNeed(t *testing.T) {
 	if err := os.Rename(index, aside); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(s.Remove(t.Context(), first), s.Collect(t.Context())); err != nil {
+	if err := errors.Join(s.Remove(t.Context(), first, nil), collected(t, s)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(aside, index); err != nil {
 		t.Fatal(err)
 	}
 	assertContent(t, s, hurt, []item{folderItem("."), two})
-	if err := s.Collect(t.Context()); err != nil {
+	if err := collected(t, s); err != nil {
 		t.Fatal(err)
 	}
 	assertContent(t, s, hurt, []item{folderItem("."), two})
@@ -51,7 +51,7 @@ func TestImportOfARemovedBackupTakesNothingFromOthers(t *testing.T) {
 	middle := create(t, s, newOf("alpha"), folderItem("."), one, three, two)
 	last := create(t, s, newOf("alpha"), folderItem("."), two)
 	text := exported(t, s, middle)
-	if err := s.Remove(t.Context(), middle); err != nil {
+	if err := s.Remove(t.Context(), middle, nil); err != nil {
 		t.Fatal(err)
 	}
 	again, err := s.Import(t.Context(), bytes.NewReader(text), nil)
@@ -66,7 +66,7 @@ func TestImportOfARemovedBackupTakesNothingFromOthers(t *testing.T) {
 		}
 		assertContent(t, s, found, want)
 	}
-	if err := errors.Join(s.Remove(t.Context(), again), s.Collect(t.Context())); err != nil {
+	if err := errors.Join(s.Remove(t.Context(), again, nil), collected(t, s)); err != nil {
 		t.Fatal(err)
 	}
 	assertContent(t, s, last, []item{folderItem("."), two})
@@ -79,11 +79,11 @@ func TestBlocksAreWhatTheirNamesSay(t *testing.T) {
 	one := fileItem("one", bulk(1, 1)[:300<<10])
 	first := create(t, s, newOf("alpha"), folderItem("."), one)
 	last := create(t, s, newOf("alpha"), folderItem("."), one)
-	if err := s.Remove(t.Context(), first); err != nil {
+	if err := s.Remove(t.Context(), first, nil); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(filepath.Dir(first.Dir), archive.Retired(first.ID))
-	pack, err := archive.OpenPackAt(path, first.ID)
+	pack, err := archive.Opener{}.At(path, first.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,12 +126,12 @@ func TestCollectFreesWhatItCan(t *testing.T) {
 			second := create(t, s, newOf("alpha"), folderItem("."), one, two, three)
 			third := create(t, s, newOf("alpha"), folderItem("."), one, three)
 			create(t, s, newOf("alpha"), folderItem("."), one)
-			if err := errors.Join(s.Remove(t.Context(), first), s.Remove(t.Context(), second), s.Remove(t.Context(), third)); err != nil {
+			if err := errors.Join(s.Remove(t.Context(), first, nil), s.Remove(t.Context(), second, nil), s.Remove(t.Context(), third, nil)); err != nil {
 				t.Fatal(err)
 			}
 			kept, dead := filepath.Join(filepath.Dir(first.Dir), archive.Retired(first.ID)), filepath.Join(filepath.Dir(first.Dir), archive.Retired(second.ID))
 			hinder(t, s, kept)
-			if err := s.Collect(t.Context()); err != nil {
+			if err := collected(t, s); err != nil {
 				t.Error(err)
 			}
 			if _, err := os.Lstat(kept); err != nil {
@@ -161,3 +161,9 @@ func (d fullDisk) Create(name string) (disk.File, error) {
 type fullFile struct{ disk.File }
 
 func (fullFile) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// collected frees what nobody needs.
+func collected(t *testing.T, s *Store) error {
+	_, err := s.Collect(t.Context(), nil)
+	return err
+}

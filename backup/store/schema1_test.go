@@ -34,11 +34,11 @@ func TestStoresOfSchema1AreListedVerifiedReadAndPruned(t *testing.T) {
 		t.Error("blocks of an archive without a table were relied on")
 	}
 	for _, b := range list {
-		if err := s.Remove(t.Context(), b); err != nil {
+		if err := s.Remove(t.Context(), b, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Collect(t.Context()); err != nil {
+	if err := collected(t, s); err != nil {
 		t.Error(err)
 	}
 	assertContent(t, s, made, sampleHome())

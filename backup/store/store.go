@@ -33,6 +33,7 @@ type Store struct {
 	now    func() time.Time
 	rand   io.Reader
 	free   func(dir string) (int64, error)
+	keys   string
 
 	gateways bool // what is saved in it is of gateways, not of sandboxes
 
@@ -48,6 +49,7 @@ type Options struct {
 	Rand io.Reader        // nil: crypto/rand
 
 	Free func(dir string) (int64, error) // bytes that can still be written; nil: ask the system
+	Keys string                          // folder, outside of the store, of the keys of encrypted backups; "": each of these is whole, under a key of its own
 
 	disk disk.FS // tests fail its calls
 }
@@ -62,7 +64,7 @@ func Open(root string, o Options) (*Store, error) {
 	if err := checkRoot(abs, o.UID); err != nil {
 		return nil, err
 	}
-	s := &Store{claims: &claims{of: map[string]Series{}}, root: abs, tool: o.Tool, disk: o.disk, now: o.Now, rand: o.Rand, free: o.Free}
+	s := &Store{claims: &claims{of: map[string]Series{}}, root: abs, tool: o.Tool, disk: o.disk, now: o.Now, rand: o.Rand, free: o.Free, keys: o.Keys}
 	if s.disk == nil {
 		s.disk = disk.Real{}
 	}

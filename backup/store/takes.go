@@ -7,10 +7,10 @@ import (
 	"sandkeeper/backup/archive"
 )
 
-// Beside is how many bytes the files beside b's archive take: its index and its recipe.
+// Beside is how many bytes the files beside b's archive take: its index, its recipe and the note of its pack.
 func (b Backup) Beside() int64 {
 	var bytes int64
-	for _, file := range []*archive.ArchiveFile{b.Manifest.IndexFile, b.Manifest.RecipeFile} {
+	for _, file := range []*archive.ArchiveFile{b.Manifest.IndexFile, b.Manifest.PackNote, b.Manifest.RecipeFile} {
 		if file != nil {
 			bytes += file.Bytes
 		}
@@ -34,9 +34,9 @@ func (b Backup) Next() int64 {
 func (s *Store) Retired(name string) (bytes int64) {
 	folders, _ := s.folders(name)
 	for _, folder := range folders {
-		ids, _ := retiredIn(s.folder(folder))
-		for _, id := range ids {
-			if info, err := os.Lstat(filepath.Join(s.folder(folder), archive.Retired(id))); err == nil {
+		files, _ := os.ReadDir(filepath.Join(s.folder(folder), archive.RetiredFolder))
+		for _, file := range files {
+			if info, err := file.Info(); err == nil {
 				bytes += info.Size()
 			}
 		}

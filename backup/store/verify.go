@@ -37,21 +37,17 @@ func (s *Store) Verify(ctx context.Context, b Backup, readData bool) error {
 
 // VerifyWith is Verify with keys for encrypted backups, and says what was covered.
 func (s *Store) VerifyWith(ctx context.Context, b Backup, o VerifyOptions) (Verification, error) {
-	m, err := s.Load(b)
+	m, err := s.Load(b, o.Identities)
+	if errors.Is(err, archive.ErrNoIdentity) {
+		return verifySealed(ctx, b, m, o)
+	}
 	if err != nil {
 		return Verification{}, err
 	}
 	if err := archive.CheckIndex(m); err != nil {
 		return Verification{}, err
 	}
-	f, err := archive.OpenFile(b.Dir, m.Archive)
-	if err != nil {
-		return Verification{}, err
-	}
-	if _, told := recipeText(b, m); told != nil {
-		return Verification{}, errors.Join(told, f.Close())
-	}
-	if err := f.Close(); err != nil {
+	if err := checkFiles(ctx, b, m); err != nil {
 		return Verification{}, err
 	}
 	if m.Blocks != nil {
@@ -62,9 +58,22 @@ func (s *Store) VerifyWith(ctx context.Context, b Backup, o VerifyOptions) (Veri
 	}
 	v, err := readEntries(ctx, b, m, o)
 	if errors.Is(err, archive.ErrNoIdentity) {
-		return v, VerifyDigest(ctx, b, m)
+		return v, VerifyDigest(ctx, b, m.Archive)
 	}
 	return v, err
+}
+
+// checkFiles proves the small files of a backup, and that its archive is as long as it was.
+func checkFiles(ctx context.Context, b Backup, m *archive.Manifest) error {
+	f, err := archive.OpenFile(b.Dir, m.Archive)
+	if err != nil {
+		return err
+	}
+	_, err = recipeText(b, m)
+	if err == nil && m.PackNote != nil {
+		err = VerifyDigest(ctx, b, *m.PackNote)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // readEntries reads all content and compares every entry with the index.
@@ -78,7 +87,7 @@ func readEntries(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOpt
 	if err := errors.Join(verifyEntries(ctx, r, m), r.Close()); err != nil {
 		return Verification{}, err
 	}
-	v.Decrypted, v.Entries = true, len(m.Index.Entries)
+	v.Decrypted, v.Entries = true, m.Content.Entries
 	return v, nil
 }
 
@@ -96,9 +105,9 @@ func verifyEntries(ctx context.Context, r *archive.Reader, m *archive.Manifest) 
 	}
 }
 
-// VerifyDigest proves the bytes of an archive without opening it.
-func VerifyDigest(ctx context.Context, b Backup, m *archive.Manifest) error {
-	f, err := archive.OpenFile(b.Dir, m.Archive)
+// VerifyDigest proves the bytes of a file of a backup without opening it.
+func VerifyDigest(ctx context.Context, b Backup, want archive.ArchiveFile) error {
+	f, err := archive.OpenFile(b.Dir, want)
 	if err != nil {
 		return err
 	}
@@ -107,8 +116,8 @@ func VerifyDigest(ctx context.Context, b Backup, m *archive.Manifest) error {
 	if _, err := io.CopyBuffer(archive.OnlyWriter{Writer: sum}, contextReader{ctx, f}, make([]byte, 256<<10)); err != nil {
 		return err
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != m.Archive.SHA256 {
-		return archive.Damagef(archive.DamageDigest, m.Archive.File, "its SHA-256 is %s, not %s", got, m.Archive.SHA256)
+	if got := hex.EncodeToString(sum.Sum(nil)); got != want.SHA256 {
+		return archive.Damagef(archive.DamageDigest, want.File, "its SHA-256 is %s, not %s", got, want.SHA256)
 	}
 	return nil
 }
