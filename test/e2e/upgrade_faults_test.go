@@ -118,7 +118,7 @@ func upgradeFaults() []upgradeFault {
 					}
 					return s.Phase
 				}
-			}, args: []string{"--ready-limit", "3s"}, step: "waiting", says: []string{"not Ready within 3s", `its gateway says "Provisioning"`},
+			}, args: []string{"--ready-limit", "8s"}, step: "waiting", says: []string{"not Ready within 8s", `its gateway says "Provisioning"`},
 		},
 		{
 			name: "it cannot live with the old home", arrange: func(u *upgradeHost) {

@@ -40,7 +40,7 @@ func outages() []outage {
 			},
 		},
 		{
-			name: "while it is waited for", step: "waiting", says: []string{"not Ready within 3s", "is not known"},
+			name: "while it is waited for", step: "waiting", says: []string{"not Ready within 8s", "is not known"},
 			arrange: func(u *upgradeHost) {
 				u.backend.phase = func(creates, look int, s gateway.Sandbox) gateway.Phase {
 					if creates == 1 && look == 1 {
@@ -76,7 +76,7 @@ func (o outage) play(t *testing.T, then, want string) {
 	if o.arrange != nil {
 		o.arrange(u)
 	}
-	d := u.faulty(upgradeFault{at: o.at, then: func(u *upgradeHost) { u.power.off() }, args: []string{"--ready-limit", "3s"}})
+	d := u.faulty(upgradeFault{at: o.at, then: func(u *upgradeHost) { u.power.off() }, args: []string{"--ready-limit", "8s"}})
 	s := u.outcome(d, 1, "failed")
 	t.Logf("exit %d, %s: %q, hint %q", d.ExitCode, d.Error.Message, s.Reason, d.Error.Hint)
 	u.stuck(d, o.step, o.says...)
