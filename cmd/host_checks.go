@@ -43,12 +43,15 @@ func (a *app) hostInput(f hostFacts) preflight.HostInput {
 		Database: func(ctx context.Context) gateway.Database {
 			return gateway.ReadDatabase(ctx, a.host().Options(sandbox.Binding{}), f.seen.Target)
 		},
+		Config: func(ctx context.Context) gateway.Config {
+			return gateway.ReadConfig(ctx, a.host().Options(sandbox.Binding{}), f.seen.Target, f.seen.File)
+		},
 	}
 	in.Unfinished = func() ([]preflight.Unfinished, error) { return unfinishedIn(a.stateDir()) }
 	if len(f.engines.All()) > 0 {
 		ask := probes{app: a, engines: f.engines}
 		in.Supervisor = func(ctx context.Context, c engine.Container) (drift.Version, error) {
-			return ask.supervisor(ctx, sandbox.Sandbox{Name: c.SandboxName, Container: &c})
+			return ask.supervisor(ctx, sandbox.Sandbox{Name: c.SandboxName, Container: &c, Companion: sandbox.CompanionOf(c, f.seen.Containers)})
 		}
 	}
 	if f.store != nil {
@@ -122,7 +125,7 @@ func (f hostFacts) expect(ctx context.Context, name string) (int64, bool) {
 	}
 	for _, c := range f.seen.Containers {
 		eng := f.engines.Of(c)
-		if c.SandboxName != name || eng == nil {
+		if c.SandboxName != name || eng == nil || !c.Workload() {
 			continue
 		}
 		return backup.Expect(ctx, nil, func(ctx context.Context) (int64, error) { return eng.Written(ctx, c.ID) })

@@ -98,13 +98,16 @@ func renderPlan(a *app, p migrate.Plan) {
 		a.printf("%s (%s)", s.Address(), runningWord(s.Running))
 		renderItems(a, s.Refused, s.NotCarried, s.Carried)
 	}
-	if p.Stage == migrate.StageDone {
+	if p.Stage == migrate.StageDone && len(p.Host.Refused) == 0 {
 		return
 	}
 	a.printf("")
 	a.printf("the gateway itself")
 	renderItems(a, p.Host.Refused, p.Host.NotCarried, p.Host.Carried)
 	renderConfigPlan(a, p.Host.Config)
+	if p.Stage == migrate.StageDone {
+		return
+	}
 	a.printf("")
 	a.printf("Steps, in this order:")
 	for i, step := range p.Steps {

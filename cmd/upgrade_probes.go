@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,10 +76,12 @@ func (p probes) recipeImage(ctx context.Context, sb sandbox.Sandbox) (string, er
 
 // supervisor asks the supervisor inside a running sandbox; of a stopped one it asks the file that is mounted into it.
 func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
-	if sb.Container == nil {
+	switch {
+	case sb.Container == nil:
 		return drift.Version{}, fs.ErrNotExist
-	}
-	if sb.Container.Running() {
+	case sb.Container.Role != "":
+		return p.companionVersion(ctx, sb)
+	case sb.Container.Running():
 		return p.runningSupervisor(ctx, sb)
 	}
 	for _, mount := range sb.Container.Mounts {
@@ -87,6 +90,31 @@ func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Versi
 		}
 	}
 	return drift.Version{}, fmt.Errorf("container %q does not run, and has no supervisor mounted at %s: %w", sb.Container.Name, supervisorPath, fs.ErrNotExist)
+}
+
+// companionVersion is the version of the image that the companion of a sandbox runs. Nobody enters a companion; and the tag of its image
+// is its gateway's version (docs/facts/openshell-0.1.md 7).
+func (p probes) companionVersion(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
+	if sb.Companion == nil {
+		return drift.Version{}, fmt.Errorf("container %q has no companion now: its next start takes the supervisor of its gateway: %w", sb.Container.Name, fs.ErrNotExist)
+	}
+	on := p.engines.Of(*sb.Companion)
+	if on == nil {
+		return drift.Version{}, errors.New("the engine of its companion does not answer")
+	}
+	names, label, err := on.ImageNames(ctx, cmp.Or(sb.Companion.ImageID, sb.Companion.Image))
+	if err != nil {
+		return drift.Version{}, err
+	}
+	for _, name := range names {
+		if version, ours := drift.ImageVersion(name); ours && version.Known() {
+			return version, nil
+		}
+	}
+	if version, ok := drift.Parse(label); ok && version.Known() {
+		return version, nil
+	}
+	return drift.Version{}, fmt.Errorf("the image of its companion %q tells no version: %w", sb.Companion.Name, fs.ErrNotExist)
 }
 
 // runningSupervisor runs the supervisor's --version. Exit 126 and 127 are the engine's way to say that there is no such program.

@@ -14,7 +14,12 @@ func ConfigFile(ctx context.Context, o Options, t Target) string {
 		return ""
 	}
 	o = o.filled()
-	if path := o.namedConfig(o.databaseFile(ctx, t).by); path != "" {
+	return o.configFile(o.databaseFile(ctx, t).by)
+}
+
+// configFile is the gateway.toml that a start reads.
+func (o Options) configFile(by startup) string {
+	if path := o.namedConfig(by); path != "" {
 		return path
 	}
 	var usual []string

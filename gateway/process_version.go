@@ -84,10 +84,7 @@ func (o Options) mountedVersion(ctx context.Context, r *running) drift.Evidence 
 // ask runs file, which was judged and is called path, with --version, and believes only output that names the gateway; called is the
 // file in words. Up to 0.0.31 the gateway's program was openshell-server (docs/facts/openshell.md 1.1).
 func (o Options) ask(ctx context.Context, file *os.File, path, called string) drift.Evidence {
-	result, err := command.Run(ctx, command.Command{
-		Path: path, File: file, Args: []string{"--version"}, Timeout: o.ProbeTimeout,
-		Env: []string{"HOME=" + o.Env.Home(), "PATH=/usr/bin:/bin", "LC_ALL=C", "NO_COLOR=1"},
-	})
+	result, err := o.run(ctx, file, path, "--version")
 	if err != nil {
 		return unknown("%s did not say its version: %w", called, err)
 	}
@@ -97,6 +94,14 @@ func (o Options) ask(ctx context.Context, file *os.File, path, called string) dr
 		}
 	}
 	return unknown("%s --version did not name an openshell-gateway version: %w", called, errors.New(quoted(result.Combined())))
+}
+
+// run runs file, which was judged and is called path, in an environment of our making.
+func (o Options) run(ctx context.Context, file *os.File, path string, args ...string) (command.Result, error) {
+	return command.Run(ctx, command.Command{
+		Path: path, File: file, Args: args, Timeout: o.ProbeTimeout,
+		Env: []string{"HOME=" + o.Env.Home(), "PATH=/usr/bin:/bin", "LC_ALL=C", "NO_COLOR=1"},
+	})
 }
 
 func argv0(r *running) string {

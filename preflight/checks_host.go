@@ -13,6 +13,7 @@ import (
 const (
 	CodeAgreement  = "schema-agreement" // the gate; it cannot be skipped
 	CodeDatabase   = "database-generation"
+	CodeConfig     = "gateway-config"
 	CodeSupervisor = "supervisor-version"
 	CodeSpace      = "disk-space"
 	CodeRoot       = "backup-root"
@@ -28,6 +29,7 @@ const (
 type HostInput struct {
 	Seen       gateway.Observation
 	Database   func(context.Context) gateway.Database
+	Config     func(context.Context) gateway.Config
 	Supervisor func(context.Context, engine.Container) (drift.Version, error)
 	Names      []string // of every sandbox that the registry or a container names
 
@@ -51,6 +53,7 @@ type Need struct {
 // Time limits of the checks that look outside the program.
 const (
 	databaseLimit   = 3 * time.Second
+	configLimit     = 8 * time.Second
 	supervisorLimit = 8 * time.Second
 	spaceLimit      = 5 * time.Second
 )
@@ -59,6 +62,7 @@ const (
 func HostChecks(in HostInput) []Check {
 	return []Check{
 		{Code: CodeDatabase, Title: "the gateway's database is of a generation that the gateway reads", Timeout: databaseLimit, Run: in.database},
+		{Code: CodeConfig, Title: "the gateway that would be started next accepts its gateway.toml", Timeout: configLimit, Run: in.config},
 		{Code: CodeSupervisor, Title: "the supervisor of every running sandbox is of the gateway's version", Timeout: supervisorLimit, Run: in.supervisors},
 		{Code: CodeLine, Title: "the next start of the gateway does not cross OpenShell 0.1.0", Run: in.line},
 		{Code: CodeNames, Title: "a newer OpenShell accepts the name of every sandbox", Run: in.names},

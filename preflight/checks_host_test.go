@@ -43,11 +43,22 @@ func applied(migrations ...int) func(*HostInput) {
 
 func sandboxes(supervisor func(name string) (string, error)) func(*HostInput) {
 	return func(in *HostInput) {
-		in.Seen.Containers = []engine.Container{{Name: "c-a", SandboxName: "a", State: "running"}, {Name: "c-b", SandboxName: "b", State: "exited"}}
+		in.Seen.Containers = []engine.Container{{Name: "c-a", SandboxName: "a", State: "running"}, {Name: "c-b", SandboxName: "b", State: "exited"}, {Name: "c-a-supervisor", SandboxName: "a", State: "running", Role: "supervisor"}}
 		in.Supervisor = func(_ context.Context, c engine.Container) (drift.Version, error) {
 			version, err := supervisor(c.SandboxName)
 			return parsed(version), err
 		}
+	}
+}
+
+func config(next string, answers bool, c gateway.Config) func(*HostInput) {
+	return func(in *HostInput) {
+		in.Seen.File = drift.File{Path: "/g", Evidence: drift.Evidence{State: drift.Known, Version: parsed(next)}}
+		if !answers {
+			in.Seen.Served = gateway.Served{}
+		}
+		c.Path = "/c"
+		in.Config = func(context.Context) gateway.Config { return c }
 	}
 }
 
@@ -75,6 +86,19 @@ func TestHostChecks(t *testing.T) {
 			in.Seen.Process, in.Seen.File, in.Seen.Served = drift.Process{}, drift.File{}, gateway.Served{}
 		}},
 		{CodeDatabase, "skip: not looked at", "", func(in *HostInput) { in.Database = nil }},
+
+		{CodeConfig, "skip: no gateway of OpenShell 0.1.0 or later", "", config("0.0.116", false, gateway.Config{State: drift.Known, Version: 1})},
+		{CodeConfig, "skip: not looked at", "", func(in *HostInput) { in.Config = nil }},
+		{CodeConfig, "pass: gateway 0.1.9 accepts /c", "", config("0.1.9", false, gateway.Config{State: drift.Known, Version: 2, Asked: true})},
+		{CodeConfig, "pass: /c is of version 2; gateway 0.1.9 could not be asked", "", config("0.1.9", false, gateway.Config{State: drift.Known, Version: 2})},
+		{CodeConfig, "pass: none (no file /c)", "", config("0.1.9", false, gateway.Config{State: drift.Absent, Why: "no file /c"})},
+		{CodeConfig, "fail: /c is of version 1, and gateway 0.1.9 starts with version 2 only", "sandkeeper migrate plan -g nemoclaw", config("0.1.9", false, gateway.Config{State: drift.Known})},
+		{CodeConfig, "warn: /c is of version 1, and gateway 0.1.9 starts with version 2 only. The gateway that answers now", "sandkeeper migrate plan -g nemoclaw", config("0.1.9", true, gateway.Config{State: drift.Known, Version: 1})},
+		{CodeConfig, "fail: gateway 0.1.9 refuses /c: unknown field", "/g config preflight --path /c", config("0.1.9", false, gateway.Config{State: drift.Known, Version: 2, Asked: true, Refused: "unknown field"})},
+		{CodeConfig, "warn: it cannot be read", "/g config preflight --path /c", config("0.1.9", false, gateway.Config{State: drift.Unknown, Why: "it cannot be read"})},
+		{CodeConfig, `fail: gateway "nemoclaw" has no TLS`, "", config("0.1.6", false, gateway.Config{State: drift.Known, Version: 2, Asked: true, Open: true})},
+		{CodeConfig, `fail: gateway "nemoclaw" has no TLS`, "", config("0.2.0", false, gateway.Config{State: drift.Absent, Open: true})},
+		{CodeConfig, "pass: gateway 0.1.5 accepts", "", config("0.1.5", false, gateway.Config{State: drift.Known, Version: 2, Asked: true, Open: true})},
 
 		{CodeSupervisor, "pass: running sandboxes: 1, none", "", sandboxes(func(string) (string, error) { return "0.0.44", nil })},
 		{CodeSupervisor, "warn: older than the gateway's version 0.0.44: a (0.0.43)", "sandkeeper upgrade-sandboxes --check", sandboxes(func(string) (string, error) { return "0.0.43", nil })},

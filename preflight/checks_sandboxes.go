@@ -39,15 +39,13 @@ const supervisorsAtOnce = 8
 // Supervisors asks every running sandbox of the observation, several at once, and stops asking when ctx ends.
 func (in HostInput) Supervisors(ctx context.Context) []SupervisorSeen {
 	seen := []SupervisorSeen{}
-	for _, c := range in.Seen.Containers {
-		if c.Running() {
-			seen = append(seen, SupervisorSeen{Sandbox: c.SandboxName, Container: c.Name, Why: "not asked"})
-		}
+	running := slices.DeleteFunc(slices.Clone(in.Seen.Containers), func(c engine.Container) bool { return !c.Running() || !c.Workload() })
+	for _, c := range running {
+		seen = append(seen, SupervisorSeen{Sandbox: c.SandboxName, Container: c.Name, Why: "not asked"})
 	}
 	if in.Supervisor == nil {
 		return seen
 	}
-	running := slices.DeleteFunc(slices.Clone(in.Seen.Containers), func(c engine.Container) bool { return !c.Running() })
 	slots := make(chan struct{}, supervisorsAtOnce)
 	var wg sync.WaitGroup
 	for i, c := range running {
@@ -98,7 +96,7 @@ func (in HostInput) supervisors(ctx context.Context) Result {
 		}
 		return warning("sandkeeper upgrade-sandboxes --check", said)
 	case len(newer) > 0:
-		return warned("newer than the gateway's version %s: %s; bring the gateway to that version", expected, some(newer))
+		return warned("newer than the gateway's version %s: %s; bring the gateway to that version: it goes before its supervisors", expected, some(newer))
 	case len(unknown) > 0:
 		return warned("unknown: %s", some(unknown))
 	}

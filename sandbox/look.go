@@ -68,12 +68,14 @@ func (l *look) askEngine(ctx context.Context, s Sources) {
 	}
 }
 
-// companionOf is the companion of a workload; nil when there is none, as in a sandbox that is stopped. Companions carry no workspace
-// (docs/facts/openshell-0.1.md 1.1), and on Podman no namespace, so namespace and id decide, or the id alone.
-func (l look) companionOf(c engine.Container) *engine.Container {
-	for i, beside := range l.beside {
-		if beside.SandboxID == c.SandboxID && c.SandboxID != "" && beside.Host == c.Host && (c.Podman || beside.Namespace == c.Namespace) {
-			return &l.beside[i]
+func (l look) companionOf(c engine.Container) *engine.Container { return CompanionOf(c, l.beside) }
+
+// CompanionOf is the companion of a workload among all; nil when there is none, as in a sandbox that is stopped. Companions carry no
+// workspace (docs/facts/openshell-0.1.md 1.1), and on Podman no namespace, so namespace and id decide, or the id alone.
+func CompanionOf(c engine.Container, all []engine.Container) *engine.Container {
+	for i, beside := range all {
+		if beside.Companion() && beside.SandboxID == c.SandboxID && c.SandboxID != "" && beside.Host == c.Host && (c.Podman || beside.Namespace == c.Namespace) {
+			return &all[i]
 		}
 	}
 	return nil
