@@ -13,6 +13,7 @@ import (
 	"sandkeeper/engine"
 	"sandkeeper/internal/ui"
 	"sandkeeper/migrate"
+	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 	"sandkeeper/upgrade"
 )
@@ -36,7 +37,13 @@ func (o *migrateExportOptions) exporter(host *migrating, byEngine bool) (*migrat
 			fmt.Fprintf(o.app.progressStreams().Err, "%s: %s\n", ui.Clean(address), step)
 		},
 	}
+	if !o.offline {
+		host.gateways.Added = extensions{o.app}.additions()
+	}
 	if !byEngine {
+		exporter.Beside = func(ctx context.Context, sb sandbox.Sandbox) (openshell.Beside, error) {
+			return host.gateways.Beside(ctx, host.asked(sb))
+		}
 		exporter.Stop = func(ctx context.Context, sb sandbox.Sandbox) error {
 			return host.gateways.StopSandbox(ctx, host.asked(sb))
 		}
@@ -82,7 +89,7 @@ func (h *migrating) engineOf(c engine.Container) migrate.Engine {
 
 // input adds to what was seen what is saved of the gateway itself.
 func (o *migrateExportOptions) input(ctx context.Context, host *migrating, facts migrate.Facts, byEngine bool) migrate.Input {
-	in := migrate.Input{Facts: facts, Workspaces: workspacesOf(host.sandboxes()), Files: map[string][]byte{}}
+	in := migrate.Input{Facts: facts, Workspaces: host.workspaces(ctx), Asked: !o.offline && !byEngine, Files: map[string][]byte{}}
 	gateways := host.seen.Gateways
 	if o.offline {
 		gateways = nil
@@ -99,9 +106,10 @@ func (o *migrateExportOptions) input(ctx context.Context, host *migrating, facts
 	default:
 		in.StateWhy = "it is not of this host"
 	}
-	if o.offline || byEngine {
+	if !in.Asked {
 		return in
 	}
+	in.Settings = host.settings(ctx)
 	for name, content := range o.app.providerProfiles(ctx, gateways, host.name()) {
 		in.Files[filepath.ToSlash(name)] = content
 	}
@@ -115,4 +123,17 @@ func (o *migrateExportOptions) input(ctx context.Context, host *migrating, facts
 		}
 	}
 	return in
+}
+
+// settings are those of the whole gateway that somebody has set.
+func (h *migrating) settings(ctx context.Context) []openshell.Setting {
+	api, err := h.gateways.API(ctx, h.name())
+	if err != nil {
+		return nil // that it does not answer is said
+	}
+	settings, err := api.Settings(ctx)
+	if err != nil {
+		h.app.warn("the settings of gateway %q are not in the set: %v", h.name(), err)
+	}
+	return settings
 }

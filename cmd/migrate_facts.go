@@ -15,6 +15,7 @@ import (
 	"sandkeeper/gateway"
 	"sandkeeper/internal/homefile"
 	"sandkeeper/migrate"
+	"sandkeeper/openshell"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
@@ -28,6 +29,7 @@ type migrating struct {
 	gateways *driver.Gateways
 	offline  bool     // no gateway is asked
 	unseen   []string // what could not be looked at
+	spaces   []string // the gateway's workspaces, as far as it tells; looked up once
 }
 
 // migrating looks at the host. A gateway that does not answer, or is not to be trusted, is no error: the containers are there all the same.
@@ -225,7 +227,7 @@ func (h *migrating) providers(ctx context.Context) []migrate.Provider {
 		return nil
 	}
 	var all []migrate.Provider
-	for _, workspace := range workspacesOf(h.sandboxes()) {
+	for _, workspace := range h.workspaces(ctx) {
 		records, err := cli.ProviderRecords(ctx, h.name(), workspace)
 		if err != nil {
 			h.unseen = append(h.unseen, fmt.Sprintf("the providers of workspace %s: %v", workspace, err))
@@ -241,12 +243,33 @@ func (h *migrating) providers(ctx context.Context) []migrate.Provider {
 	return all
 }
 
-// workspacesOf are the workspaces of these, sorted, the default one always among them.
-func workspacesOf(all []sandbox.Sandbox) []string {
+// workspaces are those of the gateway, sorted, the default one always among them: those that it lists, and those that a sandbox is in.
+func (h *migrating) workspaces(ctx context.Context) []string {
+	if h.spaces != nil {
+		return h.spaces
+	}
 	names := []string{sandbox.DefaultWorkspace}
-	for _, sb := range all {
+	for _, sb := range h.sandboxes() {
 		names = append(names, sb.Workspace)
 	}
+	if !h.offline && !h.gateway().Seen.Evidence().Gateway().Stable() { // a new gateway is given those of the set
+		listed, err := h.listWorkspaces(ctx)
+		if err != nil && !errors.Is(err, openshell.ErrUnsupported) {
+			h.unseen = append(h.unseen, fmt.Sprintf("the workspaces of gateway %q are not listed, so one without a sandbox is not carried: %v", h.name(), err))
+		}
+		names = append(names, listed...)
+	}
 	slices.Sort(names)
-	return slices.Compact(names)
+	h.spaces = slices.Compact(names)
+	return h.spaces
+}
+
+func (h *migrating) listWorkspaces(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, recipeWait)
+	defer cancel()
+	api, err := h.gateways.API(ctx, h.name())
+	if err != nil {
+		return nil, err
+	}
+	return api.Workspaces(ctx)
 }

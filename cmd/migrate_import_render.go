@@ -51,6 +51,9 @@ func renderImport(a *app, r migrate.Import) {
 			a.printf("%s: %s", address, hint)
 		}
 	}
+	for _, item := range r.Lost {
+		a.printf("the gateway itself: not carried: %s: %s", item.Code, item.Detail)
+	}
 	t := r.Totals
 	a.printf("Migration import: %d imported, %d present, %d gone, %d failed", t.Imported, t.Present, t.Gone, t.Failed)
 	if len(r.Removable) > 0 {

@@ -10,7 +10,9 @@ import (
 	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 	"sandkeeper/migrate"
+	"sandkeeper/openshell"
 	"sandkeeper/recreate"
+	"sandkeeper/sandbox"
 	"sandkeeper/survey"
 )
 
@@ -25,11 +27,20 @@ func (o *migrateImportOptions) importer(maker *making, set *migrate.Set, in impo
 			return in.listed(ctx, maker.gateways, at)
 		},
 		MakeWorkspace: func(ctx context.Context, name string) error {
-			api, err := maker.gateways.API(ctx, in.seen.Decisive().Seen.Target.Name)
-			if err != nil {
+			return in.ask(ctx, maker, func(api *openshell.API) error { return api.CreateWorkspace(ctx, name) })
+		},
+		Replay: func(ctx context.Context, at driver.Place, name string, kept openshell.Beside) error {
+			return maker.gateways.Replay(ctx, sandbox.Sandbox{Gateway: at.Gateway, Workspace: at.Workspace, Name: name}, kept)
+		},
+		Settings: func(ctx context.Context) (settings []openshell.Setting, err error) {
+			err = in.ask(ctx, maker, func(api *openshell.API) (err error) {
+				settings, err = api.Settings(ctx)
 				return err
-			}
-			return api.CreateWorkspace(ctx, name)
+			})
+			return settings, err
+		},
+		SetSetting: func(ctx context.Context, s openshell.Setting) error {
+			return in.ask(ctx, maker, func(api *openshell.API) error { return api.SetSetting(ctx, s) })
 		},
 		Progress: func(address string, step recreate.Step) {
 			fmt.Fprintf(a.progressStreams().Err, "%s: %s\n", ui.Clean(address), step)
@@ -45,4 +56,13 @@ type importing struct {
 	set        *migrate.Set
 	identities archive.Identities
 	elsewhere  bool // the old containers are on another host
+}
+
+// ask asks the gateway that the sandboxes are made on.
+func (in importing) ask(ctx context.Context, maker *making, question func(*openshell.API) error) error {
+	api, err := maker.gateways.API(ctx, in.seen.Decisive().Seen.Target.Name)
+	if err != nil {
+		return err
+	}
+	return question(api)
 }

@@ -17,6 +17,13 @@ import (
 // a start only from Stopped (docs/facts/openshell.md 2.3). Its container can be stopped and started all the same.
 var ErrPhase = errors.New("its gateway stops and starts nothing in that phase")
 
+// EngineMay reports whether an error of StopSandbox or StartSandbox leaves the stop or the start to the container engine: the gateway is too
+// old for it, or the sandbox is in a phase that the gateway does not lead out of. Of a gateway that does not answer nobody knows what it
+// thinks.
+func EngineMay(err error) bool {
+	return errors.Is(err, openshell.ErrUnsupported) || errors.Is(err, ErrPhase)
+}
+
 // Limits of a change of phase.
 const (
 	phaseLimit    = 5 * time.Minute  // the CLI's own (OPENSHELL_LIFECYCLE_TIMEOUT, docs/facts/openshell.md 1.4)

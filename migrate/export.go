@@ -7,6 +7,7 @@ import (
 
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
+	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
 
@@ -27,6 +28,8 @@ type Exporter struct {
 	Stop func(ctx context.Context, sb sandbox.Sandbox) error
 	// EngineOf is the engine that runs a container; nil when there is none.
 	EngineOf func(engine.Container) Engine
+	// Beside reads what the gateway keeps of a sandbox beside its recipe; nil: no gateway is asked.
+	Beside func(ctx context.Context, sb sandbox.Sandbox) (openshell.Beside, error)
 	// WithRecipe is the newest backup of a sandbox that has its recipe; "" when none has.
 	WithRecipe func(store.Series) string
 	Now        func() time.Time
@@ -37,9 +40,11 @@ type Exporter struct {
 // Input is what is exported.
 type Input struct {
 	Facts
-	Workspaces []string
-	Files      map[string][]byte // beside the set
-	State      string            // backup of the gateway's own state; StateWhy says why there is none
+	Asked      bool                // the old gateway was asked; else what an earlier run has heard of it stays
+	Workspaces []string            // those without a sandbox as well
+	Settings   []openshell.Setting // of the whole gateway
+	Files      map[string][]byte   // beside the set
+	State      string              // backup of the gateway's own state; StateWhy says why there is none
 	StateWhy   string
 }
 
@@ -48,6 +53,8 @@ type exporting struct {
 	*Exporter
 	set     *Set
 	outcome []ExportedMember
+
+	warnings []string
 }
 
 // Export saves every sandbox, then writes the set, and only then stops what runs, each sandbox once it is saved, and saves it again: what
@@ -83,11 +90,12 @@ func (e *Exporter) Export(ctx context.Context, in Input) (result Export, err err
 func (in Input) begin(tool string) *Set {
 	s := &Set{
 		Gateway: in.Gateway, Version: in.Running.String(), Tool: tool, State: in.State, StateWhy: in.StateWhy,
-		Workspaces: slices.Clone(in.Workspaces), Providers: slices.Clone(in.Providers), Sandboxes: []Member{}, Files: []string{},
+		Workspaces: slices.Clone(in.Workspaces), Settings: slices.Clone(in.Settings), Providers: slices.Clone(in.Providers), Sandboxes: []Member{}, Files: []string{},
 	}
 	if s.Providers == nil {
 		s.Providers = []Provider{}
 	}
+	in.keepWhole(s)
 	return s
 }
 

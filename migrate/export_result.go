@@ -50,6 +50,7 @@ func (m ExportedMember) Err() error { return m.err }
 // ended completes the result.
 func (e *exporting) ended(result Export) Export {
 	result.Set, result.Files, result.Sandboxes = SetPath(e.Root, e.set.Gateway), e.set.Files, e.outcome
+	result.Warnings = e.warnings
 	result.Totals.Total = len(e.outcome)
 	for _, m := range e.outcome {
 		if m.Status == Exported {

@@ -14,13 +14,15 @@ func (e *exporting) save(ctx context.Context, in Input, seen Seen) {
 	if err == nil {
 		err = e.look(ctx, &m, seen.Sandbox)
 	}
+	earlier := in.Set.member(m.Workspace, m.Name)
+	m.carryOver(earlier, in.new())
 	if err == nil {
-		m.carryOver(in.Set.member(m.Workspace, m.Name), in.new())
 		err = e.first(ctx, &m, seen.Sandbox)
 	}
+	lost := e.keepBeside(ctx, &m, seen.Sandbox, earlier)
 	outcome := ExportedMember{
 		Name: m.Name, Workspace: m.Workspace, Status: Failed, Backup: m.Backup, Container: m.ContainerName, WasRunning: m.Running,
-		Lost: plan.NotCarried, Refused: plan.Refused,
+		Lost: append(lost, plan.NotCarried...), Refused: plan.Refused,
 	}
 	if err != nil {
 		outcome.err, outcome.Reason, m.Problem = err, err.Error(), err.Error()
@@ -74,9 +76,9 @@ func (e *exporting) keep(m *Member, saved store.Backup) {
 // memberOf is what is known of a sandbox before it is saved.
 func memberOf(seen Seen) Member {
 	sb := seen.Sandbox
-	m := Member{Name: sb.Name, Workspace: sb.Workspace, ID: sb.ID, Home: seen.Home, Running: sb.Standing == sandbox.Ready}
+	m := Member{Name: sb.Name, Workspace: sb.Workspace, ID: sb.ID, Home: seen.Home, Running: runs(sb)}
 	if sb.Container != nil {
-		m.Container, m.ContainerName, m.Running = sb.Container.ID, sb.Container.Name, sb.Container.Running() || sb.Container.Paused()
+		m.Container, m.ContainerName = sb.Container.ID, sb.Container.Name
 		m.Image, m.Host = sb.Container.Image, sb.Container.Host
 	}
 	if seen.Recipe != nil {

@@ -7,7 +7,6 @@ import (
 
 	"sandkeeper/driver"
 	"sandkeeper/engine"
-	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
 
@@ -64,7 +63,7 @@ func (e *exporting) last(ctx context.Context, m *Member, sb sandbox.Sandbox) err
 	return err
 }
 
-// lastUnseen stops a sandbox that has no container here. What it wrote after its backup is not in the set.
+// lastUnseen stops a sandbox that has no container here. What it wrote after its backup is not in the set, and the result says so.
 func (e *exporting) lastUnseen(ctx context.Context, m *Member, sb sandbox.Sandbox) error {
 	if e.Stop == nil {
 		return errors.New("it has no container on this host, and no gateway is asked")
@@ -74,6 +73,8 @@ func (e *exporting) lastUnseen(ctx context.Context, m *Member, sb sandbox.Sandbo
 		return err
 	}
 	m.Stopped = true
+	e.warnings = append(e.warnings, fmt.Sprintf("%s has no container on this host, and once stopped it cannot be read: what it wrote between "+
+		"backup %s and its stop is not in the set", m.Address(), m.Backup))
 	return nil
 }
 
@@ -82,7 +83,7 @@ func (e *exporting) lastUnseen(ctx context.Context, m *Member, sb sandbox.Sandbo
 func (e *exporting) stop(ctx context.Context, on Engine, sb sandbox.Sandbox) error {
 	if e.Stop != nil {
 		err := e.Stop(ctx, sb)
-		if err != nil && !errors.Is(err, openshell.ErrUnsupported) && !errors.Is(err, driver.ErrPhase) {
+		if err != nil && !driver.EngineMay(err) {
 			return err
 		}
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sandkeeper/backup/store"
 	"sandkeeper/driver"
 	"sandkeeper/internal/journal"
 	"sandkeeper/lifecycle"
+	"sandkeeper/openshell"
 	"sandkeeper/recreate"
 	"sandkeeper/sandbox"
 )
@@ -28,6 +30,11 @@ type Importer struct {
 	Listed func(ctx context.Context, at driver.Place) ([]lifecycle.Record, error)
 	// MakeWorkspace makes a workspace unless it is there.
 	MakeWorkspace func(ctx context.Context, name string) error
+	// Replay gives a sandbox what was kept of the old one beside its recipe. The error says what was refused, each by name.
+	Replay func(ctx context.Context, at driver.Place, name string, kept openshell.Beside) error
+	// Settings are those of the whole gateway that somebody has set, and SetSetting sets one.
+	Settings   func(ctx context.Context) ([]openshell.Setting, error)
+	SetSetting func(ctx context.Context, s openshell.Setting) error
 	// StillRuns says why the old container of a member is not known to be stopped; nil when it is, or is gone. The error wraps
 	// ErrStartedSince where it is stopped, and ran after it was exported.
 	StillRuns func(ctx context.Context, m Member) error
@@ -55,6 +62,7 @@ func (i *Importer) Running(ctx context.Context) (problems []error) {
 // what is there is recognised, and nothing is made twice.
 func (i *Importer) Import(ctx context.Context) Import {
 	result := Import{Set: SetPath(i.Store.Root(), i.Set.Gateway), From: i.Set.Gateway, Gateway: i.Gateway, Sandboxes: []ImportedMember{}, Removable: []string{}}
+	result.Lost = append(i.workspaces(ctx), i.settings(ctx)...)
 	for _, m := range i.Set.Sandboxes {
 		outcome := ImportedMember{
 			Name: m.Name, Workspace: m.Workspace, As: i.name(m), Backup: m.Backup, Running: m.Running, Container: m.ContainerName, Lost: []Item{},
@@ -98,12 +106,20 @@ func (i *Importer) one(ctx context.Context, m Member, outcome *ImportedMember) (
 		return err
 	}
 	defer func() { err = errors.Join(err, record.Close()) }()
-	there, found, err := i.listed(ctx, m)
+	all, err := i.Listed(ctx, i.at(m))
 	if err != nil {
 		return err
 	}
+	there, found := named(all, i.name(m))
 	if record.Found && i.settled(record, there, found, outcome) {
-		return i.finish(record, outcome)
+		i.compare(ctx, m, record.Value, outcome)
+		return i.finish(ctx, m, record, outcome)
+	}
+	if found && record.Value.Done { // what an earlier run has made is gone, and somebody has made another one
+		return &recreate.ExistsError{Name: there.Name, Gateway: i.Gateway, Phase: there.Phase, Reason: there.Reason}
+	}
+	if err := i.madeAs(m, all); err != nil {
+		return err
 	}
 	if found && there.ID == m.ID {
 		return fmt.Errorf("gateway %q still has the record of the old sandbox: it was started with the old database. Stop it, put that database aside, start it again, "+
@@ -133,10 +149,13 @@ func (i *Importer) settled(record *journal.Record[imported], there lifecycle.Rec
 	return false
 }
 
-// finish notes that a sandbox is whole.
-func (i *Importer) finish(record *journal.Record[imported], outcome *ImportedMember) error {
+// finish brings a sandbox to its end that a killed run has made, and notes that it is whole.
+func (i *Importer) finish(ctx context.Context, m Member, record *journal.Record[imported], outcome *ImportedMember) error {
 	if record.Value.Done || outcome.Status != Present {
 		return nil
+	}
+	if err := i.giveBack(ctx, m, outcome); err != nil {
+		return err
 	}
 	done := record.Value
 	done.Done, done.Updated = true, i.now()
@@ -149,17 +168,12 @@ func (i *Importer) halfMade(known imported) bool {
 	return found || err != nil
 }
 
-func (i *Importer) listed(ctx context.Context, m Member) (record lifecycle.Record, found bool, err error) {
-	all, err := i.Listed(ctx, i.at(m))
-	if err != nil {
-		return record, false, err
+func named(all []lifecycle.Record, name string) (record lifecycle.Record, found bool) {
+	at := slices.IndexFunc(all, func(r lifecycle.Record) bool { return r.Name == name })
+	if at < 0 {
+		return record, false
 	}
-	for _, r := range all {
-		if r.Name == i.name(m) {
-			return r, true, nil
-		}
-	}
-	return record, false, nil
+	return all[at], true
 }
 
 func (i *Importer) now() time.Time {

@@ -18,6 +18,7 @@ type imported struct {
 	From      string    `json:"from"` // the gateway that was exported
 	OldID     string    `json:"oldId"`
 	Backup    string    `json:"backup"`
+	Started   time.Time `json:"started"`         // of the old container, when that backup was made
 	NewID     string    `json:"newId,omitempty"` // of the sandbox that was made
 	Done      bool      `json:"done"`            // it was whole
 	Begun     time.Time `json:"begun"`

@@ -20,7 +20,7 @@ func (i *Importer) make(ctx context.Context, m Member, record *journal.Record[im
 	if outcome.Lost, err = i.adapt(m, &order); err != nil {
 		return err
 	}
-	entry := imported{Gateway: i.Gateway, Workspace: m.Workspace, Name: i.name(m), From: i.Set.Gateway, OldID: m.ID, Backup: m.Backup, Begun: i.now()}
+	entry := imported{Gateway: i.Gateway, Workspace: m.Workspace, Name: i.name(m), From: i.Set.Gateway, OldID: m.ID, Backup: m.Backup, Started: m.Started, Begun: i.now()}
 	if record.Found && record.Value.Backup == m.Backup {
 		entry.NewID = record.Value.NewID
 	}
@@ -39,6 +39,9 @@ func (i *Importer) make(ctx context.Context, m Member, record *journal.Record[im
 	}
 	for _, warning := range made.Warnings {
 		outcome.Lost = append(outcome.Lost, Item{Code: "warning", Detail: warning})
+	}
+	if err := i.giveBack(ctx, m, outcome); err != nil {
+		return err
 	}
 	entry.NewID, entry.Done = made.ID, true
 	if err := i.note(record, &entry); err != nil {

@@ -14,9 +14,10 @@ type Import struct {
 	Gateway   string           `json:"gateway"`
 	Totals    ImportTotals     `json:"totals"`
 	Sandboxes []ImportedMember `json:"sandboxes"`
-	// Removable are the old containers whose sandboxes are there: a person removes them, after a look at each.
+	// Removable are the old containers whose sandboxes are there, and which have nothing newer: a person removes them, after a look at each.
 	Removable []string `json:"removable"`
-	Warnings  []string `json:"warnings,omitempty"`
+	// Lost is what of the whole gateway could not be carried: workspaces and settings.
+	Lost []Item `json:"notCarried,omitempty"`
 }
 
 // ImportTotals count sandboxes: Imported + Present + Gone + Failed is Total.
@@ -61,7 +62,7 @@ func (r *Import) add(m ImportedMember) {
 	default:
 		r.Totals.Failed++
 	}
-	if m.Container != "" && (m.Status == ImportedNow || m.Status == Present) {
+	if m.Container != "" && m.Reason == "" && (m.Status == ImportedNow || m.Status == Present) {
 		r.Removable = append(r.Removable, m.Container)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sandkeeper/internal/sandboxname"
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
@@ -15,7 +16,7 @@ import (
 func judge(s Seen) SandboxPlan {
 	sb := s.Sandbox
 	p := SandboxPlan{
-		Name: sb.Name, Workspace: sb.Workspace, Home: s.Home, Running: sb.Standing == sandbox.Ready,
+		Name: sb.Name, Workspace: sb.Workspace, Home: s.Home, Running: runs(sb),
 		Carried: []Item{}, NotCarried: []Item{}, Refused: []Item{},
 	}
 	if sb.Container != nil {
@@ -39,6 +40,15 @@ func judge(s Seen) SandboxPlan {
 		Item{Code: "policy-history", Detail: "earlier revisions of its policy, drafts and approvals: only the policy in force is set again"},
 	)
 	return p
+}
+
+// runs reports whether an export has something to stop: a container that runs, paused or not, also where its gateway calls it by another
+// phase than Ready; without a container here, its gateway's word.
+func runs(sb sandbox.Sandbox) bool {
+	if sb.Container == nil {
+		return sb.Standing == sandbox.Ready
+	}
+	return sb.Container.Running() || sb.Container.Paused()
 }
 
 // judgeRecipe judges what its gateway was told to make it from.
@@ -81,15 +91,15 @@ func (p *SandboxPlan) judgeImage(s Seen) {
 	case built && !s.ImageHere:
 		p.Refused = append(p.Refused, Item{
 			"dockerfile", fmt.Sprintf("image %s was built on this host from a Dockerfile and is gone; 0.1.x builds none", image),
-			"build it again: docker build -t " + image + " FOLDER",
+			"build it again: docker build -t " + text.ShellWord(image) + " FOLDER",
 		})
 	case built:
 		p.NotCarried = append(p.NotCarried, Item{
 			"dockerfile", fmt.Sprintf("the Dockerfile behind %s: 0.1.x builds none. The image that is here is used as it is, so prune no images", image),
-			"docker save -o sandbox-image.tar " + image,
+			"docker save -o sandbox-image.tar " + text.ShellWord(image),
 		})
 	case image != "" && !s.ImageHere:
-		p.NotCarried = append(p.NotCarried, Item{"image", fmt.Sprintf("image %s is not on this host: the new gateway pulls it, and what its tag names may have changed", image), "docker pull " + image})
+		p.NotCarried = append(p.NotCarried, Item{"image", fmt.Sprintf("image %s is not on this host: the new gateway pulls it, and what its tag names may have changed", image), "docker pull " + text.ShellWord(image)})
 	}
 	user := ""
 	read, err := openshell.RawSandbox{Spec: s.Recipe.Spec}.ReadSpec()
@@ -134,11 +144,11 @@ func (p *SandboxPlan) judgeSpec(spec []byte) {
 const openMounts = "set allow_driver_config = true and enable_bind_mounts = true in [openshell.drivers.docker], and enabled = false in " +
 	"[openshell.drivers.docker.resource_admission]; or leave it out: sandkeeper migrate import --without-driver-config"
 
-func or(text, otherwise string) string {
-	if text == "" {
+func or(said, otherwise string) string {
+	if said == "" {
 		return otherwise
 	}
-	return text
+	return said
 }
 
 // host says what is carried of the gateway itself.
@@ -152,6 +162,8 @@ func (f Facts) host() HostPlan {
 	h.Carried = append(h.Carried,
 		Item{Code: "gateway-state", Detail: "its database, keys and configuration are saved as a backup of the gateway (restore --gateway-state), for the way back to 0.0.x"},
 		Item{Code: "provider-profiles", Detail: "exported as YAML where its command line can; they are saved, and imported by you"},
+		Item{Code: "settings", Detail: "its settings, and the services and settings of each sandbox, are set again where the new gateway takes them"},
+		Item{Code: "workspaces", Detail: "its workspaces, also those without a sandbox; not their members"},
 	)
 	for _, p := range f.Providers {
 		h.NotCarried = append(h.NotCarried, Item{
@@ -160,7 +172,6 @@ func (f Facts) host() HostPlan {
 	}
 	h.NotCarried = append(h.NotCarried,
 		Item{Code: "inference-routes", Detail: "inference routes: 0.1.x has none"},
-		Item{Code: "services", Detail: "exposed services and settings: they are listed in the set, and set again by you"},
 	)
 	if f.Config.Content == nil {
 		return h
@@ -180,12 +191,15 @@ func (f Facts) host() HostPlan {
 
 // enterAgain is the command that makes a provider on the new gateway. A credential without a value is read from the variable of its name.
 func enterAgain(p Provider) string {
-	words := []string{"openshell provider create --name", p.Name, "--type", p.Type}
+	words := []string{"openshell provider create", "--name", p.Name, "--type", p.Type}
 	if p.Workspace != "" && p.Workspace != sandbox.DefaultWorkspace {
 		words = append(words, "--workspace", p.Workspace)
 	}
 	for _, name := range p.Credentials {
 		words = append(words, "--credential", name)
+	}
+	for i, word := range words[1:] {
+		words[i+1] = text.ShellWord(word)
 	}
 	return strings.Join(words, " ")
 }

@@ -1,6 +1,9 @@
 package migrate
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -130,5 +133,39 @@ func TestCarryOver(t *testing.T) {
 		if c.now.Running != c.want {
 			t.Errorf("%s: running %v", name, c.now.Running)
 		}
+	}
+}
+
+// TestDatabaseGoesAsideWithItsLog runs the commands of the plan: without its log, a database that was not closed lacks what was last written.
+func TestDatabaseGoesAsideWithItsLog(t *testing.T) {
+	for _, files := range [][]string{{""}, {"", "-wal", "-shm"}} {
+		database := filepath.Join(t.TempDir(), "a b.db")
+		for _, suffix := range files {
+			if err := os.WriteFile(database+suffix, []byte(suffix), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, command := range (Facts{Database: database}).putAside() {
+			if said, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %s", command, said)
+			}
+		}
+		left, err := filepath.Glob(database + "*")
+		if err != nil || len(left) != len(files) {
+			t.Errorf("left: %q, %v", left, err)
+		}
+		for _, suffix := range files {
+			if content, err := os.ReadFile(database + ".0.0.x" + suffix); err != nil || string(content) != suffix {
+				t.Errorf("%s%s: %q, %v", database, suffix, content, err)
+			}
+		}
+	}
+}
+
+// TestCommandsTakeNamesAsTheyAre: names come from outside, and the commands are for pasting.
+func TestCommandsTakeNamesAsTheyAre(t *testing.T) {
+	got := enterAgain(Provider{Name: "a; b", Type: "github", Workspace: "default", Credentials: []string{"TOKEN"}})
+	if want := "openshell provider create --name 'a; b' --type github --credential TOKEN"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

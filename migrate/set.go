@@ -15,6 +15,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/disk"
 	"sandkeeper/internal/sandboxname"
+	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
 
@@ -34,7 +35,9 @@ type Set struct {
 	Workspaces []string   `json:"workspaces"`
 	Providers  []Provider `json:"providers"`
 	Files      []string   `json:"files"` // beside the set: provider profiles, settings, services
-	Sandboxes  []Member   `json:"sandboxes"`
+	// Settings are those of the whole gateway that somebody has set.
+	Settings  []openshell.Setting `json:"settings,omitempty"`
+	Sandboxes []Member            `json:"sandboxes"`
 }
 
 // Member is one sandbox of a set.
@@ -55,9 +58,12 @@ type Member struct {
 	Image  string `json:"image,omitempty"`  // that the container runs, for a sandbox whose recipe nobody told
 	Home   string `json:"home,omitempty"`   // of the backup
 	Backup string `json:"backup,omitempty"` // "" when nothing is saved; Problem says why
-	Final  bool   `json:"final"`            // the backup was made after it was stopped: nothing is newer
+	Final  bool   `json:"final"`            // it is stopped, and the backup is the last that could be made of it
 	// RecipeIn is the backup that has its recipe; "": no gateway ever told it, and Image is all that is known.
 	RecipeIn string `json:"recipeIn,omitempty"`
+
+	// Beside is what its gateway kept of it beside the recipe: exposed services and settings of its own.
+	Beside openshell.Beside `json:"beside,omitzero"`
 
 	Labels    map[string]string `json:"labels,omitempty"`
 	Providers []string          `json:"providers,omitempty"`

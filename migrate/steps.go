@@ -19,7 +19,7 @@ func (f Facts) steps(p Plan) []Step {
 				Why: "they are the only copy, and the new gateway knows nothing of them",
 			},
 			{
-				Title: "Make the set out of them", Commands: []string{"sandkeeper migrate export -g " + f.Gateway},
+				Title: "Make the set out of them", Commands: []string{"sandkeeper migrate export -g " + text.ShellWord(f.Gateway)},
 				Why: "each is saved, stopped through the container engine, and saved again; nothing is removed",
 			},
 		}, append(f.aside(), f.importing(p)...)...)
@@ -34,7 +34,7 @@ func (f Facts) steps(p Plan) []Step {
 
 func (f Facts) export() Step {
 	return Step{
-		Title: "Save everything while the old gateway runs", Commands: []string{"sandkeeper migrate export -g " + f.Gateway},
+		Title: "Save everything while the old gateway runs", Commands: []string{"sandkeeper migrate export -g " + text.ShellWord(f.Gateway)},
 		Why: "each sandbox is saved and verified, then stopped through its gateway, then saved again: nothing is removed",
 	}
 }
@@ -58,12 +58,20 @@ func (f Facts) afterExport(p Plan) []Step {
 		Title: "Install OpenShell 0.1.x: command line and gateway of one release", Commands: []string{"openshell-gateway config preflight"},
 		Why: "that command of the new gateway reads its configuration and starts nothing",
 	}, Step{
-		Title: "Start the gateway and register it", Commands: []string{"sandkeeper gateway wait -g " + f.Gateway},
+		Title: "Start the gateway and register it", Commands: []string{"sandkeeper gateway wait -g " + text.ShellWord(f.Gateway)},
 	}), f.importing(p)...)
 }
 
+// putAside moves the database with its log: SQLite keeps there what a gateway that was killed has committed and not yet written into the
+// database (docs/facts/openshell-0.1.md 4.4). It is found by its name, so it takes the database's new one.
 func (f Facts) putAside() []string {
-	return []string{"mv " + text.ShellWord(f.Database) + " " + text.ShellWord(f.Database+".0.0.x")}
+	aside := f.Database + ".0.0.x"
+	commands := []string{"mv " + text.ShellWord(f.Database) + " " + text.ShellWord(aside)}
+	for _, suffix := range []string{"-wal", "-shm"} {
+		old := text.ShellWord(f.Database + suffix)
+		commands = append(commands, "[ ! -e "+old+" ] || mv "+old+" "+text.ShellWord(aside+suffix))
+	}
+	return commands
 }
 
 // aside is for a gateway of 0.1.x that was started on the old database.
@@ -104,7 +112,7 @@ func (f Facts) importing(p Plan) []Step {
 		steps = append(steps, enter)
 	}
 	return append(steps, Step{
-		Title: "Make the sandboxes and put their homes back", Commands: []string{"sandkeeper migrate import -g " + f.Gateway},
+		Title: "Make the sandboxes and put their homes back", Commands: []string{"sandkeeper migrate import -g " + text.ShellWord(f.Gateway)},
 		Why: "it can be repeated: what is there is recognised, and a sandbox that fails stops no other",
 	}, Step{
 		Title: "Look at each sandbox, and only then remove its old container",

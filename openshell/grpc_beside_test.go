@@ -94,3 +94,43 @@ func first(t *testing.T, m wire.Message, number protowire.Number) string {
 	}
 	return text
 }
+
+// What belongs to the whole gateway is read and set in the numbers of the published clients; a setting without a value was never set.
+func TestWholeGatewayIsReadAndSet(t *testing.T) {
+	for _, version := range []string{"0.0.110", "0.1.5"} {
+		var updated []byte
+		entry := func(key, value string) string { return string(bytesField(bytesField(nil, 1, key), 2, value)) }
+		workspace := func(name string) string {
+			return string(bytesField(nil, 1, string(bytesField(bytesField(nil, 1, "id-"+name), 2, name))))
+		}
+		gw := fake{
+			"Health": healthy(version),
+			"ListWorkspaces": func(context.Context, []byte) ([]byte, error) {
+				return bytesField(bytesField(nil, 1, workspace("default")), 1, workspace("team2")), nil
+			},
+			"GetGatewayConfig": func(context.Context, []byte) ([]byte, error) {
+				return bytesField(bytesField(nil, 1, entry("ocsf", string(bytesField(nil, 1, "on")))), 1, entry("unset", "")), nil
+			},
+			"UpdateConfig": func(_ context.Context, in []byte) ([]byte, error) { updated = in; return nil, nil },
+		}
+		api := connect(t, gw.serve(t, nil))
+		names, err := api.Workspaces(t.Context())
+		if err != nil || strings.Join(names, " ") != "default team2" {
+			t.Errorf("%s: workspaces %q, %v", version, names, err)
+		}
+		settings, err := api.Settings(t.Context())
+		if err != nil || len(settings) != 1 || settings[0].Key != "ocsf" {
+			t.Fatalf("%s: settings %v, %v", version, settings, err)
+		}
+		if err := api.SetSetting(t.Context(), settings[0]); err != nil {
+			t.Errorf("%s: %v", version, err)
+		}
+		m, err := wire.Parse(updated)
+		if err != nil || first(t, m, 3) != "ocsf" || first(t, m, 4) != string(bytesField(nil, 1, "on")) {
+			t.Errorf("%s: UpdateConfig of %q, %v", version, updated, err)
+		}
+		if global, err := m.Number(6); err != nil || global != 1 {
+			t.Errorf("%s: it is not for the whole gateway: %d, %v", version, global, err)
+		}
+	}
+}

@@ -100,11 +100,7 @@ func (a *API) providerPage(ctx context.Context, v wire.Version, p wire.Page) (pa
 		return page{}, err
 	}
 	names, next, err := v.ReadProviders(answer)
-	var items []item
-	for _, name := range names {
-		items = append(items, item{key: name})
-	}
-	return page{items: items, next: next}, a.decoded("ListProviders", err)
+	return page{items: named(names), next: next}, a.decoded("ListProviders", err)
 }
 
 // list reads all pages. A list that changes meanwhile is read again.

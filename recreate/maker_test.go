@@ -340,3 +340,20 @@ func TestRefusalsTouchNothing(t *testing.T) {
 		t.Errorf("another backup: %v", err)
 	}
 }
+
+// stuck is a gateway that has what was made in a phase that it leads nowhere from.
+type stuck struct{ *world }
+
+func (s stuck) StopSandbox(context.Context, sandbox.Sandbox) error { return driver.ErrPhase }
+
+// TestGatewayThatCannotStopLeavesItToTheRestore: the restore stops the container by itself, so a phase such as Error is no dead end.
+func TestGatewayThatCannotStopLeavesItToTheRestore(t *testing.T) {
+	w := newWorld(t, "0.1.5")
+	w.maker.Switch = stuck{w}
+	w.maker.fill = func(context.Context, restore.Request) (restore.Summary, error) {
+		return restore.Summary{Done: true}, nil
+	}
+	outcome, err := w.maker.Make(t.Context(), w.order)
+	w.must(err)
+	w.whole(outcome, gateway.Ready)
+}

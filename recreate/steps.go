@@ -106,8 +106,8 @@ func (j *job) withdraw(ctx context.Context, why error) error {
 	return fmt.Errorf("%w; what was made was deleted again, and the backup is as it was", why)
 }
 
-// restore stops the sandbox through its gateway and puts its home back. A gateway that is too old for that leaves it to the restore, which
-// stops the container and starts it again.
+// restore stops the sandbox through its gateway and puts its home back. Where the gateway cannot, the restore stops the container and starts
+// it again.
 func (j *job) restore(ctx context.Context) error {
 	found, err := j.Locate(ctx, lifecycle.Record{ID: j.NewID, Name: j.Name, Gateway: j.Gateway}, j.at())
 	if err != nil {
@@ -135,7 +135,7 @@ func (j *job) restore(ctx context.Context) error {
 // stop waits for the stop also after Ctrl-C: a stop that was asked for comes about, and a start before that starts nothing.
 func (j *job) stop(ctx context.Context, found Found) error {
 	err := j.Switch.StopSandbox(context.WithoutCancel(ctx), found.Sandbox)
-	if errors.Is(err, openshell.ErrUnsupported) {
+	if driver.EngineMay(err) {
 		err = nil
 	}
 	return errors.Join(err, context.Cause(ctx))
@@ -151,7 +151,7 @@ func (j *job) leave(ctx context.Context) error {
 		return j.leaveStopped(ctx, found)
 	}
 	err = j.Switch.StartSandbox(ctx, found.Sandbox)
-	if err != nil && !errors.Is(err, openshell.ErrUnsupported) {
+	if err != nil && !driver.EngineMay(err) {
 		return err
 	}
 	if err := j.patience().Await(ctx, j.condition, ""); err != nil {
@@ -162,7 +162,7 @@ func (j *job) leave(ctx context.Context) error {
 
 func (j *job) leaveStopped(ctx context.Context, found Found) error {
 	err := j.Switch.StopSandbox(context.WithoutCancel(ctx), found.Sandbox)
-	if errors.Is(err, openshell.ErrUnsupported) && found.Engine != nil {
+	if driver.EngineMay(err) && found.Engine != nil {
 		err = found.Engine.Stop(context.WithoutCancel(ctx), found.Sandbox.Container.ID)
 	}
 	return errors.Join(err, context.Cause(ctx))

@@ -6,7 +6,6 @@ import (
 
 	"sandkeeper/driver"
 	"sandkeeper/engine"
-	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
 
@@ -16,17 +15,11 @@ type Switch interface {
 	StartSandbox(ctx context.Context, sb sandbox.Sandbox) error
 }
 
-// engineMay reports whether an error of a gateway leaves a stop or a start to the container engine: the gateway is too old for it, or the
-// sandbox is in a phase that the gateway does not lead out of. Of a gateway that does not answer nobody knows what it thinks.
-func engineMay(err error) bool {
-	return errors.Is(err, openshell.ErrUnsupported) || errors.Is(err, driver.ErrPhase)
-}
-
 // halt stops a sandbox through its gateway, and returns when its container does not run. It waits for that also after Ctrl-C: a stop that
 // was asked for comes about, and a start before that starts nothing.
 func (j *job) halt(ctx context.Context, id string, c engine.Container) error {
 	patient := context.WithoutCancel(ctx)
-	if err := j.Switch.StopSandbox(patient, j.sandbox(id, c)); err != nil && !engineMay(err) {
+	if err := j.Switch.StopSandbox(patient, j.sandbox(id, c)); err != nil && !driver.EngineMay(err) {
 		return err
 	}
 	// A container that somebody has started behind the gateway's back runs on although it is Stopped there.
@@ -53,7 +46,7 @@ func (j *job) rouse(ctx context.Context, id string, c engine.Container) error {
 		}
 	}
 	err := j.Switch.StartSandbox(ctx, j.sandbox(id, c))
-	if engineMay(err) {
+	if driver.EngineMay(err) {
 		return j.Engine.Start(ctx, c.ID)
 	}
 	return err

@@ -72,14 +72,19 @@ func (v Version) ReadSandboxes(b []byte) (page []Sandbox, next string, err error
 
 // ReadProviders reads the names of a page of providers, and the token of the next page where there is one.
 func (v Version) ReadProviders(b []byte) (names []string, next string, err error) {
-	items, next, err := readPage("ListProvidersResponse", b, pageItems)
+	return v.readNames("ListProvidersResponse", b)
+}
+
+// readNames reads the names of a page of what has metadata and is otherwise of no interest.
+func (v Version) readNames(message string, b []byte) (names []string, next string, err error) {
+	items, next, err := readPage(message, b, pageItems)
 	if err != nil {
 		return nil, "", err
 	}
 	for _, item := range items {
 		_, name, err := v.identity(item)
 		if err != nil {
-			return nil, "", fmt.Errorf("ListProvidersResponse.providers: Provider: %w", err)
+			return nil, "", fmt.Errorf("%s: %w", message, err)
 		}
 		names = append(names, name)
 	}

@@ -84,15 +84,20 @@ func (p Policy) encode(version string, whole bool) message {
 	return m
 }
 
-// policySourceSandbox is POLICY_SOURCE_SANDBOX, settingScopeGlobal SETTING_SCOPE_GLOBAL.
+// policySourceSandbox is POLICY_SOURCE_SANDBOX, the scopes are those of SettingScope.
 const (
 	policySourceSandbox = 1
+	settingScopeSandbox = 1
 	settingScopeGlobal  = 2
 )
 
 // sandboxConfig answers what a sandbox's supervisor, and `policy get`, ask for: the policy in force and the settings.
 func (s *Server) sandboxConfig(ctx context.Context, in message) (message, error) {
-	r, err := schema{1: {"sandbox_id", lengthed, toName}}.read("GetSandboxConfigRequest", in)
+	asked := schema{1: {"sandbox_id", lengthed, toName}}
+	if GenerationOf(s.Version) == Timestamps {
+		asked = asked.scoped(s.Version, 3)
+	}
+	r, err := asked.read("GetSandboxConfigRequest", in)
 	if err != nil {
 		return nil, err
 	}
@@ -109,16 +114,25 @@ func (s *Server) sandboxConfig(ctx context.Context, in message) (message, error)
 	}
 	settings := s.Records.allSettings()
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		var entry, effective message
-		effective.embed(1, stringValue(settings[name]))
-		effective.number(2, settingScopeGlobal)
-		entry.text(1, name)
-		entry.embed(2, effective)
-		m.embed(4, entry)
+		m.embed(4, effectiveSetting(name, settings[name], settingScopeGlobal))
+	}
+	own := s.Records.Beside(sandbox.ID).Settings
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		m.embed(4, effectiveSetting(name, own[name], settingScopeSandbox))
 	}
 	m.number(5, 1)
 	m.number(6, policySourceSandbox)
 	return m, nil
+}
+
+// effectiveSetting is an entry of map<string, EffectiveSetting>.
+func effectiveSetting(name, value string, scope uint64) message {
+	var entry, effective message
+	effective.embed(1, stringValue(value))
+	effective.number(2, scope)
+	entry.text(1, name)
+	entry.embed(2, effective)
+	return entry
 }
 
 func (s *Server) gatewayConfig(context.Context, message) (message, error) {

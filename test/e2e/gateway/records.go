@@ -18,11 +18,12 @@ type Records struct {
 	providers []Provider
 	policies  map[string][]Policy // by sandbox id
 	settings  map[string]string
+	beside    map[string]Beside // by sandbox id
 }
 
 // NewRecords holds the given providers.
 func NewRecords(providers ...Provider) *Records {
-	return &Records{providers: providers, policies: map[string][]Policy{}, settings: map[string]string{}}
+	return &Records{providers: providers, policies: map[string][]Policy{}, settings: map[string]string{}, beside: map[string]Beside{}}
 }
 
 // RemoveProvider forgets a provider, as `openshell provider delete` does.

@@ -24,6 +24,9 @@ type request struct {
 
 	annotations  map[string]string
 	revision     uint64
+	setting      string
+	value        []byte
+	service      Service
 	global       bool
 	untilSettled bool
 }
@@ -97,6 +100,11 @@ func toAnnotations(r *request, f field) error  { return toPair(&r.annotations, f
 func toRevision(r *request, f field) error     { r.revision = f.varint; return nil }
 func toGlobal(r *request, f field) error       { r.global = f.varint != 0; return nil }
 func toUntilSettled(r *request, f field) error { r.untilSettled = f.varint != 0; return nil }
+
+func toSetting(r *request, f field) error     { r.setting = string(f.bytes); return nil }
+func toValue(r *request, f field) error       { r.value = f.bytes; return nil }
+func toServiceName(r *request, f field) error { r.service.Name = string(f.bytes); return nil }
+func toServicePort(r *request, f field) error { r.service.Port = f.varint; return nil }
 
 func toPair(into *map[string]string, f field) error {
 	parts, err := decode(f.bytes)

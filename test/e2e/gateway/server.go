@@ -155,7 +155,8 @@ func (s *Server) unary() map[string]unary {
 		calls["GetGatewayInfo"] = s.info
 	}
 	if Since(s.Version, 88) {
-		calls["CreateWorkspace"] = s.createWorkspace
+		calls["CreateWorkspace"], calls["ListWorkspaces"] = s.createWorkspace, s.listWorkspaces
+		calls["ListServices"], calls["ExposeService"], calls["UpdateConfig"] = s.listServices, s.exposeService, s.updateConfig
 	}
 	if Since(s.Version, 105) {
 		calls["StopSandbox"], calls["StartSandbox"] = s.phase(Stopped), s.phase(Ready)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -34,6 +35,30 @@ func (s *Server) createWorkspace(ctx context.Context, in message) (message, erro
 		return nil, status.Errorf(codes.AlreadyExists, "workspace '%s' already exists", r.name)
 	}
 	return nil, backend.AddWorkspace(ctx, r.name)
+}
+
+func (s *Server) listWorkspaces(ctx context.Context, in message) (message, error) {
+	r, err := listSchema(s.Version, 4).read("ListWorkspacesRequest", in)
+	if err != nil {
+		return nil, err
+	}
+	all := []string{"default"}
+	if backend, knows := s.Backend.(workspaced); knows {
+		if all, err = backend.Workspaces(ctx); err != nil {
+			return nil, err
+		}
+	}
+	start, end := r.page(len(all))
+	var m message
+	for _, name := range all[start:end] {
+		var workspace message
+		workspace.embed(1, Sandbox{ID: "workspace-" + name, Name: name}.meta(s.Version))
+		m.embed(1, workspace)
+	}
+	if GenerationOf(s.Version) == Timestamps && end < len(all) {
+		m.text(2, strconv.Itoa(end))
+	}
+	return m, nil
 }
 
 // key is that of the sandbox that a request names.
