@@ -26,13 +26,14 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Stor
 		state, saved := o.app.saveGatewayState(ctx, binding, seen.Gateways, gatewaystate.Saving{
 			Store: st, Label: o.label, Recipients: o.capture.encryptTo, Plain: o.capture.allowPlaintext, Skipped: o.skip.codes,
 		})
-		same := func(s gatewaystate.State) bool { return s.Gateway == state.Gateway }
-		if saved && !slices.ContainsFunc(states, same) {
-			if o.verify && state.Backup != nil {
-				o.app.orWarn(proveState(ctx, st.Gateways(), state.Gateway, state.Backup.ID))
-			}
-			states = append(states, state)
+		same := func(s gatewaystate.State) bool { return s.Gateway == state.Gateway } // two rows can name it in two ways
+		if !saved || slices.ContainsFunc(states, same) {
+			continue
 		}
+		if o.verify && state.Backup != nil {
+			o.app.orWarn(proveState(ctx, st.Gateways(), state.Gateway, state.Backup.ID))
+		}
+		states = append(states, state)
 	}
 	return gatewaystate.Collect(states)
 }
@@ -49,12 +50,20 @@ func (a *app) saveGatewayState(ctx context.Context, binding sandbox.Binding, see
 	s.Versions = versionsOf(seen, probes{})(ctx, sandbox.Sandbox{Gateway: target.Name})
 	state = gatewaystate.Save(ctx, s)
 	if state.Status == string(store.Failed) {
-		a.warn("the state of gateway %q is not saved: %s", target.Name, state.Reason)
+		a.warn("the state of gateway %q is %s: %s", target.Name, savedWord(state), state.Reason)
 	}
 	for _, warning := range state.Warnings {
 		a.warn("gateway %q: %s", target.Name, warning)
 	}
 	return state, true
+}
+
+// savedWord says how much of a state whose saving failed there is.
+func savedWord(state gatewaystate.State) string {
+	if state.Backup != nil {
+		return "saved in part only"
+	}
+	return "not saved"
 }
 
 // proveState reads what was saved of a gateway back, to its last byte.

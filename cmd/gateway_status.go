@@ -98,14 +98,22 @@ func unanswered(seen gateway.Observation) *Failure {
 	if g := (survey.Gateway{Seen: seen}); g.NeverHeardOf() {
 		return notRegistered(g)
 	}
+	if seen.CLI.Path == "" {
+		return &Failure{
+			Code: ExitUnreachable, Kind: kindUnreachable, Err: fmt.Errorf("gateway %q was not asked: %s", seen.Target.Name, seen.CLI.Why), Hint: installHint,
+		}
+	}
 	f := &Failure{
-		Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("gateway %q did not answer: %s", seen.Target.Name, seen.Served.Why),
+		Code: ExitUnreachable, Kind: kindUnreachable, Err: fmt.Errorf("gateway %q did not answer: %s", seen.Target.Name, seen.Served.Why),
 		Hint: "`" + statusOf(seen) + "` says what is in the way; " + offlineHint,
 	}
 	if way := preflight.WayForward(seen); way != "" {
 		f.Hint = way + "; " + offlineHint
 	}
 	listing, failed := errors.AsType[*openshell.ListingError](seen.Served.Err)
+	if failed {
+		f.Err = listing // it names the call and the gateway
+	}
 	if seen.Served.Status == "not_configured" {
 		listing, failed = &openshell.ListingError{NotRegistered: true}, true
 	}
@@ -113,7 +121,7 @@ func unanswered(seen gateway.Observation) *Failure {
 		return f
 	}
 	switch why := failureOf(listing); why.Kind {
-	case "gateway_unreachable", "listing_unreadable":
+	case kindUnreachable, "listing_unreadable":
 	default:
 		f.Kind, f.Hint = why.Kind, why.Hint
 	}
@@ -172,10 +180,25 @@ func renderGatewayStatus(a *app, s gatewayStatus, m gateway.Marker) {
 	}
 	table.Print(a.Out, nil)
 	a.printf("marker: %s%s", s.Marker.State, markerDetail(s.Marker, m))
-	a.printf("gateway %q at %s (chosen by %s): %s", s.Gateway, orDash(s.Endpoint), orDash(s.Source), orDash(s.Status))
+	a.printf("%s", gatewayLine(s))
+}
+
+// gatewayLine says which gateway was looked at, and what it answered.
+func gatewayLine(s gatewayStatus) string {
+	line := fmt.Sprintf("gateway %q (chosen by %s)", s.Gateway, s.Source)
+	if s.Endpoint != "" {
+		line += " at " + s.Endpoint
+	}
+	if s.Answered {
+		return line + ": " + cmp.Or(s.Status, "answers")
+	}
+	return line + ": " + cmp.Or(s.Status, "no answer")
 }
 
 func markerDetail(shown *preflight.Marker, m gateway.Marker) string {
+	if shown.State == string(gateway.MarkerAbsent) {
+		return ", " + shown.Reason
+	}
 	detail := " " + shown.Path
 	if !m.CreatedAt.IsZero() {
 		detail += fmt.Sprintf(", pid %d, written %s ago", m.PID, ui.Age(time.Since(m.CreatedAt)))

@@ -89,7 +89,7 @@ func propose(config migrate.Config, plan *migrate.ConfigPlan) error {
 }
 
 func renderPlan(a *app, p migrate.Plan) {
-	a.printf("Gateway %s, OpenShell %s: %s", p.Gateway, orDash(p.Running), stageText(p))
+	a.printf("%s: %s", gatewayText(p), stageText(p))
 	for _, warning := range p.Warnings {
 		a.printf("warning: %s", warning)
 	}
@@ -153,9 +153,19 @@ func renderConfigPlan(a *app, c *migrate.ConfigPlan) {
 	}
 }
 
+func gatewayText(p migrate.Plan) string {
+	if p.Running == "" {
+		return fmt.Sprintf("Gateway %s, which did not tell its version", p.Gateway)
+	}
+	return fmt.Sprintf("Gateway %s, OpenShell %s", p.Gateway, p.Running)
+}
+
 func stageText(p migrate.Plan) string {
 	switch p.Stage {
 	case migrate.StageExport:
+		if p.Running == "" {
+			return "run the plan again once it answers; `sandkeeper migrate export --offline` exports what is in containers without it"
+		}
 		return "its sandboxes are to be exported while it still runs"
 	case migrate.StageRescue:
 		return "upgraded in place; its old containers are the only copy of their sandboxes"

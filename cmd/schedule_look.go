@@ -86,7 +86,7 @@ func renderJob(a *app, manager schedule.Manager, job schedule.Seen) {
 	case job.Foreign != "":
 		a.printf("%s: %s", job.Name, job.Foreign)
 	case job.Installed:
-		a.printf("%s: installed for %s, %s", job.Name, manager, orDash(job.When))
+		a.printf("%s: installed for %s%s", job.Name, manager, strings.TrimSuffix(", "+job.When, ", "))
 	case job.Active:
 		a.printf("%s: not installed by sandkeeper schedule, but active: the package's own timer", job.Name)
 	case manager != schedule.Cron && job.Name == jobNames()[0]:
@@ -157,7 +157,7 @@ func renderRemoved(a *app, manager schedule.Manager, why string, removed, left [
 	case len(removed) == 0:
 		a.printf("Nothing was removed: sandkeeper schedule install has written nothing here.")
 	default:
-		a.printf("No backup is made by the clock any more; backups and settings stay.")
+		a.printf("What sandkeeper schedule install wrote is stopped and removed; backups, settings and the history of runs stay.")
 	}
 }
 

@@ -27,12 +27,11 @@ type statusOptions struct {
 
 const statusLong = `Say of every sandbox how old its newest backup is, and whether it was ever read back: those without a backup first. Changes nothing.
 
-The sandboxes are those that the registry, the gateways and the containers name. A gateway that cannot be trusted or does not answer is
-passed over with a warning, for registry and containers still name what is on this host; --offline asks none to begin with.
+The sandboxes are those that the registry, the gateways and the containers name. When a gateway cannot be trusted or does not answer, they
+are those of the registry and the containers alone, and a warning says so; --offline contacts no gateway to begin with.
 
 With --max-age it ends with 6 when a sandbox has no backup that was read back (backup-all --verify, backups verify --read-data) and is
-as young as that. It is made for a monitor: --json for one that reads, --metrics FILE for Prometheus' node exporter, --html FILE
-for people.`
+as young as that. --json and --metrics FILE (for Prometheus' node exporter) tell a monitor the same, --html FILE tells people.`
 
 func newStatus(a *app, run func(context.Context, *statusOptions) (*answer, error)) *cobra.Command {
 	o := &statusOptions{app: a}
@@ -96,7 +95,7 @@ func (o *statusOptions) inventory(ctx context.Context) (inv sandbox.Inventory, u
 		if err == nil || isRegistry(err) {
 			return inv, unseen, err
 		}
-		a.warn("gateways were passed over, the sandboxes are those of the registry and of the containers: %v", err)
+		a.warn("the sandboxes shown are those of the registry and of the containers only: %v", err)
 	}
 	offline, problem := a.host().LookOffline(ctx, recorded)
 	for _, warning := range offline.Inventory.Warnings {

@@ -38,7 +38,7 @@ func renderStatus(a *app, r watch.Report) {
 	}
 	t := r.Totals
 	if t.Sandboxes+t.Gone == 0 {
-		a.printf("No sandbox was found, and no backup of one.")
+		a.printf("No sandbox%s was found, and no backup of one.", ofGateway(a.global.gateway))
 	} else {
 		a.printf("%s: %s", size.Count(t.Sandboxes, "sandbox", "sandboxes"), stateCounts(t))
 	}
@@ -53,6 +53,13 @@ func renderStatus(a *app, r watch.Report) {
 		a.printf("Last run: %s ago, %s", ui.Age(r.At.Sub(r.LastRun.At)), r.LastRun.Sentence())
 	}
 	a.printf("Backups stored in: %s", r.Root)
+}
+
+func ofGateway(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(" of gateway %q", ui.Clean(name))
 }
 
 // oddities are what a person should know about a row beside its table cells.

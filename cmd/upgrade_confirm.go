@@ -50,7 +50,7 @@ func (o *upgradeOptions) questionUnfinished(chosen []*upgrade.Entry) string {
 	for _, e := range chosen {
 		verb := "will be finished"
 		if o.rollback || e.RollingBack() {
-			verb = "will be taken back to what it was; what was made in its place since is deleted"
+			verb = "will be taken back to what it was; what was made in its place since will be deleted"
 		}
 		fmt.Fprintf(&b, "The upgrade of sandbox %q was left at %s: it %s.\n", e.Address(), e.Step, verb)
 	}

@@ -96,7 +96,7 @@ func questionForget(p *upgrade.Pending, left []upgrade.Leftover) string {
 	if p.Problem != nil {
 		fmt.Fprintf(&b, "The record of an upgrade cannot be read: %v.\n", p.Problem)
 	} else {
-		fmt.Fprintf(&b, "The upgrade of sandbox %q was left at %s. It is given up: neither --resume nor --rollback can end it afterwards.\n", p.Address(), p.Step)
+		fmt.Fprintf(&b, "The upgrade of sandbox %q was left at %s. Once it is given up, neither --resume nor --rollback can end it.\n", p.Address(), p.Step)
 	}
 	b.WriteString("Nothing is removed. ")
 	if len(left) > 0 {

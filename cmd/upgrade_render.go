@@ -102,10 +102,11 @@ func outcomeText(o upgrade.Outcome) string {
 	if o.Reason != "" {
 		parts = append(parts, o.Reason)
 	}
+	text := strings.Join(parts, ": ")
 	if o.Backup != "" {
-		parts = append(parts, "backup "+o.Backup)
+		text = strings.TrimPrefix(text+"; backup "+o.Backup, "; ")
 	}
-	return strings.Join(parts, ": ")
+	return text
 }
 
 // renderRemarks prints what the operator has to do, or should know, about one sandbox.

@@ -106,7 +106,7 @@ func TestAssessWords(t *testing.T) {
 		"process table closed": {
 			Observation{CLI: known("0.0.43"), Process: Process{Evidence: Evidence{State: Unknown, Why: "hidepid"}}},
 			Unverified,
-			[]string{"whether a gateway process runs is unknown (hidepid)", "gateway's file is absent"},
+			[]string{"whether a gateway process runs is unknown (hidepid)", "no gateway file was found"},
 		},
 		"active cluster with a foreign image": {
 			Observation{CLI: known("0.0.36"), Cluster: Cluster{Active: true, Container: "c", Image: "k3s:latest"}},

@@ -52,7 +52,7 @@ func (c comparison) hostDoubts() []string {
 	}
 	switch {
 	case absent(c.Process.Evidence):
-		clauses = append(clauses, "no gateway process was found"+because(c.Process.Evidence))
+		clauses = append(clauses, "no gateway process was found")
 	case c.Process.PID == 0:
 		clauses = append(clauses, "whether a gateway process runs is unknown"+because(c.Process.Evidence))
 	default:
@@ -61,7 +61,10 @@ func (c comparison) hostDoubts() []string {
 	if file, ok := version(c.File.Evidence); ok {
 		return append(clauses, fmt.Sprintf("that file %q is %s does not say what serves now", c.File.Path, file))
 	}
-	return append(clauses, "the version of the gateway's file is "+seen(c.File.Evidence))
+	if absent(c.File.Evidence) {
+		return append(clauses, "no gateway file was found")
+	}
+	return append(clauses, "the version of the gateway's file is unknown"+because(c.File.Evidence))
 }
 
 // seen is how evidence without a version stands, and why.

@@ -41,7 +41,7 @@ func (e *ConnectError) Error() string {
 	if e.Object != "" {
 		written += ": " + text.OneLine(e.Object, 260)
 	}
-	if e.Err != nil {
+	if e.Err != nil && e.Kind != NotRegistered { // the cause of that says the same
 		written += ": " + text.OneLine(e.Err.Error(), 260)
 	}
 	return written + "; run `" + e.Next() + "`"

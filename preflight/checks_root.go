@@ -89,9 +89,12 @@ func (in HostInput) space(ctx context.Context) Result {
 		return warned("the free space of %s is unknown: %v", in.Root, err)
 	}
 	need := in.Need(ctx)
-	estimate := fmt.Sprintf("about %s for %d sandboxes, %s free in %s", size.Text(need.Bytes), need.Sandboxes, size.Text(free), in.Root)
+	estimate := fmt.Sprintf("%s free in %s", size.Text(free), in.Root)
+	if need.Sandboxes > 0 || need.Unknown == 0 {
+		estimate = fmt.Sprintf("about %s for %s, %s", size.Text(need.Bytes), size.Count(need.Sandboxes, "sandbox", "sandboxes"), estimate)
+	}
 	if need.Unknown > 0 {
-		estimate += fmt.Sprintf("; the size of %d more is not known", need.Unknown)
+		estimate += fmt.Sprintf("; the size of %s is not known", size.Count(need.Unknown, "sandbox", "sandboxes"))
 	}
 	switch {
 	case need.Bytes > free:

@@ -116,12 +116,22 @@ func (l *look) ask(ctx context.Context, s Sources, gateways []string) error {
 func list(ctx context.Context, s Sources, name string) ([]openshell.Sandbox, error) {
 	found, err := s.List(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("listing the sandboxes of gateway %q: %w", name, err)
+		return nil, listFailure(name, err)
 	}
 	if AllUnspecified(found) {
 		return nil, &UnspecifiedError{Gateway: name, Count: len(found)}
 	}
 	return found, nil
+}
+
+// listFailure names the gateway, where err does not name it itself.
+func listFailure(gateway string, err error) error {
+	_, unanswered := errors.AsType[*openshell.ListingError](err)
+	_, undecoded := errors.AsType[*openshell.MismatchError](err)
+	if unanswered || undecoded {
+		return err
+	}
+	return fmt.Errorf("gateway %q: %w", gateway, err)
 }
 
 func worstFirst(errs []error) error {

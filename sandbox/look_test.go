@@ -66,7 +66,7 @@ func TestTakePutsADecodeFailureFirst(t *testing.T) {
 		return nil, &openshell.ListingError{Gateway: name, Op: "sandbox list", Unreachable: true}
 	}
 	_, err := Take(t.Context(), s)
-	if !is[*openshell.MismatchError](err) || !is[*openshell.ListingError](err) || !strings.HasPrefix(err.Error(), `listing the sandboxes of gateway "b"`) {
+	if !is[*openshell.MismatchError](err) || !is[*openshell.ListingError](err) || !strings.HasPrefix(err.Error(), `openshell sandbox list of gateway "b"`) {
 		t.Errorf("got %v", err)
 	}
 }

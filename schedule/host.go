@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/text"
 	"sandkeeper/internal/trust"
 )
 
@@ -85,16 +87,9 @@ func (h Host) run(ctx context.Context, name string, args ...string) (string, err
 	defer file.Close()
 	result, err := command.Run(ctx, command.Command{Path: path, File: file, Args: args, Env: h.environment(), Timeout: limit})
 	if err == nil && result.Exit != 0 {
-		err = fmt.Errorf("%s %s: %s", name, strings.Join(args, " "), oneLine(result.Combined(), result.Exit))
+		err = fmt.Errorf("%s %s: %s", name, strings.Join(args, " "), cmp.Or(text.OneLine(result.Combined(), 260), fmt.Sprintf("exit status %d", result.Exit)))
 	}
 	return string(result.Stdout), err
-}
-
-func oneLine(text string, exit int) string {
-	if words := strings.Join(strings.Fields(text), " "); words != "" {
-		return words
-	}
-	return fmt.Sprintf("exit status %d", exit)
 }
 
 func (h Host) find(name string) (string, *os.File, error) {

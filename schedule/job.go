@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sandkeeper/internal/size"
+	"sandkeeper/internal/text"
 )
 
 // Mark begins every file that this program writes for a scheduler: only such files are replaced and removed.
@@ -101,23 +102,12 @@ func (j Job) CronLine() string {
 	words := []string{}
 	for _, each := range j.Environment {
 		name, value, _ := strings.Cut(each, "=")
-		words = append(words, name+"="+shellWord(value))
+		words = append(words, name+"="+text.Quoted(value))
 	}
 	for _, word := range append([]string{j.Program}, j.Args...) {
-		words = append(words, shellWord(word))
+		words = append(words, text.Quoted(word))
 	}
 	return j.When.cron() + " " + strings.ReplaceAll(strings.Join(words, " "), "%", `\%`)
-}
-
-// shellWord quotes a word for sh.
-func shellWord(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,@+", r)
-	}
-	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // File is one file that a scheduler reads.

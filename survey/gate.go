@@ -18,9 +18,9 @@ type RefusedError struct {
 	Action preflight.Action
 }
 
-// Error names the gateway.
+// Error names the gateway, and what says more.
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("gateway %q is refused by the preflight", e.Report.Gateway)
+	return fmt.Sprintf("gateway %q cannot be trusted now: sandkeeper preflight says why", e.Report.Gateway)
 }
 
 // UnverifiedError is a gateway of which nothing shows that it agrees with the CLI, where that was not allowed.
