@@ -8,10 +8,10 @@ BUILDFLAGS = -tags=grpcnotrace -trimpath -buildvcs=auto '-ldflags=-s -w'
 # All but test/e2e, which runs the program as it is built and takes minutes.
 PACKAGES = $(shell go list ./... | grep -v /test/e2e$$)
 
-.PHONY: help build install uninstall test e2e lint race fuzz bench demo picture dist soak mutate
+.PHONY: help build install uninstall test e2e lint race fuzz bench demo demo-shell picture dist soak mutate
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 BIN = bin/sandkeeper
 PREFIX = /usr/local
@@ -50,6 +50,9 @@ demo: ## show agreement, a backup, and a refusal on a made-up host; cleans up af
 	@echo "Compiling sandkeeper with its libraries (the first time this takes a minute or two), then the stand-ins for OpenShell's programs."
 	@$(MAKE) --no-print-directory build
 	@GOFLAGS="$$GOFLAGS $(BUILDFLAGS)" CGO_ENABLED=0 go run ./test/demo bin/sandkeeper
+
+demo-shell: build ## a shell on the made-up host of the demo, to try commands in; `exit` removes it
+	@GOFLAGS="$$GOFLAGS $(BUILDFLAGS)" CGO_ENABLED=0 go run ./test/demo --shell bin/sandkeeper
 
 picture: ## draw docs/demo-light.svg and docs/demo-dark.svg from what the demo prints (wants a container engine)
 	SANDKEEPER_COLOR=always $(MAKE) --no-print-directory demo | go run ./test/picture

@@ -1,7 +1,7 @@
 // Command demo shows sandkeeper's main job on a made-up host: a throw-away home with a stand-in openshell, a real gateway process,
 // and two sandboxes, which are real containers when an engine is reachable and folders served through `openshell sandbox exec`
-// otherwise. It needs Go, cleans up after itself, and fails when sandkeeper does not do what it should. Its one argument is the program
-// to show; `make demo` builds it.
+// otherwise. It needs Go, cleans up after itself, and fails when sandkeeper does not do what it should. Its argument is the program
+// to show; `make demo` builds it. With --shell before it, it shows nothing and gives a shell on that host, to try commands in.
 package main
 
 import (
@@ -36,11 +36,16 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./test/demo bin/sandkeeper (make demo does that)")
+	act := func(d *demo, pid int) error { return d.show(ctx, pid) }
+	args := os.Args[1:]
+	if len(args) > 0 && args[0] == "--shell" {
+		act, args = func(d *demo, _ int) error { return d.shell(ctx) }, args[1:]
+	}
+	if len(args) != 1 {
+		fmt.Fprintln(os.Stderr, "usage: go run ./test/demo [--shell] bin/sandkeeper (make demo, make demo-shell)")
 		os.Exit(2)
 	}
-	if err := run(ctx, os.Stdout, os.Args[1]); err != nil {
+	if err := run(ctx, os.Stdout, args[0], act); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
@@ -53,10 +58,12 @@ type demo struct {
 	program string
 	only    []string // names of the sandboxes, as --only flags, when the engine has other people's sandboxes too
 	byName  bool     // the sandboxes are containers
+	engine  string   // the address of their engine; where there is none, of no engine
 }
 
-func run(ctx context.Context, out io.Writer, program string) (err error) {
-	home, err := os.MkdirTemp("", "sandkeeper-demo-")
+// run makes the host, does act there with the id of the gateway's process, and removes everything.
+func run(ctx context.Context, out io.Writer, program string, act func(d *demo, pid int) error) (err error) {
+	home, err := emptyHome()
 	if err != nil {
 		return err
 	}
@@ -81,7 +88,15 @@ func run(ctx context.Context, out io.Writer, program string) (err error) {
 		_ = gw.Process.Kill()
 		_ = gw.Wait()
 	}()
-	return d.show(ctx, gw.Process.Pid)
+	return act(d, gw.Process.Pid)
+}
+
+// emptyHome makes the home of the made-up host: a throw-away folder, or the one that SANDKEEPER_DEMO_HOME names and that is not there yet.
+func emptyHome() (string, error) {
+	if named := os.Getenv("SANDKEEPER_DEMO_HOME"); named != "" {
+		return named, os.Mkdir(named, 0o700)
+	}
+	return os.MkdirTemp("", "sandkeeper-demo-")
 }
 
 // prepare builds the stand-ins and makes a host whose openshell and gateway agree.
@@ -107,7 +122,7 @@ func prepare(ctx context.Context, out io.Writer, home, program string) (*demo, e
 		return nil, err
 	}
 	host.Script.Gateways[0].Live = true
-	return &demo{Host: host, out: out, program: program}, host.InstallGateway(before)
+	return &demo{Host: host, out: out, program: program, engine: "unix://" + filepath.Join(home, "no-engine.sock")}, host.InstallGateway(before)
 }
 
 func (d *demo) show(ctx context.Context, pid int) error {

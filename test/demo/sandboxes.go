@@ -71,7 +71,7 @@ type containers struct {
 
 func (c *containers) make(ctx context.Context) error {
 	fmt.Fprintln(c.out, "A container engine answers: the sandboxes are real containers.")
-	c.byName = true
+	c.byName, c.demo.engine = true, c.engine.DaemonHost()
 	if err := c.others(ctx); err != nil {
 		return err
 	}
