@@ -2,7 +2,10 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"time"
@@ -31,11 +34,20 @@ func (o *storeOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.dir, "backup-dir", "", "folder of the backups (default $XDG_DATA_HOME/sandkeeper/backups)")
 }
 
+// named refuses a folder of backups that was named and is not there: one that was mistyped is no empty store.
+func (o storeOptions) named(root string) error {
+	if _, err := os.Stat(root); o.dir != "" && errors.Is(err, fs.ErrNotExist) {
+		return notFound("there is no folder of backups %s", root)
+	}
+	return nil
+}
+
 func (a *app) openStore(o storeOptions) (*store.Store, error) {
 	root, err := a.backupRoot(o.dir)
 	if err != nil {
 		return nil, err
 	}
+	a.note("backups are looked for in %s", root)
 	collectOften(a.Streams)
 	return store.Open(root, store.Options{Tool: version().Version, UID: a.UID, Keys: a.storeKeys()})
 }

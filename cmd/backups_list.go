@@ -80,6 +80,9 @@ func runBackupsList(ctx context.Context, o *backupsListOptions) (*answer, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := o.store.named(store.Root()); err != nil {
+		return nil, err
+	}
 	backups, err := selection{app: o.app, store: store, name: o.name}.backups(ctx)
 	if err != nil {
 		return nil, err

@@ -98,6 +98,9 @@ func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := o.store.named(store.Root()); err != nil {
+		return nil, err
+	}
 	scopes, err := o.which.scopes(store)
 	if err != nil {
 		return nil, err

@@ -95,6 +95,9 @@ func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (*answer, er
 		}
 		damage = errors.Join(damage, more)
 	}
+	if result.Checked == 0 {
+		return nil, notFound("there is no backup in %s, so none was verified", store.Root())
+	}
 	found := &answer{result: result, text: func(a *app) { renderVerify(a, result) }}
 	if damage == nil {
 		return found, nil

@@ -28,6 +28,8 @@ type config struct {
 	lines  tomlkeys.Lines
 	flags  map[string]setting // by the flag's name
 	agents map[string]setting // the agent version that a current sandbox has, by the agent's name
+
+	passedOver []error // mistakes in keys that the command does without
 }
 
 // setting is one value of the file, in the spelling of the command line.
@@ -36,8 +38,9 @@ type setting struct {
 	line  int
 }
 
-// readConfig reads the config file; none is an empty config. known are all flags.
-func readConfig(e env.Env, known map[string]*pflag.Flag) (config, error) {
+// readConfig reads the config file; none is an empty config. known are all flags. A mistake in a key that is not
+// needed is passed over; nil needs every key.
+func readConfig(e env.Env, known map[string]*pflag.Flag, needed func(key string) bool) (config, error) {
 	if e.ConfigHome() == "" {
 		return config{}, nil
 	}
@@ -49,10 +52,10 @@ func readConfig(e env.Env, known map[string]*pflag.Flag) (config, error) {
 	if err != nil {
 		return config{}, invalidConfig(fmt.Errorf("config file %s: %w", path, err))
 	}
-	return parseConfig(path, text, known)
+	return parseConfig(path, text, known, needed)
 }
 
-func parseConfig(path string, text []byte, known map[string]*pflag.Flag) (config, error) {
+func parseConfig(path string, text []byte, known map[string]*pflag.Flag, needed func(key string) bool) (config, error) {
 	var document map[string]any
 	err := toml.Unmarshal(text, &document)
 	if broken, ok := errors.AsType[*toml.DecodeError](err); ok {
@@ -64,8 +67,13 @@ func parseConfig(path string, text []byte, known map[string]*pflag.Flag) (config
 	}
 	c := config{path: path, text: text, lines: tomlkeys.Of(text), flags: map[string]setting{}, agents: map[string]setting{}}
 	for _, key := range slices.Sorted(maps.Keys(document)) {
-		if err := c.take(key, document[key], known); err != nil {
+		err := c.take(key, document[key], known)
+		switch {
+		case err == nil:
+		case needed == nil || needed(key):
 			return config{}, err
+		default:
+			c.passedOver = append(c.passedOver, err)
 		}
 	}
 	return c, nil

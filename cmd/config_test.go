@@ -16,7 +16,7 @@ import (
 func TestParseConfig(t *testing.T) {
 	text := "jobs = 4\npause_limit = \"5s\"\nencrypt_to = [\"age1a\", \"age1b\"]\nonly = []\nstrict = true\nverbose = 1\ncolor = \"never\"\n" +
 		"skip_check = [\"a,b\", \"c\"]\n[agents.openclaw]\nexpected = \"2026.7.1\"\n[compute]\nextensions = []\n"
-	c, err := parseConfig("config.toml", []byte(text), allFlags(testTree(t)))
+	c, err := parseConfig("config.toml", []byte(text), allFlags(testTree(t)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,8 +50,8 @@ func TestConfigFaultsSayWhatWasExpected(t *testing.T) {
 		{"no duration", "pause_limit = \"5\"\n", `such as "30s", not "5"`},
 		{"text for a list", "only = \"alpha\"\n", `:1: only: a list of values is expected, such as ["one", "two"], not "alpha"`},
 		{"list of numbers", "only = [1]\n", `a list of values is expected`},
-		{"no such word", "color = \"blue\"\n", `:1: color: one of auto, always, never is expected, such as "auto", not "blue"`},
-		{"text for a switch", "strict = \"yes\"\n", `true or false is expected, such as true, not "yes"`},
+		{"no such word", "color = \"blue\"\n", `:1: color: auto, always or never is expected, not "blue"`},
+		{"text for a switch", "strict = \"yes\"\n", `true or false is expected, not "yes"`},
 		{"a table", "[label]\na = 1\n", `:1: label: text is expected, such as "one", not a table`},
 		{"agents", "agents = 1\n", ":1: agents: a table for each agent is expected"},
 		{"agent", "[agents]\nopenclaw = \"1\"\n", ":2: agents.openclaw: a table is expected"},
@@ -63,7 +63,7 @@ func TestConfigFaultsSayWhatWasExpected(t *testing.T) {
 		{"binary", "\x00\x01\x02", "/home/config.toml:1:1: this is not TOML: "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := parseConfig("/home/config.toml", []byte(tc.text), allFlags(testTree(t)))
+			_, err := parseConfig("/home/config.toml", []byte(tc.text), allFlags(testTree(t)), nil)
 			f := failureOf(err)
 			if f == nil || f.Kind != "config_invalid" || f.Code != ExitUsage {
 				t.Fatalf("failure = %+v", f)

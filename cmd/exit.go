@@ -43,7 +43,7 @@ func exitMeaning(code ExitCode) string {
 	case ExitOverdue:
 		return "status --max-age: a sandbox has no verified backup that young"
 	case ExitNotFound:
-		return "no such sandbox or backup"
+		return "no such sandbox, backup or store"
 	case ExitLocked:
 		return "locked by another run"
 	case ExitDamaged:

@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"cmp"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,6 +45,22 @@ func newHelp() *cobra.Command {
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
+}
+
+// tellInJSON makes help and the version, where they are asked for with --json, the one document that standard output is promised to carry.
+func (a *app) tellInJSON(root *cobra.Command) {
+	if !a.JSON {
+		return
+	}
+	tell := func(command string, result any) string {
+		var b strings.Builder
+		_ = writeEnvelope(&b, envelope{Schema: schema, Command: command, OK: true, Result: result}) // a builder takes everything
+		return b.String()
+	}
+	root.SetVersionTemplate(tell("version", version()))
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
+		fmt.Fprint(c.OutOrStdout(), tell("help", map[string]string{"help": cmp.Or(c.Long, c.Short) + "\n\n" + c.UsageString()}))
+	})
 }
 
 func childNamed(parent *cobra.Command, name string) *cobra.Command {

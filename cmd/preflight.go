@@ -28,7 +28,7 @@ func newPreflight(a *app, run func(context.Context, *preflightOptions) (*answer,
 		run = runPreflight
 	}
 	c := &cobra.Command{
-		Use: "preflight", Short: "May this host be worked on now? Changes nothing", Long: preflightLong,
+		Use: "preflight", Aliases: []string{"doctor"}, Short: "May this host be worked on now? Changes nothing", Long: preflightLong,
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitUnreachable, ExitInterrupted),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}

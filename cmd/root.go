@@ -51,6 +51,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetVersionTemplate(version().String() + "\n")
 	a.printed = &faithful{to: a.Out}
 	root.SetOut(a.printed) // before the completion command is made, which keeps it
+	a.tellInJSON(root)
 	root.SetFlagErrorFunc(mistyped)
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()
@@ -89,8 +90,11 @@ func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
 // prepare completes the options of c from the environment and the config file, and judges the global ones.
 func (a *app) prepare(c *cobra.Command) error {
 	var err error
-	if a.config, err = readConfig(a.Env, allFlags(c.Root())); err != nil {
+	if a.config, err = readConfig(a.Env, allFlags(c.Root()), a.needs(c)); err != nil {
 		return err
+	}
+	for _, problem := range a.config.passedOver {
+		a.warn("passed over, for --offline does without it: %v", problem)
 	}
 	if err := a.complete(c.Flags()); err != nil {
 		return err
@@ -105,6 +109,24 @@ func (a *app) prepare(c *cobra.Command) error {
 		return err
 	}
 	return extensions{a}.judge(c)
+}
+
+// needs says which keys of the config file c cannot do without; nil is every key. Under --offline they are those that say what is saved,
+// where, and how it is guarded: that is the way out of a broken host, and a mistake in another key must not bar it.
+func (a *app) needs(c *cobra.Command) func(key string) bool {
+	offline := c.Flags().Lookup("offline")
+	if offline == nil {
+		return nil
+	}
+	on := a.Env.Get(twin("offline"))
+	if offline.Changed {
+		on = offline.Value.String()
+	}
+	if !isTrue(on) {
+		return nil
+	}
+	guards := []string{"backup_dir", "encrypt_to", "allow_plaintext", "only", "exclude", "skip_path", "gateway", "workspace"}
+	return func(key string) bool { return slices.Contains(guards, key) }
 }
 
 // complete gives every flag that was not on the command line its environment twin's value, or else the config file's.
