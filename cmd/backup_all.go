@@ -228,7 +228,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen su
 	}
 	err = o.outcome(summary)
 	if err == nil && inv.Partial != nil {
-		err = unseen(inv.Partial)
+		err = unseen(inv.Partial, o.dryRun)
 	}
 	return found, o.causeOf(ctx, err, seen.Gateways)
 }
@@ -257,9 +257,13 @@ func (o *backupAllOptions) gateways(seen survey.Survey) *driver.Gateways {
 }
 
 // unseen is the end of a run that saved all it saw, and could not see everything.
-func unseen(partial error) *Failure {
+func unseen(partial error, dryRun bool) *Failure {
+	saved := "what was seen is saved, and not everything was seen"
+	if dryRun {
+		saved = "not everything was seen"
+	}
 	return &Failure{
-		Code: ExitPartial, Kind: kindPartial, Err: fmt.Errorf("what was seen is saved, and not everything was: %w", partial),
+		Code: ExitPartial, Kind: kindPartial, Err: fmt.Errorf("%s: %w", saved, partial),
 		Hint: "start that engine and run this again; SANDKEEPER_ENGINES names the engines to look at, where one of them is meant to be off",
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,6 +119,7 @@ func (o *backupsDrillOptions) command(m *archive.Manifest) []string {
 // run drills the newest backup of each series.
 func (r *drillResult) run(ctx context.Context, o drill.Options, backups []store.Backup) error {
 	var problems error
+	var failed []string
 	for _, group := range store.BySeries(backups) {
 		newest := group[0]
 		if chosen := store.Chosen(group); len(chosen) > 0 {
@@ -132,17 +134,20 @@ func (r *drillResult) run(ctx context.Context, o drill.Options, backups []store.
 			r.Totals.Drilled++
 		} else {
 			r.Totals.Failed++
-			problems = errors.Join(problems, fmt.Errorf("backup %s of sandbox %q: %w", out.Backup, out.Sandbox, out.Err))
+			problems = errors.Join(problems, out.Err)
+			failed = append(failed, fmt.Sprintf("%q", out.Sandbox))
 		}
 	}
-	return r.failure(problems)
+	return r.failure(failed, problems)
 }
 
-func (r *drillResult) failure(problems error) error {
+// failure names the sandboxes whose drill failed; the result says why.
+func (r *drillResult) failure(failed []string, problems error) error {
 	if problems == nil {
 		return nil
 	}
-	f := &Failure{Code: ExitRefused, Kind: "drill_failed", Err: problems, Hint: "no sandbox was touched; do not delete older backups before one comes back whole"}
+	err := fmt.Errorf("%d of %s failed: %s", len(failed), size.Count(len(r.Drills), "drill", "drills"), strings.Join(failed, ", "))
+	f := &Failure{Code: ExitRefused, Kind: "drill_failed", Err: err, Hint: "no sandbox was touched; do not delete older backups before one comes back whole"}
 	if _, damaged := errors.AsType[*archive.DamageError](problems); damaged {
 		f.Code, f.Kind = ExitDamaged, "verification_failed"
 	} else if r.Totals.Drilled > 0 {

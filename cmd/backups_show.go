@@ -117,7 +117,7 @@ func renderBackup(a *app, b store.Backup) {
 		{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, size.Text(m.Archive.Bytes), m.Archive.SHA256)},
 		{"added", addedText(m)},
 		{"shared", sharedText(m)},
-		{"secrets", m.Secrets},
+		{"credentials", secretsText(m.Secrets)},
 		{"environment", strings.Join(recipe.Env, ", ")},
 		{"providers", strings.Join(recipe.Providers, ", ")},
 		{"policy", policyText(recipe)},
@@ -180,4 +180,17 @@ func because(reason string) string {
 		return ""
 	}
 	return " (" + reason + ")"
+}
+
+// secretsText says whether the credentials of a home are in its backup.
+func secretsText(word string) string {
+	switch word {
+	case archive.SecretsInclude:
+		return "in it, as the home had them"
+	case archive.SecretsExclude:
+		return "left out, as far as they were known"
+	case archive.SecretsScrubbed:
+		return "taken out by backups export --scrub, as far as they were known"
+	}
+	return word
 }

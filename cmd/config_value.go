@@ -12,10 +12,11 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// expectation says in words what a flag takes, with an example as the config file spells it.
+// expectation says in words what a flag takes, with an example as the config file spells it; "" where the words are all that there is.
 func expectation(f *pflag.Flag) (what, example string) {
 	if picked, ok := f.Value.(*choice); ok {
-		return "one of " + strings.Join(picked.words, ", "), fmt.Sprintf("%q", picked.words[0])
+		last := len(picked.words) - 1
+		return strings.Join(picked.words[:last], ", ") + " or " + picked.words[last], ""
 	}
 	switch f.Value.Type() {
 	case "int", "count":
@@ -23,7 +24,7 @@ func expectation(f *pflag.Flag) (what, example string) {
 	case "duration":
 		return "a duration with its unit", `"30s"`
 	case "bool":
-		return "true or false", "true"
+		return "true or false", ""
 	case "stringSlice":
 		return "a list of values", `["one", "two"]`
 	}
@@ -56,6 +57,9 @@ func fileValue(f *pflag.Flag, value any) (string, error) {
 	}
 	if !fits {
 		what, example := expectation(f)
+		if example == "" {
+			return "", fmt.Errorf("%s is expected, not %s", what, spelled(value))
+		}
 		return "", fmt.Errorf("%s is expected, such as %s, not %s", what, example, spelled(value))
 	}
 	return text, nil

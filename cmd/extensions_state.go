@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sandkeeper/internal/disk"
+	"sandkeeper/internal/size"
 	"sandkeeper/lifecycle"
 )
 
@@ -45,7 +46,7 @@ func newExtensionsState(a *app, run func(context.Context, *extensionsStateOption
 func (o *extensionsStateOptions) oneState(run func(context.Context, *extensionsStateOptions) (*answer, error), verb, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " SANDBOX EXTENSION", Short: short, Long: short + ". SANDBOX is a sandbox's id, or its name if only one has it.",
-		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitLocked),
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitLocked, ExitInterrupted),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.sandbox, o.extension = args[0], args[1]
 			return o.app.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
@@ -69,13 +70,13 @@ func runExtensionsState(ctx context.Context, o *extensionsStateOptions) (*answer
 	found := &answer{result: result, text: func(a *app) { o.render(a, result) }}
 	if store == nil {
 		if o.sandbox != "" {
-			return nil, notFound("no extension keeps any state on this host")
+			return nil, noState(errors.New("no extension keeps any state on this host"))
 		}
 		return found, nil
 	}
 	err = errors.Join(o.read(ctx, store, result), store.Close())
 	if errors.Is(err, lifecycle.ErrUnknownState) {
-		return nil, notFound("%w", err)
+		return nil, noState(err)
 	}
 	if err == nil && o.metrics != "" && o.sandbox == "" {
 		err = disk.Publish(o.metrics, func(w io.Writer) error { return lifecycle.WriteMetrics(w, result.Stats) })
@@ -126,6 +127,10 @@ func (o *extensionsStateOptions) render(a *app, r *extensionsStateResult) {
 		renderState(a, r)
 		return
 	}
+	if len(r.States) == 0 {
+		a.printf("No extension keeps any state.")
+		return
+	}
 	table := a.table()
 	table.Row("SANDBOX", "ID", "EXTENSION", "SCHEMA", "BYTES", "STATUS")
 	for _, s := range r.States {
@@ -133,11 +138,15 @@ func (o *extensionsStateOptions) render(a *app, r *extensionsStateResult) {
 	}
 	table.Print(a.Out, nil)
 	for _, s := range r.Stats {
-		a.printf("%s: %d states, %d bytes, largest %d", s.Extension, s.States, s.Bytes, s.Largest)
+		a.printf("%s: %s, %d bytes, largest %d", s.Extension, size.Count(s.States, "state", "states"), s.Bytes, s.Largest)
 	}
-	if len(r.States) == 0 {
-		a.printf("No extension keeps any state.")
-	}
+}
+
+// noState is for a state that is not there.
+func noState(err error) *Failure {
+	f := notFound("%w", err)
+	f.Hint = "sandkeeper extensions state lists what there is"
+	return f
 }
 
 func renderState(a *app, r *extensionsStateResult) {

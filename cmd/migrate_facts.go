@@ -155,9 +155,6 @@ func (h *migrating) facts(ctx context.Context) migrate.Facts {
 	if strays := h.strays(); len(strays) > 0 {
 		f.Unseen = append(f.Unseen, fmt.Sprintf("nothing says which gateway made %s: left alone; `sandkeeper migrate export --offline` takes them as well", strings.Join(strays, ", ")))
 	}
-	if h.seen.Inventory.Partial != nil {
-		f.Unseen = append(f.Unseen, h.seen.Inventory.Partial.Error())
-	}
 	return f
 }
 

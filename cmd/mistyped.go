@@ -126,10 +126,14 @@ func typingErrors(a, b string) int {
 // invalidValue says of a value what was expected. name is where it was given: a flag, or an environment variable.
 func invalidValue(name string, invalid *pflag.InvalidValueError) error {
 	what, example := expectation(invalid.GetFlag())
-	if invalid.GetFlag().Value.Type() == "stringSlice" {
-		example = "one,two"
+	hint := ""
+	switch {
+	case invalid.GetFlag().Value.Type() == "stringSlice":
+		hint = "for instance one,two"
+	case example != "":
+		hint = "for instance " + strings.Trim(example, `"`)
 	}
-	return usage("for instance "+strings.Trim(example, `"`), "%s: %s is expected, not %q", name, what, invalid.GetValue())
+	return usage(hint, "%s: %s is expected, not %q", name, what, invalid.GetValue())
 }
 
 // takes judges the arguments of a command by the words after its name in Use: those in brackets may be left out.

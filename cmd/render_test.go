@@ -255,7 +255,7 @@ func TestUnansweredSaysWhy(t *testing.T) {
 		"tls_trust":              {Err: &openshell.ListingError{Op: "status", Exit: 1, Output: "Error: failed to read TLS CA from /h/mtls/ca.crt"}},
 		"tls_client_cert":        {Err: &openshell.ListingError{Op: "status", Exit: 1, Output: "Error: failed to read TLS key from /h/mtls/tls.key"}},
 	} {
-		if f := unanswered(gateway.Observation{Served: served}); f.Kind != kind || f.Code != ExitUnreachable || f.Hint == "" {
+		if f := unanswered(gateway.Observation{CLI: gateway.CLI{Path: "/usr/bin/openshell"}, Served: served}); f.Kind != kind || f.Code != ExitUnreachable || f.Hint == "" {
 			t.Errorf("want %s: %+v", kind, f)
 		}
 	}

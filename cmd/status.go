@@ -124,9 +124,6 @@ func isRegistry(err error) bool {
 func (o *statusOptions) askGateways(ctx context.Context, recorded func(name, id string) string) (inv sandbox.Inventory, unseen, err error) {
 	a := o.app
 	seen, err := a.host().Look(ctx, survey.Question{Action: preflight.Checking(), AllowUnverified: true, Recorded: recorded})
-	if refused, ok := errors.AsType[*survey.RefusedError](err); ok {
-		return inv, nil, fmt.Errorf("gateway %q cannot be trusted now: sandkeeper preflight says why", refused.Report.Gateway)
-	}
 	for _, warning := range seen.Inventory.Warnings {
 		a.warn("%s", warning)
 	}

@@ -118,11 +118,19 @@ func connect(ctx context.Context, d Dialing, a address) (*Engine, State) {
 	version, err := engine.greet(ctx)
 	if err != nil {
 		_ = engine.Close()
-		state.Why = fmt.Sprintf("%s (from %s): %s", a.host, a.from, text.OneLine(err.Error(), errorLimit))
+		state.Why = fmt.Sprintf("%s (from %s): %s", a.host, a.from, silence(err))
 		return nil, state
 	}
 	engine.api, engine.logins = version, logins{env: d.Env, uid: d.UID, dir: d.configDir()}
 	return engine, engine.State()
+}
+
+// silence says why nobody answers. What the client says of a failed connection repeats the address, and asks a question.
+func silence(err error) string {
+	if strings.HasPrefix(err.Error(), "Cannot connect to the Docker daemon") {
+		return "no engine answers there"
+	}
+	return text.OneLine(err.Error(), errorLimit)
 }
 
 func (e *Engine) greet(ctx context.Context) (version string, err error) {

@@ -38,7 +38,7 @@ func (l *look) lookEngine(ctx context.Context) finding {
 		found.put = func(o *Observation) { put(o); o.Silent = clean(partial) }
 		return found
 	}
-	if err != nil {
+	if err != nil && state.State == drift.Known {
 		state.State, state.Why = drift.Unknown, clean(err)
 	}
 	return foundEngine(state, containers)

@@ -76,6 +76,9 @@ func checkEngine(o gateway.Observation) Result {
 	case drift.Known:
 		return passed("%s answers (API %s)", o.Engine.Host, or(o.Engine.APIVersion, "unknown"))
 	case drift.Unknown:
+		if o.Engine.Host != "" && strings.HasPrefix(o.Engine.Why, o.Engine.Host) {
+			return warned("%s", o.Engine.Why) // it names the address and where that is from
+		}
 		return warned("%s does not answer%s", or(o.Engine.Host, "the container engine"), reason(o.Engine.Why))
 	}
 	return passed("none on this host%s", reason(o.Engine.Why))

@@ -75,7 +75,7 @@ func (in HostInput) engineAPI(context.Context) Result {
 	case e.State != drift.Known && (strings.Contains(e.Why, "is too old") || strings.Contains(e.Why, "is too new")):
 		return failing("docker version", fmt.Sprintf("%s refuses this program's API 1.%d: %s", e.Host, engineClient, e.Why))
 	case e.State != drift.Known:
-		return skipping("it does not answer" + reason(e.Why))
+		return skipping("the container engine does not answer")
 	case err != nil:
 		return warned("%s did not say which API it speaks", e.Host)
 	case major == 1 && minor < oldestAPI:

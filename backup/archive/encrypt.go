@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"filippo.io/age"
 )
@@ -21,11 +22,19 @@ func SealTo(keys []string) (sealing, error) {
 	for _, key := range keys {
 		r, err := age.ParseX25519Recipient(key)
 		if err != nil {
-			return sealing{}, fmt.Errorf("recipient %q is not an age public key: %w", key, err)
+			return sealing{}, fmt.Errorf("recipient %q is not an age public key%s", key, fault(key, err))
 		}
 		s.recipients = append(s.recipients, r)
 	}
 	return s, nil
+}
+
+// fault is what is wrong with a key that begins as one does; of anything else the library speaks in terms of its encoding.
+func fault(key string, err error) string {
+	if !strings.HasPrefix(key, "age1") {
+		return ""
+	}
+	return strings.TrimPrefix(err.Error(), fmt.Sprintf("malformed recipient %q", key))
 }
 
 // CheckRecipients reports the first key that is not an age public key, before anything is done.

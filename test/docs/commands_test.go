@@ -44,6 +44,27 @@ func TestShownCommandsAreUnderstood(t *testing.T) {
 	}
 }
 
+// TestShortenedCommandsHaveTheirFlags promises the same of what pages say without the program's name, as in `restore --recreate`: arguments may be
+// left out there, but commands and flags exist.
+func TestShortenedCommandsHaveTheirFlags(t *testing.T) {
+	short := regexp.MustCompile("`((?:preflight|backup-all|backups|restore|status|upgrade-sandboxes|migrate|gateway|extensions|schedule|diagnose|config|fleet) [a-z-][^`]*)`")
+	found := 0
+	for name, text := range textFiles(t, os.DirFS("../..")) {
+		if path.Ext(name) != ".md" || strings.HasPrefix(name, "docs/facts/") {
+			continue
+		}
+		for _, m := range short.FindAllStringSubmatch(text, -1) {
+			found++
+			if told := misunderstood(t, plain(m[1])); strings.HasPrefix(told, "unknown ") {
+				t.Errorf("%s shows `%s`: %s", name, m[1], told)
+			}
+		}
+	}
+	if found < 30 {
+		t.Fatalf("only %d were found", found)
+	}
+}
+
 // TestMisunderstoodCommandsAreFound: the test above can fail.
 func TestMisunderstoodCommandsAreFound(t *testing.T) {
 	for _, line := range []string{"bakup-all", "backup-all --nosuch", "restore", "gateway wait --timeout soon", "backups list a b"} {
@@ -132,8 +153,8 @@ func run(t *testing.T, args ...string) ran {
 func TestShownTargetsExist(t *testing.T) {
 	root := os.DirFS("../..")
 	files := textFiles(t, root)
-	targets := regexp.MustCompile(`(?m)^([a-z0-9]+):`).FindAllString(files["Makefile"], -1)
-	shown := regexp.MustCompile("(?m)(?:`|^)(?:sudo )?make ([a-z0-9]+)")
+	targets := regexp.MustCompile(`(?m)^([a-z0-9-]+):`).FindAllString(files["Makefile"], -1)
+	shown := regexp.MustCompile("(?m)(?:`|^)(?:sudo )?make ([a-z0-9-]+)")
 	paths := regexp.MustCompile("`((?:\\.ci|test|testdata|packaging|internal|docs|examples)/[\\w./-]*\\w)")
 	for name, text := range files {
 		if path.Ext(name) != ".md" || strings.HasPrefix(name, "docs/facts/") || name == "CHANGELOG.md" {
