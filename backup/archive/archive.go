@@ -65,7 +65,7 @@ func New(ctx context.Context, to Target) *Archive {
 		content: blake3.New(),
 	}
 	if to.Known != nil {
-		p.own = to.Known.pack(to.ID)
+		to.Known.begin(to.ID, p.table.at)
 	}
 	a := &Archive{
 		ctx: ctx, pack: p, cut: newCutter(to.Key.names(), p.put), key: to.Key, index: newIndexWriter(to.Index),
@@ -177,6 +177,7 @@ func (a *Archive) Finish() error {
 		_, a.err = a.cut.flush()
 	}
 	if a.err == nil {
+		a.Kinds = nil // nothing comes any more, and the table is as large
 		a.err = a.pack.finish()
 	}
 	if a.err == nil && !a.Adopted {
@@ -207,7 +208,7 @@ func (a *Archive) Describe(m *Manifest) {
 	if a.Adopted {
 		m.Blocks = a.Previous.Blocks.shareAll()
 	} else {
-		m.Blocks = &BlockSums{Added: len(a.pack.table), AddedBytes: a.pack.added, Shared: a.pack.shares, SharedBytes: a.pack.shared}
+		m.Blocks = &BlockSums{Added: a.pack.table.count, AddedBytes: a.pack.added, Shared: a.pack.shares, SharedBytes: a.pack.shared}
 	}
 	if a.key == nil && !a.Adopted {
 		m.Content.Digest = a.pack.digest()

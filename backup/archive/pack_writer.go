@@ -14,8 +14,7 @@ type packWriter struct {
 	frames  *frameWriter
 	known   *Blocks
 	whole   bool // keep every block, so that the pack alone is the stream
-	own     uint32
-	table   []Block
+	table   blockList
 	runs    []Run
 	added   int64 // bytes of the blocks in this pack
 	shared  int64 // bytes of the blocks that were there already
@@ -34,10 +33,10 @@ func (p *packWriter) put(block []byte, name Name) error {
 			return nil
 		}
 	}
-	number := uint32(len(p.table))
-	p.table = append(p.table, Block{Name: name, Number: number, Length: uint32(len(block))})
+	number := uint32(p.table.count)
+	p.table.add(Block{Name: name, Number: number, Length: uint32(len(block))})
 	if !p.whole {
-		p.known.add(p.own, name, number)
+		p.known.added()
 	}
 	p.runs = addBlock(p.runs, p.id, number)
 	p.added += int64(len(block))
@@ -55,7 +54,7 @@ func (p *packWriter) finish() error {
 
 // encoded is the table of the pack, as it lies in it.
 func (p *packWriter) encoded() []byte {
-	return (&Table{Frames: p.frames.Frames, Blocks: p.table}).Encode()
+	return encodeTable(p.frames.Frames, p.table.count, p.table.at)
 }
 
 // digest is that of the content: BLAKE3 over the names of its blocks, in order.

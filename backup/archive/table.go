@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -45,56 +46,99 @@ const (
 
 // Encode is the table as it lies in a pack, with the skippable frame around it.
 func (t *Table) Encode() []byte {
-	raw := make([]byte, 0, tableHead+len(t.Frames)*frameRecord+len(t.Blocks)*blockRecord)
-	raw = binary.LittleEndian.AppendUint32(raw, uint32(len(t.Frames)))
-	raw = binary.LittleEndian.AppendUint32(raw, uint32(len(t.Blocks)))
-	for _, f := range t.Frames {
-		raw = binary.LittleEndian.AppendUint32(raw, uint32(f.Size))
-		raw = binary.LittleEndian.AppendUint32(raw, uint32(f.Raw))
-		raw = append(raw, digestBytes(f.Packed)...)
+	return encodeTable(t.Frames, len(t.Blocks), func(i int) *Block { return &t.Blocks[i] })
+}
+
+// encodeTable is Encode for blocks that are not in one list. Of what may have millions of blocks only the packed bytes are made.
+func encodeTable(frames []Frame, blocks int, at func(i int) *Block) []byte {
+	out := &bytes.Buffer{}
+	out.Grow(skipHead + packFoot + 1<<10 + len(frames)*frameRecord + blocks*(blockRecord-5)) // numbers and lengths are packed well
+	out.Write(make([]byte, skipHead))
+	enc, err := zstd.NewWriter(out, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(frameRaw))
+	if err != nil {
+		panic(err) // fixed options
 	}
-	for i := range t.Blocks {
-		raw = binary.LittleEndian.AppendUint32(raw, t.Blocks[i].Number)
-		raw = binary.LittleEndian.AppendUint32(raw, t.Blocks[i].Length)
-		raw = append(raw, t.Blocks[i].Name[:]...)
+	record := binary.LittleEndian.AppendUint32(make([]byte, 0, blockRecord), uint32(len(frames)))
+	record = binary.LittleEndian.AppendUint32(record, uint32(blocks))
+	lines := bufio.NewWriterSize(enc, 64<<10)
+	_, _ = lines.Write(record) // a buffer takes everything
+	for _, f := range frames {
+		record = binary.LittleEndian.AppendUint32(record[:0], uint32(f.Size))
+		record = binary.LittleEndian.AppendUint32(record, uint32(f.Raw))
+		_, _ = lines.Write(append(record, digestBytes(f.Packed)...))
 	}
-	packed := packOnce(raw)
-	out := make([]byte, 0, skipHead+len(packed)+packFoot)
-	out = binary.LittleEndian.AppendUint32(out, skippable)
-	out = binary.LittleEndian.AppendUint32(out, uint32(len(packed)+packFoot))
-	out = append(out, packed...)
-	out = binary.LittleEndian.AppendUint32(out, uint32(len(packed)))
+	for i := range blocks {
+		b := at(i)
+		record = binary.LittleEndian.AppendUint32(record[:0], b.Number)
+		record = binary.LittleEndian.AppendUint32(record, b.Length)
+		_, _ = lines.Write(append(record, b.Name[:]...))
+	}
+	if err := errors.Join(lines.Flush(), enc.Close()); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	packed := out.Bytes()[skipHead:]
 	sum := blake3.Sum256(packed)
-	out = append(out, sum[:DigestBytes]...)
-	return append(out, packMagic...)
+	foot := binary.LittleEndian.AppendUint32(nil, uint32(len(packed)))
+	out.Write(append(append(foot, sum[:DigestBytes]...), packMagic...))
+	encoded := out.Bytes()
+	binary.LittleEndian.PutUint32(encoded, skippable)
+	binary.LittleEndian.PutUint32(encoded[4:], uint32(len(encoded)-skipHead))
+	return encoded
 }
 
 // ReadTable reads the table of a pack of that size and proves that frames and table are the whole pack.
 func ReadTable(pack io.ReaderAt, size int64) (*Table, error) {
-	foot := make([]byte, packFoot)
-	if size < int64(skipHead+packFoot) {
-		return nil, fmt.Errorf("%d bytes are no pack", size)
-	}
-	if err := readAt(pack, foot, size-int64(packFoot)); err != nil {
-		return nil, err
-	}
-	length := int64(binary.LittleEndian.Uint32(foot))
-	if length+int64(skipHead+packFoot) > size {
-		return nil, errNoTable
-	}
-	encoded := make([]byte, int64(skipHead)+length+int64(packFoot))
-	at := size - int64(len(encoded))
-	if err := readAt(pack, encoded, at); err != nil {
-		return nil, err
-	}
-	t, err := DecodeTable(encoded)
+	t, at, err := tableIn(pack, size)
 	if err == nil && t.end() != at {
 		err = fmt.Errorf("its frames have %d bytes, not %d", t.end(), at)
 	}
 	return t, err
 }
 
+// DecodeTable is the table that Encode wrote.
+func DecodeTable(encoded []byte) (*Table, error) {
+	t, at, err := tableIn(bytes.NewReader(encoded), int64(len(encoded)))
+	if err == nil && at != 0 {
+		err = fmt.Errorf("%d bytes come before its table", at)
+	}
+	return t, err
+}
+
 var errNoTable = errors.New("it has no table at its end")
+
+// tableIn reads the table at the end of size bytes, and where it begins. Of its packed bytes it only remembers the digest.
+func tableIn(pack io.ReaderAt, size int64) (t *Table, at int64, err error) {
+	if size < int64(skipHead+packFoot) {
+		return nil, 0, fmt.Errorf("%d bytes are no pack", size)
+	}
+	foot, head := make([]byte, packFoot), make([]byte, skipHead)
+	if err := readAt(pack, foot, size-int64(packFoot)); err != nil {
+		return nil, 0, err
+	}
+	length := int64(binary.LittleEndian.Uint32(foot))
+	if string(foot[4+DigestBytes:]) != packMagic || length+int64(skipHead+packFoot) > size {
+		return nil, 0, errNoTable
+	}
+	at = size - int64(packFoot) - length - int64(skipHead)
+	if err := readAt(pack, head, at); err != nil {
+		return nil, 0, err
+	}
+	packed := func() io.Reader { return io.NewSectionReader(pack, at+int64(skipHead), length) }
+	sum := blake3.New()
+	if _, err := io.CopyBuffer(sum, packed(), make([]byte, 64<<10)); err != nil {
+		return nil, 0, err
+	}
+	switch {
+	case ShortDigest(sum) != digestText(foot[4:4+DigestBytes]):
+		return nil, 0, errors.New("its table has another digest")
+	case binary.LittleEndian.Uint32(head) != skippable || binary.LittleEndian.Uint32(head[4:]) != uint32(length+int64(packFoot)):
+		return nil, 0, errors.New("the frame around its table is another one")
+	}
+	if t, err = decodeTable(packed()); err != nil {
+		return nil, 0, fmt.Errorf("its table: %w", err)
+	}
+	return t, at, t.check()
+}
 
 func readAt(from io.ReaderAt, buf []byte, at int64) error {
 	n, err := from.ReadAt(buf, at)
@@ -104,51 +148,37 @@ func readAt(from io.ReaderAt, buf []byte, at int64) error {
 	return err
 }
 
-// DecodeTable is the table that Encode wrote.
-func DecodeTable(encoded []byte) (*Table, error) {
-	length := len(encoded) - skipHead - packFoot
-	if length < 0 || string(encoded[len(encoded)-len(packMagic):]) != packMagic {
-		return nil, errNoTable
-	}
-	packed, foot := encoded[skipHead:skipHead+length], encoded[skipHead+length:]
-	sum := blake3.Sum256(packed)
-	switch {
-	case !bytes.Equal(sum[:DigestBytes], foot[4:4+DigestBytes]):
-		return nil, errors.New("its table has another digest")
-	case binary.LittleEndian.Uint32(encoded) != skippable || binary.LittleEndian.Uint32(encoded[4:]) != uint32(length+packFoot),
-		binary.LittleEndian.Uint32(foot) != uint32(length):
-		return nil, errors.New("the frame around its table is another one")
-	}
-	raw, err := unpackOnce(packed, tableMax)
-	if err != nil {
-		return nil, fmt.Errorf("its table: %w", err)
-	}
-	t, err := decodeTable(raw)
+func decodeTable(packed io.Reader) (*Table, error) {
+	dec, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(tableMax), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, err
 	}
-	return t, t.check()
-}
-
-func decodeTable(raw []byte) (*Table, error) {
-	if len(raw) < tableHead {
-		return nil, errors.New("its table is cut short")
+	defer dec.Close()
+	raw, record := bufio.NewReaderSize(dec, 64<<10), make([]byte, blockRecord)
+	if _, err := io.ReadFull(raw, record[:tableHead]); err != nil {
+		return nil, noEOF(err)
 	}
-	frames, blocks := int64(binary.LittleEndian.Uint32(raw)), int64(binary.LittleEndian.Uint32(raw[4:]))
-	if int64(len(raw)) != tableHead+frames*int64(frameRecord)+blocks*int64(blockRecord) {
-		return nil, fmt.Errorf("its table of %d frames and %d blocks has %d bytes", frames, blocks, len(raw))
+	frames, blocks := int64(binary.LittleEndian.Uint32(record)), int64(binary.LittleEndian.Uint32(record[4:]))
+	if tableHead+frames*int64(frameRecord)+blocks*int64(blockRecord) > tableMax {
+		return nil, fmt.Errorf("%d frames and %d blocks are too many", frames, blocks)
 	}
-	raw = raw[tableHead:]
 	t := &Table{Frames: make([]Frame, frames), Blocks: make([]Block, blocks)}
 	for i := range t.Frames {
-		t.Frames[i] = Frame{
-			Size: int64(binary.LittleEndian.Uint32(raw)), Raw: int64(binary.LittleEndian.Uint32(raw[4:])), Packed: digestText(raw[8:frameRecord]),
+		if _, err := io.ReadFull(raw, record[:frameRecord]); err != nil {
+			return nil, noEOF(err)
 		}
-		raw = raw[frameRecord:]
+		t.Frames[i] = Frame{
+			Size: int64(binary.LittleEndian.Uint32(record)), Raw: int64(binary.LittleEndian.Uint32(record[4:])), Packed: digestText(record[8:frameRecord]),
+		}
 	}
 	for i := range t.Blocks {
-		t.Blocks[i] = Block{Number: binary.LittleEndian.Uint32(raw), Length: binary.LittleEndian.Uint32(raw[4:]), Name: Name(raw[8:blockRecord])}
-		raw = raw[blockRecord:]
+		if _, err := io.ReadFull(raw, record); err != nil {
+			return nil, noEOF(err)
+		}
+		t.Blocks[i] = Block{Number: binary.LittleEndian.Uint32(record), Length: binary.LittleEndian.Uint32(record[4:]), Name: Name(record[8:])}
+	}
+	if _, err := raw.ReadByte(); !errors.Is(err, io.EOF) {
+		return nil, errors.Join(errors.New("bytes follow its last block"), err)
 	}
 	return t, nil
 }
@@ -220,22 +250,4 @@ func (t *Table) blocksOf(frame int) (first, end int) {
 		return t.firsts[frame], t.firsts[frame+1]
 	}
 	return t.firsts[frame], len(t.Blocks)
-}
-
-func packOnce(raw []byte) []byte {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true), zstd.WithLowerEncoderMem(true))
-	if err != nil {
-		panic(err) // fixed options
-	}
-	defer enc.Close()
-	return enc.EncodeAll(raw, nil)
-}
-
-func unpackOnce(packed []byte, limit uint64) ([]byte, error) {
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(limit))
-	if err != nil {
-		return nil, err
-	}
-	defer dec.Close()
-	return dec.DecodeAll(packed, nil)
 }

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -33,11 +34,17 @@ func ReadPlain(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(content)) > limit {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	var content bytes.Buffer
+	content.Grow(int(min(info.Size(), limit) + bytes.MinRead)) // a large file is not copied while it is read
+	_, err = content.ReadFrom(io.LimitReader(f, limit+1))
+	if err == nil && int64(content.Len()) > limit {
 		err = fmt.Errorf("%s has more than %d bytes", filepath.Base(path), limit)
 	}
-	return content, err
+	return content.Bytes(), err
 }
 
 // MustBeAbsent gives nil when nothing is at path, not even a link that leads nowhere; an error that wraps fs.ErrExist when something is.
