@@ -142,7 +142,7 @@ func killedRun(t *testing.T, h *madeUpHost) *extensionChain {
 	t.Helper()
 	a := &app{Streams: &ui.Streams{Env: env.Parse([]string{"HOME=" + h.home})}}
 	var err error
-	if a.config, err = readConfig(a.Env, nil, nil); err != nil {
+	if a.config, err = readConfig(a.Env, os.Geteuid(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	links, err := extensions{a}.links()

@@ -14,7 +14,9 @@ import (
 
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/homefile"
+	"sandkeeper/internal/text"
 	"sandkeeper/internal/tomlkeys"
+	"sandkeeper/internal/trust"
 )
 
 // configLimit bounds the config file, in bytes.
@@ -38,21 +40,28 @@ type setting struct {
 	line  int
 }
 
-// readConfig reads the config file; none is an empty config. known are all flags. A mistake in a key that is not
-// needed is passed over; nil needs every key.
-func readConfig(e env.Env, known map[string]*pflag.Flag, needed func(key string) bool) (config, error) {
+// readConfig reads the config file of the user uid; none is an empty config. known are all flags. A mistake in a key that is not
+// needed is passed over; nil needs every key. A file that another user could have written is an error in any case: it names commands
+// that would be run, and folders that would be written to.
+func readConfig(e env.Env, uid int, known map[string]*pflag.Flag, needed func(key string) bool) (config, error) {
 	if e.ConfigHome() == "" {
 		return config{}, nil
 	}
 	path := filepath.Join(e.ConfigHome(), "sandkeeper", "config.toml")
-	text, err := homefile.Read(e.Home(), path, configLimit)
+	content, err := homefile.ReadOwn(e.Home(), path, configLimit, uid)
 	if errors.Is(err, fs.ErrNotExist) {
 		return config{path: path}, nil
+	}
+	if errors.Is(err, trust.ErrForeign) {
+		return config{}, &Failure{
+			Code: ExitUsage, Kind: "config_invalid", Err: fmt.Errorf("config file %w", err),
+			Hint: "run sandkeeper as the user whose home that is, or with your own (sudo -H); where others may write the file, take that away: chmod go-w " + text.ShellWord(path),
+		}
 	}
 	if err != nil {
 		return config{}, invalidConfig(fmt.Errorf("config file %s: %w", path, err))
 	}
-	return parseConfig(path, text, known, needed)
+	return parseConfig(path, content, known, needed)
 }
 
 func parseConfig(path string, text []byte, known map[string]*pflag.Flag, needed func(key string) bool) (config, error) {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -41,6 +42,7 @@ func (h *madeUpHost) streams() *ui.Streams {
 	return &ui.Streams{
 		In: strings.NewReader(h.answer), Out: io.Discard, Err: io.Discard, InTTY: h.answer != "", ErrTTY: h.answer != "",
 		Env: env.Parse([]string{"HOME=" + h.home, "PATH=/nowhere", "SANDKEEPER_ENGINES=" + h.engine.Host() + h.more}),
+		UID: os.Geteuid(),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ func invoke(t *testing.T, environ []string, args ...string) (code ExitCode, stdo
 	s := &ui.Streams{
 		In: strings.NewReader(""), Out: &out, Err: &problems,
 		Env: env.Parse(append([]string{"HOME=" + t.TempDir(), "SANDKEEPER_ENGINES=unix:///nowhere/docker.sock", "PATH=/nowhere"}, environ...)),
+		UID: os.Geteuid(),
 	}
 	code = run(t.Context(), args, &app{Streams: s, JSON: wantsJSON(args, s)})
 	return code, out.String(), problems.String()

@@ -90,7 +90,7 @@ func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
 // prepare completes the options of c from the environment and the config file, and judges the global ones.
 func (a *app) prepare(c *cobra.Command) error {
 	var err error
-	if a.config, err = readConfig(a.Env, allFlags(c.Root()), a.needs(c)); err != nil {
+	if a.config, err = readConfig(a.Env, a.UID, allFlags(c.Root()), a.needs(c)); err != nil {
 		return err
 	}
 	for _, problem := range a.config.passedOver {

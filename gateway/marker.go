@@ -48,7 +48,7 @@ func (o Options) readMarker(t Target) Marker {
 		return Marker{State: MarkerAbsent, Reason: why}
 	}
 	path := filepath.Join(dir, "runtime.json")
-	content, err := homefile.Read(o.Env.Home(), path, markerLimit)
+	content, err := homefile.ReadOwn(o.Env.Home(), path, markerLimit, o.UID)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Marker{Path: path, State: MarkerAbsent, Reason: "no file " + path}

@@ -121,6 +121,8 @@ func TestReadMarker(t *testing.T) {
 		},
 		{"a folder", "nemoclaw", "", write(wholeMarker), ".local/state/nemoclaw/openshell-docker-gateway/runtime.json/x", MarkerInvalid, "not a regular file"},
 		{"a pipe", "nemoclaw", "", pipe, ".local/state/nemoclaw/openshell-docker-gateway/runtime.json", MarkerInvalid, "not a regular file"},
+		{"another user's", "nemoclaw", "", given, ".local/state/nemoclaw/openshell-docker-gateway/runtime.json", MarkerInvalid, "belongs to user 4242"},
+		{"others can write it", "nemoclaw", "", writable, ".local/state/nemoclaw/openshell-docker-gateway/runtime.json", MarkerInvalid, "can be written by other users"},
 		{"a link out of the home", "nemoclaw", "", linkOut, ".local/state/nemoclaw/openshell-docker-gateway/runtime.json", MarkerInvalid, ""},
 	}
 	for _, test := range tests {
@@ -131,7 +133,7 @@ func TestReadMarker(t *testing.T) {
 				t.Fatal(err)
 			}
 			test.make(t, path)
-			o := Options{Env: env.Parse([]string{"HOME=" + home, strings.ReplaceAll(test.extra, "%", home)})}
+			o := Options{Env: env.Parse([]string{"HOME=" + home, strings.ReplaceAll(test.extra, "%", home)}), UID: os.Geteuid()}
 			got := o.readMarker(Target{Name: test.target})
 			if got.State != test.want || !strings.Contains(got.Reason, test.reason) {
 				t.Errorf("readMarker = %s (%s), want %s (…%s…)", got.State, got.Reason, test.want, test.reason)
@@ -151,6 +153,25 @@ func write(content string) func(*testing.T, string) {
 
 func pipe(t *testing.T, path string) {
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// given is a marker that somebody else has written.
+func given(t *testing.T, path string) {
+	write(wholeMarker)(t, path)
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED, needs root: a file is given to another user")
+	}
+	if err := os.Chown(path, 4242, 4242); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// writable is a marker that anybody may have written.
+func writable(t *testing.T, path string) {
+	write(wholeMarker)(t, path)
+	if err := os.Chmod(path, 0o606); err != nil {
 		t.Fatal(err)
 	}
 }

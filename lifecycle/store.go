@@ -13,6 +13,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"sandkeeper/internal/boltfile"
 )
 
 // storeFormat is the layout of the file: bucket "sandboxes" holds id → Tracked, bucket "state" holds id NUL extension → State,
@@ -47,7 +49,7 @@ func OpenStore(path string, wait time.Duration) (*Store, error) {
 	}
 	s := &Store{atWrite: func(string) error { return nil }}
 	err := sound(path, func() (err error) {
-		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: max(wait, time.Millisecond)})
+		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: max(wait, time.Millisecond), OpenFile: boltfile.OpenOwn})
 		return err
 	})
 	if errors.Is(err, ErrDamaged) {

@@ -177,6 +177,7 @@ func TestBackupRootCheckMakesNothing(t *testing.T) {
 	}{
 		"as it should be": {func(*testing.T, *HostInput) {}, "pass: ", ""},
 		"not there yet":   {func(_ *testing.T, in *HostInput) { in.Root = filepath.Join(in.Root, "new", "one") }, "pass: ", ""},
+		"others write it": {func(t *testing.T, in *HostInput) { must(t, os.Chmod(in.Root, 0o720)) }, "fail: the backup folder", ""},
 		"open to others":  {func(t *testing.T, in *HostInput) { must(t, os.Chmod(in.Root, 0o755)) }, "warn: others may look into the backup folder", "chmod 700 "},
 		"a file": {func(t *testing.T, in *HostInput) {
 			in.Root = filepath.Join(in.Root, "file")

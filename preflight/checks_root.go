@@ -12,8 +12,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sandkeeper/internal/private"
 	"sandkeeper/internal/size"
 	"sandkeeper/internal/text"
+	"sandkeeper/internal/trust"
 )
 
 // root judges the folder of the backups without making anything in it.
@@ -38,6 +40,9 @@ func (in HostInput) root(context.Context) Result {
 		if resolved, err := filepath.EvalSymlinks(in.Root); err != nil || resolved != at {
 			return passed("%s will be made in %s", in.Root, at)
 		}
+	}
+	if err := trust.Obey(info, in.Root, in.UID); err != nil && private.Local(at) == nil {
+		return failing("", fmt.Sprintf("the backup folder %v; give it to the user who runs sandkeeper (chown, chmod go-w), or choose another with --backup-dir", err))
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != in.UID {
 		return warned("the backup folder %s belongs to user %d, not to you (%d)", in.Root, stat.Uid, in.UID)

@@ -13,6 +13,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"sandkeeper/internal/boltfile"
+	"sandkeeper/internal/trust"
 )
 
 // Versions before the records kept the journal in one bbolt file: bucket "sandboxes" holds gateway NUL name → Entry as JSON, bucket "meta"
@@ -87,6 +88,7 @@ func noOld(path string) (bool, error) {
 }
 
 func openOld(path string, o bbolt.Options) (db *bbolt.DB, err error) {
+	o.OpenFile = boltfile.OpenOwn
 	err = boltfile.Sound(func() (err error) {
 		db, err = bbolt.Open(path, 0o600, &o)
 		return err
@@ -97,7 +99,7 @@ func openOld(path string, o bbolt.Options) (db *bbolt.DB, err error) {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("upgrade journal %s: %w", path, ErrJournalBusy)
 	}
-	if _, ok := errors.AsType[*fs.PathError](err); ok {
+	if _, ok := errors.AsType[*fs.PathError](err); ok || errors.Is(err, trust.ErrForeign) {
 		return nil, fmt.Errorf("upgrade journal %s: %w", path, err)
 	}
 	return nil, damagedRecord(fmt.Errorf("%s: %w", path, err)) // bbolt has no name for some of it: "file size too small"

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"sandkeeper/internal/trust"
 )
 
 // oldJournal makes what a version before the records has left.
@@ -139,5 +141,23 @@ func TestAnOldJournalThatCannotBeRead(t *testing.T) {
 	}
 	if got, err := peeked(dir); got != nil || err != nil {
 		t.Errorf("an empty file: %+v, %v", got, err)
+	}
+}
+
+// Root with somebody's HOME takes no upgrade over that somebody else may have written there.
+func TestAnOldJournalOfAnotherUserIsNotObeyed(t *testing.T) {
+	dir := t.TempDir()
+	path := oldJournal(t, dir, oldFormat, map[string]string{"gw\x00alpha": textOf(t, Entry{Name: "alpha", Gateway: "gw", Step: StepDeleted})})
+	if err := os.Chmod(path, 0o606); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := peeked(dir); !errors.Is(err, trust.ErrForeign) || errors.Is(err, ErrJournalDamaged) {
+		t.Errorf("looking: %v", err)
+	}
+	if _, err := OpenJournal(dir, time.Now); !errors.Is(err, trust.ErrForeign) {
+		t.Errorf("taking over: %v", err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the file: %v", err)
 	}
 }

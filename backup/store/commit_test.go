@@ -192,7 +192,7 @@ func createFailing(t *testing.T, whole string, f fault, items []item) (done bool
 	}
 	d := newFaultDisk(failAt, errno)
 	d.dead = f.dead
-	s, err := Open(root, Options{UID: os.Getuid(), disk: d})
+	s, err := Open(root, Options{UID: os.Getuid(), Disk: d})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func createFailing(t *testing.T, whole string, f fault, items []item) (done bool
 
 func TestFirstCreateSyncsEveryNameItPromises(t *testing.T) {
 	d := newFaultDisk(0, nil)
-	s := testStore(t, Options{disk: d})
+	s := testStore(t, Options{Disk: d})
 	create(t, s, newOf("alpha"), sampleHome()...)
 	for name, dirty := range d.dirty {
 		if dirty {
@@ -294,7 +294,7 @@ func removeFailing(t *testing.T, whole string, homes [3][]item, f fault) (done b
 	}
 	d := newFaultDisk(f.failAt, f.err)
 	d.dead = f.dead
-	s, err := Open(root, Options{UID: os.Getuid(), disk: d})
+	s, err := Open(root, Options{UID: os.Getuid(), Disk: d})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func TestListingSkipsWhatIsNoBackup(t *testing.T) {
 func TestMarkVerifiedSurvivesEveryFailurePoint(t *testing.T) {
 	for failAt := 1; ; failAt++ {
 		d := newFaultDisk(0, fs.ErrPermission)
-		s := testStore(t, Options{disk: d})
+		s := testStore(t, Options{Disk: d})
 		b := create(t, s, newOf("alpha"), folderItem("."))
 		d.n, d.failAt = 0, failAt
 		err := s.MarkVerified(b, true)

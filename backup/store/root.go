@@ -8,13 +8,17 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"sandkeeper/internal/private"
+	"sandkeeper/internal/trust"
 )
 
 // maxLinks bounds the symbolic links on the way to a root, as the kernel does.
 const maxLinks = 40
 
 // checkRoot walks the absolute path root as the kernel would and refuses steps that another user controls: symbolic links of a user
-// who is neither root nor uid, and folders that everybody may write to without the sticky bit. What does not exist yet is fine.
+// who is neither root nor uid, and folders that everybody may write to without the sticky bit. What does not exist yet
+// is fine.
 func checkRoot(root string, uid int) error {
 	rest := splitPath(root)
 	at := "/"
@@ -46,6 +50,22 @@ func checkRoot(root string, uid int) error {
 			at = "/"
 		}
 		rest = append(splitPath(target), rest...)
+	}
+	return nil
+}
+
+// checkOwner refuses the store of another user: what it holds is put into sandboxes, and whoever owns the folder decides what it holds. On a
+// file system of another host the owner is what that host makes of us, and says nothing.
+func checkOwner(root string, uid int) error {
+	info, err := os.Stat(root)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && private.Local(root) != nil {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("backup folder %s: %w", root, err)
+	}
+	if err := trust.Obey(info, root, uid); err != nil {
+		return fmt.Errorf("backup folder %w; run sandkeeper as its owner, or give the folder to the user who runs it: chown and chmod go-w", err)
 	}
 	return nil
 }

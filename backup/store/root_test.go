@@ -1,10 +1,13 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sandkeeper/internal/trust"
 )
 
 func TestOpenStoreRefusesRootsThatOthersControl(t *testing.T) {
@@ -35,6 +38,18 @@ func TestOpenStoreRefusesRootsThatOthersControl(t *testing.T) {
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
+	}
+	if err := os.Chmod(filepath.Join(dir, "real"), 0o770|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(filepath.Join(dir, "real"), Options{UID: os.Getuid()}); foreign && !errors.Is(err, trust.ErrForeign) {
+		t.Errorf("a store that a group can write: %v", err)
+	}
+	if err := os.Chown(filepath.Join(dir, "real"), 4242, 4242); foreign && err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(filepath.Join(dir, "real"), Options{UID: os.Getuid()}); foreign && (!errors.Is(err, trust.ErrForeign) || !strings.Contains(err.Error(), "user 4242")) {
+		t.Errorf("another user's store: %v", err)
 	}
 	if entries, _ := os.ReadDir(filepath.Join(dir, "real")); len(entries) > 0 {
 		t.Errorf("opening made %v", entries)

@@ -51,11 +51,11 @@ type Options struct {
 	Free func(dir string) (int64, error) // bytes that can still be written; nil: ask the system
 	Keys string                          // folder, outside of the store, of the keys of encrypted backups; "": each of these is whole, under a key of its own
 
-	disk disk.FS // tests fail its calls
+	Disk disk.FS // nil: this host's; tests fail its calls and cut its power
 }
 
 // Open names the store at root. Nothing is made on disk before the first Create or Lock. A root that passes through another
-// user's symbolic link, or through a folder where anybody can swap names, is refused.
+// user's symbolic link, or through a folder where anybody can swap names, is refused, as is another user's store: trust.ErrForeign.
 func Open(root string, o Options) (*Store, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil || root == "" {
@@ -64,7 +64,10 @@ func Open(root string, o Options) (*Store, error) {
 	if err := checkRoot(abs, o.UID); err != nil {
 		return nil, err
 	}
-	s := &Store{claims: &claims{of: map[string]Series{}}, root: abs, tool: o.Tool, disk: o.disk, now: o.Now, rand: o.Rand, free: o.Free, keys: o.Keys}
+	if err := checkOwner(abs, o.UID); err != nil {
+		return nil, err
+	}
+	s := &Store{claims: &claims{of: map[string]Series{}}, root: abs, tool: o.Tool, disk: o.Disk, now: o.Now, rand: o.Rand, free: o.Free, keys: o.Keys}
 	if s.disk == nil {
 		s.disk = disk.Real{}
 	}

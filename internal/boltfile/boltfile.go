@@ -1,4 +1,4 @@
-// Package boltfile answers one question about a bbolt file: is it whole? bbolt maps the file into memory and trusts what it finds there:
+// Package boltfile answers one question about a bbolt file: may we go by it, for it is whole, and ours? bbolt maps the file into memory and trusts what it finds there:
 // with a file that was cut off or written over it panics, or touches memory that is not there, which would end the process.
 package boltfile
 

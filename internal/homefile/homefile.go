@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"sandkeeper/internal/trust"
 )
 
 // ErrNotRegular means that the name leads to a folder, a pipe, a device or a socket.
@@ -22,11 +24,23 @@ var ErrTooLarge = errors.New("file too large")
 // Read returns the content of path, at most limit bytes. When path lies below home, symbolic links are followed only while they
 // stay inside home. Errors: fs.ErrNotExist, ErrNotRegular, ErrTooLarge, or what the system says, each with the path named.
 func Read(home, path string, limit int64) ([]byte, error) {
+	return read(home, path, limit, func(fs.FileInfo) error { return nil })
+}
+
+// ReadOwn is Read of a file that is obeyed: the error wraps trust.ErrForeign when another user than root or uid could have written it.
+func ReadOwn(home, path string, limit int64, uid int) ([]byte, error) {
+	return read(home, path, limit, func(info fs.FileInfo) error { return trust.Obey(info, path, uid) })
+}
+
+func read(home, path string, limit int64, judge func(fs.FileInfo) error) ([]byte, error) {
 	f, info, err := Open(home, path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if err := judge(info); err != nil {
+		return nil, err
+	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("%s has %d bytes, more than %d: %w", path, info.Size(), limit, ErrTooLarge)
 	}

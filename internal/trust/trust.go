@@ -1,12 +1,11 @@
-// Package trust answers one question: may we execute this file? Operators run sandkeeper as root on shared hosts, so a marker or
-// a configured path must never make us run what another user could have written.
+// Package trust answers one question: may we execute this file, or do what it says? Operators run sandkeeper as root on shared hosts, so a
+// marker, a configured path or a configuration must never make us run what another user could have written.
 package trust
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
 )
 
 // ErrUntrusted is wrapped by every refusal, so that a caller can tell "must not run" from "is not there".
@@ -45,19 +44,9 @@ func File(info fs.FileInfo, name string, uid int) error {
 }
 
 func owned(info fs.FileInfo, name string, uid int) error {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return fmt.Errorf("the owner of %q is unknown on this system: %w", name, ErrUntrusted)
-	}
-	if owner := int(stat.Uid); owner != 0 && owner != uid {
-		return fmt.Errorf("%q belongs to user %d: %w", name, owner, ErrUntrusted)
-	}
 	mode := info.Mode()
-	switch {
-	case mode&fs.ModeSymlink != 0: // Its mode means nothing.
-	case mode.IsDir() && mode&fs.ModeSticky != 0:
-	case mode.Perm()&0o002 != 0, mode.Perm()&0o020 != 0 && !privateGroup(stat):
-		return fmt.Errorf("%q can be written by other users (mode %04o): %w", name, mode.Perm(), ErrUntrusted)
+	if mode.IsDir() && mode&fs.ModeSticky != 0 {
+		mode &^= 0o022 // nobody else can replace in it what we own
 	}
-	return nil
+	return by(info, mode, uid).refuse(name, ErrUntrusted)
 }

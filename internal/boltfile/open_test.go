@@ -1,0 +1,43 @@
+package boltfile
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"sandkeeper/internal/trust"
+)
+
+// What is acted on is ours alone: not another user's, not one that others can write, and not what a link leads to.
+func TestOpenOwn(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "db"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Symlink(path, link)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := OpenOwn(path, os.O_RDWR, 0o600)
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{link, dir} {
+		if _, err := OpenOwn(other, os.O_RDONLY, 0o600); err == nil {
+			t.Errorf("%s was opened", other)
+		}
+	}
+	if err := os.Chmod(path, 0o602); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenOwn(path, os.O_RDWR, 0o600); !errors.Is(err, trust.ErrForeign) {
+		t.Errorf("others can write it: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED, needs root: a file is given to another user")
+	}
+	if err := errors.Join(os.Chmod(path, 0o600), os.Chown(path, 4711, 4711)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenOwn(path, os.O_RDWR, 0o600); !errors.Is(err, trust.ErrForeign) {
+		t.Errorf("another user's: %v", err)
+	}
+}
