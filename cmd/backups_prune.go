@@ -25,7 +25,7 @@ type backupsPruneOptions struct {
 }
 
 const backupsPruneLong = `Remove old backups of sandboxes and, without NAME, of gateways' own state. The plan is shown first and carried out after a yes. A backup that
-any rule wants stays; the newest whole one and the last verified one of a sandbox or gateway always stay; damaged ones are never removed, only named.
+any rule wants stays; the one that "latest" names and the last verified one of a sandbox or gateway always stay; damaged ones are never removed, only named.
 What the backups that stay share with a removed one is kept; a damaged backup, which may need anything, keeps all of it.
 Of an encrypted backup that is removed all is kept as long as any other needs a part; --identity tells which part, and only that is kept.`
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sandkeeper/backup/archive"
 )
 
 // Keep says which backups of a sandbox outlive a pruning. A backup that any rule wants is kept.
@@ -33,7 +35,8 @@ type PrunePlan struct {
 var ErrKeepNothing = errors.New("a pruning needs at least one of --keep, --keep-daily, --keep-weekly above 0")
 
 // PlanPrune decides, without touching anything. All backups are of one sandbox; the order does not matter.
-// The newest whole backup and the newest verified one are always kept.
+// The newest whole backup, as Latest means it, and the newest verified one are always kept: a copy of what a restore has replaced, which
+// is newer than what was restored, must not cost the backup that "latest" names.
 func PlanPrune(backups []Backup, keep Keep) (PrunePlan, error) {
 	if keep.Last < 0 || keep.Daily < 0 || keep.Weekly < 0 {
 		return PrunePlan{}, fmt.Errorf("a number of backups to keep is below 0: %d", min(keep.Last, keep.Daily, keep.Weekly))
@@ -96,6 +99,6 @@ func keepRules(keep Keep) []*keepRule {
 			return fmt.Sprintf("%d-W%02d", year, week)
 		})},
 		{name: "last verified", left: 1, period: func(b Backup) (string, bool) { return b.ID, b.Verified != nil && b.Verified.ReadData }},
-		{name: "newest whole", left: 1, period: func(b Backup) (string, bool) { return b.ID, true }},
+		{name: "newest whole", left: 1, period: func(b Backup) (string, bool) { return b.ID, b.Manifest.Label != archive.LabelBeforeRestore }},
 	}
 }

@@ -9,14 +9,16 @@ import (
 	"sandkeeper/backup/archive"
 )
 
-// aged is a whole backup with that id; "!" marks it damaged, "+" verified.
+// aged is a whole backup with that id; "!" marks it damaged, "+" verified, "~" what a restore replaced.
 func aged(mark string) Backup {
-	b := Backup{ID: strings.TrimLeft(mark, "!+"), Sandbox: "alpha", Manifest: &archive.Manifest{}}
+	b := Backup{ID: strings.TrimLeft(mark, "!+~"), Sandbox: "alpha", Manifest: &archive.Manifest{}}
 	switch mark[0] {
 	case '!':
 		b.Manifest, b.Damage = nil, &archive.DamageError{Kind: archive.DamageSeal}
 	case '+':
 		b.Verified = &Verified{ReadData: true}
+	case '~':
+		b.Manifest.Label = archive.LabelBeforeRestore
 	}
 	return b
 }
@@ -51,6 +53,8 @@ func TestPlanPrune(t *testing.T) {
 		"last verified is kept":                {"+" + a + " " + b + " " + c + " " + d, Keep{Last: 1}, c + " " + b},
 		"only the newest verified one":         {"+" + a + " +" + b + " " + d, Keep{Last: 1}, a},
 		"newest whole is kept":                 {a + " !" + d, Keep{Last: 1}, ""},
+		"what latest means is kept":            {a + " " + b + " ~" + c + " ~" + d, Keep{Last: 1}, c + " " + a},
+		"of replaced ones the newest":          {"~" + a + " ~" + b, Keep{Last: 1}, a},
 		"damaged ones count for nothing":       {a + " " + b + " !" + c + " !" + d, Keep{Last: 1}, a},
 		"all damaged":                          {"!" + a + " !" + b, Keep{Last: 1}, ""},
 		"nothing there":                        {"", Keep{Last: 1}, ""},
@@ -80,6 +84,11 @@ func TestPlanPrune(t *testing.T) {
 				}
 			}
 		})
+	}
+	looked := aged("+20260105T100000Z-aaaa")
+	looked.Verified.ReadData = false
+	if plan, err := PlanPrune([]Backup{looked, aged(f)}, Keep{Last: 1}); err != nil || len(plan.Remove) != 1 {
+		t.Errorf("one whose structure alone was looked at counts as verified: %+v, %v", plan, err)
 	}
 	if _, err := PlanPrune(nil, Keep{}); !errors.Is(err, ErrKeepNothing) {
 		t.Errorf("no rule: %v", err)
