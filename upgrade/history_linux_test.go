@@ -17,6 +17,7 @@ import (
 
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/dockertest"
+	"sandkeeper/internal/powercut"
 )
 
 // How many histories are tried, and from which seed: set by make soak, and by a run that divides its histories among processes.
@@ -75,11 +76,13 @@ type history struct {
 	rand   *rand.Rand
 	world  *world
 	folder string // store and journals: what outlives a process
+	disk   *powercut.Disk
 	told   []string
 	wrote  int
 
 	home   map[string]string // of the sandbox as it is to be
 	clock  time.Duration     // how far the clock has been set
+	saved  []string          // backups that were reported as made
 	redo   string            // the backup whose restore did not end
 	before map[string]string // the home before that restore
 }
@@ -91,7 +94,13 @@ func newHistory(t *testing.T, seed int) *history {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	h := &history{t: t, rand: rand.New(rand.NewPCG(uint64(seed), 0)), world: startWorld(t, "running", "alpha"), folder: folder}
+	grave, err := os.MkdirTemp("", "grave")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(grave) })
+	chance := rand.New(rand.NewPCG(uint64(seed), 0))
+	h := &history{t: t, rand: chance, disk: powercut.New(grave, rand.New(rand.NewPCG(uint64(seed), 1))), world: startWorld(t, "running", "alpha"), folder: folder}
 	h.home = homeOf(homeDir())
 	t.Cleanup(func() { t.Logf("the history:\n%s", strings.Join(h.told, "\n")) })
 	return h
@@ -155,6 +164,7 @@ func (h *history) work() {
 // choose picks one of the backups to be restored next.
 func (h *history) choose() {
 	h.t.Helper()
+	h.disk.Sync() // whoever chooses among backups does so long after they were written
 	if all := h.backups(); len(all) > 0 {
 		chosen := all[h.rand.IntN(len(all))]
 		h.redo, h.before = chosen.ID, h.home
@@ -185,9 +195,15 @@ func (h *history) run(command string, f fate) bool {
 	p := h.begin(f)
 	outcomes, err := p.do(h.t.Context(), command)
 	h.told = append(h.told, fmt.Sprintf("%s, %v: %s, %v", command, f, outcomesInWords(outcomes), err))
+	if p.cut != nil {
+		h.t.Fatalf("the power could not be cut: %v", p.cut)
+	}
 	h.world.mu.Lock()
 	h.world.lost = ""
 	h.world.mu.Unlock()
+	if err == nil && command == "backup" {
+		h.saved = append(h.saved, p.savedID)
+	}
 	return err == nil
 }
 
@@ -219,6 +235,11 @@ func (h *history) backups() []store.Backup {
 	for _, b := range all {
 		if err := s.Verify(h.t.Context(), b, true); err != nil || !b.Whole() {
 			h.t.Fatalf("a backup that is not whole is visible: %s: %v, %v", b.ID, b.Damage, err)
+		}
+	}
+	for _, id := range h.saved {
+		if !slices.ContainsFunc(all, func(b store.Backup) bool { return b.ID == id }) {
+			h.t.Fatalf("backup %s, which was reported as made, is not there any more", id)
 		}
 	}
 	return slices.DeleteFunc(all, func(b store.Backup) bool { return b.Manifest.Content.Files < 2 }) // copies of an empty new sandbox
@@ -308,7 +329,11 @@ func (p *process) do(ctx context.Context, command string) ([]Outcome, error) {
 	case e := <-over:
 		return e.outcomes, e.err
 	case <-p.died:
+		p.disk.Kill()
 		p.bury()
+		if p.fate.power {
+			p.cut = p.host.Cut()
+		}
 		return nil, errDied
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"sandkeeper/backup"
 	"sandkeeper/backup/store"
+	"sandkeeper/internal/powercut"
 )
 
 var errDied = errors.New("the process died")
@@ -28,21 +29,25 @@ type fate struct {
 	dies  int    // at which of its calls to the engine or the gateway; 0: it does not
 	after bool   // the call is carried out, and the process dies before it has the answer
 	lost  string // the operation of the gateway whose next answer is an error although it is carried out; "" is none
+	disk  int    // at which of its calls to the disk it dies; 0: it does not
+	power bool   // the power goes with it: the disk keeps what was synced, and of the rest any part
 }
 
 // String is the fate in words.
 func (f fate) String() string {
-	return fmt.Sprintf("dies at call %d (carried out: %v), answer lost to %q", f.dies, f.after, f.lost)
+	return fmt.Sprintf("dies at call %d (carried out: %v) or at call %d to the disk, with the power: %v; answer lost to %q", f.dies, f.after, f.disk, f.power, f.lost)
 }
 
 func (h *history) fate() fate {
 	f := fate{}
-	switch h.rand.IntN(4) {
+	switch h.rand.IntN(6) {
 	case 0:
 	case 1:
 		f.lost = []string{"create", "delete", "stop", "start", "list"}[h.rand.IntN(5)]
+	case 2, 3:
+		f.disk, f.power = 1+h.rand.IntN(120), h.rand.IntN(4) > 0
 	default:
-		f.dies, f.after = 1+h.rand.IntN(70), h.rand.IntN(2) == 0
+		f.dies, f.after, f.power = 1+h.rand.IntN(70), h.rand.IntN(2) == 0, h.rand.IntN(2) == 0
 	}
 	return f
 }
@@ -54,14 +59,23 @@ type process struct {
 	folder string
 	fate   fate
 	calls  atomic.Int64 // since the command began
-	ready  atomic.Bool
-	died   chan struct{}
-	dead   sync.Once
+	host   *powercut.Disk
+	disk   *powercut.Process
+
+	savedID string
+	cut     error // what went wrong with the power cut
+	ready   atomic.Bool
+	died    chan struct{}
+	dead    sync.Once
 }
 
 func (h *history) begin(f fate) *process {
 	h.t.Helper()
-	p := &process{folder: h.folder, fate: f, died: make(chan struct{})}
+	p := &process{folder: h.folder, fate: f, died: make(chan struct{}), host: h.disk}
+	if h.rand.IntN(2) == 0 {
+		h.disk.Sync() // the disk had the time to write all that was left to it
+	}
+	p.disk = h.disk.Process(f.disk, p.die)
 	dir, err := os.MkdirTemp("", "process")
 	if err != nil {
 		h.t.Fatal(err)
@@ -73,10 +87,11 @@ func (h *history) begin(f fate) *process {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	st, err := store.Open(filepath.Join(h.folder, "backups"), store.Options{Now: h.now})
+	st, err := store.Open(filepath.Join(h.folder, "backups"), store.Options{Now: h.now, Disk: p.disk})
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	p.Journal.shelf = p.Journal.shelf.Watched(p.disk.Watch)
 	p.ready.Store(true)
 	p.calls.Store(0) // the greeting of the engine is no part of the command
 	p.Now, p.backups.Store = h.now, st
@@ -172,7 +187,8 @@ func (p *process) command(ctx context.Context, command string) ([]Outcome, error
 		if word == "restore" {
 			return nil, p.restore(ctx, targets[0], id)
 		}
-		_, err = p.backups.Save(ctx, targets[0].Sandbox)
+		saved, err := p.backups.Save(ctx, targets[0].Sandbox)
+		p.savedID = saved.ID
 		return nil, err
 	}
 	return p.task(ctx, command)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,12 +35,9 @@ type Journal struct {
 	own map[string]*journal.Record[Entry] // by key
 }
 
-// OpenJournal opens the journal in dir, which is made 0700 if need be, and takes over what a version before the records has left there.
+// OpenJournal opens the journal in dir, which is made 0700 when the first record is, and takes over what a version before the records has left there.
 // Errors: ErrJournalBusy, ErrJournalDamaged, both of that version's file.
 func OpenJournal(dir string, now func() time.Time) (*Journal, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("upgrade journal: %w", err)
-	}
 	j := &Journal{dir: dir, shelf: upgrades(dir), now: now, own: map[string]*journal.Record[Entry]{}}
 	return j, j.takeOver()
 }

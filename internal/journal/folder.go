@@ -22,6 +22,19 @@ type folder struct {
 	dir  string
 	user int
 	step func(step string) // told of each step, for tests
+
+	watch Watch
+}
+
+// Watch is told of what is done to the folder of a shelf, in tests that cut the power: "mkdir", "create", "write", "sync" and "sync folder"
+// when it is done, "rename" and "remove" before.
+type Watch func(what string, paths ...string)
+
+func (f *folder) tell(what string, names ...string) {
+	for i, name := range names {
+		names[i] = filepath.Join(f.dir, name)
+	}
+	f.watch(what, names...)
 }
 
 // ours opens the shelf's folder and judges it. The error wraps fs.ErrNotExist when there is none.
@@ -45,7 +58,7 @@ func (s Shelf[E]) open() (*folder, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: s.dir, Err: err}
 	}
-	return &folder{file: os.NewFile(uintptr(fd), s.dir), dir: s.dir, user: s.user, step: s.step}, nil
+	return &folder{file: os.NewFile(uintptr(fd), s.dir), dir: s.dir, user: s.user, step: s.step, watch: s.watch}, nil
 }
 
 // judge looks at the descriptor, so that what was judged is what is worked in.
@@ -119,14 +132,18 @@ func (f *folder) replace(name string, content []byte) error {
 	if err != nil {
 		return err
 	}
+	f.tell("create", part)
 	f.step("write")
 	_, err = file.Write(content)
+	f.tell("write", part)
 	if err == nil {
 		f.step("sync")
 		err = file.Sync()
+		f.tell("sync", part)
 	}
 	if err = errors.Join(err, file.Close()); err == nil {
 		f.step("rename")
+		f.tell("rename", part, name)
 		err = f.rename(part, name)
 	}
 	if err != nil {
@@ -146,6 +163,7 @@ func (f *folder) rename(from, to string) error {
 
 // remove removes one file. If it is gone, that is no error.
 func (f *folder) remove(name string) error {
+	f.tell("remove", name)
 	err := unix.Unlinkat(int(f.file.Fd()), name, 0)
 	if err == nil || errors.Is(err, unix.ENOENT) {
 		return nil
@@ -166,6 +184,7 @@ func (f *folder) has(name string) (bool, error) {
 // sync makes the names in the folder durable. Some file systems cannot (EINVAL, ENOTSUP) and need not.
 func (f *folder) sync() error {
 	err := f.file.Sync()
+	f.tell("sync folder", ".")
 	if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EINVAL) {
 		return nil
 	}

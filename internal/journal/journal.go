@@ -47,6 +47,8 @@ type Shelf[E any] struct {
 
 	user int // who owns what is obeyed
 	step func(step string)
+
+	watch Watch
 }
 
 // Kind is what a shelf knows of its records: what one is about, in a few words, and why one must not be acted on, whatever it asks for.
@@ -58,7 +60,13 @@ type Kind[E any] struct {
 
 // NewShelf is the shelf in dir, which is made when the first record is.
 func NewShelf[E any](dir string, kind Kind[E]) Shelf[E] {
-	return Shelf[E]{dir: dir, about: kind.About, check: kind.Check, user: os.Geteuid(), step: func(string) {}}
+	return Shelf[E]{dir: dir, about: kind.About, check: kind.Check, user: os.Geteuid(), step: func(string) {}, watch: func(string, ...string) {}}
+}
+
+// Watched is the same shelf, with w told of what is done to its folder.
+func (s Shelf[E]) Watched(w Watch) Shelf[E] {
+	s.watch = w
+	return s
 }
 
 // Adopting is the same shelf, on which a record that has no lock file belongs to nobody. It is for records that are acted on without

@@ -86,6 +86,7 @@ func (f *folder) openLock(name string, mayMake bool) (*os.File, error) {
 	if file, err = f.open(name, unix.O_RDWR|unix.O_CREAT); err != nil {
 		return nil, err
 	}
+	f.tell("create", name)
 	if err = errors.Join(file.Sync(), f.sync()); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sandkeeper/internal/disk"
 )
 
 // Record is the right to write one record, which lasts until Close or until the process ends.
@@ -36,7 +38,7 @@ func (s Shelf[E]) Own(ctx context.Context, key string) (*Record[E], error) {
 	if !validKey().MatchString(key) {
 		return nil, fmt.Errorf("%q cannot name a record", key)
 	}
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := s.makeFolder(s.dir); err != nil {
 		return nil, orFull(err, filepath.Dir(s.dir))
 	}
 	for until := time.Now().Add(lockWait); ; {
@@ -50,6 +52,29 @@ func (s Shelf[E]) Own(ctx context.Context, key string) (*Record[E], error) {
 		case <-time.After(lockRetry):
 		}
 	}
+}
+
+// makeFolder makes the shelf's folder and what lies above it, each durable in the one above: a record in a folder that a power cut takes
+// away is no record.
+func (s Shelf[E]) makeFolder(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	above := filepath.Dir(dir)
+	if above == dir {
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: unix.ENOTDIR}
+	}
+	if err := s.makeFolder(above); err != nil {
+		return err
+	}
+	err := disk.IgnoreExists(os.Mkdir(dir, 0o700))
+	if err != nil {
+		return err
+	}
+	s.watch("mkdir", dir)
+	err = disk.Real{}.SyncDir(above)
+	s.watch("sync folder", above)
+	return err
 }
 
 // take takes the lock without waiting and then, never before, reads the record.
