@@ -4,6 +4,7 @@
 //	go run ./test/mutate                      every list
 //	go run ./test/mutate -only pause          mutants whose title or file contains the word
 //	go run ./test/mutate -page docs/testing.md   also write the table between the page's marks
+//	go run ./test/mutate -keep FILE           in pieces: what FILE has as killed is not tried again
 package main
 
 import (
@@ -32,6 +33,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	lists := flags.String("lists", "test/mutate/lists/*.txt", "files with mutants")
 	only := flags.String("only", "", "a word in the title or the file")
 	page := flags.String("page", "", "page whose table is replaced")
+	keep := flags.String("keep", "", "file with the results of earlier runs; what is known is not tried again")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -39,17 +41,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	results := make([]result, 0, len(mutants))
-	for _, m := range mutants {
-		r := try(ctx, m)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		fmt.Fprintf(out, "%-9s %s: %s (%.0f s)\n", r.verdict, m.File, m.Title, r.took.Seconds())
-		if r.detail != "" {
-			fmt.Fprintln(out, "          "+strings.ReplaceAll(r.detail, "\n", "\n          "))
-		}
-		results = append(results, r)
+	results, err := tryAll(ctx, mutants, *keep, out)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintln(out, summary(results))
 	if *page == "" {
@@ -59,6 +53,32 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	return unexplained(results)
+}
+
+func tryAll(ctx context.Context, mutants []mutant, keep string, out io.Writer) ([]result, error) {
+	kept, err := readResults(keep)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]result, 0, len(mutants))
+	for _, m := range mutants {
+		r, known := kept.of(m)
+		if !known {
+			r = try(ctx, m)
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			if err := kept.keep(r); err != nil {
+				return nil, err
+			}
+		}
+		fmt.Fprintf(out, "%-9s %s: %s (%.0f s)\n", r.verdict, m.File, m.Title, r.took.Seconds())
+		if r.detail != "" {
+			fmt.Fprintln(out, "          "+strings.ReplaceAll(r.detail, "\n", "\n          "))
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 func readLists(pattern, only string) ([]mutant, error) {

@@ -20,12 +20,12 @@ const (
 type result struct {
 	mutant
 	verdict string
-	detail  string
+	detail  string // the test that failed, or what is broken
 	took    time.Duration
 }
 
 // tryLimit is how long the tests of one mutant may take; one that makes them hang is killed by that.
-const tryLimit = 10 * time.Minute
+const tryLimit = 5 * time.Minute
 
 func try(ctx context.Context, m mutant) result {
 	began := time.Now()
@@ -41,24 +41,41 @@ func verdict(ctx context.Context, m mutant) (word, detail string) {
 		return broken, err.Error()
 	}
 	defer clean()
-	if out, err := goTool(ctx, append([]string{"vet", "-overlay", overlay}, packages(m.Tests)...)...); err != nil {
+	args := append([]string{"test", "-vet=off", "-short", "-failfast", "-count=1", "-timeout", tryLimit.String(), "-overlay", overlay}, m.Tests...)
+	out, err := goTool(ctx, args...)
+	switch {
+	case err == nil && !anyRan(out):
+		return broken, "it names no test: " + strings.Join(m.Tests, " ")
+	case err == nil:
+		return survived, m.Why
+	case strings.Contains(out, "[build failed]"), strings.Contains(out, "[setup failed]"):
 		return broken, out
 	}
-	args := append([]string{"test", "-vet=off", "-failfast", "-count=1", "-timeout", tryLimit.String(), "-overlay", overlay}, m.Tests...)
-	if _, err := goTool(ctx, args...); err != nil {
-		return killed, ""
-	}
-	return survived, m.Why
+	return killed, firstFailure(out)
 }
 
-// packages are the arguments that are no flags: what comes before the first one.
-func packages(tests []string) []string {
-	for i, arg := range tests {
-		if strings.HasPrefix(arg, "-") {
-			return tests[:i]
+// noTests is what go test says of a package that none of the tests is in.
+const noTests = "[no tests to run]"
+
+// anyRan reports whether tests of one package ran at least.
+func anyRan(out string) bool {
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "ok ") && !strings.Contains(line, noTests) {
+			return true
 		}
 	}
-	return tests
+	return false
+}
+
+// firstFailure is the name of the test that noticed.
+func firstFailure(out string) string {
+	for line := range strings.Lines(out) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "--- FAIL: "); ok {
+			name, _, _ = strings.Cut(name, " ")
+			return name
+		}
+	}
+	return "" // a panic, or a test that hung
 }
 
 func goTool(ctx context.Context, args ...string) (string, error) {
