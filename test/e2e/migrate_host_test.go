@@ -25,6 +25,7 @@ type migrationHost struct {
 	policy []byte
 	homes  map[string]map[string]string // by address: what is in each home
 	old    map[string]gateway.Sandbox   // by address
+	kept   gateway.Beside               // what the old gateway keeps of alpha beside its recipe
 }
 
 // secret is the value of a variable of alpha. No command prints it.
@@ -39,11 +40,16 @@ func newMigrationHost(t *testing.T) *migrationHost {
 	h.agent(agentImage{reference: h.tag("agent:1"), user: "sandbox", workdir: "/sandbox", version: "1"})
 	h.agent(agentImage{reference: h.tag("byoc:1"), user: "app", workdir: "/app", version: "1"})
 	h.must(h.driver.AddWorkspace(t.Context(), "team2"))
+	h.must(h.driver.AddWorkspace(t.Context(), "without-sandbox"))
+	h.server.Records.SetSetting("ocsf_json_enabled", "true")
 	h.policy = runAs("sandbox")
 	h.made(gateway.Sandbox{
 		Name: "alpha", Image: h.tag("agent:1"), Environment: map[string]string{"TOKEN": secret}, Labels: map[string]string{"team": "red"},
 		Providers: []string{"hub"}, Policy: h.policy,
 	}, "/sandbox")
+	h.kept = gateway.Beside{Services: []gateway.Service{{Name: "web", Port: 8080}}, Settings: map[string]string{"proposal_approval_mode": "auto"}}
+	h.server.Records.Expose(h.old["alpha"].ID, h.kept.Services[0])
+	h.server.Records.Set(h.old["alpha"].ID, "proposal_approval_mode", "auto")
 	h.made(gateway.Sandbox{Name: "byoc", Image: h.tag("byoc:1")}, "/app")
 	h.made(gateway.Sandbox{Name: "gamma", Workspace: "team2", Image: h.tag("agent:1")}, "/sandbox")
 	_, err := h.driver.SetPhase(t.Context(), "byoc", gateway.Stopped)
@@ -101,17 +107,7 @@ func (h *migrationHost) tell() {
 	if h.script == "" {
 		return
 	}
-	script := openshell.Script{Version: pairVersion, Gateways: []openshell.Gateway{{Name: "openshell", Endpoint: "https://" + h.power.address, Auth: "mtls", Active: true}}}
-	all, err := h.driver.List(h.t.Context())
-	h.must(err)
-	for _, s := range all {
-		script.Sandboxes = append(script.Sandboxes, openshell.Sandbox{
-			Name: s.Name, ID: s.ID, Phase: s.Phase.String(), Reason: s.Reason, Message: s.Message, Workspace: s.Workspace, Created: s.Created, Image: s.Image, Labels: s.Labels,
-		})
-	}
-	text, err := json.Marshal(script)
-	h.must(err)
-	write(h.t, h.script, string(text))
+	tellStandIn(h.t, h.script, h.driver, openshell.Gateway{Name: "openshell", Endpoint: "https://" + h.power.address, Auth: "mtls", Active: true})
 }
 
 // reinstall takes 0.0.110 away and puts 0.1.x in its place, with an empty database. Every container, image and file of 0.0.110 stays.
@@ -177,7 +173,7 @@ type migrationSet struct {
 func (h *migrationHost) exported() {
 	h.t.Helper()
 	s := h.set()
-	if len(s.Sandboxes) != 3 || s.State == "" || s.Version != trueVersion || !slices.Equal(s.Workspaces, []string{"default", "team2"}) {
+	if len(s.Sandboxes) != 3 || s.State == "" || s.Version != trueVersion || !slices.Equal(s.Workspaces, []string{"default", "team2", "without-sandbox"}) {
 		h.t.Fatalf("the set is %+v", s)
 	}
 	for _, m := range s.Sandboxes {
@@ -210,6 +206,16 @@ func (h *migrationHost) migrated() {
 	h.t.Helper()
 	if all := h.sandboxes(); len(all) != len(h.old) {
 		h.t.Fatalf("the gateway has %d sandboxes: %+v", len(all), all)
+	}
+	if diff := cmp.Diff(h.kept, h.server.Records.Beside(h.now("alpha").ID)); diff != "" {
+		h.t.Errorf("what the gateway keeps of alpha (-before +after):\n%s", diff)
+	}
+	if got := h.server.Records.Settings()["ocsf_json_enabled"]; got != "true" && len(h.kept.Settings) > 0 {
+		h.t.Errorf("the setting of the whole gateway is %q", got)
+	}
+	spaces, err := h.driver.Workspaces(h.t.Context())
+	if h.must(err); !slices.Contains(spaces, "without-sandbox") {
+		h.t.Errorf("the workspaces are %q", spaces)
 	}
 	for address, old := range h.old {
 		want := gateway.Ready

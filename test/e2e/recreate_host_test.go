@@ -39,19 +39,27 @@ func (h *recreateHost) tell() {
 	if h.script == "" {
 		return
 	}
-	script := openshell.Script{Version: h.driver.Version, Gateways: []openshell.Gateway{{
-		Name: "openshell", Endpoint: "https://" + h.power.address, Auth: "mtls", Active: true,
-	}}}
-	all, err := h.driver.List(h.t.Context())
-	h.must(err)
+	tellStandIn(h.t, h.script, h.driver, openshell.Gateway{Name: "openshell", Endpoint: "https://" + h.power.address, Auth: "mtls", Active: true})
+}
+
+// tellStandIn writes the script of a stand-in: it lists what a gateway has.
+func tellStandIn(t *testing.T, path string, has *gateway.Docker, as openshell.Gateway) {
+	t.Helper()
+	script := openshell.Script{Version: has.Version, Gateways: []openshell.Gateway{as}}
+	all, err := has.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, s := range all {
 		script.Sandboxes = append(script.Sandboxes, openshell.Sandbox{
 			Name: s.Name, ID: s.ID, Phase: s.Phase.String(), Reason: s.Reason, Message: s.Message, Workspace: s.Workspace, Created: s.Created, Image: s.Image, Labels: s.Labels,
 		})
 	}
 	text, err := json.Marshal(script)
-	h.must(err)
-	write(h.t, h.script, string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, string(text))
 }
 
 // sandkeeper runs it on this host as it is now.
@@ -59,6 +67,15 @@ func (h *recreateHost) sandkeeper(args ...string) printed {
 	h.t.Helper()
 	h.tell()
 	return h.text(append(args, "--backup-dir", h.root)...)
+}
+
+// document runs it with --json and reads what it prints.
+func (h *recreateHost) document(into any, args ...string) {
+	h.t.Helper()
+	p := h.sandkeeper(append(args, "--json")...)
+	if err := json.Unmarshal([]byte(p.stdout), into); err != nil || p.exit != 0 {
+		h.t.Fatalf("%q: exit %d, %v\n%s\n%s", args, p.exit, err, p.stdout, p.stderr)
+	}
 }
 
 // recreate runs restore --recreate.

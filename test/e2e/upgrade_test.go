@@ -35,6 +35,7 @@ type upgradedSandbox struct {
 }
 
 func (u *upgradeHost) arguments(args ...string) []string {
+	u.tell()
 	return append([]string{filepath.Join(os.Getenv(programs), "sandkeeper"), "upgrade-sandboxes", "--only", u.name, "--settle", "300ms", "--yes", "--allow-unverified", "--json"}, args...)
 }
 

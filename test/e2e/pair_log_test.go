@@ -1,0 +1,50 @@
+package e2e
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+)
+
+// companionsAlone follows the engine's log until the test ends, and fails it when somebody reads, pauses, stops or enters a companion of a
+// namespace. That its gateway makes and removes them is theirs.
+func companionsAlone(t *testing.T, e *engine, namespace string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	said, failed := e.client.Events(ctx, events.ListOptions{Filters: filters.NewArgs(
+		filters.Arg("type", "container"), filters.Arg("label", "openshell.ai/sandbox-namespace="+namespace))})
+	var log []events.Message
+	var following sync.WaitGroup
+	following.Go(func() {
+		for {
+			select {
+			case m := <-said:
+				log = append(log, m)
+			case <-failed:
+				return
+			}
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		following.Wait()
+		seen := 0
+		for _, m := range log {
+			if m.Actor.Attributes["openshell.ai/isolation-role"] != "supervisor" {
+				continue
+			}
+			seen++
+			if action, _, _ := strings.Cut(string(m.Action), ":"); !slices.Contains([]string{"create", "start", "attach", "kill", "die", "destroy"}, action) {
+				t.Errorf("companion %s: %s", m.Actor.Attributes["name"], m.Action)
+			}
+		}
+		if seen == 0 {
+			t.Errorf("the engine's log says nothing of any companion, among %d lines", len(log))
+		}
+	})
+}
