@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 
@@ -37,11 +36,11 @@ func (s *Store) Export(ctx context.Context, b Backup, w io.Writer, o ExportOptio
 	if m, err = s.Load(b, o.Identities); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(o.Scratch, ".sandkeeper-export-")
+	dir, done, err := makeScratch(o.Scratch)
 	if err != nil {
 		return fmt.Errorf("make a folder to put backup %s together: %w", b.ID, err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, done()) }()
 	o.Scratch = dir
 	whole, full, err := s.putTogether(ctx, b, m, o)
 	if err != nil {
