@@ -45,7 +45,53 @@ func TestCompatibility(t *testing.T) {
 			doc.WriteString(" |\n")
 		}
 	}
+	doc.WriteString(sdkTable(t))
 	golden(t, "../../docs/compatibility.md", doc.String())
+}
+
+const sdkHead = "\n## What the Python SDK of 0.1.5 makes of each gateway\n\nThe real client of the wheel `openshell` 0.1.5, which has no command line. The gateway holds one sandbox " +
+	"that is Ready. A word in capitals is the gRPC code\nthat the call ended with; *empty* is an answer that the client reads as nothing.\n"
+
+// sdkTable runs the real client of 0.1.5 against a gateway of every wire generation.
+func sdkTable(t *testing.T) string {
+	t.Helper()
+	versions := append(gatewayVersions(), pairVersion)
+	answers := map[string]map[string]string{}
+	for _, version := range versions {
+		address := strings.TrimPrefix(serveGateway(t, &gateway.Server{Version: version, Backend: gateway.NewMemory(population()[0])}), "http://")
+		p := run(t, os.Environ(), pythonClient(t), "testdata/sdk.py", address)
+		if p.exit != 0 {
+			t.Fatalf("%s: exit %d\n%s", version, p.exit, p.stderr)
+		}
+		answers[version] = map[string]string{}
+		for line := range strings.Lines(p.stdout) {
+			call, answer, _ := strings.Cut(strings.TrimSpace(line), " ")
+			answers[version][call] = answer
+		}
+	}
+	var table strings.Builder
+	table.WriteString(sdkHead + "\n| SDK 0.1.5 | " + strings.Join(versions, " | ") + " |\n|---" + strings.Repeat("|---", len(versions)) + "|\n")
+	for _, call := range []string{"health", "list", "get", "delete"} {
+		table.WriteString("| " + call)
+		for _, version := range versions {
+			table.WriteString(" | " + answers[version][call])
+		}
+		table.WriteString(" |\n")
+	}
+	return table.String()
+}
+
+// pythonClient runs Python with the real client of OpenShell 0.1.5.
+func pythonClient(t *testing.T) string {
+	t.Helper()
+	python, err := filepath.Abs("../../.cache/openshell-python/python")
+	if err == nil {
+		_, err = os.Stat(python)
+	}
+	if err != nil {
+		lacks(t, "SANDKEEPER_REQUIRE_OPENSHELL", "the Python client of OpenShell 0.1.5: run test/e2e/fetch-python-client.sh")
+	}
+	return python
 }
 
 func dryRun(h realHost) string {

@@ -205,13 +205,7 @@ func TestPairsAndTheirGateway(t *testing.T) {
 // TestRealPythonClient lets the real client of 0.1.5 do everything that it can to our gateway: what it cannot read, no client of that
 // generation can.
 func TestRealPythonClient(t *testing.T) {
-	python, err := filepath.Abs("../../.cache/openshell-python/python")
-	if err == nil {
-		_, err = os.Stat(python)
-	}
-	if err != nil {
-		lacks(t, "SANDKEEPER_REQUIRE_OPENSHELL", "the Python client of OpenShell 0.1.5: run test/e2e/fetch-python-client.sh")
-	}
+	python := pythonClient(t)
 	h := newPairHost(t)
 	h.agent(agentImage{reference: h.tag("agent:1"), user: "sandbox", workdir: "/sandbox", version: "1"})
 	h.must(h.driver.AddWorkspace(t.Context(), "team2"))
