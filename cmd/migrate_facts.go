@@ -249,9 +249,10 @@ func (h *migrating) workspaces(ctx context.Context) []string {
 	for _, sb := range h.sandboxes() {
 		names = append(names, sb.Workspace)
 	}
-	if !h.offline && !h.gateway().Seen.Evidence().Gateway().Stable() { // a new gateway is given those of the set
+	if !h.offline {
 		listed, err := h.listWorkspaces(ctx)
-		if err != nil && !errors.Is(err, openshell.ErrUnsupported) {
+		moved := h.gateway().Seen.Evidence().Gateway().Stable() // it is given those of the set
+		if err != nil && !moved && !errors.Is(err, openshell.ErrUnsupported) {
 			h.unseen = append(h.unseen, fmt.Sprintf("the workspaces of gateway %q are not listed, so one without a sandbox is not carried: %v", h.name(), err))
 		}
 		names = append(names, listed...)
