@@ -11,13 +11,13 @@ import (
 	"github.com/docker/docker/api/types/filters"
 )
 
-// companionsAlone follows the engine's log until the test ends, and fails it when somebody reads, pauses, stops or enters a companion of a
-// namespace. That its gateway makes and removes them is theirs.
-func companionsAlone(t *testing.T, e *engine, namespace string) {
+// companionsAlone follows the engine's log until the test ends, and fails it when somebody reads, pauses, stops or enters a companion with
+// that label. A gateway makes, kills and removes its own.
+func companionsAlone(t *testing.T, e *engine, label string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	said, failed := e.client.Events(ctx, events.ListOptions{Filters: filters.NewArgs(
-		filters.Arg("type", "container"), filters.Arg("label", "openshell.ai/sandbox-namespace="+namespace))})
+		filters.Arg("type", "container"), filters.Arg("label", label))})
 	var log []events.Message
 	var following sync.WaitGroup
 	following.Go(func() {
