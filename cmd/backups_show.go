@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -93,13 +94,20 @@ func recipeText(m *archive.Manifest) string {
 }
 
 func renderBackup(a *app, b store.Backup) {
-	m := b.Manifest
-	var recipe archive.Origin
-	if m.Recipe != nil {
-		recipe = *m.Recipe
-	}
 	table := a.table()
-	for _, row := range [][2]string{
+	for _, row := range slices.Concat(originRows(b), contentRows(b), recipeRows(b.Manifest), [][2]string{{"verified", newListed(b).verified()}}) {
+		if row[1] != "" && row[1] != " " {
+			table.Row(row[0], row[1])
+		}
+	}
+	table.Print(a.Out, nil)
+	renderExclusions(a, b.Manifest)
+}
+
+// originRows say where a backup came from, and how it was read.
+func originRows(b store.Backup) [][2]string {
+	m := b.Manifest
+	return [][2]string{
 		{"sandbox", m.Sandbox},
 		{"id", m.ID},
 		{"path", b.Dir},
@@ -113,39 +121,59 @@ func renderBackup(a *app, b store.Backup) {
 		{"image", imageText(m.Image)},
 		{"agent", m.Agent + " " + m.Versions.Agent},
 		{"versions", fmt.Sprintf("openshell %s, gateway %s, supervisor %s", orDash(m.Versions.CLI), orDash(m.Versions.Gateway), orDash(m.Versions.Supervisor))},
+	}
+}
+
+// contentRows say what a backup holds, and what of it was new.
+func contentRows(b store.Backup) [][2]string {
+	m := b.Manifest
+	return [][2]string{
 		{"content", fmt.Sprintf("%s, %s", fileCount(m.Content.Files), size.Text(m.Content.Bytes))},
 		{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, size.Text(m.Archive.Bytes), m.Archive.SHA256)},
-		{"added", addedText(m)},
+		{"added", addedText(b)},
 		{"shared", sharedText(m)},
-		{"credentials", secretsText(m.Secrets)},
+		{"secrets", m.Secrets},
+	}
+}
+
+// recipeRows say what is kept of what it takes to make the sandbox again.
+func recipeRows(m *archive.Manifest) [][2]string {
+	var recipe archive.Origin
+	if m.Recipe != nil {
+		recipe = *m.Recipe
+	}
+	return [][2]string{
 		{"environment", strings.Join(recipe.Env, ", ")},
 		{"providers", strings.Join(recipe.Providers, ", ")},
 		{"policy", policyText(recipe)},
 		{"not told", recipe.Untold},
 		{"recipe", recipeText(m)},
-		{"verified", newListed(b).verified()},
-	} {
-		if row[1] != "" && row[1] != " " {
-			table.Row(row[0], row[1])
-		}
 	}
-	table.Print(a.Out, nil)
+}
+
+// renderExclusions says what is not in a backup.
+func renderExclusions(a *app, m *archive.Manifest) {
 	if lacks := m.Way.Lacks(); lacks != "" {
 		a.printf("read through the %s, which may leave out %s", m.Way, lacks)
 	} else if len(m.Exclusions) == 0 {
 		a.printf("Nothing was left out.")
 	}
 	for _, e := range m.Exclusions {
-		a.printf("not in it: %s (%s)", e.Path, e.Reason)
+		what := e.Path
+		if what == "" { // the paths of an encrypted backup are in its index alone
+			what = "of kind " + e.Kind
+		}
+		a.printf("not in it: %s (%s)", what, e.Reason)
 	}
 }
 
 // addedText says what the backup stored that its series did not have yet.
-func addedText(m *archive.Manifest) string {
+func addedText(b store.Backup) string {
+	m := b.Manifest
 	if m.Blocks == nil {
 		return ""
 	}
-	return fmt.Sprintf("%d blocks, %s, %s packed", m.Blocks.Added, size.Text(m.Blocks.AddedBytes), size.Text(m.Archive.Bytes+m.IndexFile.Bytes))
+	return fmt.Sprintf("%d blocks, %s, %s packed", m.Blocks.Added, size.Text(m.Blocks.AddedBytes), size.Text(m.Archive.Bytes+b.Beside()))
 }
 
 // sharedText says how much of the backup its series had already.

@@ -114,7 +114,8 @@ func (j *restoreJob) look(ctx context.Context, h home.Home) (map[string]entryFac
 	return found, err
 }
 
-// compare fills in what a restore would change. Owners are left out: they become what the target needs.
+// compare fills in what a restore would change. Owners are left out: they become what the target needs. Every entry of the backup is proven
+// while it is read, this once.
 func (j *restoreJob) compare(ctx context.Context) error {
 	now, err := j.look(ctx, j.place)
 	if err != nil {
@@ -159,7 +160,7 @@ func (j *restoreJob) compare(ctx context.Context) error {
 // bytes before the next one is. Everything that could lead a write out of the home is refused here: odd names, entries below
 // something that is no folder, hard links to anything but a file that came before.
 func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *tar.Header, content io.Reader) error) (err error) {
-	r, err := archive.Open(ctx, j.Backup.Dir, j.manifest, archive.OpenOptions{Identities: j.Identities, Proven: true})
+	r, err := archive.Open(ctx, j.Backup.Dir, j.manifest, archive.OpenOptions{Identities: j.Identities, Proven: !j.DryRun})
 	if err != nil {
 		return err
 	}

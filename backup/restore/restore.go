@@ -198,7 +198,7 @@ func (r Request) prepare(ctx context.Context) (*restoreJob, error) {
 		},
 	}
 	j.chooseWay(ctx)
-	if j.direct != nil && !j.DryRun { // which proves every entry before the home is touched
+	if j.direct != nil || j.DryRun { // both prove every entry as they read it: the one before the home is touched, the other touches nothing
 		return j, nil
 	}
 	return j, j.verify(ctx)

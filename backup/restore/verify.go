@@ -26,7 +26,7 @@ func (r Request) sound() (*archive.Manifest, error) {
 // container's home with nothing in it has nothing to lose: there it is proven that every byte of the archive is as it was written
 // (SHA-256), and the entries are proven one by one on their way in, each header before it is written.
 func (j *restoreJob) verify(ctx context.Context) error {
-	if _, direct := j.place.(*containerPlace); direct && !j.DryRun {
+	if _, ofContainer := j.place.(*containerPlace); ofContainer {
 		vacant, err := j.vacant(ctx)
 		if err != nil {
 			return err
