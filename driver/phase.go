@@ -13,15 +13,11 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// ErrPhase is wrapped when a sandbox is in a phase that its gateway neither stops nor starts, such as Error: a stop only leads from Ready,
-// a start only from Stopped (docs/facts/openshell.md 2.3). Its container can be stopped and started all the same.
-var ErrPhase = errors.New("its gateway stops and starts nothing in that phase")
-
 // EngineMay reports whether an error of StopSandbox or StartSandbox leaves the stop or the start to the container engine: the gateway is too
 // old for it, or the sandbox is in a phase that the gateway does not lead out of. Of a gateway that does not answer nobody knows what it
 // thinks.
 func EngineMay(err error) bool {
-	return errors.Is(err, openshell.ErrUnsupported) || errors.Is(err, ErrPhase)
+	return errors.Is(err, openshell.ErrUnsupported) || errors.Is(err, openshell.ErrPhase)
 }
 
 // Limits of a change of phase.
@@ -33,7 +29,7 @@ const (
 )
 
 // StopSandbox stops a sandbox and waits until its gateway says Stopped; what is in it stays. One that is Stopped already is no error. The
-// error wraps openshell.ErrUnsupported before 0.0.105, ErrPhase where the gateway cannot, and fs.ErrNotExist when it has no such sandbox.
+// error wraps openshell.ErrUnsupported before 0.0.105, openshell.ErrPhase where the gateway cannot, and fs.ErrNotExist when it has no such sandbox.
 func (d *API) StopSandbox(ctx context.Context, wanted lifecycle.Reference) error {
 	begun := time.Now()
 	return d.phase(ctx, wanted, func(ctx context.Context, now *openshell.RawSandbox) (bool, error) {
@@ -42,8 +38,10 @@ func (d *API) StopSandbox(ctx context.Context, wanted lifecycle.Reference) error
 			return true, nil
 		case "Ready":
 			return false, d.API.StopSandbox(ctx, wanted.Name)
-		case "Stopping", "Starting":
-			return false, nil
+		case "Stopping":
+			return false, again(d.API.StopSandbox(ctx, wanted.Name))
+		case "Starting":
+			return false, again(d.API.StartSandbox(ctx, wanted.Name))
 		case "Provisioning", "Unknown":
 			if time.Since(begun) < comingUpLimit {
 				return false, nil
@@ -60,13 +58,25 @@ func (d *API) StartSandbox(ctx context.Context, wanted lifecycle.Reference) erro
 		switch now.Phase {
 		case "Stopped", "Completed":
 			return true, d.API.StartSandbox(ctx, wanted.Name)
-		case "Ready", "Starting", "Provisioning":
+		case "Starting":
+			return true, again(d.API.StartSandbox(ctx, wanted.Name))
+		case "Ready", "Provisioning":
 			return true, nil
 		case "Stopping":
-			return false, nil
+			return false, again(d.API.StopSandbox(ctx, wanted.Name))
 		}
 		return false, notIn(now)
 	})
+}
+
+// again is the error of a stop or a start that was asked for once more while it is under way. A gateway forgets one whose asker went away just
+// after it had noted the phase, and stays in it for ever; asked again it goes on, or waits for the one that goes on already
+// (docs/facts/real-gateway.md 3). One that refuses is waited for.
+func again(err error) error {
+	if refused, ok := errors.AsType[*openshell.CallError](err); ok && refused.Code == "FailedPrecondition" {
+		return nil
+	}
+	return err
 }
 
 func notIn(now *openshell.RawSandbox) error {
@@ -74,7 +84,7 @@ func notIn(now *openshell.RawSandbox) error {
 	if now.Reason != "" {
 		said += " (" + text.OneLine(now.Reason, 120) + ")"
 	}
-	return fmt.Errorf("sandbox %q is in phase %s: %w", now.Name, said, ErrPhase)
+	return fmt.Errorf("sandbox %q is in phase %s: %w", now.Name, said, openshell.ErrPhase)
 }
 
 // phase looks at the sandbox that is meant until look is content, which may act on what it sees. A gateway that does not answer is asked

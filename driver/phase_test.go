@@ -19,8 +19,10 @@ func TestPhasesLeadWhereTheGatewayLetsThem(t *testing.T) {
 	}{
 		{gateway.Ready, nil, nil, [2]gateway.Phase{gateway.Stopped, gateway.Ready}},
 		{gateway.Stopped, nil, nil, [2]gateway.Phase{gateway.Stopped, gateway.Ready}},
-		{gateway.Failed, ErrPhase, ErrPhase, [2]gateway.Phase{gateway.Failed, gateway.Failed}},
-		{gateway.Deleting, ErrPhase, ErrPhase, [2]gateway.Phase{gateway.Deleting, gateway.Deleting}},
+		{gateway.Stopping, nil, nil, [2]gateway.Phase{gateway.Stopped, gateway.Ready}}, // nobody carries the stop out any more
+		{gateway.Starting, nil, nil, [2]gateway.Phase{gateway.Stopped, gateway.Ready}},
+		{gateway.Failed, openshell.ErrPhase, openshell.ErrPhase, [2]gateway.Phase{gateway.Failed, gateway.Failed}},
+		{gateway.Deleting, openshell.ErrPhase, openshell.ErrPhase, [2]gateway.Phase{gateway.Deleting, gateway.Deleting}},
 	} {
 		b := oneSandbox(nil)
 		d := open(t, "0.0.110", b)

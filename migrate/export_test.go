@@ -12,7 +12,6 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
-	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
@@ -127,7 +126,7 @@ func TestExportStopsByEngineWhatItsGatewayCannot(t *testing.T) {
 		says error
 		want Status
 	}{
-		"too old": {openshell.ErrUnsupported, Exported}, "in Error": {driver.ErrPhase, Exported}, "silent": {errors.New("no answer"), Failed},
+		"too old": {openshell.ErrUnsupported, Exported}, "in Error": {openshell.ErrPhase, Exported}, "silent": {errors.New("no answer"), Failed},
 	} {
 		h, in := onHost("running", "alpha")
 		e := exports(t, h)

@@ -14,6 +14,10 @@ var ErrNotFound = errors.New("openshell CLI not found")
 // ErrUnsupported means that this generation of OpenShell cannot answer the question; it says nothing about the gateway's health.
 var ErrUnsupported = errors.New("not supported by this OpenShell version")
 
+// ErrPhase means that a sandbox is in a phase that its gateway neither stops nor starts, such as Error: a stop only leads from Ready, a start
+// only from Stopped (docs/facts/openshell.md 2.3). Its container can be stopped and started all the same.
+var ErrPhase = errors.New("its gateway stops and starts nothing in that phase")
+
 // MismatchError is a state call that answered with a protobuf decode error: CLI and gateway do not speak the same schema.
 type MismatchError struct {
 	Gateway string

@@ -344,7 +344,7 @@ func TestRefusalsTouchNothing(t *testing.T) {
 // stuck is a gateway that has what was made in a phase that it leads nowhere from.
 type stuck struct{ *world }
 
-func (s stuck) StopSandbox(context.Context, sandbox.Sandbox) error { return driver.ErrPhase }
+func (s stuck) StopSandbox(context.Context, sandbox.Sandbox) error { return openshell.ErrPhase }
 
 // TestGatewayThatCannotStopLeavesItToTheRestore: the restore stops the container by itself, so a phase such as Error is no dead end.
 func TestGatewayThatCannotStopLeavesItToTheRestore(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"sandkeeper/driver"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/lifecycle"
+	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
 
@@ -52,8 +53,8 @@ func (r *remote) call(ctx context.Context, op string, argument []byte, answer an
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
 		said := strings.TrimSpace(string(body))
-		if strings.Contains(said, driver.ErrPhase.Error()) {
-			err = errors.Join(err, driver.ErrPhase)
+		if strings.Contains(said, openshell.ErrPhase.Error()) {
+			err = errors.Join(err, openshell.ErrPhase)
 		}
 		return errors.Join(err, errors.New(said))
 	}

@@ -21,6 +21,7 @@ import (
 	"sandkeeper/engine"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/lifecycle"
+	"sandkeeper/openshell"
 )
 
 // world is a gateway with one container engine, both outside of the process that upgrades: they outlive its death. Its driver makes
@@ -257,7 +258,7 @@ func (w *world) phase(id, from, to string) error {
 	}
 	c, there := w.container(id)
 	if b.Phase != from || !there || from == "Ready" && c.State != "running" {
-		return driver.ErrPhase
+		return openshell.ErrPhase
 	}
 	verb := map[string]string{"Stopped": "stop", "Ready": "start"}[to]
 	answer, err := unixClient(w.engine.Socket).Post("http://docker/containers/"+c.ID+"/"+verb, "", nil)

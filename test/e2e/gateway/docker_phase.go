@@ -23,7 +23,7 @@ func (d *Docker) SetPhase(ctx context.Context, key string, p Phase) (Sandbox, er
 	case p == Stopped:
 		return d.suspend(ctx, s)
 	}
-	if s, err = d.enter(ctx, s, Starting, "Starting", "Sandbox start requested"); err != nil {
+	if s, err = d.enter(context.WithoutCancel(ctx), s, Starting, "Starting", "Sandbox start requested"); err != nil || forgotten(ctx) {
 		return s, err
 	}
 	if err := d.startContainer(context.WithoutCancel(ctx), s); err != nil {
@@ -40,11 +40,16 @@ func (d *Docker) startable(s Sandbox) bool {
 	return GenerationOf(d.Version) == Timestamps && (s.Phase == Completed || s.Reason == "MainProcessFailed" || s.Reason == "GatewayUnreachable")
 }
 
-// suspend stops a sandbox and makes it Stopped. Whoever asked may go away meanwhile.
+// forgotten reports whether whoever asked for a stop or a start has gone away just after its phase was noted: then nobody carries it out, and the
+// sandbox stays in that phase until somebody asks again (docs/facts/real-gateway.md 3).
+func forgotten(ctx context.Context) bool { return ctx.Err() != nil }
+
+// suspend stops a sandbox and makes it Stopped. Whoever asked may go away once that has begun.
 func (d *Docker) suspend(ctx context.Context, s Sandbox) (Sandbox, error) {
+	asked := ctx
 	ctx = context.WithoutCancel(ctx)
 	s, err := d.enter(ctx, s, Stopping, "Stopping", "Sandbox stop requested")
-	if err != nil {
+	if err != nil || forgotten(asked) {
 		return s, err
 	}
 	if err := d.stopContainer(ctx, s); err != nil {
