@@ -11,6 +11,7 @@ import (
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
+	"sandkeeper/driver"
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
@@ -28,7 +29,7 @@ func (a leftovers) clearUp(ctx context.Context, mayAsk bool) {
 	}
 	restoring := journal.RestoringDir(state)
 	a.unpauseLeftovers(ctx, journal.Pauses(journal.PausedDir(state)))
-	a.tellRestores(ctx, restoring)
+	a.tellRestores(ctx, restoring, mayAsk)
 	a.finishExecRestores(ctx, restoring, mayAsk)
 	a.takeBackGatewayStates(ctx, restoring)
 	a.tellRecreations(a.stateDir())
@@ -62,11 +63,17 @@ func (a leftovers) tellLeftAlone(what string, left []error) {
 }
 
 // tellRestores brings back the containers of restores that were killed, and says which homes are half done and how they become whole.
-func (a leftovers) tellRestores(ctx context.Context, dir string) {
+func (a leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
 	shelf := journal.Restores(dir)
-	found, left := restore.Recover(ctx, shelf, restore.RestartDialer(a.Env), restore.KeepLocked(func(root string) (*store.Store, error) {
+	bringing := restore.Recoverer{Dial: restore.RestartDialer(a.Env), Keep: restore.KeepLocked(func(root string) (*store.Store, error) {
 		return store.Open(root, store.Options{Tool: version().Version, UID: a.UID})
-	}))
+	})}
+	if mayAsk {
+		gateways := &driver.Gateways{Open: a.host().Connect(nil)}
+		defer gateways.Close()
+		bringing.Switch = gateways
+	}
+	found, left := bringing.Recover(ctx, shelf)
 	a.tellLeftAlone("a restore", left)
 	for _, i := range found {
 		switch {
@@ -81,6 +88,8 @@ func (a leftovers) tellRestores(ctx context.Context, dir string) {
 			a.warn("%v; %s stays until that engine answers there again, or is removed by hand", i.Err, shelf.Path(i.Container))
 		case i.Err != nil && i.Exchange != nil:
 			a.warn("%v; it is tried again by the next run", i.Err)
+		case i.Err != nil && i.Through != nil:
+			a.warn("%v; it is tried again by the next run, or: openshell sandbox start %s", i.Err, text.ShellWord(i.Sandbox))
 		case i.Err != nil:
 			a.warn("%v; it is tried again by the next run, or: docker start %s", i.Err, i.Container)
 		case i.Exchanged:

@@ -44,7 +44,7 @@ type restoreOptions struct {
 
 const restoreLong = `Put a backup back into its sandbox, or into another one (--to). The backup is verified to its last byte first; a damaged one is
 refused before anything is touched. What is in the target now is kept as a backup of its own, and comes back by itself when the
-restore does not succeed. A running target is stopped for the exchange and started again.
+restore does not succeed. A running target is stopped for the exchange and started again, through its gateway where that answers.
 
 --scope state puts back only the agent's state directories, --scope full the whole home.
 
@@ -212,6 +212,10 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.Request, f
 		}
 		defer func() { _ = lock.Unlock() }() // the kernel takes it back in any case
 	}
+	gateways := &driver.Gateways{Open: a.host().Connect(nil)}
+	defer gateways.Close()
+	request.Switch = gateways
+
 	progress := ui.NewProgress(a.progressStreams(), time.Now)
 	defer progress.Close()
 	if a.Env.StateHome() != "" {

@@ -156,7 +156,8 @@ func (b *Backups) Restore(ctx context.Context, sb sandbox.Sandbox, id string) er
 // alone hinders at most the sandbox that it is about.
 func (b *Backups) recover(ctx context.Context) {
 	if b.Restoring != "" {
-		restore.Recover(ctx, journal.Restores(b.Restoring), func(context.Context, string) (restore.Restarter, error) { return b.Engine, nil }, b.keep)
+		dial := func(context.Context, string) (restore.Restarter, error) { return b.Engine, nil }
+		restore.Recoverer{Dial: dial, Keep: b.keep}.Recover(ctx, journal.Restores(b.Restoring))
 	}
 }
 

@@ -56,7 +56,7 @@ func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
 		j.meter.Enter(home.StageStopping)
 		mark.stopped = true
 		defer func() { err = errors.Join(err, p.start(ctx, j, c, mark)) }()
-		if err := p.stop(ctx, c); err != nil {
+		if err := p.stop(ctx, j, c, mark); err != nil {
 			return err
 		}
 	}
@@ -82,7 +82,7 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 	if err := home.ReadableStopped(ctx, p.Engine, c, p.Dir); err != nil {
 		return c, fmt.Errorf("the home in container %q could not be kept before it is replaced, so nothing was stopped or changed: %w", c.Name, err)
 	}
-	if c.Running() && paired(c) {
+	if c.Running() && paired(c) && j.through() == nil {
 		return c, fmt.Errorf("container %q is one of two that OpenShell 0.1 runs a sandbox in: only its gateway stops and starts both; nothing was stopped or changed: "+
 			"run \"openshell sandbox stop %s\" first, and \"openshell sandbox start %s\" after the restore", c.Name, j.Target.Name, j.Target.Name)
 	}
@@ -98,9 +98,6 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 	}
 	return c, j.pick.avoidMounts(c.Name, mounts, p.Dir, j.manifest)
 }
-
-// paired reports whether c is one of the two containers of a sandbox of OpenShell 0.1.x, which only its gateway stops and starts.
-func paired(c engine.Container) bool { return c.Labels[engine.LabelRole] != "" }
 
 // pathMax is how long a path may be that a program hands to the kernel as a whole (PATH_MAX of linux/limits.h, without the NUL).
 const pathMax = 4095
@@ -134,14 +131,14 @@ func (p *containerPlace) replaceable(ctx context.Context, c engine.Container) er
 	return nil
 }
 
-func (p *containerPlace) stop(ctx context.Context, c engine.Container) error {
+func (p *containerPlace) stop(ctx context.Context, j *restoreJob, c engine.Container, mark *restoreMark) error {
 	if !c.Running() { // stopped by a restore that was killed
 		return nil
 	}
 	// A stop that was asked for comes about, whoever gives up waiting for it: starting the container again before that starts nothing.
 	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
 	defer cancel()
-	return errors.Join(p.Engine.Stop(patient, p.ID), context.Cause(ctx))
+	return errors.Join(p.halt(patient, j, mark), context.Cause(ctx))
 }
 
 // before keeps what is there now, twice: a complete copy for the way back, and an ordinary backup for later.
@@ -208,7 +205,7 @@ func (p *containerPlace) start(ctx context.Context, j *restoreJob, c engine.Cont
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
 	defer cancel()
 	j.meter.Enter(home.StageStarting)
-	if err := p.Engine.Start(ctx, p.ID); err != nil {
+	if err := p.rouse(ctx, j, c, mark); err != nil {
 		return fmt.Errorf("container %q ran before and could not be started again: %w", c.Name, err)
 	}
 	mark.stopped = false

@@ -95,7 +95,7 @@ func (x *exchange) whileStopped(ctx context.Context, j *restoreJob, c engine.Con
 		j.meter.Enter(home.StageStopping)
 		mark.stopped = true
 		defer func() { err = errors.Join(err, x.start(ctx, j, c, mark)) }()
-		if err := x.stop(ctx, c); err != nil {
+		if err := x.stop(ctx, j, c, mark); err != nil {
 			return err
 		}
 		mark.entry.Stopping = false
@@ -116,7 +116,7 @@ func (x *exchange) whileStopped(ctx context.Context, j *restoreJob, c engine.Con
 	if !x.done {
 		return turned
 	}
-	return errors.Join(turned, x.undisturbed(ctx, j.Target.Name))
+	return errors.Join(turned, x.undisturbed(ctx, j, mark))
 }
 
 // settleTime is how long a container that was stopped may take until its layers are mounted nowhere any more.
@@ -152,7 +152,7 @@ func (x *exchange) stopped(ctx context.Context) error {
 
 // undisturbed looks whether the container was stopped all the while. Where that cannot be proved, it may hold on to the old home: it is
 // stopped, and everything is put back.
-func (x *exchange) undisturbed(ctx context.Context, sandbox string) error {
+func (x *exchange) undisturbed(ctx context.Context, j *restoreJob, mark *restoreMark) error {
 	disturbed := x.stopped(ctx)
 	if disturbed == nil {
 		return nil
@@ -160,7 +160,7 @@ func (x *exchange) undisturbed(ctx context.Context, sandbox string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
 	defer cancel()
 	disturbed = fmt.Errorf("container %s is not proved to have been stopped while the homes changed places: %w", x.ID[:12], disturbed)
-	err := x.halt(ctx, sandbox)
+	err := x.halt(ctx, j, mark)
 	if err == nil {
 		err = x.settled(ctx)
 	}
@@ -172,20 +172,6 @@ func (x *exchange) undisturbed(ctx context.Context, sandbox string) error {
 		return fmt.Errorf("%w; stop it, and run any command of sandkeeper: the home from before is in %s until then: %w", disturbed, x.plan.Stage, err)
 	}
 	return errors.Join(fmt.Errorf("%w; %w", disturbed, ErrPutBack), err)
-}
-
-// halt stops the container if somebody has started it. One of a pair is left to its gateway.
-func (x *exchange) halt(ctx context.Context, sandbox string) error {
-	c, err := x.Engine.Inspect(ctx, x.ID)
-	switch {
-	case err != nil:
-		return err
-	case !c.Running() && !c.Paused():
-		return nil
-	case paired(c):
-		return fmt.Errorf("only its gateway stops both containers of the sandbox (\"openshell sandbox stop %s\")", sandbox)
-	}
-	return x.Engine.Stop(ctx, x.ID)
 }
 
 // keepOld makes a backup of the home from before, which lies in the stage now. Whoever interrupts the restore by then is told that it was

@@ -18,6 +18,7 @@ import (
 	"sandkeeper/internal/backuptest"
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/storetest"
+	"sandkeeper/sandbox"
 )
 
 // onHost is an engine in memory that says where the writable layer of its containers is.
@@ -44,6 +45,9 @@ func turnable(t *testing.T) (*exchange, onHost) {
 	backuptest.Must(t, x.prepare())
 	return x, f
 }
+
+// box is a restore into the sandbox of that name, whose gateway cannot be asked.
+func box() *restoreJob { return &restoreJob{Request: Request{Target: sandbox.Sandbox{Name: "box"}}} }
 
 // homeOf names what is in the home: "old" or "new".
 func homeOf(t *testing.T, x *exchange) string {
@@ -80,7 +84,7 @@ func TestOnlyItsGatewayStopsAPair(t *testing.T) {
 		f.Role = role
 		backuptest.Must(t, x.turn())
 		f.State[backuptest.IdA], f.Calls = "running", nil
-		err := x.undisturbed(t.Context(), "box")
+		err := x.undisturbed(t.Context(), box(), &restoreMark{})
 		if diff := cmp.Diff(want.calls, f.Calls); diff != "" || homeOf(t, x) != want.home {
 			t.Errorf("role %q: the home is %s, %v, calls (-want +got)\n%s", role, homeOf(t, x), err, diff)
 		}
@@ -99,7 +103,7 @@ func TestWhoInterruptsAnExchangeIsNotBlamedOnOthers(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	x.Engine = impatient{f}
-	err := x.undisturbed(ctx, "box")
+	err := x.undisturbed(ctx, box(), &restoreMark{})
 	if !errors.Is(err, ErrPutBack) || strings.Contains(err.Error(), "started") || len(f.Calls) > 0 || homeOf(t, x) != "old" {
 		t.Errorf("%v, calls %q, the home is %s", err, f.Calls, homeOf(t, x))
 	}
@@ -171,4 +175,3 @@ func TestAHalfRemovedHomeIsNoBackup(t *testing.T) {
 		t.Errorf("made %v, kept %q", made, kept)
 	}
 }
-

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ type restoreMark struct {
 func (j *restoreJob) mark(ctx context.Context, c engine.Container, e home.EngineReach) (*restoreMark, error) {
 	m := &restoreMark{entry: journal.Restore{
 		Sandbox: j.Target.Name, From: j.manifest.Sandbox, Backup: j.Backup.ID, Scope: string(j.Scope), Root: filepath.Clean(j.kept().Root()),
-		Home: j.summary.Home, Running: c.Running(), Stopping: c.Running(),
+		Home: j.summary.Home, Running: c.Running(), Stopping: c.Running(), Through: j.through(),
 	}}
 	if j.Keep != nil {
 		m.entry.Source = j.Store.Root()
@@ -60,6 +61,7 @@ func (m *restoreMark) takeOver(left journal.Restore) error {
 		return fmt.Errorf("a restore into sandbox %q that was killed has not been ended; run any command of sandkeeper first, which does that or says why not", left.Sandbox)
 	}
 	m.entry.Running = m.entry.Running || left.Running
+	m.entry.Through = cmp.Or(m.entry.Through, left.Through)
 	if !left.Writing {
 		return nil
 	}

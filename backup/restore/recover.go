@@ -36,31 +36,38 @@ func RestartDialer(e env.Env) func(ctx context.Context, host string) (Restarter,
 	return func(ctx context.Context, host string) (Restarter, error) { return home.DialHost(ctx, e, host) }
 }
 
+// Recoverer is what it takes to bring back what dead restores left.
+type Recoverer struct {
+	Dial   func(ctx context.Context, host string) (Restarter, error)
+	Keep   KeepFunc
+	Switch Switch // nil: no gateway may be asked
+}
+
 // Recover brings back what dead restores left, by the records on the shelf: a container whose home is whole is started again if
 // it ran. A home that may be half done is left alone and told, for only the operator knows whether the old or the new content is
 // wanted. Every command calls it first; without a record it costs one failed open. Records that are left alone are in the second list,
 // each with the reason.
-func Recover(ctx context.Context, shelf journal.Shelf[journal.Restore], dial func(context.Context, string) (Restarter, error), keep KeepFunc) (found []Interruption, left []error) {
+func (r Recoverer) Recover(ctx context.Context, shelf journal.Shelf[journal.Restore]) (found []Interruption, left []error) {
 	for record, err := range shelf.Abandoned() {
 		if err != nil {
 			left = append(left, err)
 			continue
 		}
-		if i, ok := recoverRestore(ctx, record, dial, keep); ok {
+		if i, ok := r.recover(ctx, record); ok {
 			found = append(found, i)
 		}
 	}
 	return found, left
 }
 
-// recoverRestore reports whether there is anything to say.
-func recoverRestore(ctx context.Context, record *journal.Record[journal.Restore], dial func(context.Context, string) (Restarter, error), keep KeepFunc) (Interruption, bool) {
+// recover reports whether there is anything to say.
+func (r Recoverer) recover(ctx context.Context, record *journal.Record[journal.Restore]) (Interruption, bool) {
 	patient := ctx // saving a home takes its time
 	ctx, cancel := context.WithTimeoutCause(ctx, home.RecoverLimit+stopTime, fmt.Errorf("not done within %s", home.RecoverLimit+stopTime))
 	defer cancel()
 	entry := record.Value
 	i := Interruption{Restore: entry, Half: entry.Writing}
-	e, err := reachStopped(ctx, entry.Pause, dial)
+	e, err := reachStopped(ctx, entry.Pause, r.Dial)
 	var c engine.Container
 	if err == nil {
 		c, err = stopSettled(ctx, e, entry)
@@ -71,12 +78,11 @@ func recoverRestore(ctx context.Context, record *journal.Record[journal.Restore]
 		return i, i.Err != nil
 	case entry.Writing:
 		return i, true
-	case err == nil && entry.Running && !c.Running():
-		err = e.Start(ctx, entry.Container)
-		i.Started = err == nil
+	case err == nil && entry.Running:
+		i.Started, err = r.rouseLeft(ctx, e, c, entry)
 	}
 	if err == nil && entry.Exchange != nil {
-		i.Exchanged, err = endExchange(patient, e, entry, keep)
+		i.Exchanged, err = endExchange(patient, e, entry, r.Keep)
 		if err != nil {
 			i.Err = fmt.Errorf("a restore into sandbox %q that was killed is not ended: %w", entry.Sandbox, err)
 			return i, true

@@ -26,6 +26,12 @@ type starts struct{ *backuptest.Freezer }
 
 func (s starts) Start(_ context.Context, id string) error { return s.Set("start", id, "running") }
 
+func recoverWith(t *testing.T, shelf journal.Shelf[journal.Restore], engine *backuptest.Freezer) ([]Interruption, []error) {
+	t.Helper()
+	r := Recoverer{Dial: func(context.Context, string) (Restarter, error) { return starts{engine}, nil }}
+	return r.Recover(t.Context(), shelf)
+}
+
 func TestRecoverRestores(t *testing.T) {
 	for name, tt := range map[string]struct {
 		state   string
@@ -75,7 +81,7 @@ func TestRecoverRestores(t *testing.T) {
 		if tt.gone {
 			delete(engine.State, backuptest.IdA)
 		}
-		found, left := Recover(t.Context(), shelf, func(context.Context, string) (Restarter, error) { return starts{engine}, nil }, nil)
+		found, left := recoverWith(t, shelf, engine)
 		if len(left) != 0 {
 			t.Errorf("%s: %v", name, left)
 		}
@@ -102,7 +108,7 @@ func TestRecoverLeavesLivingRestoresAlone(t *testing.T) {
 	shelf := journal.Restores(filepath.Join(t.TempDir(), "restoring"))
 	journaltest.Hold(t, shelf, backuptest.IdA, journal.Restore{Pause: backuptest.PauseOf(backuptest.IdA), Sandbox: "alpha", Running: true})
 	engine := &backuptest.Freezer{State: map[string]string{backuptest.IdA: "exited"}}
-	found, left := Recover(t.Context(), shelf, func(context.Context, string) (Restarter, error) { return starts{engine}, nil }, nil)
+	found, left := recoverWith(t, shelf, engine)
 	if held, ok := errors.AsType[*journal.HeldError](errors.Join(left...)); !ok || held.Holder.PID != os.Getpid() || len(found) != 0 || len(engine.Calls) != 0 {
 		t.Errorf("%+v, %v after %v", found, left, engine.Calls)
 	}
@@ -114,7 +120,7 @@ func TestRecoverRestoreWaitsForTheStop(t *testing.T) {
 	journaltest.Leave(t, shelf, backuptest.IdA, journal.Restore{Pause: backuptest.PauseOf(backuptest.IdA), Running: true, Stopping: true})
 	engine := &backuptest.Freezer{State: map[string]string{backuptest.IdA: "running"}}
 	time.AfterFunc(home.ThawRetry/2, func() { _ = engine.Set("stop", backuptest.IdA, "exited") })
-	found, left := Recover(t.Context(), shelf, func(context.Context, string) (Restarter, error) { return starts{engine}, nil }, nil)
+	found, left := recoverWith(t, shelf, engine)
 	if len(left) != 0 || len(found) != 1 || !found[0].Started || engine.State[backuptest.IdA] != "running" {
 		t.Errorf("%+v, %v, %v", found, engine.Calls, left)
 	}

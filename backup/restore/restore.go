@@ -44,6 +44,8 @@ type Request struct {
 
 	EngineWay bool // never write through the file system, also where that is possible
 
+	Switch Switch // stops and starts a target that runs in a container; nil: its engine does
+
 	containers home.EngineReach // tests; else made from Engine
 }
 

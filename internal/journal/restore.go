@@ -25,7 +25,16 @@ type Restore struct {
 	Stopping bool   `json:"stopping"` // the engine may still be about to stop it
 	Writing  bool   `json:"writing"`  // the home may be half old and half new; false: it is whole, old or new
 
+	Through *Through `json:"through,omitempty"` // the gateway that stops and starts it; nil: its engine does
+
 	Exchange *Exchange `json:"exchange,omitempty"` // of a restore on the direct way, which never writes to the home itself
+}
+
+// Through names a sandbox to the gateway that it is stopped and started through.
+type Through struct {
+	Gateway   string `json:"gateway"`
+	Workspace string `json:"workspace,omitempty"`
+	ID        string `json:"id"`
 }
 
 // Exchange is what is known of a restore that makes a new home beside the container's writable layer and exchanges it for the old one.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -112,6 +113,63 @@ func TestUpgradeKeepsThePhase(t *testing.T) {
 	h.holdsWork("rests", gateway.Stopped)
 	if !slices.Contains(asked.since(), "StopSandbox") {
 		t.Errorf("the gateway was asked for %v", asked.since())
+	}
+}
+
+// A restore stops through the gateway, so that it never calls the sandbox failed, and brings a running sandbox back to Ready. A stopped one stays
+// Stopped.
+func TestRestoreKeepsThePhase(t *testing.T) {
+	h := newTrueHost(t)
+	h.agents("runs", "rests")
+	if _, err := h.driver.SetPhase(t.Context(), "rests", gateway.Stopped); err != nil {
+		t.Fatal(err)
+	}
+	backups := filepath.Join(t.TempDir(), "backups")
+	if got := h.document("backup-all", "--backup-dir", backups, "--only", "runs", "--only", "rests"); got.ExitCode != 0 {
+		t.Fatalf("backup-all: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
+	}
+	var asked calls
+	h.power.off()
+	h.server.Calls = asked.add
+	h.power.on()
+	for name, phase := range map[string]gateway.Phase{"runs": gateway.Ready, "rests": gateway.Stopped} {
+		h.engine.put(h.container(h.now(name)), entry{name: "kept", content: "lost", mode: 0o644, uid: 998})
+		asked.begin()
+		p := h.text("restore", name, "--backup-dir", backups, "--yes")
+		if p.exit != 0 {
+			t.Fatalf("restore of %s: exit %d\n%s", name, p.exit, p.stderr)
+		}
+		h.holdsWork(name, phase)
+		stopped, started := slices.Contains(asked.since(), "StopSandbox"), slices.Contains(asked.since(), "StartSandbox")
+		if ran := phase == gateway.Ready; stopped != ran || started != ran {
+			t.Errorf("%s: its gateway was asked for %v", name, asked.since())
+		}
+	}
+}
+
+// A restore that is killed while its sandbox is stopped leaves it to the next run of any command, which starts it through the gateway: a Stopped
+// sandbox whose container somebody else starts stays Stopped there, and is stopped with the next restart of its gateway.
+func TestKilledRestoreIsStartedThroughItsGateway(t *testing.T) {
+	h := newTrueHost(t)
+	h.agents("alpha")
+	backups := filepath.Join(t.TempDir(), "backups")
+	if got := h.document("backup-all", "--backup-dir", backups, "--only", "alpha"); got.ExitCode != 0 {
+		t.Fatalf("backup-all: exit %d, error %+v, result %+v", got.ExitCode, got.Error, got.Result)
+	}
+	for _, stage := range []string{"stopping", "starting"} {
+		h.engine.put(h.container(h.now("alpha")), entry{name: "kept", content: "newer", mode: 0o644, uid: 998})
+		run := launch(t, h.env, "restore", "alpha", "--backup-dir", backups, "--yes")
+		if !run.reach("alpha: " + stage) {
+			t.Fatalf("it never said %s:\n%s", stage, run.text())
+		}
+		run.signal(syscall.SIGKILL)
+		run.end()
+		next := h.text("backups", "list", "--backup-dir", backups)
+		s := h.reaches("alpha", gateway.Ready)
+		if content, _ := h.engine.fileIn(h.container(s), "/sandbox/kept"); content != "newer" && content != "work of alpha" {
+			t.Errorf("killed while %s: its file has become %q", stage, content)
+		}
+		t.Logf("killed while %s, the next run said:\n%s", stage, next.stderr)
 	}
 }
 
