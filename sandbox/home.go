@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"sandkeeper/engine"
@@ -67,6 +68,12 @@ func (e HomeEvidence) checked(dir string) (string, error) {
 		return "", fmt.Errorf("its home would be %s, where OpenShell keeps its own files", clean)
 	}
 	return clean, nil
+}
+
+// Tells reports that the container's command says where the home is: it is a supervisor that was told, or one of before 0.1.0, which says by
+// silence that it is /sandbox.
+func (e HomeEvidence) Tells() bool {
+	return workdirArgument(e.Command) != "" || e.supervised() && !slices.Contains(e.Command, "--bootstrap")
 }
 
 // supervised reports that the container's main process is OpenShell's supervisor.

@@ -33,6 +33,7 @@ func (f *Folder) Exec(ctx context.Context, r openshell.ExecRequest) (openshell.E
 	}
 	argv := make([]string, len(r.Argv))
 	for i, arg := range r.Argv {
+		arg = strings.ReplaceAll(arg, "-ef "+sandbox.DefaultHome+" ", "-ef "+f.Dir+" ")
 		if arg == sandbox.DefaultHome || strings.HasPrefix(arg, sandbox.DefaultHome+"/") {
 			arg = f.Dir + strings.TrimPrefix(arg, sandbox.DefaultHome)
 		}
@@ -40,6 +41,7 @@ func (f *Folder) Exec(ctx context.Context, r openshell.ExecRequest) (openshell.E
 	}
 	var stderr bytes.Buffer
 	child := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	child.Dir = f.Dir // where a supervisor starts every command
 	child.Stdin, child.Stdout, child.Stderr, child.Env = r.Stdin, r.Stdout, &stderr, append(os.Environ(), f.Env...)
 	err := child.Run()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
