@@ -42,6 +42,7 @@ func TestScript(t *testing.T) {
 			"same":   sameTree,
 			"json":   jsonCommand,
 
+			"gateway":   gatewayCommand,
 			"listening": listeningCommand,
 			"nocli":     noCLICommand,
 			"gatewaydb": databaseCommand,

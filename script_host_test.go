@@ -54,7 +54,7 @@ func setUpHost(e *testscript.Env) error {
 // dockerCommand is `docker VERB …` in a script:
 //
 //	docker sandbox NAME STATE [KEY=VALUE…]     a labelled container whose home holds notes.md; id=, container=, image=, file=, home=,
-//	                                           role=, workdir= of its image, command= of its main process, parts parted by commas; workspace=, endpoint=
+//	                                           role=, supervisor= is its version, workdir= of its image, command= of its main process, parts parted by commas; workspace=, endpoint=
 //	docker cluster NAME STATE IMAGE PORT       a cluster container with the port published
 //	docker image REF ID                        what a reference names from now on
 //	docker state CONTAINER STATE               asserts a container's state
@@ -164,6 +164,11 @@ func sandboxContainer(args []string) dockertest.Container {
 	}
 	if options["workspace"] != "" {
 		c.Labels["openshell.ai/sandbox-workspace"] = options["workspace"]
+	}
+	if options["supervisor"] != "" {
+		c.Exec = func([]string) (string, string, int) {
+			return "openshell-sandbox " + options["supervisor"] + "\n", "", 0
+		}
 	}
 	if options["role"] != "" {
 		c.Labels["openshell.ai/isolation-role"] = options["role"]
