@@ -32,7 +32,7 @@ func (e *Engine) Commit(ctx context.Context, id, ref string, keep Keep) (string,
 	}
 	original, err := e.imageSource(ctx, c.ImageID)
 	if err != nil {
-		return "", fmt.Errorf("the image that container %q was made from: %w", c.Name, err)
+		return "", fmt.Errorf("the image that container %q was made from%s: %w", c.Name, bringBack(err), err)
 	}
 	if original.Config == nil {
 		original.Config = map[string]any{}
@@ -51,6 +51,14 @@ func (e *Engine) Commit(ctx context.Context, id, ref string, keep Keep) (string,
 		return "", err
 	}
 	return e.rebase(ctx, made.ID, ref, imageSource{Config: original.Config, top: top})
+}
+
+// bringBack says what helps when an image is gone: a containerd image store forgets one when its last name is given to another (docs/facts/engines.md 1).
+func bringBack(err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return ", which a way back needs: pull or load it again, under any name"
+	}
+	return ""
 }
 
 // imageSource is what an engine says of an image, as far as another image is made from it.

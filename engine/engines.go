@@ -80,6 +80,8 @@ func identities(ctx context.Context, found []meeting) []string {
 			continue
 		}
 		group.Go(func() {
+			ctx, cancel := m.engine.limited(ctx) // the run waits for the slowest
+			defer cancel()
 			if identity, err := m.engine.Identity(ctx); err == nil {
 				names[i] = identity
 			}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/client"
@@ -17,6 +18,9 @@ import (
 
 // podmanComponent is what Podman calls itself in the Docker-compatible answer to GET /version.
 const podmanComponent = "Podman Engine"
+
+// describeLimit is how long an engine may take to say what it is: Podman asks other programs for that, which takes seconds on a busy host.
+const describeLimit = 30 * time.Second
 
 // Identity names the engine itself, whatever address it is reached at: two engines that took turns behind one socket have two. It is
 // asked once for each Engine.
@@ -39,7 +43,7 @@ func (e *Engine) Identity(ctx context.Context) (string, error) {
 }
 
 func (e *Engine) askIdentity(ctx context.Context) (string, error) {
-	ctx, cancel := e.limited(ctx)
+	ctx, cancel := e.within(ctx, max(e.timeout, describeLimit))
 	defer cancel()
 	info, err := e.client.Info(ctx)
 	if err != nil {
@@ -68,7 +72,7 @@ func (e *Engine) isPodman(ctx context.Context) (bool, error) {
 	if e.product != "" {
 		return e.product == podmanComponent, nil
 	}
-	ctx, cancel := e.limited(ctx)
+	ctx, cancel := e.within(ctx, max(e.timeout, describeLimit))
 	defer cancel()
 	version, err := e.client.ServerVersion(ctx)
 	if err != nil {

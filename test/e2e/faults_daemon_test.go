@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,7 +28,14 @@ type privateEngine struct {
 
 func newPrivateEngine(t *testing.T) *privateEngine {
 	t.Helper()
-	program, err := exec.LookPath("dockerd")
+	return startDocker(t, "dockerd", nil)
+}
+
+// startDocker runs a container engine of this test's own: the named program, with these settings in its configuration file. The programs
+// beside it go before those of the machine.
+func startDocker(t *testing.T, dockerd string, settings map[string]any) *privateEngine {
+	t.Helper()
+	program, err := exec.LookPath(dockerd)
 	if err != nil || os.Geteuid() != 0 {
 		lacks(t, "SANDKEEPER_REQUIRE_ROOT", "root and dockerd, to run a container engine that may be killed")
 	}
@@ -44,9 +52,14 @@ func newPrivateEngine(t *testing.T) *privateEngine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	configuration, err := json.Marshal(settings)
+	must(t, err)
+	must(t, os.WriteFile(at("daemon.json"), configuration, 0o600))
 	// In a network of its own: a daemon without a bridge removes docker0, which is the shared daemon's.
 	daemon := exec.Command(apart, "--net", "--", program, "--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid"),
-		"-H", "unix://"+at("sock"), "--bridge=none", "--iptables=false", "--ip-masq=false")
+		"-H", "unix://"+at("sock"), "--config-file", at("daemon.json"), "--bridge=none", "--iptables=false", "--ip-masq=false")
+	beside := filepath.Dir(program)
+	daemon.Env = append(os.Environ(), "PATH="+beside+":"+filepath.Join(beside, "../bin")+":"+os.Getenv("PATH"))
 	daemon.Stdout, daemon.Stderr = log, log
 	if err := daemon.Start(); err != nil {
 		t.Fatal(err)

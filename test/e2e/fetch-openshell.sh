@@ -19,39 +19,10 @@ say() { echo "fetch-openshell: $*" >&2; }
 [ "$(uname -sm)" = "Linux x86_64" ] || { say "the wheels are for Linux x86_64, this is $(uname -sm)"; exit 1; }
 mkdir -p "$cache"
 
-# debian prints the address that this machine installs its own Debian packages from.
-debian() {
-	[ -z "${SANDKEEPER_DEBIAN:-}" ] || { echo "$SANDKEEPER_DEBIAN"; return; }
-	suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-	apt-get update --print-uris | sed -n "s|^'\(.*\)/dists/$suite/InRelease'.*|\1|p" | head -n 1
-}
-
 fetch_runtime() {
 	[ -e "$cache/runtime/usr/$loader" ] && return
-	archive=$(debian)
-	[ -n "$archive" ] || { say "this machine's apt sources name no Debian; say where one is: SANDKEEPER_DEBIAN=URL $0"; exit 1; }
-	work=$cache/apt
-	mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/debs"
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $archive trixie main" >"$work/sources.list"
-	: >"$work/status"
-	cat >"$work/apt.conf" <<-CONF
-		Dir::State "$work/state";
-		Dir::State::status "$work/status";
-		Dir::Cache "$work/cache";
-		Dir::Etc::sourcelist "$work/sources.list";
-		Dir::Etc::sourceparts "/dev/null";
-		Dir::Etc::preferencesparts "/dev/null";
-		APT::Architecture "amd64";
-		APT::Architectures "amd64";
-		APT::Sandbox::User "root";
-	CONF
 	say "fetching glibc, libstdc++ and libgcc of Debian trixie"
-	APT_CONFIG=$work/apt.conf apt-get -qq update
-	(cd "$work/debs" && APT_CONFIG=$work/apt.conf apt-get -qq download libc6 libstdc++6 libgcc-s1)
-	rm -rf "$cache/runtime.new"
-	for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$cache/runtime.new"; done
-	rm -rf "$cache/runtime" "$work"
-	mv "$cache/runtime.new" "$cache/runtime"
+	"$repo/test/e2e/fetch-of-trixie.sh" "$cache/runtime" libc6 libstdc++6 libgcc-s1
 }
 
 fetch_cli() {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -24,20 +25,22 @@ import (
 // upgradeHost is a host with a real openshell, a gateway that speaks gRPC, and one sandbox in a real container whose image has moved on.
 type upgradeHost struct {
 	realHost
-	engine  *engine
-	driver  *gateway.Docker
-	version string
-	workdir string  // of its image; "" is /sandbox
-	script  string  // of the stand-in that is its command line: of 0.1.x none is published where tests can fetch it
-	backend *unruly // in front of the driver
-	power   *power  // of the gateway in front of that
-	name    string
-	image   string // reference
-	oldID   string // of the image that the sandbox was made from
-	newID   string // of the one that the reference names now
-	files   map[string]string
-	spec    []byte
-	calls   calls // of its gateway
+	engine   *engine
+	driver   *gateway.Docker
+	version  string
+	workdir  string  // of its image; "" is /sandbox
+	script   string  // of the stand-in that is its command line: of 0.1.x none is published where tests can fetch it
+	owner    int     // the user that the gateway runs as
+	keepsOld bool    // the old image has a second name
+	backend  *unruly // in front of the driver
+	power    *power  // of the gateway in front of that
+	name     string
+	image    string // reference
+	oldID    string // of the image that the sandbox was made from
+	newID    string // of the one that the reference names now
+	files    map[string]string
+	spec     []byte
+	calls    calls // of its gateway
 }
 
 // calls are the RPCs that a gateway was asked for.
@@ -97,6 +100,11 @@ func (u *upgradeHost) begin(t *testing.T, state string, command []string) *upgra
 	if state == "exited" {
 		u.halt()
 	}
+	if u.keepsOld {
+		kept := u.image + "-old"
+		u.must(u.engine.client.ImageTag(t.Context(), u.image, kept))
+		t.Cleanup(func() { _, _ = u.engine.client.ImageRemove(context.Background(), kept, image.RemoveOptions{}) })
+	}
 	u.newID = u.build("two")
 	return u
 }
@@ -104,8 +112,10 @@ func (u *upgradeHost) begin(t *testing.T, state string, command []string) *upgra
 // drive makes the sandboxes of the gateway containers of its own.
 func (u *upgradeHost) drive(command ...string) {
 	u.t.Helper()
+	home := u.t.TempDir()
+	u.must(errors.Join(os.Chown(home, u.owner, u.owner), os.Chmod(filepath.Dir(home), 0o755)))
 	u.driver = &gateway.Docker{
-		Client: u.engine.client, Version: u.version, Namespace: "e2e-" + u.name, Home: u.t.TempDir(),
+		Client: u.engine.client, Version: u.version, Namespace: "e2e-" + u.name, Home: home,
 		Supervisor: supervisorFile(u.t, u.version), Endpoint: "http://host.openshell.internal:17670/",
 		EnableBindMounts: true,
 	}

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 )
 
 // supervisorFile is the path of the supervisor's program, which the real driver takes out of an image and keeps by that image's digest.
@@ -24,7 +26,7 @@ func (d *Docker) installSupervisor() error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	return place(path, content, 0o755)
+	return d.place(path, content, 0o755)
 }
 
 func (d *Docker) tlsFile(name string) string {
@@ -52,7 +54,7 @@ func (d *Docker) writeToken(s Sandbox) error {
 		return err
 	}
 	encoded := base64.RawURLEncoding.EncodeToString
-	return place(d.tokenFile(s.ID), []byte(encoded([]byte(`{"alg":"EdDSA","typ":"JWT"}`))+"."+encoded(body)+"."+encoded([]byte(NewID()))+"\n"), 0o600)
+	return d.place(d.tokenFile(s.ID), []byte(encoded([]byte(`{"alg":"EdDSA","typ":"JWT"}`))+"."+encoded(body)+"."+encoded([]byte(NewID()))+"\n"), 0o600)
 }
 
 // removeToken removes it and its folder; what is not there needs no removal.
@@ -88,9 +90,22 @@ func (s Sandbox) runAs() (user, group string) {
 	return user, group
 }
 
-func place(path string, content []byte, mode os.FileMode) error {
+func (d *Docker) place(path string, content []byte, mode os.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(path, content, mode)
+	if err := os.WriteFile(path, content, mode); err != nil {
+		return err
+	}
+	home, err := os.Stat(d.Home)
+	if err != nil {
+		return err
+	}
+	owner := home.Sys().(*syscall.Stat_t)
+	for ; path != filepath.Clean(d.Home) && strings.HasPrefix(path, d.Home); path = filepath.Dir(path) {
+		if err := os.Lchown(path, int(owner.Uid), int(owner.Gid)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -140,7 +140,7 @@ func (d *pair) writeState(s Sandbox, from image.InspectResponse, workload string
 		"boundary-server.key": "made up\n", "main-process.json": `{}`, "workspace-root": workspaceRoot(from.Config.WorkingDir), "start-generation": "1",
 	}
 	for name, content := range files {
-		if err := place(d.stateFile(s, name), []byte(content), 0o600); err != nil {
+		if err := d.place(d.stateFile(s, name), []byte(content), 0o600); err != nil {
 			return err
 		}
 	}

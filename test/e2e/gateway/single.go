@@ -46,7 +46,7 @@ func (d *single) prepare(ctx context.Context) error {
 	}
 	files := map[string][]byte{"ca.crt": d.TLS.CA, "client/tls.crt": d.TLS.ClientCert, "client/tls.key": d.TLS.ClientKey}
 	for name, content := range files {
-		if err := place(d.tlsFile(name), content, 0o600); err != nil {
+		if err := d.place(d.tlsFile(name), content, 0o600); err != nil {
 			return err
 		}
 	}
