@@ -49,6 +49,7 @@ func TestPlanPrune(t *testing.T) {
 		"same second":                          {d + " " + e, Keep{Last: 1}, d},
 		"daily":                                {a + " " + b + " " + c + " " + d, Keep{Daily: 3}, a},
 		"weekly":                               {a + " " + b + " " + c + " " + d, Keep{Weekly: 2}, b + " " + a},
+		"weeks are those of ISO 8601":          {a + " 20260111T100000Z-abab " + d, Keep{Weekly: 2}, a},
 		"rules add up":                         {a + " " + b + " " + c + " " + d + " " + e + " " + f, Keep{Last: 1, Weekly: 2}, e + " " + d + " " + b + " " + a},
 		"last verified is kept":                {"+" + a + " " + b + " " + c + " " + d, Keep{Last: 1}, c + " " + b},
 		"only the newest verified one":         {"+" + a + " +" + b + " " + d, Keep{Last: 1}, a},

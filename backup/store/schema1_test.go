@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +63,17 @@ func TestArchivesOfSchema1AreExportedAndImported(t *testing.T) {
 		"negative frames": func(m *archive.Manifest) { m.Index.Frames[0].Size = -1 },
 		"no index":        func(m *archive.Manifest) { m.Index = nil },
 		"entry's mode":    func(m *archive.Manifest) { m.Index.Entries[2].Mode = 0o4755 },
+		"content digest":  func(m *archive.Manifest) { m.Content.Digest = strings.Repeat("0", 64) },
+		"digest of all":   func(m *archive.Manifest) { m.Archive.SHA256 = strings.Repeat("0", 64) },
+		"link's target": func(m *archive.Manifest) {
+			at := slices.IndexFunc(m.Index.Entries, func(e archive.Entry) bool { return e.Name() == "notes/soft" })
+			m.Index.Entries[at].Link = "/etc/shadow"
+		},
+		"one entry more": func(m *archive.Manifest) {
+			more := m.Index.Entries[1]
+			more.Path = "zz"
+			m.Index.Entries, m.Content.Entries = append(m.Index.Entries, more), m.Content.Entries+1
+		},
 		"frame's digest": func(m *archive.Manifest) {
 			m.Index.Frames[0].Digest = strings.Repeat("0", 32)
 			m.Content.Digest = archive.ContentDigest(m.Index.Frames)

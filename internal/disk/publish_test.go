@@ -60,3 +60,26 @@ func TestPublishReplacesPlainFilesOnly(t *testing.T) {
 		t.Errorf("the link was followed: %q", content)
 	}
 }
+
+// What is there under a folder's name stays, also where a rename would take its place: an empty folder, or a file.
+func TestAStagedFolderReplacesNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "empty"), 0o700), os.WriteFile(filepath.Join(dir, "file"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"empty", "file"} {
+		s, err := Stage(Real{}, dir, name)
+		if err == nil {
+			err = s.Write("manifest", []byte("new"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Publish(); err == nil || !strings.Contains(err.Error(), "exists already") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := s.Discard(); err != nil {
+			t.Error(err)
+		}
+	}
+}
