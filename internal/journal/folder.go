@@ -138,8 +138,7 @@ func (f *folder) replace(name string, content []byte) error {
 	f.tell("write", part)
 	if err == nil {
 		f.step("sync")
-		err = file.Sync()
-		f.tell("sync", part)
+		err = f.settle(file, part)
 	}
 	if err = errors.Join(err, file.Close()); err == nil {
 		f.step("rename")
@@ -151,6 +150,13 @@ func (f *folder) replace(name string, content []byte) error {
 	}
 	f.step("sync folder")
 	return f.sync()
+}
+
+// settle makes the bytes of a file durable.
+func (f *folder) settle(file *os.File, name string) error {
+	err := file.Sync()
+	f.tell("sync", name)
+	return err
 }
 
 func (f *folder) rename(from, to string) error {

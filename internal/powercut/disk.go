@@ -39,7 +39,7 @@ type change struct {
 	saved    string // in the grave: what was there before; "" nothing
 	folder   bool   // what was removed is a folder
 	inode    uint64 // of what is renamed
-	synced   map[string]bool
+	synced   map[string]bool // names that are durable
 }
 
 // names are those that the change is about.
@@ -116,8 +116,8 @@ func (d *Disk) takeBack(i int, lost []bool) error {
 	c := d.log[i]
 	now := func(name string) string {
 		for j := i + 1; j < len(d.log); j++ {
-			if later := d.log[j]; !lost[j] && later.kind == "rename" && (name == later.from || strings.HasPrefix(name, later.from+"/")) {
-				name = later.to + strings.TrimPrefix(name, later.from)
+			if later := d.log[j]; !lost[j] && later.kind == "rename" {
+				name = moved(name, later)
 			}
 		}
 		return name
@@ -216,9 +216,34 @@ func (d *Disk) syncedFolder(dir string) {
 				c.synced[name] = true
 			}
 		}
-		if len(c.synced) < len(c.names()) {
+		switch {
+		case len(c.synced) < len(c.names()):
 			left = append(left, c)
+		case c.kind == "rename":
+			for i := range left {
+				left[i].follow(c)
+			}
 		}
 	}
 	d.log = left
+}
+
+// follow gives an earlier change the names that it has since a rename.
+func (c *change) follow(later change) {
+	synced := map[string]bool{}
+	for name := range c.synced {
+		synced[moved(name, later)] = true
+	}
+	c.to, c.synced = moved(c.to, later), synced
+	if c.from != "" {
+		c.from = moved(c.from, later)
+	}
+}
+
+// moved is a name after a rename.
+func moved(name string, by change) string {
+	if name == by.from || strings.HasPrefix(name, by.from+"/") {
+		return by.to + strings.TrimPrefix(name, by.from)
+	}
+	return name
 }
