@@ -39,16 +39,19 @@ func newRoot(a *app) *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 		RunE: func(c *cobra.Command, _ []string) error {
+			if asked, _ := c.Flags().GetBool("version"); asked {
+				_, err := fmt.Fprintln(c.OutOrStdout(), version())
+				return err
+			}
 			return usage("sandkeeper --help lists them", "a command is needed")
 		},
 	}
+	root.Flags().Bool("version", false, "version for sandkeeper")
 	a.addGlobalFlags(root.PersistentFlags())
 	root.AddCommand(
 		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newStatus(a, nil), newBackups(a), newSchedule(a),
 		newDiagnose(a, nil), newMigrate(a), newGateway(a), newExtensions(a), newConfig(a), newVersion(a), newMan(a), newGuard(a),
 	)
-	root.Version = version().Version
-	root.SetVersionTemplate(version().String() + "\n")
 	a.printed = &faithful{to: a.Out}
 	root.SetOut(a.printed) // before the completion command is made, which keeps it
 	a.tellInJSON(root)
@@ -133,7 +136,7 @@ func (a *app) needs(c *cobra.Command) func(key string) bool {
 func (a *app) complete(flags *pflag.FlagSet) error {
 	var problem error
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Name == "help" || problem != nil {
+		if f.Changed || f.Name == "help" || f.Annotations[byHand] != nil || problem != nil {
 			return
 		}
 		name := twin(f.Name)
@@ -158,13 +161,13 @@ func (a *app) complete(flags *pflag.FlagSet) error {
 // noEmptyValues refuses --only "$NAME" with NAME unset: it would mean every sandbox, --to "" the sandbox itself, --encrypt-to "" a
 // plain archive.
 func noEmptyValues(flags *pflag.FlagSet) error {
-	for _, flag := range []string{"only", "exclude", "encrypt-to"} {
+	for _, flag := range []string{"only", "exclude", "encrypt-to", "seal-to"} {
 		values, err := flags.GetStringSlice(flag)
 		if err == nil && flags.Changed(flag) && (len(values) == 0 || slices.Contains(values, "")) {
 			return usage("give values, or leave the flag out", "--%s has an empty value", flag)
 		}
 	}
-	for _, flag := range []string{"gateway", "workspace", "backup-dir", "backup", "to", "identity", "gateway-state"} {
+	for _, flag := range []string{"gateway", "workspace", "backup-dir", "backup", "to", "identity", "gateway-state", "store", "store-host"} {
 		value, err := flags.GetString(flag)
 		if err == nil && flags.Changed(flag) && value == "" {
 			return usage("give a value, or leave the flag out", "--%s is empty", flag)

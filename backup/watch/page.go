@@ -1,19 +1,13 @@
 package watch
 
 import (
-	_ "embed"
 	"fmt"
-	"html/template"
-	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"sandkeeper/internal/size"
 )
-
-//go:embed page.html
-var pageText string
 
 // The drawings are in units of the SVG's view box.
 const (
@@ -22,16 +16,7 @@ const (
 	barWide              = 160.0
 )
 
-// Page writes the report as one HTML file that needs nothing else: no script, no font, no other file. Growth and ages are drawn as SVG.
-func (r Report) Page(w io.Writer) error {
-	page, err := template.New("page").Parse(pageText)
-	if err != nil {
-		return err
-	}
-	return page.Execute(w, r.page())
-}
-
-// pageData is what page.html shows, all of it as text.
+// pageData is what the page shows, all of it as text.
 type pageData struct {
 	Root, At, Summary, MaxAge    string
 	Rows                         []pageRow
