@@ -38,7 +38,7 @@ race: ## the same tests with the race detector, long rounds shortened
 	go test -race -short -timeout 40m $(PACKAGES)
 
 lint: ## formatting, static analysis, layers; tools are built from tools/go.mod
-	go build -C tools -o ../.cache/tools/ tool && .cache/tools/gofumpt -l . | awk '{ print; unformatted = 1 } END { exit unformatted }' >&2 && .cache/tools/golangci-lint run ./...
+	go build -C tools -o ../.cache/tools/ mvdan.cc/gofumpt github.com/golangci/golangci-lint/v2/cmd/golangci-lint && .cache/tools/gofumpt -l . | awk '{ print; unformatted = 1 } END { exit unformatted }' >&2 && .cache/tools/golangci-lint run ./...
 
 fuzz: ## run every fuzz target over its seeds, or for FUZZTIME each (make fuzz FUZZTIME=60s)
 	.ci/fuzz $(FUZZTIME)

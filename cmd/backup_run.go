@@ -28,6 +28,7 @@ import (
 type storeOptions struct {
 	dir      string
 	lockWait time.Duration
+	bucket   bucketOptions
 }
 
 func (o *storeOptions) addFlags(f *pflag.FlagSet) {

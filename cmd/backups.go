@@ -22,7 +22,7 @@ func newBackups(a *app) *cobra.Command {
 		Annotations: exits(ExitOK, ExitUsage),
 	}
 	c.AddCommand(newBackupsList(a, nil), newBackupsShow(a, nil), newBackupsVerify(a, nil), newBackupsDrill(a, nil), newBackupsPrune(a, nil),
-		newBackupsExport(a, nil), newBackupsImport(a, nil))
+		newBackupsExport(a, nil), newBackupsImport(a, nil), newBackupsSync(a, nil))
 	return c
 }
 
@@ -32,7 +32,8 @@ type selection struct {
 	name    string // a sandbox, or the id of a backup; "" is everything
 	id      string // narrows a sandbox to one backup: an id, the beginning of one, or "latest"
 	gateway string // not sandboxes, but the saved state of this gateway
-	app     *app   // whose -g and --workspace limit what is meant; nil limits nothing
+	off     *offHost
+	app     *app // whose -g and --workspace limit what is meant; nil limits nothing
 }
 
 func (s *selection) addFlag(a *app, f *pflag.FlagSet) {
@@ -57,7 +58,7 @@ func (s selection) scopes(store *store.Store) ([]selection, error) {
 	}
 	names, err := store.Gateways().Sandboxes()
 	for _, name := range names {
-		scopes = append(scopes, selection{gateway: name}.in(store))
+		scopes = append(scopes, selection{gateway: name, off: s.off}.in(store))
 	}
 	return scopes, err
 }
@@ -102,7 +103,7 @@ func (s selection) backups(ctx context.Context) ([]store.Backup, error) {
 		}
 	}
 	if len(selected) == 0 && s.name != "" {
-		return nil, notFound("no %s with backups, and no backup, is called %q in %s", s.noun(), s.name, s.store.Root())
+		return nil, notFound("no %s with backups, and no backup, is called %q in %s", s.noun(), s.name, s.off.root(s.store))
 	}
 	return selected, nil
 }

@@ -50,6 +50,7 @@ func newBackupsDrill(a *app, run func(context.Context, *backupsDrillOptions) (*a
 	f.StringVar(&o.identity, "identity", "", "age identity file that opens encrypted archives")
 	o.failure.addFlags(f)
 	o.store.addFlags(f)
+	o.store.bucket.addReadFlags(f)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o.name = argument(args, 0)
 		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
@@ -66,24 +67,27 @@ type drillResult struct {
 	} `json:"totals"`
 	Drills []drill.Outcome `json:"drills"`
 	Swept  []string        `json:"swept"` // containers that a killed drill had left
+
+	off *offHost // where the backups come from; nil: they are on this host
 }
 
-func runBackupsDrill(ctx context.Context, o *backupsDrillOptions) (*answer, error) {
+func runBackupsDrill(ctx context.Context, o *backupsDrillOptions) (_ *answer, err error) {
 	a := o.app
-	st, err := a.openStore(o.store)
+	st, off, err := a.openSource(ctx, o.store, o.identity)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, off.close()) }()
 	identities, err := readIdentities(o.identity)
 	if err != nil {
 		return nil, err
 	}
-	backups, err := selection{app: a, store: st, name: o.name}.backups(ctx)
+	backups, err := selection{app: a, store: st, off: off, name: o.name}.backups(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(backups) == 0 {
-		return nil, notFound("there is no backup in %s", st.Root())
+		return nil, notFound("there is no backup in %s", off.root(st))
 	}
 	if a.Env.StateHome() == "" {
 		return nil, usage("set HOME", "there is no folder to note the throw-away containers in (HOME is not set)")
@@ -93,8 +97,9 @@ func runBackupsDrill(ctx context.Context, o *backupsDrillOptions) (*answer, erro
 	options := drill.Options{
 		Store: st, Engines: a.host().Engines(ctx).All(), Identities: identities, Journal: drill.Dir(a.Env.StateHome()), Check: o.command, CheckLimit: o.limit,
 		Progress: func(e home.Event) { a.showProgress(progress, e) },
+		Bring:    func(ctx context.Context, b store.Backup) (store.Backup, error) { return off.bring(ctx, st, b) },
 	}
-	result := drillResult{Root: st.Root(), Drills: []drill.Outcome{}, Swept: []string{}}
+	result := drillResult{Root: off.root(st), off: off, Drills: []drill.Outcome{}, Swept: []string{}}
 	swept, err := drill.Sweep(ctx, options.Journal, options.Engines)
 	if err != nil {
 		a.warn("%v", err)
@@ -130,6 +135,10 @@ func (r *drillResult) run(ctx context.Context, o drill.Options, backups []store.
 			return context.Cause(ctx)
 		}
 		r.Drills = append(r.Drills, out)
+		if out.OK && r.off != nil {
+			out.Err = r.off.MarkDrilled(ctx, newest, time.Duration(out.TookMs)*time.Millisecond, out.Check)
+			problems = errors.Join(problems, out.Err)
+		}
 		if out.OK {
 			r.Totals.Drilled++
 		} else {

@@ -72,7 +72,7 @@ func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, er
 	if err != nil {
 		return nil, o.refused(err)
 	}
-	result := newListed(b)
+	result := newListed(b, nil)
 	return &answer{result: result, text: func(a *app) {
 		a.printf("Imported backup %s of %s: %s, in %s", result.ID, result.Sandbox, fileCount(result.Files), result.Path)
 	}}, nil

@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,6 +36,7 @@ func newBackupsList(a *app, run func(context.Context, *backupsListOptions) (*ans
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound),
 	}
 	o.store.addFlags(c.Flags())
+	o.store.bucket.addReadFlags(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o.name = argument(args, 0)
 		return a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) })(c, args)
@@ -62,8 +64,8 @@ type listed struct {
 	beside int64 // bytes of the files beside the archive
 }
 
-func newListed(b store.Backup) listed {
-	l := listed{Sandbox: b.Sandbox, ID: b.ID, Path: b.Dir, Started: b.Time(), Verified: b.Verified}
+func newListed(b store.Backup, off *offHost) listed {
+	l := listed{Sandbox: b.Sandbox, ID: b.ID, Path: off.path(b), Started: b.Time(), Verified: b.Verified}
 	if b.Damage != nil {
 		l.Damage = b.Damage.Error()
 		return l
@@ -75,33 +77,34 @@ func newListed(b store.Backup) listed {
 	return l
 }
 
-func runBackupsList(ctx context.Context, o *backupsListOptions) (*answer, error) {
-	store, err := o.app.openStore(o.store)
+func runBackupsList(ctx context.Context, o *backupsListOptions) (_ *answer, err error) {
+	store, off, err := o.app.openSource(ctx, o.store, "")
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, off.close()) }()
 	if err := o.store.named(store.Root()); err != nil {
 		return nil, err
 	}
-	backups, err := selection{app: o.app, store: store, name: o.name}.backups(ctx)
+	backups, err := selection{app: o.app, store: store, off: off, name: o.name}.backups(ctx)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]listed, 0, len(backups))
 	for _, b := range backups {
-		list = append(list, newListed(b))
+		list = append(list, newListed(b, off))
 	}
 	states := []listed{}
 	if o.name == "" {
-		if states, err = gatewayStates(store); err != nil {
+		if states, err = gatewayStates(store, off); err != nil {
 			return nil, err
 		}
 	}
 	totals := totalsOf(slices.Concat(list, states), time.Now())
 	totals.Retired = retired(store, backups)
-	result := map[string]any{"root": store.Root(), "backups": list, "gatewayStates": states, "totals": totals}
+	result := map[string]any{"root": off.root(store), "backups": list, "gatewayStates": states, "totals": totals}
 	return &answer{result: result, text: func(a *app) {
-		renderList(a, store.Root(), list, states)
+		renderList(a, off.root(store), list, states)
 		if totals.Backups > 0 {
 			a.printf("%s", totals.text())
 		}

@@ -47,6 +47,7 @@ func newBackupsPrune(a *app, run func(context.Context, *backupsPruneOptions) (*a
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan only")
 	f.StringVar(&o.identity, "identity", "", "age identity file that opens encrypted backups, so that only what is needed of removed ones is kept")
 	o.store.addFlags(f)
+	o.store.bucket.addReadFlags(f)
 	o.store.addLockFlag(f)
 	o.which.addFlag(a, f)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -80,15 +81,21 @@ type pruneResult struct {
 	Removed int      `json:"removed"`
 	Plan    []pruned `json:"plan"`
 	Unread  int      `json:"unread"` // packs of removed encrypted backups that are kept whole for want of an identity
+
+	// Locked are objects of a bucket that nobody needs any more and that cannot be removed yet.
+	Locked []lockedObject `json:"locked,omitempty"`
 }
 
-func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (*answer, error) {
+func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (_ *answer, err error) {
 	a := o.app
 	if _, err := store.PlanPrune(nil, o.keep); err != nil {
 		return nil, usage("sandkeeper backups prune --keep 3", "%w", err)
 	}
 	if err := o.which.single(); err != nil {
 		return nil, err
+	}
+	if o.store.bucket.address != "" {
+		return o.pruneOffHost(ctx)
 	}
 	ids, err := readIdentities(o.identity)
 	if err != nil {
@@ -129,7 +136,8 @@ func (o *backupsPruneOptions) carryOut(ctx context.Context, scopes []selection, 
 			return pruneAnswer(plan), err
 		}
 	}
-	err = errors.Join(plan.remove(ctx, remove, ids), plan.collect(ctx, scopes, ids))
+	err = plan.remove(ctx, remove, func(r removal) error { return r.store.Remove(ctx, r.backup, ids) })
+	err = errors.Join(err, plan.collect(ctx, scopes, ids))
 	return pruneAnswer(plan), err
 }
 
@@ -187,7 +195,7 @@ type removal struct {
 
 // plan decides for each sandbox and each gateway.
 func (o *backupsPruneOptions) plan(ctx context.Context, scopes []selection) (*pruneResult, []removal, error) {
-	result := &pruneResult{Root: scopes[0].store.Root(), DryRun: o.dryRun, Plan: []pruned{}}
+	result := &pruneResult{Root: scopes[0].off.root(scopes[0].store), DryRun: o.dryRun, Plan: []pruned{}}
 	var remove []removal
 	for _, scope := range scopes {
 		backups, err := scope.backups(ctx)
@@ -246,15 +254,17 @@ func (o *backupsPruneOptions) consent(ctx context.Context, plan *pruneResult, n 
 	})
 }
 
-func (r *pruneResult) remove(ctx context.Context, remove []removal, ids archive.Identities) error {
+func (r *pruneResult) remove(ctx context.Context, remove []removal, do func(removal) error) error {
 	var problems error
 	for _, each := range remove {
 		if ctx.Err() != nil {
 			return errors.Join(problems, context.Cause(ctx))
 		}
 		b := each.backup
-		err := each.store.Remove(ctx, b, ids)
-		problems = errors.Join(problems, err)
+		err := do(each)
+		if !errors.Is(err, errLocked) {
+			problems = errors.Join(problems, err)
+		}
 		for i := range r.Plan {
 			if p := &r.Plan[i]; p.ID == b.ID && p.Sandbox+p.Gateway == b.Sandbox {
 				p.Done = err == nil
@@ -288,5 +298,6 @@ func renderPrune(a *app, r *pruneResult) {
 	if r.Unread > 0 {
 		a.printf("%s of removed encrypted backups stay whole, for only --identity FILE tells what of them others need", size.Count(r.Unread, "pack", "packs"))
 	}
+	renderLocked(a, r)
 	a.printf("%s removed from %s", backupCount(r.Removed), r.Root)
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ backup, or the one whose id, or the beginning of it, is given) or the id of a ba
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged),
 	}
 	o.store.addFlags(c.Flags())
+	o.store.bucket.addReadFlags(c.Flags())
 	o.which.addFlag(a, c.Flags())
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -46,14 +48,15 @@ backup, or the one whose id, or the beginning of it, is given) or the id of a ba
 	return c
 }
 
-func runBackupsShow(ctx context.Context, o *backupsShowOptions) (*answer, error) {
+func runBackupsShow(ctx context.Context, o *backupsShowOptions) (_ *answer, err error) {
 	if err := o.choose(); err != nil {
 		return nil, err
 	}
-	store, err := o.app.openStore(o.store)
+	store, off, err := o.app.openSource(ctx, o.store, "")
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, off.close()) }()
 	which := o.which.in(store)
 	b, err := which.one(ctx)
 	if err != nil {
@@ -62,8 +65,8 @@ func runBackupsShow(ctx context.Context, o *backupsShowOptions) (*answer, error)
 	if b.Damage != nil {
 		return nil, fmt.Errorf("%s: %w", which.of(b), b.Damage)
 	}
-	result := map[string]any{"backup": newListed(b), "manifest": b.Manifest}
-	return &answer{result: result, text: func(a *app) { renderBackup(a, b) }}, nil
+	result := map[string]any{"backup": newListed(b, off), "manifest": b.Manifest}
+	return &answer{result: result, text: func(a *app) { renderBackup(a, b, off) }}, nil
 }
 
 // choose reads the arguments: a name comes first, unless a gateway was named.
@@ -93,9 +96,9 @@ func recipeText(m *archive.Manifest) string {
 	return fmt.Sprintf("%s, with all that the gateway told of the sandbox", m.RecipeFile.File)
 }
 
-func renderBackup(a *app, b store.Backup) {
+func renderBackup(a *app, b store.Backup, off *offHost) {
 	table := a.table()
-	for _, row := range slices.Concat(originRows(b), contentRows(b), recipeRows(b.Manifest), [][2]string{{"verified", newListed(b).verified()}}) {
+	for _, row := range slices.Concat(originRows(b, off.path(b)), contentRows(b), recipeRows(b.Manifest), [][2]string{{"verified", newListed(b, off).verified()}}) {
 		if row[1] != "" && row[1] != " " {
 			table.Row(row[0], row[1])
 		}
@@ -105,12 +108,12 @@ func renderBackup(a *app, b store.Backup) {
 }
 
 // originRows say where a backup came from, and how it was read.
-func originRows(b store.Backup) [][2]string {
+func originRows(b store.Backup, path string) [][2]string {
 	m := b.Manifest
 	return [][2]string{
 		{"sandbox", m.Sandbox},
 		{"id", m.ID},
-		{"path", b.Dir},
+		{"path", path},
 		{"label", m.Label},
 		{"gateway", m.Gateway},
 		{"inventory", m.Inventory},

@@ -36,6 +36,7 @@ func newBackupsVerify(a *app, run func(context.Context, *backupsVerifyOptions) (
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitNotFound, ExitDamaged, ExitInterrupted),
 	}
 	o.store.addFlags(c.Flags())
+	o.store.bucket.addReadFlags(c.Flags())
 	o.which.addFlag(a, c.Flags())
 	c.Flags().BoolVar(&o.readData, "read-data", false, "read every byte, not only the structure")
 	c.Flags().StringVar(&o.identity, "identity", "", "age identity file that opens encrypted archives")
@@ -69,20 +70,22 @@ type verifyResult struct {
 	proofs store.Proofs // blocks that several backups share are read once
 }
 
-func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (*answer, error) {
+func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (_ *answer, err error) {
 	if err := o.which.single(); err != nil {
 		return nil, err
 	}
 	proofs := store.Proofs{}
-	store, err := o.app.openStore(o.store)
+	store, off, err := o.app.openSource(ctx, o.store, o.identity)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, off.close()) }()
+	o.which.off = off
 	identities, err := readIdentities(o.identity)
 	if err != nil {
 		return nil, err
 	}
-	result := verifyResult{Root: store.Root(), Backups: []verified{}, States: []verified{}, proofs: proofs}
+	result := verifyResult{Root: off.root(store), Backups: []verified{}, States: []verified{}, proofs: proofs}
 	scopes, err := o.which.scopes(store)
 	if err != nil {
 		return nil, err
@@ -139,6 +142,9 @@ func verifyOne(ctx context.Context, which selection, b store.Backup, o store.Ver
 	if which.gateway != "" {
 		v.Sandbox, v.Gateway = "", which.gateway
 	}
+	if which.off != nil {
+		return which.off.verify(ctx, which, b, v, o)
+	}
 	seen, err := which.store.VerifyWith(ctx, b, o)
 	v.OK, v.Decrypted = err == nil, seen.Decrypted
 	if err == nil && o.ReadData {
@@ -154,6 +160,38 @@ func verifyOne(ctx context.Context, which selection, b store.Backup, o store.Ver
 		_ = which.store.ForgetVerified(b) // likewise
 	}
 	return v, fmt.Errorf("%s: %w", which.of(b), err)
+}
+
+// verify proves a backup in a bucket: its objects, and, with a key that opens it, what is in them.
+func (o *offHost) verify(ctx context.Context, which selection, b store.Backup, v verified, with store.VerifyOptions) (verified, error) {
+	err := o.Verify(ctx, b, with.ReadData)
+	if err == nil && with.ReadData && len(o.identities) > 0 {
+		err = o.verifyContent(ctx, which, b, with)
+		v.Decrypted = err == nil
+	}
+	v.OK = err == nil
+	if err == nil && with.ReadData {
+		// A note for listings and prune; a bucket that cannot be written to can still be verified.
+		_ = o.MarkVerified(ctx, b)
+	}
+	if err == nil {
+		return v, nil
+	}
+	v.Detail = err.Error()
+	if damage, ok := errors.AsType[*archive.DamageError](err); ok {
+		v.Kind, v.Object = string(damage.Kind), damage.Object
+		_ = o.ForgetVerified(ctx, b) // likewise
+	}
+	return v, fmt.Errorf("%s: %w", which.of(b), err)
+}
+
+// verifyContent opens a backup and proves it as one on this host.
+func (o *offHost) verifyContent(ctx context.Context, which selection, b store.Backup, with store.VerifyOptions) error {
+	brought, err := o.bring(ctx, which.store, b)
+	if err == nil {
+		_, err = which.store.VerifyWith(ctx, brought, with)
+	}
+	return err
 }
 
 // verifyFailure is exit 12 when something is damaged; what could not be read at all is a failure of another kind.

@@ -105,7 +105,7 @@ func eachOf(root *cobra.Command, f *pflag.Flag, what func(*pflag.Flag) string) s
 	var each []string
 	differ := false
 	for _, c := range allCommands(root) {
-		if own := c.LocalFlags().Lookup(f.Name); own != nil && what(own) != "" {
+		if own := c.LocalFlags().Lookup(f.Name); own != nil && own.Annotations[byHand] == nil && what(own) != "" {
 			each = append(each, fmt.Sprintf("%s: %s", commandName(c), what(own)))
 			differ = differ || what(own) != what(f)
 		}
@@ -122,7 +122,7 @@ func commandsWith(root *cobra.Command, flag string) []string {
 	}
 	var names []string
 	for _, c := range allCommands(root) {
-		if c.LocalNonPersistentFlags().Lookup(flag) != nil {
+		if f := c.LocalNonPersistentFlags().Lookup(flag); f != nil && f.Annotations[byHand] == nil {
 			names = append(names, commandName(c))
 		}
 	}

@@ -100,7 +100,7 @@ func allFlags(root *cobra.Command) map[string]*pflag.Flag {
 			continue
 		}
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			if flags[f.Name] == nil && f.Name != "help" && f.Name != "version" {
+			if (flags[f.Name] == nil || flags[f.Name].Annotations[byHand] != nil) && f.Name != "help" && f.Name != "version" {
 				flags[f.Name] = f
 			}
 		})

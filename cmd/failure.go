@@ -59,7 +59,7 @@ func failureOf(err error) *Failure {
 	if errors.Is(err, context.Canceled) {
 		return &Failure{Code: ExitInterrupted, Kind: "interrupted", Err: err, Hint: "run the same command again; nothing half-done is visible"}
 	}
-	for _, translate := range []func(error) *Failure{openshellFailure, inventoryFailure, backupFailure, diskFailure} {
+	for _, translate := range []func(error) *Failure{openshellFailure, inventoryFailure, backupFailure, diskFailure, offHostFailure} {
 		if f := translate(err); f != nil {
 			return f
 		}

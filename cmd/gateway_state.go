@@ -110,19 +110,23 @@ func renderGatewayStates(a *app, states *gatewaystate.States) {
 }
 
 // restoreGatewayState puts a gateway's state back while that gateway is stopped.
-func (o *restoreOptions) restoreGatewayState(ctx context.Context) (*answer, error) {
+func (o *restoreOptions) restoreGatewayState(ctx context.Context) (_ *answer, err error) {
 	a := o.app
 	identities, err := readIdentities(o.identity)
 	if err != nil {
 		return nil, err
 	}
-	store, err := a.openStoreToChange(ctx, o.store)
+	store, off, err := o.openSource(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, off.close()) }()
 	b, err := store.Gateways().Find(o.gatewayState, o.id)
 	if err != nil {
 		return nil, gatewayStateMissing(o.gatewayState, err)
+	}
+	if b, err = off.bring(ctx, store.Gateways(), b); err != nil {
+		return nil, err
 	}
 	options := a.host().Options(sandbox.Binding{})
 	options.Gateway = o.gatewayState
@@ -196,7 +200,7 @@ func renderGatewayRestored(a *app, r gatewaystate.Restored) {
 }
 
 // gatewayStates lists the saved states of all gateways, newest first.
-func gatewayStates(store *store.Store) ([]listed, error) {
+func gatewayStates(store *store.Store, off *offHost) ([]listed, error) {
 	states := []listed{}
 	inner := store.Gateways()
 	names, err := inner.Sandboxes()
@@ -209,7 +213,7 @@ func gatewayStates(store *store.Store) ([]listed, error) {
 			return states, err
 		}
 		for _, b := range backups {
-			l := newListed(b)
+			l := newListed(b, off)
 			l.Sandbox, l.Gateway = "", name
 			states = append(states, l)
 		}

@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,20 +48,31 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// tellInJSON makes help and the version, where they are asked for with --json, the one document that standard output is promised to carry.
+// tellInJSON makes help, where it is asked for with --json, the one document that standard output is promised to carry.
 func (a *app) tellInJSON(root *cobra.Command) {
 	if !a.JSON {
 		return
 	}
-	tell := func(command string, result any) string {
-		var b strings.Builder
-		_ = writeEnvelope(&b, envelope{Schema: schema, Command: command, OK: true, Result: result}) // a builder takes everything
-		return b.String()
-	}
-	root.SetVersionTemplate(tell("version", version()))
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
-		fmt.Fprint(c.OutOrStdout(), tell("help", map[string]string{"help": cmp.Or(c.Long, c.Short) + "\n\n" + c.UsageString()}))
+		fmt.Fprint(c.OutOrStdout(), document("help", map[string]string{"help": cmp.Or(c.Long, c.Short) + "\n\n" + c.UsageString()}))
 	})
+}
+
+// document is the JSON of a command that only tells something.
+func document(command string, result any) string {
+	var b strings.Builder
+	_ = writeEnvelope(&b, envelope{Schema: schema, Command: command, OK: true, Result: result}) // a builder takes everything
+	return b.String()
+}
+
+// tellVersion is --version: without a command, and without a look at anything.
+func (a *app) tellVersion(c *cobra.Command) error {
+	text := version().String() + "\n"
+	if a.JSON {
+		text = document("version", version())
+	}
+	_, err := io.WriteString(c.OutOrStdout(), text)
+	return err
 }
 
 func childNamed(parent *cobra.Command, name string) *cobra.Command {

@@ -40,6 +40,7 @@ type restoreOptions struct {
 
 	gatewayState string // of this gateway, instead of a sandbox
 	store        storeOptions
+	off          *offHost // where the backup comes from; nil: it is on this host
 }
 
 const restoreLong = `Put a backup back into its sandbox, or into another one (--to). The backup is verified to its last byte first; a damaged one is
@@ -81,6 +82,7 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 	f.DurationVar(&o.readyLimit, "ready-limit", driver.DefaultReadyLimit, "with --recreate: how long it may take to be Ready")
 	f.StringVar(&o.gatewayState, "gateway-state", "", "instead of a sandbox: put back the state of this stopped gateway")
 	o.store.addFlags(f)
+	o.store.bucket.addReadFlags(f)
 	o.store.addLockFlag(f)
 	c.Args = func(c *cobra.Command, args []string) error {
 		if o.gatewayState != "" {
@@ -95,7 +97,7 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 	return c
 }
 
-func runRestore(ctx context.Context, o *restoreOptions) (*answer, error) {
+func runRestore(ctx context.Context, o *restoreOptions) (_ *answer, err error) {
 	if o.gatewayState != "" {
 		return o.restoreGatewayState(ctx)
 	}
@@ -106,11 +108,16 @@ func runRestore(ctx context.Context, o *restoreOptions) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := o.app.openStoreToChange(ctx, o.store)
+	store, off, err := o.openSource(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, off.close()) }()
+	o.off = off
 	b, err := o.find(store)
+	if err == nil {
+		b, err = off.bring(ctx, store, b)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -248,6 +255,9 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.Request, f
 // of its own, which is locked instead.
 func (o *restoreOptions) lock(request *restore.Request) (*store.Lock, error) {
 	command := "restore " + o.name
+	if o.off != nil {
+		return o.keepHere(request, command)
+	}
 	lock, err := request.Store.Lock(command)
 	readOnly := errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission)
 	if !readOnly || o.app.stateDir() == "" {
@@ -258,6 +268,23 @@ func (o *restoreOptions) lock(request *restore.Request) (*store.Lock, error) {
 		return nil, err
 	}
 	o.app.warn("%s cannot be written: what the restore replaces is kept in %s", request.Store.Root(), request.Keep.Root())
+	return request.Keep.Lock(command)
+}
+
+// openSource is the store that the backup is in: the backup folder, or what a bucket shows.
+func (o *restoreOptions) openSource(ctx context.Context) (*store.Store, *offHost, error) {
+	if o.store.bucket.address == "" {
+		st, err := o.app.openStoreToChange(ctx, o.store)
+		return st, nil, err
+	}
+	return o.app.openSource(ctx, o.store, o.identity)
+}
+
+// keepHere takes the backup folder of this host: there goes what a restore from a bucket replaces.
+func (o *restoreOptions) keepHere(request *restore.Request, command string) (lock *store.Lock, err error) {
+	if request.Keep, err = o.app.openStore(o.store); err != nil {
+		return nil, err
+	}
 	return request.Keep.Lock(command)
 }
 

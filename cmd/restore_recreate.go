@@ -65,14 +65,18 @@ func (o *restoreOptions) again() string {
 // runRecreate makes a sandbox that is gone again, from the recipe beside its backup, and puts its home back.
 func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b store.Backup, identities archive.Identities) (found *answer, err error) {
 	a, found := o.app, &answer{}
-	if b, err = o.goOn(st, b); err != nil {
+	begun, err := o.goOn(st, b)
+	if err == nil && begun.ID != b.ID {
+		begun, err = o.off.bring(ctx, st, begun)
+	}
+	if b = begun; err != nil {
 		return found, err
 	}
 	if !b.Whole() {
 		return found, b.Damage
 	}
 	order := recreate.Order{Store: st, Backup: b, Identities: identities}
-	recipeOf, err := o.recipe(&order)
+	recipeOf, err := o.recipe(ctx, &order)
 	if err != nil {
 		return found, err
 	}
@@ -135,12 +139,15 @@ func (o *restoreOptions) judge(ctx context.Context, gateway string, found *answe
 }
 
 // recipe finds the recipe: that of the backup, else the newest one of the same series. It says how the sandbox is left.
-func (o *restoreOptions) recipe(order *recreate.Order) (of store.Backup, err error) {
+func (o *restoreOptions) recipe(ctx context.Context, order *recreate.Order) (of store.Backup, err error) {
 	of = order.Backup
 	text, err := order.Store.Recipe(of, order.Identities)
 	if errors.Is(err, fs.ErrNotExist) {
 		if of, err = order.Store.NewestRecipe(order.Backup.Series()); errors.Is(err, fs.ErrNotExist) {
 			return of, o.noRecipe(order.Backup)
+		}
+		if err == nil {
+			of, err = o.off.bring(ctx, order.Store, of)
 		}
 		if err == nil {
 			text, err = order.Store.Recipe(of, order.Identities)

@@ -40,8 +40,7 @@ func newRoot(a *app) *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 		RunE: func(c *cobra.Command, _ []string) error {
 			if asked, _ := c.Flags().GetBool("version"); asked {
-				_, err := fmt.Fprintln(c.OutOrStdout(), version())
-				return err
+				return a.tellVersion(c)
 			}
 			return usage("sandkeeper --help lists them", "a command is needed")
 		},

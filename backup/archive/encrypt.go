@@ -123,6 +123,11 @@ func (ids Identities) open(src io.Reader, m *Manifest) (io.Reader, error) {
 	if m.Encryption == nil {
 		return src, nil
 	}
+	return ids.Unseal(src, m.Archive.File)
+}
+
+// Unseal gives what is encrypted in src, of which object is the name for people. ErrNoIdentity when no key opens it.
+func (ids Identities) Unseal(src io.Reader, object string) (io.Reader, error) {
 	if len(ids) == 0 {
 		return nil, ErrNoIdentity
 	}
@@ -131,7 +136,7 @@ func (ids Identities) open(src io.Reader, m *Manifest) (io.Reader, error) {
 		return nil, ErrNoIdentity
 	}
 	if err != nil {
-		return nil, &DamageError{Kind: DamageDigest, Object: m.Archive.File, Err: err}
+		return nil, &DamageError{Kind: DamageDigest, Object: object, Err: err}
 	}
 	return plain, nil
 }

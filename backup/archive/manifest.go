@@ -88,6 +88,8 @@ type Manifest struct {
 	Standing          *LayerFingerprint `json:"standing,omitempty"`  // of the home when it was read
 	ContentOf         string            `json:"contentOf,omitempty"` // the backup for which these files were read; "": this one
 
+	Objects []Object `json:"objects,omitempty"` // of a copy in a bucket: what it is made of there
+
 	Index *Index `json:"index,omitempty"` // nil in listings, which read the rest only
 
 	extra []member
@@ -136,6 +138,17 @@ type Encryption struct {
 type ArchiveFile struct {
 	File   string `json:"file"`
 	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// Object is one object of a bucket: a piece of one of a backup's files, sealed by itself. Keys and files are relative to the series. SHA256
+// is as S3 says it: base64; of an object in several parts it is taken over the parts' own, and their number follows.
+type Object struct {
+	Key    string `json:"key"`
+	File   string `json:"file"`
+	Offset int64  `json:"offset"` // of the piece in the file
+	Plain  int64  `json:"plain"`  // length of the piece in the file
+	Bytes  int64  `json:"bytes"`  // length of the object
 	SHA256 string `json:"sha256"`
 }
 

@@ -32,6 +32,8 @@ type Options struct {
 	Check      func(*archive.Manifest) []string
 	CheckLimit time.Duration
 	Progress   func(home.Event)
+	// Bring gives a backup with its content on this host, where it has to come from elsewhere first; nil: it is here.
+	Bring func(context.Context, store.Backup) (store.Backup, error)
 }
 
 // Outcome is how one backup came out.
@@ -63,6 +65,11 @@ func One(ctx context.Context, o Options, b store.Backup) (out Outcome) {
 	err := b.Damage
 	if err == nil {
 		out.Image = b.Manifest.Image.Reference
+		if o.Bring != nil {
+			b, err = o.Bring(ctx, b)
+		}
+	}
+	if err == nil {
 		err = o.drill(ctx, b, &out)
 	}
 	took := time.Since(start)

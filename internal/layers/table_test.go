@@ -26,6 +26,7 @@ var rooms = []struct {
 	{"backup/archive", nil},
 	{"backup/tree", []string{"backup/archive"}},
 	{"backup/store", []string{"backup/archive"}},
+	{"backup/bucket", []string{"backup/archive", "backup/store"}},
 	{"backup/home", []string{"backup/archive", "backup/tree", "engine", "openshell", "sandbox"}},
 	{"backup/restore", []string{"backup/archive", "backup/tree", "backup/store", "backup/home", "engine", "openshell", "sandbox"}},
 	{"backup/gatewaystate", []string{"backup/archive", "backup/store", "backup/home", "gateway"}},
@@ -50,7 +51,7 @@ var rooms = []struct {
 	}},
 	{"cmd", []string{
 		"survey", "migrate", "preflight", "diagnose", "gateway", "engine", "openshell", "openshell/wire", "sandbox", "lifecycle",
-		"backup/archive", "backup/store", "backup/home", "backup/restore", "backup/gatewaystate", "backup/watch", "backup/drill", "backup", "schedule",
+		"backup/archive", "backup/store", "backup/bucket", "backup/home", "backup/restore", "backup/gatewaystate", "backup/watch", "backup/drill", "backup", "schedule",
 		"lifecycle/builtin", "driver", "recreate", "upgrade", "upgrade/classify", "drift",
 	}},
 	{"main", []string{"cmd"}},
@@ -81,6 +82,8 @@ func owners(path string) []string {
 		return []string{"cmd"}
 	case under(path, "github.com/docker/docker"), under(path, "github.com/docker/go-connections"):
 		return []string{"engine"}
+	case under(path, "github.com/aws"):
+		return []string{"backup/bucket", "internal/buckettest"}
 	}
 	return nil
 }

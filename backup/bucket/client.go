@@ -1,0 +1,37 @@
+package bucket
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// attempts is how often a request is made before its failure counts.
+const attempts = 5
+
+// connect makes a client from the SDK's own chain. A server that is not Amazon's is addressed by path: few others have a name for each
+// bucket.
+func connect(ctx context.Context, stall time.Duration) (*s3.Client, error) {
+	web := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.ResponseHeaderTimeout = stall
+		t.MaxIdleConnsPerHost = 32
+		t.DialContext = (&net.Dialer{Timeout: min(stall, 30*time.Second), KeepAlive: 30 * time.Second}).DialContext
+	})
+	settings, err := config.LoadDefaultConfig(ctx,
+		config.WithHTTPClient(web), config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, stall/3 })
+		}),
+		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),
+		config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired), config.WithDefaultRegion("us-east-1"))
+	if err != nil {
+		return nil, err
+	}
+	return s3.NewFromConfig(settings, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil }), nil
+}

@@ -1,0 +1,175 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"sandkeeper/backup/store"
+)
+
+// prune removes a backup from the bucket, and what nobody needs any more.
+func (f *fixture) prune(b *Bucket, gone ...store.Backup) ([]*LockedError, error) {
+	f.t.Helper()
+	v, st := f.view(b)
+	s, err := b.Begin(f.t.Context(), Removing, "here", 1)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer func() { _ = s.End(f.t.Context()) }()
+	for _, g := range gone {
+		listed, err := st.Find(g.Sandbox, g.ID)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if err := s.Remove(f.t.Context(), v, listed); err != nil {
+			return nil, err
+		}
+	}
+	return s.Collect(f.t.Context())
+}
+
+// A pruning frees what nobody needs, all versions of it, and whatever stays can be restored.
+func TestPruneKeepsWhatOthersShare(t *testing.T) {
+	f := newFixture(t, false)
+	first := f.save("alpha", "one", 1<<20)
+	second := f.save("alpha", "two", 1<<20)
+	third := f.save("alpha", "three", 1<<20)
+	f.mustSync(f.open("host1"), "alpha")
+	if locked, err := f.prune(f.open("host1"), first); err != nil || len(locked) != 0 {
+		t.Fatal(locked, err)
+	}
+	f.assertSame(f.open("host1"), "alpha", second, third)
+	for key := range f.server.Keys(t, "backups") {
+		if strings.Contains(key, "/"+first.ID+"/") {
+			t.Errorf("%s is left", key)
+		}
+	}
+	if _, err := f.prune(f.open("host1"), second, third); err != nil {
+		t.Fatal(err)
+	}
+	all, err := f.open("host1").versions(t.Context(), "")
+	for key, versions := range all {
+		t.Errorf("%s is left, in %d versions", key, len(versions))
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	if p := f.mustSync(f.open("host1"), "alpha"); p.Sent == 0 {
+		t.Error("nothing is there, and nothing was sent")
+	}
+	f.assertSame(f.open("host1"), "alpha", first, second, third)
+}
+
+// What a prune has taken away does not come back with the next sync.
+func TestWhatWasPrunedIsNotSentAgain(t *testing.T) {
+	f := newFixture(t, false)
+	first := f.save("alpha", "one", 1000)
+	second := f.save("alpha", "two", 1000)
+	f.mustSync(f.open("host1"), "alpha")
+	if _, err := f.prune(f.open("host1"), first); err != nil {
+		t.Fatal(err)
+	}
+	f.mustSync(f.open("host1"), "alpha")
+	f.assertSame(f.open("host1"), "alpha", second)
+}
+
+// Locked backups stay until their date, which is said; a backup that shares an old pack locks it anew, so that it is there after the lock of
+// the first backup has ended.
+func TestRetentionFollowsWhatIsShared(t *testing.T) {
+	f := newFixture(t, true)
+	f.retain = Retention{Mode: Governance, For: 3 * time.Second}
+	first := f.save("alpha", "one", 1<<20)
+	f.now = time.Now()
+	f.mustSync(f.open("host1"), "alpha")
+
+	f.now = time.Now()
+	locked, err := f.prune(f.open("host1"), first)
+	held, ok := errors.AsType[*LockedError](err)
+	if !ok || held.Until.IsZero() || !strings.Contains(held.Object, first.ID) || len(locked) != 0 {
+		t.Fatalf("a locked backup was removed: %v, %v", locked, err)
+	}
+
+	f.retain.For = time.Hour
+	second := f.save("alpha", "two", 1<<20)
+	f.now = time.Now()
+	f.mustSync(f.open("host1"), "alpha")
+	time.Sleep(time.Until(held.Until.Add(time.Second)))
+
+	f.now = time.Now()
+	if locked, err = f.prune(f.open("host1"), first); err != nil {
+		t.Fatalf("its lock has ended: %v", err)
+	}
+	if len(locked) != 0 {
+		t.Errorf("locked although nobody needs it: %v", locked)
+	}
+	f.assertSame(f.open("host1"), "alpha", second)
+	for key, o := range mustList(f) {
+		if strings.Contains(key, packsFolder+"/"+first.ID) {
+			assertLocked(f, key, f.now.Add(50*time.Minute))
+			_ = o
+		}
+	}
+	_, err = f.prune(f.open("host1"), second)
+	if held, ok = errors.AsType[*LockedError](err); !ok || time.Until(held.Until) < 50*time.Minute {
+		t.Errorf("the second one is locked for an hour: %v", err)
+	}
+}
+
+func mustList(f *fixture) map[string]listed {
+	f.t.Helper()
+	b := f.open("host1")
+	have, err := b.list(f.t.Context(), b.home())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return have
+}
+
+func assertLocked(f *fixture, key string, until time.Time) {
+	f.t.Helper()
+	head, err := f.server.Client.HeadObject(f.t.Context(), &s3.HeadObjectInput{Bucket: aws.String("backups"), Key: &key})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if have := aws.ToTime(head.ObjectLockRetainUntilDate); have.Before(until) {
+		f.t.Errorf("%s is locked until %s, not %s", key, have, until)
+	}
+}
+
+// A lock that a bucket cannot give is an error before anything is written.
+func TestABucketWithoutLockIsSaid(t *testing.T) {
+	f := newFixture(t, false)
+	f.retain = Retention{Mode: Compliance, For: time.Hour}
+	f.save("alpha", "one", 100)
+	_, err := f.sync(f.open("host1"), "alpha")
+	if failed, ok := errors.AsType[*Error](err); !ok || failed.Kind != NoLock || !strings.Contains(failed.Hint, "--retain-days") {
+		t.Errorf("got %v", err)
+	}
+	if keys := f.server.Keys(t, "backups"); len(keys) != 0 {
+		t.Errorf("something was written: %v", keys)
+	}
+}
+
+// A manifest that somebody removed by hand, so that only the mark of the removal is there, is written again.
+func TestAMarkOfARemovalIsNoObject(t *testing.T) {
+	f := newFixture(t, true)
+	saved := f.save("alpha", "one", 1000)
+	b := f.open("host1")
+	f.mustSync(b, "alpha")
+	for key := range f.server.Keys(t, "backups") {
+		if err := b.remove(context.Background(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if keys := f.server.Keys(t, "backups"); len(keys) != 0 {
+		t.Fatalf("left: %v", keys)
+	}
+	f.mustSync(f.open("host1"), "alpha")
+	f.assertSame(f.open("host1"), "alpha", saved)
+}

@@ -1,0 +1,150 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+
+	"sandkeeper/backup/archive"
+	"sandkeeper/internal/buckettest"
+)
+
+// offHostFixture is a host with backups, a bucket, and the two halves of a key.
+type offHostFixture struct {
+	*madeUpHost
+	t        *testing.T
+	server   *buckettest.Server
+	ids      []string // of alpha's backups, newest first
+	key      string   // public half
+	identity string   // file with the other one
+}
+
+func newOffHost(t *testing.T) *offHostFixture {
+	t.Helper()
+	f := &offHostFixture{t: t, server: buckettest.Start(t)}
+	f.server.Bucket(t, "backups", false)
+	f.madeUpHost, f.ids = twice(t)
+	made, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.key, f.identity = made.Recipient().String(), filepath.Join(t.TempDir(), "key.txt")
+	if err := os.WriteFile(f.identity, []byte(made.String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// at is a command line about the bucket.
+func at(args ...string) []string {
+	return append(args, "--store", "s3://backups/fleet", "--store-host", "host1")
+}
+
+func (f *offHostFixture) mustAt(args ...string) string {
+	f.t.Helper()
+	return f.mustRun(at(args...)...)
+}
+
+// What is in a bucket is listed, shown, verified and pruned as what is in the backup folder, and its content is left nowhere on the host.
+func TestWhatIsInABucketIsLookedAfter(t *testing.T) {
+	f := newOffHost(t)
+	said := f.mustAt("backups", "sync", "--seal-to", f.key)
+	for _, want := range []string{"sent", "alpha", "beta", f.ids[0], "3 backups sent", "s3://backups/fleet/host1"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("sync does not say %q:\n%s", want, said)
+		}
+	}
+	if said := f.mustAt("backups", "sync", "--seal-to", f.key); !strings.Contains(said, "Nothing is newer") {
+		t.Errorf("a second sync:\n%s", said)
+	}
+	if said := f.mustAt("backups", "list"); !strings.Contains(said, f.ids[1]) || !strings.Contains(said, "Backups stored in: s3://backups/fleet/host1") {
+		t.Errorf("list:\n%s", said)
+	}
+	if said := f.mustAt("backups", "show", "alpha"); !strings.Contains(said, "s3://backups/fleet/host1/alpha/"+f.ids[0]) {
+		t.Errorf("show:\n%s", said)
+	}
+	if said := f.mustAt("backups", "verify", "--read-data"); !strings.Contains(said, "only --identity FILE proves") || !strings.Contains(said, "0 damaged") {
+		t.Errorf("verify without the key:\n%s", said)
+	}
+	if said := f.mustAt("backups", "verify", "--read-data", "--identity", f.identity); strings.Contains(said, "only --identity") {
+		t.Errorf("verify with the key:\n%s", said)
+	}
+	if said := f.mustAt("backups", "list", "alpha"); !strings.Contains(said, "every byte, ") {
+		t.Errorf("the list does not remember the verification:\n%s", said)
+	}
+	if said := f.mustAt("backups", "prune", "--keep", "1", "--yes"); !strings.Contains(said, "removed  alpha "+f.ids[1]) || !strings.Contains(said, "1 backup removed from s3://backups/fleet/host1") {
+		t.Errorf("prune:\n%s", said)
+	}
+	f.mustAt("backups", "verify", "--read-data", "--identity", f.identity)
+	if left, _ := filepath.Glob(filepath.Join(f.store(), ".fetched-*")); len(left) != 0 {
+		t.Errorf("content is left in plain text: %v", left)
+	}
+}
+
+// The setting of the nightly run does not make a reading command look into the bucket.
+func TestASettingDoesNotChangeWhatIsListed(t *testing.T) {
+	f := newOffHost(t)
+	settings := filepath.Join(f.home, ".config", "sandkeeper")
+	if err := os.MkdirAll(settings, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := "store = \"s3://backups/fleet\"\nstore_host = \"host1\"\nseal_to = [\"" + f.key + "\"]\n"
+	if err := os.WriteFile(filepath.Join(settings, "config.toml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said := f.mustRun("backups", "sync"); !strings.Contains(said, "3 backups sent") {
+		t.Errorf("sync does not take the settings:\n%s", said)
+	}
+	if said := f.mustRun("backups", "list"); !strings.Contains(said, "Backups stored in: "+f.madeUpHost.store()) {
+		t.Errorf("list:\n%s", said)
+	}
+}
+
+// What goes wrong with a bucket ends with a code, a kind and the next command.
+func TestFailuresOfABucketNameTheNextCommand(t *testing.T) {
+	f := newOffHost(t)
+	for name, c := range map[string]struct {
+		args []string
+		code ExitCode
+		says string
+	}{
+		"no key":      {at("backups", "sync"), ExitUsage, "--seal-to"},
+		"no bucket":   {[]string{"backups", "sync", "--seal-to", f.key}, ExitUsage, "--store s3://"},
+		"no address":  {[]string{"backups", "list", "--store", "/srv/backups"}, ExitUsage, "s3://bucket/prefix"},
+		"wrong name":  {[]string{"backups", "sync", "--seal-to", f.key, "--store", "s3://nobody"}, ExitRefused, "create-bucket"},
+		"nothing yet": {at("backups", "list"), ExitNotFound, "backups sync"},
+		"no lock":     {at("backups", "sync", "--seal-to", f.key, "--retain-days", "7"), ExitRefused, "--retain-days"},
+	} {
+		code, _, stderr := f.run(c.args...)
+		if code != c.code || !strings.Contains(stderr, c.says) {
+			t.Errorf("%s: exit %d, want %d with %q:\n%s", name, code, c.code, c.says, stderr)
+		}
+	}
+	f.mustAt("backups", "sync", "--seal-to", f.key)
+	if code, _, stderr := f.run("backups", "list", "--store", "s3://backups/fleet", "--store-host", "other"); code != ExitNotFound || !strings.Contains(stderr, "host1") {
+		t.Errorf("another host: exit %d:\n%s", code, stderr)
+	}
+	if code, _, stderr := f.run(at("restore", "alpha", "--yes")...); code != ExitUsage || !strings.Contains(stderr, "--identity") {
+		t.Errorf("restore without the key: exit %d:\n%s", code, stderr)
+	}
+}
+
+// A sandbox gets its home back from the bucket on a host that has lost its backup folder, and what was in it is kept there.
+func TestRestoreFromABucket(t *testing.T) {
+	f := newOffHost(t)
+	f.mustAt("backups", "sync", "--seal-to", f.key)
+	if err := os.RemoveAll(f.madeUpHost.store()); err != nil {
+		t.Fatal(err)
+	}
+	before := f.content("alpha")
+	said := f.mustAt("restore", "alpha", "--backup", f.ids[1], "--identity", f.identity, "--yes")
+	if got := f.content("alpha"); got == before || got != "first" {
+		t.Errorf("the home holds %q, not what the first backup has:\n%s", got, said)
+	}
+	if said := f.mustRun("backups", "list"); !strings.Contains(said, archive.LabelBeforeRestore) {
+		t.Errorf("what was replaced is not kept:\n%s", said)
+	}
+}
