@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"strconv"
@@ -22,7 +23,7 @@ func look(fd int, name string, visit func(string, fs.FileMode, string) error) er
 	dir := os.NewFile(uintptr(fd), name)
 	defer dir.Close()
 	entries, err := dir.ReadDir(-1)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, e := range entries {

@@ -207,6 +207,31 @@ func TestAFileThatShrinksIsGivenItsLength(t *testing.T) {
 	}
 }
 
+// TestAFolderThatGoesMeanwhileEndsNothing: programs remove folders all the time, also between the moment in which one is opened and that in
+// which its names are read.
+func TestAFolderThatGoesMeanwhileEndsNothing(t *testing.T) {
+	w := &walker{ctx: t.Context(), ordered: make(chan *job, 1), attributes: newAttributeReader()}
+	for name, through := range map[string]func(fd int) error{
+		"to read it":    func(fd int) error { return w.folder(fd, "goes") },
+		"to look at it": func(fd int) error { return look(fd, "goes", nil) },
+	} {
+		goes := filepath.Join(t.TempDir(), "goes")
+		if err := os.Mkdir(goes, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.Open(goes, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		if err == nil {
+			err = os.Remove(goes)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := through(fd); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestAWriterFollowsNothing: entries that lead elsewhere are refused, also when an archive's judge has let them pass.
 func TestAWriterFollowsNothing(t *testing.T) {
 	outside := t.TempDir()

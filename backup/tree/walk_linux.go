@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -49,7 +50,7 @@ func (w *walker) folder(fd int, name string) error {
 		return err
 	}
 	names, err := dir.Readdirnames(-1)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // removed meanwhile: then nothing is in it
 		return err
 	}
 	slices.Sort(names)
