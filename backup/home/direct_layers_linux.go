@@ -34,8 +34,9 @@ func PlainLayers(at engine.OnHost) error {
 	if at.Upper == "" || len(at.Lower) == 0 {
 		return errors.New("the engine does not say where the layers of a stopped container are")
 	}
-	// Left by Podman where fuse-overlayfs mounts, whose marks the kernel does not know (containers/storage, drivers/overlay).
-	if _, err := os.Lstat(filepath.Join(filepath.Dir(filepath.Dir(at.Upper)), ".has-mount-program")); err == nil {
+	// Podman says "true" here where fuse-overlayfs mounts, whose marks the kernel does not know (containers/storage, drivers/overlay).
+	program, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(at.Upper)), ".has-mount-program"))
+	if !errors.Is(err, os.ErrNotExist) && strings.TrimSpace(string(program)) != "false" {
 		return errors.New("its layers are not mounted by the kernel")
 	}
 	var root unix.Stat_t
@@ -135,7 +136,7 @@ func Unmounted(upper string) error {
 		}
 		looked[namespace] = true
 		for _, m := range parseMounts(string(text)) {
-			if m.upper != "" && sameFolder(m.upper, upper) {
+			if m.upper != "" && isLayer(m.upper, upper) {
 				return fmt.Errorf("its layers are still mounted at %s", m.target)
 			}
 		}
@@ -143,11 +144,16 @@ func Unmounted(upper string) error {
 	return nil
 }
 
-func sameFolder(a, b string) bool {
-	if a == b {
+// isLayer reports whether a mount's upperdir is the folder layer. Docker mounts an image of many layers from within its own folder, by
+// relative paths ("ID/diff": all of them must fit in a page; moby, daemon/graphdriver/overlay2).
+func isLayer(upper, layer string) bool {
+	if !filepath.IsAbs(upper) {
+		return upper != "" && strings.HasSuffix(layer, "/"+upper)
+	}
+	if upper == layer {
 		return true
 	}
-	one, errOne := os.Stat(a)
-	other, errOther := os.Stat(b)
+	one, errOne := os.Stat(upper)
+	other, errOther := os.Stat(layer)
 	return errOne == nil && errOther == nil && os.SameFile(one, other)
 }

@@ -112,12 +112,7 @@ func (p *process) onLayer(at engine.OnHost) error {
 	switch {
 	case upper == "":
 		return errors.New("its root is no overlay of this kernel")
-	case at.Upper == "" || upper == at.Upper:
-		return nil
-	}
-	a, errA := os.Stat(upper)
-	b, errB := os.Stat(at.Upper)
-	if errA != nil || errB != nil || !os.SameFile(a, b) {
+	case at.Upper != "" && !isLayer(upper, at.Upper):
 		return errors.New("its root is on another writable layer than the container's")
 	}
 	return nil

@@ -2,6 +2,7 @@ package home
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,6 +82,20 @@ func TestTheUpperLayerOfTheRoot(t *testing.T) {
 	}
 	if got := upperOfRoot(text + "500 480 0:60 / / rw - tmpfs tmpfs rw\n"); got != "" {
 		t.Errorf("a root that is another file system has the layer %q", got)
+	}
+	const id = "3b1e0c8a5d7f49e2a6b4c1d09f8e7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f"
+	// Docker 26.1 with containerd's image store, shortened.
+	const host = "612 28 0:61 / /var/lib/docker/rootfs/overlayfs/" + id + ` rw,relatime shared:301 - overlay overlay rw,lowerdir=/var/lib/docker/containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/4/fs:/snapshots/3/fs,upperdir=/var/lib/docker/containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs,workdir=/w
+`
+	const snapshots = "/var/lib/docker/containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots"
+	if upper, lower := layersIn(text+host, id); upper != snapshots+"/9/fs" || !slices.Equal(lower, []string{snapshots + "/4/fs", "/snapshots/3/fs"}) {
+		t.Errorf("the layers of a container are %q over %q", upper, lower)
+	}
+	if upper, _ := layersIn(text+host, id[1:]+"0"); upper != "" {
+		t.Errorf("another container has the layer %q", upper)
+	}
+	if upper, _ := layersIn(strings.ReplaceAll(host, ":/snapshots", ":snapshots"), id); upper != "" {
+		t.Errorf("layers by relative paths are %q", upper)
 	}
 	if got := upperOfRoot("nonsense\n - x\n"); got != "" {
 		t.Errorf("nonsense has the layer %q", got)
