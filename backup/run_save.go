@@ -241,8 +241,13 @@ func (r *reading) capture(ctx context.Context, a home.Sink) error {
 	if err := home.Capture(ctx, r.home, r.skip.Sink(a), r.stall, r.meter); err != nil {
 		return err
 	}
-	if late, ok := r.home.(interface{ OmitUnread(home.Sink) }); ok {
-		late.OmitUnread(a)
+	switch h := r.home.(type) {
+	case interface{ OmitUnread(home.Sink) }:
+		h.OmitUnread(a)
+	case home.ContainerHome:
+		if err := h.OmitMemory(ctx, r.container.Mounts, a); err != nil {
+			return err
+		}
 	}
 	keep()
 	return nil

@@ -151,7 +151,7 @@ func TestRenderRestoreClaimsOnlyWhatWasDone(t *testing.T) {
 		},
 		"dry": {
 			restore.Summary{Sandbox: "beta", From: "alpha", Backup: "id1", DryRun: true, Added: []string{"a"}, Changed: []string{"b"}, Removed: []string{"c", "d"}, Kept: []string{"e"}},
-			"would add: a\nwould change: b\nwould remove: c\nwould remove: d\nleft as it is, not in the backup: e\n" +
+			"would add: a\nwould change: b\nwould remove: c\nwould remove: d\nleft as it is, not whole in the backup: e\n" +
 				"Dry run: backup id1 of alpha into beta: 1 to add, 1 to change, 2 to remove. Nothing was changed.\n",
 		},
 		"broken off": {restore.Summary{Sandbox: "beta", Backup: "id1", Warnings: []string{"it stopped half way"}}, "warning: it stopped half way\n"},

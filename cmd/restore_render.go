@@ -15,7 +15,8 @@ func renderRestore(a *app, s restore.Summary) {
 		renderPaths(a, "would change", s.Changed)
 		renderPaths(a, "would remove", s.Removed)
 	}
-	renderPaths(a, "left as it is, not in the backup", s.Kept)
+	renderPaths(a, "left as it is, not whole in the backup", s.Kept)
+	renderPaths(a, "left as it is, something is mounted there", s.Mounted)
 	for _, e := range s.Missing {
 		a.printf("to be entered again: %s (%s)", e.Path, e.Reason)
 	}

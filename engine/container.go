@@ -44,6 +44,7 @@ type Mount struct {
 	Name        string // volume name
 	Source      string // path on the engine's host
 	Destination string // path in the container
+	Plain       bool   // of a volume, and only told by OnHost: Source is all of it, also while no container runs
 }
 
 // Workload reports whether c is the sandbox itself. OpenShell 0.1.x runs further containers beside it that carry its labels: its

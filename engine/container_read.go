@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +40,9 @@ func fromInspect(i container.InspectResponse) Container {
 	}
 	if i.HostConfig != nil {
 		c.AutoRemove, c.HostNetwork = i.HostConfig.AutoRemove, i.HostConfig.NetworkMode.IsHost()
+		for _, target := range slices.Sorted(maps.Keys(i.HostConfig.Tmpfs)) { // of --tmpfs; those of --mount are among i.Mounts
+			c.Mounts = append(c.Mounts, Mount{Type: "tmpfs", Destination: target})
+		}
 	}
 	return c.claimed()
 }

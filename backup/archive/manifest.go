@@ -85,6 +85,7 @@ type Manifest struct {
 	Packs             []string          `json:"packs,omitempty"`      // likewise: the ids of the packs of other backups that it needs
 	Content           Content           `json:"content"`
 	Exclusions        []Exclusion       `json:"exclusions"`
+	Parts             []string          `json:"parts,omitempty"`     // of a NemoClaw snapshot: the paths that it holds whole; nil: the home
 	Standing          *LayerFingerprint `json:"standing,omitempty"`  // of the home when it was read
 	ContentOf         string            `json:"contentOf,omitempty"` // the backup for which these files were read; "": this one
 
@@ -189,6 +190,13 @@ func (m *Manifest) CheckFiles() error {
 
 // Sealed reports whether the backup is of encrypted blocks: without a key that opens it, its index is not known.
 func (m *Manifest) Sealed() bool { return m.Encryption != nil && m.IndexFile != nil }
+
+// InventorySnapshot is the Inventory of a backup that was made of a NemoClaw snapshot.
+const InventorySnapshot = "nemoclaw-snapshot"
+
+// Snapshot reports whether the backup was made of a NemoClaw snapshot: parts of a home, of which nobody knows the owners, without the
+// credentials that NemoClaw takes out.
+func (m *Manifest) Snapshot() bool { return m.Inventory == InventorySnapshot }
 
 // SelfContained reports whether the archive alone holds all of the content.
 func (m *Manifest) SelfContained() bool {

@@ -57,6 +57,7 @@ func TestEveryManifestMemberIsKnown(t *testing.T) {
 	full.SandboxID, full.Gateway, full.Label, full.Agent, full.Container, full.ConsistencyReason = "x", "x", "x", "x", "x", "x"
 	full.SkippedChecks, full.Encryption = []string{"x"}, &Encryption{Recipients: []string{"x"}}
 	full.Schema, full.Workspace, full.Standing, full.ContentOf = Schema, "x", &LayerFingerprint{}, "x"
+	full.Parts = []string{"x"}
 	full.IndexFile, full.Blocks = &ArchiveFile{File: IndexName}, &BlockSums{Added: 1}
 	text, err := full.Encode()
 	if err != nil {

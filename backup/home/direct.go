@@ -21,8 +21,11 @@ type Grounded interface {
 // alone and read-only. The kernel lets go of either when the folder is closed, also when this process is killed.
 type DirectHome struct {
 	Folder *os.File
-	At     engine.OnHost   // what was proved of the container; nothing for a stack of folders
-	mounts map[string]bool // paths in the home where something is mounted that is part of the sandbox
+	At     engine.OnHost // what was proved of the container; nothing for a stack of folders
+	Volume string        // the folder of this host that is the home, where the home is a volume
+	Below  []string      // paths in the home where something is mounted
+	mounts map[string]bool
+	memory map[string]bool
 }
 
 // Close lets go of the home.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,14 +18,36 @@ import (
 // Direct opens the home in the file system. The error wraps ErrNotDirect and says what is missing: a right, a proof, or that the home is
 // more than its layers.
 func (h ContainerHome) Direct(ctx context.Context) (*DirectHome, error) {
-	d, err := h.direct(ctx)
+	return notDirect(h.direct(ctx, false))
+}
+
+// DirectLayers opens the home as its layers have it, for a restore: what is mounted below is no part of it. That the home is itself a
+// mount, or lies in one, is an error.
+func (h ContainerHome) DirectLayers(ctx context.Context) (*DirectHome, error) {
+	return notDirect(h.direct(ctx, true))
+}
+
+// Ground is OnHost, with the layers that an engine does not name but has mounted on this host while the container runs.
+func Ground(ctx context.Context, e Grounded, id string) (engine.OnHost, error) {
+	at, err := e.OnHost(ctx, id)
+	if err != nil || at.Upper != "" || at.Pid == 0 {
+		return at, err
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err == nil {
+		at.Upper, at.Lower = layersIn(string(mounts), at.Container)
+	}
+	return at, err
+}
+
+func notDirect(d *DirectHome, err error) (*DirectHome, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotDirect, err)
 	}
 	return d, nil
 }
 
-func (h ContainerHome) direct(ctx context.Context) (*DirectHome, error) {
+func (h ContainerHome) direct(ctx context.Context, bare bool) (*DirectHome, error) {
 	grounded, ok := h.Engine.(Grounded)
 	switch {
 	case !ok:
@@ -32,18 +55,21 @@ func (h ContainerHome) direct(ctx context.Context) (*DirectHome, error) {
 	case os.Geteuid() != 0:
 		return nil, errors.New("that is for root")
 	}
-	at, err := grounded.OnHost(ctx, h.ID)
+	at, err := Ground(ctx, grounded, h.ID)
 	if err != nil {
 		return nil, err
 	}
-	d := &DirectHome{At: at, mounts: map[string]bool{}}
+	d := &DirectHome{At: at, mounts: map[string]bool{}, memory: map[string]bool{}}
 	for _, mount := range at.Mounts {
-		if err := h.include(ctx, d, mount, at.Pid != 0); err != nil {
+		if err := h.include(ctx, d, mount, bare); err != nil {
 			return nil, err
 		}
 	}
+	if at.Pid == 0 && at.RuntimeUntold {
+		return nil, errors.New("the engine does not say which runtime it is of")
+	}
 	if at.Pid == 0 {
-		d.Folder, err = openStopped(at, h.Dir)
+		d.Folder, err = d.openStopped(h.Dir)
 		return d, err
 	}
 	process, err := proveProcess(at)
@@ -54,24 +80,72 @@ func (h ContainerHome) direct(ctx context.Context) (*DirectHome, error) {
 	if d.Folder, err = process.open(h.Dir); err != nil {
 		return nil, err
 	}
-	if err := h.still(ctx, grounded, at, process); err != nil {
+	if err = h.still(ctx, grounded, at, process); err == nil && bare {
+		err = d.inVolume()
+	}
+	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
-// include makes a volume or a folder of the host that lies in the home a part of it. A stopped container has none of its mounts.
-func (h ContainerHome) include(ctx context.Context, d *DirectHome, mount engine.Mount, running bool) error {
+// include takes in what is mounted in the home. A volume or a folder of the host is a part of it, unless only the layers are wanted. A
+// stopped container has none of its mounts.
+func (h ContainerHome) include(ctx context.Context, d *DirectHome, mount engine.Mount, bare bool) error {
 	at, err := h.mountedAt(ctx, mount.Destination)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !running && (within(at, h.Dir) || within(h.Dir, at)):
+	}
+	over, below := within(h.Dir, at), within(at, h.Dir) && path.Clean(at) != path.Clean(h.Dir)
+	name := strings.TrimPrefix(at, strings.TrimSuffix(h.Dir, "/")+"/")
+	switch {
+	case mount.Plain && path.Clean(at) == path.Clean(h.Dir):
+		d.Volume = mount.Source
+	case over && bare:
+		return fmt.Errorf("%s is mounted", at)
+	case !bare && d.At.Pid == 0 && (over || below && mount.Type != tmpfs):
 		return fmt.Errorf("%s is mounted while the container runs", at)
-	case mount.Type != "tmpfs" && within(at, h.Dir) && at != h.Dir:
-		d.mounts[strings.TrimPrefix(at, strings.TrimSuffix(h.Dir, "/")+"/")] = true
+	case below:
+		d.Below = append(d.Below, name)
+		d.memory[name] = mount.Type == tmpfs
+		d.mounts[name] = mount.Type != tmpfs && !bare
 	}
 	return nil
+}
+
+// openStopped opens the home of a container that does not run.
+func (d *DirectHome) openStopped(dir string) (*os.File, error) {
+	if d.Volume == "" {
+		return openStopped(d.At, dir)
+	}
+	if err := PlainLayers(d.At); err != nil { // which shows whose numbers its users have
+		return nil, err
+	}
+	return os.OpenFile(d.Volume, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+}
+
+// Stopped opens the home of a container that ran when its place was looked up, and runs no more. What was mounted below is no part of it.
+func Stopped(at engine.OnHost, volume, dir string) (*DirectHome, error) {
+	d := &DirectHome{At: at, Volume: volume}
+	folder, err := d.openStopped(dir)
+	d.Folder = folder
+	return notDirect(d, err)
+}
+
+// inVolume proves that the home that was opened is the folder of its volume.
+func (d *DirectHome) inVolume() error {
+	if d.Volume == "" {
+		return nil
+	}
+	seen, err := d.Folder.Stat()
+	if err != nil {
+		return err
+	}
+	folder, err := os.Lstat(d.Volume)
+	if err == nil && !os.SameFile(seen, folder) {
+		err = fmt.Errorf("%s is not the volume's folder %s", d.Folder.Name(), d.Volume)
+	}
+	return err
 }
 
 // still asks once more, after the home was opened, whether the process that was proved is the container's: its number may have been
@@ -95,7 +169,7 @@ func (d *DirectHome) Capture(ctx context.Context, into Sink, m *Meter) (changed 
 	counted := meterReader{Meter: m}
 	into, only, left := walked(into)
 	defer left()
-	changed, err = tree.Read(ctx, d.Folder, into, tree.ReadOptions{
+	changed, err = tree.Read(ctx, d.Folder, mountNamer{into, d.memory}, tree.ReadOptions{
 		Only:    only,
 		Enter:   func(name string) bool { return d.mounts[name] },
 		Through: func(r io.Reader) io.Reader { counted.from = r; return &counted },
@@ -105,6 +179,20 @@ func (d *DirectHome) Capture(ctx context.Context, into Sink, m *Meter) (changed 
 		err = fmt.Errorf("%w: %w", ErrNotDirect, unreadable)
 	}
 	return changed, err
+}
+
+// mountNamer says of a tmpfs what it is.
+type mountNamer struct {
+	Sink
+	memory map[string]bool
+}
+
+// Omit names what is left out.
+func (n mountNamer) Omit(name, reason string) {
+	if n.memory[name] {
+		reason = InMemory
+	}
+	n.Sink.Omit(name, reason)
 }
 
 // openIn opens the folder dir, absolute, as it is seen from root: no link is followed on the way.

@@ -42,6 +42,28 @@ func (h ContainerHome) Located(ctx context.Context, mounts []engine.Mount) ([]en
 	return located, nil
 }
 
+const tmpfs = "tmpfs"
+
+// InMemory is why what is in a tmpfs is in no backup.
+const InMemory = "a tmpfs: what is in it is in memory only, and gone when the sandbox stops"
+
+// OmitMemory names what lies in the memory of the machine, which no engine gives of a container.
+func (h ContainerHome) OmitMemory(ctx context.Context, mounts []engine.Mount, into Sink) error {
+	for _, mount := range mounts {
+		if mount.Type != tmpfs {
+			continue
+		}
+		at, err := h.mountedAt(ctx, mount.Destination)
+		if err != nil {
+			return err
+		}
+		if name, below := strings.CutPrefix(at, strings.TrimSuffix(h.Dir, "/")+"/"); below {
+			into.Omit(name, InMemory)
+		}
+	}
+	return nil
+}
+
 // mountedAt says where in the container a mount really lies. An engine keeps the target as it was asked for, and mounts where the
 // links on the way lead: with /alias a link to /sandbox, a volume at /alias/data is in the home.
 func (h ContainerHome) mountedAt(ctx context.Context, target string) (string, error) {

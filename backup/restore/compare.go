@@ -104,7 +104,11 @@ func eachEntry(stream io.Reader, base string, visit func(name string, h *tar.Hea
 func (j *restoreJob) look(ctx context.Context, h home.Home) (map[string]entryFacts, error) {
 	found, take := map[string]entryFacts{}, newFactsReader()
 	err := j.each(ctx, h, func(name string, h *tar.Header, content io.Reader) error {
-		if j.pick.root(name) == "" || j.stageName != "" && (name == j.stageName || strings.HasPrefix(name, j.stageName+"/")) {
+		if j.pick.root(name) == "" {
+			j.pick.note(name)
+			return nil
+		}
+		if j.pick.spares(name) || j.stageName != "" && (name == j.stageName || strings.HasPrefix(name, j.stageName+"/")) {
 			return nil
 		}
 		t, err := take.facts(h, content, io.Discard, found)
@@ -121,9 +125,13 @@ func (j *restoreJob) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for name := range now {
+		j.notice(name)
+	}
+	j.stripped.leave()
 	then, take := map[string]entryFacts{}, newFactsReader()
 	err = j.eachOfBackup(ctx, func(h *tar.Header, content io.Reader) error {
-		if j.pick.root(h.Name) == "" {
+		if j.pick.spares(h.Name) || j.pick.root(h.Name) == "" {
 			return nil
 		}
 		t, err := take.facts(h, content, io.Discard, then)
@@ -153,7 +161,16 @@ func (j *restoreJob) compare(ctx context.Context) error {
 			j.summary.Removed = append(j.summary.Removed, name)
 		}
 	}
+	j.told()
 	return nil
+}
+
+// told says what the restore leaves as it is because of mounts.
+func (j *restoreJob) told() {
+	j.summary.Mounted = j.pick.mounts
+	if staying := j.pick.staying(); staying != "" {
+		j.summary.Warnings = append(j.summary.Warnings, staying)
+	}
 }
 
 // eachOfBackup walks the selected entries of the backup, and proves every entry on the way: the header before it is visited, the
@@ -180,7 +197,9 @@ func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *tar.Header,
 			return err
 		}
 		kinds.Set(h.Name, h.Typeflag)
-		if h.Name != "." && j.pick.root(h.Name) == "" && !j.pick.above[h.Name] {
+		unpicked := h.Name != "." && j.pick.root(h.Name) == "" && !j.pick.above[h.Name]
+		mountpoint := h.Typeflag == tar.TypeDir && slices.Contains(j.pick.mounts, h.Name)
+		if unpicked || j.stripped.left[h.Name] || j.pick.spares(h.Name) && !mountpoint {
 			continue
 		}
 		if err := visit(h, proof); err != nil {
@@ -213,8 +232,8 @@ func (j *restoreJob) leftAlone(then map[string]entryFacts) []string {
 func (j *restoreJob) leftOut() []archive.Exclusion {
 	var out []archive.Exclusion
 	seen := map[string]bool{}
-	for _, x := range slices.Concat(j.manifest.Exclusions, j.omitted) {
-		if !seen[x.Path] && j.pick.root(x.Path) != "" {
+	for _, x := range slices.Concat(j.stripped.exclusions, j.stripped.others, j.omitted) {
+		if !seen[x.Path] && !j.pick.spares(x.Path) && j.pick.root(x.Path) != "" {
 			seen[x.Path] = true
 			out = append(out, x)
 		}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -31,9 +29,6 @@ func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := p.parents(ctx, j.pick); err != nil {
-		return err
-	}
 	mark, err := j.mark(ctx, c, p.Engine)
 	if err != nil {
 		return err
@@ -48,7 +43,7 @@ func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
 			return err
 		}
 		j.throughEngine(err)
-		if err := errors.Join(p.writable(j), j.verifyEntries(ctx)); err != nil {
+		if err := errors.Join(p.suits(ctx, j, c), j.verifyEntries(ctx)); err != nil {
 			return err
 		}
 	}
@@ -79,9 +74,6 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 	if c.AutoRemove {
 		return c, fmt.Errorf("container %q was made with --rm: a restore has to stop it, and then the engine removes it and all that is in it; make a sandbox anew and restore into that with --to", c.Name)
 	}
-	if err := home.ReadableStopped(ctx, p.Engine, c, p.Dir); err != nil {
-		return c, fmt.Errorf("the home in container %q could not be kept before it is replaced, so nothing was stopped or changed: %w", c.Name, err)
-	}
 	if c.Running() && paired(c) && j.through() == nil {
 		return c, fmt.Errorf("container %q is one of two that OpenShell 0.1 runs a sandbox in: only its gateway stops and starts both; nothing was stopped or changed: "+
 			"run \"openshell sandbox stop %s\" first, and \"openshell sandbox start %s\" after the restore", c.Name, j.Target.Name, j.Target.Name)
@@ -89,14 +81,24 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 	if err := p.replaceable(ctx, c); err != nil {
 		return c, err
 	}
-	if err := p.writable(j); err != nil && j.direct == nil {
-		return c, err
+	if j.direct == nil {
+		err = p.suits(ctx, j, c)
 	}
-	mounts, err := p.Located(ctx, c.Mounts)
-	if err != nil {
-		return c, err
+	return c, err
+}
+
+// suits refuses what the engine's way could not write, and goes around mounts.
+func (p *containerPlace) suits(ctx context.Context, j *restoreJob, c engine.Container) error {
+	if err := p.writable(j); err != nil {
+		return err
 	}
-	return c, j.pick.avoidMounts(c.Name, mounts, p.Dir, j.manifest)
+	if err := home.ReadableStopped(ctx, p.Engine, c, p.Dir); err != nil {
+		return fmt.Errorf("the home in container %q could not be kept before it is replaced, so nothing was stopped or changed: %w", c.Name, err)
+	}
+	if err := p.avoidMounts(ctx, j.pick, c.Mounts, j.manifest); err != nil {
+		return err
+	}
+	return p.parents(ctx, j.pick)
 }
 
 // pathMax is how long a path may be that a program hands to the kernel as a whole (PATH_MAX of linux/limits.h, without the NUL).
@@ -175,6 +177,7 @@ func (p *containerPlace) swap(ctx context.Context, j *restoreJob, old *oldHome, 
 	err := p.replace(ctx, j, old)
 	if err == nil {
 		j.summary.Done = true
+		j.told()
 		return errors.Join(mark.whole(), old.remove())
 	}
 	if undone := p.undo(ctx, j, old); undone != nil {
@@ -216,6 +219,7 @@ func (p *containerPlace) start(ctx context.Context, j *restoreJob, c engine.Cont
 func (p *containerPlace) replace(ctx context.Context, j *restoreJob, old *oldHome) error {
 	j.meter.Enter(home.StageWriting)
 	pack := newPacker(path.Base(p.Dir), j.pick, old.owner)
+	pack.nobody = j.manifest.Snapshot()
 	err := p.write(ctx, j, func(ctx context.Context) error { return pack.backup(ctx, j, old) }, pack)
 	if err != nil {
 		return err
@@ -241,40 +245,21 @@ func (p *containerPlace) undo(ctx context.Context, j *restoreJob, old *oldHome) 
 	return j.confirmOld(ctx, p, pack.then)
 }
 
-// avoidMounts keeps mounts out of what is removed: they may be folders of the host. A home that is itself a mount (the podman
-// driver's volume) cannot be replaced as a whole, but entry by entry.
-func (s *selection) avoidMounts(container string, mounts []engine.Mount, home string, m *archive.Manifest) error {
-	for _, mount := range mounts {
-		if mount.Destination == home && s.whole() {
-			roots, err := topLevel(m)
-			if err != nil {
-				return err
-			}
-			s.roots = roots
+// avoidMounts selects what lies beside the mounts in the home. A home that is itself a mount (the podman driver's volume) holds itself.
+func (p *containerPlace) avoidMounts(ctx context.Context, pick *selection, mounts []engine.Mount, m *archive.Manifest) error {
+	located, err := p.Located(ctx, mounts)
+	if err != nil {
+		return err
+	}
+	pick.mounts = nil
+	for _, mount := range located {
+		if mount.Destination == p.Dir {
+			pick.mounted = true
+		} else if name, is := strings.CutPrefix(mount.Destination, p.Dir+"/"); is {
+			pick.mounts = append(pick.mounts, name)
 		}
 	}
-	for _, mount := range mounts {
-		below, ok := strings.CutPrefix(mount.Destination, home+"/")
-		if !ok {
-			continue
-		}
-		for _, root := range s.roots {
-			if root == "." || root == below || strings.HasPrefix(below, root+"/") {
-				return fmt.Errorf("container %q has %s mounted from %q: a restore would empty it", container, mount.Destination, mount.Source)
-			}
-		}
-	}
-	return nil
-}
-
-func topLevel(m *archive.Manifest) (roots []string, err error) {
-	names := map[string]bool{}
-	for e := range m.Index.All(&err) {
-		first, _, _ := strings.Cut(e.Name(), "/")
-		names[first] = true
-	}
-	delete(names, ".")
-	return slices.Sorted(maps.Keys(names)), err
+	return pick.around(m)
 }
 
 // parents looks at the folders above each root. Those that are missing are restored as well; a link among them is refused, for the

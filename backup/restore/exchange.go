@@ -28,9 +28,11 @@ type exchange struct {
 	above map[string]bool // the folders above them
 	wants []string        // entries of the old home that are in no backup
 	done  bool            // the exchange was made
+	half  bool            // a part of the old home is not back in its volume
 	lost  bool            // somebody started the container while it was, and it could not be taken back
 
-	sync func(folder *os.File) error // tests; else (*os.File).Sync
+	sync   func(folder *os.File) error // tests; else (*os.File).Sync
+	rename func(from, to string) error // tests; else noReplace
 }
 
 // Reasons for which a restore that could have taken the direct way takes the engine's, before anything was changed.
@@ -60,6 +62,7 @@ func (x *exchange) run(ctx context.Context, j *restoreJob, c engine.Container, m
 		return err
 	}
 	j.summary.Done = true
+	j.told()
 	if kept := x.keepOld(ctx, j); kept != nil {
 		return errors.Join(err, fmt.Errorf("the new home is in place; what was there before is not yet a backup and is kept in %s, the next run tries again: %w", x.plan.Stage, kept))
 	}
@@ -74,7 +77,7 @@ func (x *exchange) stage(j *restoreJob, c engine.Container, mark *restoreMark) e
 	if err != nil {
 		return err
 	}
-	x.plan.Stage = filepath.Join(filepath.Dir(x.plan.Upper), journal.ExchangePrefix+tail)
+	x.plan.Stage = filepath.Join(x.plan.Beside(), journal.ExchangePrefix+tail)
 	before := j.before(c)
 	before.Way = archive.WayDirect
 	if x.plan.Before, err = json.Marshal(before); err != nil {
@@ -94,7 +97,11 @@ func (x *exchange) whileStopped(ctx context.Context, j *restoreJob, c engine.Con
 		defer func() { j.summary.DownMs = time.Since(began).Milliseconds() }()
 		j.meter.Enter(home.StageStopping)
 		mark.stopped = true
-		defer func() { err = errors.Join(err, x.start(ctx, j, c, mark)) }()
+		defer func() {
+			if !x.half { // an agent that starts on that makes it worse
+				err = errors.Join(err, x.start(ctx, j, c, mark))
+			}
+		}()
 		if err := x.stop(ctx, j, c, mark); err != nil {
 			return err
 		}
@@ -201,6 +208,9 @@ func saveExchanged(ctx context.Context, into *store.Store, plan journal.Exchange
 	}
 	return into.Create(ctx, store.NewBackup{Manifest: manifest}, func(ctx context.Context, a *archive.Archive) error {
 		_, err := old.Capture(ctx, a, m)
+		for _, name := range plan.Mounts {
+			a.Omit(name, "something is mounted there, and was left as it is")
+		}
 		return err
 	})
 }

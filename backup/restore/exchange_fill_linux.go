@@ -183,7 +183,7 @@ func (c *carrier) want(name string) {
 }
 
 func (c *carrier) run(ctx context.Context) error {
-	old, err := c.x.Direct(ctx) // the container is stopped: in its layers
+	old, err := home.Stopped(c.x.at, c.x.plan.Volume, c.x.Dir)
 	if err != nil {
 		return err
 	}

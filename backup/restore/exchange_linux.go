@@ -25,38 +25,39 @@ func (p *containerPlace) exchangeable(ctx context.Context, j *restoreJob) (*exch
 	if has, err := j.manifest.Index.Has("."); err != nil || !has || !j.pick.whole() {
 		return nil, errors.New("only a whole home is exchanged")
 	}
-	direct, err := p.Direct(ctx)
+	direct, err := p.DirectLayers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer direct.Close()
-	x := &exchange{containerPlace: p, at: direct.At, plan: journal.Exchange{Upper: filepath.Clean(direct.At.Upper), Lower: direct.At.Lower}}
-	if err := x.suits(ctx); err != nil {
+	plan := journal.Exchange{Upper: filepath.Clean(direct.At.Upper), Lower: direct.At.Lower, Mounts: direct.Below, Volume: direct.Volume}
+	x := &exchange{containerPlace: p, at: direct.At, plan: plan}
+	if err := x.suits(); err != nil {
 		return nil, err
 	}
+	j.pick.mounts = plan.Mounts
 	var st unix.Stat_t
 	if err := unix.Fstat(int(direct.Folder.Fd()), &st); err != nil {
 		return nil, err
 	}
 	x.owner = owner{int(st.Uid), int(st.Gid)}
-	x.wants, err = specials(direct.Folder)
+	x.wants, err = j.ownEntries(direct.Folder)
 	return x, err
 }
 
 // suits looks at the container and its layers.
-func (x *exchange) suits(ctx context.Context) error {
-	var targets []string
-	for _, mount := range x.at.Mounts {
-		targets = append(targets, mount.Destination)
-	}
+func (x *exchange) suits() error {
 	if x.at.ReadOnly {
 		return errors.New("the container's root file system is read-only")
 	}
-	if err := x.Unmounted(ctx, targets); err != nil {
-		return err
-	}
 	if err := home.PlainLayers(x.at); err != nil {
 		return err
+	}
+	if x.plan.Volume != "" {
+		if len(x.plan.Mounts) > 0 {
+			return errors.New("the home is a volume with mounts in it")
+		}
+		return nil
 	}
 	parent, err := x.parent()
 	if err != nil {
@@ -89,6 +90,10 @@ func (x *exchange) own(parent *os.Root) (bool, error) {
 
 // prepare notes how the homes will change places, once nobody writes to the layer any more.
 func (x *exchange) prepare() error {
+	x.plan.At = time.Now().UTC()
+	if x.plan.Volume != "" {
+		return nil
+	}
 	parent, err := x.parent()
 	if err != nil {
 		return err
@@ -98,7 +103,6 @@ func (x *exchange) prepare() error {
 		return err
 	}
 	x.plan.Inode, err = inodeOf(staged(x.plan, stagedHome))
-	x.plan.At = time.Now().UTC()
 	return err
 }
 
@@ -133,14 +137,17 @@ func plainTree(root *os.Root) error {
 	})
 }
 
-// specials are the pipes, sockets and devices of a home, which no backup holds.
-func specials(folder *os.File) (names []string, err error) {
+// ownEntries are the pipes, sockets and devices of a home, which no backup holds. What the backup holds only without its credentials is left
+// as it is here.
+func (j *restoreJob) ownEntries(folder *os.File) (names []string, err error) {
 	err = tree.Look(folder, func(name string, kind fs.FileMode, _ string) error {
+		j.notice(name)
 		if kind&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
 			names = append(names, name)
 		}
 		return nil
 	})
+	j.stripped.leave()
 	return names, err
 }
 
@@ -158,6 +165,9 @@ func staged(plan journal.Exchange, name string) string { return filepath.Join(pl
 func (x *exchange) makeStage() error {
 	if err := os.Mkdir(x.plan.Stage, 0o700); err != nil {
 		return fmt.Errorf("%w: %w", errNoExchange, err)
+	}
+	if x.plan.Volume != "" {
+		return os.Mkdir(staged(x.plan, stagedHome), 0o755)
 	}
 	for _, name := range []string{stagedHome, stagedNone, stagedTry} {
 		if err := os.Mkdir(staged(x.plan, name), 0o755); err != nil {
@@ -183,6 +193,9 @@ func (x *exchange) makeStage() error {
 // puts everything back. Where the layer had no folder of its own for the home, the new one only goes there, or back. An error does not say
 // that nothing was done: done does, for the disk may fail after the step.
 func (x *exchange) turn() error {
+	if x.plan.Volume != "" {
+		return x.turnVolume()
+	}
 	parent, err := x.parent()
 	if err != nil {
 		return err
@@ -218,6 +231,10 @@ func (x *exchange) turn() error {
 // exchanged reports whether the homes have changed places: the new one's folder, of which the inode was journalled, is in the layer, or
 // another one has taken its place in the stage. The second holds also when the sandbox has moved its home away since.
 func exchanged(plan journal.Exchange, dir string) (bool, error) {
+	if plan.Volume != "" {
+		made, _, err := volumeExchanged(plan)
+		return made, err
+	}
 	if plan.Inode == 0 {
 		return false, nil
 	}
@@ -245,6 +262,9 @@ func inodeOf(name string) (uint64, error) {
 // openExchanged opens the home that an exchange took away: its folder of the writable layer, over what the image has of it. nil when
 // there was nothing in it, and when it is being removed, for it was kept before.
 func openExchanged(plan journal.Exchange, dir string) (*home.DirectHome, error) {
+	if plan.Volume != "" {
+		return openVolumeExchanged(plan)
+	}
 	var folders []string
 	hidden := false
 	if plan.Own {
@@ -268,6 +288,10 @@ func openExchanged(plan journal.Exchange, dir string) (*home.DirectHome, error) 
 	if err != nil {
 		return nil, err
 	}
+	return unlessEmpty(old)
+}
+
+func unlessEmpty(old *home.DirectHome) (*home.DirectHome, error) {
 	if _, err := old.Folder.Readdirnames(1); errors.Is(err, io.EOF) {
 		return nil, old.Close()
 	}
@@ -318,7 +342,14 @@ func removeStage(plan journal.Exchange) error {
 	if plan.Stage == "" {
 		return nil
 	}
-	if err := disk.IgnoreMissing(os.Rename(staged(plan, stagedHome), staged(plan, stagedGone))); err != nil {
+	kept := stagedHome
+	if plan.Volume != "" {
+		kept = volumeMoved
+		if _, half, err := volumeExchanged(plan); half || err != nil {
+			return errors.Join(errHalfMoved, err)
+		}
+	}
+	if err := disk.IgnoreMissing(os.Rename(staged(plan, kept), staged(plan, stagedGone))); err != nil {
 		return err
 	}
 	return disk.IgnoreMissing(os.RemoveAll(plan.Stage))

@@ -120,7 +120,7 @@ func (i impatient) Inspect(ctx context.Context, id string) (engine.Container, er
 }
 
 // endKilled is what the next run does of an exchange whose restore was killed. It gives the entries of the backup that was made of the old home.
-func endKilled(t *testing.T, x *exchange, f onHost) (made bool, kept []string) {
+func endKilled(t *testing.T, x *exchange, f home.EngineReach) (made bool, kept []string) {
 	t.Helper()
 	s := storetest.NewStore(t, store.Options{})
 	keep := func(_ string, save func(*store.Store) error) error { return save(s) }

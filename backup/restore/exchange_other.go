@@ -22,6 +22,8 @@ func (x *exchange) prepare() error                           { return errNoExcha
 func (x *exchange) turn() error                              { return errNoExchange }
 func unmounted(string) error                                 { return errNoExchange }
 func removeStage(journal.Exchange) error                     { return errNoExchange }
+func healVolume(journal.Exchange) error                      { return errNoExchange }
+func volumeExchanged(journal.Exchange) (bool, bool, error)   { return false, false, errNoExchange }
 func exchanged(journal.Exchange, string) (bool, error)       { return false, errNoExchange }
 
 func openExchanged(journal.Exchange, string) (*home.DirectHome, error) { return nil, errNoExchange }

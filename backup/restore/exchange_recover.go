@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/store"
@@ -67,12 +68,37 @@ func ofContainer(ctx context.Context, e Restarter, c engine.Container, plan jour
 	if !ok {
 		return errors.New("the engine does not say where it keeps its containers")
 	}
-	at, err := grounded.OnHost(ctx, c.ID)
+	at, err := home.Ground(ctx, grounded, c.ID)
 	if err != nil {
 		return err
 	}
 	if at.Upper == "" || filepath.Clean(at.Upper) != plan.Upper {
 		return fmt.Errorf("the writable layer of container %q is no longer %s", c.Name, plan.Upper)
 	}
+	if plan.Volume != "" && !slices.ContainsFunc(at.Mounts, func(m engine.Mount) bool { return m.Source == plan.Volume }) {
+		return fmt.Errorf("container %q no longer has the volume in %s", c.Name, plan.Volume)
+	}
+	if filepath.Dir(plan.Stage) != plan.Beside() {
+		return fmt.Errorf("%s is not beside the home of container %q", plan.Stage, c.Name)
+	}
 	return nil
+}
+
+// mendVolume puts the old home back where a restore was killed while entries of a volume changed places: before the container is started.
+func mendVolume(ctx context.Context, e Restarter, c engine.Container, entry journal.Restore) error {
+	if entry.Exchange == nil || entry.Exchange.Volume == "" {
+		return nil
+	}
+	plan := *entry.Exchange
+	if err := ofContainer(ctx, e, c, plan); err != nil {
+		return err
+	}
+	_, half, err := volumeExchanged(plan)
+	switch {
+	case err != nil || !half:
+		return err
+	case c.Running() || c.Paused():
+		return fmt.Errorf("container %q runs while a part of its home is in %s; stop it first", c.Name, plan.Stage)
+	}
+	return healVolume(plan)
 }

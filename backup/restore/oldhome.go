@@ -95,8 +95,11 @@ func (o *oldHome) note(pick *selection) func(name string, h *tar.Header, _ io.Re
 		} else {
 			o.entries++
 		}
-		if pick.root(name) == name {
+		switch pick.root(name) {
+		case name:
 			o.roots[name] = true
+		case "":
+			pick.note(name)
 		}
 		return nil
 	}
@@ -121,7 +124,11 @@ func (j *restoreJob) reopen(ctx context.Context, file string) (*oldHome, error) 
 		return nil, err
 	}
 	j.omitted = m.Exclusions
-	return old, nil
+	for e := range m.Index.All(&err) {
+		j.notice(e.Name())
+	}
+	j.stripped.leave()
+	return old, err
 }
 
 // Read reads the copy.
@@ -164,7 +171,9 @@ func (s *oldStream) Close() error {
 func (j *restoreJob) saveOld(ctx context.Context, old home.Home, c engine.Container) error {
 	b, err := j.kept().Create(ctx, store.NewBackup{Manifest: j.before(c)}, func(ctx context.Context, a *archive.Archive) error {
 		a.Note(func(m *archive.Manifest) { j.omitted = m.Exclusions })
-		return home.Capture(ctx, old, a, archive.StallLimit(j.Stall), j.meter)
+		err := home.Capture(ctx, old, noticing{a, j}, archive.StallLimit(j.Stall), j.meter)
+		j.stripped.leave()
+		return err
 	})
 	j.summary.Previous = b.ID
 	if j.Keep != nil {

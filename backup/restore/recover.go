@@ -72,6 +72,9 @@ func (r Recoverer) recover(ctx context.Context, record *journal.Record[journal.R
 	if err == nil {
 		c, err = stopSettled(ctx, e, entry)
 	}
+	if err == nil {
+		err = mendVolume(patient, e, c, entry)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // nothing to bring back; a copy that was made stays, and the next restore names it
 		i.Err = record.Remove()

@@ -73,6 +73,7 @@ type Summary struct {
 
 	Kept     []string            `json:"kept,omitempty"`     // the target's own: not in the backup, left as they are
 	Missing  []archive.Exclusion `json:"missing,omitempty"`  // not in the backup and not in the target: to be entered again
+	Mounted  []string            `json:"mounted,omitempty"`  // paths in the home where something is mounted: left as they are
 	Previous string              `json:"previous,omitempty"` // the backup of what was there before
 	KeptIn   string              `json:"keptIn,omitempty"`   // the root of its store, where that is not the backup's
 	Warnings []string            `json:"warnings,omitempty"`
@@ -158,7 +159,8 @@ type restoreJob struct {
 	meter    *home.Meter
 	summary  Summary
 
-	omitted []archive.Exclusion // what the backup of the old content left out
+	omitted  []archive.Exclusion // what the backup of the old content left out
+	stripped stripped
 
 	direct       *exchange // nil: not on the direct way
 	proven       bool      // every entry was read and compared with the index
@@ -198,6 +200,9 @@ func (r Request) prepare(ctx context.Context) (*restoreJob, error) {
 			Sandbox: r.Target.Name, From: manifest.Sandbox, Backup: r.Backup.ID, Scope: r.Scope, Home: dir, DryRun: r.DryRun,
 			Warnings: leftWarnings(left),
 		},
+	}
+	if j.stripped, err = strippedOf(manifest); err != nil {
+		return nil, err
 	}
 	j.chooseWay(ctx)
 	if j.direct != nil || j.DryRun { // both prove every entry as they read it: the one before the home is touched, the other touches nothing

@@ -15,7 +15,6 @@ import (
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/store"
-	"sandkeeper/engine"
 	"sandkeeper/internal/backuptest"
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/storetest"
@@ -213,13 +212,6 @@ func TestRestoreRefusals(t *testing.T) {
 		"cannot be stopped": {func(f *backuptest.FakeEngine, _ *Request) {
 			f.State[backuptest.IdA], f.Broken.Stop = "running", errors.New("stop refused")
 		}, "stop refused"},
-		"a mount inside": {func(f *backuptest.FakeEngine, _ *Request) {
-			f.Mounts = []engine.Mount{{Source: "/host", Destination: "/sandbox/dir/deep"}}
-		}, "/sandbox/dir/deep mounted"},
-		"a mount inside, by another name": {func(f *backuptest.FakeEngine, _ *Request) {
-			f.Files[backuptest.IdA]["alias"] = backuptest.Entry{Kind: tar.TypeSymlink, Link: "/sandbox"}
-			f.Mounts = []engine.Mount{{Source: "/host", Destination: "/alias/dir/deep"}}
-		}, "/sandbox/dir/deep mounted"},
 	} {
 		f, request := savedFake(t, "exited")
 		tt.change(f, &request)

@@ -22,6 +22,7 @@ type packer struct {
 	pick   *selection
 	owner  owner // of the target's home; zero: owners stay as they are
 	source owner // of the backup's home
+	nobody bool  // the backup knows no owners: everything becomes that of the target's home
 	plain  bool  // for a fresh folder: nothing is there that would have to go
 	tar    *tar.Writer
 	take   factsReader
@@ -176,6 +177,10 @@ func (k *packer) folders(name string, known map[string]*tar.Header) error {
 func (k *packer) own(h *tar.Header) {
 	if h.Name == "." {
 		k.source = owner{h.Uid, h.Gid}
+	}
+	if k.nobody {
+		h.Uid, h.Gid, h.Uname, h.Gname = k.owner.uid, k.owner.gid, "", ""
+		return
 	}
 	if k.source.uid != 0 && k.owner.uid != 0 && h.Uid == k.source.uid {
 		h.Uid, h.Uname = k.owner.uid, ""

@@ -2,6 +2,7 @@ package store
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,7 +95,7 @@ func (s *Store) ImportSnapshot(ctx context.Context, dir string, n NewBackup) (Ba
 	if !strings.HasPrefix(snap.Dir, "/sandbox/") {
 		n.Manifest.Home = path.Dir(snap.Dir)
 	}
-	n.Manifest.Inventory = "nemoclaw-snapshot"
+	n.Manifest.Inventory = archive.InventorySnapshot
 	n.Manifest.Consistency, n.Manifest.ConsistencyReason = archive.ConsistencyLive, "NemoClaw snapshot of "+taken.Format("2006-01-02T15:04:05.000Z07:00")
 	if snap.AgentVersion != nil {
 		n.Manifest.Versions.Agent = *snap.AgentVersion
@@ -131,11 +132,17 @@ func fillFromSnapshot(ctx context.Context, a *archive.Archive, dir string, snap 
 	for _, f := range snap.StateFiles {
 		saved = append(slices.Clone(saved), f.Path)
 	}
+	var parts []string
 	for _, name := range saved {
 		if err := w.tree(name); err != nil {
 			return fmt.Errorf("read %s: %w", filepath.Join(dir, name), err)
 		}
+		stored := path.Join(below, name)
+		if _, held := a.Kinds.Of(stored); held {
+			parts = append(parts, stored)
+		}
 	}
+	a.Note(func(m *archive.Manifest) { m.Parts = parts })
 	return nil
 }
 
@@ -199,7 +206,34 @@ func (w *snapshotWalk) add(name string) error {
 		return err
 	}
 	defer f.Close()
-	return w.archive.Add(h, io.LimitReader(f, h.Size))
+	content, stripped, err := screenSnapshot(h, io.LimitReader(f, h.Size))
+	if err != nil {
+		return err
+	}
+	if stripped != nil {
+		w.archive.Exclusions = append(w.archive.Exclusions, *stripped)
+	}
+	return w.archive.Add(h, content)
+}
+
+// screenSnapshot names a file in which NemoClaw has replaced values (docs/facts/nemoclaw.md 9.5).
+func screenSnapshot(h *tar.Header, r io.Reader) (io.Reader, *archive.Exclusion, error) {
+	if h.Size > maxStripped || !screenedName(h.Name) {
+		return r, nil, nil
+	}
+	content, err := io.ReadAll(r)
+	if err != nil || !bytes.Contains(content, []byte(strippedValue)) {
+		return bytes.NewReader(content), nil, err
+	}
+	return bytes.NewReader(content), archive.LeftOut(h.Name, archive.LeftOutRedacted, "NemoClaw replaced values by "+strippedValue), nil
+}
+
+// maxStripped is up to which size NemoClaw looks into a file (docs/facts/nemoclaw.md 9.5).
+const maxStripped = 16 << 20
+
+// DroppedBySnapshot reports whether NemoClaw takes a file of that name out of every snapshot (docs/facts/nemoclaw.md 9.5).
+func DroppedBySnapshot(name string) bool {
+	return slices.Contains([]string{"auth-profiles.json", "auth.json", "chatgpt-auth.json"}, path.Base(name))
 }
 
 // addFolder adds a folder that the snapshot itself does not have, once.

@@ -43,11 +43,28 @@ type Exchange struct {
 	Lower []string `json:"lower"` // what lies under it, the topmost first
 	Stage string   `json:"stage"` // the folder with the new home; after the exchange, with the old one
 	Own   bool     `json:"own"`   // the layer had a folder for the home; else all of the old one is the image's
+	// Volume is the folder of the volume that is the home; "" where the home lies in the layers.
+	Volume string `json:"volume,omitempty"`
+	// Mounts are the paths in the home where something is mounted while the container runs. It stays as it is.
+	Mounts []string `json:"mounts,omitempty"`
 	// Inode is that of the new home's folder: whether the exchange was made is seen from where it lies. 0 until it may have been.
 	Inode uint64    `json:"inode,omitempty"`
 	At    time.Time `json:"at,omitzero"` // just before
 	// Before is the manifest, as far as it is known beforehand, of the backup that the old home becomes.
 	Before json.RawMessage `json:"before,omitempty"`
+}
+
+// Beside is the folder that Stage is in: what is on the file system of the home for sure.
+func (x Exchange) Beside() string {
+	if x.Volume != "" {
+		return x.Volume
+	}
+	return filepath.Dir(x.Upper)
+}
+
+func (x Exchange) madeByRestore() bool {
+	plain := func(dir string) bool { return filepath.IsAbs(dir) && filepath.Clean(dir) == dir }
+	return plain(x.Upper) && plain(x.Beside()) && filepath.Dir(x.Stage) == x.Beside() && strings.HasPrefix(filepath.Base(x.Stage), ExchangePrefix)
 }
 
 // ExchangePrefix begins the name of an Exchange's Stage.
@@ -73,8 +90,7 @@ func checkRestore(key string, r Restore) error {
 	if err := checkPause(key, r.Pause); err != nil {
 		return err
 	}
-	if x := r.Exchange; x != nil && (!filepath.IsAbs(x.Upper) || filepath.Clean(x.Upper) != x.Upper || filepath.Dir(x.Stage) != filepath.Dir(x.Upper) ||
-		!strings.HasPrefix(filepath.Base(x.Stage), ExchangePrefix)) {
+	if x := r.Exchange; x != nil && !x.madeByRestore() {
 		return fmt.Errorf("it names a folder that no restore made: %q", x.Stage)
 	}
 	if r.Copy == "" {

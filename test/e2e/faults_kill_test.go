@@ -44,14 +44,21 @@ func (p *patient) add(name string, home []entry) string {
 // make is engine.sandbox with a command of its own: one that ends when it is told to, so that a restore need not wait for it.
 func (p *patient) make(name string, command []string, home []entry) string {
 	p.t.Helper()
+	made := p.makeOn(name, command, container.HostConfig{NetworkMode: "none"})
+	p.engine.put(made, home...)
+	return made
+}
+
+// makeOn makes a container of a sandbox as host says, with nothing in its home.
+func (p *patient) makeOn(name string, command []string, host container.HostConfig) string {
+	p.t.Helper()
 	id, reference := gateway.NewID(), fmt.Sprintf("e2e%d/sandbox-from:1", p.Port)
 	p.engine.image(reference)
 	made := "openshell-default--" + name + "-" + id
 	p.engine.create(made, container.Config{Image: reference, Cmd: command, Labels: map[string]string{
 		"openshell.ai/managed-by": "openshell", "openshell.ai/sandbox-id": id, "openshell.ai/sandbox-name": name,
 		"openshell.ai/sandbox-namespace": "default", "openshell.ai/sandbox-workspace": "default",
-	}}, container.HostConfig{NetworkMode: "none"})
-	p.engine.put(made, home...)
+	}}, host)
 	return made
 }
 

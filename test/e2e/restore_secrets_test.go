@@ -176,3 +176,30 @@ func TestEncryptedBackupsHoldTheHomeWhole(t *testing.T) {
 		leaks(t, "stdout", []byte(out.stdout+out.stderr))
 	}
 }
+
+// A scrubbed backup that came home brings everything back but puts no placeholder over a credential that is there, on both ways.
+func TestAScrubbedBackupTakesNoCredentialFromALiveHome(t *testing.T) {
+	p := newPatient(t, 1)
+	p.plant()
+	then, _ := p.diverge()
+	scrubbed := filepath.Join(t.TempDir(), "scrubbed.tar")
+	if out := p.text("backups", "export", p.name, "--to", scrubbed, "--scrub"); out.exit != 0 {
+		t.Fatalf("scrub: exit %d\n%s", out.exit, out.stderr)
+	}
+	store := filepath.Join(p.Home, "scrubbed")
+	if out := p.text("backups", "import", scrubbed, "--backup-dir", store); out.exit != 0 {
+		t.Fatalf("import: exit %d\n%s", out.exit, out.stderr)
+	}
+	for _, way := range []string{"auto", "engine"} {
+		p.worked()
+		out := p.text("restore", p.name, "--backup-dir", store, "--way", way, "--yes")
+		if diff := cmp.Diff(then, p.engine.now(p.container)); out.exit != 0 || diff != "" {
+			t.Errorf("--way %s: exit %d, home (-want +got):\n%s\n%s%s", way, out.exit, diff, out.stdout, out.stderr)
+		}
+		for _, name := range []string{".netrc", ".openclaw/agents/main/agent/auth-profiles.json", "project/settings.json"} {
+			if !strings.Contains(out.stdout, "left as it is, not whole in the backup: "+name+"\n") {
+				t.Errorf("--way %s: %s is not said to be left:\n%s", way, name, out.stdout)
+			}
+		}
+	}
+}
