@@ -73,7 +73,9 @@ func (r Recoverer) recover(ctx context.Context, record *journal.Record[journal.R
 		c, err = stopSettled(ctx, e, entry)
 	}
 	if err == nil {
-		err = mendVolume(patient, e, c, entry)
+		if mended := mendVolume(patient, e, c, entry); mended != nil {
+			err = fmt.Errorf("its volume is not mended: %v", mended) //nolint:errorlint // that a file of it is missing does not mean that the container is
+		}
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // nothing to bring back; a copy that was made stays, and the next restore names it
