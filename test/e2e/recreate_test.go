@@ -101,40 +101,65 @@ func TestStoppedSandboxComesBackStopped(t *testing.T) {
 	h.back(before, files, gateway.Stopped)
 }
 
+// endings are the ways in which a sandbox of 0.1.x ends so that its gateway does not start it again. Each waits for a file in /tmp.
+func endings() map[string]string {
+	return map[string]string{"a crash": "exit 139", "no memory": "exec tail /dev/zero"}
+}
+
 // TestCrashedSandboxIsRescued: OpenShell 0.1.x refuses to start it and would discard its files with it. They are saved from the stopped
 // container, with the gateway or without, and come back.
 func TestCrashedSandboxIsRescued(t *testing.T) {
-	for name, offline := range map[string][]string{"with the gateway": nil, "without": {"--offline"}} {
-		t.Run(name, func(t *testing.T) {
-			h := newRecreateHost(t, pairVersion)
-			before, _ := h.saved("sh", "-c", "while [ ! -e /tmp/crash ]; do sleep 0.2; done; exit 139")
-			h.must(h.engine.client.CopyToContainer(t.Context(), h.workload(before), "/sandbox", archive(t, []entry{{name: "since", content: "the last backup", mode: 0o600, uid: 998}}), container.CopyToContainerOptions{}))
-			files := h.engine.now(h.workload(before))
-			h.must(h.engine.client.CopyToContainer(t.Context(), h.workload(before), "/tmp", archive(t, []entry{{name: "crash", mode: 0o644}}), container.CopyToContainerOptions{}))
-			crashed := h.reaches("alpha", gateway.Failed)
-			_, refused := h.driver.SetPhase(t.Context(), "alpha", gateway.Ready)
-			if refused == nil || crashed.Reason != "ContainerExited" {
-				t.Fatalf("%s: a start is refused with %v", crashed.Reason, refused)
-			}
-			write(t, filepath.Join(h.home, "said.txt"), refused.Error())
-			if p := h.text("diagnose", filepath.Join(h.home, "said.txt"), "--no-host"); !strings.Contains(strings.Join(strings.Fields(p.stdout), " "), "`sandkeeper restore NAME --recreate` bring") {
-				t.Errorf("diagnose of %v:\n%s", refused, p.stdout)
-			}
-			if p := h.recreate("--dry-run"); p.exit != 1 || !strings.Contains(p.stderr, "sandkeeper backup-all --only alpha saves what its container holds now") {
-				t.Errorf("before it is deleted: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
-			}
-			if p := h.sandkeeper(append([]string{"backup-all", "--only", "alpha"}, offline...)...); p.exit != 0 || !strings.Contains(p.stdout, "1 backed up") {
-				t.Fatalf("backup-all: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
-			}
-			h.gone()
-			if p := h.recreate(); p.exit != 0 {
-				t.Fatalf("exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
-			}
-			now := h.now("alpha")
-			h.back(before, files, now.Phase)
-			if len(offline) == 0 && now.Phase != gateway.Ready {
-				t.Errorf("it is %s", now.Phase)
-			}
-		})
+	for ending, last := range endings() {
+		for name, offline := range map[string][]string{"with the gateway": nil, "without": {"--offline"}} {
+			t.Run(ending+", "+name, func(t *testing.T) {
+				h := newRecreateHost(t, pairVersion)
+				before, _ := h.saved("sh", "-c", "while [ ! -e /tmp/end ]; do sleep 0.2; done; "+last)
+				workload := h.workload(before)
+				h.engine.putInto(workload, "/sandbox", entry{name: "since", content: "the last backup", mode: 0o600, uid: 998})
+				files := h.engine.now(workload)
+				h.ends(before, ending == "no memory")
+				if p := h.recreate("--dry-run"); p.exit != 1 || !strings.Contains(p.stderr, "sandkeeper backup-all --only alpha saves what its container holds now") {
+					t.Errorf("before it is deleted: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
+				}
+				if p := h.sandkeeper(append([]string{"backup-all", "--only", "alpha"}, offline...)...); p.exit != 0 || !strings.Contains(p.stdout, "1 backed up") {
+					t.Fatalf("backup-all: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
+				}
+				h.gone()
+				if p := h.recreate(); p.exit != 0 {
+					t.Fatalf("exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
+				}
+				now := h.now("alpha")
+				h.back(before, files, now.Phase)
+				if len(offline) == 0 && now.Phase != gateway.Ready {
+					t.Errorf("it is %s", now.Phase)
+				}
+			})
+		}
+	}
+}
+
+// ends has the main process of a sandbox end as it was told to, and holds that its gateway refuses to start it and that diagnose knows the
+// refusal.
+func (h *recreateHost) ends(s gateway.Sandbox, forWantOfMemory bool) {
+	h.t.Helper()
+	workload := h.workload(s)
+	if forWantOfMemory {
+		_, err := h.engine.client.ContainerUpdate(h.t.Context(), workload, container.UpdateConfig{Resources: container.Resources{Memory: 48 << 20, MemorySwap: 48 << 20}})
+		h.must(err)
+	}
+	h.engine.putInto(workload, "/tmp", entry{name: "end", mode: 0o644})
+	var ended gateway.Sandbox // it may be Failed already: the pause of its backup shows so until its gateway looks again
+	waitFor(waitLimit, func() bool { ended = h.now("alpha"); return ended.Reason == "ContainerExited" })
+	seen, err := h.engine.client.ContainerInspect(h.t.Context(), workload)
+	if h.must(err); seen.State.OOMKilled != forWantOfMemory {
+		h.t.Fatalf("killed for want of memory: %v, exit %d", seen.State.OOMKilled, seen.State.ExitCode)
+	}
+	_, refused := h.driver.SetPhase(h.t.Context(), "alpha", gateway.Ready)
+	if refused == nil || ended.Reason != "ContainerExited" {
+		h.t.Fatalf("%s: a start is refused with %v", ended.Reason, refused)
+	}
+	write(h.t, filepath.Join(h.home, "said.txt"), refused.Error())
+	if p := h.text("diagnose", filepath.Join(h.home, "said.txt"), "--no-host"); !strings.Contains(strings.Join(strings.Fields(p.stdout), " "), "`sandkeeper restore NAME --recreate` bring") {
+		h.t.Errorf("diagnose of %v:\n%s", refused, p.stdout)
 	}
 }
