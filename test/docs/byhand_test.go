@@ -40,6 +40,17 @@ func TestRestoreByHand(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(into, "notes.md")); err != nil || string(got) != "to be kept" {
 		t.Errorf("notes.md holds %q, %v", got, err)
 	}
+
+	proving := regexp.MustCompile("(?s)```\n(sed -n .*?)```").FindStringSubmatch(string(page))
+	if proving == nil {
+		t.Fatal("the page proves no archive with sha256sum")
+	}
+	first, _, _ := strings.Cut(strings.ReplaceAll(block[1], "/tmp/alpha", into), "mkdir")
+	shell = exec.CommandContext(t.Context(), "bash", "-eo", "pipefail", "-c", first+strings.ReplaceAll(proving[1], "/tmp/alpha", into))
+	shell.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	if said, err := shell.CombinedOutput(); err != nil || !strings.Contains(string(said), "archive.tar.zst: OK") {
+		t.Errorf("without the script: %v\n%s", err, said)
+	}
 }
 
 // savedHome is a home with a backup of sandbox alpha in its usual place.
