@@ -218,7 +218,7 @@ func (c listColumns) of(name string, l listed) []string {
 
 // pick leaves out of a whole row, in the order of the heading, what is not shown.
 func (c listColumns) pick(row ...string) []string {
-	const gateway, files, consistency, label = 1, 5, 6, 8
+	const gateway, bytes, files, consistency, verified, label = 1, 4, 5, 6, 7, 8
 	var shown []string
 	for column, cell := range row {
 		switch column {
@@ -226,9 +226,13 @@ func (c listColumns) pick(row ...string) []string {
 			if !c.gateways {
 				continue
 			}
-		case files, consistency, label:
+		case bytes, files, consistency, label:
 			if c.narrow {
 				continue
+			}
+		case verified:
+			if c.narrow {
+				cell = row[bytes] + ", " + cell // the last cell is the one that goes below where there is no room
 			}
 		}
 		shown = append(shown, cell)

@@ -300,7 +300,7 @@ func notRestored(err error) error {
 // consent asks whether the present content may be replaced.
 func (a *app) consent(ctx context.Context, c *restore.ConsentError) error {
 	return a.ask(ctx, question{
-		text:     fmt.Sprintf("%v.\nIt is saved as a backup first. Replace it?", c),
+		text:     fmt.Sprintf("%v.\nWhat is in it now is saved as a backup first. Replace it?", c),
 		unasked:  c.Error(),
 		flags:    "add --yes, or --dry-run to look first",
 		declined: "nothing was restored",

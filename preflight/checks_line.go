@@ -41,7 +41,10 @@ func (in HostInput) line(context.Context) Result {
 	if !running.Known() {
 		return passed("no gateway runs whose version would be left behind")
 	}
-	return passed("the gateway runs %s, and nothing on this host is of the other side of 0.1.0", running)
+	if running.Stable() {
+		return passed("the gateway runs %s, and nothing on this host is older than 0.1.0", running)
+	}
+	return passed("the gateway runs %s, and nothing on this host is 0.1.0 or newer", running)
 }
 
 // leftBehind are the sandboxes whose containers OpenShell 0.0.x made: those of 0.1.x carry a role (docs/facts/openshell-0.1.md 1.1).

@@ -51,7 +51,8 @@ func (t *Table) Print(w io.Writer, paint func(first, line string) string) {
 	}
 }
 
-// foldLeast is how many columns the last cell must have to be continued below itself; with fewer it begins on a line of its own.
+// foldLeast is how many columns the last cell must have to be continued below itself; with fewer, or with fewer than its longest word has,
+// it begins on a line of its own.
 const foldLeast = 24
 
 // fold breaks a line that is wider than the terminal within its last cell, between words.
@@ -64,7 +65,7 @@ func (t *Table) fold(line, last string) string {
 	before, cell := strings.TrimRight(string([]rune(line)[:indent]), " "), last
 	var b strings.Builder
 	b.WriteString(before)
-	if t.Width-indent < foldLeast {
+	if t.Width-indent < max(foldLeast, longestWord(cell)) {
 		indent = 6
 		b.WriteString("\n" + strings.Repeat(" ", indent))
 	} else {
@@ -85,4 +86,12 @@ func (t *Table) fold(line, last string) string {
 		column += length
 	}
 	return b.String()
+}
+
+func longestWord(text string) int {
+	longest := 0
+	for _, word := range strings.Fields(text) {
+		longest = max(longest, len([]rune(word)))
+	}
+	return longest
 }

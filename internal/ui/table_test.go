@@ -51,3 +51,14 @@ func TestTableFoldsToTheTerminal(t *testing.T) {
 		}
 	}
 }
+
+// A path that does not fit beside the other cells goes below them: a terminal would break it in the middle, and so whoever copies it.
+func TestTableKeepsWordsWhole(t *testing.T) {
+	table := Table{Width: 48}
+	table.Row("ok", "cli", "at /home/op/.local/state/nemoclaw/run.json")
+	var out strings.Builder
+	table.Print(&out, nil)
+	if want := "  ok  cli\n      at /home/op/.local/state/nemoclaw/run.json\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+}

@@ -88,6 +88,9 @@ func run(ctx context.Context, out io.Writer, program string, act func(d *demo, p
 		_ = gw.Process.Kill()
 		_ = gw.Wait()
 	}()
+	if err := d.database(ctx); err != nil {
+		return err
+	}
 	return act(d, gw.Process.Pid)
 }
 
@@ -101,11 +104,7 @@ func emptyHome() (string, error) {
 
 // prepare builds the stand-ins and makes a host whose openshell and gateway agree.
 func prepare(ctx context.Context, out io.Writer, home, program string) (*demo, error) {
-	bin := filepath.Join(home, "programs")
-	if err := os.Mkdir(bin, 0o700); err != nil {
-		return nil, err
-	}
-	programs, err := standin.Build(ctx, bin, "openshell", "openshell-gateway", "sandbox-program")
+	programs, err := standIns(ctx, filepath.Join(home, "programs"))
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +122,17 @@ func prepare(ctx context.Context, out io.Writer, home, program string) (*demo, e
 	}
 	host.Script.Gateways[0].Live = true
 	return &demo{Host: host, out: out, program: program, engine: "unix://" + filepath.Join(home, "no-engine.sock")}, host.InstallGateway(before)
+}
+
+// standIns builds the stand-ins into dir, or takes those that SANDKEEPER_DEMO_PROGRAMS names: where there is no Go, or no time.
+func standIns(ctx context.Context, dir string) (standin.Programs, error) {
+	if built := os.Getenv("SANDKEEPER_DEMO_PROGRAMS"); built != "" {
+		return standin.Programs{Dir: built}, nil
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return standin.Programs{}, err
+	}
+	return standin.Build(ctx, dir, "openshell", "openshell-gateway", "sandbox-program")
 }
 
 func (d *demo) show(ctx context.Context, pid int) error {
