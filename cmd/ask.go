@@ -27,6 +27,7 @@ func (a *app) ask(ctx context.Context, q question) error {
 		}
 		return ctx.Err()
 	case <-ctx.Done():
+		fmt.Fprintln(a.Err) // the question's line ends with ^C
 		return fmt.Errorf("%s: %w", q.declined, ctx.Err())
 	}
 }

@@ -57,7 +57,7 @@ func failureOf(err error) *Failure {
 		return f
 	}
 	if errors.Is(err, context.Canceled) {
-		return &Failure{Code: ExitInterrupted, Kind: "interrupted", Err: err, Hint: "run the same command again; nothing half-done is visible"}
+		return &Failure{Code: ExitInterrupted, Kind: "interrupted", Err: interruption{err}, Hint: "run the same command again; nothing half-done is visible"}
 	}
 	for _, translate := range []func(error) *Failure{openshellFailure, inventoryFailure, backupFailure, diskFailure, offHostFailure} {
 		if f := translate(err); f != nil {
@@ -66,6 +66,17 @@ func failureOf(err error) *Failure {
 	}
 	return &Failure{Code: ExitRefused, Kind: "internal", Err: err}
 }
+
+// interruption is an error that came of a signal, in an operator's words.
+type interruption struct{ err error }
+
+// Error says "interrupted" where the library says "context canceled".
+func (i interruption) Error() string {
+	return strings.ReplaceAll(i.err.Error(), context.Canceled.Error(), "interrupted")
+}
+
+// Unwrap is the error itself.
+func (i interruption) Unwrap() error { return i.err }
 
 func openshellFailure(err error) *Failure {
 	if errors.Is(err, openshell.ErrNotFound) {

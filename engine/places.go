@@ -165,6 +165,9 @@ func (d Dialing) localContexts() []address {
 	return found
 }
 
+// MayNotOpen begins what is said of a socket that belongs to others.
+const MayNotOpen = "this user may not open"
+
 // closedWhy says who may open the socket at path.
 func closedWhy(path, why string) string {
 	info, err := os.Stat(path)
@@ -175,7 +178,7 @@ func closedWhy(path, why string) string {
 	if !ok {
 		return why
 	}
-	return fmt.Sprintf("this user may not open %s: it is for user %d and %s", path, stat.Uid, groupName(int(stat.Gid)))
+	return fmt.Sprintf("%s %s: it is for user %d and %s", MayNotOpen, path, stat.Uid, groupName(int(stat.Gid)))
 }
 
 // groupName is a group as /etc/group calls it.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sandkeeper/drift"
+	"sandkeeper/engine"
 	"sandkeeper/gateway"
 	"sandkeeper/openshell"
 )
@@ -76,7 +77,7 @@ func checkEngine(o gateway.Observation) Result {
 	case drift.Known:
 		return passed("%s answers (API %s)", o.Engine.Host, or(o.Engine.APIVersion, "unknown"))
 	case drift.Unknown:
-		if o.Engine.Host != "" && strings.HasPrefix(o.Engine.Why, o.Engine.Host) {
+		if o.Engine.Host != "" && strings.HasPrefix(o.Engine.Why, o.Engine.Host) || strings.HasPrefix(o.Engine.Why, engine.MayNotOpen) {
 			return warned("%s", o.Engine.Why) // it names the address and where that is from
 		}
 		return warned("%s does not answer%s", or(o.Engine.Host, "the container engine"), reason(o.Engine.Why))

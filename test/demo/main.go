@@ -199,6 +199,9 @@ func (d *demo) sandkeeper(ctx context.Context, expected []int, args ...string) e
 	fmt.Fprintf(d.out, "\n$ sandkeeper %s\n", strings.Join(args, " "))
 	child := exec.CommandContext(ctx, d.program, args...)
 	child.Env = append(env, "DOCKER_HOST="+os.Getenv("DOCKER_HOST"), "TERM="+os.Getenv("TERM"), "SANDKEEPER_COLOR="+os.Getenv("SANDKEEPER_COLOR"))
+	if d.byName {
+		child.Env = append(child.Env, "SANDKEEPER_ENGINES="+d.engine) // what other engines of this machine run is not of the made-up host
+	}
 	var document bytes.Buffer
 	child.Stdout, child.Stderr = d.out, d.out
 	if slices.Contains(args, "--json") {
