@@ -11,6 +11,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 )
 
 // attempts is how often a request is made before its failure counts.
@@ -25,6 +26,7 @@ func connect(ctx context.Context, stall time.Duration) (*s3.Client, error) {
 		t.DialContext = (&net.Dialer{Timeout: min(stall, 30*time.Second), KeepAlive: 30 * time.Second}).DialContext
 	})
 	settings, err := config.LoadDefaultConfig(ctx,
+		config.WithLogger(logging.Nop{}), // what goes wrong is told once, by the error
 		config.WithHTTPClient(web), config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, stall/3 })
 		}),
