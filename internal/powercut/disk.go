@@ -34,11 +34,11 @@ func New(grave string, chance *rand.Rand) *Disk {
 
 // change is one change of a name that no sync of its folder has made durable yet.
 type change struct {
-	kind     string // mkdir, create, link, rename, remove
-	from, to string // from: of a rename; to: the name that it makes, or takes away
-	saved    string // in the grave: what was there before; "" nothing
-	folder   bool   // what was removed is a folder
-	inode    uint64 // of what is renamed
+	kind     string          // mkdir, create, link, rename, remove
+	from, to string          // from: of a rename; to: the name that it makes, or takes away
+	saved    string          // in the grave: what was there before; "" nothing
+	folder   bool            // what was removed is a folder
+	inode    uint64          // of what is renamed
 	synced   map[string]bool // names that are durable
 }
 
