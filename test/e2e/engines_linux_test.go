@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -108,7 +109,7 @@ func backsUpAVolume(t *testing.T, kind kindOfEngine) {
 	e.create("c-"+name, container.Config{Image: reference, Labels: map[string]string{
 		"openshell.ai/managed-by": "openshell", "openshell.ai/sandbox-id": "id-" + name, "openshell.ai/sandbox-name": name,
 	}}, container.HostConfig{NetworkMode: "none", Mounts: []mount.Mount{{Type: mount.TypeVolume, Source: "home-" + name, Target: "/sandbox"}}})
-	t.Cleanup(func() { _ = e.client.VolumeRemove(t.Context(), "home-"+name, true) })
+	t.Cleanup(func() { _ = e.client.VolumeRemove(context.WithoutCancel(t.Context()), "home-"+name, true) })
 	e.start("c-" + name)
 	e.put("c-"+name, home()...)
 	got := h.backUp([]saved{{name: name}}, "--offline")

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,7 +21,7 @@ func (p *patient) mounted(host string) string {
 		NetworkMode: "none", Tmpfs: map[string]string{"/sandbox/ram": ""},
 		Mounts: []mount.Mount{{Type: mount.TypeBind, Source: host, Target: "/sandbox/bound"}, {Type: mount.TypeVolume, Source: volume, Target: "/sandbox/deep/volume"}},
 	})
-	p.t.Cleanup(func() { _ = p.engine.client.VolumeRemove(p.t.Context(), volume, true) })
+	p.t.Cleanup(func() { _ = p.engine.client.VolumeRemove(context.WithoutCancel(p.t.Context()), volume, true) })
 	p.engine.put(made, append(home(), entry{name: "deep", dir: true, mode: 0o750, uid: 1000}, entry{name: "deep/beside", content: "then\n", mode: 0o600, uid: 1000},
 		entry{name: "deep/volume/file", content: "then\n", mode: 0o600, uid: 1000})...)
 	p.engine.start(made)
