@@ -63,6 +63,31 @@ func TestWordsAreQuoted(t *testing.T) {
 	}
 }
 
+// A reader of property lists that is not ours reads the job for launchd as it was meant.
+func TestAPropertyListReaderReadsTheJob(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("SKIPPED: no python3 on this machine")
+	}
+	for when, want := range map[When]string{
+		daily(t, "02:30"):                  "{'Hour': 2, 'Minute': 30} None",
+		{Hour: 4, Minute: 5, Weekly: true}: "{'Weekday': 0, 'Hour': 4, 'Minute': 5} None",
+		often(t, "30m"):                    "None 1800",
+	} {
+		j := job(when)
+		read := exec.Command(python, "-c", `import plistlib, sys
+p = plistlib.loads(sys.stdin.buffer.read())
+print("|".join(p["ProgramArguments"]), p["EnvironmentVariables"]["PATH"], p["Label"], p["StandardOutPath"], p["LowPriorityIO"])
+print(p.get("StartCalendarInterval"), p.get("StartInterval"))`)
+		read.Stdin = strings.NewReader(j.Plist("/agents", "/a log").Content)
+		out, err := read.CombinedOutput()
+		words := strings.Join(append([]string{j.Program}, j.Args...), "|") + " /usr/bin:/home/op/my bin local.sandkeeper-backup /a log True\n" + want + "\n"
+		if err != nil || string(out) != words {
+			t.Errorf("got %s, %v\nwant %s", out, err, words)
+		}
+	}
+}
+
 // systemd itself finds nothing wrong with the units, and reads the calendar as it was meant.
 func TestSystemdReadsTheUnits(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
