@@ -13,6 +13,8 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/internal/disk"
+
+	"filippo.io/age"
 )
 
 // faultDisk fails call number failAt with err and keeps a log of all calls. It also notices promises made too early: a rename of a
@@ -260,13 +262,36 @@ func pruneCases() map[string][3][]item {
 
 // A removal that fails, or is killed, at any call costs no other backup anything, and the next one completes it.
 func TestRemoveSurvivesEveryFailurePoint(t *testing.T) {
+	eachPruning(t, func(t *testing.T, homes [3][]item, f fault) {
+		p := pruning{homes: homes}
+		p.make(t)
+		for f.failAt = 1; !p.removeFailing(t, f); f.failAt++ {
+		}
+	})
+}
+
+// The same of an encrypted series, with the key that tells what of a pack is needed, and without it.
+func TestRemoveOfEncryptedBackupsSurvivesEveryFailurePoint(t *testing.T) {
+	identity := newIdentity(t)
+	for name, ids := range map[string]archive.Identities{"without the key": nil, "with the key": {identity}} {
+		t.Run(name, func(t *testing.T) {
+			eachPruning(t, func(t *testing.T, homes [3][]item, f fault) {
+				p := pruning{homes: homes, to: identity, ids: ids}
+				p.make(t)
+				for f.failAt = 1; !p.removeFailing(t, f); f.failAt++ {
+				}
+			})
+		})
+	}
+}
+
+// eachPruning tries every case of a removal with every kind of fault.
+func eachPruning(t *testing.T, try func(*testing.T, [3][]item, fault)) {
 	for name, homes := range pruneCases() {
 		for _, dead := range []bool{false, true} {
 			for _, errno := range []error{syscall.EIO, syscall.ENOSPC, syscall.EPERM} {
 				t.Run(fmt.Sprintf("%s/killed %v/%v", name, dead, errno), func(t *testing.T) {
-					whole := pruneStore(t, homes)
-					for failAt := 1; !removeFailing(t, whole, homes, fault{failAt, errno, dead}); failAt++ {
-					}
+					try(t, homes, fault{0, errno, dead})
 				})
 				if testing.Short() {
 					break
@@ -276,20 +301,39 @@ func TestRemoveSurvivesEveryFailurePoint(t *testing.T) {
 	}
 }
 
-// pruneStore is a folder with a store of three backups, to be copied.
-func pruneStore(t *testing.T, homes [3][]item) string {
-	s := testStore(t, Options{})
-	for _, home := range homes {
-		create(t, s, newOf("alpha"), home...)
+// pruning is a store of three backups, of which the older ones are removed.
+type pruning struct {
+	homes [3][]item
+	whole string              // a folder with the store, to be copied
+	to    *age.X25519Identity // nil: not encrypted
+	ids   archive.Identities  // what the removal has
+}
+
+func (p *pruning) make(t *testing.T) {
+	s := testStore(t, Options{Keys: filepath.Join(t.TempDir(), "keys")})
+	for _, home := range p.homes {
+		n := newOf("alpha")
+		if p.to != nil {
+			n.Recipients = []string{p.to.Recipient().String()}
+		}
+		create(t, s, n, home...)
 	}
-	return s.Root()
+	p.whole = s.Root()
+}
+
+// reads are the keys that prove content.
+func (p *pruning) reads() archive.Identities {
+	if p.to == nil {
+		return nil
+	}
+	return archive.Identities{p.to}
 }
 
 // removeFailing removes the oldest backup, and what is needed of it from a second one later, with a call failing; done reports that no
 // call failed any more.
-func removeFailing(t *testing.T, whole string, homes [3][]item, f fault) (done bool) {
+func (p *pruning) removeFailing(t *testing.T, f fault) (done bool) {
 	root := filepath.Join(t.TempDir(), "store")
-	if err := os.CopyFS(root, os.DirFS(whole)); err != nil {
+	if err := os.CopyFS(root, os.DirFS(p.whole)); err != nil {
 		t.Fatal(err)
 	}
 	d := newFaultDisk(f.failAt, f.err)
@@ -302,12 +346,12 @@ func removeFailing(t *testing.T, whole string, homes [3][]item, f fault) (done b
 	if err != nil || len(list) != 3 {
 		t.Fatalf("%v, %v", list, err)
 	}
-	err = s.Remove(t.Context(), list[2], nil)
+	err = s.Remove(t.Context(), list[2], p.ids)
 	if err == nil {
-		err = s.Remove(t.Context(), list[1], nil)
+		err = s.Remove(t.Context(), list[1], p.ids)
 	}
 	if err == nil {
-		err = collected(t, s)
+		_, err = s.Collect(t.Context(), p.ids)
 	}
 	if done = d.n < f.failAt; done && (err != nil || len(d.early) > 0) {
 		t.Errorf("without a fault: %v, visible unsynced: %v", err, d.early)
@@ -315,12 +359,12 @@ func removeFailing(t *testing.T, whole string, homes [3][]item, f fault) (done b
 	if err != nil && !errors.Is(err, f.err) {
 		t.Errorf("call %d (%s): cause lost: %v", f.failAt, d.calls[f.failAt-1], err)
 	}
-	assertPruned(t, root, homes, fmt.Sprintf("call %d of %v", f.failAt, d.calls))
+	p.assertPruned(t, root, fmt.Sprintf("call %d of %v", f.failAt, d.calls))
 	return done
 }
 
 // assertPruned proves that what is left of three backups is whole, completes the removal, and looks for litter.
-func assertPruned(t *testing.T, root string, homes [3][]item, when string) {
+func (p *pruning) assertPruned(t *testing.T, root, when string) {
 	t.Helper()
 	calm, err := Open(root, Options{UID: os.Getuid()})
 	if err != nil {
@@ -332,11 +376,13 @@ func assertPruned(t *testing.T, root string, homes [3][]item, when string) {
 			t.Fatalf("%s: %d backups, %v", when, len(list), err)
 		}
 		for i, b := range list {
-			if err := calm.Verify(t.Context(), b, true); err != nil {
-				t.Errorf("%s: %s: %v", when, b.ID, err)
+			for _, ids := range []archive.Identities{nil, p.reads()} {
+				if _, err := calm.VerifyWith(t.Context(), b, VerifyOptions{ReadData: true, Identities: ids}); err != nil {
+					t.Errorf("%s: %s: %v", when, b.ID, err)
+				}
 			}
 			if i == 0 {
-				assertContent(t, calm, b, homes[2])
+				assertOpened(t, calm, b, p.homes[2], p.reads())
 			}
 		}
 		return list
@@ -347,11 +393,12 @@ func assertPruned(t *testing.T, root string, homes [3][]item, when string) {
 		t.Fatal(err)
 	}
 	for _, b := range prove()[1:] {
-		if err := calm.Remove(t.Context(), b, nil); err != nil {
+		if err := calm.Remove(t.Context(), b, p.ids); err != nil {
 			t.Fatalf("%s: again: %v", when, err)
 		}
 	}
-	if err := errors.Join(collected(t, calm), lock.Unlock()); err != nil {
+	_, err = calm.Collect(t.Context(), p.ids)
+	if err := errors.Join(err, lock.Unlock()); err != nil {
 		t.Fatalf("%s: again: %v", when, err)
 	}
 	prove()
