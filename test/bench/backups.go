@@ -50,26 +50,37 @@ func (b *bench) backups(ctx context.Context, r *report) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	steps := append(s.ours(), s.engines()...)
+	var steps []step
 	var again step
-	if installed("restic") {
-		steps = append(steps, s.restic()...)
-		again = s.resticCall(resticSecond, "backup", s.plain)
-	} else {
-		r.lacks("restic (Debian: restic)", "it is not installed")
+	if !s.onlyDay {
+		steps = append(s.ours(), s.engines()...)
 	}
-	day := s.newDay()
-	steps = append(steps, day.steps(s.backup(second), again)...)
+	if !installed("restic") {
+		r.lacks("restic (Debian: restic)", "it is not installed")
+	} else {
+		if !s.onlyDay {
+			steps = append(steps, s.restic()...)
+		}
+		again = s.resticCall(resticSecond, "backup", s.plain)
+	}
+	if !installed("borg") {
+		r.lacks("borg (Debian: borgbackup)", "it is not installed")
+	}
+	day := s.newDay(again)
+	steps = append(steps, day.steps()...)
 	samples, err := rounds(ctx, b.rounds, b.enough, steps, b.say)
 	if err != nil {
 		return err
+	}
+	r.day(samples, day.added)
+	if s.onlyDay {
+		return nil
 	}
 	sizes, err := s.sizes()
 	if err != nil {
 		return err
 	}
 	r.backups(samples, sizes, dataOf(b.part))
-	r.day(samples, day.added)
 	return nil
 }
 

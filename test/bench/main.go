@@ -24,6 +24,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds; medians are shown")
 	flag.DurationVar(&o.enough, "enough", 15*time.Minute, "begin no further round of a group of steps after this time")
 	flag.IntVar(&o.part, "part", 1, "use only so much of the data set: 20 is a twentieth, for trying out")
+	flag.BoolVar(&o.onlyDay, "day", false, "measure only a day later and ten days; the page stays as it is")
 	flag.StringVar(&o.page, "page", "docs/benchmarks.md", "page whose results are replaced; \"\" for none")
 	flag.StringVar(&o.temp, "temp", "", "folder for the data, about 6 GB (default: the system's)")
 	flag.Parse()
@@ -37,6 +38,7 @@ type options struct {
 	rounds, part int
 	enough       time.Duration
 	page, temp   string
+	onlyDay      bool
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -49,14 +51,18 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	r := report{machine: machineFacts(ctx), rounds: o.rounds, part: o.part}
-	for _, measure := range []func(context.Context, *report) error{b.preflight, b.check, b.backups, b.size} {
+	groups := []func(context.Context, *report) error{b.preflight, b.check, b.backups, b.size}
+	if o.onlyDay {
+		groups = []func(context.Context, *report) error{b.backups}
+	}
+	for _, measure := range groups {
 		if err := measure(ctx, &r); err != nil {
 			return err
 		}
 	}
 
 	r.print(os.Stdout)
-	if o.page == "" || o.part > 1 {
+	if o.page == "" || o.part > 1 || o.onlyDay {
 		fmt.Println("(a trial: no page was changed)")
 		return nil
 	}

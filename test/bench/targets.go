@@ -62,7 +62,7 @@ func (r *report) backups(samples map[string][]sample, sizes map[string]int64, da
 
 // day holds what a day of work costs beside restic.
 func (r *report) day(samples map[string][]sample, added map[string]int64) {
-	r.table("A day later: 1 % of the small files rewritten, 1 % appended to a log, 1 % of a SQLite database of 105 MB changed", samples, added, aDay, resticADay)
+	r.table("A day later: 1 % of the small files rewritten, 1 % appended to a log, 1 % of a SQLite database of 105 MB changed", samples, added, aDay, resticADay, borgADay, tenDays, resticTenDays, borgTenDays)
 	if len(samples[resticADay]) == 0 {
 		r.aim("a day later", "<= 1/5 of restic's bytes", false, "%s; restic is not here", megabytes(added[aDay]))
 		return
@@ -71,6 +71,8 @@ func (r *report) day(samples map[string][]sample, added map[string]int64) {
 	r.aim("a day later, bytes", "<= 1/5 of restic's", bytes <= 0.2, "%.2f x (%s beside %s)", bytes, megabytes(added[aDay]), megabytes(added[resticADay]))
 	ours, theirs := median(samples[aDay]).wall, median(samples[resticADay]).wall
 	r.aim("a day later, time", "<= 1/2 of restic's", 2*ours <= theirs, "%.2f x (%s beside %s)", ours.Seconds()/theirs.Seconds(), seconds(ours), seconds(theirs))
+	r.aim("ten days", "a first archive and ten small ones", added[tenDays] <= 20*added[aDay], "%s added (restic %s, borg %s)",
+		megabytes(added[tenDays]), megabytes(added[resticTenDays]), megabytes(added[borgTenDays]))
 }
 
 // size holds the size of the program.
