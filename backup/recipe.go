@@ -84,8 +84,8 @@ func (a *recipeRequest) end() {
 	}
 }
 
-// wait is the answer, or that there was none in time. One that came in time counts also when the time is up by now, because the home
-// took longer to read.
+// wait is the answer, or that there was none in time. One that came in time counts also when the time is up by now,
+// because the home took longer to read.
 func (a *recipeRequest) wait() (archive.Told, error) {
 	select {
 	case got := <-a.answer:
@@ -116,6 +116,7 @@ func (a *recipeRequest) complete(m *archive.Manifest) {
 		a.work.missing(a.gateway, err)
 		return
 	}
+
 	a.whole = recipe.Whole
 	m.Image.Reference = cmp.Or(recipe.Image, m.Image.Reference) // a container knows the id alone (docs/facts/openshell.md 5.1)
 	addRecipe(recipe.Origin, m.Recipe)
@@ -137,6 +138,7 @@ func addRecipe(told archive.Origin, shown *archive.Origin) {
 			shown.Env = append(shown.Env, name)
 		}
 	}
+
 	labels := publicLabels(told.Labels)
 	if labels != nil {
 		maps.Copy(labels, shown.Labels) // what is on the container itself counts

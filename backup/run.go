@@ -1,5 +1,5 @@
-// Package backup answers one question: is the state of every sandbox of an inventory safe? One run saves them one beside the other, and
-// accounts for each.
+// Package backup answers one question: is the state of every sandbox of an inventory safe? One run saves them one
+// beside the other, and accounts for each.
 package backup
 
 import (
@@ -43,26 +43,30 @@ type Options struct {
 	EngineWay       bool // read no home through the file system, also where that is possible
 	DryRun          bool // plan only: nothing is written, paused or read
 
-	// Journal is the folder of the records of pauses (journal.PausedDir). Without it, or without GuardCommand, nothing is paused.
+	// Journal is the folder of the records of pauses (journal.PausedDir). Without it, or without GuardCommand, nothing
+	// is paused.
 	Journal string
 	// GuardCommand is the arguments with which this program, run again, calls Guard.
 	GuardCommand []string
 	Env          env.Env
-	// Unfinished says why a home that a restore left half done must not be backed up; nil where it may be. A nil function is no look.
+	// Unfinished says why a home that a restore left half done must not be backed up; nil where it may be. A nil
+	// function is no look.
 	Unfinished func(sandbox.Sandbox) error
 
-	// Quiesce brings what works in a running sandbox to rest, before anything in it is paused or read, and returns what lets it go on; that
-	// is called when the backup has ended in whatever way. An error lets the backup of this sandbox fail. nil: nothing is brought to rest.
+	// Quiesce brings what works in a running sandbox to rest, before anything in it is paused or read, and returns what
+	// lets it go on; that is called when the backup has ended in whatever way. An error lets the backup of this sandbox
+	// fail. nil: nothing is brought to rest.
 	Quiesce func(context.Context, sandbox.Sandbox) (resume func(context.Context) error, err error)
 
 	// Versions are the versions in play for one sandbox, for its manifest; nil when nothing is known.
 	Versions func(context.Context, sandbox.Sandbox) archive.Versions
-	// Recipe is what the sandbox's gateway was told to make it from, by its own API: names and the policy for the manifest, and all of it
-	// for the file beside that. nil where no API is asked. It is called while the home is read, and not waited for longer than
-	// RecipeLimit. An error costs only this part of the backup, and is a warning.
+	// Recipe is what the sandbox's gateway was told to make it from, by its own API: names and the policy for the
+	// manifest, and all of it for the file beside that. nil where no API is asked. It is called while the home is read,
+	// and not waited for longer than RecipeLimit. An error costs only this part of the backup, and is a warning.
 	Recipe      func(context.Context, sandbox.Sandbox) (archive.Told, error)
 	RecipeLimit time.Duration // 0 is ten seconds
-	// Skip is what the operator does not want kept. It is never set for the copies that an upgrade or a restore makes for itself.
+	// Skip is what the operator does not want kept. It is never set for the copies that an upgrade or a restore makes
+	// for itself.
 	Skip home.Skip
 	// SkippedChecks goes into every manifest: what the operator chose not to have checked.
 	SkippedChecks []string
@@ -73,9 +77,10 @@ type Options struct {
 	flushing   func(dir string) <-chan struct{} // tests; else flushing
 }
 
-// All backs up every sandbox of inv and returns what became of each, in the order of their names. One bad sandbox costs only
-// itself. The error is about the run as a whole: *UnknownSandboxError for a name in Only or Exclude, *LockedError, *NoRoomError,
-// *openshell.MismatchError when a sandbox answered with one, or why ctx ended. The summary is whole also beside an error.
+// All backs up every sandbox of inv and returns what became of each, in the order of their names. One bad sandbox costs
+// only itself. The error is about the run as a whole: *UnknownSandboxError for a name in Only or Exclude, *LockedError,
+// *NoRoomError, *openshell.MismatchError when a sandbox answered with one, or why ctx ended. The summary is whole also
+// beside an error.
 func (r *Options) All(ctx context.Context, inv sandbox.Inventory) (summary Summary, err error) {
 	chosen, err := r.choose(inv.Sandboxes)
 	if err != nil {
@@ -93,6 +98,7 @@ func (r *Options) All(ctx context.Context, inv sandbox.Inventory) (summary Summa
 			return summary, err
 		}
 	}
+
 	summary.Sandboxes = w.all(ctx, chosen)
 	summary.Totals = count(summary.Sandboxes)
 	summary.Warnings = append(summary.Warnings, w.warnings...)
@@ -141,6 +147,7 @@ func (w *run) all(ctx context.Context, chosen []sandbox.Sandbox) []Outcome {
 			}
 		})
 	}
+
 	for i := range chosen {
 		next <- i
 	}
@@ -184,8 +191,8 @@ func (w *run) close(ctx context.Context) error {
 	return w.pauser.Guard.Close(ctx)
 }
 
-// pausing is the pauser of this run on one engine, started with its guard when the first sandbox needs it; nil when pausing would not
-// be safe.
+// pausing is the pauser of this run on one engine, started with its guard when the first sandbox needs it; nil when
+// pausing would not be safe.
 func (w *run) pausing(on home.EngineReach) *home.Pauser {
 	w.start.Do(func() {
 		p, err := w.startPauser()

@@ -39,6 +39,7 @@ func (w *run) one(ctx context.Context, sb sandbox.Sandbox) (o Outcome) {
 		o.Status, o.Planned, o.Reason = store.Skipped, true, dryRunReason(sb)
 		return o
 	}
+
 	if err := w.unfinished(sb); err != nil {
 		return failed(o, err)
 	}
@@ -48,8 +49,8 @@ func (w *run) one(ctx context.Context, sb sandbox.Sandbox) (o Outcome) {
 	return w.settle(ctx, o, made, err)
 }
 
-// atRest saves a sandbox between bringing what works in it to rest and letting it go on. That it could not go on takes nothing away from
-// the backup; it is a warning.
+// atRest saves a sandbox between bringing what works in it to rest and letting it go on. That it could not go on takes
+// nothing away from the backup; it is a warning.
 func (w *run) atRest(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (made saving, err error) {
 	if w.Quiesce == nil || !works(sb) {
 		return w.save(ctx, sb, m)
@@ -117,6 +118,7 @@ func (w *run) settle(ctx context.Context, o Outcome, made saving, err error) Out
 		o.Reason = unreachable.Error() + "; what changed in it since its last backup is not saved"
 		return o
 	}
+
 	o.Unreachable = cannot
 	return failed(o, err)
 }
@@ -130,7 +132,8 @@ func interrupted(ctx context.Context) error {
 	return fmt.Errorf("interrupted before it was saved: %w", context.Cause(ctx))
 }
 
-// notContext drops the errors that only repeat that ctx ended, and keeps what else went wrong then, above all a failed unpause.
+// notContext drops the errors that only repeat that ctx ended, and keeps what else went wrong then, above all a failed
+// unpause.
 func notContext(err error) error {
 	if errors.Is(err, home.ErrThaw) {
 		return err

@@ -17,8 +17,8 @@ type verdict struct {
 	reason string
 }
 
-// judge decides from the inventory. What could not be seen is a failure, never a skip: a skip would let a run end well that does
-// not know what it left out.
+// judge decides from the inventory. What could not be seen is a failure, never a skip: a skip would let a run end well
+// that does not know what it left out.
 func (r *Options) judge(sb sandbox.Sandbox) verdict {
 	switch sb.Standing {
 	case sandbox.Orphaned:
@@ -30,6 +30,7 @@ func (r *Options) judge(sb sandbox.Sandbox) verdict {
 	case sandbox.Unknown:
 		return verdict{store.Failed, cmp.Or(sb.Reason, "its state could not be seen")}
 	}
+
 	if err := sandboxname.CheckFolder(sb.Name); err != nil {
 		return verdict{store.Skipped, err.Error()}
 	}
@@ -52,14 +53,15 @@ func (r *Options) judgeRoute(sb sandbox.Sandbox) verdict {
 	return verdict{}
 }
 
-// choose applies --only and --exclude. A name that matches nothing is an error: a typing mistake must not make a run that saves
-// nothing look well.
+// choose applies --only and --exclude. A name that matches nothing is an error: a typing mistake must not make a run
+// that saves nothing look well.
 func (r *Options) choose(all []sandbox.Sandbox) ([]sandbox.Sandbox, error) {
 	for _, address := range slices.Concat(r.Only, r.Exclude) {
 		if !slices.ContainsFunc(all, func(sb sandbox.Sandbox) bool { return sb.Answers(address) }) {
 			return nil, &UnknownSandboxError{Name: address, Known: addresses(all)}
 		}
 	}
+
 	var chosen []sandbox.Sandbox
 	for _, sb := range all {
 		meant := func(address string) bool { return sb.Answers(address) }
@@ -68,6 +70,7 @@ func (r *Options) choose(all []sandbox.Sandbox) ([]sandbox.Sandbox, error) {
 			chosen = append(chosen, sb)
 		}
 	}
+
 	slices.SortStableFunc(chosen, func(a, b sandbox.Sandbox) int { return strings.Compare(a.Name, b.Name) })
 	return chosen, nil
 }

@@ -18,7 +18,8 @@ import (
 // ErrPauseLimit ends a read whose sandbox was frozen for as long as it may be.
 var ErrPauseLimit = errors.New("the pause limit passed")
 
-// hopelessRate in bytes per second: a home that would not be read within the pause limit even at this speed is not paused at all.
+// hopelessRate in bytes per second: a home that would not be read within the pause limit even at this speed is not
+// paused at all.
 const hopelessRate = 400 << 20
 
 func (w *run) save(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (saving, error) {
@@ -30,8 +31,9 @@ func (w *run) save(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (savi
 	return w.saveContainer(ctx, sb, m, told)
 }
 
-// saveContainer reads the home from the container, frozen if it runs and may be, and live if that does not come about. Every
-// attempt is a whole new backup: what was read before the pause limit passed may not be mixed with what is read after it.
+// saveContainer reads the home from the container, frozen if it runs and may be, and live if that does not come about.
+// Every attempt is a whole new backup: what was read before the pause limit passed may not be mixed with what is read
+// after it.
 func (w *run) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *home.Meter, told *recipeRequest) (saving, error) {
 	m.Expect = w.previousSize(sb)
 	next := try{mayPause: true, told: told}
@@ -100,6 +102,7 @@ func (w *run) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Containe
 	} else if manifest.Consistency == archive.ConsistencyLive {
 		manifest.ConsistencyReason = liveReason(why, limit)
 	}
+
 	return w.create(ctx, manifest, m, &read)
 }
 
@@ -115,8 +118,8 @@ func liveReason(why error, limit time.Duration) string {
 	return "no pause was possible"
 }
 
-// create makes the backup and looks at it once more. A container that could not be unpaused makes the sandbox a failure, but does
-// not take away the backup.
+// create makes the backup and looks at it once more. A container that could not be unpaused makes the sandbox a
+// failure, but does not take away the backup.
 func (w *run) create(ctx context.Context, manifest archive.Manifest, m *home.Meter, read *reading) (saving, error) {
 	var omitted []archive.Exclusion
 	damaged := func(err error) {
@@ -183,6 +186,7 @@ func (r *reading) into(ctx context.Context, a home.Sink) (err error) {
 		r.moved = r.stayed(ctx)
 		return err
 	}
+
 	r.meter.Enter(home.StagePausing)
 	release, err := r.pauser.Hold(ctx, r.container)
 	if err != nil {
@@ -199,8 +203,8 @@ func (r *reading) into(ctx context.Context, a home.Sink) (err error) {
 	return nil
 }
 
-// stayed looks whether a container that was paused or stopped was so to the end of the read, and says why not: others can unpause and
-// start it as well.
+// stayed looks whether a container that was paused or stopped was so to the end of the read, and says why not: others
+// can unpause and start it as well.
 func (r *reading) stayed(ctx context.Context) string {
 	h, ofContainer := r.home.(home.ContainerHome)
 	if !ofContainer || r.pauser == nil && r.container.Running() {
@@ -218,6 +222,7 @@ func (r *reading) stayed(ctx context.Context) string {
 	case !paused && (c.Running() || c.Paused()):
 		return "somebody else started it while it was read"
 	}
+
 	return ""
 }
 
@@ -238,6 +243,7 @@ func (r *reading) capture(ctx context.Context, a home.Sink) error {
 		}
 		return err
 	}
+
 	if err := home.Capture(ctx, r.home, r.skip.Sink(a), r.stall, r.meter); err != nil {
 		return err
 	}
@@ -249,6 +255,7 @@ func (r *reading) capture(ctx context.Context, a home.Sink) error {
 			return err
 		}
 	}
+
 	keep()
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// checkSpace asks for the room of all backups before the first one is begun. The need is an estimate (Expect). Where nothing can be
-// estimated, or the room cannot be seen, the run goes on: the disk has the last word anyway.
+// checkSpace asks for the room of all backups before the first one is begun. The need is an estimate (Expect). Where
+// nothing can be estimated, or the room cannot be seen, the run goes on: the disk has the last word anyway.
 func (w *run) checkSpace(ctx context.Context, chosen []sandbox.Sandbox) error {
 	room, err := w.Store.Free()
 	if err != nil {
@@ -22,14 +22,16 @@ func (w *run) checkSpace(ctx context.Context, chosen []sandbox.Sandbox) error {
 			count++
 		}
 	}
+
 	if need <= room {
 		return nil
 	}
 	return &NoRoomError{Sandboxes: count, Need: need, Free: room, Dir: w.Store.Root()}
 }
 
-// Expect estimates how many bytes the next backup of a sandbox takes: what its last one lets expect, or half of what the container has
-// written, for homes compress to about that. last is nil without a backup, written without a container; false when neither tells.
+// Expect estimates how many bytes the next backup of a sandbox takes: what its last one lets expect, or half of what
+// the container has written, for homes compress to about that. last is nil without a backup, written without a
+// container; false when neither tells.
 func Expect(ctx context.Context, last *store.Backup, written func(context.Context) (int64, error)) (int64, bool) {
 	if last != nil {
 		return last.Next(), true

@@ -9,14 +9,15 @@ import (
 	"sandkeeper/backup/home"
 )
 
-// How long the disk is waited for: by a read that cannot pause its sandbox, before it begins; by a read that has paused it, after it has ended.
+// How long the disk is waited for: by a read that cannot pause its sandbox, before it begins; by a read that has paused
+// it, after it has ended.
 const (
 	flushLimit = 5 * time.Second
 	flushRest  = 300 * time.Millisecond
 )
 
-// unchanged reports whether the home is by its standing what the previous backup holds; then the archive holds it, and nothing is read.
-// Else keep, called after the read, puts the standing in the manifest, for the next backup.
+// unchanged reports whether the home is by its standing what the previous backup holds; then the archive holds it, and
+// nothing is read. Else keep, called after the read, puts the standing in the manifest, for the next backup.
 func (r *reading) unchanged(ctx context.Context, a home.Sink) (same bool, keep func()) {
 	keep = func() {}
 	h, ofContainer := r.home.(home.ContainerHome)
@@ -45,9 +46,10 @@ func (r *reading) sameSkip(previous *archive.Manifest) bool {
 	return previous != nil && slices.Equal(previous.SkipPaths, r.skip.Patterns())
 }
 
-// flush sees to it that what the sandbox wrote through mappings is on the disk before it can write again. written reports whether
-// that came about, and waits a moment for it: a read on the direct way may be faster than the disk. A sandbox that is frozen writes nothing, so the disk may take the time of the read for it; with
-// one that goes on it has to be done before the look.
+// flush sees to it that what the sandbox wrote through mappings is on the disk before it can write again. written
+// reports whether that came about, and waits a moment for it: a read on the direct way may be faster than the disk. A
+// sandbox that is frozen writes nothing, so the disk may take the time of the read for it; with one that goes on it has
+// to be done before the look.
 func (r *reading) flush(ctx context.Context, h home.ContainerHome, seen *home.Look) (written func() bool) {
 	frozen := r.pauser != nil || r.container.Paused()
 	if !frozen && !r.container.Running() {
@@ -75,6 +77,7 @@ func (r *reading) flush(ctx context.Context, h home.ContainerHome, seen *home.Lo
 	case <-time.After(flushLimit):
 	case <-ctx.Done():
 	}
+
 	again, err := h.Standing(ctx, begun)
 	if err != nil {
 		return func() bool { return false }

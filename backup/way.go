@@ -34,6 +34,7 @@ func (r *reading) direct(ctx context.Context) *home.DirectHome {
 			return opened
 		}
 	}
+
 	r.way = way{archive.WayEngine, strings.TrimPrefix(err.Error(), home.ErrNotDirect.Error()+": ")}
 	return nil
 }

@@ -13,7 +13,8 @@ type question struct {
 	declined string // what a no means, "nothing was removed": only what is true
 }
 
-// ask returns nil for a yes. A no ends the command without an error; Ctrl-C ends it at once, although nothing ends the reading.
+// ask returns nil for a yes. A no ends the command without an error; Ctrl-C ends it at once, although nothing ends the
+// reading.
 func (a *app) ask(ctx context.Context, q question) error {
 	if !a.CanAsk() || a.JSON {
 		return usage(q.flags, "%s, and there is no terminal to ask on", q.unasked)

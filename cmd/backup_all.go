@@ -112,6 +112,7 @@ func (o *captureOptions) check() error {
 	case o.stallLimit <= 0:
 		return usage("give a duration such as 1m", "--stall-limit must be positive")
 	}
+
 	if err := archive.CheckRecipients(o.encryptTo); err != nil {
 		return usage("give public keys that age-keygen printed (age1…)", "--encrypt-to: %w", err)
 	}
@@ -144,6 +145,7 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 			return found, err
 		}
 	}
+
 	return o.save(ctx, store, seen, found)
 }
 
@@ -246,8 +248,8 @@ func (o *backupAllOptions) run(r *backup.Options, gateways *driver.Gateways) *ba
 	return r
 }
 
-// gateways are asked what their sandboxes were made from, and the extensions' store what was added to that. A run that only looks opens
-// no store, for opening writes to it.
+// gateways are asked what their sandboxes were made from, and the extensions' store what was added to that. A run that
+// only looks opens no store, for opening writes to it.
 func (o *backupAllOptions) gateways(seen survey.Survey) *driver.Gateways {
 	gateways := &driver.Gateways{Open: o.app.host().Connect(seen.Gateways)}
 	if !o.dryRun && !o.offline {
@@ -268,7 +270,8 @@ func unseen(partial error, dryRun bool) *Failure {
 	}
 }
 
-// wholeRun reports whether the run is about the host and not about sandboxes that were named: only then the gateways are saved as well.
+// wholeRun reports whether the run is about the host and not about sandboxes that were named: only then the gateways
+// are saved as well.
 func (o *backupAllOptions) wholeRun(err error) bool {
 	_, unknown := errors.AsType[*backup.UnknownSandboxError](err)
 	return len(o.only) == 0 && !unknown
@@ -303,6 +306,7 @@ func (o *backupAllOptions) outcome(s backup.Summary) error {
 			Hint: "each is named above with its reason",
 		}
 	}
+
 	return &Failure{
 		Code: ExitRefused, Kind: "backup_content_error",
 		Err:  fmt.Errorf("no sandbox was backed up: %d failed", t.Failed),

@@ -20,6 +20,7 @@ func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 		}
 		return
 	}
+
 	if err != nil && len(s.Sandboxes) == 0 {
 		return
 	}
@@ -35,6 +36,7 @@ func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 			return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
 		})
 	}
+
 	for _, warning := range s.Warnings {
 		a.printf("warning: %s", warning)
 	}
@@ -78,6 +80,7 @@ func outcomeDetail(o backup.Outcome) string {
 			detail += "; " + extra
 		}
 	}
+
 	return detail
 }
 
@@ -103,6 +106,7 @@ func renderOrphans(a *app, s backup.Summary) {
 			names = append(names, ui.Clean(o.Address()))
 		}
 	}
+
 	if len(names) == 0 {
 		return
 	}

@@ -13,9 +13,9 @@ import (
 	"sandkeeper/survey"
 )
 
-// quiesce puts the extensions that have something to do around a backup into the run, after it has ended the backups that a killed run
-// has left. nil when there are none: then no store is opened. The chain is closed after the run, which owns the store until then: what
-// a killed run has left is told from what another is at by that.
+// quiesce puts the extensions that have something to do around a backup into the run, after it has ended the backups
+// that a killed run has left. nil when there are none: then no store is opened. The chain is closed after the run,
+// which owns the store until then: what a killed run has left is told from what another is at by that.
 func (o *backupAllOptions) quiesce(ctx context.Context, run *backup.Options, inv sandbox.Inventory, look probes) (*extensionChain, error) {
 	a := o.app
 	links, _ := extensions{a}.links() // a mistake was told at the start, and stops no backup
@@ -60,7 +60,8 @@ func insideOf(inv sandbox.Inventory, look probes) lifecycle.Inside {
 	}
 }
 
-// inside looks into sandboxes for the run: through their gateways, or with --offline through the container engine alone.
+// inside looks into sandboxes for the run: through their gateways, or with --offline through the container engine
+// alone.
 func (o *backupAllOptions) inside(seen survey.Survey, gateways *driver.Gateways) probes {
 	look := probes{app: o.app, engines: seen.Engines, gateways: gateways}
 	if !o.offline {

@@ -72,8 +72,9 @@ func (o *captureOptions) mayBePlain(root string) error {
 	return nil
 }
 
-// collectOften keeps a whole backup below 64 MiB: what lives while it runs is a few large buffers and the index, so that collecting at
-// half as much garbage as is usual costs next to nothing (docs/benchmarks.md). GOGC keeps its meaning.
+// collectOften keeps a whole backup below 64 MiB: what lives while it runs is a few large buffers and the index, so
+// that collecting at half as much garbage as is usual costs next to nothing (docs/benchmarks.md). GOGC keeps its
+// meaning.
 func collectOften(s *ui.Streams) {
 	if s.Env.Get("GOGC") == "" {
 		debug.SetGCPercent(50)
@@ -100,13 +101,15 @@ func (a *app) backupRun(store *store.Store, seen survey.Survey, o captureOptions
 		run.Unfinished = func(sb sandbox.Sandbox) error { return restore.Unfinished(restoring, sb) }
 		run.GuardCommand = []string{guardName}
 	}
+
 	return run
 }
 
 // supervisorLimit is how long a supervisor may take to tell its version for a manifest.
 const supervisorLimit = 5 * time.Second
 
-// versionsOf gives the versions that the preflight saw on a sandbox's gateway, and the supervisor's own, for its manifest.
+// versionsOf gives the versions that the preflight saw on a sandbox's gateway, and the supervisor's own, for its
+// manifest.
 func versionsOf(gateways survey.Gateways, ask probes) func(context.Context, sandbox.Sandbox) archive.Versions {
 	return func(ctx context.Context, sb sandbox.Sandbox) archive.Versions {
 		ctx, cancel := context.WithTimeout(ctx, supervisorLimit)

@@ -50,7 +50,8 @@ func (s selection) in(store *store.Store) selection {
 	return s
 }
 
-// scopes are the selections that a command goes through: the one that was asked for, or, when none was, all sandboxes and each gateway.
+// scopes are the selections that a command goes through: the one that was asked for, or, when none was, all sandboxes
+// and each gateway.
 func (s selection) scopes(store *store.Store) ([]selection, error) {
 	scopes := []selection{s.in(store)}
 	if s.name != "" || s.gateway != "" {
@@ -102,6 +103,7 @@ func (s selection) backups(ctx context.Context) ([]store.Backup, error) {
 			}
 		}
 	}
+
 	if len(selected) == 0 && s.name != "" {
 		return nil, notFound("no %s with backups, and no backup, is called %q in %s", s.noun(), s.name, s.off.root(s.store))
 	}
@@ -116,7 +118,8 @@ func (s selection) address() (workspace, name string) {
 	return s.app.address(s.name)
 }
 
-// within reports whether b is of the workspace and, with -g, of the gateway that are meant. A backup that does not say is of any.
+// within reports whether b is of the workspace and, with -g, of the gateway that are meant. A backup that does not say
+// is of any.
 func (s selection) within(workspace string, b store.Backup) bool {
 	if !b.Whole() || s.gateway != "" {
 		return true
@@ -144,6 +147,7 @@ func (s selection) one(ctx context.Context) (store.Backup, error) {
 		}
 		return found[0], nil
 	}
+
 	workspace, name := s.address()
 	if (s.id == "" || s.id == store.Latest) && s.app != nil && s.gateway == "" {
 		return s.app.latest(s.store, workspace, name)

@@ -162,6 +162,7 @@ func (r *drillResult) failure(failed []string, problems error) error {
 	} else if r.Totals.Drilled > 0 {
 		f.Code = ExitPartial
 	}
+
 	return f
 }
 
@@ -180,8 +181,10 @@ func renderDrills(a *app, r drillResult) {
 		default:
 			detail += "; nothing was run in it (--drill-check runs something)"
 		}
+
 		table.Row(word, d.Sandbox, d.Backup, detail)
 	}
+
 	table.Print(a.Out, nil)
 	a.printf("%s drilled, %d failed. No sandbox was touched.", size.Count(r.Totals.Drilled, "backup", "backups"), r.Totals.Failed)
 }

@@ -104,6 +104,7 @@ func (o *backupsExportOptions) write(ctx context.Context, st *store.Store, b sto
 		o.app.warn("credentials were taken out by name and by content; some may have been missed: look before you pass %s on", o.to)
 		return err
 	}
+
 	home := o.app.Env.Home()
 	if home == "" {
 		return usage("set HOME", "there is no home that NemoClaw's folder could be in")

@@ -91,6 +91,7 @@ func (o *backupsImportOptions) take(ctx context.Context, st *store.Store, identi
 			Recipients: o.capture.encryptTo,
 		})
 	}
+
 	f, err := os.Open(o.from)
 	if err != nil {
 		return store.Backup{}, err
@@ -99,7 +100,8 @@ func (o *backupsImportOptions) take(ctx context.Context, st *store.Store, identi
 	return st.Import(ctx, io.Reader(f), identities)
 }
 
-// refused gives the reason why a backup was not taken in its exit code: what is not whole is damaged, and nothing of it was kept.
+// refused gives the reason why a backup was not taken in its exit code: what is not whole is damaged, and nothing of it
+// was kept.
 func (o *backupsImportOptions) refused(err error) error {
 	_, damaged := errors.AsType[*archive.DamageError](err)
 	switch {

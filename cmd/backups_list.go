@@ -100,6 +100,7 @@ func runBackupsList(ctx context.Context, o *backupsListOptions) (_ *answer, err 
 			return nil, err
 		}
 	}
+
 	totals := totalsOf(slices.Concat(list, states), time.Now())
 	totals.Retired = retired(store, backups)
 	result := map[string]any{"root": off.root(store), "backups": list, "gatewayStates": states, "totals": totals}
@@ -151,11 +152,13 @@ func totalsOf(list []listed, now time.Time) listTotals {
 			first[content] = l
 		}
 	}
+
 	for _, l := range list { // a damaged backup does not say more than a name
 		if l.Damage != "" && !named[l.Sandbox] {
 			owners[l.Sandbox+"\x00"+l.Gateway] = true
 		}
 	}
+
 	t.Of = len(owners)
 	for _, l := range first {
 		t.add(l.Started, l.Bytes, now)
@@ -198,10 +201,12 @@ func renderList(a *app, root string, list, states []listed) {
 			a.printf("damaged: %s %s: %s", cmp.Or(l.Sandbox, "gateway "+l.Gateway), l.ID, l.Damage)
 		}
 	}
+
 	a.printf("Backups stored in: %s", root)
 }
 
-// listColumns are what of a list is shown: the gateway where there are several, and on a narrow terminal only what one looks for first.
+// listColumns are what of a list is shown: the gateway where there are several, and on a narrow terminal only what one
+// looks for first.
 type listColumns struct{ gateways, narrow bool }
 
 func (c listColumns) of(name string, l listed) []string {
@@ -240,7 +245,8 @@ func (c listColumns) pick(row ...string) []string {
 	return shown
 }
 
-// severalGateways reports whether the backups are of sandboxes on more than one gateway: only then does it matter which.
+// severalGateways reports whether the backups are of sandboxes on more than one gateway: only then does it matter
+// which.
 func severalGateways(list []listed) bool {
 	gateways := map[string]bool{}
 	for _, l := range list {

@@ -136,6 +136,7 @@ func (o *backupsPruneOptions) carryOut(ctx context.Context, scopes []selection, 
 			return pruneAnswer(plan), err
 		}
 	}
+
 	err = plan.remove(ctx, remove, func(r removal) error { return r.store.Remove(ctx, r.backup, ids) })
 	err = errors.Join(err, plan.collect(ctx, scopes, ids))
 	return pruneAnswer(plan), err
@@ -177,6 +178,7 @@ func lockScopes(scopes []selection) (unlock func(), err error) {
 		locks = append(locks, lock)
 		locked[scope.store.Root()] = true
 	}
+
 	return unlock, nil
 }
 
@@ -273,10 +275,12 @@ func (r *pruneResult) remove(ctx context.Context, remove []removal, do func(remo
 				}
 			}
 		}
+
 		if err == nil {
 			r.Removed++
 		}
 	}
+
 	if problems != nil && r.Removed > 0 {
 		return &Failure{Code: ExitPartial, Kind: kindPartial, Err: problems, Hint: "run the same command again"}
 	}
@@ -291,6 +295,7 @@ func renderPrune(a *app, r *pruneResult) {
 		}
 		a.printf("%-8s %s %s %s", word, p.whose(), p.ID, strings.Join(p.Reasons, ", "))
 	}
+
 	if r.DryRun {
 		a.printf("Dry run: nothing was removed.")
 		return

@@ -15,8 +15,8 @@ type lockedObject struct {
 	Until  time.Time `json:"until"`
 }
 
-// pruneOffHost prunes what a host has in a bucket. What is locked there stays until its date, which is no failure: the next pruning after it
-// removes it.
+// pruneOffHost prunes what a host has in a bucket. What is locked there stays until its date, which is no failure: the
+// next pruning after it removes it.
 func (o *backupsPruneOptions) pruneOffHost(ctx context.Context) (_ *answer, err error) {
 	st, off, err := o.app.openSource(ctx, o.store, "")
 	if err != nil {
@@ -37,10 +37,12 @@ func (o *backupsPruneOptions) pruneOffHost(ctx context.Context) (_ *answer, err 
 			return pruneAnswer(plan), err
 		}
 	}
+
 	return pruneAnswer(plan), o.removeOffHost(ctx, off, plan, remove)
 }
 
-// removeOffHost carries the plan out. No sync can be under way meanwhile, and a backup that came in between is only one more that stays.
+// removeOffHost carries the plan out. No sync can be under way meanwhile, and a backup that came in between is only one
+// more that stays.
 func (o *backupsPruneOptions) removeOffHost(ctx context.Context, off *offHost, plan *pruneResult, remove []removal) (err error) {
 	root, err := o.app.backupRoot(o.store.dir)
 	if err != nil {
@@ -100,5 +102,6 @@ func renderLocked(a *app, r *pruneResult) {
 			last = each.Until
 		}
 	}
+
 	a.printf("%s that no backup needs any more cannot be removed yet, the last one until %s; a later prune removes them", size.Count(len(r.Locked), "object", "objects"), last.UTC().Format(time.RFC3339))
 }

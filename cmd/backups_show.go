@@ -103,6 +103,7 @@ func renderBackup(a *app, b store.Backup, off *offHost) {
 			table.Row(row[0], row[1])
 		}
 	}
+
 	table.Print(a.Out, nil)
 	renderExclusions(a, b.Manifest)
 }

@@ -124,6 +124,7 @@ func (a *app) sync(ctx context.Context, st *store.Store, name string, to bucketO
 			return s.result, err
 		}
 	}
+
 	return s.result, s.failure()
 }
 
@@ -136,8 +137,8 @@ type syncing struct {
 	problems error
 }
 
-// scope brings the backups of one selection, the oldest first. What is wrong with one of them does not hold up the others; what is wrong
-// with the bucket does.
+// scope brings the backups of one selection, the oldest first. What is wrong with one of them does not hold up the
+// others; what is wrong with the bucket does.
 func (s *syncing) scope(ctx context.Context, which selection) error {
 	all, err := which.backups(ctx)
 	if err != nil {
@@ -156,6 +157,7 @@ func (s *syncing) scope(ctx context.Context, which selection) error {
 		}
 		folders[folder] = append(folders[folder], b)
 	}
+
 	for _, folder := range order {
 		for _, b := range s.session.Missing(folder, folders[folder]) {
 			if err := s.one(ctx, which, folder, b); err != nil {
@@ -163,6 +165,7 @@ func (s *syncing) scope(ctx context.Context, which selection) error {
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -181,6 +184,7 @@ func (s *syncing) one(ctx context.Context, which selection, folder string, b sto
 		line.Reason = err.Error()
 		s.result.Failed++
 	}
+
 	s.result.Backups = append(s.result.Backups, line)
 	if _, damaged := errors.AsType[*archive.DamageError](err); damaged {
 		s.problems = errors.Join(s.problems, fmt.Errorf("%s: %w", which.of(b), err))
@@ -213,6 +217,7 @@ func renderSync(a *app, r *syncResult) {
 		}
 		table.Row(word, nameOrGateway(b.Sandbox, b.Gateway), b.ID, detail)
 	}
+
 	table.Print(a.Out, nil)
 	if len(r.Backups) == 0 {
 		a.printf("Nothing is newer than what is in %s.", r.Store)

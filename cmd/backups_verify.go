@@ -98,6 +98,7 @@ func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (_ *answer, 
 		}
 		damage = errors.Join(damage, more)
 	}
+
 	if result.Checked == 0 {
 		return nil, notFound("there is no backup in %s, so none was verified", store.Root())
 	}

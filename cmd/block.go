@@ -25,5 +25,6 @@ func (a *app) paintBlock(block string) string {
 			lines[i] = command.ReplaceAllStringFunc(line, func(c string) string { return a.paintErr(color.FgCyan, c) })
 		}
 	}
+
 	return strings.Join(lines, "\n")
 }

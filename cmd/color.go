@@ -2,8 +2,8 @@ package cmd
 
 import "github.com/fatih/color"
 
-// paintErr and paintOut repeat in colour what the words already say, where colour is wanted. fatih/color's global switch is
-// never used: each stream decides for itself.
+// paintErr and paintOut repeat in colour what the words already say, where colour is wanted. fatih/color's global
+// switch is never used: each stream decides for itself.
 func (a *app) paintErr(attribute color.Attribute, text string) string {
 	return paint(a.colorful(a.ErrTTY), attribute, text)
 }
@@ -19,6 +19,7 @@ func (a *app) colorful(tty bool) bool {
 	case "never":
 		return false
 	}
+
 	_, noColor := a.Env.Lookup("NO_COLOR")
 	return tty && !noColor && a.Env.Get("TERM") != "dumb"
 }

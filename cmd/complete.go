@@ -21,8 +21,8 @@ import (
 // completions are the values that a shell offers for arguments and flags.
 type completions struct{ *app }
 
-// offer gives the arguments and flags of c their completions. A completion looks at files only, never at an engine or a gateway, and
-// says nothing when it cannot know: it must never print.
+// offer gives the arguments and flags of c their completions. A completion looks at files only, never at an engine or a
+// gateway, and says nothing when it cannot know: it must never print.
 func (a completions) offer(c *cobra.Command) {
 	if words := strings.Fields(c.Use)[1:]; c.ValidArgsFunction == nil && !c.HasSubCommands() && len(words) > 0 {
 		c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -127,6 +127,7 @@ func (a completions) savedIDs(c *cobra.Command, name string) []cobra.Completion 
 			ids = append(ids, cobra.CompletionWithDesc(b.ID, about))
 		}
 	}
+
 	return ids
 }
 
@@ -146,6 +147,7 @@ func (a completions) savedWorkspaces(c *cobra.Command) []cobra.Completion {
 			}
 		}
 	}
+
 	slices.Sort(workspaces)
 	return slices.Compact(workspaces)
 }
@@ -170,6 +172,7 @@ func (a completions) knownGateways() []cobra.Completion {
 			names = append(names, row.Gateway)
 		}
 	}
+
 	slices.Sort(names)
 	return slices.Compact(names)
 }

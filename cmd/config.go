@@ -22,8 +22,9 @@ import (
 // configLimit bounds the config file, in bytes.
 const configLimit = 1 << 20
 
-// config is $XDG_CONFIG_HOME/sandkeeper/config.toml (docs/config.md). Every flag of every command is a key of it, with _ for -; beside
-// them there are two tables. Every key is optional; an unknown one is an error that says where it stands.
+// config is $XDG_CONFIG_HOME/sandkeeper/config.toml (docs/config.md). Every flag of every command is a key of it, with
+// _ for -; beside them there are two tables. Every key is optional; an unknown one is an error that says where it
+// stands.
 type config struct {
 	path   string // "" without a home
 	text   []byte // nil when there is no file
@@ -40,9 +41,9 @@ type setting struct {
 	line  int
 }
 
-// readConfig reads the config file of the user uid; none is an empty config. known are all flags. A mistake in a key that is not
-// needed is passed over; nil needs every key. A file that another user could have written is an error in any case: it names commands
-// that would be run, and folders that would be written to.
+// readConfig reads the config file of the user uid; none is an empty config. known are all flags. A mistake in a key
+// that is not needed is passed over; nil needs every key. A file that another user could have written is an error in
+// any case: it names commands that would be run, and folders that would be written to.
 func readConfig(e env.Env, uid int, known map[string]*pflag.Flag, needed func(key string) bool) (config, error) {
 	if e.ConfigHome() == "" {
 		return config{}, nil
@@ -58,6 +59,7 @@ func readConfig(e env.Env, uid int, known map[string]*pflag.Flag, needed func(ke
 			Hint: "run sandkeeper as the user whose home that is, or with your own (sudo -H); where others may write the file, take that away: chmod go-w " + text.ShellWord(path),
 		}
 	}
+
 	if err != nil {
 		return config{}, invalidConfig(fmt.Errorf("config file %s: %w", path, err))
 	}
@@ -85,6 +87,7 @@ func parseConfig(path string, text []byte, known map[string]*pflag.Flag, needed 
 			c.passedOver = append(c.passedOver, err)
 		}
 	}
+
 	return c, nil
 }
 
@@ -96,6 +99,7 @@ func (c *config) take(key string, value any, known map[string]*pflag.Flag) error
 	case "agents":
 		return c.takeAgents(value)
 	}
+
 	name := strings.ReplaceAll(key, "_", "-")
 	flag := known[name]
 	if flag == nil || strings.Contains(key, "-") {

@@ -110,6 +110,7 @@ func eachOf(root *cobra.Command, f *pflag.Flag, what func(*pflag.Flag) string) s
 			differ = differ || what(own) != what(f)
 		}
 	}
+
 	if differ {
 		return strings.Join(each, "; ")
 	}
@@ -138,6 +139,7 @@ func renderConfig(a *app, settings []configSetting) {
 		}
 		table.Row(row...)
 	}
+
 	table.Print(a.Out, nil)
 	switch {
 	case a.config.path == "":

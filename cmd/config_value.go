@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// expectation says in words what a flag takes, with an example as the config file spells it; "" where the words are all that there is.
+// expectation says in words what a flag takes, with an example as the config file spells it; "" where the words are all
+// that there is.
 func expectation(f *pflag.Flag) (what, example string) {
 	if picked, ok := f.Value.(*choice); ok {
 		last := len(picked.words) - 1
@@ -55,6 +56,7 @@ func fileValue(f *pflag.Flag, value any) (string, error) {
 			fits = kind == "string"
 		}
 	}
+
 	if !fits {
 		what, example := expectation(f)
 		if example == "" {
@@ -62,6 +64,7 @@ func fileValue(f *pflag.Flag, value any) (string, error) {
 		}
 		return "", fmt.Errorf("%s is expected, such as %s, not %s", what, example, spelled(value))
 	}
+
 	return text, nil
 }
 
@@ -75,6 +78,7 @@ func commas(list []any) (string, bool) {
 		}
 		words[i] = word
 	}
+
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	_ = w.Write(words) // a buffer takes everything

@@ -87,6 +87,7 @@ func (o *diagnoseOptions) read() (string, error) {
 	} else if o.app.InTTY {
 		fmt.Fprintln(o.app.Err, "Paste the error text, then press Ctrl-D.")
 	}
+
 	text, err := tail(in, diagnoseLimit)
 	if errors.Is(err, syscall.EISDIR) {
 		err = usage("give a readable file, or - for standard input", "%w", err)
@@ -145,11 +146,12 @@ func (o *diagnoseOptions) askHost(ctx context.Context, d *diagnosis) *preflight.
 	case report.Refused():
 		d.Host = fmt.Sprintf("besides: the preflight refuses on this host (openshell %s, gateway %s)", report.Issue.Installed, report.Issue.Running)
 	}
+
 	return &report
 }
 
-// atGateway says whether the gateway answers now and, when it does not, how it is started on this host. One that did not start is
-// looked into first: started again, it would end again.
+// atGateway says whether the gateway answers now and, when it does not, how it is started on this host. One that did
+// not start is looked into first: started again, it would end again.
 func (d *diagnosis) atGateway(seen gateway.Observation) {
 	name := fmt.Sprintf("gateway %q", seen.Target.Name)
 	start := preflight.StartCommand(seen)
@@ -164,6 +166,7 @@ func (d *diagnosis) atGateway(seen gateway.Observation) {
 		d.Host = "confirms: " + name + " does not answer; no command is known here that starts it, so start it the way it was started before"
 		return
 	}
+
 	d.Host = fmt.Sprintf("confirms: %s does not answer; `%s` starts it on this host", name, start)
 	if d.Class == diagnose.GatewayStartFailed {
 		d.Actions = append(d.Actions, start)
@@ -185,6 +188,7 @@ func onHost(actions []string, seen gateway.Observation) []string {
 		case program == "openshell-gateway":
 			action = path + " " + arguments
 		}
+
 		fitting = append(fitting, action)
 	}
 	return fitting

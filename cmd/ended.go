@@ -29,13 +29,15 @@ func (o *failureOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.onFailure, "on-failure", "", "run this with sh when the run ends with another code than 0; it gets the JSON result on its standard input")
 }
 
-// isNoted reports whether the history keeps runs of c: those that make, prove, use or remove backups, and not those that only look.
+// isNoted reports whether the history keeps runs of c: those that make, prove, use or remove backups, and not those
+// that only look.
 func isNoted(c *cobra.Command) bool {
 	switch commandName(c) {
 	case "backup-all", "backups verify", "backups drill", "backups prune", "restore", "upgrade-sandboxes":
 	default:
 		return false
 	}
+
 	for _, harmless := range []string{"check", "dry-run"} {
 		if only, err := c.Flags().GetBool(harmless); err == nil && only {
 			return false
@@ -44,8 +46,8 @@ func isNoted(c *cobra.Command) bool {
 	return true
 }
 
-// ended tells of the end of a run those who asked for it: the history, the log, systemd's journal, and who is to hear of failures. What
-// goes wrong here is a warning: it does not change how the run ended.
+// ended tells of the end of a run those who asked for it: the history, the log, systemd's journal, and who is to hear
+// of failures. What goes wrong here is a warning: it does not change how the run ended.
 func (a *app) ended(c *cobra.Command, code ExitCode, f *Failure) {
 	if !a.started {
 		return
@@ -59,6 +61,7 @@ func (a *app) ended(c *cobra.Command, code ExitCode, f *Failure) {
 			a.orWarn(runlog.Tell(runlog.JournalSocket, r))
 		}
 	}
+
 	a.orWarn(a.lines.End(r))
 	if a.publish != nil && isNoted(c) {
 		a.orWarn(a.publish())

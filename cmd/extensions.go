@@ -59,8 +59,9 @@ func creates(c *cobra.Command) bool {
 // extensions are those that this host has configured, with what is kept of them.
 type extensions struct{ *app }
 
-// judge refuses a mistake in the configuration of extensions at the start of a command that creates or deletes sandboxes.
-// No other command depends on them: there it is a warning, so that it never stands between an operator and a backup.
+// judge refuses a mistake in the configuration of extensions at the start of a command that creates or deletes
+// sandboxes. No other command depends on them: there it is a warning, so that it never stands between an operator and a
+// backup.
 func (a extensions) judge(c *cobra.Command) error {
 	_, err := a.links()
 	if f, ok := errors.AsType[*Failure](err); !ok || f.Kind != "config_invalid" {
@@ -87,6 +88,7 @@ func (a extensions) links() ([]lifecycle.Link, error) {
 			Hint: "correct it where it is set (docs/extensions.md has the keys), or switch all extensions off with " + lifecycle.OverrideVariable + "=",
 		}
 	}
+
 	return links, nil
 }
 

@@ -62,7 +62,8 @@ func (a extensions) keptStore(needed bool) (*lifecycle.Store, error) {
 	return openExtensionStore(path)
 }
 
-// additions is what extensions have added to sandboxes, by id, as it is stored now. Where another run holds the store, nothing is known.
+// additions is what extensions have added to sandboxes, by id, as it is stored now. Where another run holds the store,
+// nothing is known.
 func (a extensions) additions() func(id string) []lifecycle.Addition {
 	store, err := a.readStore()
 	if err != nil || store == nil {

@@ -13,8 +13,9 @@ import (
 	"sandkeeper/survey"
 )
 
-// begin opens the chain for a command that creates or deletes sandboxes, and reconciles first, over every state that is kept:
-// what an earlier run left is finished, and what differs is told. It decides over nothing. nil when there are no extensions.
+// begin opens the chain for a command that creates or deletes sandboxes, and reconciles first, over every state that is
+// kept: what an earlier run left is finished, and what differs is told. It decides over nothing. nil when there are no
+// extensions.
 func (a extensions) begin(ctx context.Context, gateways *driver.Gateways, seen survey.Gateways) (*extensionChain, error) {
 	c, err := a.open()
 	if err != nil || c == nil {
@@ -27,9 +28,9 @@ func (a extensions) begin(ctx context.Context, gateways *driver.Gateways, seen s
 	return c, err
 }
 
-// reconcile finishes what an earlier run left of the extensions' work and asks each whether its sandboxes are as it left them: those of
-// the gateways in seen, and those of any other that something is kept for. A gateway that cannot be asked is named; its sandboxes are
-// then of unknown presence, never missing.
+// reconcile finishes what an earlier run left of the extensions' work and asks each whether its sandboxes are as it
+// left them: those of the gateways in seen, and those of any other that something is kept for. A gateway that cannot be
+// asked is named; its sandboxes are then of unknown presence, never missing.
 func (c *extensionChain) reconcile(ctx context.Context, a *app, gateways *driver.Gateways, seen survey.Gateways) ([]lifecycle.ReconcileReport, error) {
 	others, err := c.others(ctx, a, seen)
 	if err != nil {
@@ -55,8 +56,8 @@ func (a extensions) addDrivers(ctx context.Context, drivers map[string]lifecycle
 	}
 }
 
-// others are the gateways that something is kept for and that seen does not show. Only those are asked whose preflight passes: what
-// another one lists proves nothing. With -g there are none.
+// others are the gateways that something is kept for and that seen does not show. Only those are asked whose preflight
+// passes: what another one lists proves nothing. With -g there are none.
 func (c *extensionChain) others(ctx context.Context, a *app, seen survey.Gateways) (passed survey.Gateways, err error) {
 	tracked, err := c.store.Tracked()
 	if err != nil || a.global.gateway != "" {
@@ -70,6 +71,7 @@ func (c *extensionChain) others(ctx context.Context, a *app, seen survey.Gateway
 			bindings = append(bindings, binding)
 		}
 	}
+
 	if len(bindings) == 0 {
 		return nil, nil
 	}
@@ -80,6 +82,7 @@ func (c *extensionChain) others(ctx context.Context, a *app, seen survey.Gateway
 		}
 		a.warn("extensions do not ask gateway %q: its preflight does not pass; see `sandkeeper preflight -g %[1]s`", g.Binding.Gateway)
 	}
+
 	return passed, nil
 }
 

@@ -45,5 +45,6 @@ func renderExtensions(a *app, list []lifecycle.Listing) {
 			table.Row("-", l.Name, "no", "-", l.Summary)
 		}
 	}
+
 	table.Print(a.Out, nil)
 }

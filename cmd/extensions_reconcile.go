@@ -43,6 +43,7 @@ func runExtensionsReconcile(ctx context.Context, o *extensionsReconcileOptions) 
 			a.printf("No extension is active and none keeps any state: there is nothing to reconcile.")
 		}}, nil
 	}
+
 	found, err := o.reconcile(ctx, chain)
 	return found, joined(err, chain.close())
 }
@@ -77,6 +78,7 @@ func reconcileFailure(reports []lifecycle.ReconcileReport) error {
 			problems = append(problems, fmt.Errorf("sandbox %q: %w", r.Sandbox.Name, r.Err))
 		}
 	}
+
 	if len(problems) == 0 {
 		return nil
 	}
@@ -93,8 +95,10 @@ func renderReconciled(a *app, reports []lifecycle.ReconcileReport) {
 		case found == "":
 			found = orDash(r.Action)
 		}
+
 		table.Row(r.Sandbox.Name, orDash(r.Extension), string(r.Status), found)
 	}
+
 	table.Print(a.Out, nil)
 	a.printf("%d looked at", len(reports))
 }
@@ -107,6 +111,7 @@ func joined(first, second error) error {
 	case first == nil:
 		return second
 	}
+
 	f := *failureOf(first)
 	f.Err = errors.Join(f.Err, second)
 	return &f

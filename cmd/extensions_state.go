@@ -74,6 +74,7 @@ func runExtensionsState(ctx context.Context, o *extensionsStateOptions) (*answer
 		}
 		return found, nil
 	}
+
 	err = errors.Join(o.read(ctx, store, result), store.Close())
 	if errors.Is(err, lifecycle.ErrUnknownState) {
 		return nil, noState(err)

@@ -33,7 +33,8 @@ type Failure struct {
 	Kind string
 	Err  error
 	Hint string
-	// Said means that the text form has been printed already (the refusal block): only the code and the JSON remain to be given.
+	// Said means that the text form has been printed already (the refusal block): only the code and the JSON remain to
+	// be given.
 	Said bool
 }
 
@@ -64,6 +65,7 @@ func failureOf(err error) *Failure {
 			return f
 		}
 	}
+
 	return &Failure{Code: ExitRefused, Kind: "internal", Err: err}
 }
 
@@ -84,6 +86,7 @@ func openshellFailure(err error) *Failure {
 			Code: ExitRefused, Kind: kindNotRegistered, Err: err, Hint: installHint,
 		}
 	}
+
 	if connect, ok := errors.AsType[*openshell.ConnectError](err); ok {
 		return connectFailure(connect, err)
 	}
@@ -99,11 +102,12 @@ func openshellFailure(err error) *Failure {
 	case listing.Unreachable || listing.TimedOut:
 		return unreachableFailure(err, listing)
 	}
+
 	return listingFailure(err, listing)
 }
 
-// unreachableFailure is for a gateway that did not answer. One that was there and did not let us in, or was not believed, has a class of
-// its own.
+// unreachableFailure is for a gateway that did not answer. One that was there and did not let us in, or was not
+// believed, has a class of its own.
 func unreachableFailure(err error, listing *openshell.ListingError) *Failure {
 	f := &Failure{
 		Code: ExitUnreachable, Kind: "gateway_unreachable", Err: err, Hint: "sandkeeper gateway status shows what is there; " + offlineHint,
@@ -128,11 +132,12 @@ func listingFailure(err error, listing *openshell.ListingError) *Failure {
 		f.Kind = string(d.Class)
 		f.Hint = strings.Join(append(d.Actions, offlineHint), "\n")
 	}
+
 	return f
 }
 
-// connectFailure is for a gateway whose own API could not be used. The kinds are those of the JSON contract; an unsupported way of
-// authenticating is an "auth" for scripts.
+// connectFailure is for a gateway whose own API could not be used. The kinds are those of the JSON contract; an
+// unsupported way of authenticating is an "auth" for scripts.
 func connectFailure(connect *openshell.ConnectError, err error) *Failure {
 	f := &Failure{Code: ExitUnreachable, Kind: string(connect.Kind), Err: err, Hint: connect.Next()}
 	if connect.Kind == openshell.UnsupportedAuth {
@@ -164,6 +169,7 @@ func inventoryFailure(err error) *Failure {
 			Hint: "start the container engine, run as a user who may open its socket, or set DOCKER_HOST to the one that runs the sandboxes; sandkeeper preflight shows where it was looked for",
 		}
 	}
+
 	if missing, ok := errors.AsType[*store.NotFoundError](err); ok {
 		return &Failure{Code: ExitNotFound, Kind: "not_found", Err: missing, Hint: "sandkeeper backups list shows what there is"}
 	}
@@ -210,5 +216,6 @@ func diskFailure(err error) *Failure {
 	case errors.Is(err, archive.ErrNoIdentity):
 		return &Failure{Code: ExitUsage, Kind: "usage", Err: err, Hint: "add --identity FILE with the age key that the backup was encrypted to"}
 	}
+
 	return nil
 }

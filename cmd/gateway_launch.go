@@ -9,7 +9,8 @@ import (
 	"sandkeeper/gateway"
 )
 
-// launchOf is how a live gateway was started by hand, to be kept with its state; nil when that cannot be seen, or is not to be kept.
+// launchOf is how a live gateway was started by hand, to be kept with its state; nil when that cannot be seen, or is
+// not to be kept.
 func launchOf(ctx context.Context, o gateway.Options, t gateway.Target) *archive.Launch {
 	l, known := gateway.LaunchOf(ctx, o, t)
 	if !known {
@@ -18,8 +19,8 @@ func launchOf(ctx context.Context, o gateway.Options, t gateway.Target) *archive
 	return &archive.Launch{Program: l.Program, Args: l.Args, Env: l.Env, Dir: l.Dir}
 }
 
-// addLaunch adds to what was seen of a gateway how it was started when its state was last saved, where nothing else starts it and its
-// program is still there.
+// addLaunch adds to what was seen of a gateway how it was started when its state was last saved, where nothing else
+// starts it and its program is still there.
 func (a *app) addLaunch(seen *gateway.Observation) {
 	if seen.Served.Answered || seen.Process.PID != 0 || seen.Host.Start != "" || seen.Target.Err != nil {
 		return
@@ -44,7 +45,8 @@ func (a *app) addLaunch(seen *gateway.Observation) {
 	}
 }
 
-// backupDirOf is where the backups are for a command with these flags: what its own flag says, else what the flag would be given.
+// backupDirOf is where the backups are for a command with these flags: what its own flag says, else what the flag would
+// be given.
 func (a *app) backupDirOf(flags *pflag.FlagSet) string {
 	const name = "backup-dir"
 	if f := flags.Lookup(name); f != nil {

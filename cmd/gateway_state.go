@@ -15,8 +15,8 @@ import (
 	"sandkeeper/survey"
 )
 
-// saveGatewayStates saves the state of every gateway of the run. It reads files only, so it is done under --offline as well, and
-// what goes wrong is a warning: it never makes the run of the sandboxes fail.
+// saveGatewayStates saves the state of every gateway of the run. It reads files only, so it is done under --offline as
+// well, and what goes wrong is a warning: it never makes the run of the sandboxes fail.
 func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Store, seen survey.Survey) *gatewaystate.States {
 	if o.noGatewayState || o.dryRun {
 		return nil
@@ -185,6 +185,7 @@ func renderGatewayRestored(a *app, r gatewaystate.Restored) {
 			a.printf("%s: %s", verb, path)
 		}
 	}
+
 	for _, path := range r.Kept {
 		a.printf("kept: %s", path)
 	}
@@ -218,5 +219,6 @@ func gatewayStates(store *store.Store, off *offHost) ([]listed, error) {
 			states = append(states, l)
 		}
 	}
+
 	return states, nil
 }

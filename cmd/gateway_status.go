@@ -93,7 +93,8 @@ func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, er
 	return found, nil
 }
 
-// unanswered says of a gateway that did not answer why, in the kinds that a listing has: a gateway that the CLI does not know may run.
+// unanswered says of a gateway that did not answer why, in the kinds that a listing has: a gateway that the CLI does
+// not know may run.
 func unanswered(seen gateway.Observation) *Failure {
 	if g := (survey.Gateway{Seen: seen}); g.NeverHeardOf() {
 		return notRegistered(g)
@@ -103,6 +104,7 @@ func unanswered(seen gateway.Observation) *Failure {
 			Code: ExitUnreachable, Kind: kindUnreachable, Err: fmt.Errorf("gateway %q was not asked: %s", seen.Target.Name, seen.CLI.Why), Hint: installHint,
 		}
 	}
+
 	f := &Failure{
 		Code: ExitUnreachable, Kind: kindUnreachable, Err: fmt.Errorf("gateway %q did not answer: %s", seen.Target.Name, seen.Served.Why),
 		Hint: "`" + statusOf(seen) + "` says what is in the way; " + offlineHint,
@@ -125,6 +127,7 @@ func unanswered(seen gateway.Observation) *Failure {
 	default:
 		f.Kind, f.Hint = why.Kind, why.Hint
 	}
+
 	return f
 }
 
@@ -166,11 +169,13 @@ func renderGatewayStatus(a *app, s gatewayStatus, m gateway.Marker) {
 		}
 		table.Row(e.Of, string(e.State), e.Version, where)
 	}
+
 	if d := s.Database; d.State == drift.Known {
 		table.Row("database", string(d.State), fmt.Sprintf("generation %d", d.Generation), d.Path+": "+d.Why)
 	} else {
 		table.Row("database", string(d.State), "", d.Why)
 	}
+
 	for _, seen := range s.Supervisors {
 		state := drift.Known
 		if seen.Version == (drift.Version{}) {
@@ -178,6 +183,7 @@ func renderGatewayStatus(a *app, s gatewayStatus, m gateway.Marker) {
 		}
 		table.Row("supervisor", string(state), seen.Version.String(), cmp.Or(seen.Why, "sandbox "+seen.Sandbox))
 	}
+
 	table.Print(a.Out, nil)
 	a.printf("marker: %s%s", s.Marker.State, markerDetail(s.Marker, m))
 	a.printf("%s", gatewayLine(s))

@@ -72,6 +72,7 @@ func runGatewayWait(ctx context.Context, o *gatewayWaitOptions) (*answer, error)
 	case r.State == gateway.Interrupted:
 		return found, context.Cause(ctx)
 	}
+
 	return found, &Failure{Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("gateway %q is not ready: %s", r.Gateway, r.Reason), Hint: waitHint(r)}
 }
 

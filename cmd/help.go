@@ -27,6 +27,7 @@ func newHelp() *cobra.Command {
 				}
 				topic = child
 			}
+
 			topic.InitDefaultHelpFlag()
 			return topic.Help()
 		},
@@ -37,12 +38,14 @@ func newHelp() *cobra.Command {
 					return nil, cobra.ShellCompDirectiveNoFileComp
 				}
 			}
+
 			var names []cobra.Completion
 			for _, child := range topic.Commands() {
 				if child.IsAvailableCommand() && strings.HasPrefix(child.Name(), begun) {
 					names = append(names, cobra.CompletionWithDesc(child.Name(), child.Short))
 				}
 			}
+
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 	}

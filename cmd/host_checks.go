@@ -54,11 +54,13 @@ func (a *app) hostInput(f hostFacts) preflight.HostInput {
 			return ask.supervisor(ctx, sandbox.Sandbox{Name: c.SandboxName, Container: &c, Companion: sandbox.CompanionOf(c, f.seen.Containers)})
 		}
 	}
+
 	if f.store != nil {
 		in.Free = f.store.Free
 		in.Need = func(ctx context.Context) preflight.Need { return needOf(ctx, f, in.Names) }
 		in.Holder = func() (string, bool) { return holder(f.store) }
 	}
+
 	return in
 }
 
@@ -79,6 +81,7 @@ func unfinishedIn(dir string) ([]preflight.Unfinished, error) {
 			left = append(left, preflight.Unfinished{Sandbox: p.Address(), Detail: string(p.Step)})
 		}
 	}
+
 	return left, nil
 }
 
@@ -100,6 +103,7 @@ func sandboxNames(registry sandbox.Registry, containers []engine.Container) []st
 			names = append(names, c.SandboxName)
 		}
 	}
+
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -164,8 +168,8 @@ func (o *backupAllOptions) checkHost(ctx context.Context, store *store.Store, se
 	return o.app.checkHost(ctx, f)
 }
 
-// causeOf names in err the check of the gateway that failed, as the likely cause: a gateway that cannot start on its database, or whose
-// port another program holds, gives errors that do not say so.
+// causeOf names in err the check of the gateway that failed, as the likely cause: a gateway that cannot start on its
+// database, or whose port another program holds, gives errors that do not say so.
 func (o *backupAllOptions) causeOf(ctx context.Context, err error, gateways survey.Gateways) error {
 	if err == nil || len(gateways) == 0 || failureOf(err).Said {
 		return err

@@ -38,6 +38,7 @@ func (a *app) checkHost(ctx context.Context, f hostRun) error {
 			a.warn("%s: %s", r.Code, r.Detail)
 		}
 	}
+
 	if len(stop) == 0 {
 		return nil
 	}

@@ -20,8 +20,9 @@ import (
 // leftovers puts right what killed runs have left on this host, or tells of it.
 type leftovers struct{ *app }
 
-// clearUp is the first thing that every command does: what killed runs have left is put right, or told. It costs a few failed opens
-// when there is nothing, and it never stops the command that the operator asked for. mayAsk is false for a command that asks no gateway.
+// clearUp is the first thing that every command does: what killed runs have left is put right, or told. It costs a few
+// failed opens when there is nothing, and it never stops the command that the operator asked for. mayAsk is false for a
+// command that asks no gateway.
 func (a leftovers) clearUp(ctx context.Context, mayAsk bool) {
 	state := a.Env.StateHome()
 	if state == "" {
@@ -62,7 +63,8 @@ func (a leftovers) tellLeftAlone(what string, left []error) {
 	}
 }
 
-// tellRestores brings back the containers of restores that were killed, and says which homes are half done and how they become whole.
+// tellRestores brings back the containers of restores that were killed, and says which homes are half done and how they
+// become whole.
 func (a leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
 	shelf := journal.Restores(dir)
 	bringing := restore.Recoverer{Dial: restore.RestartDialer(a.Env), Keep: restore.KeepLocked(func(root string) (*store.Store, error) {
@@ -73,6 +75,7 @@ func (a leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
 		defer gateways.Close()
 		bringing.Switch = gateways
 	}
+
 	found, left := bringing.Recover(ctx, shelf)
 	a.tellLeftAlone("a restore", left)
 	for _, i := range found {

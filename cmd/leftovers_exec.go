@@ -12,8 +12,8 @@ import (
 	"sandkeeper/preflight"
 )
 
-// finishExecRestores makes the sandboxes whole in which a restore through their gateway was killed. What cannot be done now is told,
-// and done by the next run.
+// finishExecRestores makes the sandboxes whole in which a restore through their gateway was killed. What cannot be done
+// now is told, and done by the next run.
 func (a leftovers) finishExecRestores(ctx context.Context, dir string, mayAsk bool) {
 	for record, err := range journal.ExecRestores(dir).Abandoned() {
 		if err != nil {
@@ -30,6 +30,7 @@ func (a leftovers) finishExecRestores(ctx context.Context, dir string, mayAsk bo
 				"the next run makes it whole", e.Backup, e.Sandbox, e.Gateway, ui.Age(time.Since(e.At)), e.Home, e.Stage, err)
 			continue
 		}
+
 		fmt.Fprintf(a.Err, "sandbox %s: a restore of backup %s that did not end is %s\n", ui.Clean(e.Sandbox), ui.Clean(e.Backup), howItEnded(e))
 	}
 }

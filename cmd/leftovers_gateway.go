@@ -12,8 +12,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// takeBackGatewayStates undoes restores of gateways' state that were killed, so that no gateway is started on half of one. Under a
-// gateway that runs nothing is moved.
+// takeBackGatewayStates undoes restores of gateways' state that were killed, so that no gateway is started on half of
+// one. Under a gateway that runs nothing is moved.
 func (a leftovers) takeBackGatewayStates(ctx context.Context, dir string) {
 	found, left := gatewaystate.Recover(ctx, journal.StateRestores(dir), a.stopped)
 	a.tellLeftAlone("a restore of a gateway's state", left)

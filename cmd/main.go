@@ -1,5 +1,5 @@
-// Package cmd is the command line of sandkeeper: flags in, rendered result out. A command is one file with its options, its
-// constructor and a run function that returns a value; text and JSON are rendered from that one value.
+// Package cmd is the command line of sandkeeper: flags in, rendered result out. A command is one file with its options,
+// its constructor and a run function that returns a value; text and JSON are rendered from that one value.
 package cmd
 
 import (
@@ -27,8 +27,8 @@ import (
 	"sandkeeper/preflight"
 )
 
-// Main runs one command line and returns its exit code; it never ends the process itself. A downstream hands in the lifecycle
-// extensions that its build links beside the built-in ones.
+// Main runs one command line and returns its exit code; it never ends the process itself. A downstream hands in the
+// lifecycle extensions that its build links beside the built-in ones.
 func Main(args []string, s *ui.Streams, extensions ...lifecycle.Definition) ExitCode {
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
@@ -142,10 +142,12 @@ func (a *app) finish(command string, f *Failure) ExitCode {
 			fmt.Fprintln(a.Err, "hint: "+strings.ReplaceAll(ui.CleanLines(f.Hint), "\n", "\n      "))
 		}
 	}
+
 	return code
 }
 
-// printAnswer writes the text form. A result that could not be written was not given: the error is the writer's first one.
+// printAnswer writes the text form. A result that could not be written was not given: the error is the writer's first
+// one.
 func (a *app) printAnswer() error {
 	if a.answer == nil || a.answer.text == nil {
 		return nil

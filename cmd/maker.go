@@ -25,7 +25,8 @@ type making struct {
 
 func (m *making) close() error { return errors.Join(m.gateways.Close(), m.extensions.close()) }
 
-// maker wires what makes sandboxes on the gateways in seen. Unless it only looks, the extensions finish first what an earlier run left.
+// maker wires what makes sandboxes on the gateways in seen. Unless it only looks, the extensions finish first what an
+// earlier run left.
 func (a *app) maker(ctx context.Context, seen survey.Gateways, looks bool) (m *making, err error) {
 	if a.stateDir() == "" {
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the journal in")
@@ -48,7 +49,8 @@ func (a *app) maker(ctx context.Context, seen survey.Gateways, looks bool) (m *m
 	return m, nil
 }
 
-// locate finds a sandbox that was just made: by its container where it runs on an engine of this host, else through its gateway.
+// locate finds a sandbox that was just made: by its container where it runs on an engine of this host, else through its
+// gateway.
 func (a *app) locate(seen survey.Gateways) func(context.Context, lifecycle.Record, driver.Place) (recreate.Found, error) {
 	return func(ctx context.Context, made lifecycle.Record, at driver.Place) (found recreate.Found, err error) {
 		told := openshell.Sandbox{ID: made.ID, Name: made.Name, Workspace: workspaceOf(at), Phase: "Ready"}
@@ -61,6 +63,7 @@ func (a *app) locate(seen survey.Gateways) func(context.Context, lifecycle.Recor
 				}
 			}
 		}
+
 		cli := a.host().CLI(seen)
 		if cli == nil {
 			return found, fmt.Errorf("sandbox %q has no container on this host, and there is no openshell to reach it through its gateway", made.Name)
@@ -100,8 +103,8 @@ func notMade(err error, again string) error {
 	return err
 }
 
-// existsHint says what to run where the sandbox is there. One that its gateway refuses to start has to be deleted first, which is said
-// only beside its backup.
+// existsHint says what to run where the sandbox is there. One that its gateway refuses to start has to be deleted
+// first, which is said only beside its backup.
 func existsHint(e *recreate.ExistsError, again string) string {
 	if e.Phase != "Error" {
 		return fmt.Sprintf("sandkeeper restore %s puts a backup into the sandbox that is there", e.Name)

@@ -40,6 +40,7 @@ func writeManual(w io.Writer, root *cobra.Command) {
 			fmt.Fprintf(w, ".PP\nExit status: %s.\n", strings.ReplaceAll(codes, " ", ", "))
 		}
 	}
+
 	fmt.Fprint(w, ".SH GLOBAL FLAGS\n")
 	root.PersistentFlags().VisitAll(func(f *pflag.Flag) { writeFlag(w, f) })
 	fmt.Fprint(w, ".SH EXIT STATUS\n")
@@ -52,12 +53,14 @@ func writeManual(w io.Writer, root *cobra.Command) {
 			writeTerm(w, entry[0], entry[1])
 		}
 	}
+
 	fmt.Fprint(w, ".SH EXAMPLES\n")
 	for _, c := range manualCommands(root) {
 		if c.Example != "" {
 			fmt.Fprintf(w, ".PP\n%s:\n.PP\n.nf\n%s\n.fi\n", roff(c.Short), roff(c.Example))
 		}
 	}
+
 	fmt.Fprint(w, ".SH SEE ALSO\n.BR openshell (1),\n.BR docker (1),\n.BR podman (1)\n")
 }
 
@@ -82,7 +85,8 @@ type manualSection struct {
 	entries [][2]string
 }
 
-// manualSections are what the flags do not say: where things lie, and what the environment changes. docs/config.md says it in full.
+// manualSections are what the flags do not say: where things lie, and what the environment changes. docs/config.md says
+// it in full.
 func manualSections() []manualSection {
 	return []manualSection{
 		{"FILES", [][2]string{
@@ -120,6 +124,7 @@ func writeFlag(w io.Writer, f *pflag.Flag) {
 			value = " " + picked.Type()
 		}
 	}
+
 	writeTerm(w, short+"--"+f.Name+value, usage)
 }
 

@@ -96,6 +96,7 @@ func (o *migrateExportOptions) export(ctx context.Context, host *migrating) (*an
 			return found, err
 		}
 	}
+
 	if err := o.checkHost(ctx, host, plan, found); err != nil {
 		return found, err
 	}
@@ -141,6 +142,7 @@ func (o *migrateExportOptions) confirm(ctx context.Context, plan migrate.Plan) e
 			running = append(running, s.Address())
 		}
 	}
+
 	if len(running) == 0 {
 		return nil
 	}

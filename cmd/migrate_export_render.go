@@ -39,6 +39,7 @@ func renderExport(a *app, e migrate.Export) {
 			table.Row(string(m.Status), sandbox.Address(m.Workspace, m.Name), detail)
 		}
 	}
+
 	table.Print(a.Out, func(first, line string) string {
 		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
 	})
@@ -47,6 +48,7 @@ func renderExport(a *app, e migrate.Export) {
 			a.printf("%s: a gateway of 0.1.x refuses %s: %s; %s", sandbox.Address(m.Workspace, m.Name), item.Code, item.Detail, item.Fix)
 		}
 	}
+
 	for _, warning := range e.Warnings {
 		a.printf("warning: %s", warning)
 	}

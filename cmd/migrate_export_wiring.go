@@ -48,6 +48,7 @@ func (o *migrateExportOptions) exporter(host *migrating, byEngine bool) (*migrat
 			return host.gateways.StopSandbox(ctx, host.asked(sb))
 		}
 	}
+
 	return exporter, nil
 }
 
@@ -76,6 +77,7 @@ func (o *migrateExportOptions) backupRun(host *migrating) *backup.Options {
 	} else {
 		run.Recipe = host.gateways.Told
 	}
+
 	return run
 }
 
@@ -106,6 +108,7 @@ func (o *migrateExportOptions) input(ctx context.Context, host *migrating, facts
 	default:
 		in.StateWhy = "it is not of this host"
 	}
+
 	if !in.Asked {
 		return in
 	}
@@ -122,6 +125,7 @@ func (o *migrateExportOptions) input(ctx context.Context, host *migrating, facts
 			o.app.warn("%s of gateway %q is not in the set: %s", name, host.name(), why)
 		}
 	}
+
 	return in
 }
 

@@ -32,7 +32,8 @@ type migrating struct {
 	spaces   []string // the gateway's workspaces, as far as it tells; looked up once
 }
 
-// migrating looks at the host. A gateway that does not answer, or is not to be trusted, is no error: the containers are there all the same.
+// migrating looks at the host. A gateway that does not answer, or is not to be trusted, is no error: the containers are
+// there all the same.
 func (a *app) migrating(ctx context.Context, o storeOptions, offline bool) (*migrating, error) {
 	if err := a.oneGateway(); err != nil {
 		return nil, err
@@ -70,8 +71,8 @@ func (h *migrating) gateway() *survey.Gateway { return h.seen.Gateways.Decisive(
 // name is the gateway's.
 func (h *migrating) name() string { return h.gateway().Seen.Target.Name }
 
-// look takes the inventory: from the gateway and the containers, or from the containers alone where the gateway cannot be asked or must
-// not be trusted.
+// look takes the inventory: from the gateway and the containers, or from the containers alone where the gateway cannot
+// be asked or must not be trusted.
 func (h *migrating) look(ctx context.Context, o storeOptions) error {
 	host, recorded := h.app.host(), h.app.recorded(o)
 	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper migrate export"}
@@ -85,6 +86,7 @@ func (h *migrating) look(ctx context.Context, o storeOptions) error {
 		h.gateways = &driver.Gateways{Open: host.Connect(h.seen.Gateways)}
 		return h.lookOffline(ctx, recorded)
 	}
+
 	h.seen, err = host.Look(ctx, survey.Question{Action: action, AllowUnverified: true, Recorded: recorded})
 	if len(h.seen.Gateways) == 0 && err == nil { // nothing is registered, and still there is a gateway to plan for
 		h.seen.Gateways = host.Judge(ctx, action, host.Bindings(h.seen.Registry))
@@ -111,8 +113,8 @@ func (h *migrating) lookOffline(ctx context.Context, recorded func(name, id stri
 	return err
 }
 
-// sandboxes are those of the gateway. One of which nothing says whose it is may be another's, and is nobody's to stop: it is only among
-// them where no gateway is asked at all.
+// sandboxes are those of the gateway. One of which nothing says whose it is may be another's, and is nobody's to stop:
+// it is only among them where no gateway is asked at all.
 func (h *migrating) sandboxes() []sandbox.Sandbox {
 	return slices.DeleteFunc(slices.Clone(h.seen.Inventory.Sandboxes), func(sb sandbox.Sandbox) bool {
 		return sb.Standing == sandbox.Orphaned || sb.Gateway != h.name() && (sb.Gateway != "" || !h.offline)
@@ -192,6 +194,7 @@ func (h *migrating) lookInto(ctx context.Context, sb sandbox.Sandbox) migrate.Se
 	} else {
 		seen.Untold = err.Error()
 	}
+
 	on, _ := h.seen.Engines.Main()
 	if sb.Container != nil {
 		on = h.seen.Engines.Of(*sb.Container)
@@ -237,10 +240,12 @@ func (h *migrating) providers(ctx context.Context) []migrate.Provider {
 			}
 		}
 	}
+
 	return all
 }
 
-// workspaces are those of the gateway, sorted, the default one always among them: those that it lists, and those that a sandbox is in.
+// workspaces are those of the gateway, sorted, the default one always among them: those that it lists, and those that a
+// sandbox is in.
 func (h *migrating) workspaces(ctx context.Context) []string {
 	if h.spaces != nil {
 		return h.spaces
@@ -257,6 +262,7 @@ func (h *migrating) workspaces(ctx context.Context) []string {
 		}
 		names = append(names, listed...)
 	}
+
 	slices.Sort(names)
 	h.spaces = slices.Compact(names)
 	return h.spaces

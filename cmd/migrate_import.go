@@ -136,6 +136,7 @@ func (o *migrateImportOptions) make(ctx context.Context, importer *migrate.Impor
 			Hint: "stop them so that they stay stopped (docker stop NAME), and export again what they wrote meanwhile; or, where they are on another host: --stopped-elsewhere",
 		}
 	}
+
 	hold, err := migrate.Hold(ctx, importer.State, importer.Set.Gateway)
 	if err != nil {
 		return found, err

@@ -39,6 +39,7 @@ func renderImport(a *app, r migrate.Import) {
 			}
 		}
 	}
+
 	table.Print(a.Out, func(first, line string) string {
 		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
 	})
@@ -51,6 +52,7 @@ func renderImport(a *app, r migrate.Import) {
 			a.printf("%s: %s", address, hint)
 		}
 	}
+
 	for _, item := range r.Lost {
 		a.printf("the gateway itself: not carried: %s: %s", item.Code, item.Detail)
 	}

@@ -19,6 +19,7 @@ func (o *migrateImportOptions) choose(root, target string) (*migrate.Set, error)
 			name = sets[0]
 		}
 	}
+
 	set, err := migrate.ReadSet(root, name)
 	if errors.Is(err, migrate.ErrNoSet) {
 		return nil, &Failure{
@@ -26,6 +27,7 @@ func (o *migrateImportOptions) choose(root, target string) (*migrate.Set, error)
 			Hint: "sandkeeper migrate export makes one while the gateway of 0.0.x runs; --set NAME and --backup-dir say where another one is",
 		}
 	}
+
 	return set, err
 }
 
@@ -44,10 +46,12 @@ func (o *migrateImportOptions) checkNames(set *migrate.Set) error {
 		}
 		taken[m.Workspace+"/"+name] = m.Address()
 	}
+
 	for old := range o.rename {
 		if !known[old] {
 			return usage("sandkeeper migrate plan shows the names", "--rename: there is no sandbox %q in the set", old)
 		}
 	}
+
 	return nil
 }

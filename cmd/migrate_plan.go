@@ -55,7 +55,8 @@ func runMigratePlan(ctx context.Context, o *migratePlanOptions) (*answer, error)
 	return &answer{preflight: &report, result: plan, text: func(a *app) { renderPlan(a, plan) }}, ctx.Err()
 }
 
-// propose writes the proposal beside the old file, unless there is one. What lies there and differs is somebody's work, and stays.
+// propose writes the proposal beside the old file, unless there is one. What lies there and differs is somebody's work,
+// and stays.
 func propose(config migrate.Config, plan *migrate.ConfigPlan) error {
 	if plan == nil || len(plan.Changes) == 0 {
 		return nil
@@ -76,6 +77,7 @@ func propose(config migrate.Config, plan *migrate.ConfigPlan) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the proposed gateway.toml was not written: %w", err)
 	}
+
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
 		_, err = f.Write(proposal.Text)
@@ -98,6 +100,7 @@ func renderPlan(a *app, p migrate.Plan) {
 		a.printf("%s (%s)", s.Address(), runningWord(s.Running))
 		renderItems(a, s.Refused, s.NotCarried, s.Carried)
 	}
+
 	if p.Stage == migrate.StageDone && len(p.Host.Refused) == 0 {
 		return
 	}
@@ -135,6 +138,7 @@ func renderItems(a *app, refused, notCarried, carried []migrate.Item) {
 			table.Row(group.word, item.Code, detail)
 		}
 	}
+
 	table.Print(a.Out, func(first, line string) string {
 		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
 	})
@@ -172,6 +176,7 @@ func stageText(p migrate.Plan) string {
 	case migrate.StageImport:
 		return "a set is exported; it is imported once a gateway of 0.1.x runs"
 	}
+
 	if len(p.Warnings) > 0 {
 		return "no sandbox of 0.0.x was seen that is known to be its own, and not everything was seen"
 	}

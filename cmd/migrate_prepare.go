@@ -54,8 +54,8 @@ func (in importing) listed(ctx context.Context, gateways *driver.Gateways, at dr
 	return on.ListSandboxes(ctx)
 }
 
-// stillRuns says why the old container of a member may run, or may hold more than its backup. One that is gone does not; of one on another
-// engine nothing is known.
+// stillRuns says why the old container of a member may run, or may hold more than its backup. One that is gone does
+// not; of one on another engine nothing is known.
 func (in importing) stillRuns(ctx context.Context, m migrate.Member) error {
 	if m.Container == "" || in.elsewhere {
 		return nil
@@ -75,6 +75,7 @@ func (in importing) stillRuns(ctx context.Context, m migrate.Member) error {
 	case !c.Started.Equal(m.Started):
 		return fmt.Errorf("its old container %q: %w", c.Name, migrate.ErrStartedSince)
 	}
+
 	return nil
 }
 

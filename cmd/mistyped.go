@@ -56,7 +56,8 @@ func unknownCommand(group *cobra.Command, word string) error {
 	return usage(meant(meantCommands(group, word))+group.CommandPath()+" --help lists its commands", "unknown command %q%s", word, where)
 }
 
-// meantCommands are the commands of group that word resembles; else those of any level, so that "list" leads to "backups list".
+// meantCommands are the commands of group that word resembles; else those of any level, so that "list" leads to
+// "backups list".
 func meantCommands(group *cobra.Command, word string) []string {
 	var near, elsewhere []string
 	for _, c := range allCommands(group.Root())[1:] {
@@ -73,6 +74,7 @@ func meantCommands(group *cobra.Command, word string) []string {
 			elsewhere = append(elsewhere, c.CommandPath())
 		}
 	}
+
 	if len(near) > 0 {
 		return near
 	}
@@ -120,6 +122,7 @@ func typingErrors(a, b string) int {
 			}
 		}
 	}
+
 	return rows[len(a)][len(b)]
 }
 
@@ -155,6 +158,7 @@ func takes(c *cobra.Command, args []string) error {
 	case len(args) > len(words):
 		return usage(hint, "%s: %q is one argument too many", c.CommandPath(), args[len(words)])
 	}
+
 	return nil
 }
 
@@ -166,6 +170,7 @@ func whichOne(c *cobra.Command, _ []string) error {
 			names = append(names, child.Name())
 		}
 	}
+
 	last := len(names) - 1
 	return usage(c.CommandPath()+" --help says what each does",
 		"which one: %s or %s?", strings.Join(names[:last], ", "), names[last])

@@ -28,7 +28,8 @@ type bucketOptions struct {
 	host    string
 }
 
-// byHand marks a flag that counts only on the command line: a setting of the nightly run must not make "backups list" list something else.
+// byHand marks a flag that counts only on the command line: a setting of the nightly run must not make "backups list"
+// list something else.
 const byHand = "by-hand"
 
 // addReadFlags adds the flags of a command that reads a bucket instead of the backup folder.
@@ -89,8 +90,8 @@ func (a *app) openBucket(o bucketOptions, with bucket.Options) (*bucket.Bucket, 
 	return b, nil
 }
 
-// offHost is a bucket as a command looks at it: a store on this host that shows what is there, and into which the content of a backup is
-// brought when it is needed.
+// offHost is a bucket as a command looks at it: a store on this host that shows what is there, and into which the
+// content of a backup is brought when it is needed.
 type offHost struct {
 	*bucket.View
 	bucket     *bucket.Bucket
@@ -98,8 +99,8 @@ type offHost struct {
 	held       *os.File
 }
 
-// openSource is the store that a reading command is about: the backup folder, or what a bucket shows; off is nil for the folder. It is
-// closed in any case.
+// openSource is the store that a reading command is about: the backup folder, or what a bucket shows; off is nil for
+// the folder. It is closed in any case.
 func (a *app) openSource(ctx context.Context, o storeOptions, identity string) (st *store.Store, off *offHost, err error) {
 	if o.bucket.address == "" {
 		st, err = a.openStore(o)
@@ -124,8 +125,8 @@ func (a *app) openSource(ctx context.Context, o storeOptions, identity string) (
 	return nil, nil, errors.Join(err, off.close())
 }
 
-// show makes the store in which off is seen. Its folder is beside the backups, for there is room for them, and is the same in every run, so
-// that a run which goes on with a killed one's work finds what it looks for.
+// show makes the store in which off is seen. Its folder is beside the backups, for there is room for them, and is the
+// same in every run, so that a run which goes on with a killed one's work finds what it looks for.
 func (a *app) show(ctx context.Context, o storeOptions, off *offHost) (*store.Store, error) {
 	root, err := a.backupRoot(o.dir)
 	if err != nil {
@@ -187,6 +188,7 @@ func joinWords(words []string) string {
 		}
 		text += word
 	}
+
 	return text + more
 }
 
@@ -265,6 +267,7 @@ func offHostFailure(err error) *Failure {
 			Hint: "wait for that run to end, then run this command again; a run that was killed on another machine is forgotten after a day",
 		}
 	}
+
 	if failed, ok := errors.AsType[*bucket.Error](err); ok {
 		return &Failure{Code: ExitRefused, Kind: string(failed.Kind), Err: err, Hint: failed.Hint}
 	}

@@ -57,6 +57,7 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 		}
 		a.addHostChecks(ctx, &decisive.Report, in, o.skip)
 	}
+
 	found := &answer{preflight: &decisive.Report}
 	err := registryErr
 	switch blocked := a.readiness(gateways, decisive, action); {
@@ -65,6 +66,7 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 	case blocked != nil && (registryErr == nil || failureOf(blocked).Code == ExitRefused):
 		err = blocked
 	}
+
 	found.text = func(a *app) { renderReport(a, decisive.Report, err) }
 	return found, err
 }
@@ -78,6 +80,7 @@ func renderReport(a *app, r preflight.Report, err error) {
 		}
 		table.Row(statusWord(check.Status), check.Code, check.Detail)
 	}
+
 	table.Print(a.Out, func(first, line string) string {
 		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
 	})
@@ -86,6 +89,7 @@ func renderReport(a *app, r preflight.Report, err error) {
 			a.printf("  fix %s: %s", check.Code, check.Fix)
 		}
 	}
+
 	for _, warning := range r.Warnings {
 		a.printf("warning: %s", warning)
 	}

@@ -11,8 +11,8 @@ import (
 	"sandkeeper/survey"
 )
 
-// readiness is what keeps this host from being worked on now although nothing refuses: a check that failed, then a gateway that did not
-// answer, then versions that nothing confirms (docs/design.md 3.2). Nil when nothing does.
+// readiness is what keeps this host from being worked on now although nothing refuses: a check that failed, then a
+// gateway that did not answer, then versions that nothing confirms (docs/design.md 3.2). Nil when nothing does.
 func (a *app) readiness(gateways survey.Gateways, g *survey.Gateway, action preflight.Action) error {
 	if f := failedChecks(g.Report.Checks, gateway.ProbeCLI); f == nil && g.NeverHeardOf() {
 		return notRegistered(*g)
@@ -36,8 +36,8 @@ func notRegistered(g survey.Gateway) *Failure {
 	}
 }
 
-// failedChecks becomes the error of the first check that failed; the others are named beside it. The verdict's own check is not among
-// them: it has refused. Checks of the codes in without are passed over.
+// failedChecks becomes the error of the first check that failed; the others are named beside it. The verdict's own
+// check is not among them: it has refused. Checks of the codes in without are passed over.
 func failedChecks(checks []preflight.Result, without ...string) *Failure {
 	var failed []string
 	var first preflight.Result
@@ -49,6 +49,7 @@ func failedChecks(checks []preflight.Result, without ...string) *Failure {
 			first = c
 		}
 	}
+
 	if len(failed) == 0 {
 		return nil
 	}
@@ -65,7 +66,8 @@ func failedChecks(checks []preflight.Result, without ...string) *Failure {
 	return f
 }
 
-// likelyCause names in an error the checks that failed before it: a gateway that cannot start on its database does not answer either.
+// likelyCause names in an error the checks that failed before it: a gateway that cannot start on its database does not
+// answer either.
 func likelyCause(err error, checks []preflight.Result) error {
 	cause := failedChecks(checks)
 	if err == nil || cause == nil {
@@ -76,8 +78,8 @@ func likelyCause(err error, checks []preflight.Result) error {
 	return &f
 }
 
-// mostUrgent is the gateway that preflight reports: a refused one, else one with a failed check, else one that is silent or
-// whose versions nothing confirms, else the first.
+// mostUrgent is the gateway that preflight reports: a refused one, else one with a failed check, else one that is
+// silent or whose versions nothing confirms, else the first.
 func mostUrgent(gateways survey.Gateways) *survey.Gateway {
 	urgency := func(g survey.Gateway) int {
 		switch {

@@ -23,7 +23,8 @@ func (a *app) host() *survey.Host {
 	return a.looking
 }
 
-// look surveys the host through its gateways, puts the preflight's report into found, and prints the refusal block or the warnings.
+// look surveys the host through its gateways, puts the preflight's report into found, and prints the refusal block or
+// the warnings.
 func (a *app) look(ctx context.Context, found *answer, q survey.Question) (survey.Survey, error) {
 	s, err := a.host().Look(ctx, q)
 	return s, a.looked(s, found, q, err)
@@ -40,7 +41,8 @@ func (a *app) looked(s survey.Survey, found *answer, q survey.Question, err erro
 	return a.explained(err, s.Gateways, q.Action)
 }
 
-// gate lets a command go on with gateways that may be trusted. It prints the refusal block, or the warnings, where a person reads.
+// gate lets a command go on with gateways that may be trusted. It prints the refusal block, or the warnings, where a
+// person reads.
 func (a *app) gate(gs survey.Gateways, action preflight.Action, allowUnverified bool) error {
 	if err := gs.Gate(action, allowUnverified); err != nil {
 		return a.untrusted(err)
@@ -49,7 +51,8 @@ func (a *app) gate(gs survey.Gateways, action preflight.Action, allowUnverified 
 	return nil
 }
 
-// untrusted gives the errors of a survey their exit codes, and prints the block of a refusal. Other errors stay as they are.
+// untrusted gives the errors of a survey their exit codes, and prints the block of a refusal. Other errors stay as they
+// are.
 func (a *app) untrusted(err error) error {
 	if target, ok := errors.AsType[*survey.TargetError](err); ok {
 		return usage("give the gateway's name as openshell gateway list shows it", "%w", target)
@@ -104,8 +107,8 @@ func headline(block string) string {
 	return ""
 }
 
-// mismatched turns an error of a run that betrays a schema mismatch into a refusal, whose report goes into found. Other errors are
-// explained.
+// mismatched turns an error of a run that betrays a schema mismatch into a refusal, whose report goes into found. Other
+// errors are explained.
 func (a *app) mismatched(ctx context.Context, found *answer, err error, gs survey.Gateways, action preflight.Action) error {
 	if err == nil {
 		return nil
@@ -139,6 +142,7 @@ func (a *app) explained(err error, gs survey.Gateways, action preflight.Action) 
 			others = append(others, fmt.Sprintf("`%s -g %s`", action.Command, g.Seen.Target.Name))
 		}
 	}
+
 	f.Hint += "; for the other gateways alone: " + strings.Join(others, ", ")
 	return f
 }

@@ -142,8 +142,8 @@ func (o *restoreOptions) find(st *store.Store) (store.Backup, error) {
 	return o.app.latest(st, workspace, name)
 }
 
-// target finds the sandbox to restore into: by its container where there is one, so that neither a gateway is needed nor trusted;
-// else through its gateway, after the preflight.
+// target finds the sandbox to restore into: by its container where there is one, so that neither a gateway is needed
+// nor trusted; else through its gateway, after the preflight.
 func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Request, error) {
 	a, name := o.app, o.name
 	if o.to != "" {
@@ -157,6 +157,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Req
 			return request, nil
 		}
 	}
+
 	request.Engine, _ = a.host().Engines(ctx).Main()
 	return o.targetByGateway(ctx, request, name, found)
 }
@@ -176,6 +177,7 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Re
 	case sb.Route == sandbox.NoRoute:
 		return request, fmt.Errorf("sandbox %q cannot be written to: %s", name, sb.Reason)
 	}
+
 	request.Target = sb
 	if sb.Container != nil {
 		request.Engine = seen.Engines.Of(*sb.Container)
@@ -204,6 +206,7 @@ func named(inventory sandbox.Inventory, name string) (sandbox.Sandbox, bool) {
 			matches = append(matches, sb)
 		}
 	}
+
 	if len(matches) != 1 {
 		return sandbox.Sandbox{}, false
 	}
@@ -219,6 +222,7 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.Request, f
 		}
 		defer func() { _ = lock.Unlock() }() // the kernel takes it back in any case
 	}
+
 	gateways := &driver.Gateways{Open: a.host().Connect(nil)}
 	defer gateways.Close()
 	request.Switch = gateways
@@ -242,17 +246,19 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.Request, f
 		request.Consent = true
 		summary, err = restore.Restore(ctx, request)
 	}
+
 	progress.Close()
 	if summary.Sandbox != "" {
 		found.result = summary
 		found.text = func(a *app) { renderRestore(a, summary) }
 		found.done = err == nil && summary.Done
 	}
+
 	return notRestored(err)
 }
 
-// lock takes the backup's store. From a store that cannot be written a restore is made all the same: what it replaces is then kept in a store
-// of its own, which is locked instead.
+// lock takes the backup's store. From a store that cannot be written a restore is made all the same: what it replaces
+// is then kept in a store of its own, which is locked instead.
 func (o *restoreOptions) lock(request *restore.Request) (*store.Lock, error) {
 	command := "restore " + o.name
 	if o.off != nil {

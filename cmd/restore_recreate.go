@@ -92,6 +92,7 @@ func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b sto
 		}
 		defer func() { _ = lock.Unlock() }() // the kernel takes it back in any case
 	}
+
 	m, err := a.maker(ctx, seen, o.dryRun)
 	if err != nil {
 		return found, err
@@ -108,7 +109,8 @@ func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b sto
 	return found, o.make(ctx, m, order, made, found)
 }
 
-// goOn is the backup that an earlier run began with, where no other one is asked for: a later one may be the latest by now.
+// goOn is the backup that an earlier run began with, where no other one is asked for: a later one may be the latest by
+// now.
 func (o *restoreOptions) goOn(st *store.Store, b store.Backup) (store.Backup, error) {
 	if o.id != store.Latest || o.app.stateDir() == "" {
 		return b, nil
@@ -132,6 +134,7 @@ func (o *restoreOptions) judge(ctx context.Context, gateway string, found *answe
 			binding = recorded
 		}
 	}
+
 	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: o.again()}
 	seen := host.Judge(ctx, action, []sandbox.Binding{binding})
 	found.preflight = survey.Survey{Gateways: seen}.Report()
@@ -153,6 +156,7 @@ func (o *restoreOptions) recipe(ctx context.Context, order *recreate.Order) (of 
 			text, err = order.Store.Recipe(of, order.Identities)
 		}
 	}
+
 	if err != nil {
 		return of, err
 	}
@@ -165,6 +169,7 @@ func (o *restoreOptions) recipe(ctx context.Context, order *recreate.Order) (of 
 	} else if of.ID != order.Backup.ID {
 		o.app.warn("backup %s keeps no recipe%s; that of backup %s is taken", order.Backup.ID, why(order.Backup), of.ID)
 	}
+
 	return of, nil
 }
 
@@ -245,6 +250,7 @@ func (o *restoreOptions) make(ctx context.Context, m *making, order recreate.Ord
 			Files: order.Backup.Manifest.Content.Files, Bytes: order.Backup.Manifest.Content.Bytes,
 		}
 	}
+
 	result.Warnings = append(result.Warnings, outcome.Warnings...)
 	if outcome.ID != "" {
 		found.result = result

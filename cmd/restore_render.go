@@ -15,6 +15,7 @@ func renderRestore(a *app, s restore.Summary) {
 		renderPaths(a, "would change", s.Changed)
 		renderPaths(a, "would remove", s.Removed)
 	}
+
 	renderPaths(a, "left as it is, not whole in the backup", s.Kept)
 	renderPaths(a, "left as it is, something is mounted there", s.Mounted)
 	for _, e := range s.Missing {
@@ -27,6 +28,7 @@ func renderRestore(a *app, s restore.Summary) {
 	case s.Done:
 		a.printf("Restored %s from backup %s: %s, %s, read back and compared.", s.Sandbox, s.Backup, fileCount(s.Files), size.Text(s.Bytes))
 	}
+
 	if s.DownMs > 0 {
 		a.printf("The sandbox was stopped for %.1f s.", float64(s.DownMs)/1000)
 	}
@@ -72,6 +74,7 @@ func renderRecreated(a *app, s restored) {
 			verb, s.Sandbox, made.Gateway, orDash(made.Image), fileCount(s.Files), size.Text(s.Bytes), s.Backup, s.Home, leftAs(made.Running))
 		return
 	}
+
 	if s.Done {
 		a.printf("Recreated %s on gateway %s from image %s (id %s), and left it %s.", s.Sandbox, made.Gateway, orDash(made.Image), made.ID, leftAs(made.Running))
 		a.printf("Its home is that of backup %s: %s, %s, read back and compared.", s.Backup, fileCount(s.Files), size.Text(s.Bytes))

@@ -63,10 +63,12 @@ func newRoot(a *app) *cobra.Command {
 		completions{a}.offer(c)
 		addExitStatus(c)
 	}
+
 	return root
 }
 
-// shareRules gives c what every command has: arguments as its usage line says, and as a group an answer when called alone.
+// shareRules gives c what every command has: arguments as its usage line says, and as a group an answer when called
+// alone.
 func shareRules(c *cobra.Command) {
 	if c.Args == nil || c.HasSubCommands() || c.Parent().Name() == "completion" {
 		c.Args = takes
@@ -113,8 +115,9 @@ func (a *app) prepare(c *cobra.Command) error {
 	return extensions{a}.judge(c)
 }
 
-// needs says which keys of the config file c cannot do without; nil is every key. Under --offline they are those that say what is saved,
-// where, and how it is guarded: that is the way out of a broken host, and a mistake in another key must not bar it.
+// needs says which keys of the config file c cannot do without; nil is every key. Under --offline they are those that
+// say what is saved, where, and how it is guarded: that is the way out of a broken host, and a mistake in another key
+// must not bar it.
 func (a *app) needs(c *cobra.Command) func(key string) bool {
 	offline := c.Flags().Lookup("offline")
 	if offline == nil {
@@ -157,8 +160,8 @@ func (a *app) complete(flags *pflag.FlagSet) error {
 	return problem
 }
 
-// noEmptyValues refuses --only "$NAME" with NAME unset: it would mean every sandbox, --to "" the sandbox itself, --encrypt-to "" a
-// plain archive.
+// noEmptyValues refuses --only "$NAME" with NAME unset: it would mean every sandbox, --to "" the sandbox itself,
+// --encrypt-to "" a plain archive.
 func noEmptyValues(flags *pflag.FlagSet) error {
 	for _, flag := range []string{"only", "exclude", "encrypt-to", "seal-to"} {
 		values, err := flags.GetStringSlice(flag)
@@ -166,6 +169,7 @@ func noEmptyValues(flags *pflag.FlagSet) error {
 			return usage("give values, or leave the flag out", "--%s has an empty value", flag)
 		}
 	}
+
 	for _, flag := range []string{"gateway", "workspace", "backup-dir", "backup", "to", "identity", "gateway-state", "store", "store-host"} {
 		value, err := flags.GetString(flag)
 		if err == nil && flags.Changed(flag) && value == "" {
@@ -217,5 +221,6 @@ func addExitStatus(c *cobra.Command) {
 		_, _ = fmt.Sscan(word, (*int)(&code))
 		fmt.Fprintf(&b, "  %-4s %s\n", word, exitMeaning(code))
 	}
+
 	c.Long = strings.TrimRight(c.Long, "\n") + strings.TrimRight(b.String(), "\n")
 }

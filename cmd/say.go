@@ -17,7 +17,8 @@ func (a *app) warn(format string, args ...any) {
 	fmt.Fprintln(a.Err, a.priority(runlog.PrefixWarning)+a.paintErr(color.FgYellow, "warning: ")+ui.CleanLines(text))
 }
 
-// priority is what begins a line for systemd's journal, so that it knows warnings and errors; nothing where the journal does not read.
+// priority is what begins a line for systemd's journal, so that it knows warnings and errors; nothing where the journal
+// does not read.
 func (a *app) priority(prefix string) string {
 	if a.Journal {
 		return prefix

@@ -113,6 +113,7 @@ func runScheduleInstall(ctx context.Context, o *scheduleInstallOptions) (*answer
 		r.Files, err = h.Install(ctx, manager, jobs)
 		r.Installed = err == nil
 	}
+
 	if err != nil {
 		return nil, scheduleFailure(err)
 	}
@@ -154,6 +155,7 @@ func (o *scheduleInstallOptions) jobs() ([]schedule.Job, error) {
 			When: schedule.When{Hour: 5, Minute: 30, Weekly: true}, Environment: o.environment(), Args: []string{"backups", "drill", "--quiet"},
 		})
 	}
+
 	return jobs, nil
 }
 
@@ -168,7 +170,8 @@ func (o *scheduleInstallOptions) when() (schedule.When, error) {
 	return when, nil
 }
 
-// flagsOfBackupAll are the flags that the run gets beside its own. They are judged now, by day, and not by the first night.
+// flagsOfBackupAll are the flags that the run gets beside its own. They are judged now, by day, and not by the first
+// night.
 func (o *scheduleInstallOptions) flagsOfBackupAll() ([]string, error) {
 	g := o.app.global
 	extra := slices.Clone(o.extra)
@@ -177,12 +180,14 @@ func (o *scheduleInstallOptions) flagsOfBackupAll() ([]string, error) {
 			extra = append(extra, each[0], each[1])
 		}
 	}
+
 	probe, _, err := newRoot(&app{Streams: o.app.Streams}).Find([]string{"backup-all"})
 	if err == nil {
 		if problem := probe.ParseFlags(extra); problem != nil {
 			err = mistyped(probe, problem)
 		}
 	}
+
 	if err != nil {
 		return nil, err
 	}
@@ -194,11 +199,12 @@ func (o *scheduleInstallOptions) flagsOfBackupAll() ([]string, error) {
 			return nil, usage("give an absolute path", "--%s %q would be another place in the night's run", name, f.Value)
 		}
 	}
+
 	return extra, nil
 }
 
-// environment is what the run needs of the environment: what sandkeeper and the programs that it runs look at, but nothing that looks like
-// a secret, for units can be read by others.
+// environment is what the run needs of the environment: what sandkeeper and the programs that it runs look at, but
+// nothing that looks like a secret, for units can be read by others.
 func (o *scheduleInstallOptions) environment() []string {
 	var kept []string
 	for _, each := range o.app.Env.All() {
@@ -216,6 +222,7 @@ func nightly(name string) bool {
 			return false
 		}
 	}
+
 	for _, prefix := range []string{"SANDKEEPER_", "NEMOCLAW_", "OPENSHELL_"} {
 		if strings.HasPrefix(name, prefix) {
 			return true

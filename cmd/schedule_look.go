@@ -92,6 +92,7 @@ func renderJob(a *app, manager schedule.Manager, job schedule.Seen) {
 	case manager != schedule.Cron && job.Name == jobNames()[0]:
 		a.printf("%s: not installed; sandkeeper schedule install does it", job.Name)
 	}
+
 	if job.Installed && !job.Active {
 		a.printf("  its timer does not run: sandkeeper schedule install starts it again")
 	}
@@ -100,6 +101,7 @@ func renderJob(a *app, manager schedule.Manager, job schedule.Seen) {
 			a.printf("  %-7s %s", each[0], each[1])
 		}
 	}
+
 	for _, file := range job.Files {
 		a.printf("  %s", file.Path)
 		if a.global.verbose > 0 {
@@ -176,6 +178,7 @@ func renderInstalled(a *app, r scheduleInstalled, h schedule.Host) {
 		a.printf("%s", r.Crontab)
 		return
 	}
+
 	for _, file := range r.Files {
 		if r.DryRun {
 			a.printf("%s:\n%s", file.Path, indented(file.Content))
@@ -183,6 +186,7 @@ func renderInstalled(a *app, r scheduleInstalled, h schedule.Host) {
 			a.printf("wrote  %s", file.Path)
 		}
 	}
+
 	if r.DryRun {
 		a.printf("Dry run: nothing was written.")
 		return

@@ -86,7 +86,8 @@ func (o *statusOptions) question(st *store.Store, inventory sandbox.Inventory, u
 	}
 }
 
-// inventory takes the inventory with as many witnesses as there are. What could not be looked at is unseen, and no error.
+// inventory takes the inventory with as many witnesses as there are. What could not be looked at is unseen, and no
+// error.
 func (o *statusOptions) inventory(ctx context.Context) (inv sandbox.Inventory, unseen, err error) {
 	a := o.app
 	recorded := a.recorded(o.store)
@@ -97,6 +98,7 @@ func (o *statusOptions) inventory(ctx context.Context) (inv sandbox.Inventory, u
 		}
 		a.warn("the sandboxes shown are those of the registry and of the containers only: %v", err)
 	}
+
 	offline, problem := a.host().LookOffline(ctx, recorded)
 	for _, warning := range offline.Inventory.Warnings {
 		a.warn("%s", warning)
@@ -110,6 +112,7 @@ func (o *statusOptions) inventory(ctx context.Context) (inv sandbox.Inventory, u
 	case err != nil:
 		return offline.Inventory, err, nil
 	}
+
 	return offline.Inventory, offline.Inventory.Partial, nil
 }
 

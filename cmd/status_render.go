@@ -36,12 +36,14 @@ func renderStatus(a *app, r watch.Report) {
 			a.printf("%s: %s", row.Address(), reason)
 		}
 	}
+
 	t := r.Totals
 	if t.Sandboxes+t.Gone == 0 {
 		a.printf("No sandbox%s was found, and no backup of one.", ofGateway(a.global.gateway))
 	} else {
 		a.printf("%s: %s", size.Count(t.Sandboxes, "sandbox", "sandboxes"), stateCounts(t))
 	}
+
 	if t.Backups > 0 {
 		a.printf("%s, %s in all, of which the last 7 days added %s%s",
 			size.Count(t.Backups, "backup", "backups"), size.Text(t.Bytes), size.Text(t.LastWeek), watch.RetiredText(t.Retired))
@@ -49,6 +51,7 @@ func renderStatus(a *app, r watch.Report) {
 			a.printf("All of them are on this host: what takes the host takes the backups.")
 		}
 	}
+
 	if r.LastRun != nil {
 		a.printf("Last run: %s ago, %s", ui.Age(r.At.Sub(r.LastRun.At)), r.LastRun.Sentence())
 	}
@@ -124,7 +127,8 @@ func severalStatusGateways(rows []watch.Row) bool {
 	return len(gateways) > 1
 }
 
-// statusColumns are what of a row is shown: the gateway where there are several, and on a narrow terminal only what one looks for first.
+// statusColumns are what of a row is shown: the gateway where there are several, and on a narrow terminal only what one
+// looks for first.
 type statusColumns struct{ gateways, narrow bool }
 
 func (c statusColumns) of(row watch.Row, now time.Time) []string {
@@ -135,7 +139,8 @@ func (c statusColumns) of(row watch.Row, now time.Time) []string {
 	return c.pick(string(row.State), row.Address(), orDash(row.Gateway), newest, bytes, consistency, verifiedWhen(row, now), drilledWhen(row, now), fmt.Sprint(row.Backups))
 }
 
-// verifiedWhen is when a backup was last read to its last byte; where that is not the newest one, it says how old that backup is.
+// verifiedWhen is when a backup was last read to its last byte; where that is not the newest one, it says how old that
+// backup is.
 func verifiedWhen(row watch.Row, now time.Time) string {
 	switch {
 	case row.Verified == nil:

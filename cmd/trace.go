@@ -17,8 +17,8 @@ import (
 // flushLimit is how long the end of a command waits for its trace to be taken.
 const flushLimit = 2 * time.Second
 
-// traced puts the command into a trace of its own, which endTrace ends. Where no tracer is wanted there is an id all the same.
-// Nothing about traces decides over a command: what goes wrong is a warning.
+// traced puts the command into a trace of its own, which endTrace ends. Where no tracer is wanted there is an id all
+// the same. Nothing about traces decides over a command: what goes wrong is a warning.
 func (a *app) traced(c *cobra.Command) context.Context {
 	provider, flush := a.tracer(c.Context())
 	if provider == nil {

@@ -21,6 +21,7 @@ func (o *upgradeOptions) question(ready []*upgrade.Entry) string {
 			fmt.Fprintf(&b, "    note: %s\n", warning)
 		}
 	}
+
 	b.WriteString("What lies outside of the sandbox home (/sandbox) is lost, and running processes end.\n" +
 		"The history of its policy begins anew; the policy in force comes along.\n")
 	return strings.TrimRight(b.String(), "\n")

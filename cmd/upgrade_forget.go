@@ -51,8 +51,8 @@ func (o *upgradeOptions) takeOver(dir string) error {
 	return j.Close()
 }
 
-// forgettable is the one upgrade of that name that has not ended and that nobody is at work on. A record that cannot be read is found by
-// the key that a sandbox of that name has on a gateway that is known here.
+// forgettable is the one upgrade of that name that has not ended and that nobody is at work on. A record that cannot be
+// read is found by the key that a sandbox of that name has on a gateway that is known here.
 func (o *upgradeOptions) forgettable(dir string) (*upgrade.Pending, error) {
 	all, err := upgrade.Peek(dir)
 	if err != nil {
@@ -67,6 +67,7 @@ func (o *upgradeOptions) forgettable(dir string) (*upgrade.Pending, error) {
 	case errors.Is(named[0].Problem, upgrade.ErrJournalBusy):
 		return nil, journalFailure(named[0].Problem)
 	}
+
 	return &named[0], nil
 }
 
@@ -98,6 +99,7 @@ func questionForget(p *upgrade.Pending, left []upgrade.Leftover) string {
 	} else {
 		fmt.Fprintf(&b, "The upgrade of sandbox %q was left at %s. Once it is given up, neither --resume nor --rollback can end it.\n", p.Address(), p.Step)
 	}
+
 	b.WriteString("Nothing is removed. ")
 	if len(left) > 0 {
 		b.WriteString("What it leaves behind:\n")

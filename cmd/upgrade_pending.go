@@ -9,8 +9,8 @@ import (
 	"sandkeeper/upgrade"
 )
 
-// peek looks into the journal, before anything else and without changing it, for what -g and --only ask for. A record that cannot be read
-// does not say whose it is, and holds up the sandbox whose key it has.
+// peek looks into the journal, before anything else and without changing it, for what -g and --only ask for. A record
+// that cannot be read does not say whose it is, and holds up the sandbox whose key it has.
 func (o *upgradeOptions) peek() error {
 	all, err := upgrade.Peek(o.app.stateDir())
 	if err != nil {
@@ -46,8 +46,8 @@ func (o *upgradeOptions) warnPending() {
 	}
 }
 
-// onlyPending leaves what can be gone on with, and fails where --only names what is not pending. Of a journal that cannot be read it is
-// never said that it has nothing.
+// onlyPending leaves what can be gone on with, and fails where --only names what is not pending. Of a journal that
+// cannot be read it is never said that it has nothing.
 func (o *upgradeOptions) onlyPending() error {
 	damaged := o.damaged()
 	o.pending = slices.DeleteFunc(o.pending, func(p upgrade.Pending) bool { return p.Name == "" })
@@ -58,6 +58,7 @@ func (o *upgradeOptions) onlyPending() error {
 	case missing < 0, len(o.pending) == 0 && o.app.global.gateway != "":
 		return nil
 	}
+
 	return noneOf(o.only[missing])
 }
 

@@ -29,8 +29,8 @@ type probes struct {
 	gateways *driver.Gateways
 }
 
-// agent runs a version command in a running sandbox: through the gateway, as the sandbox's own user, where it lists the sandbox
-// Ready; else through the container engine.
+// agent runs a version command in a running sandbox: through the gateway, as the sandbox's own user, where it lists the
+// sandbox Ready; else through the container engine.
 func (p probes) agent(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
 	if p.cli != nil && sb.Listed && openshell.PhaseReady(sb.Phase) {
 		return p.throughGateway(ctx, sb, argv)
@@ -38,8 +38,9 @@ func (p probes) agent(ctx context.Context, sb sandbox.Sandbox, argv []string) (s
 	return p.inContainer(ctx, sb, argv)
 }
 
-// throughGateway asks the gateway's own API, which leaves no trace here. The command line makes the sandbox the one that its later
-// calls without a name mean; it is only run where nothing else reaches the gateway, or what answers has no such call or sandbox.
+// throughGateway asks the gateway's own API, which leaves no trace here. The command line makes the sandbox the one
+// that its later calls without a name mean; it is only run where nothing else reaches the gateway, or what answers has
+// no such call or sandbox.
 func (p probes) throughGateway(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
 	api, err := p.gateways.API(ctx, sb.Gateway)
 	if err == nil && api.Generation() != wire.Unknown {
@@ -48,6 +49,7 @@ func (p probes) throughGateway(ctx context.Context, sb sandbox.Sandbox, argv []s
 			return exited(string(out), exit, argv, err)
 		}
 	}
+
 	var out bytes.Buffer
 	result, err := p.cli.Exec(ctx, openshell.ExecRequest{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name, Argv: argv, Stdout: &out, Timeout: p.app.commandTimeout()})
 	return exited(out.String(), result.Exit, argv, err)
@@ -84,6 +86,7 @@ func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Versi
 	case sb.Container.Running():
 		return p.runningSupervisor(ctx, sb)
 	}
+
 	for _, mount := range sb.Container.Mounts {
 		if mount.Destination == supervisorPath && mount.Source != "" {
 			return classify.SupervisorFileVersion(ctx, p.app.Env, p.app.UID, mount.Source)
@@ -92,8 +95,8 @@ func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Versi
 	return drift.Version{}, fmt.Errorf("container %q does not run, and has no supervisor mounted at %s: %w", sb.Container.Name, supervisorPath, fs.ErrNotExist)
 }
 
-// companionVersion is the version of the image that the companion of a sandbox runs. Nobody enters a companion; and the tag of its image
-// is its gateway's version (docs/facts/openshell-0.1.md 7).
+// companionVersion is the version of the image that the companion of a sandbox runs. Nobody enters a companion; and the
+// tag of its image is its gateway's version (docs/facts/openshell-0.1.md 7).
 func (p probes) companionVersion(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
 	if sb.Companion == nil {
 		return drift.Version{}, fmt.Errorf("container %q has no companion now: its next start takes the supervisor of its gateway: %w", sb.Container.Name, fs.ErrNotExist)
@@ -111,13 +114,15 @@ func (p probes) companionVersion(ctx context.Context, sb sandbox.Sandbox) (drift
 			return version, nil
 		}
 	}
+
 	if version, ok := drift.Parse(label); ok && version.Known() {
 		return version, nil
 	}
 	return drift.Version{}, fmt.Errorf("the image of its companion %q tells no version: %w", sb.Companion.Name, fs.ErrNotExist)
 }
 
-// runningSupervisor runs the supervisor's --version. Exit 126 and 127 are the engine's way to say that there is no such program.
+// runningSupervisor runs the supervisor's --version. Exit 126 and 127 are the engine's way to say that there is no such
+// program.
 func (p probes) runningSupervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
 	if p.engines.Of(*sb.Container) == nil {
 		return drift.Version{}, errors.New("nothing on this host can run a command in it")

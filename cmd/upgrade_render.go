@@ -22,6 +22,7 @@ func renderCheck(a *app, s classify.Summary) {
 			}
 		}
 	}
+
 	table.Print(a.Out, func(first, line string) string {
 		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
 	})
@@ -57,6 +58,7 @@ func reasonsText(c classify.Checked) string {
 		}
 		parts = append(parts, text)
 	}
+
 	if c.Detail != "" {
 		parts = append(parts, c.Detail)
 	}
@@ -77,6 +79,7 @@ func renderUpgrade(a *app, s upgrade.Summary, rollback bool) {
 			}
 		}
 	}
+
 	table.Print(a.Out, func(first, line string) string {
 		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
 	})
@@ -116,6 +119,7 @@ func renderRemarks(a *app, o upgrade.Outcome) {
 			a.printf("%s: %s; %s", o.Address(), problem.Detail, problem.Fix)
 		}
 	}
+
 	if len(o.LeftOut) > 0 {
 		a.printf("%s: enter these credentials again: %s", o.Address(), strings.Join(o.LeftOut, ", "))
 	}

@@ -65,11 +65,13 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen upgradeSurvey, found 
 		}
 		outcomes = append(outcomes, u.Execute(ctx, ready)...)
 	}
+
 	return o.ended(ctx, found, outcomes)
 }
 
-// surviveReaders lets a run go on whose standard error nobody reads any more (`2>&1 | head`): the sandbox that it has in hand comes
-// first, and a result that cannot be written is told by the exit status. Unlike an ignored signal, a caught one is no matter of children.
+// surviveReaders lets a run go on whose standard error nobody reads any more (`2>&1 | head`): the sandbox that it has
+// in hand comes first, and a result that cannot be written is told by the exit status. Unlike an ignored signal, a
+// caught one is no matter of children.
 func surviveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 func journalFailure(err error) error {
@@ -106,6 +108,7 @@ func (o *upgradeOptions) answered(found *answer, outcomes []upgrade.Outcome) (*a
 	case done > 0:
 		return found, &Failure{Code: ExitPartial, Kind: kindPartial, Said: true, Err: fmt.Errorf("%d of %d sandboxes were not %s", missed, done+missed, what), Hint: unfinishedHint(outcomes)}
 	}
+
 	return found, &Failure{Code: ExitRefused, Kind: kindPartial, Said: true, Err: fmt.Errorf("no sandbox was %s", what), Hint: unfinishedHint(outcomes)}
 }
 

@@ -98,6 +98,7 @@ func runUpgrade(ctx context.Context, o *upgradeOptions) (*answer, error) {
 	case o.forget != "":
 		return o.runForget(ctx)
 	}
+
 	return o.runMutating(ctx)
 }
 
@@ -116,6 +117,7 @@ func (o *upgradeOptions) valid() error {
 	case len(o.capture.encryptTo) > 0 && o.identity == "" && !o.check:
 		return usage("add --identity FILE, or leave --encrypt-to out", "an encrypted backup must be opened again for the restore")
 	}
+
 	if err := o.skip.check(); err != nil {
 		return err
 	}
@@ -138,6 +140,7 @@ func (o *upgradeOptions) runCheck(ctx context.Context) (*answer, error) {
 			summary.Warnings = append(summary.Warnings, o.pending[i].Why())
 		}
 	}
+
 	found.result = summary
 	found.text = func(a *app) { renderCheck(a, summary) }
 	if !summary.NeedsAttention() {
@@ -165,6 +168,7 @@ func engineOf(engines engine.Engines, all []sandbox.Sandbox) *engine.Engine {
 			return engines.Of(*sb.Container)
 		}
 	}
+
 	main, _ := engines.Main()
 	return main
 }
@@ -201,6 +205,7 @@ func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, ga
 		}
 		in.NemoClaw = version
 	}
+
 	in.Probe, in.Supervisor, in.RecipeImage = look.agent, look.supervisor, look.recipeImage
 	if eng := engineOf(look.engines, inventory.Sandboxes); eng != nil {
 		in.ImageID, in.Inspect = eng.ImageID, eng.Inspect
@@ -217,7 +222,8 @@ func nemoclawPath(gateways survey.Gateways) string {
 	return path
 }
 
-// onlyThese are the sandboxes of these names, each once, however often it is named. One that is known elsewhere may be missing.
+// onlyThese are the sandboxes of these names, each once, however often it is named. One that is known elsewhere may be
+// missing.
 func onlyThese(all []sandbox.Sandbox, names []string, elsewhere func(name string) bool) ([]sandbox.Sandbox, error) {
 	if len(names) == 0 {
 		return all, nil
@@ -233,6 +239,7 @@ func onlyThese(all []sandbox.Sandbox, names []string, elsewhere func(name string
 				chosen = append(chosen, sb)
 			}
 		}
+
 		if !found && !elsewhere(name) {
 			f := notFound("there is no sandbox %q", name)
 			f.Hint = "sandkeeper upgrade-sandboxes --check shows the sandboxes"

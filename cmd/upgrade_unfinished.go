@@ -28,6 +28,7 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 	case len(left) == 0:
 		return o.answered(found, outcomesOf(o.pending))
 	}
+
 	if err := o.recall(left); err != nil {
 		return found, err
 	}
@@ -68,7 +69,8 @@ func (o *upgradeOptions) lookUnfinished(ctx context.Context, left []upgrade.Entr
 	return seen, o.app.gate(seen.Gateways, action, o.allowUnverified)
 }
 
-// nothingLeft is the answer to --resume and --rollback where no upgrade has been left, on the one gateway that was asked for if any.
+// nothingLeft is the answer to --resume and --rollback where no upgrade has been left, on the one gateway that was
+// asked for if any.
 func (found *answer) nothingLeft(gateway string) *answer {
 	found.result = upgrade.Summarise(nil)
 	found.text = func(a *app) {
@@ -94,6 +96,7 @@ func (o *upgradeOptions) finish(ctx context.Context, u *upgrading, chosen []*upg
 			e.Rehearse = upgrade.NoRehearsal
 		}
 	}
+
 	if o.rollback {
 		return append(others, u.RollBack(ctx, chosen)...), nil
 	}
@@ -110,6 +113,7 @@ func bindingsOf(entries []upgrade.Entry, registered []sandbox.Binding) []sandbox
 				binding = recorded
 			}
 		}
+
 		if !slices.Contains(found, binding) {
 			found = append(found, binding)
 		}
@@ -128,8 +132,8 @@ func (o *upgradeOptions) remember(ready []*upgrade.Entry, root string) {
 	}
 }
 
-// recall takes from the journal where the backups are and what opens them, unless the command line says so: the commands that are
-// advised while something is unfinished name neither.
+// recall takes from the journal where the backups are and what opens them, unless the command line says so: the
+// commands that are advised while something is unfinished name neither.
 func (o *upgradeOptions) recall(entries []upgrade.Entry) error {
 	for i := range entries {
 		e, first := &entries[i], &entries[0]
@@ -137,6 +141,7 @@ func (o *upgradeOptions) recall(entries []upgrade.Entry) error {
 			return usage("finish one after the other, with --only NAME", "the upgrades of sandboxes %q and %q have their backups in different folders, or other keys open them", first.Address(), e.Address())
 		}
 	}
+
 	if o.store.dir == "" {
 		o.store.dir = entries[0].BackupRoot
 	}

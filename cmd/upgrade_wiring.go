@@ -97,7 +97,8 @@ func (o *upgradeOptions) say(name string, step upgrade.Step, detail string) {
 	fmt.Fprintln(o.app.progressStreams().Err, line)
 }
 
-// content is where homes are saved: the same run that backup-all makes, without pauses of its own, for the sandboxes are stopped.
+// content is where homes are saved: the same run that backup-all makes, without pauses of its own, for the sandboxes
+// are stopped.
 func (o *upgradeOptions) content(u *upgrading, seen upgradeSurvey) (*upgrade.Backups, error) {
 	a := o.app
 	identities, err := readIdentities(o.identity)
@@ -136,10 +137,12 @@ func (o *upgradeOptions) nemoclaw(ctx context.Context, seen upgradeSurvey) upgra
 		o.app.warn("nemoclaw cannot be used: %v", err)
 		return upgrade.SilentNemoClaw{Err: err}
 	}
+
 	return command
 }
 
-// chain puts the configured extensions around every create and delete, after it has finished what an earlier run left of them.
+// chain puts the configured extensions around every create and delete, after it has finished what an earlier run left
+// of them.
 func (o *upgradeOptions) chain(ctx context.Context, u *upgrading, gateways survey.Gateways) (err error) {
 	u.extensions, err = extensions{o.app}.begin(ctx, u.gateways, gateways)
 	if u.extensions != nil {

@@ -69,6 +69,7 @@ func version() versionResult {
 			dirty = "+dirty"
 		}
 	}
+
 	if v.Commit != "" {
 		v.Revision = v.Commit + dirty
 	}
@@ -76,8 +77,9 @@ func version() versionResult {
 	return v
 }
 
-// release is the version of a build whose main module has the version that Go recorded (the tag of its commit, or a pseudo-version
-// where the commit has none): the tag; else the release that the source is on the way to, and which commit it is.
+// release is the version of a build whose main module has the version that Go recorded (the tag of its commit, or a
+// pseudo-version where the commit has none): the tag; else the release that the source is on the way to, and which
+// commit it is.
 func release(recorded, commit string) string {
 	recorded = strings.TrimPrefix(recorded, "v")
 	untagged := regexp.MustCompile(`-(?:[\w.]*0\.)?\d{14}-[0-9a-f]{12}`)

@@ -28,6 +28,7 @@ func renderWays(a *app, s backup.Summary) {
 			names[o.Backup.Way] = append(names[o.Backup.Way], o.Address())
 		}
 	}
+
 	for _, way := range []archive.Way{archive.WayEngine, archive.WayGateway} {
 		if len(names[way]) > 0 {
 			a.printf("read through the %s, which may leave out %s: %s", way, way.Lacks(), strings.Join(names[way], ", "))

@@ -1,7 +1,7 @@
 package diagnose
 
-// advice is what is said about one class. The commands exist wherever sandkeeper and openshell are installed; whoever knows the host
-// adds what fits it.
+// advice is what is said about one class. The commands exist wherever sandkeeper and openshell are installed; whoever
+// knows the host adds what fits it.
 type advice struct {
 	explanation string
 	actions     []string

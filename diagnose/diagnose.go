@@ -1,5 +1,5 @@
-// Package diagnose answers one question: what does this error text say? It gives a class, how sure that is, why, and what to do. It
-// judges text alone: it does no I/O and knows nothing of the host.
+// Package diagnose answers one question: what does this error text say? It gives a class, how sure that is, why, and
+// what to do. It judges text alone: it does no I/O and knows nothing of the host.
 package diagnose
 
 import "sandkeeper/openshell"
@@ -56,8 +56,9 @@ type Diagnosis struct {
 	Decides     string   `json:"decides"` // what would turn the guess into knowledge; "" when it is certain
 }
 
-// Classify judges an error text. A text alone is at most likely, unless it holds words that only OpenShell has; a decode failure
-// in an answer to a call of our own is certain in whatever words. Of many lines the most decisive one wins.
+// Classify judges an error text. A text alone is at most likely, unless it holds words that only OpenShell has; a
+// decode failure in an answer to a call of our own is certain in whatever words. Of many lines the most decisive one
+// wins.
 func Classify(text string, s Source) Diagnosis {
 	if s == StateCall && openshell.DecodeFailure(unescape(text)) {
 		return explain(SchemaMismatch, Certain)
@@ -70,6 +71,7 @@ func Classify(text string, s Source) Diagnosis {
 		d := explain(rule.class, rule.confidence())
 		return rule.note.added(d)
 	}
+
 	if read.ours || s == StateCall || read.empty() {
 		return explain(Unknown, Unsure)
 	}

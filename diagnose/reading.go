@@ -11,8 +11,8 @@ import (
 	"sandkeeper/internal/text"
 )
 
-// reading is a text prepared for the rules: lower case, no spaces, no escapes, no gutters, so that neither wrapping nor the way the
-// text travelled (a log, JSON, a browser) can hide a phrase.
+// reading is a text prepared for the rules: lower case, no spaces, no escapes, no gutters, so that neither wrapping nor
+// the way the text travelled (a log, JSON, a browser) can hide a phrase.
 type reading struct {
 	lines   []string // one message each, as far as that can be told
 	whole   string   // all of it
@@ -40,6 +40,7 @@ func readText(written string) reading {
 		r.lines = append(r.lines, line)
 		whole.WriteString(line)
 	}
+
 	r.whole = whole.String()
 	r.ours = framed().MatchString(written) || names().MatchString(r.whole)
 	r.foreign = r.foreign || alike().MatchString(r.whole) || logsOfOthers(logTarget(), r.whole) || logsOfOthers(logCrate(), written)
@@ -57,8 +58,8 @@ func logsOfOthers(target *regexp.Regexp, text string) bool {
 	return false
 }
 
-// logsOfDaemons reports a line of the system's log that another program than ours, or a program that runs ours, has written:
-// "Jul 04 08:03:56 host openobserve[415617]: …".
+// logsOfDaemons reports a line of the system's log that another program than ours, or a program that runs ours, has
+// written: "Jul 04 08:03:56 host openobserve[415617]: …".
 func logsOfDaemons(text string) bool {
 	for _, m := range logProgram().FindAllStringSubmatch(text, -1) {
 		if !carriers().MatchString(m[1]) {
@@ -100,10 +101,11 @@ var (
 	logProgram   = pattern.Of(`(?m)^(?:\w{3} [ \d]\d [\d:]{8}|\d{4}-\d\d-\d\dT\S+) \S+ ([\w.-]+)\[\d+\]: `)
 	carriers     = pattern.Of(`(?i)^(?:openshell|nemoclaw|sandkeeper|systemd|cron|anacron|sh$|bash|zsh|sudo|su$|python|node|npm|job|docker|podman|conmon|` +
 		`compose|ansible|snap|launchd|user|root|backup|upgrade|install|nohup|screen|tmux|ssh|logger|kaiden|openclaw)`)
-	// reasons are words of OpenShell's that many say as two ("container exited"): squeezed, they could not be told apart.
+	// reasons are words of OpenShell's that many say as two ("container exited"): squeezed, they could not be told
+	// apart.
 	reasons = pattern.Of(`\b(?:Container(?:Exited|Dead|Stopped)|MainProcessExited|ProcessExited|GatewayUnreachable)\b`)
-	// framed is how OpenShell's programs print what ended them (miette): a sentence behind a cross on the same line, or without a
-	// terminal the words "Diagnostic severity" below it.
+	// framed is how OpenShell's programs print what ended them (miette): a sentence behind a cross on the same line, or
+	// without a terminal the words "Diagnostic severity" below it.
 	framed = pattern.Of(`Error:[ \t]+×|\n\s+Diagnostic severity: `)
 	// prost's sentence begins with a small letter; with a capital one it is somebody else's.
 	capitalised = pattern.Of(`\bFailed to decode Protobuf`)

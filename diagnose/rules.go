@@ -57,8 +57,9 @@ func compiled(words string) *regexp.Regexp {
 	return regexp.MustCompile(strings.ReplaceAll(words, " ", ""))
 }
 
-// rules in order: the first that holds wins. What nobody else can have said comes first, then what is known to be somebody else's,
-// then common words that need a setting. They are compiled when the first text is diagnosed: no other command pays for them.
+// rules in order: the first that holds wins. What nobody else can have said comes first, then what is known to be
+// somebody else's, then common words that need a setting. They are compiled when the first text is diagnosed: no other
+// command pays for them.
 var rules = sync.OnceValue(func() []rule {
 	return slices.Concat(decodeRules(), databaseRules(), startRules(), gatewayRules(), sandboxRules(), callRules())
 })
@@ -93,7 +94,8 @@ func databaseRules() []rule {
 	}
 }
 
-// startRules come before those of TLS, credentials and connections: a gateway that does not start names them as its cause.
+// startRules come before those of TLS, credentials and connections: a gateway that does not start names them as its
+// cause.
 func startRules() []rule {
 	return []rule{
 		{class: GatewayStartFailed, is: compiled(noAuth), unless: compiled(onlyWarned), needs: named, note: noAuthentication},

@@ -1,7 +1,7 @@
 package diagnose
 
-// The words of the rules, for squeezed lower-case text; the spaces are for the reader and taken out (see compiled). A span of
-// unrelated words is bounded, so that two lines of a long log do not make one message.
+// The words of the rules, for squeezed lower-case text; the spaces are for the reader and taken out (see compiled). A
+// span of unrelated words is bounded, so that two lines of a long log do not make one message.
 
 // Texts of decoders (docs/facts/openshell.md 4.2, docs/facts/demand.md B), and gRPC statuses in the spellings of
 // tonic (Rust, OpenShell's CLI), Go, Python and JavaScript.
@@ -50,7 +50,8 @@ const (
 		`proto(?:buf)? decode: invalid`
 	// logged is what a log puts before a message: a time, a program, a level.
 	logged = `(?:[\d:.,tz+-]{8,40})?(?:[a-z]{3}\d{1,2}[\d:]{8}[\w.-]{1,60}\[\d+\]:)?(?:std(?:err|out) [fp:])?(?:\[?(?:error|warn|fatal)\]?:?)?`
-	// A decode error that stands alone: one message in the words of prost, or of Go's decoder, and nothing that says whose it is.
+	// A decode error that stands alone: one message in the words of prost, or of Go's decoder, and nothing that says
+	// whose it is.
 	bareDecode = `(?:^` + logged + `|"(?:msg|message|error|err|stderr)":")(?:error:|fatal:|fatal error:)?(?:(?:prost::)?decodeerror:|protobuf decode(?: error)?:)?(?:failed to decode protobuf message:)?` +
 		`(?:invalid wire type(?: value)?:[^"]{1,60}|invalid tag value:\d+|invalid varint|unexpected end group tag|delimited length exceeded|` +
 		`buffer underflow|invalid string value:[^"]{1,40}|recursion limit reached)(?:$|")|` +
@@ -79,7 +80,8 @@ const (
 
 // The gateway's database.
 const (
-	// sqlx's own texts (sqlx 0.8, MigrateError). OpenShell numbers its migrations 1, 2, 3; who dates them is somebody else.
+	// sqlx's own texts (sqlx 0.8, MigrateError). OpenShell numbers its migrations 1, 2, 3; who dates them is somebody
+	// else.
 	misfit = `(?:was previously applied but (?:is missing|has been modified)|is partially applied; fix and remove|` +
 		`is not present in the migration source|is (?:older|newer) than the latest applied)`
 	migration      = `migration \d{1,3} ` + misfit + `|(?:versionmissing|versionmismatch)\(\d{1,3}\)`
@@ -95,8 +97,8 @@ const (
 	databaseUnusable = `migration error:.{0,160}(?:readonly database|malformed|unable to open|disk i/o|is full|permission denied|no space left|timed out)`
 )
 
-// TLS, credentials and the other end of the line. Those that begin with rust are worded as OpenShell's own libraries do (rustls, hyper,
-// h2, tonic).
+// TLS, credentials and the other end of the line. Those that begin with rust are worded as OpenShell's own libraries do
+// (rustls, hyper, h2, tonic).
 const (
 	clientCert = `received fatal alert: (?:unknownca|badcertificate|certificaterequired|certificateexpired|certificateunknown|certificaterevoked)|` +
 		`failed to read tls (?:cert|key) from|certificate required|certificate_required|peer sent no certificates|no client cert|` +
@@ -143,8 +145,8 @@ const (
 		`gateway registration ` + quotedName + ` (?:is|was)? (?:missing|gone|lost|removed|not found)`
 )
 
-// The OpenClaw agent gateway (port 18789) runs inside the sandboxes and has its own "gateway", "version mismatch" and "startup
-// migrations" (docs/facts/demand.md B).
+// The OpenClaw agent gateway (port 18789) runs inside the sandboxes and has its own "gateway", "version mismatch" and
+// "startup migrations" (docs/facts/demand.md B).
 const openClaw = `gateway\.controlui|gateway(?:client)?requesterror|gatewaytransporterror|port 18789|gateway\.(?:mode|bind|auth)=|\[openclaw\]|openclaw startup|openclaw gateway (?:run|status|is not|not)|wss?://[a-z0-9.\[\]:]*:18789|:18789`
 
 // ourWords name OpenShell, what is built on it, or what only its messages name.

@@ -24,7 +24,8 @@ const (
 		`container(?:create|start)failed|containerrestarting|containerpaused|resourceadmission(?:denied|lookupfailed)|outerfence(?:inspectfailed|rejected)|` +
 		`imagepreparationtimedout|provisioningtimedout|mainprocessfailed`
 
-	// conditionOf goes before words that are a reason of OpenShell's only where a condition is told. reasons marks those in one word.
+	// conditionOf goes before words that are a reason of OpenShell's only where a condition is told. reasons marks
+	// those in one word.
 	conditionOf = `(?:reason|phase|ready=false|status=false|error phase|condition).{0,60}`
 
 	// The workload is gone and its data is not: start is refused, and delete would throw the data away.

@@ -1,7 +1,8 @@
 package diagnose
 
-// A gateway that does not start. OpenShell words such an end by the kind of the error (OpenShell, crates/openshell-core/src/error.rs):
-// "configuration error: …", "execution error: …", "TLS error: …", each after miette's "Error:   ×".
+// A gateway that does not start. OpenShell words such an end by the kind of the error (OpenShell,
+// crates/openshell-core/src/error.rs): "configuration error: …", "execution error: …", "TLS error: …", each after
+// miette's "Error: ×".
 const (
 	startErrorKind = `(?:error:|openshell::[a-z]+)(?:configuration|execution|tls|process|i/o) error:`
 	// What such an error of a gateway is about; other Rust programs have configurations as well.
@@ -76,8 +77,8 @@ const (
 
 	engineSilent = `cannot connect to the docker daemon|docker daemon is not running|is the docker daemon running|podman socket not found|unable to connect to podman`
 	gatewayNamed = `openshell-gateway|openshell gateway|docker-driver gateway|openshell_driver|openshell_server`
-	// The gateway's program itself says what it could not do.
-	// The gateway's program says anything and ends: nothing of this stands in the log of one that runs, whose lines have a time and a level.
+	// The gateway's program itself says what it could not do. The gateway's program says anything and ends: nothing of
+	// this stands in the log of one that runs, whose lines have a time and a level.
 	gatewayEnded = `^` + logged + `openshell-gateway(?:\[\d+\])?:(?:error:|fatal:|[a-z])|` +
 		`error openshell_(?:gateway|server)(?:::[a-z_:]+)?:(?:fatal|.{0,40}initiali[sz]ation failed)`
 	gatewayTalks  = `openshell-gateway(?:\[\d+\])?:(?:info|debug|trace|warn|listening|starting|using)`

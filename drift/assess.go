@@ -30,7 +30,8 @@ type comparison struct {
 	cli Version
 }
 
-// drift is the most decisive disagreement. There is at most one: each kind of finding is made only where those before it are not.
+// drift is the most decisive disagreement. There is at most one: each kind of finding is made only where those before
+// it are not.
 func (c comparison) drift() (Finding, bool) {
 	finding := Finding{Installed: c.cli}
 	if c.Cluster.Active {
@@ -41,16 +42,19 @@ func (c comparison) drift() (Finding, bool) {
 		}
 		return c.servedDrift(finding)
 	}
+
 	if process, ok := c.processVersion(); ok && !process.Same(c.cli) {
 		finding.Kind, finding.Source, finding.Running = HostProcessDrift, FromProcess, process
 		finding.Binary, finding.PID = c.Process.Binary, c.Process.PID
 		return finding, true
 	}
+
 	if file, ok := version(c.File.Evidence); ok && !file.Same(c.cli) && c.onlyFileKnown() {
 		finding.Kind, finding.Source, finding.Running = HostProcessDrift, FromFile, file
 		finding.Binary = c.File.Path
 		return finding, true
 	}
+
 	return c.servedDrift(finding)
 }
 
@@ -81,14 +85,14 @@ func (c comparison) confirmations() []string {
 	return agree
 }
 
-// fileMayConfirm: agreement on disk is agreement only when nothing else can be serving. A live process whose version could not be
-// read may run anything, and so may a cluster that could not be looked at.
+// fileMayConfirm: agreement on disk is agreement only when nothing else can be serving. A live process whose version
+// could not be read may run anything, and so may a cluster that could not be looked at.
 func (c comparison) fileMayConfirm() bool {
 	return c.onlyFileKnown() && absent(c.Process.Evidence) && !c.Cluster.Active && !c.clusterUnseen()
 }
 
-// clusterUnseen: nobody could look whether a cluster container serves. One that was inspected and is not active is a leftover, whatever
-// its image.
+// clusterUnseen: nobody could look whether a cluster container serves. One that was inspected and is not active is a
+// leftover, whatever its image.
 func (c comparison) clusterUnseen() bool {
 	return c.Cluster.State == Unknown && !c.Cluster.Active && c.Cluster.Image == ""
 }

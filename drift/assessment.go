@@ -24,7 +24,8 @@ const (
 // Source says which evidence a host-process drift rests on.
 type Source string
 
-// Where a gateway's version was read: from the image that the live process runs, or from the file that would be launched next.
+// Where a gateway's version was read: from the image that the live process runs, or from the file that would be
+// launched next.
 const (
 	FromProcess Source = "process"
 	FromFile    Source = "file"

@@ -9,14 +9,14 @@ import (
 // refLimit is longer than any image reference a container engine accepts.
 const refLimit = 1024
 
-// tagged splits an image tag: the version, a pre-release that OpenShell's releases use, the commit of a dev build, and whatever
-// a downstream patch appended ("0.0.36-fuse-overlayfs-aa8b8487").
+// tagged splits an image tag: the version, a pre-release that OpenShell's releases use, the commit of a dev build, and
+// whatever a downstream patch appended ("0.0.36-fuse-overlayfs-aa8b8487").
 var tagged = regexp.MustCompile(
 	`^v?(\d+\.\d+\.\d+)(?:-((?:dev|rc|pre|alpha|beta)(?:\.?\d+)*)(?:[-._+](g[0-9a-f]{6,40}))?)?(?:[-_+][A-Za-z0-9_.+-]*)?$`)
 
-// ImageVersion reads OpenShell's version off an image reference: "ghcr.io/nvidia/openshell/cluster:0.0.37" is 0.0.37 and
-// "nemoclaw-cluster:0.0.36-fuse-overlayfs-aa8b8487" is 0.0.36. Images that are not OpenShell's own, and tags that move or are
-// missing (latest, dev, a digest alone), have none.
+// ImageVersion reads OpenShell's version off an image reference: "ghcr.io/nvidia/openshell/cluster:0.0.37" is 0.0.37
+// and "nemoclaw-cluster:0.0.36-fuse-overlayfs-aa8b8487" is 0.0.36. Images that are not OpenShell's own, and tags that
+// move or are missing (latest, dev, a digest alone), have none.
 func ImageVersion(ref string) (Version, bool) {
 	if len(ref) > refLimit {
 		return Version{}, false

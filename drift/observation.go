@@ -1,5 +1,5 @@
-// Package drift answers one question: do the OpenShell versions seen on a host agree? It compares evidence that others gathered
-// and does no I/O.
+// Package drift answers one question: do the OpenShell versions seen on a host agree? It compares evidence that others
+// gathered and does no I/O.
 package drift
 
 // State says how much is known about one piece of evidence. Nothing is guessed: a fact is known, absent or unknown.
@@ -12,8 +12,8 @@ const (
 	Known   State = "known"
 )
 
-// Evidence is one version as it was found. A Version that is not known (0.0.0, a build without one, or no version at all) counts as
-// unknown evidence. The zero value is absent.
+// Evidence is one version as it was found. A Version that is not known (0.0.0, a build without one, or no version at
+// all) counts as unknown evidence. The zero value is absent.
 type Evidence struct {
 	State   State
 	Version Version
@@ -29,8 +29,9 @@ type Observation struct {
 	Served  Served
 }
 
-// Gateway is the version of the gateway that runs now, by the evidence that decides in Assess: an active cluster's image, else without
-// a cluster the live process, else the gateway's own answer. A Version that is not Known means that nothing tells it.
+// Gateway is the version of the gateway that runs now, by the evidence that decides in Assess: an active cluster's
+// image, else without a cluster the live process, else the gateway's own answer. A Version that is not Known means that
+// nothing tells it.
 func (o Observation) Gateway() Version {
 	decisive := o.Process.Evidence
 	if o.Cluster.Active {
@@ -47,8 +48,8 @@ func (o Observation) Gateway() Version {
 // Cluster is the legacy cluster container (OpenShell 0.0.36 and older). Its version is that of its image reference.
 type Cluster struct {
 	Evidence
-	// Active means that the container runs, publishes the gateway's port and answers under the gateway's name. A container that
-	// is not active proves nothing and hides nothing.
+	// Active means that the container runs, publishes the gateway's port and answers under the gateway's name. A
+	// container that is not active proves nothing and hides nothing.
 	Active    bool
 	Container string // container name
 	Image     string // image reference as inspected

@@ -12,9 +12,10 @@ const outputLimit = 64 << 10
 // escape is a terminal control sequence: CSI, OSC, or a lone two-character one.
 var escape = regexp.MustCompile(`\x1b(?:\[[0-9;:?<=>]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])`)
 
-// ToolVersion finds the version in the `--version` output of tool ("openshell-gateway"). Only a line that begins with the tool's
-// own name counts ("openshell-gateway 0.0.43", "openshell version v0.0.37 (abc 2026-05-08)"): an error text that mentions a version,
-// or another program's answer, is no evidence. Lines that contradict each other are none either.
+// ToolVersion finds the version in the `--version` output of tool ("openshell-gateway"). Only a line that begins with
+// the tool's own name counts ("openshell-gateway 0.0.43", "openshell version v0.0.37 (abc 2026-05-08)"): an error text
+// that mentions a version, or another program's answer, is no evidence. Lines that contradict each other are none
+// either.
 func ToolVersion(output, tool string) (Version, bool) {
 	output = escape.ReplaceAllString(output[:min(len(output), outputLimit)], "")
 	var found Version
@@ -48,8 +49,8 @@ func lineVersion(line, tool string) (Version, bool) {
 	return Parse(strings.TrimRight(words[0], ",;"))
 }
 
-// aside reports whether what follows a version is a remark on it, such as "(abcdef 2026-05-08)", and not the rest of a sentence
-// ("openshell 0.0.44 is required").
+// aside reports whether what follows a version is a remark on it, such as "(abcdef 2026-05-08)", and not the rest of a
+// sentence ("openshell 0.0.44 is required").
 func aside(word string) bool { return strings.HasPrefix(word, "(") || strings.HasPrefix(word, "[") }
 
 func base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// restartWarnings tells of a file that will serve, and disagree, after the next restart. Under an active cluster the file on the
-// host is not what a restart brings up, so it is not judged.
+// restartWarnings tells of a file that will serve, and disagree, after the next restart. Under an active cluster the
+// file on the host is not what a restart brings up, so it is not judged.
 func (c comparison) restartWarnings() []string {
 	file, ok := version(c.File.Evidence)
 	if !ok || file.Same(c.cli) || c.Cluster.Active {
@@ -15,8 +15,8 @@ func (c comparison) restartWarnings() []string {
 	return []string{fmt.Sprintf("file %q is %s and the CLI is %s: will drift on next restart", c.File.Path, file, c.cli)}
 }
 
-// contradictions tells of serving evidence that agrees with the CLI although finding does not: the refusal stands, and the
-// operator should know that the host gives two answers.
+// contradictions tells of serving evidence that agrees with the CLI although finding does not: the refusal stands, and
+// the operator should know that the host gives two answers.
 func (c comparison) contradictions(finding Finding) []string {
 	served, ok := version(c.Served.Evidence)
 	if !ok || !served.Same(c.cli) || finding.Kind == ServedDrift {
@@ -58,6 +58,7 @@ func (c comparison) hostDoubts() []string {
 	default:
 		clauses = append(clauses, fmt.Sprintf("process %d is a gateway of unknown version%s", c.Process.PID, because(c.Process.Evidence)))
 	}
+
 	if file, ok := version(c.File.Evidence); ok {
 		return append(clauses, fmt.Sprintf("that file %q is %s does not say what serves now", c.File.Path, file))
 	}

@@ -12,8 +12,8 @@ import (
 	"sandkeeper/openshell"
 )
 
-// DeleteSandbox deletes the sandbox and waits until the gateway has it no more. A sandbox of the same name with another id is not the
-// sandbox that is meant: it stays, and the sandbox that is meant counts as gone.
+// DeleteSandbox deletes the sandbox and waits until the gateway has it no more. A sandbox of the same name with another
+// id is not the sandbox that is meant: it stays, and the sandbox that is meant counts as gone.
 func (d *API) DeleteSandbox(ctx context.Context, sandbox lifecycle.Reference) error {
 	ctx, cancel := d.bounded(ctx, sandbox)
 	defer cancel()
@@ -63,10 +63,12 @@ func (d *API) findByID(ctx context.Context, id string) (*openshell.RawSandbox, e
 			return &row, nil
 		}
 	}
+
 	return nil, nil
 }
 
-// afterFailedDelete looks whether a deletion whose answer was lost was made, or begun, all the same. A refusal is final.
+// afterFailedDelete looks whether a deletion whose answer was lost was made, or begun, all the same. A refusal is
+// final.
 func (d *API) afterFailedDelete(ctx context.Context, found openshell.RawSandbox, failure error) error {
 	if answered(failure) {
 		return failure
@@ -82,6 +84,7 @@ func (d *API) afterFailedDelete(ctx context.Context, found openshell.RawSandbox,
 	case left.Phase == "Deleting":
 		return d.awaitGone(ctx, found)
 	}
+
 	return failure
 }
 

@@ -1,5 +1,6 @@
-// Package driver answers one question: how is a sandbox made, found and deleted through its gateway? It is OpenShell's API in the shape of
-// a lifecycle.Driver, so that the extension chain can be wrapped around it, and the recipe that the API gives is replayed whole.
+// Package driver answers one question: how is a sandbox made, found and deleted through its gateway? It is OpenShell's
+// API in the shape of a lifecycle.Driver, so that the extension chain can be wrapped around it, and the recipe that the
+// API gives is replayed whole.
 package driver
 
 import (
@@ -22,8 +23,8 @@ const DefaultDeleteLimit = 5 * time.Minute
 // lookLimit is how long we try to learn what became of a call whose answer was lost.
 const lookLimit = 20 * time.Second
 
-// API is the compute driver of one gateway: it creates, deletes, lists and watches sandboxes over the gateway's own API. It
-// trusts what it sees afterwards, not what it was answered.
+// API is the compute driver of one gateway: it creates, deletes, lists and watches sandboxes over the gateway's own
+// API. It trusts what it sees afterwards, not what it was answered.
 type API struct {
 	API         *openshell.API
 	DeleteLimit time.Duration // how long a sandbox may take to be gone; 0 is DefaultDeleteLimit
@@ -33,9 +34,9 @@ type API struct {
 
 var _ lifecycle.Driver = (*API)(nil)
 
-// CreateSandbox creates the sandbox of a request that Recipe.Request made. The request's labels, annotations, environment and mounts
-// are the whole truth. When the answer is lost, the gateway is asked whether the sandbox is there: then its record comes
-// beside the error.
+// CreateSandbox creates the sandbox of a request that Recipe.Request made. The request's labels, annotations,
+// environment and mounts are the whole truth. When the answer is lost, the gateway is asked whether the sandbox is
+// there: then its record comes beside the error.
 func (d *API) CreateSandbox(ctx context.Context, request lifecycle.Request) (lifecycle.Record, error) {
 	creation, err := d.creation(ctx, request)
 	if err != nil {
@@ -67,8 +68,8 @@ func answered(err error) bool {
 		errors.Is(err, openshell.ErrUnsupported)
 }
 
-// createdAnyway looks for a sandbox whose creation was not answered, for as long as the gateway does not answer that either; the zero
-// record when there is none, or nobody can say.
+// createdAnyway looks for a sandbox whose creation was not answered, for as long as the gateway does not answer that
+// either; the zero record when there is none, or nobody can say.
 func (d *API) createdAnyway(ctx context.Context, name string) lifecycle.Record {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
 	defer cancel()
@@ -97,15 +98,16 @@ func (d *API) creation(ctx context.Context, request lifecycle.Request) (openshel
 			return openshell.CreateRequest{}, err
 		}
 	}
+
 	spec, err := changes.Apply(recipe.Spec)
 	return openshell.CreateRequest{
 		Name: request.Name, Workspace: recipe.Workspace, Labels: request.Labels, Annotations: request.Annotations, Spec: spec,
 	}, err
 }
 
-// labelChanges are the labels that extensions have added since the recipe was read, and those that they gave up. A gateway hands the
-// labels of a sandbox's metadata to nobody, so what an extension adds goes to the container by the template as well; what the
-// operator gave the sandbox itself stays where it was.
+// labelChanges are the labels that extensions have added since the recipe was read, and those that they gave up. A
+// gateway hands the labels of a sandbox's metadata to nobody, so what an extension adds goes to the container by the
+// template as well; what the operator gave the sandbox itself stays where it was.
 func labelChanges(before, wanted map[string]string) (added map[string]string, gone []string) {
 	added = map[string]string{}
 	for name, value := range wanted {
@@ -113,6 +115,7 @@ func labelChanges(before, wanted map[string]string) (added map[string]string, go
 			added[name] = value
 		}
 	}
+
 	for name := range before {
 		if _, stays := wanted[name]; !stays {
 			gone = append(gone, name)
@@ -121,8 +124,8 @@ func labelChanges(before, wanted map[string]string) (added map[string]string, go
 	return added, gone
 }
 
-// mountChanges are the mounts that extensions have added since the recipe was read, and those that they gave up. A request that does
-// not speak of mounts, as one in the journal of an earlier build does not, leaves the recipe's alone.
+// mountChanges are the mounts that extensions have added since the recipe was read, and those that they gave up. A
+// request that does not speak of mounts, as one in the journal of an earlier build does not, leaves the recipe's alone.
 func mountChanges(recipe Recipe, wanted []lifecycle.Mount) (added, gone []openshell.Mount, err error) {
 	if wanted == nil {
 		return nil, nil, nil
@@ -136,11 +139,13 @@ func mountChanges(recipe Recipe, wanted []lifecycle.Mount) (added, gone []opensh
 			added = append(added, openshell.Mount(m))
 		}
 	}
+
 	for _, m := range before {
 		if !slices.Contains(wanted, m) {
 			gone = append(gone, openshell.Mount(m))
 		}
 	}
+
 	return added, gone, nil
 }
 

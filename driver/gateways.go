@@ -14,7 +14,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// Gateways opens the API of each gateway once, when it is first asked for. Its methods are what an Upgrader is wired with.
+// Gateways opens the API of each gateway once, when it is first asked for. Its methods are what an Upgrader is wired
+// with.
 type Gateways struct {
 	// Open connects to a gateway, as openshell.Connect does.
 	Open func(ctx context.Context, gateway string) (*openshell.API, error)
@@ -58,8 +59,8 @@ func (g *Gateways) API(ctx context.Context, gateway string) (*openshell.API, err
 	return api, err
 }
 
-// Place is a workspace of a gateway: names of sandboxes and providers are unique in one. An empty Workspace is the one that the CLI
-// works in; a gateway without workspaces has one, whatever is said.
+// Place is a workspace of a gateway: names of sandboxes and providers are unique in one. An empty Workspace is the one
+// that the CLI works in; a gateway without workspaces has one, whatever is said.
 type Place struct{ Gateway, Workspace string }
 
 // in is the open API of a gateway, for one of its workspaces.
@@ -110,8 +111,8 @@ func (g *Gateways) RecipeOf(ctx context.Context, sb sandbox.Sandbox) (Recipe, er
 	return r, nil
 }
 
-// Told is what a backup keeps of a recipe: labels, names and the policy for the manifest, never values of the environment, and the
-// whole recipe for the file beside it.
+// Told is what a backup keeps of a recipe: labels, names and the policy for the manifest, never values of the
+// environment, and the whole recipe for the file beside it.
 func (g *Gateways) Told(ctx context.Context, sb sandbox.Sandbox) (archive.Told, error) {
 	r, err := g.RecipeOf(ctx, sb)
 	if err != nil {
@@ -155,5 +156,6 @@ func (g *Gateways) Close() error {
 		d.mu.Unlock()
 		delete(g.doors, gateway)
 	}
+
 	return errors.Join(errs...)
 }

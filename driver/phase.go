@@ -13,9 +13,9 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// EngineMay reports whether an error of StopSandbox or StartSandbox leaves the stop or the start to the container engine: the gateway is too
-// old for it, or the sandbox is in a phase that the gateway does not lead out of. Of a gateway that does not answer nobody knows what it
-// thinks.
+// EngineMay reports whether an error of StopSandbox or StartSandbox leaves the stop or the start to the container
+// engine: the gateway is too old for it, or the sandbox is in a phase that the gateway does not lead out of. Of a
+// gateway that does not answer nobody knows what it thinks.
 func EngineMay(err error) bool {
 	return errors.Is(err, openshell.ErrUnsupported) || errors.Is(err, openshell.ErrPhase)
 }
@@ -28,8 +28,9 @@ const (
 	phasePoll     = 500 * time.Millisecond
 )
 
-// StopSandbox stops a sandbox and waits until its gateway says Stopped; what is in it stays. One that is Stopped already is no error. The
-// error wraps openshell.ErrUnsupported before 0.0.105, openshell.ErrPhase where the gateway cannot, and fs.ErrNotExist when it has no such sandbox.
+// StopSandbox stops a sandbox and waits until its gateway says Stopped; what is in it stays. One that is Stopped
+// already is no error. The error wraps openshell.ErrUnsupported before 0.0.105, openshell.ErrPhase where the gateway
+// cannot, and fs.ErrNotExist when it has no such sandbox.
 func (d *API) StopSandbox(ctx context.Context, wanted lifecycle.Reference) error {
 	begun := time.Now()
 	return d.phase(ctx, wanted, func(ctx context.Context, now *openshell.RawSandbox) (bool, error) {
@@ -51,8 +52,8 @@ func (d *API) StopSandbox(ctx context.Context, wanted lifecycle.Reference) error
 	})
 }
 
-// StartSandbox has a gateway start a sandbox that it has stopped; that it becomes Ready is not waited for. One that is Ready, or on its way
-// there, is no error. Errors are those of StopSandbox.
+// StartSandbox has a gateway start a sandbox that it has stopped; that it becomes Ready is not waited for. One that is
+// Ready, or on its way there, is no error. Errors are those of StopSandbox.
 func (d *API) StartSandbox(ctx context.Context, wanted lifecycle.Reference) error {
 	return d.phase(ctx, wanted, func(ctx context.Context, now *openshell.RawSandbox) (bool, error) {
 		switch now.Phase {
@@ -69,9 +70,9 @@ func (d *API) StartSandbox(ctx context.Context, wanted lifecycle.Reference) erro
 	})
 }
 
-// again is the error of a stop or a start that was asked for once more while it is under way. A gateway forgets one whose asker went away just
-// after it had noted the phase, and stays in it for ever; asked again it goes on, or waits for the one that goes on already
-// (docs/facts/real-gateway.md 3). One that refuses is waited for.
+// again is the error of a stop or a start that was asked for once more while it is under way. A gateway forgets one
+// whose asker went away just after it had noted the phase, and stays in it for ever; asked again it goes on, or waits
+// for the one that goes on already (docs/facts/real-gateway.md 3). One that refuses is waited for.
 func again(err error) error {
 	if refused, ok := errors.AsType[*openshell.CallError](err); ok && refused.Code == "FailedPrecondition" {
 		return nil
@@ -87,8 +88,8 @@ func notIn(now *openshell.RawSandbox) error {
 	return fmt.Errorf("sandbox %q is in phase %s: %w", now.Name, said, openshell.ErrPhase)
 }
 
-// phase looks at the sandbox that is meant until look is content, which may act on what it sees. A gateway that does not answer is asked
-// again for a short while.
+// phase looks at the sandbox that is meant until look is content, which may act on what it sees. A gateway that does
+// not answer is asked again for a short while.
 func (d *API) phase(ctx context.Context, wanted lifecycle.Reference, look func(context.Context, *openshell.RawSandbox) (bool, error)) error {
 	if err := d.API.Switches(); err != nil {
 		return err // such a gateway may call a sandbox Ready whose container has ended
@@ -110,6 +111,7 @@ func (d *API) phase(ctx context.Context, wanted lifecycle.Reference, look func(c
 				return err
 			}
 		}
+
 		if !pause.Sleep(ctx, false) {
 			return errors.Join(context.Cause(ctx), err)
 		}

@@ -34,8 +34,8 @@ func (e *NotReadyError) Error() string {
 	return said
 }
 
-// Patience is how long a sandbox that was made or started is watched. A look is a function that looks once: it returns nil when the sandbox
-// is Ready, and a *NotReadyError when it is not.
+// Patience is how long a sandbox that was made or started is watched. A look is a function that looks once: it returns
+// nil when the sandbox is Ready, and a *NotReadyError when it is not.
 type Patience struct {
 	Settle time.Duration // how long it must stay Ready; 0 is DefaultSettle, negative none
 	Ready  time.Duration // how long it may take to be Ready; 0 is DefaultReadyLimit
@@ -48,9 +48,9 @@ func (p Patience) SettleTime() time.Duration { return orDefault(p.Settle, Defaul
 // ReadyLimit is Ready with its default.
 func (p Patience) ReadyLimit() time.Duration { return orDefault(p.Ready, DefaultReadyLimit) }
 
-// Await waits until the sandbox is Ready, at most for the limit. It gives up at once in the phase hopeless; "" is none. A sandbox that was
-// just made and comes to Error will not get better. One that was just started may still be shown with the stop before, for its gateway
-// learns of both by looking now and then (docs/facts/openshell-0.1.md 1).
+// Await waits until the sandbox is Ready, at most for the limit. It gives up at once in the phase hopeless; "" is none.
+// A sandbox that was just made and comes to Error will not get better. One that was just started may still be shown
+// with the stop before, for its gateway learns of both by looking now and then (docs/facts/openshell-0.1.md 1).
 func (p Patience) Await(ctx context.Context, look func(context.Context) error, hopeless string) error {
 	limit := p.ReadyLimit()
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not Ready within %s", limit))
@@ -73,7 +73,8 @@ func (p Patience) Await(ctx context.Context, look func(context.Context) error, h
 	}
 }
 
-// Stays watches the sandbox for the settle time. Not being Ready ends it; a look that failed counts only when it is the last one.
+// Stays watches the sandbox for the settle time. Not being Ready ends it; a look that failed counts only when it is the
+// last one.
 func (p Patience) Stays(ctx context.Context, look func(context.Context) error) error {
 	until := time.Now().Add(p.SettleTime())
 	for {

@@ -13,8 +13,8 @@ import (
 	"sandkeeper/openshell"
 )
 
-// Recipe is what a gateway was told to make a sandbox from, as its own API gave it back. Only the named fields are read or changed;
-// whatever else the gateway sent lies in Spec and is sent back as it was.
+// Recipe is what a gateway was told to make a sandbox from, as its own API gave it back. Only the named fields are read
+// or changed; whatever else the gateway sent lies in Spec and is sent back as it was.
 type Recipe struct {
 	SandboxID string `json:"sandboxId"`
 	Name      string `json:"name"`
@@ -32,23 +32,25 @@ type Recipe struct {
 	Providers []string `json:"providers,omitempty"`
 	Command   []string `json:"command,omitempty"`
 	Policy    []byte   `json:"policy,omitempty"`
-	// Phase is what the gateway called the sandbox's condition when it told the recipe, Served the gateway's version then; "": not known.
+	// Phase is what the gateway called the sandbox's condition when it told the recipe, Served the gateway's version
+	// then; "": not known.
 	Phase  string `json:"phase,omitempty"`
 	Served string `json:"served,omitempty"`
-	// Added is what extensions had added to it: whoever makes the sandbox again takes it out first, for today's additions to apply.
+	// Added is what extensions had added to it: whoever makes the sandbox again takes it out first, for today's
+	// additions to apply.
 	Added []lifecycle.Addition `json:"added,omitempty"`
 	// Withheld names the variables whose values somebody has taken out of Spec: there they are missing altogether.
 	Withheld []string `json:"withheld,omitempty"`
 }
 
-// Recipes reads the recipe of a sandbox from its gateway. An error that wraps fs.ErrNotExist says that the gateway has no such
-// sandbox.
+// Recipes reads the recipe of a sandbox from its gateway. An error that wraps fs.ErrNotExist says that the gateway has
+// no such sandbox.
 type Recipes interface {
 	Recipe(ctx context.Context, at Place, name string) (Recipe, error)
 }
 
-// Numbers of the fields of SandboxSpec and SandboxTemplate that are read or changed here; they are the same in every generation
-// (docs/facts/openshell.md 3.2).
+// Numbers of the fields of SandboxSpec and SandboxTemplate that are read or changed here; they are the same in every
+// generation (docs/facts/openshell.md 3.2).
 const (
 	specEnvironment = 5
 	specTemplate    = 6
@@ -71,6 +73,7 @@ func (r Recipe) With(image string) (Recipe, error) {
 			return r, fmt.Errorf("recipe of sandbox %q: template: %w", r.Name, err)
 		}
 	}
+
 	if last < 0 {
 		last = len(fields)
 		fields = append(fields, field{number: specTemplate, kind: protowire.BytesType})
@@ -81,9 +84,9 @@ func (r Recipe) With(image string) (Recipe, error) {
 	return r, nil
 }
 
-// Request is what a driver is asked to create. Its Labels, Annotations, Env and Mounts are the whole truth: the driver writes them over
-// what the recipe says, so that extensions can add to them and take back what they added. All the rest is the recipe itself, encoded in
-// Spec; DecodeRecipe reads it there. The sandbox gets a new id from its gateway.
+// Request is what a driver is asked to create. Its Labels, Annotations, Env and Mounts are the whole truth: the driver
+// writes them over what the recipe says, so that extensions can add to them and take back what they added. All the rest
+// is the recipe itself, encoded in Spec; DecodeRecipe reads it there. The sandbox gets a new id from its gateway.
 func (r Recipe) Request() (lifecycle.Request, error) {
 	env, err := r.Environment()
 	if err != nil {
@@ -157,12 +160,15 @@ func (r Recipe) Environment() (map[string]string, error) {
 				value = string(part.value)
 			}
 		}
+
 		env[name] = value
 	}
+
 	return env, nil
 }
 
-// field is one field of a protobuf message. Of a length-delimited one value is the content, of any other the encoded value.
+// field is one field of a protobuf message. Of a length-delimited one value is the content, of any other the encoded
+// value.
 type field struct {
 	number protowire.Number
 	kind   protowire.Type

@@ -10,7 +10,8 @@ import (
 	"sandkeeper/lifecycle"
 )
 
-// Numbers of further fields of SandboxSpec; they are the same in every generation that has them (docs/facts/openshell.md 3.2).
+// Numbers of further fields of SandboxSpec; they are the same in every generation that has them
+// (docs/facts/openshell.md 3.2).
 const (
 	specProviders       = 8
 	specCommand         = 12
@@ -18,8 +19,9 @@ const (
 	specAttachmentEpoch = 14
 )
 
-// Idle is the same recipe for a sandbox in which no agent comes to life: it has no provider, no value of the environment, and where the
-// recipe has a command, one that sleeps. What a gateway could refuse (image, policy, resources, driver configuration) is in it.
+// Idle is the same recipe for a sandbox in which no agent comes to life: it has no provider, no value of the
+// environment, and where the recipe has a command, one that sleeps. What a gateway could refuse (image, policy,
+// resources, driver configuration) is in it.
 func (r Recipe) Idle() (Recipe, error) {
 	r, err := r.Without()
 	if err != nil {
@@ -38,6 +40,7 @@ func (r Recipe) Idle() (Recipe, error) {
 			fields = append(fields, field{number: specCommand, kind: protowire.BytesType, value: []byte(word)})
 		}
 	}
+
 	r.Spec, r.Providers, r.Command, r.Withheld = joinMessage(fields), nil, nil, nil
 	return r, nil
 }
@@ -45,8 +48,8 @@ func (r Recipe) Idle() (Recipe, error) {
 // LabelRehearsal marks a throw-away sandbox and its container; its value is the name of the sandbox that is rehearsed.
 const LabelRehearsal = "sandkeeper.io/rehearsal-of"
 
-// Rehearsal is a request for a throw-away sandbox by the same recipe under another name. Unless full is set it is idle, and its environment
-// has the names that it had, for a gateway may refuse one, without their values.
+// Rehearsal is a request for a throw-away sandbox by the same recipe under another name. Unless full is set it is idle,
+// and its environment has the names that it had, for a gateway may refuse one, without their values.
 func Rehearsal(request lifecycle.Request, name string, full bool) (lifecycle.Request, error) {
 	recipe, err := DecodeRecipe(request.Spec)
 	if err == nil && !full {
@@ -69,5 +72,6 @@ func Rehearsal(request lifecycle.Request, name string, full bool) (lifecycle.Req
 			played.Env[variable] = ""
 		}
 	}
+
 	return played, nil
 }

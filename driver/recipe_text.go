@@ -12,7 +12,8 @@ import (
 	"sandkeeper/lifecycle"
 )
 
-// templateEnvironment is the number of the environment in SandboxTemplate, the same in every generation (docs/facts/openshell.md 3.2).
+// templateEnvironment is the number of the environment in SandboxTemplate, the same in every generation
+// (docs/facts/openshell.md 3.2).
 const templateEnvironment = 6
 
 // recipeSchema is the version of the text of a recipe.
@@ -80,6 +81,7 @@ func (r Recipe) Without() (Recipe, error) {
 		}
 		fields[i].value = joinMessage(template)
 	}
+
 	for _, name := range r.Withheld {
 		names[name] = true
 	}

@@ -16,8 +16,9 @@ const (
 	watchFailures = 5 // looks in a row without an answer: then the gateway has hung up
 )
 
-// WatchSandboxes looks at the list again and again. handle gets every sandbox first, then each whose phase, labels or annotations
-// changed, that is new, or that is gone. It ends with ctx, with handle's error, or when the gateway no longer answers.
+// WatchSandboxes looks at the list again and again. handle gets every sandbox first, then each whose phase, labels or
+// annotations changed, that is new, or that is gone. It ends with ctx, with handle's error, or when the gateway no
+// longer answers.
 func (d *API) WatchSandboxes(ctx context.Context, handle func(lifecycle.Change) error) error {
 	pause := openshell.Backoff{Least: cmp.Or(d.Interval, watchInterval), Most: 30 * time.Second}
 	known := map[string]lifecycle.Record{}
@@ -37,6 +38,7 @@ func (d *API) WatchSandboxes(ctx context.Context, handle func(lifecycle.Change) 
 		default:
 			failures++
 		}
+
 		if !pause.Sleep(ctx, failures > 0) {
 			return context.Cause(ctx)
 		}
@@ -57,6 +59,7 @@ func report(known map[string]lifecycle.Record, records []lifecycle.Record, handl
 			return err
 		}
 	}
+
 	for _, id := range slices.Sorted(maps.Keys(gone)) {
 		delete(known, id)
 		if err := handle(lifecycle.Change{Record: gone[id], Gone: true}); err != nil {

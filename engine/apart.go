@@ -12,8 +12,8 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 )
 
-// Apart is a throw-away container that reaches nothing: no network, no mount of this host, no capability but that its root may read what
-// others own.
+// Apart is a throw-away container that reaches nothing: no network, no mount of this host, no capability but that its
+// root may read what others own.
 type Apart struct {
 	Image   string // reference or id; it must be on the engine
 	Name    string

@@ -13,11 +13,12 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// This file is the engine's archive API. It works on running, paused, stopped and never started containers, needs nothing inside them,
-// and includes mounted volumes (the podman driver keeps /sandbox in one). The engine leaves out sockets, and writes sparse files whole.
+// This file is the engine's archive API. It works on running, paused, stopped and never started containers, needs
+// nothing inside them, and includes mounted volumes (the podman driver keeps /sandbox in one). The engine leaves out
+// sockets, and writes sparse files whole.
 //
-// While a read or a write is under way the engine holds the container's own lock: inspect, pause and unpause of that container
-// wait until it ends (daemon/archive_unix.go of moby, up to v28.5.2 at least).
+// While a read or a write is under way the engine holds the container's own lock: inspect, pause and unpause of that
+// container wait until it ends (daemon/archive_unix.go of moby, up to v28.5.2 at least).
 
 // FileFact is what the engine says of one path in a container.
 type FileFact struct {
@@ -43,8 +44,8 @@ func (e *Engine) Stat(ctx context.Context, id, name string) (FileFact, error) {
 	return FileFact{}, e.explain(ctx, err)
 }
 
-// spoken gives the engine's own sentence in place of an error that came without one: an answer to HEAD has no body, the same question by
-// GET has.
+// spoken gives the engine's own sentence in place of an error that came without one: an answer to HEAD has no body, the
+// same question by GET has.
 func (e *Engine) spoken(ctx context.Context, id, name string, err error) error {
 	stream, _, said := e.client.CopyFromContainer(ctx, id, name)
 	if said == nil {
@@ -54,14 +55,15 @@ func (e *Engine) spoken(ctx context.Context, id, name string, err error) error {
 	return said
 }
 
-// isMountedFile knows what Podman says of a stopped container's file that is a mount by itself: it looks for a folder there
-// (docs/facts/engines.md 1).
+// isMountedFile knows what Podman says of a stopped container's file that is a mount by itself: it looks for a folder
+// there (docs/facts/engines.md 1).
 func isMountedFile(err error) bool {
 	said := err.Error()
 	return strings.Contains(said, "intended-new-root directory") && strings.HasSuffix(said, "not a directory")
 }
 
-// archiveLimit bounds the requests that are no streams. It is generous: somebody else's "docker cp" of the container makes them wait.
+// archiveLimit bounds the requests that are no streams. It is generous: somebody else's "docker cp" of the container
+// makes them wait.
 const archiveLimit = 30 * time.Second
 
 // Read streams the folder name as tar; entries begin with its last component.
@@ -80,8 +82,8 @@ func (e *Engine) Read(ctx context.Context, id, name string) (io.ReadCloser, erro
 	return stream, nil
 }
 
-// Write unpacks a tar stream in the folder dir, with the owners that the stream names. An entry replaces what has its name, also a
-// whole folder when the entry is not one.
+// Write unpacks a tar stream in the folder dir, with the owners that the stream names. An entry replaces what has its
+// name, also a whole folder when the entry is not one.
 func (e *Engine) Write(ctx context.Context, id, dir string, stream io.Reader) error {
 	// A PathStat of its own before the write is left out: the engine answers 404 and 400 for a dir that is none.
 	err := e.client.CopyToContainer(ctx, id, dir, stream, container.CopyToContainerOptions{AllowOverwriteDirWithFile: true})

@@ -8,8 +8,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// AtPort inspects the running containers that may answer at a TCP port of this host: those that publish it, and those on the host's
-// own network, which publish nothing.
+// AtPort inspects the running containers that may answer at a TCP port of this host: those that publish it, and those
+// on the host's own network, which publish nothing.
 func (e *Engine) AtPort(ctx context.Context, port int) ([]Container, error) {
 	listed, err := e.running(ctx)
 	if err != nil {
@@ -28,6 +28,7 @@ func (e *Engine) AtPort(ctx context.Context, port int) ([]Container, error) {
 			found = append(found, c)
 		}
 	}
+
 	return found, nil
 }
 
@@ -42,8 +43,8 @@ func publishes(s container.Summary, port int) bool {
 	return slices.ContainsFunc(s.Ports, func(p container.Port) bool { return int(p.PublicPort) == port })
 }
 
-// ImageNames are the references by which the engine knows an image, and the version that its label org.opencontainers.image.version
-// tells; both empty for an image without names and label.
+// ImageNames are the references by which the engine knows an image, and the version that its label
+// org.opencontainers.image.version tells; both empty for an image without names and label.
 func (e *Engine) ImageNames(ctx context.Context, id string) (names []string, version string, err error) {
 	ctx, cancel := e.limited(ctx)
 	defer cancel()

@@ -18,11 +18,12 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// Commit keeps a container's file system as an image named ref and returns the image's id. The image has the configuration of the image
-// that the container was made from (user, working folder, entrypoint, command, environment), not the container's: an engine merges the
-// container's in, whatever it is told, and OpenShell's supervisor refuses the user 0 that its own containers have. It has that image's
-// labels and the given ones, and none of those by which OpenShell's drivers find their containers. It holds no /.openshell, which is
-// OpenShell's own and new at every start. The container is not paused for it.
+// Commit keeps a container's file system as an image named ref and returns the image's id. The image has the
+// configuration of the image that the container was made from (user, working folder, entrypoint, command, environment),
+// not the container's: an engine merges the container's in, whatever it is told, and OpenShell's supervisor refuses the
+// user 0 that its own containers have. It has that image's labels and the given ones, and none of those by which
+// OpenShell's drivers find their containers. It holds no /.openshell, which is OpenShell's own and new at every start.
+// The container is not paused for it.
 //
 // The error wraps fs.ErrNotExist when the container is gone, or the image that it was made from.
 func (e *Engine) Commit(ctx context.Context, id, ref string, keep Keep) (string, error) {
@@ -53,7 +54,8 @@ func (e *Engine) Commit(ctx context.Context, id, ref string, keep Keep) (string,
 	return e.rebase(ctx, made.ID, ref, imageSource{Config: original.Config, top: top})
 }
 
-// bringBack says what helps when an image is gone: a containerd image store forgets one when its last name is given to another (docs/facts/engines.md 1).
+// bringBack says what helps when an image is gone: a containerd image store forgets one when its last name is given to
+// another (docs/facts/engines.md 1).
 func bringBack(err error) string {
 	if errors.Is(err, fs.ErrNotExist) {
 		return ", which a way back needs: pull or load it again, under any name"
@@ -100,8 +102,9 @@ func keptLabels(has any, wanted map[string]string) map[string]any {
 	return kept
 }
 
-// rebase makes an image of the image id, which ref names, with the configuration of changed and its layer on top, and removes it. It loads the image's description alone, for the engine
-// has the layers; an engine that wants them nevertheless gets them from its own archive.
+// rebase makes an image of the image id, which ref names, with the configuration of changed and its layer on top, and
+// removes it. It loads the image's description alone, for the engine has the layers; an engine that wants them
+// nevertheless gets them from its own archive.
 func (e *Engine) rebase(ctx context.Context, id, ref string, changed imageSource) (string, error) {
 	ctx, cancel := e.within(ctx, commitTimeout)
 	defer cancel()
@@ -119,6 +122,7 @@ func (e *Engine) rebase(ctx context.Context, id, ref string, changed imageSource
 			return "", fmt.Errorf("loading image %q with its original configuration: %w", ref, errors.Join(err, again))
 		}
 	}
+
 	if err := e.RemoveImage(ctx, id); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err // no name is left to it; its layers stay with the new image
 	}
@@ -167,8 +171,8 @@ func (e *Engine) load(ctx context.Context, open func() (io.ReadCloser, error)) e
 	}
 }
 
-// describe is docker's archive of an image without its layers: its configuration, and the manifest that names as many layers as it has.
-// Docker opens no layer that it has (tried on 20.10).
+// describe is docker's archive of an image without its layers: its configuration, and the manifest that names as many
+// layers as it has. Docker opens no layer that it has (tried on 20.10).
 func describe(ref string, from imageSource) (io.ReadCloser, error) {
 	layers := make([]string, len(from.RootFS.Layers))
 	for i := range layers {
@@ -187,12 +191,14 @@ func describe(ref string, from imageSource) (io.ReadCloser, error) {
 			return nil, err
 		}
 	}
+
 	description, err := describedBy(ref, config, layers)
 	out.Write(description)
 	return io.NopCloser(&out), err
 }
 
-// describedBy are the two files of docker's archive that say what an image is; layers are the paths of its layers in the archive.
+// describedBy are the two files of docker's archive that say what an image is; layers are the paths of its layers in
+// the archive.
 func describedBy(ref string, config []byte, layers []string) ([]byte, error) {
 	name := fmt.Sprintf("%x.json", sha256.Sum256(config))
 	manifest, err := json.Marshal([]map[string]any{{"Config": name, "RepoTags": []string{ref}, "Layers": layers}})

@@ -24,8 +24,8 @@ const (
 	whiteoutOpaque = ".wh..wh..opq"
 )
 
-// runtimeFolder is where OpenShell 0.1.x puts its own program into a workload; Podman's driver refuses an image that has it
-// (docs/facts/openshell-0.1.md 1.1).
+// runtimeFolder is where OpenShell 0.1.x puts its own program into a workload; Podman's driver refuses an image that
+// has it (docs/facts/openshell-0.1.md 1.1).
 const runtimeFolder = ".openshell"
 
 // top is a layer that hides what is not to be in an image of the container; nil when there is nothing to hide.
@@ -38,6 +38,7 @@ func (e *Engine) top(ctx context.Context, c Container, keep Keep) ([]byte, error
 			return nil, err
 		}
 	}
+
 	if keep.Emptied != "" {
 		emptied, err := e.empty(ctx, w, c.ID, keep.Emptied)
 		if err != nil {
@@ -45,6 +46,7 @@ func (e *Engine) top(ctx context.Context, c Container, keep Keep) ([]byte, error
 		}
 		hides = hides || emptied
 	}
+
 	if !hides {
 		return nil, nil
 	}
@@ -52,8 +54,8 @@ func (e *Engine) top(ctx context.Context, c Container, keep Keep) ([]byte, error
 	return out.Bytes(), err
 }
 
-// empty hides all that is in a folder. It and those above it are in the layer with their own owners and modes, for a layer that names a
-// file makes its folders anew. A folder that is not there needs nothing, and is answered with false.
+// empty hides all that is in a folder. It and those above it are in the layer with their own owners and modes, for a
+// layer that names a file makes its folders anew. A folder that is not there needs nothing, and is answered with false.
 func (e *Engine) empty(ctx context.Context, w *tar.Writer, id, folder string) (bool, error) {
 	above := ""
 	var headers []*tar.Header
@@ -68,14 +70,17 @@ func (e *Engine) empty(ctx context.Context, w *tar.Writer, id, folder string) (b
 		case header.Typeflag != tar.TypeDir:
 			return false, fmt.Errorf("/%s is no folder", above)
 		}
+
 		header.Name = above + "/"
 		headers = append(headers, header)
 	}
+
 	for _, header := range headers {
 		if err := w.WriteHeader(header); err != nil {
 			return false, err
 		}
 	}
+
 	return true, addFile(w, path.Join(above, whiteoutOpaque), nil)
 }
 

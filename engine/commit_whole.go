@@ -27,7 +27,8 @@ const topName = "top/layer.tar"
 // descriptionLimit is far more than an image's manifest or configuration has.
 const descriptionLimit = 4 << 20
 
-// described are the files in an archive that say what an image is. An engine would believe them before the ones that are added.
+// described are the files in an archive that say what an image is. An engine would believe them before the ones that
+// are added.
 var described = []string{"manifest.json", "index.json", "repositories", "oci-layout"}
 
 // edit copies an archive, and puts another description at its end in place of its own.
@@ -46,11 +47,13 @@ func edit(to io.Writer, archive io.Reader, ref string, from imageSource) error {
 			return err
 		}
 	}
+
 	if from.top != nil {
 		if err := addFile(w, topName, from.top); err != nil {
 			return err
 		}
 	}
+
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -75,6 +78,7 @@ func copyEntry(w *tar.Writer, r io.Reader, header *tar.Header, small map[string]
 		}
 		return addFile(w, header.Name, content)
 	}
+
 	if err := w.WriteHeader(header); err != nil {
 		return err
 	}
@@ -103,6 +107,7 @@ func redescribed(small map[string][]byte, ref string, from imageSource) ([]byte,
 		manifest[0].Layers = append(manifest[0].Layers, topName)
 		delete(image, "history") // it would have one layer less
 	}
+
 	delete(image, "container_config") // the container's, as old engines keep it beside
 	changed, err := json.Marshal(image)
 	if err != nil {

@@ -2,7 +2,8 @@ package engine
 
 import "time"
 
-// Labels that OpenShell's docker and podman drivers put on sandbox containers (crates/openshell-core/src/driver_utils.rs).
+// Labels that OpenShell's docker and podman drivers put on sandbox containers
+// (crates/openshell-core/src/driver_utils.rs).
 const (
 	LabelManagedBy   = "openshell.ai/managed-by" // value "openshell"
 	LabelSandboxID   = "openshell.ai/sandbox-id"
@@ -47,8 +48,8 @@ type Mount struct {
 	Plain       bool   // of a volume, and only told by OnHost: Source is all of it, also while no container runs
 }
 
-// Workload reports whether c is the sandbox itself. OpenShell 0.1.x runs further containers beside it that carry its labels: its
-// supervisor, and for a short time a staging and an identity container (docs/facts/openshell-0.1.md 1.1).
+// Workload reports whether c is the sandbox itself. OpenShell 0.1.x runs further containers beside it that carry its
+// labels: its supervisor, and for a short time a staging and an identity container (docs/facts/openshell-0.1.md 1.1).
 func (c Container) Workload() bool { return c.Role == "" || c.Role == "sandbox" }
 
 // Companion reports whether c is the supervisor of a sandbox in a container of its own.

@@ -38,12 +38,14 @@ func fromInspect(i container.InspectResponse) Container {
 			c.Endpoint = url
 		}
 	}
+
 	if i.HostConfig != nil {
 		c.AutoRemove, c.HostNetwork = i.HostConfig.AutoRemove, i.HostConfig.NetworkMode.IsHost()
 		for _, target := range slices.Sorted(maps.Keys(i.HostConfig.Tmpfs)) { // of --tmpfs; those of --mount are among i.Mounts
 			c.Mounts = append(c.Mounts, Mount{Type: "tmpfs", Destination: target})
 		}
 	}
+
 	return c.claimed()
 }
 
@@ -86,6 +88,7 @@ func publishedPorts(i container.InspectResponse) []int {
 			}
 		}
 	}
+
 	slices.Sort(ports)
 	return slices.Compact(ports)
 }

@@ -50,8 +50,8 @@ func (e *Engine) Stop(ctx context.Context, id string) error {
 	})
 }
 
-// Remove deletes a container, running or not, and leaves its named volumes alone. The error wraps fs.ErrNotExist when it is
-// gone already.
+// Remove deletes a container, running or not, and leaves its named volumes alone. The error wraps fs.ErrNotExist when
+// it is gone already.
 func (e *Engine) Remove(ctx context.Context, id string) error {
 	return e.control(ctx, "removing", id, e.timeout+2*stopGrace, func(ctx context.Context) error {
 		return e.client.ContainerRemove(ctx, id, container.RemoveOptions{Force: true})
@@ -69,13 +69,15 @@ func (e *Engine) ImageID(ctx context.Context, ref string) (string, error) {
 	return inspected.ID, nil
 }
 
-// ImageWorkdir is the WORKDIR of an image, "" when it has none. The error wraps fs.ErrNotExist when the engine has no such image.
+// ImageWorkdir is the WORKDIR of an image, "" when it has none. The error wraps fs.ErrNotExist when the engine has no
+// such image.
 func (e *Engine) ImageWorkdir(ctx context.Context, ref string) (string, error) {
 	_, dir, err := e.imageConfig(ctx, ref)
 	return dir, err
 }
 
-// ImageUser is the USER of an image, "" when it has none. The error wraps fs.ErrNotExist when the engine has no such image.
+// ImageUser is the USER of an image, "" when it has none. The error wraps fs.ErrNotExist when the engine has no such
+// image.
 func (e *Engine) ImageUser(ctx context.Context, ref string) (string, error) {
 	user, _, err := e.imageConfig(ctx, ref)
 	return user, err
@@ -94,8 +96,8 @@ func (e *Engine) imageConfig(ctx context.Context, ref string) (user, workdir str
 	return inspected.Config.User, inspected.Config.WorkingDir, nil
 }
 
-// RemoveImage removes an image reference, and the image with its last reference. The error wraps fs.ErrNotExist when the engine
-// has no such image.
+// RemoveImage removes an image reference, and the image with its last reference. The error wraps fs.ErrNotExist when
+// the engine has no such image.
 func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
 	ctx, cancel := e.within(ctx, untagTimeout)
 	defer cancel()
@@ -104,11 +106,13 @@ func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
 		return nil
 	}
 	if err = e.explain(ctx, err); !errors.Is(err, fs.ErrNotExist) {
-		// Podman goes on to the image's parents, whatever it is asked, and answers with what is wrong with those (docs/facts/engines.md 1).
+		// Podman goes on to the image's parents, whatever it is asked, and answers with what is wrong with those
+		// (docs/facts/engines.md 1).
 		if _, after := e.ImageID(ctx, ref); errors.Is(after, fs.ErrNotExist) {
 			return nil
 		}
 	}
+
 	return fmt.Errorf("removing image %q: %w", ref, err)
 }
 

@@ -37,13 +37,13 @@ type address struct {
 	tls  tlsFiles
 }
 
-// Dial finds the container engine and makes sure that it answers as one. The first of these that is set decides, and nothing
-// after it is tried, because another engine would show other containers: DOCKER_HOST, the runtime marker's dockerHost, the
-// active docker context. Without any of them the first socket that exists among the default, rootless and Podman ones is taken;
-// a socket that this user may not open is passed over while a later one answers.
+// Dial finds the container engine and makes sure that it answers as one. The first of these that is set decides, and
+// nothing after it is tried, because another engine would show other containers: DOCKER_HOST, the runtime marker's
+// dockerHost, the active docker context. Without any of them the first socket that exists among the default, rootless
+// and Podman ones is taken; a socket that this user may not open is passed over while a later one answers.
 //
-// The engine is nil unless its state is known. No socket anywhere is absent; a socket that refuses, hangs or answers as something else
-// is unknown, with the host and the reason named.
+// The engine is nil unless its state is known. No socket anywhere is absent; a socket that refuses, hangs or answers as
+// something else is unknown, with the host and the reason named.
 func Dial(ctx context.Context, d Dialing) (*Engine, State) {
 	if d.Timeout <= 0 {
 		d.Timeout = DefaultTimeout
@@ -83,8 +83,10 @@ func (d Dialing) firstSocket(ctx context.Context) (*Engine, State) {
 			}
 			continue
 		}
+
 		return engine, state
 	}
+
 	if closed != nil {
 		return nil, *closed
 	}
@@ -106,8 +108,8 @@ func mayNotOpen(path string) bool {
 	return errors.Is(syscall.Access(path, mayWrite), syscall.EACCES)
 }
 
-// connect turns an address into an engine that has answered three questions: is anybody there, do we speak one version of the API,
-// and is a list of containers a list of containers.
+// connect turns an address into an engine that has answered three questions: is anybody there, do we speak one version
+// of the API, and is a list of containers a list of containers.
 func connect(ctx context.Context, d Dialing, a address) (*Engine, State) {
 	state := State{State: drift.Unknown, Host: a.host}
 	engine, err := newEngine(a, d.Timeout)
@@ -121,11 +123,13 @@ func connect(ctx context.Context, d Dialing, a address) (*Engine, State) {
 		state.Why = fmt.Sprintf("%s (from %s): %s", a.host, a.from, silence(err))
 		return nil, state
 	}
+
 	engine.api, engine.logins = version, logins{env: d.Env, uid: d.UID, dir: d.configDir()}
 	return engine, engine.State()
 }
 
-// silence says why nobody answers. What the client says of a failed connection repeats the address, and asks a question.
+// silence says why nobody answers. What the client says of a failed connection repeats the address, and asks a
+// question.
 func silence(err error) string {
 	if strings.HasPrefix(err.Error(), "Cannot connect to the Docker daemon") {
 		return "no engine answers there"

@@ -19,8 +19,8 @@ import (
 // answerLimit is how much of one JSON answer is read; 1,000 containers take about 4 MiB.
 const answerLimit = 64 << 20
 
-// writeBuffer holds a whole piece of a stream (32 KiB, of net/http) with what HTTP puts around it: an engine that a home is written to
-// is then woken once for each piece, not twice.
+// writeBuffer holds a whole piece of a stream (32 KiB, of net/http) with what HTTP puts around it: an engine that a
+// home is written to is then woken once for each piece, not twice.
 const writeBuffer = 64 << 10
 
 // tlsFiles are the certificates for an engine behind TLS; the zero value means plain.
@@ -59,12 +59,14 @@ func newEngine(a address, timeout time.Duration) (*Engine, error) {
 	options := []client.Opt{client.WithHost(a.host), client.WithAPIVersionNegotiation()}
 	via := http.RoundTripper(bounded{transport})
 	if a.tls.on {
-		// The client takes its TLS settings from a plain transport only; an engine that proved who it is may go unbounded.
+		// The client takes its TLS settings from a plain transport only; an engine that proved who it is may go
+		// unbounded.
 		if transport.TLSClientConfig, err = a.tls.config(); err != nil {
 			return nil, err
 		}
 		via = transport
 	}
+
 	options = append(options, client.WithHTTPClient(&http.Client{Transport: via, CheckRedirect: client.CheckRedirect}))
 	c, err := client.NewClientWithOpts(options...)
 	if err != nil {
@@ -93,8 +95,8 @@ func (f tlsFiles) config() (t *tls.Config, err error) {
 	return tlsconfig.Client(options)
 }
 
-// bounded stops reading an answer that is no stream by nature after answerLimit bytes: whoever listens on the socket may be
-// anybody.
+// bounded stops reading an answer that is no stream by nature after answerLimit bytes: whoever listens on the socket
+// may be anybody.
 type bounded struct {
 	*http.Transport
 }

@@ -15,8 +15,8 @@ import (
 
 const contextFileLimit = 1 << 20
 
-// activeContext is the engine of the docker command's active context: DOCKER_CONTEXT, else currentContext of its config.json.
-// The context "default" and no context at all are the zero address.
+// activeContext is the engine of the docker command's active context: DOCKER_CONTEXT, else currentContext of its
+// config.json. The context "default" and no context at all are the zero address.
 func (d Dialing) activeContext() (address, error) {
 	name, from, err := d.contextName()
 	if err != nil || name == "" || name == "default" {
@@ -41,6 +41,7 @@ func (d Dialing) activeContext() (address, error) {
 		}
 		a.tls.skipVerify = skip
 	}
+
 	return a, nil
 }
 
@@ -104,6 +105,7 @@ func (d Dialing) contextTLS(id string) (tlsFiles, error) {
 			return tlsFiles{}, err
 		}
 	}
+
 	files.on = files.ca != "" || files.cert != ""
 	return files, nil
 }

@@ -1,6 +1,6 @@
-// Package engine answers one question: what do the container engines of this host run, and what happens when we ask them to act? It is
-// the only room that knows Docker's types; everything it returns is ours. Every request is bounded, and a failed listing is an error,
-// never an empty one.
+// Package engine answers one question: what do the container engines of this host run, and what happens when we ask
+// them to act? It is the only room that knows Docker's types; everything it returns is ours. Every request is bounded,
+// and a failed listing is an error, never an empty one.
 package engine
 
 import (
@@ -39,8 +39,8 @@ type State struct {
 	Closed     bool   // unknown, because this user may not open its socket
 }
 
-// Engine is a container engine that has answered: Docker, or Podman through its Docker-compatible API. Its methods may be called
-// at the same time.
+// Engine is a container engine that has answered: Docker, or Podman through its Docker-compatible API. Its methods may
+// be called at the same time.
 type Engine struct {
 	client  *client.Client
 	host    string
@@ -69,8 +69,8 @@ func (e *Engine) State() State {
 // Close lets go of idle connections.
 func (e *Engine) Close() error { return e.client.Close() }
 
-// Sandboxes lists every container that carries the labels of OpenShell's docker or podman driver, whatever its state, sorted by
-// name. It asks the engine twice whatever the number of containers; an error is never an empty list.
+// Sandboxes lists every container that carries the labels of OpenShell's docker or podman driver, whatever its state,
+// sorted by name. It asks the engine twice whatever the number of containers; an error is never an empty list.
 func (e *Engine) Sandboxes(ctx context.Context) ([]Container, error) {
 	found := map[string]Container{}
 	for _, label := range []string{LabelManagedBy + "=openshell", LabelPodman + "=true"} {
@@ -84,6 +84,7 @@ func (e *Engine) Sandboxes(ctx context.Context) ([]Container, error) {
 			found[summary.ID] = c
 		}
 	}
+
 	sorted := slices.AppendSeq(make([]Container, 0, len(found)), maps.Values(found))
 	slices.SortFunc(sorted, byName)
 	return sorted, nil
@@ -133,7 +134,8 @@ func (e *Engine) within(ctx context.Context, limit time.Duration) (context.Conte
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s did not answer within %s: %w", e.host, limit, context.DeadlineExceeded))
 }
 
-// noSuchImageID is how Podman says that it has no image of an id: it takes the id for a name then (docs/facts/engines.md 1).
+// noSuchImageID is how Podman says that it has no image of an id: it takes the id for a name then
+// (docs/facts/engines.md 1).
 const noSuchImageID = "cannot specify 64-byte hexadecimal strings"
 
 // explain makes the engine's errors ours: a missing object wraps fs.ErrNotExist, a time limit says which.
@@ -149,8 +151,8 @@ func (e *Engine) explain(ctx context.Context, err error) error {
 	return inWords(err)
 }
 
-// inWords leaves out of an error what only a programmer reads: the request, which spells a socket as http://%2Fvar%2Frun…, and what a
-// parser makes of an answer that is none of an engine's.
+// inWords leaves out of an error what only a programmer reads: the request, which spells a socket as
+// http://%2Fvar%2Frun…, and what a parser makes of an answer that is none of an engine's.
 func inWords(err error) error {
 	said := err.Error()
 	if strings.Contains(said, "malformed HTTP") || strings.Contains(said, "readLoopPeekFail") { // the latter when it speaks before it is asked

@@ -20,11 +20,11 @@ type Engines struct {
 	looked   []State   // every place where an engine is or could be: known, unknown, and absent last
 }
 
-// Open finds the container engines of this host and makes sure that each answers as one, all at the same time. Two addresses of one
-// engine are one. With SANDKEEPER_ENGINES nothing but the addresses that it lists is looked at.
+// Open finds the container engines of this host and makes sure that each answers as one, all at the same time. Two
+// addresses of one engine are one. With SANDKEEPER_ENGINES nothing but the addresses that it lists is looked at.
 //
-// The engine that is meant is the one that somebody named (DOCKER_HOST, the runtime marker, the active docker context), also when it does
-// not answer: another would show other containers. Where nobody did, it is the first that answers.
+// The engine that is meant is the one that somebody named (DOCKER_HOST, the runtime marker, the active docker context),
+// also when it does not answer: another would show other containers. Where nobody did, it is the first that answers.
 func Open(ctx context.Context, d Dialing) Engines {
 	if d.Timeout <= 0 {
 		d.Timeout = DefaultTimeout
@@ -71,6 +71,7 @@ func identities(ctx context.Context, found []meeting) []string {
 			answered++
 		}
 	}
+
 	if answered < 2 {
 		return names
 	}
@@ -87,6 +88,7 @@ func identities(ctx context.Context, found []meeting) []string {
 			}
 		})
 	}
+
 	group.Wait()
 	return names
 }
@@ -166,6 +168,7 @@ func (es Engines) LookedAt() string {
 			absent = append(absent, strings.TrimPrefix(s.Host, "unix://"))
 		}
 	}
+
 	if len(asked) == 0 {
 		return "no container engine: no socket at " + cmp.Or(strings.Join(absent, ", "), "any known place")
 	}
@@ -186,8 +189,9 @@ func (e *PartialError) Error() string {
 	return "not every container engine of this host answered: " + strings.Join(words, "; ")
 }
 
-// Sandboxes lists the sandbox containers of all engines, sorted by name. The error is a *PartialError beside the containers of the
-// engines that answered, or another one when none did: an error without containers is never "there are none".
+// Sandboxes lists the sandbox containers of all engines, sorted by name. The error is a *PartialError beside the
+// containers of the engines that answered, or another one when none did: an error without containers is never "there
+// are none".
 func (es Engines) Sandboxes(ctx context.Context) ([]Container, error) {
 	lists, errs := make([][]Container, len(es.answered)), make([]error, len(es.answered))
 	var group sync.WaitGroup
@@ -201,6 +205,7 @@ func (es Engines) Sandboxes(ctx context.Context) ([]Container, error) {
 			silent = append(silent, State{State: drift.Unknown, Host: es.answered[i].host, Why: err.Error()})
 		}
 	}
+
 	all := slices.Concat(lists...)
 	slices.SortFunc(all, byName)
 	switch {
@@ -211,6 +216,7 @@ func (es Engines) Sandboxes(ctx context.Context) ([]Container, error) {
 	case len(silent) >= len(es.answered)+len(es.Silent()):
 		return nil, &PartialError{silent}
 	}
+
 	return all, &PartialError{silent}
 }
 

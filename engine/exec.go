@@ -14,8 +14,9 @@ import (
 // ExecOutputLimit is how many bytes of a command's standard output Exec accepts.
 const ExecOutputLimit = 16 << 20
 
-// Exec runs argv in a running container, without standard input, and returns its standard output and exit status. The caller's
-// ctx is its only time limit for as long as the command runs. A command that prints more than ExecOutputLimit is an error.
+// Exec runs argv in a running container, without standard input, and returns its standard output and exit status. The
+// caller's ctx is its only time limit for as long as the command runs. A command that prints more than ExecOutputLimit
+// is an error.
 func (e *Engine) Exec(ctx context.Context, id string, argv []string) (stdout []byte, exit int, err error) {
 	run, err := e.execID(ctx, id, argv)
 	if err == nil {
@@ -51,8 +52,8 @@ func (e *Engine) output(ctx context.Context, run string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// attach starts the command and takes over its connection. The client does not heed ctx while it waits for the daemon to hand the
-// connection over; a connection that comes after all is closed.
+// attach starts the command and takes over its connection. The client does not heed ctx while it waits for the daemon
+// to hand the connection over; a connection that comes after all is closed.
 func (e *Engine) attach(ctx context.Context, run string) (types.HijackedResponse, error) {
 	type handed struct {
 		types.HijackedResponse
@@ -68,6 +69,7 @@ func (e *Engine) attach(ctx context.Context, run string) (types.HijackedResponse
 		return h.HijackedResponse, h.err
 	case <-ctx.Done():
 	}
+
 	go func() {
 		if h := <-over; h.err == nil {
 			h.Close()

@@ -18,8 +18,8 @@ import (
 // complaintLimit is how much of what tar says on standard error is kept.
 const complaintLimit = 64 << 10
 
-// readByTar streams the folder name of a running container as tar, as Read does: the container's own tar reads it, as root. The stream
-// ends with an error when tar does.
+// readByTar streams the folder name of a running container as tar, as Read does: the container's own tar reads it, as
+// root. The stream ends with an error when tar does.
 func (e *Engine) readByTar(ctx context.Context, id, name string) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	argv := []string{"tar", "-cf", "-", "-C", path.Dir(name), path.Base(name)}
@@ -58,6 +58,7 @@ func (e *Engine) tarEnded(ctx context.Context, run, complaints string) error {
 			return fmt.Errorf("tar in the container ended with exit status %d: %s", exit, text.OneLine(complaints, errorLimit))
 		}
 	}
+
 	if exit != 1 { // of GNU tar: some files differ
 		return errors.New(text.OneLine(fmt.Sprintf("tar in the container ended with exit status %d: %s", exit, complaints), errorLimit))
 	}

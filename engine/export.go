@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Podman's archive API gives every file of a container to the user that asks for it: a home that was read through it would come back as
-// root's. Its export has the owners (both seen in docs/facts/engines.md 1), but only of what lies in the container itself, not of mounts.
-// Of those the container's own tar tells, while the container runs.
+// Podman's archive API gives every file of a container to the user that asks for it: a home that was read through it
+// would come back as root's. Its export has the owners (both seen in docs/facts/engines.md 1), but only of what lies in
+// the container itself, not of mounts. Of those the container's own tar tells, while the container runs.
 
 // ErrNoOwners means that an engine would not tell whose the files of a home are.
 var ErrNoOwners = errors.New("the owners of files in a volume or another mount are told by Podman only while the container runs")
@@ -30,6 +30,7 @@ func (e *Engine) readPodman(ctx context.Context, id, name string) (io.ReadCloser
 	case c.Running() && !c.Paused():
 		return e.readByTar(ctx, id, name)
 	}
+
 	return nil, untold
 }
 
@@ -58,8 +59,8 @@ func below(name, dir string) bool {
 	return strings.HasPrefix(path.Clean(name)+"/", dir)
 }
 
-// Export streams the folder name of a container as tar, as Read does, for a container of which the archive API gives nothing. An export
-// has nothing of mounts: a folder with one in it is an error.
+// Export streams the folder name of a container as tar, as Read does, for a container of which the archive API gives
+// nothing. An export has nothing of mounts: a folder with one in it is an error.
 func (e *Engine) Export(ctx context.Context, id, name string) (io.ReadCloser, error) {
 	c, err := e.Inspect(ctx, id)
 	if err != nil {
@@ -101,7 +102,8 @@ func (e *exported) Close() error {
 	return e.PipeReader.Close()
 }
 
-// pick copies the entries of a tar stream that are the folder name or lie in it. Their names begin with its last component.
+// pick copies the entries of a tar stream that are the folder name or lie in it. Their names begin with its last
+// component.
 func pick(to io.Writer, whole io.Reader, name string) error {
 	base := path.Dir(path.Clean(name))
 	w := tar.NewWriter(to)
@@ -128,6 +130,7 @@ func pick(to io.Writer, whole io.Reader, name string) error {
 			return err
 		}
 	}
+
 	if !found {
 		return fmt.Errorf("the export of the container has no %s", name)
 	}

@@ -19,15 +19,16 @@ import (
 // podmanComponent is what Podman calls itself in the Docker-compatible answer to GET /version.
 const podmanComponent = "Podman Engine"
 
-// describeLimit is how long an engine may take to say what it is: Podman asks other programs for that, which takes seconds on a busy host.
+// describeLimit is how long an engine may take to say what it is: Podman asks other programs for that, which takes
+// seconds on a busy host.
 const describeLimit = 30 * time.Second
 
-// Identity names the engine itself, whatever address it is reached at: two engines that took turns behind one socket have two. It is
-// asked once for each Engine.
+// Identity names the engine itself, whatever address it is reached at: two engines that took turns behind one socket
+// have two. It is asked once for each Engine.
 //
-// Docker's is the ID of GET /info with its root folder, for old daemons of one host share the ID. Podman makes a new ID for every
-// answer, so its identity is this machine's id, the root folder of its storage and the owner of its socket. Both are seen in
-// docs/facts/engines.md 3.
+// Docker's is the ID of GET /info with its root folder, for old daemons of one host share the ID. Podman makes a new ID
+// for every answer, so its identity is this machine's id, the root folder of its storage and the owner of its socket.
+// Both are seen in docs/facts/engines.md 3.
 func (e *Engine) Identity(ctx context.Context) (string, error) {
 	e.naming.Lock()
 	defer e.naming.Unlock()

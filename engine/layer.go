@@ -11,8 +11,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// Layer is the writable layer of a container of Docker's overlay2 storage driver, as a folder of this host: all that the container has
-// changed of its image (https://docs.kernel.org/filesystems/overlayfs.html).
+// Layer is the writable layer of a container of Docker's overlay2 storage driver, as a folder of this host: all that
+// the container has changed of its image (https://docs.kernel.org/filesystems/overlayfs.html).
 type Layer struct {
 	Container string // full id
 	ImageID   string
@@ -21,8 +21,8 @@ type Layer struct {
 	Mounts    []string // where in the container something else lies over both
 }
 
-// Layer says where the writable layer of a container lies. An error only means that it cannot be known: the engine is another host's,
-// or stores its containers in another way. Whether this process may look into Dir is not said.
+// Layer says where the writable layer of a container lies. An error only means that it cannot be known: the engine is
+// another host's, or stores its containers in another way. Whether this process may look into Dir is not said.
 func (e *Engine) Layer(ctx context.Context, id string) (Layer, error) {
 	if !strings.HasPrefix(e.host, "unix://") {
 		return Layer{}, fmt.Errorf("%s may be another host", e.host)
@@ -45,6 +45,7 @@ func layerOf(inspected container.InspectResponse) (Layer, error) {
 	case !writesThrough(host.Runtime):
 		return Layer{}, fmt.Errorf("the runtime %q may keep what is written for itself", host.Runtime)
 	}
+
 	l := Layer{Container: inspected.ID, ImageID: inspected.Image, Dir: dir}
 	if lower := inspected.GraphDriver.Data["LowerDir"]; lower != "" {
 		l.Lower = strings.Split(lower, ":")
@@ -57,8 +58,9 @@ func layerOf(inspected container.InspectResponse) (Layer, error) {
 	return l, nil
 }
 
-// writesThrough knows the runtimes whose processes write with this host's kernel to the layer itself. Those with a kernel or a file
-// system of their own (gVisor, Kata; also fuse-overlayfs, which Podman calls "overlay") write to it later, or never.
+// writesThrough knows the runtimes whose processes write with this host's kernel to the layer itself. Those with a
+// kernel or a file system of their own (gVisor, Kata; also fuse-overlayfs, which Podman calls "overlay") write to it
+// later, or never.
 func writesThrough(runtime string) bool {
 	return slices.Contains([]string{"", "runc", "io.containerd.runc.v2", "crun", "nvidia"}, runtime)
 }

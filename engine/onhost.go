@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// OnHost is what an engine says of where a container and its files are on this host. It is a claim: whether the process is the container's
-// and the folders are its layers is for who uses them to prove.
+// OnHost is what an engine says of where a container and its files are on this host. It is a claim: whether the process
+// is the container's and the folders are its layers is for who uses them to prove.
 type OnHost struct {
 	Container string // full id
 	Created   time.Time
@@ -17,7 +17,8 @@ type OnHost struct {
 	Upper     string   // the writable layer; "" where the engine does not say (containerd's image store)
 	Lower     []string // the folders of what lies under it, the topmost first
 	Mounts    []Mount  // what else the container has of the host
-	// RuntimeUntold: the engine does not name the runtime (Podman). That it writes with this host's kernel is seen of a process that runs.
+	// RuntimeUntold: the engine does not name the runtime (Podman). That it writes with this host's kernel is seen of a
+	// process that runs.
 	RuntimeUntold bool
 	ReadOnly      bool // its root file system cannot be written
 }
@@ -25,8 +26,8 @@ type OnHost struct {
 // runtimeUntold is what Podman says of every container, whatever its runtime.
 const runtimeUntold = "oci"
 
-// OnHost asks where a container is on this host. An error only means that it cannot be known: the engine is another host's, keeps its
-// containers in another way, or runs this one with a kernel of its own.
+// OnHost asks where a container is on this host. An error only means that it cannot be known: the engine is another
+// host's, keeps its containers in another way, or runs this one with a kernel of its own.
 func (e *Engine) OnHost(ctx context.Context, id string) (OnHost, error) {
 	if !strings.HasPrefix(e.host, "unix://") {
 		return OnHost{}, fmt.Errorf("%s may be another host", e.host)
@@ -44,6 +45,7 @@ func (e *Engine) OnHost(ctx context.Context, id string) (OnHost, error) {
 	case !writesThrough(host.Runtime) && host.Runtime != runtimeUntold:
 		return OnHost{}, fmt.Errorf("the runtime %q may keep what is written for itself", host.Runtime)
 	}
+
 	c := fromInspect(inspected)
 	found := OnHost{
 		Container: inspected.ID, Created: c.Created, Driver: driver, Upper: inspected.GraphDriver.Data["UpperDir"], Mounts: c.Mounts,
@@ -58,7 +60,8 @@ func (e *Engine) OnHost(ctx context.Context, id string) (OnHost, error) {
 	return found, e.plain(ctx, found.Mounts)
 }
 
-// plain marks the volumes that are folders of this host. Those with options, and those of other drivers, are mounted when a container starts.
+// plain marks the volumes that are folders of this host. Those with options, and those of other drivers, are mounted
+// when a container starts.
 func (e *Engine) plain(ctx context.Context, mounts []Mount) error {
 	for i, m := range mounts {
 		if m.Type != "volume" {

@@ -31,8 +31,8 @@ func (d Dialing) listed() []address {
 	return found
 }
 
-// places are where the engines of this host may be: what somebody named, and each known socket that exists. absent are the known sockets
-// that do not.
+// places are where the engines of this host may be: what somebody named, and each known socket that exists. absent are
+// the known sockets that do not.
 func (d Dialing) places() (there []address, absent []string) {
 	if listed := d.listed(); len(listed) > 0 {
 		return listed, nil
@@ -45,6 +45,7 @@ func (d Dialing) places() (there []address, absent []string) {
 				path = real
 			}
 		}
+
 		if !seen[path] {
 			seen[path] = true
 			there = append(there, a)
@@ -61,6 +62,7 @@ func (d Dialing) places() (there []address, absent []string) {
 		}
 		add(address{host: "unix://" + path, from: "the known sockets"})
 	}
+
 	return there, absent
 }
 
@@ -75,6 +77,7 @@ func (d Dialing) named() []address {
 			found = append(found, address{host: host, from: "the gateway's runtime marker"})
 		}
 	}
+
 	if path := strings.TrimSpace(d.Env.Get("OPENSHELL_PODMAN_SOCKET")); path != "" {
 		found = append(found, address{host: socketHost(path), from: "OPENSHELL_PODMAN_SOCKET"})
 	}
@@ -101,6 +104,7 @@ func (d Dialing) everySocket() []string {
 			paths = append(paths, matches...)
 		}
 	}
+
 	slices.Sort(paths[len(d.sockets()):])
 	return slices.Compact(paths)
 }
@@ -139,6 +143,7 @@ func (d Dialing) gatewayConfig() []address {
 			}
 		}
 	}
+
 	return found
 }
 

@@ -23,8 +23,9 @@ type Pulled struct {
 	Digest string // of its manifest, as the engine said it; "" when it did not
 }
 
-// Pull brings an image to the engine, with the docker command's credentials. It ends with ctx, and the engine's work with it. An error
-// of the registry wraps one of the first three of Pullable. Without an error the image is there: it was inspected.
+// Pull brings an image to the engine, with the docker command's credentials. It ends with ctx, and the engine's work
+// with it. An error of the registry wraps one of the first three of Pullable. Without an error the image is there: it
+// was inspected.
 func (e *Engine) Pull(ctx context.Context, ref string, o PullOptions) (Pulled, error) {
 	header, trouble := e.logins.header(ctx, ref)
 	stall := o.Stall
@@ -48,6 +49,7 @@ func (e *Engine) Pull(ctx context.Context, ref string, o PullOptions) (Pulled, e
 	case err != nil:
 		return Pulled{}, fmt.Errorf("pulling image %q: %w", ref, pullError(err, trouble))
 	}
+
 	id, err := e.ImageID(ctx, ref)
 	if err != nil {
 		return Pulled{}, fmt.Errorf("pulling image %q ended without an error, and yet: %w", ref, err)

@@ -12,8 +12,8 @@ import (
 // reportLine is how long one line of an engine's report may be.
 const reportLine = 1 << 20
 
-// pullReport reads what an engine says while it pulls: one JSON object a line. The status was sent long before, so that an error in
-// the report is the only sign of one.
+// pullReport reads what an engine says while it pulls: one JSON object a line. The status was sent long before, so that
+// an error in the report is the only sign of one.
 type pullReport struct {
 	progress func(done, total int64)
 	alive    func() // called for every line
@@ -83,6 +83,7 @@ func (r *pullReport) count(event pullEvent) {
 	default:
 		return
 	}
+
 	if r.layers == nil {
 		r.layers = map[string]layer{}
 	}

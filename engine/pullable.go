@@ -10,13 +10,15 @@ import (
 	"sandkeeper/internal/pattern"
 )
 
-// registryTimeout is how long the engine may take to ask a registry: it tries more than one address, and may be sent for a token.
+// registryTimeout is how long the engine may take to ask a registry: it tries more than one address, and may be sent
+// for a token.
 const registryTimeout = 30 * time.Second
 
 var fullID = pattern.Of(`^[0-9a-f]{64}$`)
 
-// Pullable asks the engine to ask the registry of ref for it, with the docker command's credentials, and pulls nothing. It returns the
-// digest that ref names there. The error leaves naming ref to the caller and wraps ErrNotInRegistry, ErrRegistryDenied, ErrRegistryUnreachable, or ErrRegistryUnknown.
+// Pullable asks the engine to ask the registry of ref for it, with the docker command's credentials, and pulls nothing.
+// It returns the digest that ref names there. The error leaves naming ref to the caller and wraps ErrNotInRegistry,
+// ErrRegistryDenied, ErrRegistryUnreachable, or ErrRegistryUnknown.
 func (e *Engine) Pullable(ctx context.Context, ref string) (digest string, err error) {
 	if strings.HasPrefix(ref, "sha256:") || fullID().MatchString(ref) {
 		return "", fmt.Errorf("%w: an image's id names nothing in a registry", ErrRegistryUnknown)
@@ -34,5 +36,6 @@ func (e *Engine) Pullable(ctx context.Context, ref string) (digest string, err e
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("%w: %w", ErrRegistryUnknown, context.Cause(ctx))
 	}
+
 	return "", registryError(err, trouble)
 }

@@ -22,8 +22,8 @@ var (
 // fromDaemon is what the client puts before every error of a daemon.
 const fromDaemon = "Error response from daemon: "
 
-// registryError says what went wrong between engine and registry; the caller names the image. trouble is why no credentials could be
-// had, or nil.
+// registryError says what went wrong between engine and registry; the caller names the image. trouble is why no
+// credentials could be had, or nil.
 func registryError(err, trouble error) error {
 	return withTrouble(fmt.Errorf("%w: %s", registryCause(err), spoken(err)), trouble)
 }
@@ -47,8 +47,9 @@ func withTrouble(err, trouble error) error {
 	return fmt.Errorf("%w; asked without credentials, because %w", err, trouble)
 }
 
-// registryCause goes by the engine's words before its status: Docker 20.10 answers 500 to most of what a registry has refused, and
-// 404 also where a repository may only be closed to us. An engine without the endpoint (Podman) answers 404 as well.
+// registryCause goes by the engine's words before its status: Docker 20.10 answers 500 to most of what a registry has
+// refused, and 404 also where a repository may only be closed to us. An engine without the endpoint (Podman) answers
+// 404 as well.
 func registryCause(err error) error {
 	words := strings.ToLower(strings.TrimPrefix(err.Error(), fromDaemon))
 	says := func(any ...string) bool {

@@ -16,8 +16,8 @@ import (
 
 var helperName = pattern.Of(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// ask runs `docker-credential-NAME get`, which takes the server on standard input (docker/docker-credential-helpers). What it prints
-// is never repeated: also its errors could hold a secret.
+// ask runs `docker-credential-NAME get`, which takes the server on standard input (docker/docker-credential-helpers).
+// What it prints is never repeated: also its errors could hold a secret.
 func (l logins) ask(ctx context.Context, name, server string) (savedLogin, bool, error) {
 	path, err := l.helper(name)
 	if err != nil {
@@ -34,6 +34,7 @@ func (l logins) ask(ctx context.Context, name, server string) (savedLogin, bool,
 	case result.Exit != 0:
 		return savedLogin{}, false, fmt.Errorf("%s ended with exit status %d", path, result.Exit)
 	}
+
 	login, err := parseHelper(result.Stdout)
 	if err != nil {
 		return savedLogin{}, false, fmt.Errorf("%s %w", path, err)

@@ -16,9 +16,10 @@ import (
 	"sandkeeper/internal/homefile"
 )
 
-// logins are what the docker command's own configuration knows about registries. Nothing of a password is printed, kept, or put
-// into an error. They are worth their lines: an image that a gateway cannot pull is found out, and pulled, while the old sandbox runs,
-// and a private registry gives it to nobody who has not logged in. A gateway has no login of the operator's.
+// logins are what the docker command's own configuration knows about registries. Nothing of a password is printed,
+// kept, or put into an error. They are worth their lines: an image that a gateway cannot pull is found out, and pulled,
+// while the old sandbox runs, and a private registry gives it to nobody who has not logged in. A gateway has no login
+// of the operator's.
 type logins struct {
 	env env.Env
 	uid int
@@ -41,14 +42,15 @@ type savedLogin struct {
 	RegistryToken string `json:"registrytoken"`
 }
 
-// dockerHub is the registry of names that name none, and hubLogin the key under which the docker command keeps its password.
+// dockerHub is the registry of names that name none, and hubLogin the key under which the docker command keeps its
+// password.
 const (
 	dockerHub = "docker.io"
 	hubLogin  = "https://index.docker.io/v1/"
 )
 
-// header is what an engine wants to be told with a request about ref, "" without credentials. The error says why there are none
-// although some are configured.
+// header is what an engine wants to be told with a request about ref, "" without credentials. The error says why there
+// are none although some are configured.
 func (l logins) header(ctx context.Context, ref string) (string, error) {
 	content, err := homefile.Read(l.env.Home(), filepath.Join(l.dir, "config.json"), contextFileLimit)
 	if errors.Is(err, fs.ErrNotExist) || l.dir == "" {
@@ -80,6 +82,7 @@ func (l logins) find(ctx context.Context, file loginFile, host string) (savedLog
 			helper = name
 		}
 	}
+
 	if helper != "" {
 		return l.ask(ctx, helper, serverOf(host))
 	}
@@ -89,6 +92,7 @@ func (l logins) find(ctx context.Context, file loginFile, host string) (savedLog
 			return login, err == nil && login != savedLogin{}, err
 		}
 	}
+
 	return savedLogin{}, false, nil
 }
 
@@ -115,8 +119,8 @@ func parseLogins(content []byte) (loginFile, error) {
 	return file, nil
 }
 
-// RegistryOf is the registry in an image's name: what stands before the first slash when that can be a host, else Docker Hub
-// (distribution/reference, splitDockerDomain).
+// RegistryOf is the registry in an image's name: what stands before the first slash when that can be a host, else
+// Docker Hub (distribution/reference, splitDockerDomain).
 func RegistryOf(ref string) string {
 	host, _, more := strings.Cut(ref, "/")
 	named := strings.ContainsAny(host, ".:") || host == "localhost" || strings.ToLower(host) != host

@@ -9,7 +9,8 @@ import (
 	"github.com/shirou/gopsutil/v3/disk"
 )
 
-// ErrRoomUnknown is wrapped when the room on the engine's disk cannot be seen: the engine is on another host, or does not say.
+// ErrRoomUnknown is wrapped when the room on the engine's disk cannot be seen: the engine is on another host, or does
+// not say.
 var ErrRoomUnknown = errors.New("the room on the container engine's disk is not known")
 
 // RoomToCommit reports, as an error, that the engine's disk has less room than an image of the container takes.

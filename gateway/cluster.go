@@ -12,8 +12,9 @@ import (
 	"sandkeeper/openshell"
 )
 
-// cluster looks at the legacy cluster container of the target. It is active only when it runs, publishes the gateway's port, and the
-// gateway answers under its name: a stopped leftover proves nothing and hides nothing (docs/facts/nemoclaw.md 5).
+// cluster looks at the legacy cluster container of the target. It is active only when it runs, publishes the gateway's
+// port, and the gateway answers under its name: a stopped leftover proves nothing and hides nothing
+// (docs/facts/nemoclaw.md 5).
 func (l *look) cluster(ctx context.Context) Cluster {
 	c := l.namedCluster(ctx)
 	if c.Active {
@@ -34,6 +35,7 @@ func (l *look) namedCluster(ctx context.Context) Cluster {
 		c.Evidence = drift.Evidence{State: s.State, Why: s.Why}
 		return c
 	}
+
 	inspected, err := inspectOn(ctx, engines, c.Container)
 	if errors.Is(err, fs.ErrNotExist) {
 		c.Evidence = absent("no container %s on %s", c.Container, engines.LookedAt())
@@ -71,7 +73,8 @@ func imageEvidence(ref string) drift.Evidence {
 	return unknown("image %q carries no OpenShell version", ref)
 }
 
-// serves reports whether the gateway answers under its name on one of the ports. "connected_http" counts: somebody serves there.
+// serves reports whether the gateway answers under its name on one of the ports. "connected_http" counts: somebody
+// serves there.
 func (l *look) serves(ctx context.Context, ports []int) bool {
 	cli, err := l.cli()
 	if err != nil {
@@ -85,8 +88,8 @@ func (l *look) serves(ctx context.Context, ports []int) bool {
 	return l.answersAsNamed() && slices.Contains(ports, endpointPort(ctx, t, cli, a))
 }
 
-// endpointPort is the port of t's endpoint as the first of these says: the CLI's registration, its status, info, list; 0 when none
-// does.
+// endpointPort is the port of t's endpoint as the first of these says: the CLI's registration, its status, info, list;
+// 0 when none does.
 func endpointPort(ctx context.Context, t Target, cli *openshell.CLI, a servedAnswer) int {
 	if t.Endpoint != "" && t.Port != 0 {
 		return t.Port
@@ -106,6 +109,7 @@ func endpointPort(ctx context.Context, t Target, cli *openshell.CLI, a servedAns
 			return registered.Port
 		}
 	}
+
 	return 0
 }
 

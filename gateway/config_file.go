@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 )
 
-// ConfigFile is the gateway.toml that gateway t reads when it starts, or would read if it were there: the one that its process, its unit
-// or our environment names, else the user's, else that of the package that has one (docs/facts/openshell-0.1.md 4.1, 4.3). It is "" where
-// there is no home, and for a gateway on another host.
+// ConfigFile is the gateway.toml that gateway t reads when it starts, or would read if it were there: the one that its
+// process, its unit or our environment names, else the user's, else that of the package that has one
+// (docs/facts/openshell-0.1.md 4.1, 4.3). It is "" where there is no home, and for a gateway on another host.
 func ConfigFile(ctx context.Context, o Options, t Target) string {
 	if t.Remote {
 		return ""
@@ -31,6 +31,7 @@ func (o Options) configFile(by startup) string {
 			usual = append(usual, o.system(path))
 		}
 	}
+
 	if len(usual) == 0 {
 		return ""
 	}

@@ -29,7 +29,8 @@ type Config struct {
 // configLimit is far above any gateway.toml.
 const configLimit = 1 << 20
 
-// ReadConfig reads the gateway.toml of gateway t, and asks next, the program that would be started, what it thinks of it.
+// ReadConfig reads the gateway.toml of gateway t, and asks next, the program that would be started, what it thinks of
+// it.
 func ReadConfig(ctx context.Context, o Options, t Target, next drift.File) Config {
 	if t.Remote {
 		return Config{State: drift.Absent, Why: o.elsewhere(t)}
@@ -51,11 +52,13 @@ func ReadConfig(ctx context.Context, o Options, t Target, next drift.File) Confi
 	default:
 		c.State, c.Version, c.Open = drift.Known, tables.OpenShell.Version, by.open(t, tables)
 	}
+
 	c.Asked, c.Refused = o.configPreflight(ctx, c.Path, next)
 	return c
 }
 
-// configTables are the parts of a gateway.toml that decide whether a gateway starts (docs/facts/openshell-0.1.md 4.1, 2.2).
+// configTables are the parts of a gateway.toml that decide whether a gateway starts (docs/facts/openshell-0.1.md 4.1,
+// 2.2).
 type configTables struct {
 	OpenShell struct {
 		Version int64 `toml:"version"`
@@ -81,7 +84,8 @@ func (o Options) readConfig(path string) (tables configTables, err error) {
 	return tables, nil
 }
 
-// open reports whether a gateway that is started so and with this configuration lets in everybody without having been told to.
+// open reports whether a gateway that is started so and with this configuration lets in everybody without having been
+// told to.
 func (s startup) open(t Target, c configTables) bool {
 	g := c.OpenShell.Gateway
 	plain := g.DisableTLS || strings.HasPrefix(t.Endpoint, "http://")
@@ -96,6 +100,7 @@ func (s startup) authenticates() bool {
 			return true
 		}
 	}
+
 	for _, entry := range s.env.All() {
 		if strings.HasPrefix(entry, "OPENSHELL_OIDC_") || strings.HasPrefix(entry, "OPENSHELL_ENABLE_MTLS_AUTH=") {
 			return true
@@ -107,8 +112,8 @@ func (s startup) authenticates() bool {
 // unknownSubcommand is the exit status with which a gateway ends that has no `config preflight`.
 const unknownSubcommand = 2
 
-// configPreflight asks the program that would be started next. Its own command reads the file, changes nothing and starts nothing
-// (docs/facts/openshell-0.1.md 4.2). Gateways before 0.1.0 have no such command.
+// configPreflight asks the program that would be started next. Its own command reads the file, changes nothing and
+// starts nothing (docs/facts/openshell-0.1.md 4.2). Gateways before 0.1.0 have no such command.
 func (o Options) configPreflight(ctx context.Context, path string, next drift.File) (asked bool, refused string) {
 	if next.State != drift.Known || !next.Version.Stable() {
 		return false, ""
@@ -125,5 +130,6 @@ func (o Options) configPreflight(ctx context.Context, path string, next drift.Fi
 	case result.Exit == 0:
 		return true, ""
 	}
+
 	return true, quoted(result.Combined())
 }

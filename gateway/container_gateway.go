@@ -22,8 +22,9 @@ type Maker struct {
 	Podman  bool
 }
 
-// gatewayContainer is the container that answers at the gateway's port: it publishes the port, or uses the network of the host and its process
-// holds it. It is judged by its image, as a cluster container is; the files and processes of this host are no evidence of it.
+// gatewayContainer is the container that answers at the gateway's port: it publishes the port, or uses the network of
+// the host and its process holds it. It is judged by its image, as a cluster container is; the files and processes of
+// this host are no evidence of it.
 func (l *look) gatewayContainer(ctx context.Context) (Cluster, bool) {
 	if l.target.Port == 0 || l.live().found != nil {
 		return Cluster{}, false
@@ -42,8 +43,8 @@ func (l *look) gatewayContainer(ctx context.Context) (Cluster, bool) {
 	return Cluster{}, false
 }
 
-// holdsPort reports whether a process of c, which is on the host's network, holds the gateway's port. Where nobody may see whose socket it
-// is, a container that runs a gateway is taken for its holder.
+// holdsPort reports whether a process of c, which is on the host's network, holds the gateway's port. Where nobody may
+// see whose socket it is, a container that runs a gateway is taken for its holder.
 func (l *look) holdsPort(c engine.Container) bool {
 	return slices.ContainsFunc(l.live().holders, func(h Holder) bool {
 		return h.Container == c.ID || h.PID == 0 && runsGateway(c)
@@ -63,8 +64,8 @@ func (l *look) judgeContainer(ctx context.Context, e *engine.Engine, c engine.Co
 	return found
 }
 
-// containerVersion is the version of the image that c runs: by its reference while that still names the same image, else by another name
-// of the image, else by its label.
+// containerVersion is the version of the image that c runs: by its reference while that still names the same image,
+// else by another name of the image, else by its label.
 func (l *look) containerVersion(ctx context.Context, e *engine.Engine, c engine.Container) drift.Evidence {
 	id, err := e.ImageID(ctx, c.Image)
 	moved := err == nil && c.ImageID != "" && id != c.ImageID
@@ -80,6 +81,7 @@ func (l *look) containerVersion(ctx context.Context, e *engine.Engine, c engine.
 			return evidence
 		}
 	}
+
 	if version, ok := drift.Parse(label); ok && version.Known() && (runsGateway(c) || strings.Contains(c.Image, "openshell")) {
 		return drift.Evidence{State: drift.Known, Version: version}
 	}

@@ -61,6 +61,7 @@ func readMigrations(ctx context.Context, path string) Database {
 	case err != nil:
 		return Database{Path: path, State: drift.Unknown, Why: clean(fmt.Errorf("%s: %w", path, err))}
 	}
+
 	d.State = drift.Known
 	return d
 }
@@ -90,6 +91,7 @@ func (d *Database) read(ctx context.Context, db *sql.DB) error {
 			d.Unfinished = append(d.Unfinished, version)
 		}
 	}
+
 	return rows.Err()
 }
 

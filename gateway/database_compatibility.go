@@ -34,7 +34,8 @@ func generations() []generation {
 // clusterLine is the last migration of the cluster generation; 0.0.37 rewrote the first one and dropped the others.
 const clusterLine = 3
 
-// Of OpenShell 0.1.x it is known that its first migration is 7, and that migration 10 came with 0.1.9 (docs/facts/openshell-0.1.md 4.4).
+// Of OpenShell 0.1.x it is known that its first migration is 7, and that migration 10 came with 0.1.9
+// (docs/facts/openshell-0.1.md 4.4).
 const (
 	firstOfNewLine  = 7
 	tenCameWith     = 9 // 0.1.9
@@ -65,10 +66,12 @@ func (d Database) Compatibility(version drift.Version) (Compatibility, string) {
 	case generation < newest:
 		return FitMigrates, fmt.Sprintf("gateway %s brings it forward from generation %d to %d when it starts, and there is no way back", version, generation, newest)
 	}
+
 	return FitsNow, fmt.Sprintf("gateway %s reads generation %d", version, generation)
 }
 
-// fitNewLine judges d for a gateway of 0.1.0 or later. Which migrations each of those releases knows is published in part.
+// fitNewLine judges d for a gateway of 0.1.0 or later. Which migrations each of those releases knows is published in
+// part.
 func (d Database) fitNewLine(version drift.Version) (Compatibility, string) {
 	generation := d.Generation()
 	major, minor, patch := version.Numbers()
@@ -83,6 +86,7 @@ func (d Database) fitNewLine(version drift.Version) (Compatibility, string) {
 	case first && patch >= tenCameWith && generation == newestPublished:
 		return FitsNow, fmt.Sprintf("gateway %s reads generation %d", version, generation)
 	}
+
 	return FitUnknown, fmt.Sprintf("it was written by OpenShell 0.1.x; whether gateway %s reads generation %d is not published", version, generation)
 }
 
@@ -93,7 +97,8 @@ func (d Database) otherLine(version drift.Version, old bool) string {
 	return fmt.Sprintf("it was written by OpenShell 0.0.37 or newer (migrations %s), which gateway %s cannot read", d, version)
 }
 
-// NoWayBack reports whether a database of gateway version from is known to be of a generation that gateway version to cannot read.
+// NoWayBack reports whether a database of gateway version from is known to be of a generation that gateway version to
+// cannot read.
 func NoWayBack(from, to drift.Version) bool {
 	newest, known := newestMigration(from)
 	older, also := newestMigration(to)
@@ -103,8 +108,8 @@ func NoWayBack(from, to drift.Version) bool {
 	return known && also && newest > older && older != 0
 }
 
-// newestMigration is the newest that gateways of version know; 0 for 0.1.0 and later. A development build has what its release will
-// have.
+// newestMigration is the newest that gateways of version know; 0 for 0.1.0 and later. A development build has what its
+// release will have.
 func newestMigration(version drift.Version) (int, bool) {
 	if version.Stable() {
 		return 0, true

@@ -22,8 +22,9 @@ type databaseFile struct {
 	by startup // how the gateway is started, as far as it can be seen
 }
 
-// databaseFile finds the database of gateway t. It is what t's process has open, or was told to open. Only when t does not run it is
-// what the next start would open. It is never merely a file that lies where gateways keep one: that may be another gateway's.
+// databaseFile finds the database of gateway t. It is what t's process has open, or was told to open. Only when t does
+// not run it is what the next start would open. It is never merely a file that lies where gateways keep one: that may
+// be another gateway's.
 func (o Options) databaseFile(ctx context.Context, t Target) databaseFile {
 	if t.Remote {
 		return databaseFile{why: o.elsewhere(t)}
@@ -38,6 +39,7 @@ func (o Options) databaseFile(ctx context.Context, t Target) databaseFile {
 	case found == nil && len(seen.holders) > 0:
 		return databaseFile{why: fmt.Sprintf("%s holds the gateway's port: what answers there is no gateway process of this host", seen.holders[0])}
 	}
+
 	next := o.nextDatabase(t)
 	if pid := o.otherGateway(ctx, next.path); pid != 0 && found == nil {
 		return databaseFile{why: fmt.Sprintf("process %d, which is not gateway %q, has %s open", pid, t.Name, next.path)}
@@ -55,8 +57,8 @@ func (o Options) otherGateway(ctx context.Context, path string) (pid int) {
 	return 0
 }
 
-// databaseOfProcess is the database that a running gateway has open. One that it has not opened yet is what its command line, its
-// environment or their defaults name.
+// databaseOfProcess is the database that a running gateway has open. One that it has not opened yet is what its command
+// line, its environment or their defaults name.
 func (o Options) databaseOfProcess(ctx context.Context, t Target, r *running) databaseFile {
 	holds := o.Processes.Holds(ctx, r.PID)
 	told := o.told(t, startup{args: r.Args, env: env.Parse(holds.Env), dir: holds.Dir})
@@ -72,6 +74,7 @@ func (o Options) databaseOfProcess(ctx context.Context, t Target, r *running) da
 	case told.path == "" && holds.Err != nil:
 		return databaseFile{why: fmt.Sprintf("which database process %d has open cannot be seen: %s", r.PID, clean(holds.Err)), unseen: true}
 	}
+
 	return told
 }
 
@@ -103,7 +106,8 @@ func (o Options) namedBy(t Target, s startup) databaseFile {
 	return defaultDatabase(state)
 }
 
-// managedDatabase is the database of a gateway that NemoClaw starts: it lies beside the marker (docs/facts/nemoclaw.md 1.2).
+// managedDatabase is the database of a gateway that NemoClaw starts: it lies beside the marker (docs/facts/nemoclaw.md
+// 1.2).
 func (o Options) managedDatabase(t Target) databaseFile {
 	dir, why := o.stateDir(t)
 	if dir == "" {
@@ -112,7 +116,8 @@ func (o Options) managedDatabase(t Target) databaseFile {
 	return databaseFile{path: filepath.Join(dir, "openshell.db")}
 }
 
-// defaultDatabase is the database that a gateway opens by itself; older RPMs had it one folder up (docs/facts/openshell.md 1.3).
+// defaultDatabase is the database that a gateway opens by itself; older RPMs had it one folder up
+// (docs/facts/openshell.md 1.3).
 func defaultDatabase(state string) databaseFile {
 	path := filepath.Join(state, "openshell/gateway/openshell.db")
 	if old := filepath.Join(state, "openshell/gateway.db"); !exists(path) && exists(old) {
@@ -121,8 +126,8 @@ func defaultDatabase(state string) databaseFile {
 	return databaseFile{path: path}
 }
 
-// nextDatabase is the database that the next start of t would open: NemoClaw's of this gateway; else the one that our own environment
-// or the service's unit names, if they start a gateway on t's port; else a package's own.
+// nextDatabase is the database that the next start of t would open: NemoClaw's of this gateway; else the one that our
+// own environment or the service's unit names, if they start a gateway on t's port; else a package's own.
 func (o Options) nextDatabase(t Target) databaseFile {
 	if _, managed := nemoclawPort(t.Name); managed {
 		return o.managedDatabase(t)
@@ -157,6 +162,7 @@ func (o Options) packagedDatabase() databaseFile {
 	case 1:
 		return databaseFile{path: paths[0]}
 	}
+
 	return databaseFile{why: "nothing says which of these databases the gateway is started with: " + strings.Join(paths, ", ")}
 }
 

@@ -28,6 +28,7 @@ func (o Options) fileEvidence(ctx context.Context, t Target, m Marker, cli, serv
 			return file
 		}
 	}
+
 	var looked []string
 	for _, path := range o.gatewayFiles(t, m, cli) {
 		file, err := o.fileAt(ctx, path)
@@ -37,6 +38,7 @@ func (o Options) fileEvidence(ctx context.Context, t Target, m Marker, cli, serv
 		}
 		return file
 	}
+
 	return drift.File{Evidence: absent("no %s in %s", gatewayProgram, strings.Join(looked, ", "))}
 }
 

@@ -32,8 +32,10 @@ func (o Options) holders(ctx context.Context, t Target) ([]Holder, error) {
 				h.Foreign, h.Container = realm.Why, realm.Container
 			}
 		}
+
 		found = append(found, h)
 	}
+
 	return found, nil
 }
 
@@ -53,7 +55,8 @@ func (s sighting) owns(h Holder) bool {
 // inCompat reports whether h is the gateway in a compat container.
 func (h Holder) inCompat() bool { return h.Foreign != "" && h.Program == filepath.Base(compatBinary) }
 
-// afar says why nothing on this host but the CLI and the gateway's own answer is evidence; "" when the gateway may be of this host.
+// afar says why nothing on this host but the CLI and the gateway's own answer is evidence; "" when the gateway may be
+// of this host.
 func (l *look) afar() string {
 	if l.target.Remote {
 		return l.elsewhere(l.target)

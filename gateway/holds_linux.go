@@ -26,8 +26,10 @@ func (hostProcesses) Holds(_ context.Context, pid int) Holdings {
 				h.Files = append(h.Files, path)
 			}
 		}
+
 		break
 	}
+
 	return h.once()
 }
 

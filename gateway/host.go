@@ -35,6 +35,7 @@ func (o Options) program(name string) string {
 			return path
 		}
 	}
+
 	return ""
 }
 

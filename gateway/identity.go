@@ -56,6 +56,7 @@ func identify(args []string, gatewayBin string) identity {
 	case base == "docker" && slices.Contains(args[1:], compatBinary):
 		return identity{shape: compat, name: flag(args, "--name"), source: mountSource(args)}
 	}
+
 	return identity{}
 }
 
@@ -97,8 +98,8 @@ func compatName(t Target) string {
 	}
 }
 
-// words cleans the arguments. Systems without argument boundaries, and programs that rewrite their title, give one string: it is
-// split at spaces, unless it is the marker's own path, which may have some.
+// words cleans the arguments. Systems without argument boundaries, and programs that rewrite their title, give one
+// string: it is split at spaces, unless it is the marker's own path, which may have some.
 func words(args []string, gatewayBin string) []string {
 	if len(args) == 1 && bare(args[0]) != gatewayBin {
 		args = strings.Fields(bare(args[0]))
@@ -127,6 +128,7 @@ func flag(args []string, name string) string {
 			value, seen = given, seen+1
 		}
 	}
+
 	if seen != 1 {
 		return ""
 	}

@@ -17,8 +17,9 @@ type Launch struct {
 	Dir     string   // the working folder
 }
 
-// LaunchOf is how the live process of gateway t was started. It reports false where no process of this user is seen, where NemoClaw starts
-// it, and where a credential is a part of its command line or of its environment: that is recorded nowhere.
+// LaunchOf is how the live process of gateway t was started. It reports false where no process of this user is seen,
+// where NemoClaw starts it, and where a credential is a part of its command line or of its environment: that is
+// recorded nowhere.
 func LaunchOf(ctx context.Context, o Options, t Target) (Launch, bool) {
 	o = o.filled()
 	if t.Err != nil || t.Remote || o.managed(t) {
@@ -47,6 +48,7 @@ func launchEnv(all []string) []string {
 			own = append(own, entry)
 		}
 	}
+
 	slices.Sort(own)
 	return own
 }

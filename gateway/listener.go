@@ -52,6 +52,7 @@ func wayOf(program string, args []string) Way {
 	case "nginx", "haproxy", "envoy", "caddy", "traefik", "istio-proxy", "squid", "pingora":
 		return WayProxy
 	}
+
 	if slices.Contains(args, "port-forward") {
 		return WayAfar
 	}

@@ -19,7 +19,8 @@ import (
 // listening is the state of a listening socket in /proc/net/tcp (TCP_LISTEN, proc(5)).
 const listening = "0A"
 
-// Listeners is Processes. Sockets are those of our own network namespace; one whose process this user may not look into has PID 0.
+// Listeners is Processes. Sockets are those of our own network namespace; one whose process this user may not look into
+// has PID 0.
 func (h hostProcesses) Listeners(ctx context.Context, port int) ([]Listener, error) {
 	sockets := map[string]Listener{}
 	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
@@ -27,6 +28,7 @@ func (h hostProcesses) Listeners(ctx context.Context, port int) ([]Listener, err
 			return nil, err
 		}
 	}
+
 	if len(sockets) == 0 {
 		return nil, nil
 	}
@@ -60,6 +62,7 @@ func readSockets(table string, port int, found map[string]Listener) error {
 		}
 		found["socket:["+fields[9]+"]"] = Listener{UID: number(fields[7]), Address: at.Addr(), Port: port}
 	}
+
 	return lines.Err()
 }
 
@@ -94,11 +97,13 @@ func holding(ctx context.Context, pids []int, sockets map[string]Listener) []Lis
 			}
 		}
 	}
+
 	for name, socket := range sockets {
 		if !seen[name] {
 			found = append(found, socket)
 		}
 	}
+
 	return found
 }
 
@@ -112,6 +117,7 @@ func openSockets(pid int) map[string]bool {
 				names[link] = true
 			}
 		}
+
 		if err == nil && len(entries) > 0 { // threads share their descriptors; a first thread that has ended has none
 			break
 		}

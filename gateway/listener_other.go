@@ -28,6 +28,7 @@ func (hostProcesses) Listeners(ctx context.Context, port int) ([]Listener, error
 		}
 		found = append(found, l)
 	}
+
 	return found, nil
 }
 

@@ -27,6 +27,7 @@ func (o Options) stateDir(t Target) (dir, why string) {
 		}
 		return filepath.Clean(override), ""
 	}
+
 	port, ok := nemoclawPort(t.Name)
 	if !ok {
 		return "", fmt.Sprintf("gateway %q is not started by NemoClaw", t.Name)
@@ -55,6 +56,7 @@ func (o Options) readMarker(t Target) Marker {
 	case err != nil:
 		return Marker{Path: path, State: MarkerInvalid, Reason: clean(err)}
 	}
+
 	m, err := ParseMarker(content)
 	m.Path = path
 	if err != nil {
@@ -160,8 +162,8 @@ func (f *fields) null(key, kind string) {
 	}
 }
 
-// MarkerHost is the container engine that the runtime marker of the chosen gateway names, or "". It reads one file and runs nothing, so
-// that a run that trusts no gateway still finds the engine that the gateway was started with.
+// MarkerHost is the container engine that the runtime marker of the chosen gateway names, or "". It reads one file and
+// runs nothing, so that a run that trusts no gateway still finds the engine that the gateway was started with.
 func MarkerHost(ctx context.Context, o Options) string {
 	o = o.filled()
 	t := ChooseTarget(ctx, o)

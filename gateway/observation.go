@@ -1,5 +1,5 @@
-// Package gateway answers one question: which gateway is really there? It observes the CLI, the gateway process, its marker and binaries,
-// the cluster container and the served version, each within its own time limit, and never guesses.
+// Package gateway answers one question: which gateway is really there? It observes the CLI, the gateway process, its
+// marker and binaries, the cluster container and the served version, each within its own time limit, and never guesses.
 package gateway
 
 import (
@@ -34,7 +34,8 @@ type Observation struct {
 	Served  Served
 	Port    Port
 	Host    Host
-	// Stranger is the user of the live gateway process, "user 1234", when that is not ours: its service manager is not ours either.
+	// Stranger is the user of the live gateway process, "user 1234", when that is not ours: its service manager is not
+	// ours either.
 	Stranger string
 	// Containers are the labelled sandbox containers of the engine, running or not; nil when the engine did not say.
 	Containers []engine.Container
@@ -59,7 +60,8 @@ type Cluster struct {
 	drift.Cluster
 	Running bool
 	Ports   []int // published host ports
-	// Gateway means that it is no cluster container of OpenShell or NemoClaw but one that somebody runs the gateway in; Maker says how.
+	// Gateway means that it is no cluster container of OpenShell or NemoClaw but one that somebody runs the gateway in;
+	// Maker says how.
 	Gateway bool
 	Maker   Maker
 }
@@ -107,7 +109,8 @@ type Host struct {
 	Brew     string  // absolute path of brew, when the openshell formula is installed with it
 	Snap     bool    // the openshell snap is installed
 
-	// How a person calls the programs that were found: by name where PATH leads to them, else by path; "" when there is none.
+	// How a person calls the programs that were found: by name where PATH leads to them, else by path; "" when there is
+	// none.
 	CallOpenShell, CallNemoClaw string
 	OtherActive                 bool // openshell without -g means another gateway than this one, or none
 }

@@ -22,9 +22,9 @@ const (
 	ProbeServed  = "served-version"
 )
 
-// Observe looks at everything that can tell which gateway is there and which version it has. All probes start together; the whole
-// takes as long as the slowest and ends within o.ProbeTimeout and a moment. It never fails: what could not be seen is unknown, with
-// the reason. Nothing is changed, and nothing is executed that another user could have written.
+// Observe looks at everything that can tell which gateway is there and which version it has. All probes start together;
+// the whole takes as long as the slowest and ends within o.ProbeTimeout and a moment. It never fails: what could not be
+// seen is unknown, with the reason. Nothing is changed, and nothing is executed that another user could have written.
 func Observe(ctx context.Context, o Options) Observation {
 	o = o.filled()
 	limit := fmt.Errorf("not seen within %s: %w", o.ProbeTimeout, context.DeadlineExceeded)
@@ -39,6 +39,7 @@ func Observe(ctx context.Context, o Options) Observation {
 		}
 		return seen
 	}
+
 	seen.Host = o.hostFacts(l.target)
 	runProbes(ctx, l.probes(), &seen)
 	if seen.Port.Afar != "" {

@@ -18,6 +18,7 @@ func (l *look) lookCLI(ctx context.Context) finding {
 	case err != nil:
 		return foundCLI(CLI{Evidence: unknown("%w", err)})
 	}
+
 	version, err := cli.Version(ctx)
 	if err != nil {
 		return foundCLI(CLI{Path: cli.Path, Evidence: unknown("%w", err)})
@@ -38,6 +39,7 @@ func (l *look) lookEngine(ctx context.Context) finding {
 		found.put = func(o *Observation) { put(o); o.Silent = clean(partial) }
 		return found
 	}
+
 	if err != nil && state.State == drift.Known {
 		state.State, state.Why = drift.Unknown, clean(err)
 	}
@@ -86,6 +88,7 @@ func (l *look) lookFile(ctx context.Context) finding {
 			return foundFile(drift.File{Evidence: absent("%s", why)})
 		}
 	}
+
 	path := ""
 	if cli, err := l.cli(); err == nil {
 		path = cli.Path

@@ -32,6 +32,7 @@ func (o Options) filled() Options {
 			o.EngineTimeout = o.ProbeTimeout
 		}
 	}
+
 	if o.ProbeTimeout <= 0 {
 		o.ProbeTimeout = command.DefaultTimeout
 	}

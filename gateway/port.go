@@ -15,8 +15,8 @@ type Port struct {
 	Number  int
 	Holders []Holder // those that are not the gateway's own process
 	Own     bool     // the gateway's process listens there
-	// Afar says why nothing on this host but the CLI and the gateway's own answer is evidence: the gateway is on another host, in a
-	// cluster, or behind a forward. "" for a gateway of this host.
+	// Afar says why nothing on this host but the CLI and the gateway's own answer is evidence: the gateway is on
+	// another host, in a cluster, or behind a forward. "" for a gateway of this host.
 	Afar string
 }
 
@@ -34,6 +34,7 @@ func (l *look) lookPort(context.Context) finding {
 		}
 		p.Holders = append(p.Holders, h)
 	}
+
 	switch {
 	case len(seen.holders) > 0:
 		p.State = drift.Known
@@ -42,6 +43,7 @@ func (l *look) lookPort(context.Context) finding {
 	default:
 		p.Why = fmt.Sprintf("nothing on this host listens on port %d", p.Number)
 	}
+
 	return foundPort(p)
 }
 

@@ -26,8 +26,8 @@ type probe struct {
 	blind func(why string) finding
 }
 
-// runProbes starts all probes together and waits until each has ended, or has been left behind when ctx ran out: a probe that hangs,
-// or panics, costs its own fact and no other.
+// runProbes starts all probes together and waits until each has ended, or has been left behind when ctx ran out: a
+// probe that hangs, or panics, costs its own fact and no other.
 func runProbes(ctx context.Context, probes []probe, into *Observation) {
 	found := make([]finding, len(probes))
 	took := make([]time.Duration, len(probes))
@@ -39,6 +39,7 @@ func runProbes(ctx context.Context, probes []probe, into *Observation) {
 			took[i] = time.Since(start)
 		})
 	}
+
 	all.Wait()
 	for i, f := range found {
 		f.put(into)
@@ -61,6 +62,7 @@ func (p probe) run(ctx context.Context) finding {
 		return f
 	case <-ctx.Done():
 	}
+
 	select {
 	case f := <-done:
 		return f

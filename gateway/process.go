@@ -32,8 +32,8 @@ type sighting struct {
 	err        error // what kept us from knowing, when nothing was found
 }
 
-// sight looks for the live gateway of t: the process that the marker names, else a process that holds the port of the endpoint. Without a
-// marker a command line is not enough: anybody can be called like a gateway.
+// sight looks for the live gateway of t: the process that the marker names, else a process that holds the port of the
+// endpoint. Without a marker a command line is not enough: anybody can be called like a gateway.
 func (o Options) sight(ctx context.Context, t Target, m Marker) sighting {
 	s := sighting{marker: m}
 	s.holders, s.holdersErr = o.holders(ctx, t)
@@ -47,8 +47,10 @@ func (o Options) sight(ctx context.Context, t Target, m Marker) sighting {
 			s.marker.State, s.found = MarkerLive, found
 			return s
 		}
+
 		s.marker.Reason = stale
 	}
+
 	if s.err = s.holdersErr; s.err == nil {
 		s.err = o.scan(ctx, t, &s)
 	}
@@ -103,8 +105,8 @@ func (r running) whose() string {
 	return "port " + strconv.Itoa(r.port)
 }
 
-// otherPort reports a port that r listens on when none of its ports is t's. Ports that cannot be seen, and none at all (a gateway
-// that is starting), prove nothing; the parent of a compat container never listens itself.
+// otherPort reports a port that r listens on when none of its ports is t's. Ports that cannot be seen, and none at all
+// (a gateway that is starting), prove nothing; the parent of a compat container never listens itself.
 func (o Options) otherPort(ctx context.Context, t Target, r running) (int, bool) {
 	if t.Port == 0 || r.shape == compat {
 		return 0, false
@@ -116,8 +118,8 @@ func (o Options) otherPort(ctx context.Context, t Target, r running) (int, bool)
 	return ports[0], true
 }
 
-// scan looks for the gateway among all processes. One of our own user wins; without any, a process that may be it but cannot be looked
-// into is an error, not an absence.
+// scan looks for the gateway among all processes. One of our own user wins; without any, a process that may be it but
+// cannot be looked into is an error, not an absence.
 func (o Options) scan(ctx context.Context, t Target, s *sighting) error {
 	pids, err := o.Processes.PIDs(ctx)
 	if err != nil {
@@ -143,6 +145,7 @@ func (o Options) scan(ctx context.Context, t Target, s *sighting) error {
 			s.idle = r
 		}
 	}
+
 	if s.found != nil {
 		return nil
 	}
@@ -168,8 +171,8 @@ func (o Options) suspect(ctx context.Context, t Target, pid int) (*running, erro
 	return &r, nil
 }
 
-// serves reports whether r holds the port, itself or through its compat container. An error says that the port is held, and that it
-// cannot be seen whether by r.
+// serves reports whether r holds the port, itself or through its compat container. An error says that the port is held,
+// and that it cannot be seen whether by r.
 func (o Options) serves(ctx context.Context, r *running, holders []Holder) (bool, error) {
 	unseen := false
 	for _, h := range holders {
@@ -178,6 +181,7 @@ func (o Options) serves(ctx context.Context, r *running, holders []Holder) (bool
 		}
 		unseen = unseen || h.PID == 0
 	}
+
 	if unseen && (r.UID != o.UID || r.shape == compat) && !o.ended(ctx, r.PID) {
 		return false, fmt.Errorf("process %d of user %d may be the gateway, but whether it listens on the gateway's port cannot be seen", r.PID, r.UID)
 	}

@@ -15,8 +15,8 @@ import (
 	"sandkeeper/internal/trust"
 )
 
-// runningVersion asks the image that r really runs for its version, and says under which path it was started. Images that others
-// could have written, and processes of other users, are never executed.
+// runningVersion asks the image that r really runs for its version, and says under which path it was started. Images
+// that others could have written, and processes of other users, are never executed.
 func (o Options) runningVersion(ctx context.Context, r *running) (drift.Evidence, string) {
 	if r.UID != o.UID {
 		return unknown("process %d belongs to user %d: it is observed, never executed", r.PID, r.UID), argv0(r)
@@ -58,8 +58,8 @@ func (o Options) trusted(image *os.File, path string) error {
 	return err
 }
 
-// mountedVersion is the version of the file that a compat container mounts. The container keeps the inode that it was started
-// with; when the file changed since, nothing here can tell what runs.
+// mountedVersion is the version of the file that a compat container mounts. The container keeps the inode that it was
+// started with; when the file changed since, nothing here can tell what runs.
 func (o Options) mountedVersion(ctx context.Context, r *running) drift.Evidence {
 	if r.source == "" {
 		return unknown("process %d runs the gateway in a container, and its command line does not say from which file", r.PID)
@@ -81,8 +81,8 @@ func (o Options) mountedVersion(ctx context.Context, r *running) drift.Evidence 
 	return o.ask(ctx, file, r.source, r.source)
 }
 
-// ask runs file, which was judged and is called path, with --version, and believes only output that names the gateway; called is the
-// file in words. Up to 0.0.31 the gateway's program was openshell-server (docs/facts/openshell.md 1.1).
+// ask runs file, which was judged and is called path, with --version, and believes only output that names the gateway;
+// called is the file in words. Up to 0.0.31 the gateway's program was openshell-server (docs/facts/openshell.md 1.1).
 func (o Options) ask(ctx context.Context, file *os.File, path, called string) drift.Evidence {
 	result, err := o.run(ctx, file, path, "--version")
 	if err != nil {

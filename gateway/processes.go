@@ -17,21 +17,23 @@ import (
 type Processes interface {
 	// PIDs lists every process.
 	PIDs(ctx context.Context) ([]int, error)
-	// Args is the command line of one process: as far as the system tells, one entry an argument. Empty for the kernel's own.
+	// Args is the command line of one process: as far as the system tells, one entry an argument. Empty for the
+	// kernel's own.
 	Args(ctx context.Context, pid int) ([]string, error)
-	// Look examines one process; the error wraps fs.ErrNotExist when there is none, and a process that we may not signal exists.
+	// Look examines one process; the error wraps fs.ErrNotExist when there is none, and a process that we may not
+	// signal exists.
 	Look(ctx context.Context, pid int) (Process, error)
 	// Ports lists the TCP ports that a process listens on; an error when that cannot be seen.
 	Ports(ctx context.Context, pid int) ([]int, error)
-	// Listeners are the processes that hold a listening socket of that TCP port in our own network namespace, and the sockets whose
-	// process this user may not see.
+	// Listeners are the processes that hold a listening socket of that TCP port in our own network namespace, and the
+	// sockets whose process this user may not see.
 	Listeners(ctx context.Context, port int) ([]Listener, error)
 	// Realm says whether a process is one of our own host.
 	Realm(ctx context.Context, pid int) Realm
 	// Holds says what a process has open and how it was started.
 	Holds(ctx context.Context, pid int) Holdings
-	// Image opens the executable that a process really runs, which may have been replaced or deleted, and says under which path
-	// it was started. The error wraps ErrNoImage where the system gives no access to it.
+	// Image opens the executable that a process really runs, which may have been replaced or deleted, and says under
+	// which path it was started. The error wraps ErrNoImage where the system gives no access to it.
 	Image(ctx context.Context, pid int) (*os.File, string, error)
 }
 
@@ -124,6 +126,7 @@ func (hostProcesses) Ports(ctx context.Context, pid int) ([]int, error) {
 			ports = append(ports, int(c.Laddr.Port))
 		}
 	}
+
 	slices.Sort(ports)
 	return slices.Compact(ports), nil
 }

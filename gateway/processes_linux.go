@@ -40,7 +40,8 @@ func openImage(dir string) (*os.File, string, error) {
 	return f, strings.TrimSuffix(link, " (deleted)"), err
 }
 
-// threadArgs is the command line as a living thread of pid shows it: a process whose first thread has ended has none of its own.
+// threadArgs is the command line as a living thread of pid shows it: a process whose first thread has ended has none of
+// its own.
 func threadArgs(pid int) []string {
 	for _, dir := range threads(pid) {
 		content, err := os.ReadFile(filepath.Join(dir, "cmdline"))
@@ -70,14 +71,17 @@ func threads(pid int) []string {
 			found = append(found, filepath.Join(tasks, name))
 		}
 	}
+
 	return found
 }
 
-// tickLength is what the kernel counts times in for programs: USER_HZ is 100 on every architecture that this is built for (proc(5)).
+// tickLength is what the kernel counts times in for programs: USER_HZ is 100 on every architecture that this is built
+// for (proc(5)).
 const tickLength = time.Second / 100
 
-// started says when a process started: born is in ticks since the machine was booted, which is what the kernel keeps. gopsutil makes
-// a time of it with the age of the machine rounded down to a second, which comes out differently from one call to the next.
+// started says when a process started: born is in ticks since the machine was booted, which is what the kernel keeps.
+// gopsutil makes a time of it with the age of the machine rounded down to a second, which comes out differently from
+// one call to the next.
 func started(_ context.Context, pid int) (at time.Time, born uint64, err error) {
 	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {

@@ -60,9 +60,9 @@ type Readiness struct {
 	Err        error      `json:"-"`         // for BadTarget
 }
 
-// Wait waits until the gateway serves its version, accepts on its endpoint, and the process that was there is still alive after
-// both were seen: a gateway that answers once and then dies, as one does whose migration fails, is never ready. It ends at once when
-// that process ends. A gateway without a visible process is judged by the rest.
+// Wait waits until the gateway serves its version, accepts on its endpoint, and the process that was there is still
+// alive after both were seen: a gateway that answers once and then dies, as one does whose migration fails, is never
+// ready. It ends at once when that process ends. A gateway without a visible process is judged by the rest.
 func Wait(ctx context.Context, w Waiting) Readiness {
 	w.Options = w.Options.filled()
 	if w.Timeout <= 0 {
@@ -130,6 +130,7 @@ func (w *wait) run(ctx context.Context) {
 		}
 		w.rest(ctx)
 	}
+
 	if r.Reason == "" {
 		r.Reason = clean(context.Cause(ctx))
 	}
@@ -147,6 +148,7 @@ func (w *wait) judge(served Served, accepts error, look time.Time) bool {
 		w.since, r.Reason = time.Time{}, clean(accepts)
 		return false
 	}
+
 	if w.since.IsZero() {
 		w.since = look
 	}

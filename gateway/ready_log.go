@@ -34,6 +34,7 @@ func (o Options) lastWords(t Target) (path string, lines []string) {
 			lines = append(lines, line)
 		}
 	}
+
 	return path, lines[max(0, len(lines)-logLines):]
 }
 

@@ -20,7 +20,8 @@ type watched struct {
 	table Processes
 }
 
-// adopt looks for the gateway's process until one is found, and reports that; from then on its exit is the end of the wait.
+// adopt looks for the gateway's process until one is found, and reports that; from then on its exit is the end of the
+// wait.
 func (w *wait) adopt(ctx context.Context) bool {
 	r := w.result
 	if w.watched != nil {
@@ -41,6 +42,7 @@ func (w *wait) adopt(ctx context.Context) bool {
 	default:
 		r.JudgedBy = "its answers alone; no process of it can be seen"
 	}
+
 	return found != nil
 }
 

@@ -4,10 +4,11 @@ package gateway
 type Realm struct {
 	Kind RealmKind
 	Why  string // for Foreign: what is not ours; for Unseen: what was in the way
-	// Container is the full id of the container that a foreign process belongs to; "" when its control group does not tell.
+	// Container is the full id of the container that a foreign process belongs to; "" when its control group does not
+	// tell.
 	Container string
-	// Unit is the systemd service whose control group holds a process of this host, and UserUnit whether it is the user's own; "" when none
-	// does.
+	// Unit is the systemd service whose control group holds a process of this host, and UserUnit whether it is the
+	// user's own; "" when none does.
 	Unit     string
 	UserUnit bool
 }

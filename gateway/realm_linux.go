@@ -14,8 +14,9 @@ import (
 	"sandkeeper/internal/trust"
 )
 
-// Realm is Processes. A process is foreign when its process, user or network namespace is not ours, or when its root is not ours and
-// its file is none of this host's. Another mount namespace alone proves nothing: the packaged unit has PrivateTmp=true.
+// Realm is Processes. A process is foreign when its process, user or network namespace is not ours, or when its root is
+// not ours and its file is none of this host's. Another mount namespace alone proves nothing: the packaged unit has
+// PrivateTmp=true.
 func (hostProcesses) Realm(_ context.Context, pid int) Realm {
 	dir := procDir(pid)
 	seen, err := realmOf(dir)
@@ -26,6 +27,7 @@ func (hostProcesses) Realm(_ context.Context, pid int) Realm {
 		dir = thread
 		seen, err = realmOf(dir)
 	}
+
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Realm{Kind: Unseen, Why: fmt.Sprintf("process %d ended while it was looked at", pid)}
@@ -34,6 +36,7 @@ func (hostProcesses) Realm(_ context.Context, pid int) Realm {
 	case seen != "":
 		return Realm{Kind: Foreign, Why: fmt.Sprintf("process %d %s", pid, seen), Container: containerOf(pid)}
 	}
+
 	realm := Realm{Kind: Ours}
 	group, _ := os.ReadFile(filepath.Join(procDir(pid), "cgroup"))
 	realm.Unit, realm.UserUnit = unitOfGroup(string(group))
@@ -51,6 +54,7 @@ func realmOf(dir string) (foreign string, err error) {
 			return fmt.Sprintf("is in another %s namespace, as a container's is", space.word), nil
 		}
 	}
+
 	same, err := sameFile(filepath.Join(dir, "root"), "/")
 	if err != nil || same || imageIsOurs(dir) {
 		return "", err
@@ -58,7 +62,8 @@ func realmOf(dir string) (foreign string, err error) {
 	return "has another root folder, and its file is none of this host's", nil
 }
 
-// containerID is how Docker, containerd and Podman name the control group of a container: docker-ID.scope, /docker/ID, libpod-ID.scope.
+// containerID is how Docker, containerd and Podman name the control group of a container: docker-ID.scope, /docker/ID,
+// libpod-ID.scope.
 var containerID = pattern.Of(`[0-9a-f]{64}`)
 
 // containerOf is the id of the container in whose control group a process is.
@@ -70,8 +75,8 @@ func containerOf(pid int) string {
 	return containerID().FindString(string(content))
 }
 
-// imageIsOurs reports whether the file that the process runs is the very file that its path leads to on this host, where nobody but root
-// could have put it: a snap's process has a root of its own and runs a file of the host's.
+// imageIsOurs reports whether the file that the process runs is the very file that its path leads to on this host,
+// where nobody but root could have put it: a snap's process has a root of its own and runs a file of the host's.
 func imageIsOurs(dir string) bool {
 	link, err := os.Readlink(filepath.Join(dir, "exe"))
 	if err != nil || trust.Executable(strings.TrimSuffix(link, " (deleted)"), rootUser) != nil {

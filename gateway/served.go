@@ -15,7 +15,8 @@ type servedAnswer struct {
 	err error
 }
 
-// from reports whether the answer is about the gateway called name. The name is compared whole: "nemoclaw" begins "nemoclaw-8091" too.
+// from reports whether the answer is about the gateway called name. The name is compared whole: "nemoclaw" begins
+// "nemoclaw-8091" too.
 func (a servedAnswer) from(name string) bool { return a.err == nil && a.Gateway == name }
 
 // silent reports an old CLI that ended well and printed nothing.
@@ -59,6 +60,7 @@ func servedEvidence(t Target, a servedAnswer) Served {
 		version, _ := drift.Parse(a.Version)
 		s.Evidence = drift.Evidence{State: drift.Known, Version: version}
 	}
+
 	return s
 }
 

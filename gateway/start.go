@@ -8,8 +8,8 @@ import (
 	"sandkeeper/drift"
 )
 
-// restart is the command that restarts the service of the gateway's process: only the one whose control group holds it, and only when
-// that service starts a gateway. A terminal's process is in the group of whatever started the terminal.
+// restart is the command that restarts the service of the gateway's process: only the one whose control group holds it,
+// and only when that service starts a gateway. A terminal's process is in the group of whatever started the terminal.
 func (l *look) restart(ctx context.Context) string {
 	found := l.live().found
 	if found == nil || found.UID != l.UID && l.UID != 0 {
@@ -26,8 +26,8 @@ func (l *look) restart(ctx context.Context) string {
 	return u.systemctl("restart")
 }
 
-// start is the command of this host's services that starts t while nothing of it runs: a unit's, Homebrew's, the snap's. "" when none is
-// known: a command line that somebody typed is recorded nowhere.
+// start is the command of this host's services that starts t while nothing of it runs: a unit's, Homebrew's, the
+// snap's. "" when none is known: a command line that somebody typed is recorded nowhere.
 func (o Options) start(t Target, h Host) string {
 	switch units := o.units(t); {
 	case t.Remote:
@@ -54,8 +54,8 @@ func first(units []Unit) Unit {
 	return units[0]
 }
 
-// unitFile is the program that a service of this host would start next. A service of the live process comes first; others count only
-// when they are enabled. It reports false where no service says, and the standard places do.
+// unitFile is the program that a service of this host would start next. A service of the live process comes first;
+// others count only when they are enabled. It reports false where no service says, and the standard places do.
 func (o Options) unitFile(ctx context.Context, t Target, serving string) (drift.File, bool) {
 	for _, u := range o.units(t) {
 		own := u.Name == nemoclawUnit

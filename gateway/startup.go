@@ -8,7 +8,8 @@ import (
 	"sandkeeper/internal/env"
 )
 
-// startup is how a gateway was started, or would be. It decides which port the gateway serves and which database it opens.
+// startup is how a gateway was started, or would be. It decides which port the gateway serves and which database it
+// opens.
 type startup struct {
 	args []string
 	env  env.Env
@@ -24,7 +25,8 @@ func (s startup) databaseURL() string {
 	return strings.TrimSpace(s.env.Get("OPENSHELL_DB_URL"))
 }
 
-// serves reports whether the gateway would listen on a port: on --port, OPENSHELL_SERVER_PORT, or the default of its version.
+// serves reports whether the gateway would listen on a port: on --port, OPENSHELL_SERVER_PORT, or the default of its
+// version.
 func (s startup) serves(port int) bool {
 	given := flag(s.args, "--port")
 	if given == "" {

@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Place is one file, or one folder of files, of what a gateway and its CLI keep on this host. Name is where it goes in a backup.
+// Place is one file, or one folder of files, of what a gateway and its CLI keep on this host. Name is where it goes in
+// a backup.
 type Place struct {
 	Name     string
 	Path     string
@@ -21,8 +22,8 @@ type Place struct {
 }
 
 // StatePlaces are where the state of gateway t is, or would be, on this host: what it takes to build the gateway again
-// (docs/facts/openshell.md 1.3 and 1.4, docs/facts/openshell-0.1.md 1.1 and 4). Whether a place exists is for the caller to see. The
-// database comes first; a path that cannot be told is "", with the reason.
+// (docs/facts/openshell.md 1.3 and 1.4, docs/facts/openshell-0.1.md 1.1 and 4). Whether a place exists is for the
+// caller to see. The database comes first; a path that cannot be told is "", with the reason.
 func StatePlaces(ctx context.Context, o Options, t Target) []Place {
 	file := o.filled().databaseFile(ctx, t)
 	places := []Place{{Name: databasePlace, Path: file.path, Database: true, Why: file.why}}
@@ -36,8 +37,8 @@ func StatePlaces(ctx context.Context, o Options, t Target) []Place {
 	return append(places, o.hostPlaces(file)...)
 }
 
-// keyPlaces is the key that encrypts the credentials in the database. A gateway keeps it where its state is, and the packages beside the
-// database.
+// keyPlaces is the key that encrypts the credentials in the database. A gateway keeps it where its state is, and the
+// packages beside the database.
 func (o Options) keyPlaces(file databaseFile) []Place {
 	var keys []string
 	if file.path != "" {
@@ -52,8 +53,9 @@ func (o Options) keyPlaces(file databaseFile) []Place {
 	return []Place{{Name: keyFile, Path: firstThere(keys), Secret: true}}
 }
 
-// hostPlaces are what the sandboxes' containers need of this host besides: certificates, each sandbox's token and state, and the
-// supervisors that containers of 0.0.x mount. Without a sandbox's token its gateway calls it Error for good.
+// hostPlaces are what the sandboxes' containers need of this host besides: certificates, each sandbox's token and
+// state, and the supervisors that containers of 0.0.x mount. Without a sandbox's token its gateway calls it Error for
+// good.
 func (o Options) hostPlaces(file databaseFile) []Place {
 	var places []Place
 	state := o.stateHome(file)
@@ -62,6 +64,7 @@ func (o Options) hostPlaces(file databaseFile) []Place {
 	} else if state != "" {
 		places = append(places, Place{Name: "tls", Path: filepath.Join(state, "openshell/tls"), Tree: true})
 	}
+
 	if state != "" {
 		places = append(places, Place{Name: "sandbox-tokens", Path: filepath.Join(state, "openshell/docker-sandbox-tokens"), Tree: true, Secret: true})
 	}
@@ -90,8 +93,8 @@ func firstThere(paths []string) string {
 	return paths[0]
 }
 
-// CheckStopped gives an error unless gateway t does not run: no live process of it, and nothing accepts at its endpoint. What cannot
-// be seen is not taken for stopped.
+// CheckStopped gives an error unless gateway t does not run: no live process of it, and nothing accepts at its
+// endpoint. What cannot be seen is not taken for stopped.
 func CheckStopped(ctx context.Context, o Options, t Target) error {
 	o = o.filled()
 	if t.Err != nil {

@@ -9,8 +9,8 @@ import (
 	"sandkeeper/internal/pattern"
 )
 
-// SecretFile reports whether a file of a gateway's state is a credential: a private key, a token, a password. Its name tells it, also
-// with something after it (tls.key.before-ID, ca.key.bak), or its content does, under any name.
+// SecretFile reports whether a file of a gateway's state is a credential: a private key, a token, a password. Its name
+// tells it, also with something after it (tls.key.before-ID, ca.key.bak), or its content does, under any name.
 func SecretFile(name string, content []byte) bool {
 	base := filepath.Base(name)
 	for _, part := range []string{".key", ".jwt", "key-encryption-key", "signing.pem", "edge_token", "oidc_token"} {

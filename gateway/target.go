@@ -25,10 +25,10 @@ const (
 // ErrBadName means that a gateway's name cannot be one: it is data, and becomes part of paths.
 var ErrBadName = errors.New("not a gateway name")
 
-// ChooseTarget decides which gateway is meant; the first of these that is set: -g, NEMOCLAW_GATEWAY_PORT, the registry's binding,
-// OPENSHELL_GATEWAY, the CLI's active_gateway, "nemoclaw" where ~/.nemoclaw exists, "openshell". Port and endpoint are those the CLI has
-// registered; without a registration the port follows from the name. A name that cannot be used is in Target.Err, and nothing is
-// read for it.
+// ChooseTarget decides which gateway is meant; the first of these that is set: -g, NEMOCLAW_GATEWAY_PORT, the
+// registry's binding, OPENSHELL_GATEWAY, the CLI's active_gateway, "nemoclaw" where ~/.nemoclaw exists, "openshell".
+// Port and endpoint are those the CLI has registered; without a registration the port follows from the name. A name
+// that cannot be used is in Target.Err, and nothing is read for it.
 func ChooseTarget(_ context.Context, o Options) Target {
 	t := o.named()
 	if t.Err != nil {
@@ -44,6 +44,7 @@ func ChooseTarget(_ context.Context, o Options) Target {
 		t.Remote = registered.Remote || !local(registered.Endpoint)
 		return t
 	}
+
 	if t.Unknown = errors.Is(err, fs.ErrNotExist); !t.Unknown {
 		t.Doubt = clean(err)
 	}

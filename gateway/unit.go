@@ -28,7 +28,8 @@ func (o Options) unitFolders() (user, system []string) {
 	return user, system
 }
 
-// gatewayUnit is how systemd would start the gateway: as the user's service, else as the system's. A masked unit starts nothing.
+// gatewayUnit is how systemd would start the gateway: as the user's service, else as the system's. A masked unit starts
+// nothing.
 func (o Options) gatewayUnit() (startup, bool) {
 	for _, user := range []bool{true, false} {
 		if u, ok := o.unit(unitName, user); ok {
@@ -38,7 +39,8 @@ func (o Options) gatewayUnit() (startup, bool) {
 	return startup{}, false
 }
 
-// readUnit is the text of the unit name with its drop-ins after it, in the order in which they count; "" when it is absent or masked.
+// readUnit is the text of the unit name with its drop-ins after it, in the order in which they count; "" when it is
+// absent or masked.
 func (o Options) readUnit(folders []string, name string) string {
 	var text string
 	for _, dir := range folders {
@@ -52,6 +54,7 @@ func (o Options) readUnit(folders []string, name string) string {
 			break
 		}
 	}
+
 	if strings.TrimSpace(text) == "" {
 		return ""
 	}
@@ -65,6 +68,7 @@ func (o Options) readUnit(folders []string, name string) string {
 			dropIns[filepath.Base(path)] = path
 		}
 	}
+
 	names := make([]string, 0, len(dropIns))
 	for name := range dropIns {
 		names = append(names, name)
@@ -76,6 +80,7 @@ func (o Options) readUnit(folders []string, name string) string {
 			text += "\n" + string(content)
 		}
 	}
+
 	return text
 }
 
@@ -106,6 +111,7 @@ func (o Options) parseUnit(text string, base env.Env, specifiers map[string]stri
 			l.dir = strings.TrimPrefix(strings.Join(words, " "), "-")
 		}
 	}
+
 	l.env = l.env.With(own...)
 	for _, file := range files {
 		l.env = l.env.With(o.environmentFile(strings.TrimPrefix(file, "-"))...)
@@ -134,6 +140,7 @@ func (o Options) environmentFile(path string) []string {
 			entries = append(entries, strings.TrimSpace(name)+"="+bare(value))
 		}
 	}
+
 	return entries
 }
 
@@ -159,6 +166,7 @@ func unitWords(value string, specifiers map[string]string) []string {
 			inWord = true
 		}
 	}
+
 	if inWord {
 		words = append(words, word.String())
 	}
@@ -168,5 +176,6 @@ func unitWords(value string, specifiers map[string]string) []string {
 		}
 		words[i] = strings.ReplaceAll(each, "%%", "%")
 	}
+
 	return words
 }

@@ -34,6 +34,7 @@ func (o Options) units(t Target) []Unit {
 			}
 		}
 	}
+
 	return found
 }
 
@@ -51,6 +52,7 @@ func (o Options) unit(name string, user bool) (Unit, bool) {
 			u.Program = program
 		}
 	}
+
 	return u, true
 }
 
@@ -84,7 +86,8 @@ func (u Unit) systemctl(verb string) string {
 	return "sudo systemctl " + verb + " " + name
 }
 
-// unitOfGroup reads the unit of a process off its control group: "0::/user.slice/…/user@1000.service/app.slice/openshell-gateway.service".
+// unitOfGroup reads the unit of a process off its control group:
+// "0::/user.slice/…/user@1000.service/app.slice/openshell-gateway.service".
 func unitOfGroup(cgroup string) (name string, user bool) {
 	for line := range strings.Lines(cgroup) {
 		_, path, _ := strings.Cut(strings.TrimSpace(line), ":/")
@@ -97,6 +100,7 @@ func unitOfGroup(cgroup string) (name string, user bool) {
 				name, user = part, inUser
 			}
 		}
+
 		if name != "" {
 			return name, user
 		}

@@ -14,14 +14,16 @@ import (
 	"sandkeeper/internal/text"
 )
 
-// AuditFile is a Sink that appends OCSF events to a file, one JSON object on each line, each on disk before Write returns.
+// AuditFile is a Sink that appends OCSF events to a file, one JSON object on each line, each on disk before Write
+// returns.
 type AuditFile struct {
 	mu   sync.Mutex
 	file *os.File
 }
 
-// OpenAuditFile opens or creates the file, mode 0600, in a folder that is created 0700 if need be. A symlink, and a file that others
-// may read or write, is refused. If the last run died within a line, that line is ended first, so that what follows can be read.
+// OpenAuditFile opens or creates the file, mode 0600, in a folder that is created 0700 if need be. A symlink, and a
+// file that others may read or write, is refused. If the last run died within a line, that line is ended first, so that
+// what follows can be read.
 func OpenAuditFile(path string) (*AuditFile, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err

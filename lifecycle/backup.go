@@ -14,19 +14,21 @@ const (
 	AfterBackup  Phase = "after_backup"
 )
 
-// Quiescer is an Extension that also has something to do around a backup of a sandbox that runs: bring what runs in it to rest, and let it
-// go on. Its phases run as those of Extension do; Exec runs a command in the sandbox.
+// Quiescer is an Extension that also has something to do around a backup of a sandbox that runs: bring what runs in it
+// to rest, and let it go on. Its phases run as those of Extension do; Exec runs a command in the sandbox.
 type Quiescer interface {
 	Extension
-	// BeforeBackup runs, in declared order, before anything in the sandbox is paused or read. An error lets the backup of this sandbox
-	// fail.
+	// BeforeBackup runs, in declared order, before anything in the sandbox is paused or read. An error lets the backup
+	// of this sandbox fail.
 	BeforeBackup(ctx context.Context, sandbox Sandbox, state *State) (*State, error)
-	// AfterBackup runs, in reverse order, when the backup has ended in whatever way, on every extension whose BeforeBackup began, also on
-	// a phase that failed or was cut off. When the process died in between, the next run calls it. The sandbox may be gone by then.
+	// AfterBackup runs, in reverse order, when the backup has ended in whatever way, on every extension whose
+	// BeforeBackup began, also on a phase that failed or was cut off. When the process died in between, the next run
+	// calls it. The sandbox may be gone by then.
 	AfterBackup(ctx context.Context, sandbox Sandbox, state *State) (*State, error)
 }
 
-// Inside runs a command in a sandbox and returns what it printed; the error also says that it ended with a status other than zero.
+// Inside runs a command in a sandbox and returns what it printed; the error also says that it ended with a status other
+// than zero.
 type Inside func(ctx context.Context, sandbox Reference, command []string) (output string, err error)
 
 // ErrNotInside means that nothing in this run can execute a command in the sandbox.
@@ -46,8 +48,8 @@ func Quiesces(links []Link) bool {
 	return slices.ContainsFunc(links, func(l Link) bool { _, ok := l.Extension.(Quiescer); return ok })
 }
 
-// BeginBackup runs BeforeBackup for a sandbox. What it returns must be called when the backup has ended; until then the intent is
-// stored. When a phase fails, those that began are asked for AfterBackup, and nothing is left to be called.
+// BeginBackup runs BeforeBackup for a sandbox. What it returns must be called when the backup has ended; until then the
+// intent is stored. When a phase fails, those that began are asked for AfterBackup, and nothing is left to be called.
 func (c *Chain) BeginBackup(ctx context.Context, sandbox Reference) (end func(context.Context) error, err error) {
 	quiescers := c.quiescers()
 	if len(quiescers) == 0 {
@@ -100,15 +102,17 @@ func (c *Chain) quieten(ctx context.Context, sandbox Reference, quiescers []Link
 				return e.(Quiescer).BeforeBackup
 			})
 		}
+
 		if err := errors.Join(err, op.save()); err != nil {
 			return nil, errors.Join(err, op.endBackup(cleanup(ctx)))
 		}
 	}
+
 	return op, nil
 }
 
-// endBackup runs AfterBackup in reverse order on those whose BeforeBackup began. What fails stays owed. A sandbox that is tracked for
-// nothing else is forgotten with the last.
+// endBackup runs AfterBackup in reverse order on those whose BeforeBackup began. What fails stays owed. A sandbox that
+// is tracked for nothing else is forgotten with the last.
 func (o *operation) endBackup(ctx context.Context) error {
 	var errs []error
 	for _, name := range slices.Backward(slices.Clone(o.entry.Quiesced)) {
@@ -154,5 +158,6 @@ func (c *Chain) EndBackups(ctx context.Context) ([]ReconcileReport, error) {
 		reports = append(reports, r.reports...)
 		release()
 	}
+
 	return reports, err
 }

@@ -24,9 +24,10 @@ type Addition struct {
 	Mount *Mount `json:"mount,omitempty"`
 }
 
-// Builder is how an extension adds to a request: there is no way to remove, and adding where something else is already set is
-// refused with the names of both owners. Adding exactly what is set already changes nothing and is allowed, so that a sandbox
-// recreated from a recipe that still carries an earlier addition is not refused. It stops working when its phase ends.
+// Builder is how an extension adds to a request: there is no way to remove, and adding where something else is already
+// set is refused with the names of both owners. Adding exactly what is set already changes nothing and is allowed, so
+// that a sandbox recreated from a recipe that still carries an earlier addition is not refused. It stops working when
+// its phase ends.
 type Builder struct {
 	mu     sync.Mutex
 	owner  string

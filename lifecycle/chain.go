@@ -30,8 +30,8 @@ func (l Link) timeout() time.Duration {
 type Options struct {
 	// Links are the active extensions in declared order. None, and no store: the chain has no behaviour and no cost.
 	Links []Link
-	// Store keeps their state; required when there are links. Without links it serves to withdraw what extensions added that are
-	// active no longer.
+	// Store keeps their state; required when there are links. Without links it serves to withdraw what extensions added
+	// that are active no longer.
 	Store *Store
 	// Audit takes the events; nil: none are written.
 	Audit Sink
@@ -45,8 +45,8 @@ type Options struct {
 	Grace time.Duration
 }
 
-// Chain runs the extensions around drivers. It is safe for concurrent use on different sandboxes; a second operation on a sandbox that
-// is being worked on is refused with ErrBusy.
+// Chain runs the extensions around drivers. It is safe for concurrent use on different sandboxes; a second operation on
+// a sandbox that is being worked on is refused with ErrBusy.
 type Chain struct {
 	links  []Link
 	store  *Store
@@ -72,6 +72,7 @@ func NewChain(o Options) (*Chain, error) {
 			return nil, fmt.Errorf("extension %q is in the chain twice", link.Name)
 		}
 	}
+
 	c := &Chain{links: slices.Clone(o.Links), store: o.Store, audit: o.Audit, warn: o.Warn, inside: o.Inside, now: o.Now, grace: o.Grace}
 	if c.warn == nil {
 		c.warn = func(error) {}
@@ -99,9 +100,10 @@ type wrapped struct {
 	chain *Chain
 }
 
-// Baseline returns the request without what extensions added when the sandbox was created, where it is still as they added it. A
-// sandbox that is recreated from its own recipe then gets today's additions instead of being refused for yesterday's. Call it
-// before the sandbox is deleted: the knowledge goes with it. A sandbox the chain never saw is returned unchanged.
+// Baseline returns the request without what extensions added when the sandbox was created, where it is still as they
+// added it. A sandbox that is recreated from its own recipe then gets today's additions instead of being refused for
+// yesterday's. Call it before the sandbox is deleted: the knowledge goes with it. A sandbox the chain never saw is
+// returned unchanged.
 func (c *Chain) Baseline(request Request, sandbox Reference) (Request, error) {
 	if c.store == nil {
 		return request.clone(), nil
@@ -127,6 +129,7 @@ func (c *Chain) find(sandbox Reference) (entry, bool, error) {
 			return e, true, nil
 		}
 	}
+
 	return entry{}, false, nil
 }
 
@@ -181,5 +184,6 @@ func (b *busy) take(sandbox Reference) (release func(), err error) {
 	}, nil
 }
 
-// cleanup is a context for work that must survive the cancellation of what caused it; every phase still has its deadline.
+// cleanup is a context for work that must survive the cancellation of what caused it; every phase still has its
+// deadline.
 func cleanup(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }

@@ -14,7 +14,8 @@ import (
 	"sandkeeper/internal/tomlkeys"
 )
 
-// OverrideVariable is the environment variable that replaces the list in the configuration: names joined by commas, empty for none.
+// OverrideVariable is the environment variable that replaces the list in the configuration: names joined by commas,
+// empty for none.
 const OverrideVariable = "OPENSHELL_COMPUTE_EXTENSIONS"
 
 // Source is where the configuration of the chain comes from.
@@ -27,7 +28,8 @@ type Source struct {
 	Overridden bool
 }
 
-// ConfigError is a fault in the configuration, with the place: Line counts from 1, and is 0 where the fault is not in the file.
+// ConfigError is a fault in the configuration, with the place: Line counts from 1, and is 0 where the fault is not in
+// the file.
 type ConfigError struct {
 	File string
 	Line int
@@ -54,10 +56,10 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 //	labels = { fleet = "prod" }
 //	timeout = "45s"
 //
-// Other tables of the file are not looked at. Every fault (a name that is not linked in, an unknown key, a bad value, also in the
-// table of an extension that is not active) is a *ConfigError; all of them are reported together. The links beside an error are those
-// without a fault, to be shown: a chain that lacks one is not the configured one. An override that is empty switches all extensions
-// off, and with them their tables.
+// Other tables of the file are not looked at. Every fault (a name that is not linked in, an unknown key, a bad value,
+// also in the table of an extension that is not active) is a *ConfigError; all of them are reported together. The links
+// beside an error are those without a fault, to be shown: a chain that lacks one is not the configured one. An override
+// that is empty switches all extensions off, and with them their tables.
 func Configure(registry Registry, source Source) ([]Link, error) {
 	var document map[string]any
 	if err := toml.Unmarshal(source.Data, &document); err != nil {
@@ -73,6 +75,7 @@ func Configure(registry Registry, source Source) ([]Link, error) {
 			r.fault([]string{"compute", key}, fmt.Errorf("[compute] has no key %q; it knows: extension, extensions", key))
 		}
 	}
+
 	tables := r.table(compute, "compute", "extension")
 	links := []Link{}
 	for _, name := range r.active(compute) {
@@ -80,6 +83,7 @@ func Configure(registry Registry, source Source) ([]Link, error) {
 			links = append(links, link)
 		}
 	}
+
 	r.others(tables)
 	return links, errors.Join(r.faults...)
 }
@@ -130,6 +134,7 @@ func (r *reader) active(compute map[string]any) []string {
 			chain = append(chain, name)
 		}
 	}
+
 	return chain
 }
 
@@ -154,6 +159,7 @@ func (r *reader) list(value any, path []string) (names []string) {
 		ok = ok && isText
 		names = append(names, name)
 	}
+
 	if !ok {
 		r.fault(path, errors.New("extensions must be a list of names"))
 		return nil

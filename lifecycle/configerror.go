@@ -33,6 +33,7 @@ func (r *reader) refused(d Definition, err error) {
 		}
 		return
 	}
+
 	if fault, ok := errors.AsType[*toml.DecodeError](err); ok {
 		r.fault(at(fault.Key()...), fmt.Errorf("extension %q: %s: %s", d.Name, strings.Join(fault.Key(), "."), strings.TrimPrefix(fault.Error(), "toml: ")))
 		return

@@ -12,8 +12,9 @@ import (
 // provisional begins the id under which a sandbox is kept until its gateway has given it one.
 const provisional = "pending-"
 
-// CreateSandbox runs BeforeCreate in declared order, the driver, then AfterCreateSuccess in reverse; or AfterCreateFailed in reverse
-// for what ran. A record beside an error: the sandbox exists, but an extension, or the store, failed afterwards.
+// CreateSandbox runs BeforeCreate in declared order, the driver, then AfterCreateSuccess in reverse; or
+// AfterCreateFailed in reverse for what ran. A record beside an error: the sandbox exists, but an extension, or the
+// store, failed afterwards.
 func (w *wrapped) CreateSandbox(ctx context.Context, request Request) (record Record, err error) {
 	c := w.chain
 	if len(c.links) == 0 {

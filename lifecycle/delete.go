@@ -9,9 +9,9 @@ import (
 	"sandkeeper/internal/tracing"
 )
 
-// DeleteSandbox runs BeforeDelete in reverse order, the driver, then AfterDelete in reverse order. State that its extension cannot
-// read stops it before anything is done. When the driver fails, the intent stays stored: a later delete or reconcile finishes it.
-// A *ReleaseError means that the sandbox is gone.
+// DeleteSandbox runs BeforeDelete in reverse order, the driver, then AfterDelete in reverse order. State that its
+// extension cannot read stops it before anything is done. When the driver fails, the intent stays stored: a later
+// delete or reconcile finishes it. A *ReleaseError means that the sandbox is gone.
 func (w *wrapped) DeleteSandbox(ctx context.Context, sandbox Reference) (err error) {
 	op, release, err := w.chain.beginDelete(sandbox)
 	if err != nil {
@@ -43,7 +43,8 @@ func (o *operation) deleteAgain(ctx context.Context, d Driver, sandbox Reference
 	return o.settleDeleted(cleanup(ctx))
 }
 
-// beginDelete claims the sandbox and loads what is stored, or begins a record for a sandbox that was created before there were extensions.
+// beginDelete claims the sandbox and loads what is stored, or begins a record for a sandbox that was created before
+// there were extensions.
 func (c *Chain) beginDelete(sandbox Reference) (*operation, func(), error) {
 	known, _, err := c.find(sandbox)
 	if err != nil {
@@ -96,8 +97,8 @@ func (o *operation) abort(before Status) error {
 	return o.enter(before)
 }
 
-// deleted records that the sandbox is gone and lets the extensions release what they hold. An extension that has state but is not
-// active keeps it: only its own AfterDelete may end it.
+// deleted records that the sandbox is gone and lets the extensions release what they hold. An extension that has state
+// but is not active keeps it: only its own AfterDelete may end it.
 func (o *operation) deleted(ctx context.Context) error {
 	o.audit(ctx, ActivityRemove, "sandbox deleted", nil)
 	if err := o.owe(); err != nil {
@@ -123,6 +124,7 @@ func (o *operation) owe() error {
 			o.entry.Owed = append(o.entry.Owed, name)
 		}
 	}
+
 	slices.Sort(o.entry.Owed[len(o.chain.names()):])
 	return o.enter(StatusDeleted)
 }

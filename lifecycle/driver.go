@@ -19,14 +19,15 @@ type Driver interface {
 	WatchSandboxes(ctx context.Context, handle func(Change) error) error
 }
 
-// Request is what a sandbox shall be. The named fields are those that extensions may add to; all the rest of the recipe is in Spec,
-// which only the driver reads.
+// Request is what a sandbox shall be. The named fields are those that extensions may add to; all the rest of the recipe
+// is in Spec, which only the driver reads.
 type Request struct {
 	// ID is the id the sandbox will have, when the caller decides it; "" when the gateway does.
 	ID string
 	// Name and Gateway say which sandbox on which gateway.
 	Name, Gateway string
-	// Home is the absolute path of the sandbox's home, which no mount may hide; "" when it is not known, which means /sandbox.
+	// Home is the absolute path of the sandbox's home, which no mount may hide; "" when it is not known, which means
+	// /sandbox.
 	Home string
 	// Labels, Annotations and Env are those already set by the recipe.
 	Labels, Annotations, Env map[string]string
@@ -36,7 +37,8 @@ type Request struct {
 	Spec []byte
 }
 
-// Mount makes Source, a path on the host or the driver's name of a volume, visible at the absolute path Target in the sandbox.
+// Mount makes Source, a path on the host or the driver's name of a volume, visible at the absolute path Target in the
+// sandbox.
 type Mount struct {
 	Source   string `json:"source"`
 	Target   string `json:"target"`

@@ -28,7 +28,8 @@ type PhaseError struct {
 	Extension string
 	Sandbox   Reference
 	Err       error
-	// CutOff: the phase was ended from outside (time limit, cancellation, panic), so it had no chance to undo its own work.
+	// CutOff: the phase was ended from outside (time limit, cancellation, panic), so it had no chance to undo its own
+	// work.
 	CutOff bool
 	// Abandoned: the phase ignored its cancellation; its goroutine was left behind and is counted in Chain.Abandoned.
 	Abandoned bool
@@ -48,8 +49,8 @@ func (e *PhaseError) Error() string {
 // Unwrap returns the cause.
 func (e *PhaseError) Unwrap() error { return e.Err }
 
-// ReleaseError says that a sandbox is gone, as asked, but something could not release what it holds for it. What is left is stored,
-// and the next reconcile tries again.
+// ReleaseError says that a sandbox is gone, as asked, but something could not release what it holds for it. What is
+// left is stored, and the next reconcile tries again.
 type ReleaseError struct {
 	Sandbox Reference
 	Err     error
@@ -63,8 +64,8 @@ func (e *ReleaseError) Error() string {
 // Unwrap returns the cause.
 func (e *ReleaseError) Unwrap() error { return e.Err }
 
-// SchemaError says that stored state has a schema version which the linked extension does not read. Nothing was done to the sandbox;
-// the state waits for the operator.
+// SchemaError says that stored state has a schema version which the linked extension does not read. Nothing was done to
+// the sandbox; the state waits for the operator.
 type SchemaError struct {
 	Sandbox   Reference
 	Extension string

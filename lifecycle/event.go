@@ -62,8 +62,8 @@ func withEmitter(ctx context.Context, e emitter) context.Context {
 	return context.WithValue(ctx, emitterKey{}, e)
 }
 
-// Emit lets an extension write an audit event of its own from inside a phase; sandbox, extension, phase and trace are filled in.
-// Outside a phase, and on a chain without a sink, it does nothing.
+// Emit lets an extension write an audit event of its own from inside a phase; sandbox, extension, phase and trace are
+// filled in. Outside a phase, and on a chain without a sink, it does nothing.
 func Emit(ctx context.Context, severity Severity, message string, details map[string]string) {
 	e, ok := ctx.Value(emitterKey{}).(emitter)
 	if !ok {
@@ -75,7 +75,8 @@ func Emit(ctx context.Context, severity Severity, message string, details map[st
 	})
 }
 
-// record writes one event. A sink that fails must not decide over sandboxes, and must not fail in silence: it goes to Options.Warn.
+// record writes one event. A sink that fails must not decide over sandboxes, and must not fail in silence: it goes to
+// Options.Warn.
 func (c *Chain) record(ctx context.Context, event Event) {
 	if c.audit == nil {
 		return

@@ -5,19 +5,20 @@ import (
 	"encoding/json"
 )
 
-// Extension is behaviour attached to the life of every sandbox. Each phase runs under a deadline (30 s unless configured), gets the
-// sandbox and the latest state this extension returned for it (nil when it never returned any), and may return a replacement
-// (nil keeps what is stored). A phase must return soon after its context ends; otherwise it is abandoned and reported.
+// Extension is behaviour attached to the life of every sandbox. Each phase runs under a deadline (30 s unless
+// configured), gets the sandbox and the latest state this extension returned for it (nil when it never returned any),
+// and may return a replacement (nil keeps what is stored). A phase must return soon after its context ends; otherwise
+// it is abandoned and reported.
 //
 // Every phase but BeforeCreate must be idempotent: after a crash it may run again for the same sandbox.
 type Extension interface {
-	// BeforeCreate runs before the sandbox is created, in declared order, and may add to the request. An error stops the chain and the
-	// creation; the extension that returns it must have undone its own work.
+	// BeforeCreate runs before the sandbox is created, in declared order, and may add to the request. An error stops
+	// the chain and the creation; the extension that returns it must have undone its own work.
 	BeforeCreate(ctx context.Context, sandbox Sandbox, add *Builder) (*State, error)
 	// AfterCreateSuccess runs, in reverse order, when the sandbox was created.
 	AfterCreateSuccess(ctx context.Context, sandbox Sandbox, state *State) (*State, error)
-	// AfterCreateFailed undoes what BeforeCreate did. It runs in reverse order on those whose BeforeCreate ran, also on one that was cut
-	// off by a time limit, a panic or the death of the process; that one may have no state.
+	// AfterCreateFailed undoes what BeforeCreate did. It runs in reverse order on those whose BeforeCreate ran, also on
+	// one that was cut off by a time limit, a panic or the death of the process; that one may have no state.
 	AfterCreateFailed(ctx context.Context, sandbox Sandbox, state *State) (*State, error)
 	// BeforeDelete quiesces, in reverse order. An error keeps the sandbox.
 	BeforeDelete(ctx context.Context, sandbox Sandbox, state *State) (*State, error)
@@ -27,8 +28,8 @@ type Extension interface {
 	Reconcile(ctx context.Context, sandbox Sandbox, state *State) (ReconcileOutcome, error)
 }
 
-// Defaults is embedded by extensions that have nothing to do in the two phases which the RFC lets default. The others have no
-// default on purpose: whoever acquires something must say how it is released.
+// Defaults is embedded by extensions that have nothing to do in the two phases which the RFC lets default. The others
+// have no default on purpose: whoever acquires something must say how it is released.
 type Defaults struct{}
 
 // AfterCreateSuccess does nothing and keeps the state.
@@ -52,12 +53,13 @@ const (
 
 // Sandbox is what a phase is told about the sandbox at hand.
 type Sandbox struct {
-	// Reference names it. While a gateway that chooses ids has not answered, ID is provisional and begins with "pending-"; from
-	// AfterCreateSuccess on it is the gateway's. The stored state moves along.
+	// Reference names it. While a gateway that chooses ids has not answered, ID is provisional and begins with
+	// "pending-"; from AfterCreateSuccess on it is the gateway's. The stored state moves along.
 	Reference
 	// Presence says whether the gateway lists it. Known in Reconcile and in the phases that Reconcile finishes.
 	Presence Presence
-	// Labels are what the gateway lists, in Reconcile; nil where the listing does not show labels or the sandbox was not seen.
+	// Labels are what the gateway lists, in Reconcile; nil where the listing does not show labels or the sandbox was
+	// not seen.
 	Labels map[string]string
 	// InFlight names the operation that was interrupted, in Reconcile: "create", "delete" or "".
 	InFlight string
@@ -73,8 +75,8 @@ const (
 	Missing         Presence = "missing"
 )
 
-// State is what an extension remembers about a sandbox. The payload is the extension's own; the version says in which schema
-// it is written, and an extension is only ever handed versions that its Definition says it reads.
+// State is what an extension remembers about a sandbox. The payload is the extension's own; the version says in which
+// schema it is written, and an extension is only ever handed versions that its Definition says it reads.
 type State struct {
 	SchemaVersion uint32 `json:"schema_version"`
 	Payload       []byte `json:"payload"`
@@ -103,8 +105,9 @@ func (s *State) clone() *State {
 // Authority says what a reconcile was allowed to do.
 type Authority string
 
-// Advisory, the zero value, changes nothing: the drift is logged and alerted. Authoritative means that the extension made the world
-// match its state; the replacement state it returned is stored, and where the sandbox is gone its AfterDelete runs.
+// Advisory, the zero value, changes nothing: the drift is logged and alerted. Authoritative means that the extension
+// made the world match its state; the replacement state it returned is stored, and where the sandbox is gone its
+// AfterDelete runs.
 const (
 	Advisory      Authority = ""
 	Authoritative Authority = "authoritative"

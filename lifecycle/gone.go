@@ -6,8 +6,9 @@ import (
 	"sandkeeper/internal/tracing"
 )
 
-// Gone runs AfterDelete for a sandbox that somebody else has deleted, so that what is held for it is released. A sandbox that the store
-// does not know needs nothing. An error is a *ReleaseError: what is owed stays stored, and the next reconcile runs it again.
+// Gone runs AfterDelete for a sandbox that somebody else has deleted, so that what is held for it is released. A
+// sandbox that the store does not know needs nothing. An error is a *ReleaseError: what is owed stays stored, and the
+// next reconcile runs it again.
 func (c *Chain) Gone(ctx context.Context, sandbox Reference) (err error) {
 	known, err := c.Knows(sandbox.ID)
 	if err != nil || !known {

@@ -44,8 +44,8 @@ type ocsfMetadata struct {
 	CorrelationUID string      `json:"correlation_uid,omitempty"`
 }
 
-// MarshalOCSF encodes the event as one OCSF 1.8 Application Lifecycle object. The sandbox is the application; what OCSF has no
-// attribute for (gateway, extension, details) is under "unmapped".
+// MarshalOCSF encodes the event as one OCSF 1.8 Application Lifecycle object. The sandbox is the application; what OCSF
+// has no attribute for (gateway, extension, details) is under "unmapped".
 func (e Event) MarshalOCSF() ([]byte, error) {
 	out := ocsfEvent{
 		ActivityID: int(e.Activity), ActivityName: e.activityName(),
@@ -86,7 +86,8 @@ func (e Event) activityName() string {
 	return e.Activity.caption()
 }
 
-// caption is the schema's word for the activity. A type_name is always made of it: it names the type_uid, not the event.
+// caption is the schema's word for the activity. A type_name is always made of it: it names the type_uid, not the
+// event.
 func (a Activity) caption() string {
 	switch a {
 	case ActivityInstall:

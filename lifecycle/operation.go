@@ -10,7 +10,8 @@ import (
 	"sandkeeper/internal/text"
 )
 
-// operation is one create, delete or reconcile of one sandbox: the entry as it is stored, and the chain that works on it.
+// operation is one create, delete or reconcile of one sandbox: the entry as it is stored, and the chain that works on
+// it.
 type operation struct {
 	chain    *Chain
 	entry    entry
@@ -54,7 +55,8 @@ func (o *operation) state(extension string) *State {
 	return nil
 }
 
-// keep puts a replacement state into the entry; nil changes nothing. A version that its own extension could not read back is refused.
+// keep puts a replacement state into the entry; nil changes nothing. A version that its own extension could not read
+// back is refused.
 func (o *operation) keep(link Link, phase Phase, state *State) error {
 	if state == nil {
 		return nil
@@ -65,6 +67,7 @@ func (o *operation) keep(link Link, phase Phase, state *State) error {
 			Err: fmt.Errorf("it returned state of schema version %d, but reads only %s", state.SchemaVersion, versions(link.Reads)),
 		}
 	}
+
 	o.entry.states[link.Name] = storedState{State: *state.clone(), Updated: o.chain.now().UTC()}
 	return nil
 }
@@ -72,7 +75,8 @@ func (o *operation) keep(link Link, phase Phase, state *State) error {
 // step is a phase that takes a state and may return another.
 type step func(Extension) func(context.Context, Sandbox, *State) (*State, error)
 
-// phase runs one such phase of one extension and keeps, but does not yet store, the state it returned, also beside an error.
+// phase runs one such phase of one extension and keeps, but does not yet store, the state it returned, also beside an
+// error.
 func (o *operation) phase(ctx context.Context, link Link, phase Phase, of step) error {
 	sandbox, state := o.sandbox(), o.state(link.Name)
 	got, err := o.chain.run(ctx, call{link: link, phase: phase, sandbox: sandbox, do: func(ctx context.Context) (phaseAnswer, error) {
@@ -82,7 +86,8 @@ func (o *operation) phase(ctx context.Context, link Link, phase Phase, of step) 
 	return errors.Join(err, o.keep(link, phase, got.state))
 }
 
-// confirm runs AfterCreateSuccess in reverse order on the extensions that owe it, and stores each result. What fails stays owed.
+// confirm runs AfterCreateSuccess in reverse order on the extensions that owe it, and stores each result. What fails
+// stays owed.
 func (o *operation) confirm(ctx context.Context) error {
 	var errs []error
 	for _, name := range slices.Backward(slices.Clone(o.entry.Owed)) {
@@ -102,8 +107,9 @@ func (o *operation) paid(name string) {
 	o.entry.Owed = slices.DeleteFunc(o.entry.Owed, func(owed string) bool { return owed == name })
 }
 
-// settle runs a releasing phase (AfterCreateFailed, AfterDelete) in reverse order on the extensions that owe it. Each one that succeeds
-// loses its state in the same transaction; the record goes with the last. What fails stays owed, for the next reconcile.
+// settle runs a releasing phase (AfterCreateFailed, AfterDelete) in reverse order on the extensions that owe it. Each
+// one that succeeds loses its state in the same transaction; the record goes with the last. What fails stays owed, for
+// the next reconcile.
 func (o *operation) settle(ctx context.Context, phase Phase, of step) error {
 	var errs []error
 	for _, name := range slices.Backward(slices.Clone(o.entry.Owed)) {
@@ -114,6 +120,7 @@ func (o *operation) settle(ctx context.Context, phase Phase, of step) error {
 		}
 		errs = append(errs, err, o.saveOrForget())
 	}
+
 	if len(errs) == 0 {
 		errs = append(errs, o.saveOrForget())
 	}

@@ -50,6 +50,7 @@ func (r *reconciling) ask(ctx context.Context, link Link) {
 	default:
 		found.Action, found.Err = r.obey(ctx, link, outcome)
 	}
+
 	r.drifted(ctx, link.Name, found)
 }
 
@@ -64,6 +65,7 @@ func (r *reconciling) obey(ctx context.Context, link Link, outcome ReconcileOutc
 		}
 		action = "stored its new state"
 	}
+
 	if r.presence != Missing {
 		return action, nil
 	}

@@ -12,8 +12,8 @@ import (
 // reconcileJobs is how many sandboxes are reconciled at once; the order among them is free.
 const reconcileJobs = 8
 
-// ReconcileReport is what a reconcile found, and did, for one stored (sandbox, extension) pair. Extension is "" where the finding is
-// about the sandbox itself.
+// ReconcileReport is what a reconcile found, and did, for one stored (sandbox, extension) pair. Extension is "" where
+// the finding is about the sandbox itself.
 type ReconcileReport struct {
 	Sandbox   Reference `json:"sandbox"`
 	Extension string    `json:"extension,omitempty"`
@@ -30,10 +30,10 @@ type ReconcileReport struct {
 	Err   error  `json:"-"`
 }
 
-// Reconcile goes over everything that is stored: it finishes or undoes what a killed run left in flight, and asks each extension
-// whether its sandboxes are as its state says. drivers are the gateways that may be asked, by name; where a gateway is not among them or
-// its listing fails, its sandboxes are of unknown presence, and what depends on it waits. The error is about the store itself;
-// everything else is in the reports, sorted by sandbox and extension.
+// Reconcile goes over everything that is stored: it finishes or undoes what a killed run left in flight, and asks each
+// extension whether its sandboxes are as its state says. drivers are the gateways that may be asked, by name; where a
+// gateway is not among them or its listing fails, its sandboxes are of unknown presence, and what depends on it waits.
+// The error is about the store itself; everything else is in the reports, sorted by sandbox and extension.
 func (c *Chain) Reconcile(ctx context.Context, drivers map[string]Driver) (reports []ReconcileReport, err error) {
 	if c.store == nil {
 		return nil, nil
@@ -55,6 +55,7 @@ func (c *Chain) Reconcile(ctx context.Context, drivers map[string]Driver) (repor
 			results[i] = c.reconcileOne(ctx, e, seen)
 		})
 	}
+
 	wait.Wait()
 	return slices.Concat(results...), nil
 }

@@ -12,7 +12,8 @@ import (
 
 var extensionName = pattern.Of(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
-// Definition is an extension that is linked into the program: its name, and how it is made from its configuration table.
+// Definition is an extension that is linked into the program: its name, and how it is made from its configuration
+// table.
 type Definition struct {
 	// Name is what [compute] extensions lists: lower-case words joined by "-".
 	Name string
@@ -27,8 +28,9 @@ type Definition struct {
 	sinks *Sinks // of a Definition that is no extension
 }
 
-// Define makes a Definition. C is the extension's configuration: a struct whose fields have toml tags; the key "timeout" belongs to
-// the chain. build gets it filled from [compute.extension."name"], and refuses a bad value with BadValue.
+// Define makes a Definition. C is the extension's configuration: a struct whose fields have toml tags; the key
+// "timeout" belongs to the chain. build gets it filled from [compute.extension."name"], and refuses a bad value with
+// BadValue.
 func Define[C any](name, summary string, reads []uint32, build func(C) (Extension, error)) Definition {
 	return Definition{
 		Name: name, Summary: summary, Reads: slices.Clone(reads), keys: tomlKeys(reflect.TypeFor[C]()),
@@ -68,11 +70,13 @@ func tomlKeys(t reflect.Type) []string {
 			keys = append(keys, cmp.Or(name, field.Name))
 		}
 	}
+
 	slices.Sort(keys)
 	return keys
 }
 
-// Registry is the set of extensions that are linked in, and the sinks that came with them. It is a value: a downstream makes its own.
+// Registry is the set of extensions that are linked in, and the sinks that came with them. It is a value: a downstream
+// makes its own.
 type Registry struct {
 	definitions []Definition
 	sinks       Sinks
@@ -91,6 +95,7 @@ func NewRegistry(definitions ...Definition) (Registry, error) {
 			return Registry{}, fmt.Errorf("extension %q is linked in twice", d.Name)
 		}
 	}
+
 	extensions := slices.DeleteFunc(slices.Clone(definitions), func(d Definition) bool { return d.sinks != nil })
 	return Registry{definitions: extensions, sinks: SinksOf(definitions)}, nil
 }
@@ -138,6 +143,7 @@ func (r Registry) List(active []Link) []Listing {
 			TimeoutMs: link.timeout().Milliseconds(), Reads: link.Reads,
 		})
 	}
+
 	for _, name := range r.Names() {
 		if !slices.ContainsFunc(active, func(l Link) bool { return l.Name == name }) {
 			d, _ := r.find(name)

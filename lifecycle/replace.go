@@ -16,14 +16,16 @@ type Aftermath struct {
 	New Record
 }
 
-// ErrNotApplied is wrapped by the error for an extension that adds to a sandbox which somebody else creates: the addition would be lost.
+// ErrNotApplied is wrapped by the error for an extension that adds to a sandbox which somebody else creates: the
+// addition would be lost.
 var ErrNotApplied = errors.New("it would not be applied")
 
-// Replace surrounds work, in which somebody who asks no driver deletes the sandbox old and creates another under its name, as NemoClaw's
-// rebuild does. First come BeforeCreate for the new one and BeforeDelete for the old one; then work; then, by what it saw,
-// AfterDelete and AfterCreateSuccess, or what takes both back. Since nothing can be added to what somebody else creates, an extension
-// that adds something to request stops it before work, and its error wraps ErrNotApplied. An error says that work was not begun or has
-// failed; problems are those of extensions afterwards, which change nothing about the sandboxes.
+// Replace surrounds work, in which somebody who asks no driver deletes the sandbox old and creates another under its
+// name, as NemoClaw's rebuild does. First come BeforeCreate for the new one and BeforeDelete for the old one; then
+// work; then, by what it saw, AfterDelete and AfterCreateSuccess, or what takes both back. Since nothing can be added
+// to what somebody else creates, an extension that adds something to request stops it before work, and its error wraps
+// ErrNotApplied. An error says that work was not begun or has failed; problems are those of extensions afterwards,
+// which change nothing about the sandboxes.
 func (c *Chain) Replace(ctx context.Context, old Reference, request Request, work func(context.Context) (Aftermath, error)) (problems []error, err error) {
 	ctx, span := tracing.Start(tracing.Identified(ctx), "replace_sandbox", attributes(old)...)
 	defer func() { tracing.End(span, err) }()
@@ -43,6 +45,7 @@ func (c *Chain) Replace(ctx context.Context, old Reference, request Request, wor
 			return nil, errors.Join(err, gone.abort(before), fresh.withdraw(ctx, err))
 		}
 	}
+
 	after, err := work(ctx)
 	return replaced(cleanup(ctx), gone, fresh, before, after), err
 }
@@ -133,6 +136,7 @@ func replaced(ctx context.Context, gone *operation, fresh foreseen, before Statu
 	case Listed:
 		return told(gone.abort(before), fresh.withdraw(ctx, errNotReplaced))
 	}
+
 	released := gone.deleted(ctx)
 	if after.New.ID == "" {
 		return told(released, fresh.withdraw(ctx, errNotReplaced))

@@ -6,10 +6,11 @@ import (
 )
 
 const (
-	// reservedPrefix begins the labels by which OpenShell's drivers find their own containers (openshell.ai/managed-by, …): a label
-	// added there could make one sandbox pass for another.
+	// reservedPrefix begins the labels by which OpenShell's drivers find their own containers (openshell.ai/managed-by,
+	// …): a label added there could make one sandbox pass for another.
 	reservedPrefix = "openshell.ai/"
-	// reservedEnv begins the variables by which a driver tells its supervisor who and where it is (docs/facts/openshell.md 5.1).
+	// reservedEnv begins the variables by which a driver tells its supervisor who and where it is
+	// (docs/facts/openshell.md 5.1).
 	reservedEnv = "OPENSHELL_"
 	// usualHome is the home of a sandbox whose request does not say otherwise (docs/facts/openshell.md 5.1).
 	usualHome = "/sandbox"
@@ -27,8 +28,8 @@ func (a Addition) reserved(home string) bool {
 	}
 }
 
-// reservedTarget reports whether a mount at target would hide the home, or hide, replace or reach into what the driver mounts: folders
-// of OpenShell's own (docs/facts/openshell.md 5.1). A mount below the home is fine.
+// reservedTarget reports whether a mount at target would hide the home, or hide, replace or reach into what the driver
+// mounts: folders of OpenShell's own (docs/facts/openshell.md 5.1). A mount below the home is fine.
 func reservedTarget(target, home string) bool {
 	if within(home, target) {
 		return true

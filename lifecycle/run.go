@@ -39,8 +39,8 @@ type reply struct {
 	stack  []byte
 }
 
-// run calls a phase under its deadline. Neither a panic nor a phase that never returns can harm the caller. The answer is also valid
-// beside an error: a phase that came late may have left state that its rollback needs.
+// run calls a phase under its deadline. Neither a panic nor a phase that never returns can harm the caller. The answer
+// is also valid beside an error: a phase that came late may have left state that its rollback needs.
 func (c *Chain) run(ctx context.Context, p call) (phaseAnswer, error) {
 	ctx, span := tracing.Start(ctx, string(p.phase)+" "+p.link.Name, append(attributes(p.sandbox.Reference),
 		attribute.String("sandkeeper.extension", p.link.Name))...)
@@ -54,6 +54,7 @@ func (c *Chain) run(ctx context.Context, p call) (phaseAnswer, error) {
 			Sandbox: p.sandbox.Reference, Extension: p.link.Name, Message: "lifecycle extension failed",
 		})
 	}
+
 	tracing.End(span, err)
 	return got.phaseAnswer, err
 }
@@ -72,6 +73,7 @@ func (c *Chain) await(ctx context.Context, p call) (got reply, abandoned bool) {
 		return got, false
 	case <-ctx.Done():
 	}
+
 	grace := time.NewTimer(c.grace)
 	defer grace.Stop()
 	select {
@@ -83,7 +85,8 @@ func (c *Chain) await(ctx context.Context, p call) (got reply, abandoned bool) {
 	}
 }
 
-// late marks the reply of a phase that came back after its context had ended: the limit first, then what the phase said itself.
+// late marks the reply of a phase that came back after its context had ended: the limit first, then what the phase said
+// itself.
 func late(ctx context.Context, got reply) reply {
 	cause := context.Cause(ctx)
 	got.cutOff = true

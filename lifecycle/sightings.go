@@ -39,6 +39,7 @@ func look(ctx context.Context, entries []entry, drivers map[string]Driver) sight
 			s.gateways[name] = listing{records: records, err: err}
 		})
 	}
+
 	wait.Wait()
 	return s
 }
@@ -56,8 +57,8 @@ func (s sightings) find(e entry) (Record, Presence, error) {
 	return l.records[i], Listed, nil
 }
 
-// adoptable reports whether a listed sandbox is what was being created under a provisional id: same name, no stranger's id,
-// and, where the listing shows labels, the labels that the extensions added.
+// adoptable reports whether a listed sandbox is what was being created under a provisional id: same name, no stranger's
+// id, and, where the listing shows labels, the labels that the extensions added.
 func (s sightings) adoptable(r Record, e entry) bool {
 	if !strings.HasPrefix(e.ID, provisional) || r.Name != e.Name || s.known[r.ID] {
 		return false

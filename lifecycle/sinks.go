@@ -7,17 +7,19 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Sinks are where a build sends what its commands and extensions tell, beside or in place of what the operator's environment names.
+// Sinks are where a build sends what its commands and extensions tell, beside or in place of what the operator's
+// environment names.
 type Sinks struct {
-	// Tracer starts every span, in place of the exporter that OTEL_EXPORTER_OTLP_ENDPOINT asks for. If it has a ForceFlush, as that of
-	// OpenTelemetry's SDK has, that is called at the end of the command. nil leaves the environment's.
+	// Tracer starts every span, in place of the exporter that OTEL_EXPORTER_OTLP_ENDPOINT asks for. If it has a
+	// ForceFlush, as that of OpenTelemetry's SDK has, that is called at the end of the command. nil leaves the
+	// environment's.
 	Tracer trace.TracerProvider
 	// Audit takes every event, beside the audit file. nil: only the file does.
 	Audit Sink
 }
 
-// DefineSinks makes a Definition that links sinks in. It is always active, and no name that [compute] extensions could list: name only
-// tells it from other definitions.
+// DefineSinks makes a Definition that links sinks in. It is always active, and no name that [compute] extensions could
+// list: name only tells it from other definitions.
 func DefineSinks(name string, sinks Sinks) Definition {
 	return Definition{Name: name, sinks: &sinks}
 }
@@ -37,13 +39,15 @@ func SinksOf(definitions []Definition) Sinks {
 			audits = append(audits, d.sinks.Audit)
 		}
 	}
+
 	if len(audits) > 0 {
 		found.Audit = audits
 	}
 	return found
 }
 
-// JoinSinks is one sink for several; those that are nil are left out. An event goes to all of them, also when one fails.
+// JoinSinks is one sink for several; those that are nil are left out. An event goes to all of them, also when one
+// fails.
 func JoinSinks(sinks ...Sink) Sink {
 	var all sinkList
 	for _, s := range sinks {

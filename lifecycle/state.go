@@ -23,7 +23,8 @@ type StateInfo struct {
 	Updated       time.Time `json:"updated"`
 }
 
-// StateDetail is one stored state whole. The payload is in JSON if it is JSON, else in Text if it is text, else in Binary (base64 in JSON).
+// StateDetail is one stored state whole. The payload is in JSON if it is JSON, else in Text if it is text, else in
+// Binary (base64 in JSON).
 type StateDetail struct {
 	StateInfo
 	JSON   json.RawMessage `json:"json,omitempty"`
@@ -53,8 +54,8 @@ func (s *Store) States() ([]StateInfo, error) {
 	return infos, err
 }
 
-// State returns one state. The sandbox is named by its id, or by its name if only one sandbox has it. ErrUnknownState is wrapped
-// when there is none.
+// State returns one state. The sandbox is named by its id, or by its name if only one sandbox has it. ErrUnknownState
+// is wrapped when there is none.
 func (s *Store) State(sandbox, extension string) (StateDetail, error) {
 	e, err := s.resolve(sandbox)
 	if err != nil {
@@ -67,8 +68,8 @@ func (s *Store) State(sandbox, extension string) (StateDetail, error) {
 	return detail(e.info(extension), stored.Payload), nil
 }
 
-// Clear gives one state up, on the operator's word: nothing is released, the extension forgets the sandbox. The sandbox is named as
-// for State. The record of the sandbox goes with its last state, unless the sandbox is still there.
+// Clear gives one state up, on the operator's word: nothing is released, the extension forgets the sandbox. The sandbox
+// is named as for State. The record of the sandbox goes with its last state, unless the sandbox is still there.
 func (s *Store) Clear(sandbox, extension string) error {
 	e, err := s.resolve(sandbox)
 	if err != nil {
@@ -112,6 +113,7 @@ func (s *Store) resolve(sandbox string) (entry, error) {
 	case 1:
 		return named[0], nil
 	}
+
 	ids := make([]string, len(named))
 	for i, e := range named {
 		ids[i] = text.ShellWord(e.ID)

@@ -32,6 +32,7 @@ func (s *Store) Stats() ([]ExtensionStats, error) {
 		sum.Largest = max(sum.Largest, state.Bytes)
 		sums[state.Extension] = sum
 	}
+
 	stats := make([]ExtensionStats, 0, len(sums))
 	for _, name := range slices.Sorted(maps.Keys(sums)) {
 		stats = append(stats, sums[name])

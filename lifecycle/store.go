@@ -17,8 +17,8 @@ import (
 	"sandkeeper/internal/boltfile"
 )
 
-// storeFormat is the layout of the file: bucket "sandboxes" holds id → Tracked, bucket "state" holds id NUL extension → State,
-// both as JSON; bucket "meta" holds this number.
+// storeFormat is the layout of the file: bucket "sandboxes" holds id → Tracked, bucket "state" holds id NUL extension →
+// State, both as JSON; bucket "meta" holds this number.
 const storeFormat = "1"
 
 const (
@@ -28,16 +28,18 @@ const (
 	formatKey     = "format"
 )
 
-// Store keeps the records of sandboxes and the states of extensions in one bbolt file. Every change of a record and of the states
-// that belong to it is one transaction: after a crash the file holds all of it or nothing. One process may have it open at a time.
+// Store keeps the records of sandboxes and the states of extensions in one bbolt file. Every change of a record and of
+// the states that belong to it is one transaction: after a crash the file holds all of it or nothing. One process may
+// have it open at a time.
 type Store struct {
 	db *bbolt.DB
-	// atWrite is asked before each step of a transaction whether it may go on; tests kill the process there, or fill the disk.
+	// atWrite is asked before each step of a transaction whether it may go on; tests kill the process there, or fill
+	// the disk.
 	atWrite func(step string) error
 }
 
-// OpenStore opens or creates the store, mode 0600, in a folder created 0700 if need be. It waits up to wait for another process to
-// finish with the file; then the error wraps ErrBusy.
+// OpenStore opens or creates the store, mode 0600, in a folder created 0700 if need be. It waits up to wait for another
+// process to finish with the file; then the error wraps ErrBusy.
 func OpenStore(path string, wait time.Duration) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
@@ -47,6 +49,7 @@ func OpenStore(path string, wait time.Duration) (*Store, error) {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+
 	s := &Store{atWrite: func(string) error { return nil }}
 	err := sound(path, func() (err error) {
 		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: max(wait, time.Millisecond), OpenFile: boltfile.OpenOwn})
@@ -73,6 +76,7 @@ func prepare(tx *bbolt.Tx) error {
 			return err
 		}
 	}
+
 	meta := tx.Bucket([]byte(metaBucket))
 	format := meta.Get([]byte(formatKey))
 	if format == nil {
@@ -139,10 +143,12 @@ func readEntry(tx *bbolt.Tx, id string, data []byte) (entry, error) {
 		}
 		e.states[name] = state
 	}
+
 	return e, nil
 }
 
-// save replaces all that is stored about e in one transaction. formerID is the id it was stored under before; "" when unchanged.
+// save replaces all that is stored about e in one transaction. formerID is the id it was stored under before; "" when
+// unchanged.
 func (s *Store) save(e entry, formerID string) error {
 	if err := checkID(e.ID); err != nil {
 		return err
@@ -153,6 +159,7 @@ func (s *Store) save(e entry, formerID string) error {
 				return err
 			}
 		}
+
 		if err := errors.Join(s.atWrite("record"), putJSON(tx.Bucket([]byte(sandboxBucket)), []byte(e.ID), e.Tracked)); err != nil {
 			return err
 		}
@@ -199,6 +206,7 @@ func erase(tx *bbolt.Tx, id string) error {
 			return err
 		}
 	}
+
 	return nil
 }
 

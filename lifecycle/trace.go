@@ -19,8 +19,8 @@ func attributes(sandbox Reference) []attribute.KeyValue {
 
 type correlationKey struct{}
 
-// correlated begins an operation: its events carry the id of the trace that it began in, which is stored with the intent, so that a
-// process that finishes it writes events of the same id.
+// correlated begins an operation: its events carry the id of the trace that it began in, which is stored with the
+// intent, so that a process that finishes it writes events of the same id.
 func (o *operation) correlated(ctx context.Context) context.Context {
 	o.entry.Correlation = tracing.ID(ctx)
 	return context.WithValue(ctx, correlationKey{}, o.entry.Correlation)

@@ -2,8 +2,8 @@ package lifecycle
 
 import "time"
 
-// Status is where the life of a tracked sandbox stands. All but ready are intents: written before the thing is done, so that
-// a run that was killed can be finished by the next.
+// Status is where the life of a tracked sandbox stands. All but ready are intents: written before the thing is done, so
+// that a run that was killed can be finished by the next.
 type Status string
 
 // The statuses, as they are stored and shown.
@@ -34,8 +34,8 @@ type Tracked struct {
 	Additions []Addition `json:"additions,omitempty"`
 	// Quiesced names the extensions whose BeforeBackup began and whose AfterBackup is owed, in declared order.
 	Quiesced []string `json:"quiesced,omitempty"`
-	// Correlation ties the audit events of the operation in Status together, also where another process finishes it: the id of the
-	// trace that it began in.
+	// Correlation ties the audit events of the operation in Status together, also where another process finishes it:
+	// the id of the trace that it began in.
 	Correlation string `json:"correlation,omitempty"`
 	// Since is when Status last changed, UTC.
 	Since time.Time `json:"since"`
@@ -52,7 +52,8 @@ func (t Tracked) inFlight() string {
 	return ""
 }
 
-// begun are the extensions whose BeforeCreate ran, in declared order, with the extension that may have been cut off within it.
+// begun are the extensions whose BeforeCreate ran, in declared order, with the extension that may have been cut off
+// within it.
 func (t Tracked) begun() []string {
 	return t.Chain[:min(t.Prepared+1, len(t.Chain))]
 }

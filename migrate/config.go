@@ -31,7 +31,8 @@ type conversion struct {
 	driver           string // the selected one; "" when the file does not say
 }
 
-// ProposeConfig makes the proposal. Comments are not carried over. The error wraps ErrConfigIsNew where there is nothing to do.
+// ProposeConfig makes the proposal. Comments are not carried over. The error wraps ErrConfigIsNew where there is
+// nothing to do.
 func ProposeConfig(old []byte) (Proposal, error) {
 	var file table
 	if err := toml.Unmarshal(old, &file); err != nil {
@@ -44,6 +45,7 @@ func ProposeConfig(old []byte) (Proposal, error) {
 	case said && version != 1:
 		return Proposal{}, fmt.Errorf("its version is %d, which this program does not know", version)
 	}
+
 	root["version"] = int64(2)
 	c := &conversion{gateway: under(root, "gateway"), drivers: under(root, "drivers")}
 	c.changed("version = 2")
@@ -55,6 +57,7 @@ func ProposeConfig(old []byte) (Proposal, error) {
 			c.convertDriver(name, settings)
 		}
 	}
+
 	c.dropZero(under(c.gateway, "gateway_jwt"), "openshell.gateway.gateway_jwt", "ttl_secs")
 	c.judgeAuthentication()
 	prune(root)
@@ -181,6 +184,7 @@ func (c *conversion) convertDriver(name string, settings table) {
 			c.changed("%s in [%s] is %s", old, where, renamed(name)[old])
 		}
 	}
+
 	c.pullPolicy(where, settings)
 	c.unpin(where, settings)
 	c.dropZero(settings, where, "sandbox_pids_limit")
@@ -231,7 +235,8 @@ func (c *conversion) dropZero(settings table, where, key string) {
 	}
 }
 
-// judgeAuthentication finds a gateway that nobody has to prove himself to: 0.1.6 does not start so (docs/facts/openshell-0.1.md 2.2).
+// judgeAuthentication finds a gateway that nobody has to prove himself to: 0.1.6 does not start so
+// (docs/facts/openshell-0.1.md 2.2).
 func (c *conversion) judgeAuthentication() {
 	plain, _ := c.gateway["disable_tls"].(bool)
 	_, oidc := c.gateway["oidc"].(table)

@@ -57,9 +57,9 @@ type exporting struct {
 	warnings []string
 }
 
-// Export saves every sandbox, then writes the set, and only then stops what runs, each sandbox once it is saved, and saves it again: what
-// it wrote meanwhile is in the set as well. One that fails costs only itself, and is not stopped. The run may be repeated: what an earlier
-// one has stopped is known to have run before.
+// Export saves every sandbox, then writes the set, and only then stops what runs, each sandbox once it is saved, and
+// saves it again: what it wrote meanwhile is in the set as well. One that fails costs only itself, and is not stopped.
+// The run may be repeated: what an earlier one has stopped is known to have run before.
 func (e *Exporter) Export(ctx context.Context, in Input) (result Export, err error) {
 	run := &exporting{Exporter: e, set: in.begin(e.Tool)}
 	all := in.moving()
@@ -83,6 +83,7 @@ func (e *Exporter) Export(ctx context.Context, in Input) (result Export, err err
 			return run.ended(result), err
 		}
 	}
+
 	return run.ended(result), nil
 }
 
@@ -107,6 +108,7 @@ func (e *exporting) publish(in Input) error {
 		}
 		e.set.Files = append(e.set.Files, name)
 	}
+
 	slices.Sort(e.set.Files)
 	return e.write()
 }

@@ -8,8 +8,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// keepBeside takes down what the gateway keeps of a sandbox beside its recipe. Where no gateway is asked, or it does not say, what an
-// earlier run has taken down stays.
+// keepBeside takes down what the gateway keeps of a sandbox beside its recipe. Where no gateway is asked, or it does
+// not say, what an earlier run has taken down stays.
 func (e *exporting) keepBeside(ctx context.Context, m *Member, sb sandbox.Sandbox, earlier *Member) (lost []Item) {
 	if earlier != nil && earlier.ID == m.ID {
 		m.Beside = earlier.Beside

@@ -8,8 +8,9 @@ import (
 	"sandkeeper/engine"
 )
 
-// keepEarlier keeps what an earlier run has exported and this one does not see: its engine may not answer now, or its gateway may not have
-// listed it. Only one whose old container was removed while the old gateway still runs is in the set no longer.
+// keepEarlier keeps what an earlier run has exported and this one does not see: its engine may not answer now, or its
+// gateway may not have listed it. Only one whose old container was removed while the old gateway still runs is in the
+// set no longer.
 func (e *exporting) keepEarlier(ctx context.Context, in Input) {
 	if in.Set == nil {
 		return
@@ -37,9 +38,9 @@ func (e *exporting) removed(ctx context.Context, m Member) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// carryOver takes from the set of an earlier run that the sandbox ran before that run stopped it: if nobody has started it since, and on
-// the new gateway in any case, for there an old container has no business to run. A container that could not be looked at now counts as not
-// started since.
+// carryOver takes from the set of an earlier run that the sandbox ran before that run stopped it: if nobody has started
+// it since, and on the new gateway in any case, for there an old container has no business to run. A container that
+// could not be looked at now counts as not started since.
 func (m *Member) carryOver(earlier *Member, moved bool) {
 	if earlier == nil || m.Running || earlier.ID != m.ID || earlier.Container != m.Container {
 		return

@@ -57,6 +57,7 @@ func (e *exporting) ended(result Export) Export {
 			result.Totals.Exported++
 		}
 	}
+
 	result.Totals.Failed = result.Totals.Total - result.Totals.Exported
 	return result
 }

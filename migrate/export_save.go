@@ -68,6 +68,7 @@ func (e *exporting) keep(m *Member, saved store.Backup) {
 	} else if e.WithRecipe != nil {
 		m.RecipeIn = e.WithRecipe(e.set.Series(*m))
 	}
+
 	if m.Image == "" {
 		m.Image = saved.Manifest.Image.Reference
 	}

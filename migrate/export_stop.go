@@ -23,12 +23,13 @@ func (e *exporting) settle(ctx context.Context, seen Seen, i int) {
 		outcome.err, outcome.Reason = err, err.Error()
 		return
 	}
+
 	m.Final, m.Problem = true, ""
 	outcome.Status = Exported
 }
 
-// last stops the sandbox, proves it, saves it once more, and proves that it was not started meanwhile. Ctrl-C does not cut the stop short:
-// a stop that was asked for comes about.
+// last stops the sandbox, proves it, saves it once more, and proves that it was not started meanwhile. Ctrl-C does not
+// cut the stop short: a stop that was asked for comes about.
 func (e *exporting) last(ctx context.Context, m *Member, sb sandbox.Sandbox) error {
 	on := e.engineOf(sb)
 	if on == nil {
@@ -45,6 +46,7 @@ func (e *exporting) last(ctx context.Context, m *Member, sb sandbox.Sandbox) err
 			return err
 		}
 	}
+
 	stopped, err := stands(ctx, on, sb)
 	if err != nil {
 		return err
@@ -63,7 +65,8 @@ func (e *exporting) last(ctx context.Context, m *Member, sb sandbox.Sandbox) err
 	return err
 }
 
-// lastUnseen stops a sandbox that has no container here. What it wrote after its backup is not in the set, and the result says so.
+// lastUnseen stops a sandbox that has no container here. What it wrote after its backup is not in the set, and the
+// result says so.
 func (e *exporting) lastUnseen(ctx context.Context, m *Member, sb sandbox.Sandbox) error {
 	if e.Stop == nil {
 		return errors.New("it has no container on this host, and no gateway is asked")
@@ -78,8 +81,8 @@ func (e *exporting) lastUnseen(ctx context.Context, m *Member, sb sandbox.Sandbo
 	return nil
 }
 
-// stop stops a sandbox through its gateway. One that the gateway does not stop, because it is too old for it or finds it in a phase that
-// leads nowhere, is stopped by the engine: with its restart policy (unless-stopped) it stays so.
+// stop stops a sandbox through its gateway. One that the gateway does not stop, because it is too old for it or finds
+// it in a phase that leads nowhere, is stopped by the engine: with its restart policy (unless-stopped) it stays so.
 func (e *exporting) stop(ctx context.Context, on Engine, sb sandbox.Sandbox) error {
 	if e.Stop != nil {
 		err := e.Stop(ctx, sb)
@@ -87,6 +90,7 @@ func (e *exporting) stop(ctx context.Context, on Engine, sb sandbox.Sandbox) err
 			return err
 		}
 	}
+
 	c, err := on.Inspect(ctx, sb.Container.ID)
 	if err != nil || !c.Running() && !c.Paused() {
 		return err

@@ -30,13 +30,14 @@ type Importer struct {
 	Listed func(ctx context.Context, at driver.Place) ([]lifecycle.Record, error)
 	// MakeWorkspace makes a workspace unless it is there.
 	MakeWorkspace func(ctx context.Context, name string) error
-	// Replay gives a sandbox what was kept of the old one beside its recipe. The error says what was refused, each by name.
+	// Replay gives a sandbox what was kept of the old one beside its recipe. The error says what was refused, each by
+	// name.
 	Replay func(ctx context.Context, at driver.Place, name string, kept openshell.Beside) error
 	// Settings are those of the whole gateway that somebody has set, and SetSetting sets one.
 	Settings   func(ctx context.Context) ([]openshell.Setting, error)
 	SetSetting func(ctx context.Context, s openshell.Setting) error
-	// StillRuns says why the old container of a member is not known to be stopped; nil when it is, or is gone. The error wraps
-	// ErrStartedSince where it is stopped, and ran after it was exported.
+	// StillRuns says why the old container of a member is not known to be stopped; nil when it is, or is gone. The
+	// error wraps ErrStartedSince where it is stopped, and ran after it was exported.
 	StillRuns func(ctx context.Context, m Member) error
 
 	Rename              map[string]string // new names by address
@@ -45,7 +46,8 @@ type Importer struct {
 	Progress            func(address string, step recreate.Step) // may be nil
 }
 
-// ErrStartedSince says of an old container that it was started after it was exported: what it has written is in no backup.
+// ErrStartedSince says of an old container that it was started after it was exported: what it has written is in no
+// backup.
 var ErrStartedSince = errors.New("it was started again after it was exported, and what it has written since is not in the set: export again")
 
 // Running are the members whose old container is not known to be stopped. Two agents with one identity must not run.
@@ -58,8 +60,8 @@ func (i *Importer) Running(ctx context.Context) (problems []error) {
 	return problems
 }
 
-// Import makes every sandbox that is not there yet. One that fails costs only itself. The run may be repeated, also after it was killed:
-// what is there is recognised, and nothing is made twice.
+// Import makes every sandbox that is not there yet. One that fails costs only itself. The run may be repeated, also
+// after it was killed: what is there is recognised, and nothing is made twice.
 func (i *Importer) Import(ctx context.Context) Import {
 	result := Import{Set: SetPath(i.Store.Root(), i.Set.Gateway), From: i.Set.Gateway, Gateway: i.Gateway, Sandboxes: []ImportedMember{}, Removable: []string{}}
 	result.Lost = append(i.workspaces(ctx), i.settings(ctx)...)
@@ -101,6 +103,7 @@ func (i *Importer) one(ctx context.Context, m Member, outcome *ImportedMember) (
 			return fmt.Errorf("workspace %q: %w", m.Workspace, err)
 		}
 	}
+
 	record, err := imports(i.State).Own(ctx, i.key(m))
 	if err != nil {
 		return err
@@ -145,6 +148,7 @@ func (i *Importer) settled(record *journal.Record[imported], there lifecycle.Rec
 		outcome.Reason = fmt.Sprintf("an earlier import made it, and it was deleted since; sandkeeper restore %s --recreate makes it again", sandbox.Address(known.Workspace, known.Name))
 		return true
 	}
+
 	outcome.ID = ""
 	return false
 }

@@ -11,8 +11,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// giveBack gives a sandbox that is whole what the old gateway kept of it beside its recipe. What the new one refuses is named, and is no
-// failure: the sandbox is there without it.
+// giveBack gives a sandbox that is whole what the old gateway kept of it beside its recipe. What the new one refuses is
+// named, and is no failure: the sandbox is there without it.
 func (i *Importer) giveBack(ctx context.Context, m Member, outcome *ImportedMember) error {
 	if m.Beside.String() == "" {
 		return nil
@@ -39,7 +39,8 @@ func (i *Importer) workspaces(ctx context.Context) (lost []Item) {
 	return lost
 }
 
-// settings sets those of the whole gateway that nobody has set on the new one. What was set there is somebody's work, and stays.
+// settings sets those of the whole gateway that nobody has set on the new one. What was set there is somebody's work,
+// and stays.
 func (i *Importer) settings(ctx context.Context) (lost []Item) {
 	if len(i.Set.Settings) == 0 || ctx.Err() != nil {
 		return nil
@@ -53,6 +54,7 @@ func (i *Importer) settings(ctx context.Context) (lost []Item) {
 			lost = append(lost, Item{Code: "setting", Detail: fmt.Sprintf("setting %q of the whole gateway: %v", s.Key, err)})
 		}
 	}
+
 	return lost
 }
 

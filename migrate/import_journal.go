@@ -9,8 +9,8 @@ import (
 	"sandkeeper/internal/journal"
 )
 
-// imported is what is known of a sandbox that an import makes or has made. It stays when the import is done: by it the next one recognises
-// what is there.
+// imported is what is known of a sandbox that an import makes or has made. It stays when the import is done: by it the
+// next one recognises what is there.
 type imported struct {
 	Gateway   string    `json:"gateway"` // that it is made on
 	Workspace string    `json:"workspace"`

@@ -51,7 +51,8 @@ func (i *Importer) make(ctx context.Context, m Member, record *journal.Record[im
 	return nil
 }
 
-// follow notes the id of what was made as soon as the recreation knows it: by it a later run recognises a sandbox that is whole.
+// follow notes the id of what was made as soon as the recreation knows it: by it a later run recognises a sandbox that
+// is whole.
 func (i *Importer) follow(record *journal.Record[imported], entry *imported, m Member, step recreate.Step) {
 	if seen, found, err := recreate.Unfinished(i.State).Look(entry.key()); err == nil && found && seen.Value.NewID != entry.NewID {
 		entry.NewID = seen.Value.NewID
@@ -84,6 +85,7 @@ func (i *Importer) adapt(m Member, order *recreate.Order) (lost []Item, err erro
 			lost = append(lost, Item{Code: "annotation", Detail: key + ": it is the gateway's own, and 0.1.x refuses it"})
 		}
 	}
+
 	if !i.WithoutDriverConfig {
 		return lost, nil
 	}
@@ -92,6 +94,7 @@ func (i *Importer) adapt(m Member, order *recreate.Order) (lost []Item, err erro
 			lost = append(lost, Item{Code: item.Code, Detail: "left out: " + item.Detail})
 		}
 	}
+
 	*r, err = r.WithoutDriverConfig()
 	return lost, err
 }

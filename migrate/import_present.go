@@ -9,7 +9,8 @@ import (
 	"sandkeeper/lifecycle"
 )
 
-// compare says of a sandbox that an earlier import has made where its old container has something newer: then nobody may remove that yet.
+// compare says of a sandbox that an earlier import has made where its old container has something newer: then nobody
+// may remove that yet.
 func (i *Importer) compare(ctx context.Context, m Member, known imported, outcome *ImportedMember) {
 	if outcome.Status != Present {
 		return
@@ -24,7 +25,8 @@ func (i *Importer) compare(ctx context.Context, m Member, known imported, outcom
 	}
 }
 
-// madeAs refuses a member that an earlier import has made under another name, and that is there: two agents would work with one identity.
+// madeAs refuses a member that an earlier import has made under another name, and that is there: two agents would work
+// with one identity.
 func (i *Importer) madeAs(m Member, there []lifecycle.Record) error {
 	all, err := imports(i.State).All()
 	if err != nil {

@@ -14,7 +14,8 @@ type Import struct {
 	Gateway   string           `json:"gateway"`
 	Totals    ImportTotals     `json:"totals"`
 	Sandboxes []ImportedMember `json:"sandboxes"`
-	// Removable are the old containers whose sandboxes are there, and which have nothing newer: a person removes them, after a look at each.
+	// Removable are the old containers whose sandboxes are there, and which have nothing newer: a person removes them,
+	// after a look at each.
 	Removable []string `json:"removable"`
 	// Lost is what of the whole gateway could not be carried: workspaces and settings.
 	Lost []Item `json:"notCarried,omitempty"`
@@ -62,6 +63,7 @@ func (r *Import) add(m ImportedMember) {
 	default:
 		r.Totals.Failed++
 	}
+
 	if m.Container != "" && m.Reason == "" && (m.Status == ImportedNow || m.Status == Present) {
 		r.Removable = append(r.Removable, m.Container)
 	}

@@ -27,12 +27,14 @@ func judge(s Seen) SandboxPlan {
 	} else {
 		p.Carried = append(p.Carried, Item{Code: "home", Detail: "everything below " + or(s.Home, "its home")})
 	}
+
 	p.Carried = append(p.Carried, Item{Code: "workspace", Detail: "workspace " + sb.Workspace + ", which the import makes where it is missing"})
 	if why := sandboxname.CheckNew(sb.Name); why != "" {
 		p.Refused = append(p.Refused, Item{
 			"name", "a sandbox of 0.1.x may not be called so: " + why, fmt.Sprintf("sandkeeper migrate import --rename %s=OTHER", sandbox.Address(sb.Workspace, sb.Name)),
 		})
 	}
+
 	p.judgeRecipe(s)
 	p.NotCarried = append(p.NotCarried,
 		Item{Code: "outside-home", Detail: "files outside of its home, such as packages that were installed in the running sandbox: it is made anew from its image"},
@@ -42,8 +44,8 @@ func judge(s Seen) SandboxPlan {
 	return p
 }
 
-// runs reports whether an export has something to stop: a container that runs, paused or not, also where its gateway calls it by another
-// phase than Ready; without a container here, its gateway's word.
+// runs reports whether an export has something to stop: a container that runs, paused or not, also where its gateway
+// calls it by another phase than Ready; without a container here, its gateway's word.
 func runs(sb sandbox.Sandbox) bool {
 	if sb.Container == nil {
 		return sb.Standing == sandbox.Ready
@@ -60,6 +62,7 @@ func (p *SandboxPlan) judgeRecipe(s Seen) {
 		})
 		return
 	}
+
 	r := *s.Recipe
 	carry := func(code, detail string) { p.Carried = append(p.Carried, Item{Code: code, Detail: detail}) }
 	carry("image", or(r.Image, "the gateway's default image: another one in 0.1.x"))
@@ -101,6 +104,7 @@ func (p *SandboxPlan) judgeImage(s Seen) {
 	case image != "" && !s.ImageHere:
 		p.NotCarried = append(p.NotCarried, Item{"image", fmt.Sprintf("image %s is not on this host: the new gateway pulls it, and what its tag names may have changed", image), "docker pull " + text.ShellWord(image)})
 	}
+
 	user := ""
 	read, err := openshell.RawSandbox{Spec: s.Recipe.Spec}.ReadSpec()
 	if err == nil {
@@ -135,6 +139,7 @@ func (p *SandboxPlan) judgeSpec(spec []byte) {
 		}
 		p.Refused = append(p.Refused, Item{code, fmt.Sprintf("%s at %s: 0.1.x refuses mounts by default", what, m.Target), openMounts})
 	}
+
 	if len(read.Mounts) == 0 {
 		p.Refused = append(p.Refused, Item{"driver-config", "it has a driver configuration of its own, which 0.1.x refuses by default", openMounts})
 	}
@@ -170,6 +175,7 @@ func (f Facts) host() HostPlan {
 			"provider", fmt.Sprintf("provider %s (%s): no API gives its credentials; enter again: %s", p.Name, p.Type, or(strings.Join(p.Credentials, ", "), "none")), enterAgain(p),
 		})
 	}
+
 	h.NotCarried = append(h.NotCarried,
 		Item{Code: "inference-routes", Detail: "inference routes: 0.1.x has none"},
 	)
@@ -186,10 +192,12 @@ func (f Facts) host() HostPlan {
 		h.Config.Changes, h.Config.Manual = append(h.Config.Changes, proposal.Changes...), append(h.Config.Manual, proposal.Manual...)
 		h.Refused = append(h.Refused, Item{"gateway-toml", f.Config.Path + " is of version 1, with which a gateway of 0.1.x does not start", "the proposed file beside it is of version 2: read it, then put it in its place"})
 	}
+
 	return h
 }
 
-// enterAgain is the command that makes a provider on the new gateway. A credential without a value is read from the variable of its name.
+// enterAgain is the command that makes a provider on the new gateway. A credential without a value is read from the
+// variable of its name.
 func enterAgain(p Provider) string {
 	words := []string{"openshell provider create", "--name", p.Name, "--type", p.Type}
 	if p.Workspace != "" && p.Workspace != sandbox.DefaultWorkspace {

@@ -58,7 +58,8 @@ type Provider struct {
 	Credentials []string `json:"credentials"` // what must be entered again
 }
 
-// Plan is the order of steps, and what each sandbox and the host bring along. Its JSON is a contract: keys are only added.
+// Plan is the order of steps, and what each sandbox and the host bring along. Its JSON is a contract: keys are only
+// added.
 type Plan struct {
 	Gateway   string        `json:"gateway"`
 	Running   string        `json:"running"` // version; "" unknown
@@ -129,20 +130,22 @@ func Make(f Facts) Plan {
 	return p
 }
 
-// Old reports whether a container was made by OpenShell 0.0.x: those of 0.1.x carry a role (docs/facts/openshell-0.1.md 1.1).
+// Old reports whether a container was made by OpenShell 0.0.x: those of 0.1.x carry a role (docs/facts/openshell-0.1.md
+// 1.1).
 func Old(sb sandbox.Sandbox) bool {
 	return sb.Container != nil && sb.Container.Role == ""
 }
 
-// moving are the sandboxes that have to move: those in old containers, and, while a gateway of 0.0.x runs, those that only it lists.
+// moving are the sandboxes that have to move: those in old containers, and, while a gateway of 0.0.x runs, those that
+// only it lists.
 func (f Facts) moving() []Seen {
 	return slices.DeleteFunc(slices.Clone(f.Sandboxes), func(s Seen) bool {
 		return !Old(s.Sandbox) && (s.Sandbox.Container != nil || f.new())
 	})
 }
 
-// new reports whether the host is one of 0.1.x by now: its gateway is, or its database was opened by one. Migration 7 is the first of
-// 0.1.x, and there is no way back (docs/facts/openshell-0.1.md 4.4).
+// new reports whether the host is one of 0.1.x by now: its gateway is, or its database was opened by one. Migration 7
+// is the first of 0.1.x, and there is no way back (docs/facts/openshell-0.1.md 4.4).
 func (f Facts) new() bool { return f.Running.Stable() || f.Generation >= 7 }
 
 func (f Facts) stage() Stage {

@@ -22,8 +22,8 @@ import (
 // setSchema is the version of a set that this program writes. A higher one in a file is refused, not guessed at.
 const setSchema = 1
 
-// Set is what an export has saved of one gateway. It names backups of the store beside it, and holds no secret: recipes with the values of
-// variables lie in the backups.
+// Set is what an export has saved of one gateway. It names backups of the store beside it, and holds no secret: recipes
+// with the values of variables lie in the backups.
 type Set struct {
 	Schema     int        `json:"schema"`
 	Gateway    string     `json:"gateway"`
@@ -148,6 +148,7 @@ func Sets(root string) ([]string, error) {
 			names = append(names, e.Name())
 		}
 	}
+
 	return names, nil
 }
 
@@ -176,5 +177,6 @@ func (s *Set) file(root, name string, content []byte) error {
 			return err
 		}
 	}
+
 	return disk.ReplaceFile(disk.Real{}, filepath.Dir(path), filepath.Base(path), content)
 }

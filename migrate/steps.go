@@ -51,6 +51,7 @@ func (f Facts) afterExport(p Plan) []Step {
 			Why: "a gateway of 0.1.x would migrate it for good, and hold the names of sandboxes that it cannot see",
 		})
 	}
+
 	if c := p.Host.Config; c != nil && len(c.Changes) > 0 {
 		steps = append(steps, f.configure(*c))
 	}
@@ -62,8 +63,9 @@ func (f Facts) afterExport(p Plan) []Step {
 	}), f.importing(p)...)
 }
 
-// putAside moves the database with its log: SQLite keeps there what a gateway that was killed has committed and not yet written into the
-// database (docs/facts/openshell-0.1.md 4.4). It is found by its name, so it takes the database's new one.
+// putAside moves the database with its log: SQLite keeps there what a gateway that was killed has committed and not yet
+// written into the database (docs/facts/openshell-0.1.md 4.4). It is found by its name, so it takes the database's new
+// one.
 func (f Facts) putAside() []string {
 	aside := f.Database + ".0.0.x"
 	commands := []string{"mv " + text.ShellWord(f.Database) + " " + text.ShellWord(aside)}
@@ -85,7 +87,8 @@ func (f Facts) aside() []Step {
 	}}
 }
 
-// configure puts the proposed gateway.toml in the place of the old one, which stays beside it. Proposed is not known before it is written.
+// configure puts the proposed gateway.toml in the place of the old one, which stays beside it. Proposed is not known
+// before it is written.
 func (f Facts) configure(c ConfigPlan) Step {
 	return Step{
 		Title: "Read the proposed gateway.toml and put it in place",

@@ -37,7 +37,8 @@ func (c *CLI) Version(ctx context.Context) (drift.Version, error) {
 	return version, nil
 }
 
-// Has reports whether this CLI knows the command, for instance "sandbox", "stop", by its help. Guidance names no others.
+// Has reports whether this CLI knows the command, for instance "sandbox", "stop", by its help. Guidance names no
+// others.
 func (c *CLI) Has(ctx context.Context, words ...string) bool {
 	result, err := c.call(ctx, "", append(words[:len(words):len(words)], "--help")...)
 	if err != nil || result.Exit != 0 || len(words) == 0 {
@@ -79,8 +80,8 @@ func (c *CLI) run(ctx context.Context, cmd command.Command) (command.Result, err
 	return command.Run(ctx, cmd)
 }
 
-// ask makes a state call and judges the answer before anyone reads it: *MismatchError for a decode failure whatever the exit status,
-// errRefused when this CLI does not know the arguments, *ListingError for every other failure.
+// ask makes a state call and judges the answer before anyone reads it: *MismatchError for a decode failure whatever the
+// exit status, errRefused when this CLI does not know the arguments, *ListingError for every other failure.
 func (c *CLI) ask(ctx context.Context, op, gateway string, args ...string) (command.Result, error) {
 	result, err := c.call(ctx, gateway, append(strings.Fields(op), args...)...)
 	written := result.Combined()
@@ -103,11 +104,12 @@ func (c *CLI) ask(ctx context.Context, op, gateway string, args ...string) (comm
 		failure.Unreachable = !failure.NotRegistered && contains(written, unreachableWordings)
 		return result, failure
 	}
+
 	return result, nil
 }
 
-// askEither asks for JSON, which a CLI of 0.0.since or newer gives, and for text where the CLI knows no -o. One whose version is not
-// known is asked for both at once, so that it takes as long as one answer; what is not needed is ended.
+// askEither asks for JSON, which a CLI of 0.0.since or newer gives, and for text where the CLI knows no -o. One whose
+// version is not known is asked for both at once, so that it takes as long as one answer; what is not needed is ended.
 func (c *CLI) askEither(ctx context.Context, op, gateway string, since uint64) (command.Result, error) {
 	if !c.may(since) {
 		return c.ask(ctx, op, gateway)
@@ -130,6 +132,7 @@ func (c *CLI) askEither(ctx context.Context, op, gateway string, since uint64) (
 		<-answered
 		return result, err
 	}
+
 	<-answered
 	return plain, plainErr
 }

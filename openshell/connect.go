@@ -20,10 +20,12 @@ import (
 	"sandkeeper/openshell/wire"
 )
 
-// answerLimit is how large one answer may be. Every sandbox carries its policy, so that a page of 100 can pass grpc's own 4 MiB.
+// answerLimit is how large one answer may be. Every sandbox carries its policy, so that a page of 100 can pass grpc's
+// own 4 MiB.
 const answerLimit = 64 << 20
 
-// connectTimeout is how long a connection may take to be made: the CLI's own limit (OpenShell's crates/openshell-cli/src/tls.rs).
+// connectTimeout is how long a connection may take to be made: the CLI's own limit (OpenShell's
+// crates/openshell-cli/src/tls.rs).
 const connectTimeout = 10 * time.Second
 
 // Connect opens the API of a gateway that the openshell CLI knows, with the CLI's own endpoint and credentials
@@ -72,6 +74,7 @@ func (a *API) settle(ctx context.Context, served string) error {
 			Err: fmt.Errorf("it now reports version %q, a moment ago it was %q", text.OneLine(health.Version, 40), text.OneLine(served, 40)),
 		}
 	}
+
 	a.version = said
 	if said.Generation != wire.Unknown && !said.Since(88) {
 		a.workspace = wire.DefaultWorkspace // there is no other
@@ -91,6 +94,7 @@ func (a *API) notTheAPI(err error) error {
 	case refused != nil && refused.Code == "PermissionDenied":
 		kind = Unauthenticated
 	}
+
 	return &ConnectError{Gateway: a.Gateway, Endpoint: a.Endpoint, Kind: kind, Err: err}
 }
 
@@ -130,6 +134,7 @@ func dial(e env.Env, r Registration, target endpoint) (conn *grpc.ClientConn, co
 		}
 		security = credentials.NewTLS(config)
 	}
+
 	conn, err = grpc.NewClient("passthrough:///"+target.address,
 		grpc.WithTransportCredentials(security), grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithUserAgent("sandkeeper"),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {

@@ -37,12 +37,14 @@ func tlsOf(e env.Env, r Registration, target endpoint, token bool) (*tls.Config,
 	default:
 		return nil, files.fail(NoClientCertificate, missing, fs.ErrNotExist)
 	}
+
 	if files.ca != nil {
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(files.ca) {
 			return nil, files.fail(UntrustedGateway, "ca.crt", errors.New("no certificate in it"))
 		}
 	}
+
 	if files.cert != nil && files.key != nil {
 		// The error of X509KeyPair speaks of formats, never of content.
 		pair, err := tls.X509KeyPair(files.cert, files.key)
@@ -51,6 +53,7 @@ func tlsOf(e env.Env, r Registration, target endpoint, token bool) (*tls.Config,
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
+
 	return config, nil
 }
 
@@ -77,6 +80,7 @@ func readMTLS(e env.Env, r Registration) (material, error) {
 				return m, found.fail(NoClientCertificate, name, unreadableFile(err))
 			}
 		}
+
 		if found.ca != nil || found.cert != nil || found.key != nil {
 			return found, nil
 		}
@@ -103,8 +107,9 @@ func (m material) fail(kind ConnectKind, file string, err error) error {
 	}
 }
 
-// explain asks again why there was no connection. A gateway refuses a client certificate after our side of the handshake is done, and
-// grpc may notice only that the connection broke; a connection on which we say nothing gets to read the reason.
+// explain asks again why there was no connection. A gateway refuses a client certificate after our side of the
+// handshake is done, and grpc may notice only that the connection broke; a connection on which we say nothing gets to
+// read the reason.
 func explain(ctx context.Context, failure error, target endpoint, config *tls.Config) error {
 	broken, ok := errors.AsType[*ConnectError](failure)
 	if !ok || broken.Kind != Unreachable || config == nil || ctx.Err() != nil {
@@ -120,6 +125,7 @@ func explain(ctx context.Context, failure error, target endpoint, config *tls.Co
 		_ = conn.SetReadDeadline(time.Now().Add(2 * time.Second))
 		_, err = conn.Read(make([]byte, 1))
 	}
+
 	if err == nil || unavailable(err.Error()) == Unreachable {
 		return failure
 	}
@@ -134,8 +140,8 @@ func unreadableFile(err error) error {
 	return fmt.Errorf("it cannot be read: %w", err)
 }
 
-// tlsFolder is the folder name under which the CLI looks for a gateway's certificates: what could be special in a path becomes "_"
-// (docs/facts/openshell.md 1.4).
+// tlsFolder is the folder name under which the CLI looks for a gateway's certificates: what could be special in a path
+// becomes "_" (docs/facts/openshell.md 1.4).
 func tlsFolder(gateway string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)) {

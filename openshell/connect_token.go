@@ -16,8 +16,9 @@ import (
 	"sandkeeper/internal/homefile"
 )
 
-// bearer is the token that a gateway wants beside TLS, or "". Registrations without an auth mode, with "mtls" and with "plaintext" need
-// none; "cloudflare_jwt" is a tunnel of the CLI's own; "oidc", and modes that we do not know, use the token that the CLI has stored.
+// bearer is the token that a gateway wants beside TLS, or "". Registrations without an auth mode, with "mtls" and with
+// "plaintext" need none; "cloudflare_jwt" is a tunnel of the CLI's own; "oidc", and modes that we do not know, use the
+// token that the CLI has stored.
 func bearer(e env.Env, r Registration, target endpoint) (string, error) {
 	fail := func(kind ConnectKind, object string, err error) (string, error) {
 		return "", &ConnectError{Gateway: r.Name, Endpoint: r.Endpoint, Object: object, Kind: kind, Err: err}
@@ -28,6 +29,7 @@ func bearer(e env.Env, r Registration, target endpoint) (string, error) {
 	case "cloudflare_jwt":
 		return fail(UnsupportedAuth, "", errors.New("sandkeeper must run where the gateway can be reached directly"))
 	}
+
 	token, path, err := storedToken(e, r.Name)
 	if err != nil {
 		return fail(Unauthenticated, path, err)
@@ -38,7 +40,8 @@ func bearer(e env.Env, r Registration, target endpoint) (string, error) {
 	return token, nil
 }
 
-// storedToken reads oidc_token.json, else edge_token, of the user or the system. Its errors never hold what the files hold.
+// storedToken reads oidc_token.json, else edge_token, of the user or the system. Its errors never hold what the files
+// hold.
 func storedToken(e env.Env, gateway string) (token, path string, err error) {
 	for _, dir := range configDirs(e) {
 		for _, file := range []string{"oidc_token.json", "edge_token"} {
@@ -74,6 +77,7 @@ func tokenIn(file string, content []byte, now time.Time) (string, error) {
 		}
 		token = strings.TrimSpace(bundle.Access)
 	}
+
 	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", errors.New("it does not hold a token")
 	}

@@ -29,9 +29,9 @@ var loose = pattern.Of(`(?i)\bproto(?:buf)? (?:decode|schema|wire)`)
 // goProto is how both Go protobuf runtimes begin their decode errors.
 var goProto = pattern.Of(`(?i)\bproto:[ \x{a0}]*(?:cannot parse|illegal|wrong|bad|invalid|can't skip|unexpected|field|\(line|[a-z0-9_.]+: (?:illegal|wrong|invalid))`)
 
-// DecodeFailure reports whether text, the whole output of a call of ours, says that a protobuf message could not be decoded: in every
-// wording of OpenShell's decoder, in both spellings of a gRPC status, wrapped or not. It asks nothing about whose message it was;
-// for a text of unknown origin that matters, and diagnose.Classify is the one to ask.
+// DecodeFailure reports whether text, the whole output of a call of ours, says that a protobuf message could not be
+// decoded: in every wording of OpenShell's decoder, in both spellings of a gRPC status, wrapped or not. It asks nothing
+// about whose message it was; for a text of unknown origin that matters, and diagnose.Classify is the one to ask.
 func DecodeFailure(written string) bool {
 	squeezed := squeeze(written)
 	for _, wording := range decodeWordings {
@@ -39,6 +39,7 @@ func DecodeFailure(written string) bool {
 			return true
 		}
 	}
+
 	if !strings.Contains(squeezed, "proto") {
 		return false
 	}

@@ -11,14 +11,17 @@ import (
 // ErrNotFound means that no openshell CLI is on this host, as far as it was looked for.
 var ErrNotFound = errors.New("openshell CLI not found")
 
-// ErrUnsupported means that this generation of OpenShell cannot answer the question; it says nothing about the gateway's health.
+// ErrUnsupported means that this generation of OpenShell cannot answer the question; it says nothing about the
+// gateway's health.
 var ErrUnsupported = errors.New("not supported by this OpenShell version")
 
-// ErrPhase means that a sandbox is in a phase that its gateway neither stops nor starts, such as Error: a stop only leads from Ready, a start
-// only from Stopped (docs/facts/openshell.md 2.3). Its container can be stopped and started all the same.
+// ErrPhase means that a sandbox is in a phase that its gateway neither stops nor starts, such as Error: a stop only
+// leads from Ready, a start only from Stopped (docs/facts/openshell.md 2.3). Its container can be stopped and started
+// all the same.
 var ErrPhase = errors.New("its gateway stops and starts nothing in that phase")
 
-// MismatchError is a state call that answered with a protobuf decode error: CLI and gateway do not speak the same schema.
+// MismatchError is a state call that answered with a protobuf decode error: CLI and gateway do not speak the same
+// schema.
 type MismatchError struct {
 	Gateway string
 	Op      string // "sandbox list"
@@ -30,7 +33,8 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("openshell %s%s could not decode the gateway's answer: %s", e.Op, of(e.Gateway), text.OneLine(e.Output, 260))
 }
 
-// ListingError is a state call whose answer could not be had or not be read. It never means that there is nothing to list.
+// ListingError is a state call whose answer could not be had or not be read. It never means that there is nothing to
+// list.
 type ListingError struct {
 	Gateway string
 	Op      string // "sandbox list", "status", "gateway info", …
@@ -87,8 +91,9 @@ var unreachableWordings = []string{
 // forbiddenWordings say that the user may not do this, in both spellings of a gRPC status.
 var forbiddenWordings = []string{"thecallerdoesnothavepermission", "status:permissiondenied"}
 
-// askedWrongly say that the gateway does not take the request as it was put, in both spellings of a gRPC status. A 0.1.x gateway says so
-// of a 0.0.x listing over all workspaces: the field is not one of its own, and no scope is left (docs/facts/openshell-0.1.md 2.3).
+// askedWrongly say that the gateway does not take the request as it was put, in both spellings of a gRPC status. A
+// 0.1.x gateway says so of a 0.0.x listing over all workspaces: the field is not one of its own, and no scope is left
+// (docs/facts/openshell-0.1.md 2.3).
 var askedWrongly = []string{"clientspecifiedaninvalidargument", "status:invalidargument"}
 
 func contains(text string, wordings []string) bool {

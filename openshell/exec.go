@@ -37,8 +37,8 @@ type ExecError struct {
 	Gateway string
 	Name    string
 	Output  string // what the CLI printed on standard error, one line
-	// At most one of these is set: the sandbox is not in phase Ready; the gateway has lost the sandbox's supervisor; the gateway has
-	// no such sandbox; the gateway did not answer; the time limit ran out.
+	// At most one of these is set: the sandbox is not in phase Ready; the gateway has lost the sandbox's supervisor;
+	// the gateway has no such sandbox; the gateway did not answer; the time limit ran out.
 	NotReady, RelayFailed, NotFound, Unreachable, TimedOut bool
 	Err                                                    error
 }
@@ -58,8 +58,8 @@ func (e *ExecError) Unwrap() error { return e.Err }
 // execGrace is what the CLI may take on top of the command's own time limit.
 const execGrace = 15 * time.Second
 
-// Exec runs a command inside a sandbox. A command that ran and failed is a result; a *MismatchError or *ExecError means that it was not
-// run or not seen to its end.
+// Exec runs a command inside a sandbox. A command that ran and failed is a result; a *MismatchError or *ExecError means
+// that it was not run or not seen to its end.
 func (c *CLI) Exec(ctx context.Context, r ExecRequest) (ExecResult, error) {
 	in := *c
 	if r.Workspace != "" {
@@ -88,8 +88,8 @@ func (c *CLI) Exec(ctx context.Context, r ExecRequest) (ExecResult, error) {
 	return ExecResult{Exit: result.Exit, Stderr: string(result.Stderr)}, nil
 }
 
-// own is the CLI's own last word: an "Error:" line in its wording for gRPC, transport and phase errors. The command inside the sandbox
-// writes to the same stream, so that an "Error:" alone is not enough.
+// own is the CLI's own last word: an "Error:" line in its wording for gRPC, transport and phase errors. The command
+// inside the sandbox writes to the same stream, so that an "Error:" alone is not enough.
 var own = pattern.Of(`(?m)^Error: .*(?:status: [A-Z][A-Za-z]+, message: |code: '|transport error|client error \(|is not ready \(phase: |[Uu]nknown gateway|No active gateway|not found)`)
 
 func transportFailure(r ExecRequest, result command.Result) error {
@@ -105,6 +105,7 @@ func transportFailure(r ExecRequest, result command.Result) error {
 	case result.Exit != 1:
 		return nil
 	}
+
 	failure := &ExecError{Gateway: r.Gateway, Name: r.Name, Output: text.OneLine(written, 0)}
 	squeezed := squeeze(written)
 	switch {
@@ -117,5 +118,6 @@ func transportFailure(r ExecRequest, result command.Result) error {
 	case contains(written, unreachableWordings):
 		failure.Unreachable = true
 	}
+
 	return failure
 }

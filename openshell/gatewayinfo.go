@@ -12,8 +12,9 @@ import (
 	"sandkeeper/internal/text"
 )
 
-// GatewayInfo asks the CLI what it knows about the named gateway: its own registration (older than 0.0.85) or, newer, the gateway's
-// live answer. A *ListingError with NotRegistered says that the CLI does not know it; ErrUnsupported that the gateway is too old to say.
+// GatewayInfo asks the CLI what it knows about the named gateway: its own registration (older than 0.0.85) or, newer,
+// the gateway's live answer. A *ListingError with NotRegistered says that the CLI does not know it; ErrUnsupported that
+// the gateway is too old to say.
 func (c *CLI) GatewayInfo(ctx context.Context, gateway string) (Registration, error) {
 	const op = "gateway info"
 	result, err := c.askEither(ctx, op, gateway, 85)
@@ -43,6 +44,7 @@ func ParseGatewayInfo(output string) (Registration, error) {
 		}
 		return registered(Registration{Name: answer.Gateway, Endpoint: answer.Server, Auth: answer.Auth, Version: answer.Version})
 	}
+
 	info := Registration{}
 	for line := range strings.Lines(text) {
 		key, value, ok := field(line)
@@ -60,6 +62,7 @@ func ParseGatewayInfo(output string) (Registration, error) {
 			info.Version = value
 		}
 	}
+
 	return registered(info)
 }
 

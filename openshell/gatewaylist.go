@@ -12,7 +12,8 @@ import (
 	"sandkeeper/internal/text"
 )
 
-// Gateways lists the gateways that the CLI knows. A *ListingError, never an empty list, stands for an answer that cannot be read.
+// Gateways lists the gateways that the CLI knows. A *ListingError, never an empty list, stands for an answer that
+// cannot be read.
 func (c *CLI) Gateways(ctx context.Context) ([]Registration, error) {
 	const op = "gateway list"
 	result, err := c.askEither(ctx, op, "", 47)
@@ -64,6 +65,7 @@ func ParseGateways(output string) ([]Registration, error) {
 			return nil, fmt.Errorf("line %q is not a table of gateways", text.OneLine(line, 120))
 		}
 	}
+
 	if header == nil {
 		return nil, errors.New("the answer is neither a list of gateways nor says that there are none")
 	}
@@ -114,5 +116,6 @@ func gatewaysOfJSON(text string) ([]Registration, error) {
 			Name: item.Name, Endpoint: item.Endpoint, Port: PortOf(item.Endpoint), Auth: item.Auth, Active: item.Active, Remote: remote,
 		})
 	}
+
 	return list, nil
 }

@@ -15,8 +15,8 @@ import (
 	"sandkeeper/openshell/wire"
 )
 
-// How long one call may take: reading is quick, creating and deleting may wait for the engine. Between two looks at something that is
-// changing lies the poll interval.
+// How long one call may take: reading is quick, creating and deleting may wait for the engine. Between two looks at
+// something that is changing lies the poll interval.
 const (
 	readTimeout  = 15 * time.Second
 	writeTimeout = 60 * time.Second
@@ -26,13 +26,14 @@ const (
 // service is the path before every RPC, the same in every version (docs/facts/openshell.md 3).
 const service = "/openshell.v1.OpenShell/"
 
-// API is the gRPC API of one gateway. It shows what no output of the CLI does: what a sandbox was made from. It is safe for concurrent
-// use. Its methods return *MismatchError for an answer of another schema, *ConnectError where nobody could answer, and *CallError for
-// everything else that a gateway refuses.
+// API is the gRPC API of one gateway. It shows what no output of the CLI does: what a sandbox was made from. It is safe
+// for concurrent use. Its methods return *MismatchError for an answer of another schema, *ConnectError where nobody
+// could answer, and *CallError for everything else that a gateway refuses.
 type API struct {
 	Gateway  string
 	Endpoint string
-	// ReadTimeout and WriteTimeout bound one call; PollInterval is the pause between two looks of Wait. Connect sets them.
+	// ReadTimeout and WriteTimeout bound one call; PollInterval is the pause between two looks of Wait. Connect sets
+	// them.
 	ReadTimeout, WriteTimeout, PollInterval time.Duration
 
 	version   wire.Version
@@ -46,7 +47,8 @@ func (a *API) Served() string { return a.version.Text }
 // Generation is the wire generation that the API speaks with the gateway.
 func (a *API) Generation() wire.Generation { return a.version.Generation }
 
-// In is the API for another workspace, over the same connection; "" is the API's own. A gateway without workspaces has one.
+// In is the API for another workspace, over the same connection; "" is the API's own. A gateway without workspaces has
+// one.
 func (a *API) In(workspace string) *API {
 	in := *a
 	if workspace != "" && a.version.Since(88) {
@@ -83,7 +85,8 @@ func (a *API) read(ctx context.Context, op, object string, in []byte) ([]byte, e
 	return a.invoke(ctx, a.ReadTimeout, op, object, in)
 }
 
-// write makes a call that changes something. What a gateway of unknown layout would make of it is a guess, so it is not made.
+// write makes a call that changes something. What a gateway of unknown layout would make of it is a guess, so it is not
+// made.
 func (a *API) write(ctx context.Context, op, object string, in []byte) ([]byte, error) {
 	if err := a.writable(); err != nil {
 		return nil, err
@@ -118,8 +121,8 @@ func (a *API) decoded(op string, err error) error {
 	return &MismatchError{Gateway: a.Gateway, Op: op, Output: "failed to decode Protobuf message: " + text.OneLine(err.Error(), 0)}
 }
 
-// layouts are the versions whose layout may be tried for reading: the gateway's own or, where that is unknown, each way of naming
-// pages and workspaces, of which a gateway refuses the wrong one.
+// layouts are the versions whose layout may be tried for reading: the gateway's own or, where that is unknown, each way
+// of naming pages and workspaces, of which a gateway refuses the wrong one.
 func (a *API) layouts() []wire.Version {
 	if a.version.Generation != wire.Unknown {
 		return []wire.Version{a.version}
@@ -127,7 +130,8 @@ func (a *API) layouts() []wire.Version {
 	return []wire.Version{{Text: a.version.Text}, wire.VersionOf("0.1.0")}
 }
 
-// probe reads with the first layout that the gateway takes. That a sandbox is not there is believed when no layout finds it.
+// probe reads with the first layout that the gateway takes. That a sandbox is not there is believed when no layout
+// finds it.
 func (a *API) probe(read func(wire.Version) error) error {
 	var missing, other error
 	for _, layout := range a.layouts() {

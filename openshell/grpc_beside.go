@@ -10,7 +10,8 @@ import (
 	"sandkeeper/openshell/wire"
 )
 
-// Beside is what a gateway keeps of one sandbox beside its recipe: a sandbox that is made again from the recipe alone loses it.
+// Beside is what a gateway keeps of one sandbox beside its recipe: a sandbox that is made again from the recipe alone
+// loses it.
 type Beside struct {
 	Services []wire.Service `json:"services,omitempty"`
 	Settings []wire.Setting `json:"settings,omitempty"` // the approval mode is one
@@ -49,7 +50,8 @@ func (a *API) Beside(ctx context.Context, id, name string) (kept Beside, err err
 	return kept, err
 }
 
-// Replay gives a sandbox what was kept of the one before it. Each part is tried; the error joins what was refused, each with its name.
+// Replay gives a sandbox what was kept of the one before it. Each part is tried; the error joins what was refused, each
+// with its name.
 func (a *API) Replay(ctx context.Context, name string, kept Beside) error {
 	var problems []error
 	for _, s := range kept.Services {
@@ -58,6 +60,7 @@ func (a *API) Replay(ctx context.Context, name string, kept Beside) error {
 			problems = append(problems, fmt.Errorf("service %q (port %d): %w", s.Name, s.Port, err))
 		}
 	}
+
 	for _, s := range kept.Settings {
 		if _, err := a.write(ctx, "UpdateConfig", name, a.version.SetSetting(name, a.workspace, s)); err != nil {
 			problems = append(problems, fmt.Errorf("setting %q: %w", s.Key, err))

@@ -14,8 +14,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// CallError is a call that the gateway answered with a refusal. errors.Is with fs.ErrNotExist, fs.ErrExist and ErrUnsupported tells
-// the three that decide what happens next: the sandbox is not there, it is there already, this gateway has no such call.
+// CallError is a call that the gateway answered with a refusal. errors.Is with fs.ErrNotExist, fs.ErrExist and
+// ErrUnsupported tells the three that decide what happens next: the sandbox is not there, it is there already, this
+// gateway has no such call.
 type CallError struct {
 	Gateway string
 	Op      string // "GetSandbox"
@@ -82,24 +83,26 @@ func (a *API) failure(ctx context.Context, c call, err error) error {
 			Gateway: a.Gateway, Op: c.op, Object: c.object, Code: code.String(), Message: words, Err: meaning(code, c.op, words),
 		}
 	}
+
 	return unreachable
 }
 
-// awaitLimit waits for a limit of ours that is about to pass: the gateway knows it, whoever has set it, and may be the first to see it pass.
+// awaitLimit waits for a limit of ours that is about to pass: the gateway knows it, whoever has set it, and may be the
+// first to see it pass.
 func awaitLimit(ctx context.Context, code codes.Code) {
 	if at, limited := ctx.Deadline(); limited && code == codes.DeadlineExceeded && time.Until(at) < 100*time.Millisecond {
 		<-ctx.Done()
 	}
 }
 
-// callersOwn reports whether it was the caller who ended the call, by Ctrl-C or by a limit of its own that has a name: that says nothing
-// of the gateway.
+// callersOwn reports whether it was the caller who ended the call, by Ctrl-C or by a limit of its own that has a name:
+// that says nothing of the gateway.
 func callersOwn(cause error, quiet *silence) bool {
 	return cause != nil && cause != error(quiet) && !errors.Is(cause, context.DeadlineExceeded)
 }
 
-// meaning is the sentinel behind a code. Only a sandbox that was not found is not there: a workspace or a provider that is
-// not found says nothing about it.
+// meaning is the sentinel behind a code. Only a sandbox that was not found is not there: a workspace or a provider that
+// is not found says nothing about it.
 func meaning(code codes.Code, op, words string) error {
 	switch code {
 	case codes.NotFound:

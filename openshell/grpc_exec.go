@@ -15,10 +15,10 @@ import (
 // execOutputLimit is how much a command may print.
 const execOutputLimit = 16 << 20
 
-// ExecSandbox runs a command in a sandbox as the CLI's `sandbox exec` does, through a login shell, and returns its standard output and
-// exit status; ctx is its only time limit. The CLI writes the sandbox's name into its configuration, as the one that a command without
-// a name means from then on (gateways/<gateway>/last_sandbox, docs/facts/openshell.md 1.4); this leaves no trace on
-// this host.
+// ExecSandbox runs a command in a sandbox as the CLI's `sandbox exec` does, through a login shell, and returns its
+// standard output and exit status; ctx is its only time limit. The CLI writes the sandbox's name into its
+// configuration, as the one that a command without a name means from then on (gateways/<gateway>/last_sandbox,
+// docs/facts/openshell.md 1.4); this leaves no trace on this host.
 func (a *API) ExecSandbox(ctx context.Context, id, name string, argv []string) (stdout []byte, exit int, err error) {
 	if err := a.writable(); err != nil {
 		return nil, 0, err
@@ -45,6 +45,7 @@ func (a *API) ExecSandbox(ctx context.Context, id, name string, argv []string) (
 		} else if err != nil {
 			return fail(err)
 		}
+
 		event, err := wire.ReadExecEvent(answer)
 		switch stdout = append(stdout, event.Stdout...); {
 		case err != nil:

@@ -35,8 +35,8 @@ func (a *API) Sandboxes(ctx context.Context) ([]RawSandbox, error) {
 	return rows, err
 }
 
-// AllSandboxes returns the sandboxes of every workspace, or, from a gateway that shows us ours alone, those of the API's own: to see all
-// takes an administrator of the platform (docs/facts/openshell.md 3.3).
+// AllSandboxes returns the sandboxes of every workspace, or, from a gateway that shows us ours alone, those of the
+// API's own: to see all takes an administrator of the platform (docs/facts/openshell.md 3.3).
 func (a *API) AllSandboxes(ctx context.Context) ([]RawSandbox, error) {
 	if !a.version.Since(88) {
 		return a.Sandboxes(ctx)
@@ -122,8 +122,8 @@ func (a *API) list(op string, v wire.Version, get func(wire.Page) (page, error))
 	return items, nil
 }
 
-// allByOffset reads pages that overlap by one: a sandbox that is deleted meanwhile moves all after it, and one of them would be missing
-// without anybody noticing.
+// allByOffset reads pages that overlap by one: a sandbox that is deleted meanwhile moves all after it, and one of them
+// would be missing without anybody noticing.
 func allByOffset(get func(wire.Page) (page, error)) ([]item, error) {
 	var all []item
 	for range pagesLimit {
@@ -138,6 +138,7 @@ func allByOffset(get func(wire.Page) (page, error)) ([]item, error) {
 			}
 			all = all[:offset]
 		}
+
 		before := len(all)
 		all = append(all, p.items...)
 		if len(all)-before < apiPageSize {

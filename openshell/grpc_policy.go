@@ -9,9 +9,9 @@ import (
 	"sandkeeper/openshell/wire"
 )
 
-// CurrentPolicy returns the sandbox with the policy that is in force in its spec. What `openshell policy set` changed after the
-// creation is in no spec, and a sandbox made from the spec alone would fall back behind it. A policy that the sandbox could not load
-// does not count. Before 0.0.13 gateways keep no revisions, and the spec is all there is.
+// CurrentPolicy returns the sandbox with the policy that is in force in its spec. What `openshell policy set` changed
+// after the creation is in no spec, and a sandbox made from the spec alone would fall back behind it. A policy that the
+// sandbox could not load does not count. Before 0.0.13 gateways keep no revisions, and the spec is all there is.
 func (a *API) CurrentPolicy(ctx context.Context, s RawSandbox) (RawSandbox, error) {
 	latest, err := a.policy(ctx, s.Name, 0)
 	if err == nil && latest.Failed && latest.Active > 0 {
@@ -25,6 +25,7 @@ func (a *API) CurrentPolicy(ctx context.Context, s RawSandbox) (RawSandbox, erro
 	case latest.Failed || latest.Policy == nil:
 		return s, nil
 	}
+
 	spec, err := wire.ReadSpec(s.Spec)
 	if err != nil || latest.Version <= 1 && spec.Policy != nil { // version 1 is the spec's own
 		return s, err

@@ -8,7 +8,8 @@ import (
 	"sandkeeper/openshell/wire"
 )
 
-// GetSandbox returns one sandbox of the workspace. The error wraps fs.ErrNotExist when the gateway has none of that name.
+// GetSandbox returns one sandbox of the workspace. The error wraps fs.ErrNotExist when the gateway has none of that
+// name.
 func (a *API) GetSandbox(ctx context.Context, name string) (RawSandbox, error) {
 	var found RawSandbox
 	err := a.probe(func(v wire.Version) error {
@@ -41,8 +42,8 @@ type CreateRequest struct {
 	Spec                []byte // SandboxSpec in wire form, of whatever generation
 }
 
-// CreateSandbox creates a sandbox and returns it as the gateway first shows it, usually Provisioning. Nothing that the spec says is
-// dropped without a word: an *InexpressibleError names what this gateway's version cannot be told.
+// CreateSandbox creates a sandbox and returns it as the gateway first shows it, usually Provisioning. Nothing that the
+// spec says is dropped without a word: an *InexpressibleError names what this gateway's version cannot be told.
 func (a *API) CreateSandbox(ctx context.Context, r CreateRequest) (RawSandbox, error) {
 	if err := a.writable(); err != nil {
 		return RawSandbox{}, err
@@ -66,8 +67,8 @@ func (a *API) CreateSandbox(ctx context.Context, r CreateRequest) (RawSandbox, e
 	return a.sandboxIn("CreateSandbox", r.Name, a.version, answer)
 }
 
-// DeleteSandbox asks for a deletion. No answer proves that the sandbox is gone; Wait for that. The error wraps fs.ErrNotExist when
-// there was none of that name.
+// DeleteSandbox asks for a deletion. No answer proves that the sandbox is gone; Wait for that. The error wraps
+// fs.ErrNotExist when there was none of that name.
 func (a *API) DeleteSandbox(ctx context.Context, name string) (wire.Deletion, error) {
 	answer, err := a.write(ctx, "DeleteSandbox", name, a.version.Named(name, a.workspace))
 	if err != nil {
@@ -77,8 +78,8 @@ func (a *API) DeleteSandbox(ctx context.Context, name string) (wire.Deletion, er
 	return deletion, a.decoded("DeleteSandbox", err)
 }
 
-// Switches is nil where the gateway stops and starts sandboxes. Before 0.0.105 it does not, and the error wraps ErrUnsupported
-// (docs/facts/openshell.md 2.3). Of an unknown generation the calls themselves tell.
+// Switches is nil where the gateway stops and starts sandboxes. Before 0.0.105 it does not, and the error wraps
+// ErrUnsupported (docs/facts/openshell.md 2.3). Of an unknown generation the calls themselves tell.
 func (a *API) Switches() error {
 	if a.version.Generation == wire.Unknown || a.version.Since(105) {
 		return nil

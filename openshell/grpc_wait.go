@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Wait looks at a sandbox until done says so, or ctx ends. done gets nil when there is no sandbox of that name; its error ends the
-// waiting. A gateway that does not answer is asked again, ever more slowly: it may be restarting. The last sight is returned also
-// beside an error.
+// Wait looks at a sandbox until done says so, or ctx ends. done gets nil when there is no sandbox of that name; its
+// error ends the waiting. A gateway that does not answer is asked again, ever more slowly: it may be restarting. The
+// last sight is returned also beside an error.
 func (a *API) Wait(ctx context.Context, name string, done func(*RawSandbox) (bool, error)) (*RawSandbox, error) {
 	pause := Backoff{Least: a.PollInterval, Most: 15 * time.Second}
 	var last *RawSandbox
@@ -28,6 +28,7 @@ func (a *API) Wait(ctx context.Context, name string, done func(*RawSandbox) (boo
 				return last, err
 			}
 		}
+
 		if !pause.Sleep(ctx, trouble != nil) {
 			return last, errors.Join(fmt.Errorf("waiting for sandbox %q: %w", name, context.Cause(ctx)), trouble)
 		}
@@ -66,6 +67,7 @@ func (b *Backoff) Sleep(ctx context.Context, failed bool) bool {
 	} else {
 		b.current = b.Least
 	}
+
 	timer := time.NewTimer(b.current)
 	defer timer.Stop()
 	select {

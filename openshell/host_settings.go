@@ -6,8 +6,8 @@ import (
 	"sandkeeper/internal/text"
 )
 
-// HostSettings are the settings and the exposed services of a gateway as the CLI prints them, by the name of a file. What the CLI or the
-// gateway does not give is in missing, with the reason.
+// HostSettings are the settings and the exposed services of a gateway as the CLI prints them, by the name of a file.
+// What the CLI or the gateway does not give is in missing, with the reason.
 func (c *CLI) HostSettings(ctx context.Context, gateway string) (files map[string][]byte, missing map[string]string) {
 	files, missing = map[string][]byte{}, map[string]string{}
 	for _, asked := range []struct {

@@ -11,9 +11,9 @@ import (
 // profileLimit bounds how many provider profiles are exported.
 const profileLimit = 50
 
-// ProviderProfiles exports the profiles that the gateway's providers are of, by id, as YAML; never a credential: the CLI cannot export
-// those (docs/facts/openshell.md 2.4). A CLI without the command gives none. What could not be exported is in
-// missing, with the reason.
+// ProviderProfiles exports the profiles that the gateway's providers are of, by id, as YAML; never a credential: the
+// CLI cannot export those (docs/facts/openshell.md 2.4). A CLI without the command gives none. What could not be
+// exported is in missing, with the reason.
 func (c *CLI) ProviderProfiles(ctx context.Context, gateway string) (profiles map[string][]byte, missing map[string]string) {
 	profiles, missing = map[string][]byte{}, map[string]string{}
 	if !c.Has(ctx, "provider", "profile", "export") {
@@ -39,11 +39,12 @@ func (c *CLI) ProviderProfiles(ctx context.Context, gateway string) (profiles ma
 			profiles[kind] = result.Stdout
 		}
 	}
+
 	return profiles, missing
 }
 
-// parseProviderTypes are the distinct types of what `provider list -o json` prints. A type becomes an argument and a file name: a type that
-// could be anything else is left out.
+// parseProviderTypes are the distinct types of what `provider list -o json` prints. A type becomes an argument and a
+// file name: a type that could be anything else is left out.
 func parseProviderTypes(output []byte) ([]string, error) {
 	list, err := parseProviders(output)
 	if err != nil {
@@ -55,6 +56,7 @@ func parseProviderTypes(output []byte) ([]string, error) {
 			types = append(types, provider.Type)
 		}
 	}
+
 	slices.Sort(types)
 	return types, nil
 }

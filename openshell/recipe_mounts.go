@@ -19,9 +19,10 @@ type Mount struct {
 	ReadOnly       bool
 }
 
-// A driver configuration is an object keyed by compute driver, and docker and podman know mounts in it (OpenShell's gateway
-// configuration reference): {"docker":{"mounts":[{"type":"bind","source":"/srv","target":"/data","read_only":false}]}}. read_only is
-// true by default, and the gateway allows binds only with enable_bind_mounts.
+// A driver configuration is an object keyed by compute driver, and docker and podman know mounts in it (OpenShell's
+// gateway configuration reference):
+// {"docker":{"mounts":[{"type":"bind","source":"/srv","target":"/data","read_only":false}]}}. read_only is true by
+// default, and the gateway allows binds only with enable_bind_mounts.
 const (
 	configMounts   = "mounts"
 	configType     = "type"
@@ -42,6 +43,7 @@ func readMounts(config []byte) ([]Mount, error) {
 			mounts = append(mounts, mountOf(value.GetStructValue().GetFields()))
 		}
 	}
+
 	return mounts, nil
 }
 
@@ -53,8 +55,8 @@ func mountOf(fields map[string]*structpb.Value) Mount {
 	return Mount{Source: fields[configSource].GetStringValue(), Target: fields[configTarget].GetStringValue(), ReadOnly: readOnly}
 }
 
-// withMounts adds mounts to the spec's driver configuration. One that is there already is not added again; another at the same target
-// is an error.
+// withMounts adds mounts to the spec's driver configuration. One that is there already is not added again; another at
+// the same target is an error.
 func withMounts(spec []byte, driver string, mounts []Mount) ([]byte, error) {
 	if driver != "docker" && driver != "podman" {
 		return nil, &InexpressibleError{What: "a mount", Version: "compute driver " + driver, Spoken: "docker and podman"}
@@ -150,6 +152,7 @@ func addMount(list *structpb.ListValue, mount Mount) error {
 			return fmt.Errorf("the recipe mounts %q at %q already", there.Source, there.Target)
 		}
 	}
+
 	kind := "volume"
 	if path.IsAbs(mount.Source) {
 		kind = "bind"

@@ -42,8 +42,8 @@ func ReadRegistration(e env.Env, name string) (Registration, error) {
 	return Registration{}, fmt.Errorf("gateway %q is not registered with the openshell CLI: %w", name, fs.ErrNotExist)
 }
 
-// Registered are the names of all gateways that the CLI has registered, of this user and of the system, sorted. A folder that
-// cannot be read has none.
+// Registered are the names of all gateways that the CLI has registered, of this user and of the system, sorted. A
+// folder that cannot be read has none.
 func Registered(e env.Env) []string {
 	var names []string
 	for _, dir := range configDirs(e) {
@@ -54,6 +54,7 @@ func Registered(e env.Env) []string {
 			}
 		}
 	}
+
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -80,8 +81,8 @@ func ParseRegistration(content []byte) (Registration, error) {
 	return Registration{Name: record.Name, Endpoint: record.Endpoint, Port: port, Auth: record.Auth, Remote: record.Remote}, nil
 }
 
-// ActiveGateway is the gateway that the CLI talks to when none is named: OPENSHELL_GATEWAY, else active_gateway of the user, else of
-// the system; "" when none is set.
+// ActiveGateway is the gateway that the CLI talks to when none is named: OPENSHELL_GATEWAY, else active_gateway of the
+// user, else of the system; "" when none is set.
 func ActiveGateway(e env.Env) string {
 	if name := strings.TrimSpace(e.Get("OPENSHELL_GATEWAY")); name != "" {
 		return name

@@ -16,8 +16,9 @@ import (
 // (docs/facts/nemoclaw.md 4.1): NEMOCLAW_OPENSHELL_BIN when it is absolute and executable, PATH, then the standard
 // places.
 //
-// A configured CLI that must not be executed is an error of its own, because the operator meant that one; elsewhere such a file is
-// passed over, and named when nothing better is found. Errors wrap ErrNotFound and say where was looked, or trust.ErrUntrusted.
+// A configured CLI that must not be executed is an error of its own, because the operator meant that one; elsewhere
+// such a file is passed over, and named when nothing better is found. Errors wrap ErrNotFound and say where was looked,
+// or trust.ErrUntrusted.
 func Resolve(ctx context.Context, e env.Env, uid int) (string, error) {
 	if configured := e.Get("NEMOCLAW_OPENSHELL_BIN"); filepath.IsAbs(configured) {
 		switch err := trust.Executable(configured, uid); {
@@ -27,6 +28,7 @@ func Resolve(ctx context.Context, e env.Env, uid int) (string, error) {
 			return "", fmt.Errorf("NEMOCLAW_OPENSHELL_BIN: %w", err)
 		}
 	}
+
 	var passedOver error
 	for _, candidate := range candidates(e) {
 		if err := ctx.Err(); err != nil {
@@ -56,6 +58,7 @@ func candidates(e env.Env) []string {
 		seen[filepath.Clean(dir)] = true
 		paths = append(paths, filepath.Join(dir, "openshell"))
 	}
+
 	return paths
 }
 

@@ -21,9 +21,9 @@ const (
 	sandboxLimit = 100_000
 )
 
-// Sandboxes lists every sandbox of the named gateway, all workspaces and all pages of it. An answer that failed, timed out, was cut
-// off or cannot be read is a *MismatchError or *ListingError; an empty list is returned only when the CLI says that there is none. A
-// user who may not list all workspaces gets their own.
+// Sandboxes lists every sandbox of the named gateway, all workspaces and all pages of it. An answer that failed, timed
+// out, was cut off or cannot be read is a *MismatchError or *ListingError; an empty list is returned only when the CLI
+// says that there is none. A user who may not list all workspaces gets their own.
 func (c *CLI) Sandboxes(ctx context.Context, gateway string) ([]Sandbox, error) {
 	w := walk{cli: c, gateway: gateway, speak: c.dialect(), found: []Sandbox{}, seen: map[string]bool{}}
 	for {
@@ -78,6 +78,7 @@ func (w *walk) step(ctx context.Context) (more bool, err error) {
 	case fresh == 0:
 		return w.enlarge(result)
 	}
+
 	return true, nil
 }
 
@@ -121,6 +122,7 @@ func (w *walk) page(ctx context.Context) (listing, command.Result, error) {
 				continue
 			}
 		}
+
 		if err != nil {
 			return listing{}, result, err
 		}
@@ -141,8 +143,8 @@ const (
 	byNothing
 )
 
-// dialect is the set of arguments that one generation of the CLI understands. Where the version does not tell it, each listing finds
-// it out anew.
+// dialect is the set of arguments that one generation of the CLI understands. Where the version does not tell it, each
+// listing finds it out anew.
 type dialect struct {
 	all    bool // --all-workspaces
 	json   bool
@@ -178,6 +180,7 @@ func (d dialect) args(offset int, token string) []string {
 	case d.paging == byToken:
 		args = append(args, "--page-size", size)
 	}
+
 	return args
 }
 

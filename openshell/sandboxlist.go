@@ -28,6 +28,7 @@ func parseSandboxes(output string) (listing, error) {
 	case text[0] == '[' || text[0] == '{':
 		return sandboxesOfJSON(text)
 	}
+
 	rows, err := sandboxesOfTable(text)
 	return listing{rows: rows}, err
 }
@@ -63,6 +64,7 @@ func sandboxesOfJSON(text string) (listing, error) {
 		}
 		page.rows = append(page.rows, row)
 	}
+
 	return page, nil
 }
 
@@ -156,6 +158,7 @@ func sandboxesOfTable(written string) ([]Sandbox, error) {
 			rows = append(rows, row)
 		}
 	}
+
 	return rows, nil
 }
 
@@ -197,6 +200,7 @@ func tableRow(header []string, line string) (Sandbox, bool) {
 			row.Phase = phase(cells[i])
 		}
 	}
+
 	return qualified(row), dated && phaseWord().MatchString(row.Phase) && !strings.Contains(row.Name, " ")
 }
 

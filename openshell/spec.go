@@ -11,8 +11,8 @@ import (
 // InexpressibleError names a part of a recipe that a gateway's version, or its compute driver, cannot be told.
 type InexpressibleError = wire.InexpressibleError
 
-// Spec is what a sandbox was made from, read out of its spec for people and manifests. The spec itself decides; of the environment
-// only the names are here, because the values may be secrets.
+// Spec is what a sandbox was made from, read out of its spec for people and manifests. The spec itself decides; of the
+// environment only the names are here, because the values may be secrets.
 type Spec struct {
 	Image     string // "" when the gateway's default image was taken
 	EnvNames  []string
@@ -53,22 +53,25 @@ func DriverConfig(spec []byte) ([]byte, error) {
 // WithoutDriverConfig is the spec without its driver configuration.
 func WithoutDriverConfig(spec []byte) ([]byte, error) { return wire.WithDriverConfig(spec, nil) }
 
-// FitsStable says what a gateway of 0.1.x cannot be told of a spec: an *InexpressibleError; nil when it can be told everything.
+// FitsStable says what a gateway of 0.1.x cannot be told of a spec: an *InexpressibleError; nil when it can be told
+// everything.
 func FitsStable(spec []byte) error {
 	_, err := wire.VersionOf("0.1.0").FitSpec(spec)
 	return err
 }
 
-// Changes are what differs between a recipe and the sandbox to be made from it. All the rest of the spec keeps its bytes.
+// Changes are what differs between a recipe and the sandbox to be made from it. All the rest of the spec keeps its
+// bytes.
 type Changes struct {
 	Image string // "" leaves the image
 	// Env is the whole environment of the new sandbox; nil leaves it.
 	Env map[string]string
-	// Labels are set on the backend object (the container), Unlabelled are taken off it. Labels of the metadata never get there.
+	// Labels are set on the backend object (the container), Unlabelled are taken off it. Labels of the metadata never
+	// get there.
 	Labels     map[string]string
 	Unlabelled []string
-	// Mounts are added to those of the spec; Driver is the compute driver that shall make them, "docker" or "podman". Unmounted are
-	// taken out of the spec, for whichever driver they are.
+	// Mounts are added to those of the spec; Driver is the compute driver that shall make them, "docker" or "podman".
+	// Unmounted are taken out of the spec, for whichever driver they are.
 	Mounts, Unmounted []Mount
 	Driver            string
 }
@@ -81,11 +84,13 @@ func (c Changes) Apply(spec []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+
 	if c.Env != nil {
 		if spec, err = wire.WithEnv(spec, c.Env); err != nil {
 			return nil, err
 		}
 	}
+
 	if spec, err = c.label(spec); err != nil {
 		return nil, err
 	}
@@ -94,6 +99,7 @@ func (c Changes) Apply(spec []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+
 	if len(c.Mounts) == 0 {
 		return spec, nil
 	}

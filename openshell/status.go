@@ -11,8 +11,8 @@ import (
 	"sandkeeper/internal/text"
 )
 
-// Status asks the named gateway ("" is the active one) how it is, in the newest way that this CLI knows. A gateway that answered badly
-// is a Status; *MismatchError or *ListingError mean that no answer could be had or read.
+// Status asks the named gateway ("" is the active one) how it is, in the newest way that this CLI knows. A gateway that
+// answered badly is a Status; *MismatchError or *ListingError mean that no answer could be had or read.
 func (c *CLI) Status(ctx context.Context, gateway string) (Status, error) {
 	result, err := c.askEither(ctx, "status", gateway, 92)
 	if !errors.Is(err, errRefused) || gateway == "" {
@@ -40,7 +40,8 @@ func readStatus(gateway string, result command.Result, err error) (Status, error
 
 var errNoStatus = errors.New("the answer has no status line")
 
-// ParseStatus reads what `openshell status` prints on standard output, JSON (0.0.92 and newer) or text of any generation.
+// ParseStatus reads what `openshell status` prints on standard output, JSON (0.0.92 and newer) or text of any
+// generation.
 func ParseStatus(output string) (Status, error) {
 	if text := answerIn(output); strings.HasPrefix(text, "{") {
 		return statusOfJSON(text)
@@ -55,6 +56,7 @@ func ParseStatus(output string) (Status, error) {
 		found = found || key == "status" || key == "gateway status"
 		status.set(key, value)
 	}
+
 	if !found {
 		return Status{}, errNoStatus
 	}

@@ -1,4 +1,5 @@
-// Package openshell is the openshell command line as a library: find it, run it bounded, and read every generation of its output.
+// Package openshell is the openshell command line as a library: find it, run it bounded, and read every generation of
+// its output.
 package openshell
 
 import "time"

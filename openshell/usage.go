@@ -23,8 +23,8 @@ var (
 	unknownWord = pattern.Of(`(?i)unrecognized subcommand|unexpected argument|wasn't expected`)
 )
 
-// refusedArgument is the argument that the CLI does not know, as it was given ("--limit"); "?" when it refused something else, and ""
-// when this is no unknownWord.
+// refusedArgument is the argument that the CLI does not know, as it was given ("--limit"); "?" when it refused
+// something else, and "" when this is no unknownWord.
 func refusedArgument(r command.Result) string {
 	text := text.Normalise(r.Combined())
 	if r.Exit != 0 && format().MatchString(text) {
@@ -38,6 +38,7 @@ func refusedArgument(r command.Result) string {
 			return strings.TrimSpace(found[1])
 		}
 	}
+
 	if unknownWord().MatchString(text) {
 		return "?"
 	}

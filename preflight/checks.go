@@ -11,8 +11,8 @@ import (
 	"sandkeeper/openshell"
 )
 
-// Checks are what Judge reports of an observation, in the order shown. They look at o alone, so running them is instant; each
-// says how long its probe took. Callers append checks of their own.
+// Checks are what Judge reports of an observation, in the order shown. They look at o alone, so running them is
+// instant; each says how long its probe took. Callers append checks of their own.
 func Checks(o gateway.Observation) []Check {
 	return []Check{
 		observed(o, "cli-version", "the openshell CLI tells its version", checkCLI),

@@ -9,7 +9,8 @@ import (
 	"sandkeeper/internal/text"
 )
 
-// config finds a gateway.toml with which the gateway that would be started next does not start. That of 0.0.x is not judged.
+// config finds a gateway.toml with which the gateway that would be started next does not start. That of 0.0.x is not
+// judged.
 func (in HostInput) config(ctx context.Context) Result {
 	next := in.Seen.File
 	switch {
@@ -18,6 +19,7 @@ func (in HostInput) config(ctx context.Context) Result {
 	case next.State != drift.Known || !next.Version.Stable():
 		return skipping("no gateway of OpenShell 0.1.0 or later is known to be started next on this host")
 	}
+
 	c := in.Config(ctx)
 	switch {
 	case c.Refused != "":
@@ -34,6 +36,7 @@ func (in HostInput) config(ctx context.Context) Result {
 	case !c.Asked:
 		return passed("%s is of version %d; gateway %s could not be asked what it thinks of the rest", c.Path, c.Version, next.Version)
 	}
+
 	return passed("gateway %s accepts %s", next.Version, c.Path)
 }
 

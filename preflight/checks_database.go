@@ -8,8 +8,8 @@ import (
 	"sandkeeper/gateway"
 )
 
-// database compares the generation of the gateway's database with the gateway that runs and with the gateway that would be started
-// next: what the second one cannot read is found before it fails on it.
+// database compares the generation of the gateway's database with the gateway that runs and with the gateway that would
+// be started next: what the second one cannot read is found before it fails on it.
 func (in HostInput) database(ctx context.Context) Result {
 	if in.Database == nil {
 		return skipping("not looked at")
@@ -23,6 +23,7 @@ func (in HostInput) database(ctx context.Context) Result {
 	case d.State != drift.Known:
 		return warning("", "the database could not be read: "+d.Why+". Do not delete it; keep a copy before anything is tried")
 	}
+
 	next := in.Next()
 	if !next.Known() {
 		return warned("%s has generation %d (migrations %s); no gateway's version is known to compare it with", d.Path, d.Generation(), d)

@@ -17,12 +17,14 @@ func checkServed(o gateway.Observation) Result {
 	case s.Answered:
 		return warned("%s answers without a version%s", endpoint, reason(or(s.Detail, s.Why)))
 	}
+
 	r := warned("no answer from %s%s", endpoint, reason(or(s.Detail, s.Why)))
 	if start := StartCommand(o); start != "" && stopped(o) {
 		r.Fix = start
 	} else if o.CLI.Path != "" {
 		r.Fix = guidance{o: o}.status()
 	}
+
 	return r
 }
 

@@ -9,7 +9,8 @@ import (
 	"sandkeeper/gateway"
 )
 
-// Codes of the host's checks; docs/checks.md has a section for each. None of them changes the verdict, which is about the schema.
+// Codes of the host's checks; docs/checks.md has a section for each. None of them changes the verdict, which is about
+// the schema.
 const (
 	CodeAgreement  = "schema-agreement" // the gate; it cannot be skipped
 	CodeDatabase   = "database-generation"
@@ -24,8 +25,8 @@ const (
 	CodeLine       = "breaking-line"
 )
 
-// HostInput is what the host's checks look at beside the observation. A nil function is a fact that this run does not look at: its
-// check is skipped, with that reason.
+// HostInput is what the host's checks look at beside the observation. A nil function is a fact that this run does not
+// look at: its check is skipped, with that reason.
 type HostInput struct {
 	Seen       gateway.Observation
 	Database   func(context.Context) gateway.Database

@@ -28,6 +28,7 @@ func (in HostInput) line(context.Context) Result {
 				running, s.what, s.version, orderOfSteps))
 		}
 	}
+
 	if len(sides) > 1 && sides[0].version.AcrossBreak(sides[1].version) {
 		return warning(in.saveFirst(), fmt.Sprintf("the openshell CLI is %s and %s is %s: they are on different sides of OpenShell 0.1.0. %s",
 			sides[0].version, sides[1].what, sides[1].version, orderOfSteps))
@@ -38,6 +39,7 @@ func (in HostInput) line(context.Context) Result {
 				some(left), s.what, s.version))
 		}
 	}
+
 	if !running.Known() {
 		return passed("no gateway runs whose version would be left behind")
 	}
@@ -47,7 +49,8 @@ func (in HostInput) line(context.Context) Result {
 	return passed("the gateway runs %s, and nothing on this host is 0.1.0 or newer", running)
 }
 
-// leftBehind are the sandboxes whose containers OpenShell 0.0.x made: those of 0.1.x carry a role (docs/facts/openshell-0.1.md 1.1).
+// leftBehind are the sandboxes whose containers OpenShell 0.0.x made: those of 0.1.x carry a role
+// (docs/facts/openshell-0.1.md 1.1).
 func leftBehind(o gateway.Observation) []string {
 	var names []string
 	for _, c := range o.Containers {
@@ -62,7 +65,8 @@ func leftBehind(o gateway.Observation) []string {
 const orderOfSteps = "There is no upgrade in place: with the old version still running, `sandkeeper migrate plan` says the steps in order, and " +
 	"`sandkeeper migrate export` saves everything before it stops the sandboxes"
 
-// oldestAPI is the first Docker API with everything that is asked of an engine here; engineClient is the newest that this program speaks.
+// oldestAPI is the first Docker API with everything that is asked of an engine here; engineClient is the newest that
+// this program speaks.
 const (
 	oldestAPI    = 24
 	engineClient = 51
@@ -86,5 +90,6 @@ func (in HostInput) engineAPI(context.Context) Result {
 	case major > 1 || minor > engineClient:
 		return passed("%s speaks API %s; this program asks in 1.%d, which such engines still accept", e.Host, e.APIVersion, engineClient)
 	}
+
 	return passed("%s speaks API %s", e.Host, e.APIVersion)
 }

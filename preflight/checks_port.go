@@ -53,6 +53,7 @@ func checkHolders(o gateway.Observation) Result {
 	case slices.ContainsFunc(p.Holders, mayBeTheWay) || !noGatewayAnswers(o):
 		return warned("%s", held)
 	}
+
 	return Result{
 		Status: Fail, Kind: kindWrongEndpoint,
 		Detail: fmt.Sprintf("%s, which is no OpenShell gateway; stop it, or give gateway %q another port", held, o.Target.Name),

@@ -41,6 +41,7 @@ func (in HostInput) root(context.Context) Result {
 			return passed("%s will be made in %s", in.Root, at)
 		}
 	}
+
 	if err := trust.Obey(info, in.Root, in.UID); err != nil && private.Local(at) == nil {
 		return failing("", fmt.Sprintf("the backup folder %v; give it to the user who runs sandkeeper (chown, chmod go-w), or choose another with --backup-dir", err))
 	}
@@ -64,6 +65,7 @@ func existing(path string) (string, fs.FileInfo, error) {
 			}
 			return resolved, info, err
 		}
+
 		if !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
 			return "", nil, err
 		}
@@ -107,6 +109,7 @@ func (in HostInput) space(ctx context.Context) Result {
 	case need.Bytes > free/10*9:
 		return warning("sandkeeper backups prune --keep 3", "the next backups may not fit: "+estimate)
 	}
+
 	return passed("%s", estimate)
 }
 

@@ -59,11 +59,13 @@ func (in HostInput) Supervisors(ctx context.Context) []SupervisorSeen {
 			}
 		})
 	}
+
 	wg.Wait()
 	return seen
 }
 
-// supervisors compares the supervisor of each running sandbox with the gateway: a sandbox keeps the one it was created with.
+// supervisors compares the supervisor of each running sandbox with the gateway: a sandbox keeps the one it was created
+// with.
 func (in HostInput) supervisors(ctx context.Context) Result {
 	expected := in.Seen.Evidence().Gateway()
 	switch {
@@ -74,6 +76,7 @@ func (in HostInput) supervisors(ctx context.Context) Result {
 	case !expected.Known():
 		return skipping("the gateway's version is not known")
 	}
+
 	var older, newer, unknown []string
 	seen := in.Supervisors(ctx)
 	for _, s := range seen {
@@ -88,6 +91,7 @@ func (in HostInput) supervisors(ctx context.Context) Result {
 			older = append(older, fmt.Sprintf("%s (%s)", s.Sandbox, s.Version))
 		}
 	}
+
 	switch {
 	case len(older) > 0:
 		said := fmt.Sprintf("older than the gateway's version %s: %s", expected, some(older))
@@ -100,6 +104,7 @@ func (in HostInput) supervisors(ctx context.Context) Result {
 	case len(unknown) > 0:
 		return warned("unknown: %s", some(unknown))
 	}
+
 	return passed("running sandboxes: %d, none of them with another version than the gateway's %s", len(seen), expected)
 }
 
@@ -119,6 +124,7 @@ func (in HostInput) names(context.Context) Result {
 			odd = append(odd, fmt.Sprintf("%q", name))
 		}
 	}
+
 	switch {
 	case len(in.Names) == 0:
 		return passed("no sandboxes")

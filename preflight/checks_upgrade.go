@@ -35,6 +35,7 @@ func (in HostInput) unfinished(context.Context) Result {
 			fix = or(fix, "sandkeeper upgrade-sandboxes --resume --only "+u.Sandbox)
 		}
 	}
+
 	if len(said) == 0 {
 		return passed("none")
 	}

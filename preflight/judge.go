@@ -17,8 +17,9 @@ const outputLimit = 260
 // fieldLimit bounds a foreign name, path, reference or reason in a report; longer ones are cut and end in "…".
 const fieldLimit = 1024
 
-// Judge assesses o and says, when it refuses, what to do about it on this host. A gateway whose status could not be decoded is refused
-// as one whose listing could not be. Its checks are those of Checks; a caller with checks of its own appends their results.
+// Judge assesses o and says, when it refuses, what to do about it on this host. A gateway whose status could not be
+// decoded is refused as one whose listing could not be. Its checks are those of Checks; a caller with checks of its own
+// appends their results.
 func Judge(o gateway.Observation, a Action) Report {
 	assessed := drift.Assess(o.Evidence())
 	r := report(o, assessed)
@@ -40,8 +41,8 @@ func undecoded(o gateway.Observation) string {
 	return ""
 }
 
-// JudgeMismatch refuses because a state call answered with output, which could not be decoded, and attaches the drift that
-// explains it when there is one.
+// JudgeMismatch refuses because a state call answered with output, which could not be decoded, and attaches the drift
+// that explains it when there is one.
 func JudgeMismatch(o gateway.Observation, a Action, output string) Report {
 	assessed := drift.Assess(o.Evidence())
 	r := report(o, assessed)
@@ -60,8 +61,8 @@ func mismatch(o gateway.Observation, assessed drift.Assessment, output string) I
 	return found
 }
 
-// JudgeUnspecified refuses because a gateway listed all of its n sandboxes in phase Unspecified, which is how a client of another
-// schema reads them (docs/facts/openshell.md 4.2).
+// JudgeUnspecified refuses because a gateway listed all of its n sandboxes in phase Unspecified, which is how a client
+// of another schema reads them (docs/facts/openshell.md 4.2).
 func JudgeUnspecified(o gateway.Observation, a Action, n int) Report {
 	if r := Judge(o, a); r.Refused() {
 		return r

@@ -19,8 +19,8 @@ type guidance struct {
 	action Action
 }
 
-// recovery lists what to do on this host, in order: save, repair, what not to lose, rerun. Commands are only such as exist here
-// and act on the gateway that is meant.
+// recovery lists what to do on this host, in order: save, repair, what not to lose, rerun. Commands are only such as
+// exist here and act on the gateway that is meant.
 func recovery(o gateway.Observation, found Issue, a Action) []string {
 	g := guidance{o, found, a}
 	steps := slices.Concat(g.save(), g.repair(), []string{g.caution(), g.rerun()})

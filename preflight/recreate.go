@@ -7,8 +7,8 @@ import (
 	"sandkeeper/internal/text"
 )
 
-// recreate says how the container that the gateway runs in is made again from the image of the CLI's version. A gateway is never told to
-// go back: its database is migrated forward only (docs/facts/openshell.md 4.4).
+// recreate says how the container that the gateway runs in is made again from the image of the CLI's version. A gateway
+// is never told to go back: its database is migrated forward only (docs/facts/openshell.md 4.4).
 func (g guidance) recreate() []string {
 	if g.cliBehind() {
 		return []string{g.upgradeCLI() + "."}
@@ -23,6 +23,7 @@ func (g guidance) recreate() []string {
 	case m.Unit != "":
 		return []string{fmt.Sprintf("Set the image in the definition of unit `%s` to %s, then run `%s`.", m.Unit, image, g.unitOfContainer())}
 	}
+
 	return []string{fmt.Sprintf("Make container `%s` again from %s, with the options, volumes and ports that it has now (`%s inspect %s` shows them)%s.",
 		name, image, g.engineCommand(), text.ShellWord(name), g.alternative())}
 }
@@ -45,6 +46,7 @@ func (g guidance) compose() string {
 			command += " -f " + text.ShellWord(file)
 		}
 	}
+
 	return command + " up -d " + text.ShellWord(m.Compose)
 }
 

@@ -23,8 +23,8 @@ func (g guidance) onboard() string {
 	return "NEMOCLAW_GATEWAY_PORT=" + port + " " + command
 }
 
-// align says how the two sides come to one version, the usual way first. A gateway is never told to go back: its database is
-// migrated forward only (docs/facts/openshell.md 4.4).
+// align says how the two sides come to one version, the usual way first. A gateway is never told to go back: its
+// database is migrated forward only (docs/facts/openshell.md 4.4).
 func (g guidance) align() string {
 	if g.cliBehind() {
 		return fmt.Sprintf("bring the openshell CLI to %s, the gateway's version", g.issue.Running)
@@ -63,8 +63,8 @@ func (g guidance) host() []string {
 	return slices.Concat([]string{"Bring both to one version: " + g.align() + "."}, g.downtime(), []string{g.restart()})
 }
 
-// downtime comes before what stops a gateway that serves: its sandboxes stop with it (docs/facts/openshell-0.1.md 1.2, 6). Of versions
-// before 0.0.111 it is not known.
+// downtime comes before what stops a gateway that serves: its sandboxes stop with it (docs/facts/openshell-0.1.md 1.2,
+// 6). Of versions before 0.0.111 it is not known.
 func (g guidance) downtime() []string {
 	serves := g.o.Process.PID != 0 || g.o.Served.State == drift.Known
 	if !serves || !g.issue.Running.Since(111) {
@@ -82,6 +82,7 @@ func (g guidance) restart() string {
 	case command != "":
 		return fmt.Sprintf("Restart the gateway: `%s`.", command)
 	}
+
 	pid, binary := g.o.Process.PID, launchPath(g.o)
 	switch {
 	case pid != 0 && g.o.Stranger != "":
@@ -97,11 +98,12 @@ func (g guidance) restart() string {
 	case g.o.Marker.State == gateway.MarkerLive && g.o.Marker.PID == pid:
 		return fmt.Sprintf("Stop gateway process %d with `kill %d`, then start %s the way it was started.", pid, pid, or(binary, "the gateway"))
 	}
+
 	return fmt.Sprintf("Restart gateway process %d (%s) through what started it: its service manager, script or terminal.", pid, or(binary, "host-process gateway"))
 }
 
-// serviceCommand restarts the service that owns the gateway's process, or starts the service that would serve while nothing does. "" when
-// there is no such service.
+// serviceCommand restarts the service that owns the gateway's process, or starts the service that would serve while
+// nothing does. "" when there is no such service.
 func serviceCommand(o gateway.Observation) string {
 	binary := o.Process.Binary
 	from := func(prefixes ...string) bool {

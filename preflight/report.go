@@ -1,5 +1,5 @@
-// Package preflight answers one question: may this host be worked on now? Ordered checks make a report; the gate turns drift into
-// a refusal with recovery guidance; the same words serve people and, as data, machines.
+// Package preflight answers one question: may this host be worked on now? Ordered checks make a report; the gate turns
+// drift into a refusal with recovery guidance; the same words serve people and, as data, machines.
 package preflight
 
 import (
@@ -42,10 +42,11 @@ type Issue struct {
 	Endpoint  string        `json:"endpoint"`
 	Output    string        `json:"output"`
 	Gateway   string        `json:"gateway"`
-	// Drift is, for protobuf_mismatch, the kind of drift that explains it; the fields above are then that drift's. "" when none was
-	// found.
+	// Drift is, for protobuf_mismatch, the kind of drift that explains it; the fields above are then that drift's. ""
+	// when none was found.
 	Drift drift.Kind `json:"drift,omitempty"`
-	// Why says in a sentence or two what the evidence means: which side is behind, and whether a restart is all that is missing.
+	// Why says in a sentence or two what the evidence means: which side is behind, and whether a restart is all that is
+	// missing.
 	Why string `json:"why,omitempty"`
 }
 
@@ -76,8 +77,8 @@ type Report struct {
 	Doubt    string        `json:"doubt,omitempty"` // for unverified: why
 	// SkippedChecks are the checks whose failures the operator chose to take as warnings.
 	SkippedChecks []string `json:"skippedChecks,omitempty"`
-	// DataChanged is set by a caller that had already changed sandbox data when the issue showed: the block then does not claim
-	// otherwise.
+	// DataChanged is set by a caller that had already changed sandbox data when the issue showed: the block then does
+	// not claim otherwise.
 	DataChanged bool `json:"-"`
 }
 

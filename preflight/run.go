@@ -20,9 +20,9 @@ type Check struct {
 	Run     func(context.Context) Result
 }
 
-// RunChecks runs checks, those that need nothing of each other at once, and returns their results in the order of the list.
-// observe, when not nil, is told of each in that order as soon as it is known. A check that panics, takes too long or gives no
-// status has failed; one whose needs are not met is skipped.
+// RunChecks runs checks, those that need nothing of each other at once, and returns their results in the order of the
+// list. observe, when not nil, is told of each in that order as soon as it is known. A check that panics, takes too
+// long or gives no status has failed; one whose needs are not met is skipped.
 func RunChecks(ctx context.Context, checks []Check, observe func(Result)) []Result {
 	results := make([]Result, len(checks))
 	done := make([]chan struct{}, len(checks))
@@ -42,12 +42,14 @@ func RunChecks(ctx context.Context, checks []Check, observe func(Result)) []Resu
 			}))
 		}()
 	}
+
 	for n := range checks {
 		<-done[n]
 		if observe != nil {
 			observe(results[n])
 		}
 	}
+
 	return results
 }
 
@@ -64,7 +66,8 @@ func named(c Check, r Result) Result {
 	return r
 }
 
-// runNeeding runs c once its needs are known; earlier waits for and returns the result of an earlier check, nil when there is none.
+// runNeeding runs c once its needs are known; earlier waits for and returns the result of an earlier check, nil when
+// there is none.
 func runNeeding(ctx context.Context, c Check, earlier func(code string) *Result) Result {
 	for _, code := range c.Needs {
 		need := earlier(code)
@@ -84,6 +87,7 @@ func bounded(ctx context.Context, c Check) Result {
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, errors.New("the check took longer than "+c.Timeout.String()))
 		defer cancel()
 	}
+
 	start := time.Now()
 	answer := make(chan Result, 1)
 	go func() { answer <- isolated(ctx, c.Run) }()

@@ -9,8 +9,8 @@ import (
 	"sandkeeper/internal/text"
 )
 
-// StartCommand is the one command that starts the gateway of o on this host, by what manages it here; "" when none is known, or the
-// gateway is another user's or not of this host.
+// StartCommand is the one command that starts the gateway of o on this host, by what manages it here; "" when none is
+// known, or the gateway is another user's or not of this host.
 func StartCommand(o gateway.Observation) string {
 	if o.Target.Remote || o.Port.Afar != "" || o.Stranger != "" {
 		return ""
@@ -47,7 +47,8 @@ func stopped(o gateway.Observation) bool {
 	return o.Process.PID == 0 && len(o.Port.Holders) == 0 && !o.Cluster.Active && !o.Served.Answered
 }
 
-// WayForward says of a gateway that does not answer what to do on this host; "" when something serves and its own error says more.
+// WayForward says of a gateway that does not answer what to do on this host; "" when something serves and its own error
+// says more.
 func WayForward(o gateway.Observation) string {
 	command := StartCommand(o)
 	switch {

@@ -7,7 +7,8 @@ import (
 	"sandkeeper/gateway"
 )
 
-// why says what the evidence of a drift means. Text about a host process never speaks of images, clusters or containers.
+// why says what the evidence of a drift means. Text about a host process never speaks of images, clusters or
+// containers.
 func why(o gateway.Observation, i Issue) string {
 	switch i.Kind {
 	case drift.HostProcessDrift:

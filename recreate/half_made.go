@@ -8,8 +8,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// HalfMadeError means that a sandbox was made again and that its home is not known to be whole: a backup of it would pass for its newest
-// state, and may be empty.
+// HalfMadeError means that a sandbox was made again and that its home is not known to be whole: a backup of it would
+// pass for its newest state, and may be empty.
 type HalfMadeError struct{ Entry }
 
 // Error says which backup has the home, and how the recreation goes on.
@@ -36,7 +36,8 @@ func (e Entry) Command() string {
 	return fmt.Sprintf("sandkeeper restore %s --recreate --backup %s", address, e.Backup)
 }
 
-// HalfMade is a *HalfMadeError when sb is being made again, also by another process that is at work on it. It changes nothing.
+// HalfMade is a *HalfMadeError when sb is being made again, also by another process that is at work on it. It changes
+// nothing.
 func HalfMade(state string, sb sandbox.Sandbox) error {
 	all, err := Unfinished(state).All()
 	if err != nil {

@@ -118,6 +118,7 @@ func (j *job) recognise(ctx context.Context) error {
 	case found:
 		j.NewID = there.ID
 	}
+
 	j.outcome.ID = j.NewID
 	return nil
 }
@@ -144,8 +145,8 @@ func (j *job) listed(ctx context.Context) (record lifecycle.Record, found bool, 
 	return record, false, nil
 }
 
-// asAsked reports whether a sandbox whose creation nobody saw the answer to is what was asked for: a run was killed while it asked, and
-// before that there was none of that name.
+// asAsked reports whether a sandbox whose creation nobody saw the answer to is what was asked for: a run was killed
+// while it asked, and before that there was none of that name.
 func (j *job) asAsked(there lifecycle.Record) bool {
 	wanted, err := driver.DecodeRecipe(j.Request.Spec)
 	if err != nil {
@@ -161,6 +162,7 @@ func (j *job) asAsked(there lifecycle.Record) bool {
 			return false
 		}
 	}
+
 	labels := maps.Clone(there.Labels)
 	maps.DeleteFunc(labels, func(name, value string) bool { return j.Request.Labels[name] != value })
 	return there.Labels == nil || len(labels) == len(j.Request.Labels)
@@ -193,11 +195,13 @@ func (j *job) ask() error {
 			}
 		}
 	}
+
 	j.Request = request
 	return nil
 }
 
-// gone are the sandboxes that this one takes the place of: the one of the recipe and the one of the backup, which usually is the same.
+// gone are the sandboxes that this one takes the place of: the one of the recipe and the one of the backup, which
+// usually is the same.
 func (j *job) gone() (all []lifecycle.Reference) {
 	for _, id := range []string{j.Recipe.SandboxID, j.Order.Backup.Manifest.SandboxID} {
 		old := lifecycle.Reference{ID: id, Name: j.Name, Gateway: j.Gateway}

@@ -10,8 +10,8 @@ import (
 	"sandkeeper/lifecycle"
 )
 
-// Step is a place on the way of one sandbox. It is in the journal before its effect begins. The words are stable: standard error, the
-// journal and docs/backups.md share them.
+// Step is a place on the way of one sandbox. It is in the journal before its effect begins. The words are stable:
+// standard error, the journal and docs/backups.md share them.
 type Step string
 
 // The steps, in order.

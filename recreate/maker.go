@@ -16,7 +16,8 @@ import (
 
 // Order says which sandbox is made, and from what.
 type Order struct {
-	// Recipe is what it is made from; Name, Gateway and Workspace in it say where. SandboxID is the sandbox that is gone.
+	// Recipe is what it is made from; Name, Gateway and Workspace in it say where. SandboxID is the sandbox that is
+	// gone.
 	Recipe driver.Recipe
 	// Store holds Backup, its home. The caller holds the store's lock.
 	Store      *store.Store
@@ -26,8 +27,8 @@ type Order struct {
 	Running bool
 }
 
-// Switch stops and starts sandboxes through their gateways, so that the gateways know; *driver.Gateways is one. Errors wrap
-// openshell.ErrUnsupported where the gateway is too old for it.
+// Switch stops and starts sandboxes through their gateways, so that the gateways know; *driver.Gateways is one. Errors
+// wrap openshell.ErrUnsupported where the gateway is too old for it.
 type Switch interface {
 	StopSandbox(ctx context.Context, sb sandbox.Sandbox) error
 	StartSandbox(ctx context.Context, sb sandbox.Sandbox) error
@@ -77,10 +78,10 @@ type Outcome struct {
 	Warnings []string
 }
 
-// Make makes the sandbox and puts its home back. It does nothing twice: what an earlier call with the same backup has made is recognised
-// by the journal and gone on with. Errors: *ExistsError when a sandbox of that name is there that is not ours, *UnfinishedError when one
-// is half made from another backup, *MissingError for what the gateway lacks, *driver.NotReadyError, and those of a restore. After an error
-// the same call may be made again.
+// Make makes the sandbox and puts its home back. It does nothing twice: what an earlier call with the same backup has
+// made is recognised by the journal and gone on with. Errors: *ExistsError when a sandbox of that name is there that is
+// not ours, *UnfinishedError when one is half made from another backup, *MissingError for what the gateway lacks,
+// *driver.NotReadyError, and those of a restore. After an error the same call may be made again.
 func (m *Maker) Make(ctx context.Context, o Order) (outcome Outcome, err error) {
 	j, err := m.begin(ctx, o)
 	if err != nil {
@@ -98,10 +99,12 @@ func (m *Maker) Make(ctx context.Context, o Order) (outcome Outcome, err error) 
 			return j.outcome, err
 		}
 	}
+
 	return j.outcome, j.done()
 }
 
-// Check says without any effect whether Make would be refused, and whether it would go on with what an earlier call has begun.
+// Check says without any effect whether Make would be refused, and whether it would go on with what an earlier call has
+// begun.
 func (m *Maker) Check(ctx context.Context, o Order) (resumes bool, err error) {
 	j, err := m.look(ctx, o)
 	if err != nil {

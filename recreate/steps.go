@@ -53,7 +53,8 @@ func (j *job) letGo(ctx context.Context) error {
 	return nil
 }
 
-// create asks the gateway, unless an earlier call has. Ctrl-C does not cut it short: the sandbox would come about all the same.
+// create asks the gateway, unless an earlier call has. Ctrl-C does not cut it short: the sandbox would come about all
+// the same.
 func (j *job) create(ctx context.Context) error {
 	if j.NewID != "" {
 		return nil
@@ -106,8 +107,8 @@ func (j *job) withdraw(ctx context.Context, why error) error {
 	return fmt.Errorf("%w; what was made was deleted again, and the backup is as it was", why)
 }
 
-// restore stops the sandbox through its gateway and puts its home back. Where the gateway cannot, the restore stops the container and starts
-// it again.
+// restore stops the sandbox through its gateway and puts its home back. Where the gateway cannot, the restore stops the
+// container and starts it again.
 func (j *job) restore(ctx context.Context) error {
 	found, err := j.Locate(ctx, lifecycle.Record{ID: j.NewID, Name: j.Name, Gateway: j.Gateway}, j.at())
 	if err != nil {
@@ -118,6 +119,7 @@ func (j *job) restore(ctx context.Context) error {
 			return err
 		}
 	}
+
 	fill := j.fill
 	if fill == nil {
 		fill = restore.Restore
@@ -132,7 +134,8 @@ func (j *job) restore(ctx context.Context) error {
 	return err
 }
 
-// stop waits for the stop also after Ctrl-C: a stop that was asked for comes about, and a start before that starts nothing.
+// stop waits for the stop also after Ctrl-C: a stop that was asked for comes about, and a start before that starts
+// nothing.
 func (j *job) stop(ctx context.Context, found Found) error {
 	err := j.Switch.StopSandbox(context.WithoutCancel(ctx), found.Sandbox)
 	if driver.EngineMay(err) {

@@ -53,6 +53,7 @@ func bind(row *Row, rootPort int) {
 		row.Gateway = gatewayName(row.GatewayPort)
 		return
 	}
+
 	row.BindingErr = fmt.Errorf("its recorded gateway binding is invalid (gatewayPort=%s, gatewayName=%s)", shown(port), shown(name))
 }
 
@@ -84,7 +85,8 @@ func portNumber(raw json.RawMessage) (int, bool) {
 
 func null(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
-// shown is a value of the registry as a person wrote it: a string in quotes, escaped once, anything else as it stands in the file.
+// shown is a value of the registry as a person wrote it: a string in quotes, escaped once, anything else as it stands
+// in the file.
 func shown(raw json.RawMessage) string {
 	const most = 80
 	if len(raw) == 0 {

@@ -8,8 +8,8 @@ import (
 	"sandkeeper/engine"
 )
 
-// matchByName gives the containers that no id decided to the sandboxes of their name label. Rows with an invalid binding come
-// last: they must not take what belongs to a sandbox whose gateway is known.
+// matchByName gives the containers that no id decided to the sandboxes of their name label. Rows with an invalid
+// binding come last: they must not take what belongs to a sandbox whose gateway is known.
 func (m *merge) matchByName(containers []engine.Container) {
 	bound, unbound := map[string][]*entry{}, map[string][]*entry{}
 	for _, e := range m.entries {
@@ -21,6 +21,7 @@ func (m *merge) matchByName(containers []engine.Container) {
 			bound[e.Name] = append(bound[e.Name], e)
 		}
 	}
+
 	for _, claimants := range []map[string][]*entry{bound, unbound} {
 		free := map[string][]engine.Container{}
 		for _, c := range containers {
@@ -28,6 +29,7 @@ func (m *merge) matchByName(containers []engine.Container) {
 				free[c.SandboxName] = append(free[c.SandboxName], c)
 			}
 		}
+
 		for name, entries := range claimants {
 			m.settle(entries, free[name])
 			m.share(entries, free[name])
@@ -35,7 +37,8 @@ func (m *merge) matchByName(containers []engine.Container) {
 	}
 }
 
-// settle gives a row the workspace of its containers, where no gateway was asked and all of that name are in one: a row says none.
+// settle gives a row the workspace of its containers, where no gateway was asked and all of that name are in one: a row
+// says none.
 func (m *merge) settle(entries []*entry, free []engine.Container) {
 	if len(free) == 0 || m.asked {
 		return
@@ -77,6 +80,7 @@ func (m *merge) share(entries []*entry, free []engine.Container) {
 			m.give(e, c)
 		}
 	}
+
 	var rivals []*entry
 	for _, e := range rest {
 		e.claims = e.possible(free, func(c engine.Container) bool { return m.taken[c.ID] == nil && !m.foreign(c, e) })
@@ -84,6 +88,7 @@ func (m *merge) share(entries []*entry, free []engine.Container) {
 			rivals = append(rivals, e)
 		}
 	}
+
 	for _, e := range rivals {
 		e.contested = others(rivals, e)
 		for _, c := range e.claims {

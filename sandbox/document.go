@@ -17,8 +17,8 @@ type document struct {
 	problems     []string
 }
 
-// member is one key of a JSON object with its value as it stands. encoding/json matches keys without regard to case and forgets
-// duplicates; a registry is read by exact keys, and a duplicate is worth a word.
+// member is one key of a JSON object with its value as it stands. encoding/json matches keys without regard to case and
+// forgets duplicates; a registry is read by exact keys, and a duplicate is worth a word.
 type member struct {
 	key   string
 	value json.RawMessage
@@ -46,6 +46,7 @@ func members(object json.RawMessage) ([]member, error) {
 		}
 		found = append(found, m)
 	}
+
 	return found, nil
 }
 
@@ -87,6 +88,7 @@ func parseDocument(content []byte) (document, error) {
 			sections = append(sections, m.value)
 		}
 	}
+
 	if len(sections) != 1 {
 		return document{}, fmt.Errorf("%w: it has %d keys \"sandboxes\", expected one", errNotRegistry, len(sections))
 	}
@@ -118,6 +120,7 @@ func readRows(entries []member) document {
 			doc.rows = append(doc.rows, row)
 		}
 	}
+
 	return doc
 }
 

@@ -28,9 +28,9 @@ type HomeEvidence struct {
 	ImageWorkdir  string   // WORKDIR of the image
 }
 
-// Home is the agent's workspace root. The supervisor decides it, so its own --workdir comes first; it is in the container itself
-// before 0.1.0 and in the companion since. Without one, a supervisor of 0.0.98 and older means /sandbox, and a newer one what it
-// was told before, or what it makes of the image (docs/facts/openshell-0.1.md 1.1).
+// Home is the agent's workspace root. The supervisor decides it, so its own --workdir comes first; it is in the
+// container itself before 0.1.0 and in the companion since. Without one, a supervisor of 0.0.98 and older means
+// /sandbox, and a newer one what it was told before, or what it makes of the image (docs/facts/openshell-0.1.md 1.1).
 func Home(e HomeEvidence) (string, error) {
 	return e.checked(e.home())
 }
@@ -44,6 +44,7 @@ func (e HomeEvidence) home() string {
 			return dir
 		}
 	}
+
 	switch {
 	case e.WorkspaceRoot != "":
 		return e.WorkspaceRoot
@@ -70,8 +71,8 @@ func (e HomeEvidence) checked(dir string) (string, error) {
 	return clean, nil
 }
 
-// Tells reports that the container's command says where the home is: it is a supervisor that was told, or one of before 0.1.0, which says by
-// silence that it is /sandbox.
+// Tells reports that the container's command says where the home is: it is a supervisor that was told, or one of before
+// 0.1.0, which says by silence that it is /sandbox.
 func (e HomeEvidence) Tells() bool {
 	return workdirArgument(e.Command) != "" || e.supervised() && !slices.Contains(e.Command, "--bootstrap")
 }
@@ -81,8 +82,8 @@ func (e HomeEvidence) supervised() bool {
 	return len(e.Command) > 0 && path.Base(e.Command[0]) == "openshell-sandbox"
 }
 
-// workdirArgument is what a supervisor was told with --workdir; "" for another program, and where it was told nothing. What
-// follows "--" is the agent's own command.
+// workdirArgument is what a supervisor was told with --workdir; "" for another program, and where it was told nothing.
+// What follows "--" is the agent's own command.
 func workdirArgument(command []string) string {
 	if len(command) == 0 {
 		return ""
@@ -124,6 +125,7 @@ func FindHome(ctx context.Context, on HomeEngine, s Sandbox) (string, error) {
 		}
 		evidence.Companion = beside.Command
 	}
+
 	if evidence.needsImage() {
 		evidence.ImageWorkdir, err = on.ImageWorkdir(ctx, c.ImageID)
 		if errors.Is(err, fs.ErrNotExist) && !evidence.Pair {
@@ -133,6 +135,7 @@ func FindHome(ctx context.Context, on HomeEngine, s Sandbox) (string, error) {
 			return "", fmt.Errorf("its home depends on its image, which cannot be looked at: %w", err)
 		}
 	}
+
 	return Home(evidence)
 }
 

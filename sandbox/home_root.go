@@ -10,8 +10,9 @@ import (
 	"sandkeeper/internal/sandboxname"
 )
 
-// workspaceRoot is the home that a gateway of this host has noted for a sandbox of its docker driver, "" where it has noted none:
-// docker-sandbox-tokens/NAMESPACE/ID/workspace-root below the state folder (docs/facts/openshell-0.1.md 1.1).
+// workspaceRoot is the home that a gateway of this host has noted for a sandbox of its docker driver, "" where it has
+// noted none: docker-sandbox-tokens/NAMESPACE/ID/workspace-root below the state folder (docs/facts/openshell-0.1.md
+// 1.1).
 func workspaceRoot(e env.Env, c engine.Container) string {
 	if e.StateHome() == "" || sandboxname.Check(c.Namespace) != nil || sandboxname.Check(c.SandboxID) != nil {
 		return ""

@@ -70,8 +70,9 @@ func (l *look) askEngine(ctx context.Context, s Sources) {
 
 func (l look) companionOf(c engine.Container) *engine.Container { return CompanionOf(c, l.beside) }
 
-// CompanionOf is the companion of a workload among all; nil when there is none, as in a sandbox that is stopped. Companions carry no
-// workspace (docs/facts/openshell-0.1.md 1.1), and on Podman no namespace, so namespace and id decide, or the id alone.
+// CompanionOf is the companion of a workload among all; nil when there is none, as in a sandbox that is stopped.
+// Companions carry no workspace (docs/facts/openshell-0.1.md 1.1), and on Podman no namespace, so namespace and id
+// decide, or the id alone.
 func CompanionOf(c engine.Container, all []engine.Container) *engine.Container {
 	for i, beside := range all {
 		if beside.Companion() && beside.SandboxID == c.SandboxID && c.SandboxID != "" && beside.Host == c.Host && (c.Podman || beside.Namespace == c.Namespace) {
@@ -81,8 +82,8 @@ func CompanionOf(c engine.Container, all []engine.Container) *engine.Container {
 	return nil
 }
 
-// ask looks at gateways and engine, all at the same time. A decode failure outranks a listing that merely failed; all of them
-// are joined, in the order of the gateways' names.
+// ask looks at gateways and engine, all at the same time. A decode failure outranks a listing that merely failed; all
+// of them are joined, in the order of the gateways' names.
 func (l *look) ask(ctx context.Context, s Sources, gateways []string) error {
 	if s.Offline {
 		gateways = nil
@@ -100,6 +101,7 @@ func (l *look) ask(ctx context.Context, s Sources, gateways []string) error {
 			answers[i], errs[i] = list(ctx, s, name)
 		})
 	}
+
 	wg.Wait()
 	if err := worstFirst(errs); err != nil {
 		return err
@@ -153,6 +155,7 @@ func (s Sources) gateways() []string {
 			names = append(names, row.Gateway)
 		}
 	}
+
 	if s.Gateway != "" {
 		names = append(names, s.Gateway)
 	}
@@ -164,8 +167,9 @@ func sorted(names []string) []string {
 	return slices.Compact(names)
 }
 
-// UnspecifiedError is a gateway that lists sandboxes and gives a phase for none of them. Between 0.0.37–0.0.52 and 0.0.53 the
-// phase moved to another field, so this is what that drift looks like: no decode error, every phase "Unspecified".
+// UnspecifiedError is a gateway that lists sandboxes and gives a phase for none of them. Between 0.0.37–0.0.52 and
+// 0.0.53 the phase moved to another field, so this is what that drift looks like: no decode error, every phase
+// "Unspecified".
 type UnspecifiedError struct {
 	Gateway string
 	Count   int

@@ -59,8 +59,9 @@ func (m *merge) addRows(r Registry) {
 	add(r.Elsewhere, true)
 }
 
-// addListed joins each gateway's list to its rows, by name; what is left is listed and not registered. A row says no workspace: it is
-// of the default one, or of the one in which this user's commands work (OPENSHELL_WORKSPACE) where the default one has no such name.
+// addListed joins each gateway's list to its rows, by name; what is left is listed and not registered. A row says no
+// workspace: it is of the default one, or of the one in which this user's commands work (OPENSHELL_WORKSPACE) where the
+// default one has no such name.
 func (m *merge) addListed(all lists, own string) {
 	rows := map[Key]*entry{}
 	for _, e := range m.entries {
@@ -68,6 +69,7 @@ func (m *merge) addListed(all lists, own string) {
 			rows[e.Key()] = e
 		}
 	}
+
 	for _, name := range sortedKeys(all) {
 		for _, listed := range inOrder(all[name], own) {
 			workspace := cmp.Or(listed.Workspace, DefaultWorkspace)
@@ -100,7 +102,8 @@ func inOrder(listed []openshell.Sandbox, own string) []openshell.Sandbox {
 	return slices.SortedStableFunc(slices.Values(listed), func(a, b openshell.Sandbox) int { return rank(a) - rank(b) })
 }
 
-// matchByID gives containers to the sandboxes whose gateway names their id, and learns whose namespace is whose on the way.
+// matchByID gives containers to the sandboxes whose gateway names their id, and learns whose namespace is whose on the
+// way.
 func (m *merge) matchByID(containers []engine.Container) {
 	byID := map[string]*entry{}
 	for _, e := range m.entries {
@@ -108,6 +111,7 @@ func (m *merge) matchByID(containers []engine.Container) {
 			byID[e.ID] = e
 		}
 	}
+
 	for _, c := range containers {
 		e := byID[c.SandboxID]
 		if e == nil || c.SandboxID == "" {
@@ -118,7 +122,8 @@ func (m *merge) matchByID(containers []engine.Container) {
 	}
 }
 
-// learn notes that namespace is gateway's. "default" is what every gateway uses that was not told otherwise, and proves nothing.
+// learn notes that namespace is gateway's. "default" is what every gateway uses that was not told otherwise, and proves
+// nothing.
 func (m *merge) learn(namespace, gateway string) {
 	if namespace == "" || namespace == "default" {
 		return
@@ -156,6 +161,7 @@ func (m *merge) sandboxes() []Sandbox {
 			found = append(found, e.Sandbox)
 		}
 	}
+
 	slices.SortStableFunc(found, func(a, b Sandbox) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Gateway, b.Gateway), cmp.Compare(a.Workspace, b.Workspace), cmp.Compare(a.ID, b.ID))
 	})

@@ -52,10 +52,12 @@ func registryPlaces(home string) ([]place, error) {
 			places = append(places, place{path: path, port: c.port})
 		}
 	}
+
 	return places, nil
 }
 
-// exists tells a file that is not there from a link that leads nowhere: the second one is a registry that we cannot read.
+// exists tells a file that is not there from a link that leads nowhere: the second one is a registry that we cannot
+// read.
 func exists(root *os.Root, name string) (bool, error) {
 	_, err := root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -87,6 +89,7 @@ func gatewayPorts(root *os.Root) ([]int, error) {
 			ports = append(ports, port)
 		}
 	}
+
 	if len(ports) > rootLimit {
 		return nil, fmt.Errorf("it holds %d gateway folders, more than the %d that NemoClaw reads", len(ports), rootLimit)
 	}

@@ -18,10 +18,12 @@ import (
 // registryLimit is NemoClaw's own limit for one sandboxes.json (src/lib/state/gateway-registry.ts).
 const registryLimit = 16 << 20
 
-// tornPause is how long we wait before a registry that does not parse is read a second time: somebody may be writing it in place.
+// tornPause is how long we wait before a registry that does not parse is read a second time: somebody may be writing it
+// in place.
 const tornPause = 50 * time.Millisecond
 
-// Registry is what NemoClaw's sandboxes.json files say: the root one and one for each gateway port. It is only ever read.
+// Registry is what NemoClaw's sandboxes.json files say: the root one and one for each gateway port. It is only ever
+// read.
 type Registry struct {
 	Present      bool     // at least one file is there
 	Files        []string // the files read, in the order read
@@ -31,10 +33,12 @@ type Registry struct {
 	Problems     []string // rows that are not as they should be, by name and file; never dropped in silence
 }
 
-// Recorded reports whether r records any sandbox at all, wherever it is bound, or holds rows that could not be read as one.
+// Recorded reports whether r records any sandbox at all, wherever it is bound, or holds rows that could not be read as
+// one.
 func (r Registry) Recorded() bool { return len(r.Rows)+len(r.Elsewhere)+len(r.Problems) > 0 }
 
-// RegistryError says that a registry file is there and cannot be trusted ("registry_invalid"). It never means "no sandboxes".
+// RegistryError says that a registry file is there and cannot be trusted ("registry_invalid"). It never means "no
+// sandboxes".
 type RegistryError struct {
 	Path string
 	Err  error
@@ -59,8 +63,9 @@ func (e *RegistryError) Hint() string {
 	return "repair the file, or " + aside
 }
 
-// ReadRegistry reads ~/.nemoclaw/sandboxes.json and ~/.nemoclaw/gateways/<port>/sandboxes.json below e's home, without a lock.
-// With only, rows of other gateways go to Elsewhere. A file that is there and is not a registry is a *RegistryError.
+// ReadRegistry reads ~/.nemoclaw/sandboxes.json and ~/.nemoclaw/gateways/<port>/sandboxes.json below e's home, without
+// a lock. With only, rows of other gateways go to Elsewhere. A file that is there and is not a registry is a
+// *RegistryError.
 func ReadRegistry(e env.Env, only *Binding) (Registry, error) {
 	home := e.Home()
 	if home == "" {
@@ -81,6 +86,7 @@ func ReadRegistry(e env.Env, only *Binding) (Registry, error) {
 		}
 		r.add(place, found)
 	}
+
 	slices.SortStableFunc(r.Rows, func(a, b Row) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Name, b.Name))
 	})
@@ -89,7 +95,8 @@ func ReadRegistry(e env.Env, only *Binding) (Registry, error) {
 	return r, nil
 }
 
-// readPlace reads one file; what does not parse is read once more after a pause, because a writer may have been at work.
+// readPlace reads one file; what does not parse is read once more after a pause, because a writer may have been at
+// work.
 func readPlace(home string, p place, pause func()) (document, error) {
 	found, err := readOnce(home, p)
 	if err == nil || errors.Is(err, fs.ErrNotExist) || !errors.Is(err, errNotRegistry) {
@@ -121,8 +128,8 @@ func (r *Registry) add(p place, found document) {
 	}
 }
 
-// dropTwins keeps one row for each (gateway, name). Older installs recorded the sandboxes of every gateway in the root file, so a
-// sandbox can be recorded twice; the gateway's own file is the newer habit and wins.
+// dropTwins keeps one row for each (gateway, name). Older installs recorded the sandboxes of every gateway in the root
+// file, so a sandbox can be recorded twice; the gateway's own file is the newer habit and wins.
 func (r *Registry) dropTwins() {
 	best := map[Key]int{}
 	var kept []Row
@@ -136,6 +143,7 @@ func (r *Registry) dropTwins() {
 			kept = append(kept, row)
 			continue
 		}
+
 		winner, loser := kept[at], row
 		if ownFile(row) {
 			winner, loser = row, kept[at]
@@ -144,6 +152,7 @@ func (r *Registry) dropTwins() {
 		r.Problems = append(r.Problems, fmt.Sprintf(
 			"row %q for gateway %q is recorded twice: the one in %s counts, the one in %s does not", row.Name, row.Gateway, winner.File, loser.File))
 	}
+
 	r.Rows = kept
 }
 
@@ -167,5 +176,6 @@ func (r *Registry) restrict(only *Binding) {
 			r.Elsewhere = append(r.Elsewhere, row)
 		}
 	}
+
 	r.Rows = kept
 }

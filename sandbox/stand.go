@@ -112,8 +112,8 @@ func (e *entry) standByList(seen look) {
 	}
 }
 
-// standUnseen: registered, in no list, without a container. Gone is what its gateway and whoever could hold it agree on; a
-// missing engine agrees only where the row says that no engine of this host ever held it.
+// standUnseen: registered, in no list, without a container. Gone is what its gateway and whoever could hold it agree
+// on; a missing engine agrees only where the row says that no engine of this host ever held it.
 func (e *entry) standUnseen(seen look) {
 	e.Standing = Unknown
 	switch {

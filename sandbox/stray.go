@@ -30,6 +30,7 @@ func (l *look) findOrigins(ctx context.Context, s Sources) {
 			listed[row.ID] = true
 		}
 	}
+
 	for _, c := range l.containers {
 		if !listed[c.SandboxID] {
 			l.origins[c.ID] = s.Origin(ctx, c, l.companionOf(c))
@@ -37,8 +38,8 @@ func (l *look) findOrigins(ctx context.Context, s Sources) {
 	}
 }
 
-// addStrays makes sandboxes of the containers that nobody claims. One that shares its plot with a sandbox whose id is proven is
-// not another sandbox but a leftover of it, such as NemoClaw's GPU backup containers: said, not saved.
+// addStrays makes sandboxes of the containers that nobody claims. One that shares its plot with a sandbox whose id is
+// proven is not another sandbox but a leftover of it, such as NemoClaw's GPU backup containers: said, not saved.
 func (m *merge) addStrays(containers []engine.Container) {
 	proven := map[plot]*entry{}
 	for _, e := range m.entries {
@@ -46,6 +47,7 @@ func (m *merge) addStrays(containers []engine.Container) {
 			proven[plotOf(e.claims[0])] = e
 		}
 	}
+
 	var strays []*entry
 	for _, c := range containers {
 		if m.taken[c.ID] != nil {
@@ -56,13 +58,15 @@ func (m *merge) addStrays(containers []engine.Container) {
 				"container %q carries the name of sandbox %q, but gateway %q gives it another id: it is not backed up", c.Name, owner.Address(), owner.Gateway))
 			continue
 		}
+
 		strays = m.addStray(strays, c)
 	}
+
 	m.entries = append(m.entries, strays...)
 }
 
-// addStray adds c to the stray of its plot, as one more that claims to be it, or as a new one. Containers of different gateways are
-// different sandboxes.
+// addStray adds c to the stray of its plot, as one more that claims to be it, or as a new one. Containers of different
+// gateways are different sandboxes.
 func (m *merge) addStray(strays []*entry, c engine.Container) []*entry {
 	origin := m.origins[c.ID]
 	for _, e := range strays {
@@ -72,13 +76,14 @@ func (m *merge) addStray(strays []*entry, c engine.Container) []*entry {
 			return strays
 		}
 	}
+
 	e := &entry{Sandbox: Sandbox{Name: c.SandboxName, Workspace: workspaceOf(c), Gateway: origin}}
 	m.give(e, c)
 	return append(strays, e)
 }
 
-// limit leaves out what is of another gateway or workspace than was asked for. A container whose gateway is not known may
-// be of another: it is left out as well, and said.
+// limit leaves out what is of another gateway or workspace than was asked for. A container whose gateway is not known
+// may be of another: it is left out as well, and said.
 func (m *merge) limit(s Sources) {
 	m.entries = slices.DeleteFunc(m.entries, func(e *entry) bool {
 		switch {

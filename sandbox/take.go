@@ -13,8 +13,8 @@ import (
 // ErrNoInventory means that nothing which could name the sandboxes of this host answered.
 var ErrNoInventory = errors.New("the sandboxes of this host cannot be known")
 
-// ErrNoEngine is what Sources.Containers wraps when there is no container engine on this host. Any other error means that one is
-// there and did not answer: then no container may be taken as absent.
+// ErrNoEngine is what Sources.Containers wraps when there is no container engine on this host. Any other error means
+// that one is there and did not answer: then no container may be taken as absent.
 var ErrNoEngine = errors.New("no container engine")
 
 // Sources is what an inventory is made of.
@@ -23,31 +23,35 @@ type Sources struct {
 	Gateway  string // the gateway that is meant, as the CLI knows it; "" when none is
 	// Only limits the inventory to one gateway, Workspace to one workspace; "" is no limit.
 	Only, Workspace string
-	// Origin names the gateway that made a container which no list claims, "" where it is not known; nil knows none. The companion is
-	// nil where the container has none.
+	// Origin names the gateway that made a container which no list claims, "" where it is not known; nil knows none.
+	// The companion is nil where the container has none.
 	Origin func(ctx context.Context, c engine.Container, companion *engine.Container) string
 	// List lists one gateway's sandboxes, all of them, or fails. It is called at the same time for several gateways.
 	List func(ctx context.Context, gateway string) ([]openshell.Sandbox, error)
-	// Containers lists the engine's labelled containers in all states; nil, or an error wrapping ErrNoEngine, means no engine.
+	// Containers lists the engine's labelled containers in all states; nil, or an error wrapping ErrNoEngine, means no
+	// engine.
 	Containers func(ctx context.Context) ([]engine.Container, error)
 	Offline    bool // contact no gateway: containers are the only truth
-	// Env is whose state folder may hold what a gateway of this host notes of its sandboxes; the zero value looks nowhere.
+	// Env is whose state folder may hold what a gateway of this host notes of its sandboxes; the zero value looks
+	// nowhere.
 	Env env.Env
 }
 
-// Key names one sandbox: the same name on two gateways, or in two workspaces of one, is two sandboxes. Gateway is "" where nothing
-// names one.
+// Key names one sandbox: the same name on two gateways, or in two workspaces of one, is two sandboxes. Gateway is ""
+// where nothing names one.
 type Key struct{ Gateway, Workspace, Name string }
 
-// Key is the identity of s within an inventory, unless several containers share a name and nothing tells their gateways apart.
+// Key is the identity of s within an inventory, unless several containers share a name and nothing tells their gateways
+// apart.
 func (s Sandbox) Key() Key { return Key{s.Gateway, s.Workspace, s.Name} }
 
 // Address is how people write s: its name, with "workspace/" before it where that is not the default one.
 func (s Sandbox) Address() string { return Address(s.Workspace, s.Name) }
 
-// Take merges the sources into one inventory. Each gateway that has a row, and Sources.Gateway, is listed once, and the engine is
-// asked once; a second time only to confirm that what nobody has seen is really gone. Errors: a listing of a needed gateway that
-// failed or could not be decoded (wraps openshell's *ListingError or *MismatchError), *UnspecifiedError, or nothing to ask.
+// Take merges the sources into one inventory. Each gateway that has a row, and Sources.Gateway, is listed once, and the
+// engine is asked once; a second time only to confirm that what nobody has seen is really gone. Errors: a listing of a
+// needed gateway that failed or could not be decoded (wraps openshell's *ListingError or *MismatchError),
+// *UnspecifiedError, or nothing to ask.
 func Take(ctx context.Context, s Sources) (Inventory, error) {
 	var seen look
 	if s.Registry.Present && !s.Registry.Recorded() {
@@ -56,6 +60,7 @@ func Take(ctx context.Context, s Sources) (Inventory, error) {
 			return Inventory{Empty: true, Source: source(s, seen)}, nil
 		}
 	}
+
 	if err := seen.ask(ctx, s, s.gateways()); err != nil {
 		return Inventory{}, err
 	}
@@ -87,8 +92,8 @@ func (s Sources) answerable(seen look) error {
 	return nil
 }
 
-// confirm takes the second look at the sandboxes that the first one missed everywhere, and settles them: gone again is Orphaned,
-// seen again is whatever it is now.
+// confirm takes the second look at the sandboxes that the first one missed everywhere, and settles them: gone again is
+// Orphaned, seen again is whatever it is now.
 func confirm(ctx context.Context, s Sources, first look, entries *merge) (warnings []string, err error) {
 	missing := entries.missing()
 	if len(missing) == 0 {
@@ -116,6 +121,7 @@ func confirm(ctx context.Context, s Sources, first look, entries *merge) (warnin
 			m.Sandbox = now.Sandbox
 		}
 	}
+
 	return second.warnings(), nil
 }
 

@@ -1,5 +1,5 @@
-// Package sandbox answers which sandboxes there are: one inventory out of the registry, the gateways' lists and the engine's
-// containers, and one classifier that every command uses.
+// Package sandbox answers which sandboxes there are: one inventory out of the registry, the gateways' lists and the
+// engine's containers, and one classifier that every command uses.
 package sandbox
 
 import (
@@ -48,8 +48,8 @@ const (
 	NoRoute     Route = ""          // none is open now
 )
 
-// DefaultWorkspace is the workspace of every sandbox of which none is said: the only one before OpenShell 0.0.88, and the one in
-// which NemoClaw makes its own.
+// DefaultWorkspace is the workspace of every sandbox of which none is said: the only one before OpenShell 0.0.88, and
+// the one in which NemoClaw makes its own.
 const DefaultWorkspace = "default"
 
 // Sandbox is one sandbox of the inventory.

@@ -107,13 +107,15 @@ func (h Host) find(name string) (string, *os.File, error) {
 			problems = errors.Join(problems, err)
 		}
 	}
+
 	if problems != nil {
 		return "", nil, fmt.Errorf("%s cannot be run: %w", name, problems)
 	}
 	return "", nil, fmt.Errorf("there is no %s on this host", name)
 }
 
-// environment is that of the manager's commands. A user's manager is found by XDG_RUNTIME_DIR, which su and cron do not set.
+// environment is that of the manager's commands. A user's manager is found by XDG_RUNTIME_DIR, which su and cron do not
+// set.
 func (h Host) environment() []string {
 	e := h.Env
 	if e.RuntimeDir() == "" && !h.System {
@@ -139,8 +141,8 @@ func (h Host) dir(m Manager) (string, error) {
 	return "", errors.New("there is no home to keep a schedule in (HOME is not set)")
 }
 
-// Lingers reports whether a user's timers run while nobody is logged in. systemd-logind keeps a file of the user's name for each
-// (loginctl(1), enable-linger). User is the name, for the command that changes it.
+// Lingers reports whether a user's timers run while nobody is logged in. systemd-logind keeps a file of the user's name
+// for each (loginctl(1), enable-linger). User is the name, for the command that changes it.
 func (h Host) Lingers() (lingers bool, name string) {
 	name = h.Env.Get("USER")
 	if u, err := user.LookupId(strconv.Itoa(h.UID)); err == nil {

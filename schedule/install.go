@@ -28,6 +28,7 @@ func (h Host) Plan(m Manager, jobs []Job) ([]File, error) {
 			files = append(files, job.Plist(dir, h.log()))
 		}
 	}
+
 	return files, nil
 }
 
@@ -39,8 +40,8 @@ func (h Host) log() string {
 	return filepath.Join(h.Env.Home(), "Library", "Logs", "sandkeeper.log")
 }
 
-// Install writes the files of jobs and starts their timers. A file of that name that is not ours is an error that wraps ErrForeign, and
-// then nothing is written. What the manager refuses is taken back.
+// Install writes the files of jobs and starts their timers. A file of that name that is not ours is an error that wraps
+// ErrForeign, and then nothing is written. What the manager refuses is taken back.
 func (h Host) Install(ctx context.Context, m Manager, jobs []Job) ([]File, error) {
 	files, err := h.Plan(m, jobs)
 	if err != nil || len(files) == 0 {
@@ -78,6 +79,7 @@ func (h Host) start(ctx context.Context, m Manager, jobs []Job, files []File) er
 		}
 		return nil
 	}
+
 	if _, err := h.systemctl(ctx, "daemon-reload"); err != nil {
 		return err
 	}
@@ -101,7 +103,8 @@ func (h Host) domain() string {
 	return "gui/" + strconv.Itoa(h.UID)
 }
 
-// Remove stops the timers of the jobs of these names and removes their files, as far as they are ours. left are the files that are not.
+// Remove stops the timers of the jobs of these names and removes their files, as far as they are ours. left are the
+// files that are not.
 func (h Host) Remove(ctx context.Context, m Manager, names []string) (removed []string, left []error, err error) {
 	if m == Cron {
 		return nil, nil, nil
@@ -126,6 +129,7 @@ func (h Host) Remove(ctx context.Context, m Manager, names []string) (removed []
 		}
 		removed = append(removed, file.Path)
 	}
+
 	if m == Systemd && len(removed) > 0 {
 		_, err = h.systemctl(ctx, "daemon-reload")
 	}

@@ -1,5 +1,6 @@
-// Package schedule answers one question: how does the nightly run come about on this host? It writes, shows and removes what the host's
-// own scheduler reads (systemd, launchd), says the line for cron where there is neither, and touches no file that it did not write.
+// Package schedule answers one question: how does the nightly run come about on this host? It writes, shows and removes
+// what the host's own scheduler reads (systemd, launchd), says the line for cron where there is neither, and touches no
+// file that it did not write.
 package schedule
 
 import (
@@ -97,7 +98,8 @@ func (w When) Words() string {
 	return fmt.Sprintf("every day at %02d:%02d", w.Hour, w.Minute)
 }
 
-// CronLine is the job as a line of a crontab. In a crontab a percent sign ends the command, so it is written with a backslash.
+// CronLine is the job as a line of a crontab. In a crontab a percent sign ends the command, so it is written with a
+// backslash.
 func (j Job) CronLine() string {
 	words := []string{}
 	for _, each := range j.Environment {

@@ -38,6 +38,7 @@ func (j Job) Plist(dir, log string) File {
 		}
 		fmt.Fprintf(&b, "<key>Hour</key><integer>%d</integer><key>Minute</key><integer>%d</integer></dict>\n", j.When.Hour, j.When.Minute)
 	}
+
 	fmt.Fprintf(&b, "<key>StandardOutPath</key><string>%s</string>\n<key>StandardErrorPath</key><string>%s</string>\n", text(log), text(log))
 	b.WriteString("<key>LowPriorityIO</key><true/>\n</dict></plist>\n")
 	return fileIn(dir, labelPrefix+j.Name+".plist", b.String())

@@ -38,12 +38,14 @@ func (h Host) Look(ctx context.Context, m Manager, names []string) ([]Seen, erro
 				seen.When = valueOf(file.Content, "OnCalendar", seen.When)
 			}
 		}
+
 		seen.Installed = len(files) > 0 && len(seen.Files) == len(files)
 		if m == Systemd {
 			h.ask(ctx, &seen)
 		} else {
 			seen.Active = seen.Installed
 		}
+
 		all = append(all, seen)
 	}
 	return all, nil

@@ -30,6 +30,7 @@ func (h *Host) Engines(ctx context.Context) engine.Engines {
 				dialing.MarkerHosts = append(dialing.MarkerHosts, host)
 			}
 		}
+
 		if len(dialing.MarkerHosts) > 0 {
 			dialing.MarkerHost = dialing.MarkerHosts[0]
 		}
@@ -44,8 +45,8 @@ func (h *Host) Engines(ctx context.Context) engine.Engines {
 	return h.engines.Engines
 }
 
-// containersOf lists the containers of all engines. Where none answers it says whether there is none or whether it does not answer:
-// from an engine that does not answer nothing may be concluded.
+// containersOf lists the containers of all engines. Where none answers it says whether there is none or whether it does
+// not answer: from an engine that does not answer nothing may be concluded.
 func containersOf(engines engine.Engines) func(context.Context) ([]engine.Container, error) {
 	_, state := engines.Main()
 	switch {
@@ -59,7 +60,8 @@ func containersOf(engines engine.Engines) func(context.Context) ([]engine.Contai
 	return nil
 }
 
-// NothingRegistered reports a registry that is there and empty on a host without labelled containers: no gateway need be contacted.
+// NothingRegistered reports a registry that is there and empty on a host without labelled containers: no gateway need
+// be contacted.
 func (h *Host) NothingRegistered(ctx context.Context, registry sandbox.Registry) bool {
 	if !registry.Present || registry.Recorded() {
 		return false
@@ -72,7 +74,8 @@ func (h *Host) NothingRegistered(ctx context.Context, registry sandbox.Registry)
 	return err == nil && len(containers) == 0
 }
 
-// noSocket reports whether host is a socket that does not exist: an engine that is not there, wherever it was named, runs nothing.
+// noSocket reports whether host is a socket that does not exist: an engine that is not there, wherever it was named,
+// runs nothing.
 func noSocket(host string) bool {
 	path, unix := strings.CutPrefix(host, "unix://")
 	_, err := os.Stat(path)

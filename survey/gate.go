@@ -12,7 +12,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// RefusedError is a gateway that must not be trusted. Report has the evidence and the way out; preflight.Block says it to people.
+// RefusedError is a gateway that must not be trusted. Report has the evidence and the way out; preflight.Block says it
+// to people.
 type RefusedError struct {
 	Report preflight.Report
 	Action preflight.Action
@@ -34,7 +35,8 @@ func (e *UnverifiedError) Error() string {
 	return fmt.Sprintf("gateway %q: CLI and gateway cannot be shown to agree: %s", e.Report.Gateway, e.Report.Doubt)
 }
 
-// TargetError is a choice of a gateway that cannot be made: a name that is none, or settings that contradict each other.
+// TargetError is a choice of a gateway that cannot be made: a name that is none, or settings that contradict each
+// other.
 type TargetError struct{ Err error }
 
 // Error is that of the choice.
@@ -43,8 +45,8 @@ func (e *TargetError) Error() string { return e.Err.Error() }
 // Unwrap gives the error of the choice.
 func (e *TargetError) Unwrap() error { return e.Err }
 
-// Gate is nil when every gateway may be trusted with the action. Its errors are *TargetError, *RefusedError and, unless it is allowed,
-// *UnverifiedError, of the decisive gateway. There must be one.
+// Gate is nil when every gateway may be trusted with the action. Its errors are *TargetError, *RefusedError and, unless
+// it is allowed, *UnverifiedError, of the decisive gateway. There must be one.
 func (gs Gateways) Gate(action preflight.Action, allowUnverified bool) error {
 	decisive := gs.Decisive()
 	switch {
@@ -58,8 +60,9 @@ func (gs Gateways) Gate(action preflight.Action, allowUnverified bool) error {
 	return nil
 }
 
-// Explain is the report on an error of a state call that betrays a schema mismatch, with the drift that explains it; nil for any other
-// error. The host is looked at again first: the gateway may have been replaced since the preflight, and that is then the cause.
+// Explain is the report on an error of a state call that betrays a schema mismatch, with the drift that explains it;
+// nil for any other error. The host is looked at again first: the gateway may have been replaced since the preflight,
+// and that is then the cause.
 func (h *Host) Explain(ctx context.Context, err error, gs Gateways, action preflight.Action) *preflight.Report {
 	var report preflight.Report
 	if mismatch, ok := errors.AsType[*openshell.MismatchError](err); ok {

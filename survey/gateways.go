@@ -39,6 +39,7 @@ func (h *Host) Judge(ctx context.Context, action preflight.Action, bindings []sa
 			judged[i] = Gateway{binding, seen, preflight.Judge(seen, action)}
 		})
 	}
+
 	wg.Wait()
 
 	for _, g := range judged {
@@ -46,10 +47,12 @@ func (h *Host) Judge(ctx context.Context, action preflight.Action, bindings []sa
 			h.Note("gateway %q: %s is %s: %s (%d ms)", g.Seen.Target.Name, probe.Code, probe.State, probe.Detail, probe.Took.Milliseconds())
 		}
 	}
+
 	return judged
 }
 
-// Decisive is the gateway that decides about a run: a refused one, else an unverified one, else the first. There must be one.
+// Decisive is the gateway that decides about a run: a refused one, else an unverified one, else the first. There must
+// be one.
 func (gs Gateways) Decisive() *Gateway {
 	for _, verdict := range []drift.Verdict{drift.Refuse, drift.Unverified} {
 		for i := range gs {
@@ -71,8 +74,9 @@ func (gs Gateways) Named(name string) Gateway {
 	return gs[0]
 }
 
-// NeverHeardOf reports a gateway that was asked for by a name that nothing on this host has: no registration, no state, nothing that
-// runs. Without a command line, that is what is wrong: there is nobody to ask whether the name was mistyped.
+// NeverHeardOf reports a gateway that was asked for by a name that nothing on this host has: no registration, no state,
+// nothing that runs. Without a command line, that is what is wrong: there is nobody to ask whether the name was
+// mistyped.
 func (g Gateway) NeverHeardOf() bool {
 	seen := g.Seen
 	return seen.Target.Source == "-g" && seen.Target.Unknown && seen.CLI.Path == "" && !seen.Host.Managed &&

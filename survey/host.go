@@ -11,7 +11,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// Host is how and where to look. It opens the container engines once, however often it is asked. Make one for each command.
+// Host is how and where to look. It opens the container engines once, however often it is asked. Make one for each
+// command.
 type Host struct {
 	Env       env.Env
 	UID       int
@@ -19,10 +20,12 @@ type Host struct {
 	Workspace string // the one workspace that is meant; "" for every one
 
 	ProbeTimeout time.Duration // of one look at a gateway or an engine; 0 is their own default
-	// Warn tells the operator what a survey could not see; Note what helps when somebody looks closer. Both must be set.
+	// Warn tells the operator what a survey could not see; Note what helps when somebody looks closer. Both must be
+	// set.
 	Warn, Note func(format string, args ...any)
 
-	// Remembered adds to what was seen of a gateway what is kept from before, as how it was started. nil: nothing is kept.
+	// Remembered adds to what was seen of a gateway what is kept from before, as how it was started. nil: nothing is
+	// kept.
 	Remembered func(*gateway.Observation)
 
 	engines enginesOnce
@@ -68,8 +71,8 @@ func (h *Host) only() (*sandbox.Binding, error) {
 	return &sandbox.Binding{Port: port}, nil
 }
 
-// Bindings are the gateways that a run concerns: the one asked for, else those that the registry's rows are bound to, else the one
-// binding that says "choose": gateway.ChooseTarget then decides.
+// Bindings are the gateways that a run concerns: the one asked for, else those that the registry's rows are bound to,
+// else the one binding that says "choose": gateway.ChooseTarget then decides.
 func (h *Host) Bindings(r sandbox.Registry) []sandbox.Binding {
 	if h.Gateway != "" {
 		return []sandbox.Binding{{Gateway: h.Gateway}}
@@ -81,6 +84,7 @@ func (h *Host) Bindings(r sandbox.Registry) []sandbox.Binding {
 			found = append(found, binding)
 		}
 	}
+
 	if len(found) == 0 {
 		return []sandbox.Binding{{}}
 	}

@@ -47,8 +47,8 @@ func (h *Host) containerSources(s Survey, recorded func(name, id string) string)
 	}
 }
 
-// listing asks a gateway for its sandboxes. A command line that is missing, may not be executed, or hung through the whole preflight
-// is not run: the answer is what is known about it.
+// listing asks a gateway for its sandboxes. A command line that is missing, may not be executed, or hung through the
+// whole preflight is not run: the answer is what is known about it.
 func (h *Host) listing(gs Gateways) func(context.Context, string) ([]openshell.Sandbox, error) {
 	cli := h.CLI(gs)
 	if cli != nil && !hung(gs) {
@@ -74,8 +74,8 @@ func hung(gs Gateways) bool {
 	})
 }
 
-// origin tells which gateway made a container that no list claims: the gateway that its newest backup names, else the one registered
-// gateway whose port its supervisor was given.
+// origin tells which gateway made a container that no list claims: the gateway that its newest backup names, else the
+// one registered gateway whose port its supervisor was given.
 func (h *Host) origin(engines engine.Engines, recorded func(name, id string) string) func(context.Context, engine.Container, *engine.Container) string {
 	return func(ctx context.Context, c engine.Container, companion *engine.Container) string {
 		if recorded != nil {
@@ -83,6 +83,7 @@ func (h *Host) origin(engines engine.Engines, recorded func(name, id string) str
 				return gateway
 			}
 		}
+
 		supervised := c
 		if companion != nil {
 			supervised = *companion
@@ -99,8 +100,8 @@ func (h *Host) origin(engines engine.Engines, recorded func(name, id string) str
 	}
 }
 
-// gatewayAt is the one local gateway that is registered with that port; "" when none or several are. A container reaches its gateway
-// under another host name than people do, so that the port has to tell.
+// gatewayAt is the one local gateway that is registered with that port; "" when none or several are. A container
+// reaches its gateway under another host name than people do, so that the port has to tell.
 func (h *Host) gatewayAt(port int) string {
 	found := ""
 	for _, name := range openshell.Registered(h.Env) {

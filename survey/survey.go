@@ -1,6 +1,6 @@
-// Package survey answers one question: what is on this host, and may it be trusted? It reads the registry, observes and judges the
-// gateways, opens the container engines and takes the inventory, always in that order: no gateway is asked for its sandboxes before its
-// preflight let it pass. Every command starts from the one value that comes out of it.
+// Package survey answers one question: what is on this host, and may it be trusted? It reads the registry, observes and
+// judges the gateways, opens the container engines and takes the inventory, always in that order: no gateway is asked
+// for its sandboxes before its preflight let it pass. Every command starts from the one value that comes out of it.
 package survey
 
 import (
@@ -28,12 +28,13 @@ type Question struct {
 	AllowUnverified bool // go on where CLI and gateway cannot be shown to agree
 	// Recorded names the gateway of a sandbox by its backups; "" when they do not tell. nil: there are none.
 	Recorded func(name, id string) string
-	// Judged is called with the gateways before the gate, so that a caller can show or change their reports. nil: nobody wants to.
+	// Judged is called with the gateways before the gate, so that a caller can show or change their reports. nil:
+	// nobody wants to.
 	Judged func(Gateways)
 }
 
-// Report is what the preflight says of the host: that of the mismatch when there was one, else that of the decisive gateway; nil
-// where no gateway was contacted.
+// Report is what the preflight says of the host: that of the mismatch when there was one, else that of the decisive
+// gateway; nil where no gateway was contacted.
 func (s Survey) Report() *preflight.Report {
 	switch {
 	case s.Mismatch != nil:
@@ -44,8 +45,8 @@ func (s Survey) Report() *preflight.Report {
 	return nil
 }
 
-// Look surveys the host through its gateways: registry, preflight, gate, inventory. Its errors are those of Registry and Gate, and
-// what sandbox.Take could not list; a listing that betrays a schema mismatch becomes a *RefusedError.
+// Look surveys the host through its gateways: registry, preflight, gate, inventory. Its errors are those of Registry
+// and Gate, and what sandbox.Take could not list; a listing that betrays a schema mismatch becomes a *RefusedError.
 func (h *Host) Look(ctx context.Context, q Question) (Survey, error) {
 	registry, err := h.Registry()
 	if err != nil {
@@ -90,8 +91,8 @@ func (h *Host) LookOffline(ctx context.Context, recorded func(name, id string) s
 	return s, err
 }
 
-// LookFor surveys the containers for one sandbox of which a gateway has just told the id: among containers that claim its name, the id
-// decides. No gateway is asked.
+// LookFor surveys the containers for one sandbox of which a gateway has just told the id: among containers that claim
+// its name, the id decides. No gateway is asked.
 func (h *Host) LookFor(ctx context.Context, gateway string, told openshell.Sandbox) (Survey, error) {
 	s := Survey{Engines: h.Engines(ctx)}
 	sources := h.containerSources(s, nil)

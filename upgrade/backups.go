@@ -30,8 +30,9 @@ type Backups struct {
 	Stall      time.Duration
 	EngineWay  bool // no home is written through the file system
 	Progress   func(home.Event)
-	// Restoring is a folder for the journal of restores, apart from that of the restore command: what is put into sandboxes that were
-	// just made is the upgrade's own matter. "": what a run that was killed has left of a restore stays.
+	// Restoring is a folder for the journal of restores, apart from that of the restore command: what is put into
+	// sandboxes that were just made is the upgrade's own matter. "": what a run that was killed has left of a restore
+	// stays.
 	Restoring string
 	// LockWait is how long another run may take to let go of the store; 0 is two minutes.
 	LockWait time.Duration
@@ -40,8 +41,8 @@ type Backups struct {
 // lockName is what other runs are told about who holds the store.
 const lockName = "upgrade-sandboxes"
 
-// Check tries the lock, which also proves that the store can be written, and looks for room, unless that check is skipped: as much as
-// the last backup took.
+// Check tries the lock, which also proves that the store can be written, and looks for room, unless that check is
+// skipped: as much as the last backup took.
 func (b *Backups) Check(_ context.Context, sb sandbox.Sandbox) error {
 	lock, err := b.Store.Lock(lockName)
 	if err != nil {
@@ -152,8 +153,8 @@ func (b *Backups) Restore(ctx context.Context, sb sandbox.Sandbox, id string) er
 	return err
 }
 
-// recover clears up after restores whose process died before they wrote; a restore that died later is taken over. A record that is left
-// alone hinders at most the sandbox that it is about.
+// recover clears up after restores whose process died before they wrote; a restore that died later is taken over. A
+// record that is left alone hinders at most the sandbox that it is about.
 func (b *Backups) recover(ctx context.Context) {
 	if b.Restoring != "" {
 		dial := func(context.Context, string) (restore.Restarter, error) { return b.Engine, nil }
@@ -169,7 +170,8 @@ func (b *Backups) keep(root string, save func(*store.Store) error) error {
 	return save(b.Store)
 }
 
-// Sweep removes the copies that restores have kept of what was in the sandboxes of that name when they had just been made.
+// Sweep removes the copies that restores have kept of what was in the sandboxes of that name when they had just been
+// made.
 func (b *Backups) Sweep(name string) error {
 	if b.Restoring == "" {
 		return nil

@@ -8,13 +8,15 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// Keeper reads and gives back what a gateway keeps of a sandbox beside its recipe: exposed services and settings; *driver.Gateways is one.
+// Keeper reads and gives back what a gateway keeps of a sandbox beside its recipe: exposed services and settings;
+// *driver.Gateways is one.
 type Keeper interface {
 	Beside(ctx context.Context, sb sandbox.Sandbox) (openshell.Beside, error)
 	Replay(ctx context.Context, sb sandbox.Sandbox, kept openshell.Beside) error
 }
 
-// beside takes down what is to be given back, for the question and for the journal. What cannot be read is said, and holds nothing up.
+// beside takes down what is to be given back, for the question and for the journal. What cannot be read is said, and
+// holds nothing up.
 func (p *precheck) beside(ctx context.Context) {
 	if p.Keeper == nil {
 		return

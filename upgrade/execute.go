@@ -12,8 +12,8 @@ import (
 	"sandkeeper/internal/tracing"
 )
 
-// Execute moves the sandboxes of a plan, one after the other: new ones from the beginning, unfinished ones from where they are. One
-// that fails costs only itself. What a killed run left is decided by looking, never by the journal alone.
+// Execute moves the sandboxes of a plan, one after the other: new ones from the beginning, unfinished ones from where
+// they are. One that fails costs only itself. What a killed run left is decided by looking, never by the journal alone.
 func (u *Upgrader) Execute(ctx context.Context, entries []*Entry) []Outcome {
 	return u.each(ctx, entries, (*job).forward)
 }
@@ -50,12 +50,14 @@ func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job, context.Cont
 		o.Unfinished = !e.Updated.IsZero()
 		return o
 	}
+
 	var err error
 	if j.driver, err = u.driver(ctx, e.place()); err != nil {
 		o = j.outcome(Failed, e.Step, err.Error())
 		o.Unfinished = !e.Updated.IsZero()
 		return o
 	}
+
 	if err := j.atWork(); err != nil {
 		return j.stuck(ctx, err)
 	}
@@ -80,6 +82,7 @@ func (j *job) forward(ctx context.Context) Outcome {
 		}
 		j.tell(j.Address(), StepPlanned, "")
 	}
+
 	if err := j.strike(ctx); err != nil {
 		return j.stuck(ctx, err)
 	}
@@ -101,11 +104,12 @@ func (j *job) forward(ctx context.Context) Outcome {
 		j.Reason = incomplete.Error()
 		return j.stuck(ctx, incomplete)
 	}
+
 	return j.undo(ctx, at, err)
 }
 
-// ahead are the moves that are left to make. What a run that ended early has saved may be older than what the sandbox holds by now: as
-// long as the old one is whole, everything is made again.
+// ahead are the moves that are left to make. What a run that ended early has saved may be older than what the sandbox
+// holds by now: as long as the old one is whole, everything is made again.
 func (j *job) ahead(ctx context.Context) ([]move, error) {
 	whole, err := !j.reached(j.destroys(), j.Step), error(nil)
 	if j.Step == j.destroys() {
@@ -123,8 +127,8 @@ func (j *job) ahead(ctx context.Context) ([]move, error) {
 	return j.way(), nil
 }
 
-// backward gives an unfinished upgrade up. One that has only its rollback image left to drop is finished instead: there the old
-// sandbox may be gone for good, and the new one has everything.
+// backward gives an unfinished upgrade up. One that has only its rollback image left to drop is finished instead: there
+// the old sandbox may be gone for good, and the new one has everything.
 func (j *job) backward(ctx context.Context) Outcome {
 	switch {
 	case j.RollingBack():
@@ -135,8 +139,8 @@ func (j *job) backward(ctx context.Context) Outcome {
 	return j.asAsked(ctx, j.undo(ctx, j.Step, errors.New("rolled back as asked")))
 }
 
-// asAsked makes the outcome of a withdrawal what it was meant to be: going back was the task. Where the old sandbox is gone it is no
-// success.
+// asAsked makes the outcome of a withdrawal what it was meant to be: going back was the task. Where the old sandbox is
+// gone it is no success.
 func (j *job) asAsked(ctx context.Context, o Outcome) Outcome {
 	if _, there, err := j.oldContainer(ctx); o.Outcome == Failed && !o.Unfinished && there && err == nil {
 		o.Outcome = RolledBack

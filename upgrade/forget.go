@@ -28,7 +28,8 @@ type Looker interface {
 	Sandboxes(ctx context.Context) ([]engine.Container, error)
 }
 
-// Leftovers names what an upgrade leaves behind: from the journal, and as far as an engine answers, as it is now. eng may be nil.
+// Leftovers names what an upgrade leaves behind: from the journal, and as far as an engine answers, as it is now. eng
+// may be nil.
 func (e *Entry) Leftovers(ctx context.Context, eng Looker) []Leftover {
 	var left []Leftover
 	if e.Backup != "" {
@@ -47,6 +48,7 @@ func (e *Entry) Leftovers(ctx context.Context, eng Looker) []Leftover {
 		}
 		left = append(left, Leftover{"image", e.RollbackImage, detail})
 	}
+
 	return append(left, e.containers(ctx, eng)...)
 }
 
@@ -65,11 +67,12 @@ func (e *Entry) containers(ctx context.Context, eng Looker) (left []Leftover) {
 			left = append(left, Leftover{"container", c.Name, "of the sandbox that this upgrade has made, " + c.State})
 		}
 	}
+
 	return left
 }
 
-// Forget gives an upgrade up: it is struck off the journal in dir, and its record kept beside it, at path. The error wraps ErrJournalBusy
-// while another process is at work on it.
+// Forget gives an upgrade up: it is struck off the journal in dir, and its record kept beside it, at path. The error
+// wraps ErrJournalBusy while another process is at work on it.
 func (p *Pending) Forget(dir, run string) (path string, err error) {
 	path = filepath.Join(dir, ForgottenName, run+"-"+p.Key[:12]+".json")
 	err = upgrades(dir).SetAside(p.Key, path)

@@ -10,8 +10,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// HalfDoneError means that an unfinished upgrade has made a sandbox anew, and that its home is not known to be whole again: a backup of
-// it would pass for its newest state, and may be empty.
+// HalfDoneError means that an unfinished upgrade has made a sandbox anew, and that its home is not known to be whole
+// again: a backup of it would pass for its newest state, and may be empty.
 type HalfDoneError struct {
 	Sandbox string // its address
 	Step    Step
@@ -25,8 +25,9 @@ func (e *HalfDoneError) Error() string {
 		e.Step, e.Backup, e.Sandbox, e.Sandbox)
 }
 
-// HalfDone is a *HalfDoneError when the journal in dir has an upgrade of sb that made it anew and has not compared its home with the
-// backup yet, also while another process is at work on it; or why the journal cannot be read. It changes nothing.
+// HalfDone is a *HalfDoneError when the journal in dir has an upgrade of sb that made it anew and has not compared its
+// home with the backup yet, also while another process is at work on it; or why the journal cannot be read. It changes
+// nothing.
 func HalfDone(dir string, sb sandbox.Sandbox) error {
 	entries, err := peekOld(filepath.Join(dir, oldName))
 	if err != nil {
@@ -42,15 +43,18 @@ func HalfDone(dir string, sb sandbox.Sandbox) error {
 		}
 		entries = append(entries, seen.Value)
 	}
+
 	for i := range entries {
 		if e := &entries[i]; e.replaced(sb) && !e.homeIsWhole() {
 			return &HalfDoneError{Sandbox: e.Address(), Step: e.Step, Backup: e.Backup}
 		}
 	}
+
 	return nil
 }
 
-// replaced reports whether sb may be what the upgrade has put in the old sandbox's place. An inventory that saw no gateway names none.
+// replaced reports whether sb may be what the upgrade has put in the old sandbox's place. An inventory that saw no
+// gateway names none.
 func (e *Entry) replaced(sb sandbox.Sandbox) bool {
 	same := e.Name == sb.Name && cmp.Or(e.Workspace, sandbox.DefaultWorkspace) == cmp.Or(sb.Workspace, sandbox.DefaultWorkspace)
 	return e.DeleteRequested && same && (e.Gateway == sb.Gateway || sb.Gateway == "") && e.OldID != sb.ID

@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// handMade looks at what somebody has made of a sandbox by hand, after its upgrade was left with its deletion asked for. Another sandbox in
-// its place, which this upgrade did not make, ends the upgrade: there is nothing to go on with, and nothing of it is touched. What has only
-// to be made again is said. nil: the upgrade goes on.
+// handMade looks at what somebody has made of a sandbox by hand, after its upgrade was left with its deletion asked
+// for. Another sandbox in its place, which this upgrade did not make, ends the upgrade: there is nothing to go on with,
+// and nothing of it is touched. What has only to be made again is said. nil: the upgrade goes on.
 func (j *job) handMade(ctx context.Context) *Outcome {
 	if !j.resumed || !j.DeleteRequested || j.reached(StepFinishing, j.Step) {
 		return nil
@@ -33,11 +33,12 @@ func (j *job) handMade(ctx context.Context) *Outcome {
 	case record.Phase == "Error": // no start leaves it (docs/facts/openshell.md 2.3)
 		j.Step = StepRollingBack
 	}
+
 	return nil
 }
 
-// mayBeOurs reports whether this upgrade may have made the listed sandbox, or it is the old one. A run that was killed while it
-// created did not learn the id; what comes back runs from the image of the old one.
+// mayBeOurs reports whether this upgrade may have made the listed sandbox, or it is the old one. A run that was killed
+// while it created did not learn the id; what comes back runs from the image of the old one.
 func (j *job) mayBeOurs(ctx context.Context, id string) bool {
 	switch {
 	case id == j.OldID || id == j.NewID:
@@ -52,7 +53,8 @@ func (j *job) mayBeOurs(ctx context.Context, id string) bool {
 	return j.Step == StepCreating || j.Step == StepRebuilding
 }
 
-// runsOld reports whether a sandbox runs from the rollback image, or from the image that the old one came from, as far as can be seen.
+// runsOld reports whether a sandbox runs from the rollback image, or from the image that the old one came from, as far
+// as can be seen.
 func (j *job) runsOld(ctx context.Context, id string) bool {
 	c, err := j.containerOf(ctx, id)
 	if err != nil {

@@ -22,10 +22,10 @@ var (
 	ErrJournalDamaged = errors.New("the file is damaged")
 )
 
-// Journal keeps, for each sandbox whose upgrade is not finished, how far it is and everything that is needed to finish it or to undo
-// it, the recipe included: one record for each sandbox, mode 0600, whole and with the last step that was entered also after a crash. A
-// record belongs to the process that entered it or goes on with it, and to nobody once that is dead. So an upgrade shuts out others of
-// its own sandbox only.
+// Journal keeps, for each sandbox whose upgrade is not finished, how far it is and everything that is needed to finish
+// it or to undo it, the recipe included: one record for each sandbox, mode 0600, whole and with the last step that was
+// entered also after a crash. A record belongs to the process that entered it or goes on with it, and to nobody once
+// that is dead. So an upgrade shuts out others of its own sandbox only.
 type Journal struct {
 	dir   string
 	shelf journal.Shelf[Entry]
@@ -35,8 +35,8 @@ type Journal struct {
 	own map[string]*journal.Record[Entry] // by key
 }
 
-// OpenJournal opens the journal in dir, which is made 0700 when the first record is, and takes over what a version before the records has left there.
-// Errors: ErrJournalBusy, ErrJournalDamaged, both of that version's file.
+// OpenJournal opens the journal in dir, which is made 0700 when the first record is, and takes over what a version
+// before the records has left there. Errors: ErrJournalBusy, ErrJournalDamaged, both of that version's file.
 func OpenJournal(dir string, now func() time.Time) (*Journal, error) {
 	j := &Journal{dir: dir, shelf: upgrades(dir), now: now, own: map[string]*journal.Record[Entry]{}}
 	return j, j.takeOver()
@@ -69,8 +69,8 @@ func (j *Journal) Close() error {
 // Dir is the folder that the journal lies in; logs of rebuilds lie there too.
 func (j *Journal) Dir() string { return j.dir }
 
-// Entries are the unfinished upgrades, by gateway and name. The error wraps ErrJournalBusy when another process is at work on one, and
-// ErrJournalDamaged when one cannot be read; the others are there all the same.
+// Entries are the unfinished upgrades, by gateway and name. The error wraps ErrJournalBusy when another process is at
+// work on one, and ErrJournalDamaged when one cannot be read; the others are there all the same.
 func (j *Journal) Entries() ([]Entry, error) {
 	pending, err := j.pending()
 	if err != nil {
@@ -84,6 +84,7 @@ func (j *Journal) Entries() ([]Entry, error) {
 		}
 		problems = append(problems, p.Problem)
 	}
+
 	return sorted(entries), errors.Join(problems...)
 }
 
@@ -98,8 +99,8 @@ func damagedRecord(err error) error {
 	return fmt.Errorf("upgrade journal: %w: %w; `sandkeeper backups list` shows what is saved, move the file away to go on without it", ErrJournalDamaged, err)
 }
 
-// Enter moves e to step and stores all of it; when it returns, it is on disk, and e's sandbox is this process's own until Forget or
-// Close. The error wraps ErrJournalBusy when it is another's.
+// Enter moves e to step and stores all of it; when it returns, it is on disk, and e's sandbox is this process's own
+// until Forget or Close. The error wraps ErrJournalBusy when it is another's.
 func (j *Journal) Enter(e *Entry, step Step) error {
 	touched := !e.Untouched() // also in the record of a build that did not keep it
 	e.Step, e.Updated = step, j.now().UTC()

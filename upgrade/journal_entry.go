@@ -13,8 +13,9 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// Step is a place in the upgrade of one sandbox. It is entered in the journal before its effect begins, or, for the words that say
-// that something is done, after it was seen. The words are stable: standard error, the journal and docs/upgrades.md share them.
+// Step is a place in the upgrade of one sandbox. It is entered in the journal before its effect begins, or, for the
+// words that say that something is done, after it was seen. The words are stable: standard error, the journal and
+// docs/upgrades.md share them.
 type Step string
 
 // The steps of a rebuild, in order. Those of NemoClaw's rebuild replace deleting … created.
@@ -87,14 +88,16 @@ type Entry struct {
 	OldImageID      string `json:"oldImageId"`
 	DeleteRequested bool   `json:"doomed,omitempty"` // its deletion was about to be asked for, so that only a look tells whether it is there
 	Running         bool   `json:"running"`          // whether it ran before; it is left as it was found
-	// SavedSince is when the old container had last been started when its backup began: a container that was started later holds more.
+	// SavedSince is when the old container had last been started when its backup began: a container that was started
+	// later holds more.
 	SavedSince time.Time `json:"savedSince,omitzero"`
 
 	// Request is the recipe as the driver was to be asked at planning time, without what extensions had added.
 	Request lifecycle.Request `json:"request"`
 	Image   string            `json:"image"`           // of the new sandbox
 	Beside  openshell.Beside  `json:"beside,omitzero"` // what its gateway keeps beside the recipe
-	// Pull is the digest that Image had in its registry at planning time, when it was not on this host and had to be pulled; else "".
+	// Pull is the digest that Image had in its registry at planning time, when it was not on this host and had to be
+	// pulled; else "".
 	Pull string `json:"pull,omitempty"`
 
 	// Rehearse says how it is rehearsed, Rehearsed that it was, and Rehearsal what of that is not removed yet.
@@ -102,7 +105,8 @@ type Entry struct {
 	Rehearsed bool          `json:"rehearsed,omitempty"`
 	Rehearsal *Rehearsal    `json:"rehearsal,omitempty"`
 
-	// BackupRoot is the folder that its backups are in, Identity the file with the key that opens them, where they are encrypted.
+	// BackupRoot is the folder that its backups are in, Identity the file with the key that opens them, where they are
+	// encrypted.
 	BackupRoot string `json:"backupRoot,omitempty"`
 	Identity   string `json:"identity,omitempty"`
 
@@ -132,8 +136,8 @@ func (e *Entry) Answers(address string) bool {
 
 func (e *Entry) place() driver.Place { return driver.Place{Gateway: e.Gateway, Workspace: e.Workspace} }
 
-// Untouched reports whether nothing had been done to the sandbox when the journal was last written. An upgrade that goes on begins with
-// its preconditions again, after it has stopped the sandbox.
+// Untouched reports whether nothing had been done to the sandbox when the journal was last written. An upgrade that
+// goes on begins with its preconditions again, after it has stopped the sandbox.
 func (e *Entry) Untouched() bool { return !e.Touched && e.beforeAnything() }
 
 func (e *Entry) beforeAnything() bool {

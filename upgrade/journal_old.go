@@ -16,8 +16,8 @@ import (
 	"sandkeeper/internal/trust"
 )
 
-// Versions before the records kept the journal in one bbolt file: bucket "sandboxes" holds gateway NUL name → Entry as JSON, bucket "meta"
-// the number of the format. A process that works with such a version has the file locked.
+// Versions before the records kept the journal in one bbolt file: bucket "sandboxes" holds gateway NUL name → Entry as
+// JSON, bucket "meta" the number of the format. A process that works with such a version has the file locked.
 const (
 	oldName    = "upgrade.db"
 	oldFormat  = "1"
@@ -45,6 +45,7 @@ func (j *Journal) takeOver() error {
 			err = j.keep(&entries[i])
 		}
 	}
+
 	if err == nil {
 		err = os.Remove(path) // while we have it locked
 	}
@@ -73,7 +74,8 @@ func peekOld(path string) ([]Entry, error) {
 	return entries, errors.Join(err, db.Close())
 }
 
-// noOld reports whether there is no old file. An empty one is what a disk without room left of a journal that was to be made.
+// noOld reports whether there is no old file. An empty one is what a disk without room left of a journal that was to be
+// made.
 func noOld(path string) (bool, error) {
 	info, err := os.Lstat(path)
 	switch {
@@ -99,6 +101,7 @@ func openOld(path string, o bbolt.Options) (db *bbolt.DB, err error) {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("upgrade journal %s: %w", path, ErrJournalBusy)
 	}
+
 	if _, ok := errors.AsType[*fs.PathError](err); ok || errors.Is(err, trust.ErrForeign) {
 		return nil, fmt.Errorf("upgrade journal %s: %w", path, err)
 	}

@@ -10,11 +10,12 @@ import (
 	"strings"
 )
 
-// rebuildMark begins the variable that NemoClaw's rebuild has in its environment; the log behind it tells which upgrade has started it.
+// rebuildMark begins the variable that NemoClaw's rebuild has in its environment; the log behind it tells which upgrade
+// has started it.
 const rebuildMark = "SANDKEEPER_REBUILD_LOG="
 
-// atWork refuses to go on, or back, while a rebuild that an earlier run has started works on: it would delete what is kept or brought
-// back here.
+// atWork refuses to go on, or back, while a rebuild that an earlier run has started works on: it would delete what is
+// kept or brought back here.
 func (j *job) atWork() error {
 	if !j.resumed || j.Log == "" {
 		return nil
@@ -25,8 +26,9 @@ func (j *job) atWork() error {
 	return nil
 }
 
-// rebuildProcess is the process of the rebuild that was given log; 0 when it has ended, or where nobody can say (no /proc). It leads a
-// group in our session. What it has left behind for good, such as a forwarded port, is no longer in its group, or has a session of its own.
+// rebuildProcess is the process of the rebuild that was given log; 0 when it has ended, or where nobody can say (no
+// /proc). It leads a group in our session. What it has left behind for good, such as a forwarded port, is no longer in
+// its group, or has a session of its own.
 func rebuildProcess(log string) int {
 	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range environments {
@@ -42,7 +44,8 @@ func rebuildProcess(log string) int {
 	return 0
 }
 
-// leads reports whether a process leads its group, and not its session (proc(5): after the name come state, parent, group, session).
+// leads reports whether a process leads its group, and not its session (proc(5): after the name come state, parent,
+// group, session).
 func leads(folder string, pid int) bool {
 	stat, err := os.ReadFile(filepath.Join(folder, "stat"))
 	if err != nil {

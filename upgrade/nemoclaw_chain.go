@@ -8,8 +8,8 @@ import (
 	"sandkeeper/lifecycle"
 )
 
-// within runs NemoClaw's rebuild with the extensions around it. They cannot add to what NemoClaw creates: an addition is refused here,
-// before the rebuild is started.
+// within runs NemoClaw's rebuild with the extensions around it. They cannot add to what NemoClaw creates: an addition
+// is refused here, before the rebuild is started.
 func (j *job) within(ctx context.Context, rebuild func(context.Context) error) error {
 	if j.Chain == nil {
 		return rebuild(ctx)
@@ -41,8 +41,9 @@ func notByNemoClaw(err error) error {
 	return err
 }
 
-// adopt tells the extensions of a sandbox that a rebuild has made which a killed run had started. Its intents are finished by a look;
-// where a look came while the rebuild was at work there are none any more, and the replacement is told anew.
+// adopt tells the extensions of a sandbox that a rebuild has made which a killed run had started. Its intents are
+// finished by a look; where a look came while the rebuild was at work there are none any more, and the replacement is
+// told anew.
 func (j *job) adopt(ctx context.Context, record lifecycle.Record) error {
 	if j.Chain == nil {
 		return nil
@@ -62,6 +63,7 @@ func (j *job) adopt(ctx context.Context, record lifecycle.Record) error {
 			j.warn(problem.Error())
 		}
 	}
+
 	return nil
 }
 

@@ -43,8 +43,8 @@ func FindRebuild(ctx context.Context, e env.Env, uid int, path string) (*NemoCla
 // ErrNoRebuild is said of a NemoClaw whose help was read, and has no rebuild.
 var ErrNoRebuild = errors.New("it has no command to rebuild a sandbox")
 
-// SilentNemoClaw stands for a nemoclaw command that is there and did not say whether it rebuilds. What it manages is not rebuilt behind
-// its back, on a guess. It is a Rebuilder.
+// SilentNemoClaw stands for a nemoclaw command that is there and did not say whether it rebuilds. What it manages is
+// not rebuilt behind its back, on a guess. It is a Rebuilder.
 type SilentNemoClaw struct{ Err error }
 
 // Rebuild says why there is none.
@@ -60,8 +60,8 @@ func (n *NemoClawCommand) run(ctx context.Context, c command.Command, environmen
 	return command.Run(ctx, c)
 }
 
-// Rebuild runs `nemoclaw <name> rebuild --yes` to its end, also when ctx ends meanwhile: killed half way it leaves more to repair.
-// All it prints is in the new file log, mode 0600.
+// Rebuild runs `nemoclaw <name> rebuild --yes` to its end, also when ctx ends meanwhile: killed half way it leaves more
+// to repair. All it prints is in the new file log, mode 0600.
 func (n *NemoClawCommand) Rebuild(ctx context.Context, name, log string) (exit int, err error) {
 	if err := sandboxname.Check(name); err != nil || strings.HasPrefix(name, "-") {
 		return -1, errors.Join(fmt.Errorf("%q cannot be given to nemoclaw", name), err)
@@ -92,6 +92,7 @@ func (j *job) rebuild(ctx context.Context) error {
 		}
 		return j.within(ctx, j.runRebuild)
 	}
+
 	if err := j.adopt(ctx, record); err != nil {
 		return err
 	}
@@ -126,6 +127,7 @@ func (j *job) rebuilt(ctx context.Context, exit int, trouble error) error {
 	case exit != 0 || trouble != nil:
 		j.warn(fmt.Sprintf("%s; a new sandbox is there", ended))
 	}
+
 	j.NewID = record.ID
 	return j.replaced(ctx)
 }
@@ -138,8 +140,8 @@ func (j *job) replaced(ctx context.Context) error {
 	return err
 }
 
-// IncompleteError says that NemoClaw's rebuild left out some of the agent's state. The new sandbox stays: what is missing may be
-// meant, and the backup and the rollback image hold it.
+// IncompleteError says that NemoClaw's rebuild left out some of the agent's state. The new sandbox stays: what is
+// missing may be meant, and the backup and the rollback image hold it.
 type IncompleteError struct {
 	Name, Backup string
 	Missing      []string
@@ -151,8 +153,8 @@ func (e *IncompleteError) Error() string {
 		e.Name, few(e.Missing), e.Name, e.Backup)
 }
 
-// compareState looks whether the state that NemoClaw carries over has arrived. It may have been migrated, so only what is missing
-// counts.
+// compareState looks whether the state that NemoClaw carries over has arrived. It may have been migrated, so only what
+// is missing counts.
 func (j *job) compareState(ctx context.Context) error {
 	c, err := j.newContainer(ctx)
 	if err != nil {
@@ -170,7 +172,8 @@ func (j *job) compareState(ctx context.Context) error {
 	return nil
 }
 
-// leftBehind says what of the home outside of the agent's state NemoClaw has not carried over: it never does, and the backup has it.
+// leftBehind says what of the home outside of the agent's state NemoClaw has not carried over: it never does, and the
+// backup has it.
 func (j *job) leftBehind(ctx context.Context, c engine.Container) {
 	found, err := j.Content.Compare(ctx, j.sandbox(j.NewID, c), j.Backup, false)
 	switch {

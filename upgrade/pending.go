@@ -8,17 +8,18 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// Pending is an upgrade that has not ended, as a reader of the journal sees it. It holds up its own sandbox, and no other.
+// Pending is an upgrade that has not ended, as a reader of the journal sees it. It holds up its own sandbox, and no
+// other.
 type Pending struct {
 	Entry // zero where the record cannot be read
 	Key   string
-	// Problem is nil when nobody is at work on it. It wraps ErrJournalBusy while another process is, and ErrJournalDamaged when the
-	// record cannot be read.
+	// Problem is nil when nobody is at work on it. It wraps ErrJournalBusy while another process is, and
+	// ErrJournalDamaged when the record cannot be read.
 	Problem error
 }
 
-// Peek returns what has not ended without changing anything: no file is made or written. No journal means nothing. The error is of a
-// journal as a whole; what is wrong with one record is its Problem.
+// Peek returns what has not ended without changing anything: no file is made or written. No journal means nothing. The
+// error is of a journal as a whole; what is wrong with one record is its Problem.
 func Peek(dir string) ([]Pending, error) {
 	if dir == "" {
 		return nil, nil
@@ -50,12 +51,15 @@ func (j *Journal) pending() ([]Pending, error) {
 		case seen.Err != nil:
 			p.Problem = damagedRecord(seen.Err)
 		}
+
 		pending = append(pending, p)
 	}
+
 	return pending, nil
 }
 
-// Holds reports whether a new upgrade of the sandbox must not begin: one is going on, or was left after its sandbox had been touched.
+// Holds reports whether a new upgrade of the sandbox must not begin: one is going on, or was left after its sandbox had
+// been touched.
 func (p *Pending) Holds() bool { return p.Problem != nil || !p.Untouched() }
 
 // Of reports whether it is the upgrade of sb.
@@ -86,8 +90,8 @@ func (p *Pending) Outcome() Outcome {
 	}
 }
 
-// Adopt makes upgrades that were left this process's own, and reads them again. What nothing had been done for is struck off. The others
-// have their outcome already.
+// Adopt makes upgrades that were left this process's own, and reads them again. What nothing had been done for is
+// struck off. The others have their outcome already.
 func (j *Journal) Adopt(pending []Pending) (entries []Entry, others []Outcome) {
 	for _, p := range pending {
 		var e *Entry
@@ -116,8 +120,8 @@ func (j *Journal) adopt(e *Entry) (*Entry, error) {
 	return nil, j.Forget(e)
 }
 
-// Begin enters e at its first step, with what the rehearsal of a run that was killed has left, unless an earlier upgrade of its sandbox has
-// not ended: that is never written over.
+// Begin enters e at its first step, with what the rehearsal of a run that was killed has left, unless an earlier
+// upgrade of its sandbox has not ended: that is never written over.
 func (j *Journal) Begin(e *Entry) error {
 	record, err := j.take(e)
 	if err != nil {

@@ -17,8 +17,9 @@ type Target struct {
 	Way     Way
 }
 
-// Plan chooses what to rebuild of the sandboxes that were checked: the stale ones, and of those the ones that something newer is known
-// for. The others have their outcome already, those that an earlier upgrade holds up among them. checked and all are in the same order.
+// Plan chooses what to rebuild of the sandboxes that were checked: the stale ones, and of those the ones that something
+// newer is known for. The others have their outcome already, those that an earlier upgrade holds up among them. checked
+// and all are in the same order.
 func Plan(checked []classify.Checked, all []sandbox.Sandbox, pending []Pending, nemoclaw bool) (targets []Target, others []Outcome) {
 	pending = slices.DeleteFunc(slices.Clone(pending), func(p Pending) bool { return !p.Holds() })
 	for i, c := range checked {
@@ -28,6 +29,7 @@ func Plan(checked []classify.Checked, all []sandbox.Sandbox, pending []Pending, 
 			pending = slices.Delete(pending, at, at+1)
 			continue
 		}
+
 		o := Outcome{Name: c.Name, Workspace: c.Workspace, Gateway: c.Gateway, Outcome: Skipped, Step: StepPlanned, Reason: because(c)}
 		switch c.State {
 		case classify.Current:
@@ -48,8 +50,10 @@ func Plan(checked []classify.Checked, all []sandbox.Sandbox, pending []Pending, 
 			}
 			o.Outcome, o.Reason = Failed, fmt.Sprintf("stale (%s), but it cannot be rebuilt: %s", o.Reason, why)
 		}
+
 		others = append(others, o)
 	}
+
 	for _, p := range pending { // its sandbox is not there: deleted, and not made again yet
 		if p.Name != "" {
 			others = append(others, p.Outcome())
@@ -66,8 +70,9 @@ func rehearsalOf(sb sandbox.Sandbox) string {
 	return sb.Container.Labels[driver.LabelRehearsal]
 }
 
-// wayOf is how a stale sandbox is rebuilt, or why it cannot be. What NemoClaw manages, NemoClaw rebuilds. Without it, a new container
-// helps where the image or the supervisor is behind; another agent, or another build of NemoClaw's image, it would not bring.
+// wayOf is how a stale sandbox is rebuilt, or why it cannot be. What NemoClaw manages, NemoClaw rebuilds. Without it, a
+// new container helps where the image or the supervisor is behind; another agent, or another build of NemoClaw's image,
+// it would not bring.
 func wayOf(c classify.Checked, sb sandbox.Sandbox, nemoclaw bool) (Way, string) {
 	if sb.Row != nil && nemoclaw {
 		return ByNemoClaw, ""
@@ -89,6 +94,7 @@ func because(c classify.Checked) string {
 		} else if r.Current != "" || r.Expected != "" {
 			text += fmt.Sprintf(" %s, expected %s", r.Current, r.Expected)
 		}
+
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")

@@ -34,8 +34,8 @@ type Problem struct {
 	Fix    string `json:"fix"`
 }
 
-// Preconditions looks at everything that the upgrade of each target will need, and changes nothing. Targets for which all of it is
-// there become entries; of the others every problem is in their outcome.
+// Preconditions looks at everything that the upgrade of each target will need, and changes nothing. Targets for which
+// all of it is there become entries; of the others every problem is in their outcome.
 func (u *Upgrader) Preconditions(ctx context.Context, targets []Target) (ready []*Entry, refused []Outcome, err error) {
 	asked := asked{}
 	for _, t := range targets {
@@ -100,6 +100,7 @@ func (p *precheck) all(ctx context.Context) {
 		p.providers(ctx)
 		p.beside(ctx)
 	}
+
 	if container {
 		p.room(ctx)
 		p.removable(ctx)
@@ -136,6 +137,7 @@ func (p *precheck) container(ctx context.Context) bool {
 		p.problem(NeedContainer, "docker unpause "+c.Name, "container %q is paused", c.Name)
 		return false
 	}
+
 	if c.AutoRemove {
 		p.problem(NeedContainer, "", "container %q was made with --rm: the engine removes it, and all that is in it, as soon as it stops", c.Name)
 	}
@@ -143,7 +145,8 @@ func (p *precheck) container(ctx context.Context) bool {
 	return true
 }
 
-// removable needs a container that the engine can remove: an entry that chattr has made immutable ends the deletion half way.
+// removable needs a container that the engine can remove: an entry that chattr has made immutable ends the deletion
+// half way.
 func (p *precheck) removable(ctx context.Context) {
 	layered, ok := p.Engine.(home.Layered)
 	if !ok {
@@ -177,6 +180,7 @@ func (p *precheck) readRecipe(ctx context.Context) bool {
 		old.OldID = recipe.SandboxID
 		request, err = p.Chain.Baseline(request, old.reference(recipe.SandboxID))
 	}
+
 	if err != nil {
 		p.problem(NeedRecipe, "", "%v", err)
 		return false

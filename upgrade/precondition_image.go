@@ -29,8 +29,8 @@ func (p *precheck) image(ctx context.Context) {
 	}
 }
 
-// pullable needs a registry to have the image. How large it is nobody says before it is pulled: a manifest has the sizes of what is
-// sent, not of what it becomes.
+// pullable needs a registry to have the image. How large it is nobody says before it is pulled: a manifest has the
+// sizes of what is sent, not of what it becomes.
 func (p *precheck) pullable(ctx context.Context) {
 	image := p.entry.Image
 	if builtHere(image) {
@@ -58,8 +58,8 @@ func pullFix(image string, err error) string {
 	return "docker login " + registry
 }
 
-// builtHere reports a name that openshell, nemoclaw or we give to images that are made on the host. Docker would look for it on
-// Docker Hub, where its owner may be anybody.
+// builtHere reports a name that openshell, nemoclaw or we give to images that are made on the host. Docker would look
+// for it on Docker Hub, where its owner may be anybody.
 func builtHere(image string) bool {
 	repository, _, _ := strings.Cut(image, ":")
 	return strings.HasPrefix(image, rollbackPrefix) || slices.Contains([]string{"openshell/sandbox-from", "nemoclaw-sandbox-local"}, repository)

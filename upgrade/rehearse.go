@@ -28,8 +28,9 @@ type Rehearsal struct {
 	Image   string `json:"image,omitempty"` // throw-away image of the old container
 }
 
-// rehearse makes throw-away sandboxes by the recipe, as the new one and the one of a way back will be made, so that what the gateway
-// refuses is found while the old sandbox runs: first from the new image, then from an image of the old container.
+// rehearse makes throw-away sandboxes by the recipe, as the new one and the one of a way back will be made, so that
+// what the gateway refuses is found while the old sandbox runs: first from the new image, then from an image of the old
+// container.
 func (j *job) rehearse(ctx context.Context) error {
 	if j.Rehearsed {
 		return nil
@@ -52,7 +53,8 @@ func (j *job) rehearse(ctx context.Context) error {
 	return nil
 }
 
-// commitEmpty makes the image that a rollback image will be, with an empty home: the agent's tokens are not to be in a second sandbox.
+// commitEmpty makes the image that a rollback image will be, with an empty home: the agent's tokens are not to be in a
+// second sandbox.
 func (j *job) commitEmpty(ctx context.Context, ref string) error {
 	keep := engine.Keep{Labels: map[string]string{classify.OriginLabel: j.Image}}
 	if j.Rehearse != FullRehearsal {
@@ -91,7 +93,8 @@ func (j *job) comesUp(ctx context.Context, image string) error {
 	return j.settle(ctx)
 }
 
-// stageName is the throw-away sandbox's: of 17 letters, for since 0.1.0 a name has 19 at most, and another one for each run.
+// stageName is the throw-away sandbox's: of 17 letters, for since 0.1.0 a name has 19 at most, and another one for each
+// run.
 func (j *job) stageName() string {
 	sum := sha256.Sum256([]byte(j.key() + "\x00" + j.Run))
 	return fmt.Sprintf("rehearse-%x", sum[:4])
@@ -126,6 +129,7 @@ func (j *job) strike(ctx context.Context) error {
 			return fmt.Errorf("its throw-away image %s could not be removed: %w", image, err)
 		}
 	}
+
 	j.warnings(stage.Warnings)
 	j.Rehearsal = nil
 	return j.Journal.Enter(j.Entry, j.Step)

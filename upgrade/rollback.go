@@ -38,7 +38,8 @@ func (e *Entry) reached(step, at Step) bool {
 	return slices.Index(order, at) >= slices.Index(order, step)
 }
 
-// undo brings the old sandbox back after the upgrade failed at a step, or was given up there. It goes on also when ctx has ended.
+// undo brings the old sandbox back after the upgrade failed at a step, or was given up there. It goes on also when ctx
+// has ended.
 func (j *job) undo(ctx context.Context, at Step, cause error) Outcome {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoLimit)
 	defer cancel()
@@ -52,6 +53,7 @@ func (j *job) undo(ctx context.Context, at Step, cause error) Outcome {
 	case whole:
 		return j.withdraw(ctx)
 	}
+
 	for _, m := range from(back(), j.Step) {
 		j.enterAnyway(m.doing, j.Reason)
 		if err := m.work(j, ctx); err != nil {
@@ -61,10 +63,12 @@ func (j *job) undo(ctx context.Context, at Step, cause error) Outcome {
 			j.enterAnyway(m.done, "")
 		}
 	}
+
 	return j.forget(j.outcome(RolledBack, j.FailedAt, j.Reason))
 }
 
-// enterAnyway goes on when the journal cannot be written: the sandbox comes first, and what is done can be seen by looking.
+// enterAnyway goes on when the journal cannot be written: the sandbox comes first, and what is done can be seen by
+// looking.
 func (j *job) enterAnyway(step Step, detail string) {
 	if err := j.enter(step, detail); err != nil {
 		j.warn(err.Error())
@@ -72,8 +76,8 @@ func (j *job) enterAnyway(step Step, detail string) {
 	}
 }
 
-// clearLimit is how long a gateway is asked again to delete what came in the place of the old sandbox: its engine may be at work on the
-// container still.
+// clearLimit is how long a gateway is asked again to delete what came in the place of the old sandbox: its engine may
+// be at work on the container still.
 const clearLimit = 10 * time.Second
 
 // errForeign is a sandbox that this upgrade did not make.
@@ -112,19 +116,20 @@ func (j *job) clearOnce(ctx context.Context) error {
 			return errors.Join(err, stillListed(j.Name, found))
 		}
 	}
+
 	j.NewID = ""
 	return j.awaitGone(ctx)
 }
 
-// ours reports whether this upgrade has made the sandbox of that id, or it is the old one. A run that was killed while it created
-// did not learn the id.
+// ours reports whether this upgrade has made the sandbox of that id, or it is the old one. A run that was killed while
+// it created did not learn the id.
 func (j *job) ours(id string) bool {
 	unknown := j.NewID == "" && (j.FailedAt == StepCreating || j.FailedAt == StepRebuilding)
 	return unknown || id == j.OldID || id == j.NewID
 }
 
-// recreate makes the old sandbox again: from its rollback image, or, if somebody has removed that, from the image it once came
-// from, and its backup.
+// recreate makes the old sandbox again: from its rollback image, or, if somebody has removed that, from the image it
+// once came from, and its backup.
 func (j *job) recreate(ctx context.Context) error {
 	image := j.RollbackImage
 	_, err := j.Engine.ImageID(ctx, image)
@@ -135,6 +140,7 @@ func (j *job) recreate(ctx context.Context) error {
 		j.warn(fmt.Sprintf("its rollback image %s is gone: it is made from %s and its backup", image, j.OldImageID))
 		image, j.RollbackImage, err = j.OldImageID, "", nil
 	}
+
 	if err != nil {
 		return err
 	}
@@ -144,8 +150,8 @@ func (j *job) recreate(ctx context.Context) error {
 	return j.bringHome(ctx, image)
 }
 
-// notAnother refuses to take for the old sandbox what runs from another image: a creation that was given up and came about late, or
-// what somebody has made meanwhile.
+// notAnother refuses to take for the old sandbox what runs from another image: a creation that was given up and came
+// about late, or what somebody has made meanwhile.
 func (j *job) notAnother(ctx context.Context, image string) error {
 	record, found, err := j.listed(ctx)
 	if err != nil || !found {
@@ -162,8 +168,8 @@ func (j *job) notAnother(ctx context.Context, image string) error {
 	return fmt.Errorf("a sandbox %q with id %s is there that does not run from %s: %w; delete it first if it is not needed", j.Name, record.ID, image, errForeign)
 }
 
-// bringHome creates the old sandbox again, with its extensions where they let it. One that refuses now must not keep the sandbox from
-// existing: it is then made without them, and that is said.
+// bringHome creates the old sandbox again, with its extensions where they let it. One that refuses now must not keep
+// the sandbox from existing: it is then made without them, and that is said.
 func (j *job) bringHome(ctx context.Context, image string) error {
 	err := j.createFrom(ctx, image)
 	refused, ok := errors.AsType[*lifecycle.PhaseError](err)
@@ -204,6 +210,7 @@ func (j *job) stuck(ctx context.Context, err error) Outcome {
 	case j.Reason != "":
 		reason = fmt.Sprintf("%s; then, on the way back: %s", j.Reason, reason)
 	}
+
 	stopped := j.Step
 	if err := j.Journal.Enter(j.Entry, stopped); err != nil {
 		j.warn(err.Error())
@@ -229,6 +236,7 @@ func (j *job) where(ctx context.Context, said string) string {
 	case found:
 		text = fmt.Sprintf("Its gateway lists it as %s, in phase %q", record.ID, record.Phase)
 	}
+
 	if _, err := j.Engine.ImageID(ctx, j.RollbackImage); err == nil {
 		text += fmt.Sprintf("; image %s holds its file system", j.RollbackImage)
 	}

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// stillWhole reports whether the old sandbox was never deleted. As long as nobody was about to ask for that, nobody need be asked.
+// stillWhole reports whether the old sandbox was never deleted. As long as nobody was about to ask for that, nobody
+// need be asked.
 func (j *job) stillWhole(ctx context.Context) (bool, error) {
 	if !j.DeleteRequested {
 		return true, nil
@@ -64,11 +65,12 @@ func (j *job) withdraw(ctx context.Context) Outcome {
 	} else {
 		j.RollbackImage = ""
 	}
+
 	return j.forget(j.outcome(Failed, j.FailedAt, j.Reason+"; nothing was deleted, it is as it was"))
 }
 
-// startOld starts the old sandbox, if it ran. A stop that was asked for and not waited for is waited for first: else it would come
-// after the start.
+// startOld starts the old sandbox, if it ran. A stop that was asked for and not waited for is waited for first: else it
+// would come after the start.
 func (j *job) startOld(ctx context.Context) error {
 	c, there, err := j.oldContainer(ctx)
 	switch {

@@ -9,9 +9,9 @@ import (
 	"sandkeeper/engine"
 )
 
-// keepNew backs up the new sandbox before the way back deletes it, when somebody may have worked in it: the run that made it has ended,
-// so that it ran unwatched, or was made by hand where nothing was; or its home had come back, and it was started since. It is stopped for
-// that. What cannot be saved is not deleted.
+// keepNew backs up the new sandbox before the way back deletes it, when somebody may have worked in it: the run that
+// made it has ended, so that it ran unwatched, or was made by hand where nothing was; or its home had come back, and it
+// was started since. It is stopped for that. What cannot be saved is not deleted.
 func (j *job) keepNew(ctx context.Context, id string) error {
 	if id == j.OldID || !j.resumed && !j.reached(j.homeRestoredAt(), j.FailedAt) {
 		return nil
@@ -38,8 +38,8 @@ func (j *job) keepNew(ctx context.Context, id string) error {
 	return nil
 }
 
-// saveNew has it run again when it could not be saved. A backup takes the store itself. Before the old home was in the sandbox, its
-// backup is labelled as what was replaced: it must not pass for the sandbox's newest state.
+// saveNew has it run again when it could not be saved. A backup takes the store itself. Before the old home was in the
+// sandbox, its backup is labelled as what was replaced: it must not pass for the sandbox's newest state.
 func (j *job) saveNew(ctx context.Context, id string, c engine.Container) (Saved, error) {
 	if err := j.close(); err != nil {
 		return Saved{}, err
@@ -51,6 +51,7 @@ func (j *job) saveNew(ctx context.Context, id string, c engine.Container) (Saved
 		}
 		c.State = "exited"
 	}
+
 	save := j.Content.SaveReplaced
 	if j.reached(j.homeRestoredAt(), j.FailedAt) {
 		save = j.Content.Save

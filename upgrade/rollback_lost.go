@@ -7,9 +7,9 @@ import (
 	"io/fs"
 )
 
-// lost is the end of an upgrade whose old container somebody else has removed before it was to be deleted here. There is nothing to go on
-// with, and nothing to bring back that its owner did not want gone; what was saved of it stays. As long as its gateway has it and no
-// container of it is there, or nobody can say, it is not given up.
+// lost is the end of an upgrade whose old container somebody else has removed before it was to be deleted here. There
+// is nothing to go on with, and nothing to bring back that its owner did not want gone; what was saved of it stays. As
+// long as its gateway has it and no container of it is there, or nobody can say, it is not given up.
 func (j *job) lost(ctx context.Context, gone error) Outcome {
 	record, found, err := j.listed(ctx)
 	if err != nil {
@@ -26,6 +26,7 @@ func (j *job) lost(ctx context.Context, gone error) Outcome {
 		}
 		became = fmt.Sprintf("its container was made anew meanwhile (%q), and is left alone", c.Name)
 	}
+
 	return j.forget(j.outcome(Failed, j.FailedAt, j.Reason+"; "+became+j.saved(ctx)))
 }
 
@@ -37,6 +38,7 @@ func (j *job) saved(ctx context.Context) string {
 	} else {
 		text = fmt.Sprintf("; image %s holds its file system", j.RollbackImage)
 	}
+
 	if j.Backup != "" {
 		text += fmt.Sprintf("; backup %s holds its home", j.Backup)
 	}

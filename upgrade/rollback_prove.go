@@ -11,8 +11,8 @@ import (
 	"sandkeeper/engine"
 )
 
-// prove waits for the old sandbox to be back, and compares its home with the backup. Where that is not in the image (podman keeps it
-// in a volume, which goes with the sandbox), the backup is restored.
+// prove waits for the old sandbox to be back, and compares its home with the backup. Where that is not in the image
+// (podman keeps it in a volume, which goes with the sandbox), the backup is restored.
 func (j *job) prove(ctx context.Context) error {
 	// A run that was killed while it compared has left it stopped.
 	if c, err := j.newContainer(ctx); err == nil && c.State == "exited" {
@@ -20,6 +20,7 @@ func (j *job) prove(ctx context.Context) error {
 			return err
 		}
 	}
+
 	if err := j.awaitReady(ctx); err != nil {
 		return err
 	}
@@ -56,6 +57,7 @@ func (j *job) proveContent(ctx context.Context) error {
 		j.warn(fmt.Sprintf("it differs from its backup %s, which is older than its rollback image: %s", j.Backup, found))
 		return nil
 	}
+
 	if err := j.restore(ctx); err != nil {
 		return err
 	}

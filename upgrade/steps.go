@@ -11,8 +11,9 @@ import (
 	"sandkeeper/upgrade/classify"
 )
 
-// move is one stretch of the way: a step that is entered before its work, and one, or none, that says that the work is done. Work
-// looks at what is there first and does only what is missing, so that any move can be made again after a crash.
+// move is one stretch of the way: a step that is entered before its work, and one, or none, that says that the work is
+// done. Work looks at what is there first and does only what is missing, so that any move can be made again after a
+// crash.
 type move struct {
 	doing, done Step
 	work        func(*job, context.Context) error
@@ -99,6 +100,7 @@ func (j *job) lookAgain(ctx context.Context) error {
 	case c.Paused():
 		return fmt.Errorf("container %q is paused; run `docker unpause %s` first", c.Name, c.Name)
 	}
+
 	if err := j.imagePresent(ctx); err != nil {
 		return err
 	}
@@ -130,7 +132,8 @@ func (j *job) save(ctx context.Context) error {
 	return nil
 }
 
-// untouched makes sure that the old sandbox was not started since its backup began: what it has written would go with it.
+// untouched makes sure that the old sandbox was not started since its backup began: what it has written would go with
+// it.
 func (j *job) untouched(ctx context.Context) error {
 	c, there, err := j.oldContainer(ctx)
 	if err != nil || !there {
@@ -142,8 +145,8 @@ func (j *job) untouched(ctx context.Context) error {
 	return nil
 }
 
-// keepImage makes the old container an image. The labels by which drivers find their sandboxes are blank in it. It is waited for also
-// after Ctrl-C: the engine makes the image either way, and a late image would stay for good.
+// keepImage makes the old container an image. The labels by which drivers find their sandboxes are blank in it. It is
+// waited for also after Ctrl-C: the engine makes the image either way, and a late image would stay for good.
 func (j *job) keepImage(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := j.Engine.RemoveImage(ctx, j.RollbackImage); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -15,8 +15,8 @@ type Switch interface {
 	StartSandbox(ctx context.Context, sb sandbox.Sandbox) error
 }
 
-// halt stops a sandbox through its gateway, and returns when its container does not run. It waits for that also after Ctrl-C: a stop that
-// was asked for comes about, and a start before that starts nothing.
+// halt stops a sandbox through its gateway, and returns when its container does not run. It waits for that also after
+// Ctrl-C: a stop that was asked for comes about, and a start before that starts nothing.
 func (j *job) halt(ctx context.Context, id string, c engine.Container) error {
 	patient := context.WithoutCancel(ctx)
 	if err := j.Switch.StopSandbox(patient, j.sandbox(id, c)); err != nil && !driver.EngineMay(err) {
@@ -45,6 +45,7 @@ func (j *job) rouse(ctx context.Context, id string, c engine.Container) error {
 			return nil
 		}
 	}
+
 	err := j.Switch.StartSandbox(ctx, j.sandbox(id, c))
 	if driver.EngineMay(err) {
 		return j.Engine.Start(ctx, c.ID)

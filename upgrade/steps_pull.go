@@ -11,8 +11,8 @@ import (
 	"sandkeeper/internal/size"
 )
 
-// imagePresent looks for the image of the new sandbox. An image that only the gateway knows cannot be looked for; an image that is to be pulled
-// need not be here yet.
+// imagePresent looks for the image of the new sandbox. An image that only the gateway knows cannot be looked for; an
+// image that is to be pulled need not be here yet.
 func (j *job) imagePresent(ctx context.Context) error {
 	if j.Image == "" || j.Way == ByNemoClaw || j.Pull != "" {
 		return nil

@@ -32,6 +32,7 @@ func (j *job) deleteOld(ctx context.Context) error {
 			return err
 		}
 	}
+
 	if err := j.doom(); err != nil {
 		return err
 	}
@@ -57,8 +58,8 @@ func stillListed(name string, found bool) error {
 	return fmt.Errorf("sandbox %q is still listed after it was deleted", name)
 }
 
-// delete goes through the chain also when the gateway has the sandbox no longer: extensions may still owe their part. Ctrl-C does not
-// cut it short: a gateway may go on with a deletion that nobody waits for.
+// delete goes through the chain also when the gateway has the sandbox no longer: extensions may still owe their part.
+// Ctrl-C does not cut it short: a gateway may go on with a deletion that nobody waits for.
 func (j *job) delete(ctx context.Context, id string) error {
 	ctx = context.WithoutCancel(ctx)
 	j.awaitMade(ctx, id)
@@ -70,8 +71,8 @@ func (j *job) delete(ctx context.Context, id string) error {
 	return err
 }
 
-// awaitMade waits, for a while, until a sandbox that its gateway is still making has its container: deleted before that it may leave the
-// container behind, which comes late and passes for a second sandbox of that name.
+// awaitMade waits, for a while, until a sandbox that its gateway is still making has its container: deleted before that
+// it may leave the container behind, which comes late and passes for a second sandbox of that name.
 func (j *job) awaitMade(ctx context.Context, id string) {
 	until := time.Now().Add(min(goneLimit, j.patience().ReadyLimit()))
 	for {
@@ -88,8 +89,9 @@ func (j *job) awaitMade(ctx context.Context, id string) {
 // goneLimit is how long a container may outlive its sandbox.
 const goneLimit = 30 * time.Second
 
-// awaitGone waits for the old container to go. One that stays although its gateway has deleted the sandbox is removed: all of it is
-// in the backup and in the rollback image, and beside the new one it would be a second sandbox of that name.
+// awaitGone waits for the old container to go. One that stays although its gateway has deleted the sandbox is removed:
+// all of it is in the backup and in the rollback image, and beside the new one it would be a second sandbox of that
+// name.
 func (j *job) awaitGone(ctx context.Context) error {
 	until := time.Now().Add(min(goneLimit, j.patience().ReadyLimit()))
 	for {
@@ -107,6 +109,7 @@ func (j *job) awaitGone(ctx context.Context) error {
 			}
 			return err
 		}
+
 		if err := j.patience().Pause(ctx); err != nil {
 			return err
 		}
@@ -127,6 +130,7 @@ func (j *job) createFrom(ctx context.Context, image string) error {
 		j.NewID = record.ID
 		return nil
 	}
+
 	request, err := withImage(j.Request, image)
 	if err != nil {
 		return err
@@ -139,6 +143,7 @@ func (j *job) createFrom(ctx context.Context, image string) error {
 		}
 		return nil
 	}
+
 	if err == nil {
 		return fmt.Errorf("gateway %q created sandbox %q and gave it no id", j.Gateway, j.Name)
 	}

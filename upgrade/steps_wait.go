@@ -22,6 +22,7 @@ func (j *job) condition(ctx context.Context) error {
 	case !openshell.PhaseReady(record.Phase):
 		return &driver.NotReadyError{Name: j.Name, Phase: record.Phase, Detail: record.Reason}
 	}
+
 	c, err := j.containerOf(ctx, j.NewID)
 	if err == nil && !c.Running() {
 		return &driver.NotReadyError{Name: j.Name, Detail: fmt.Sprintf("its container %q is %s", c.Name, c.State)}
@@ -57,6 +58,7 @@ func (j *job) leaveAsFound(ctx context.Context) error {
 		j.giveBack(ctx)
 		return j.halt(ctx, j.NewID, c)
 	}
+
 	if err := j.rouse(ctx, j.NewID, c); err != nil {
 		return err
 	}

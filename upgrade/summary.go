@@ -15,7 +15,8 @@ const (
 	Forgotten  OutcomeWord = "forgotten" // given up as asked; Left says what is where
 )
 
-// Outcome is one sandbox's part of a Summary. Step is where it ended; Backup and RollbackImage are what is left of the way.
+// Outcome is one sandbox's part of a Summary. Step is where it ended; Backup and RollbackImage are what is left of the
+// way.
 type Outcome struct {
 	Name          string      `json:"name"`
 	Workspace     string      `json:"workspace,omitempty"`

@@ -1,5 +1,5 @@
-// Package upgrade answers one question: how does a sandbox move to its new version without ever being in neither place? It plans, keeps a
-// journal of every step, executes, and rolls back.
+// Package upgrade answers one question: how does a sandbox move to its new version without ever being in neither place?
+// It plans, keeps a journal of every step, executes, and rolls back.
 package upgrade
 
 import (
@@ -31,7 +31,8 @@ type Engine interface {
 
 // Content saves what sandboxes hold, and brings it back. Backups is one.
 type Content interface {
-	// Check reports what would be in the way of Save: no room, a folder that cannot be written, a lock that another run holds.
+	// Check reports what would be in the way of Save: no room, a folder that cannot be written, a lock that another run
+	// holds.
 	Check(ctx context.Context, sb sandbox.Sandbox) error
 	// Hold takes the store for as long as sandboxes are between their backup and their restore.
 	Hold(ctx context.Context) (release func() error, err error)
@@ -43,7 +44,8 @@ type Content interface {
 	Restore(ctx context.Context, sb sandbox.Sandbox, id string) error
 	// Compare says how the home of sb differs from a backup: the whole of it, or what the agent's state is.
 	Compare(ctx context.Context, sb sandbox.Sandbox, id string, stateOnly bool) (Differences, error)
-	// Sweep removes what restores into the sandbox have left, also those of runs that were killed: its upgrade has ended.
+	// Sweep removes what restores into the sandbox have left, also those of runs that were killed: its upgrade has
+	// ended.
 	Sweep(name string) error
 }
 
@@ -58,8 +60,8 @@ type Differences struct {
 	Changed []string // in both, and not the same
 }
 
-// Rebuilder runs NemoClaw's own rebuild of one sandbox and writes all that it prints to a new file at log. The exit status alone
-// proves nothing: the caller looks.
+// Rebuilder runs NemoClaw's own rebuild of one sandbox and writes all that it prints to a new file at log. The exit
+// status alone proves nothing: the caller looks.
 type Rebuilder interface {
 	Rebuild(ctx context.Context, name, log string) (exit int, err error)
 }
@@ -83,7 +85,8 @@ type Upgrader struct {
 	Providers func(ctx context.Context, at driver.Place, names []string) (missing []string, err error)
 	// Keeper is nil where nothing is kept beside recipes.
 	Keeper Keeper
-	// Room reports whether the engine's disk lacks room for an image of the container. nil: that cannot be seen, and is said.
+	// Room reports whether the engine's disk lacks room for an image of the container. nil: that cannot be seen, and is
+	// said.
 	Room func(ctx context.Context, container string) error
 
 	Rehearsals RehearsalKind // of the upgrades that are planned from now on
@@ -168,12 +171,14 @@ func (j *job) listed(ctx context.Context) (record lifecycle.Record, found bool, 
 			named = append(named, r)
 		}
 	}
+
 	switch len(named) {
 	case 0:
 		return record, false, nil
 	case 1:
 		return named[0], true, nil
 	}
+
 	return record, false, fmt.Errorf("gateway %q lists %d sandboxes named %q, and none is the one that was upgraded", j.Gateway, len(named), j.Name)
 }
 
@@ -189,12 +194,14 @@ func (j *job) containerOf(ctx context.Context, id string) (engine.Container, err
 			found = append(found, c)
 		}
 	}
+
 	switch len(found) {
 	case 0:
 		return engine.Container{}, fmt.Errorf("sandbox %q (id %s) has no container: %w", j.Name, id, fs.ErrNotExist)
 	case 1:
 		return found[0], nil
 	}
+
 	return engine.Container{}, fmt.Errorf("containers %q and %q both claim sandbox %q (id %s)", found[0].Name, found[1].Name, j.Name, id)
 }
 

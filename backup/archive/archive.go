@@ -1,5 +1,6 @@
-// Package archive answers one question: what is a backup made of, and does what is read prove to be what was written? It holds the format:
-// frames, manifest, index, seal, digests and encryption. It knows no store, no sandbox and no engine.
+// Package archive answers one question: what is a backup made of, and does what is read prove to be what was written?
+// It holds the format: frames, manifest, index, seal, digests and encryption. It knows no store, no sandbox and no
+// engine.
 package archive
 
 import (
@@ -16,9 +17,9 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// Archive is a backup's archive while its content is captured: a tar stream that is cut into blocks. Those that its series does not have
-// yet are packed in independent zstd frames; where it has none, they are the whole stream, which tar and zstd read. It is used by one
-// goroutine.
+// Archive is a backup's archive while its content is captured: a tar stream that is cut into blocks. Those that its
+// series does not have yet are packed in independent zstd frames; where it has none, they are the whole stream, which
+// tar and zstd read. It is used by one goroutine.
 type Archive struct {
 	ctx        context.Context
 	tar        *tar.Writer
@@ -75,8 +76,8 @@ func New(ctx context.Context, to Target) *Archive {
 	return a
 }
 
-// Add takes one entry, in the order of the source. h.Name and, for hard links, h.Linkname are relative to the sandbox's home;
-// "." is the home itself. Exactly h.Size bytes are read from r.
+// Add takes one entry, in the order of the source. h.Name and, for hard links, h.Linkname are relative to the sandbox's
+// home; "." is the home itself. Exactly h.Size bytes are read from r.
 //
 // An entry that cannot be kept (devices, odd names) is listed among the exclusions and is no error. An error means
 // that the source or the store failed; the capture cannot go on.
@@ -124,6 +125,7 @@ func (a *Archive) AddUnjudged(h *tar.Header, r io.Reader) error {
 		a.Content.Files++
 		a.Content.Bytes += h.Size
 	}
+
 	a.Kinds.Set(h.Name, h.Typeflag)
 	a.Content.Entries++
 	return a.index.entry(&e)
@@ -147,6 +149,7 @@ func (a *Archive) body(h *tar.Header, r io.Reader, e *Entry) (err error) {
 			return err
 		}
 	}
+
 	e.Digest, err = a.cut.endFile()
 	return err
 }
@@ -165,7 +168,8 @@ func (a *Archive) Skip(path, pattern string) {
 	a.Exclusions = append(a.Exclusions, Exclusion{Path: Printable(path), Kind: LeftOutSkipped, Reason: "--skip-path " + pattern})
 }
 
-// Note changes the manifest just before it is written: for facts that are known only after the read, as its consistency.
+// Note changes the manifest just before it is written: for facts that are known only after the read, as its
+// consistency.
 func (a *Archive) Note(change func(*Manifest)) { a.notes = append(a.notes, change) }
 
 // Finish ends the stream, and its pack.
@@ -210,6 +214,7 @@ func (a *Archive) Describe(m *Manifest) {
 	} else {
 		m.Blocks = &BlockSums{Added: a.pack.table.count, AddedBytes: a.pack.added, Shared: a.pack.shares, SharedBytes: a.pack.shared}
 	}
+
 	if a.key == nil && !a.Adopted {
 		m.Content.Digest = a.pack.digest()
 	}
@@ -218,7 +223,8 @@ func (a *Archive) Describe(m *Manifest) {
 	}
 }
 
-// Runs are where the blocks of the archive are; none of an encrypted one that is the previous backup's content, whose Packs it uses whole.
+// Runs are where the blocks of the archive are; none of an encrypted one that is the previous backup's content, whose
+// Packs it uses whole.
 func (a *Archive) Runs() []Run {
 	if a.Adopted && a.key == nil {
 		return a.Previous.Index.Runs
@@ -235,11 +241,13 @@ func (a *Archive) Packs() []string {
 			ids = append(ids, a.Previous.ID)
 		}
 	}
+
 	for _, r := range a.Runs() {
 		if r.Pack != a.pack.id {
 			ids = append(ids, r.Pack)
 		}
 	}
+
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }
@@ -253,8 +261,8 @@ func ContentDigest(frames []Frame) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Adopt takes over all that the previous backup holds, its index too, when that has the same standing. It must come before the first
-// Add; the previous backup's blocks are proven before the new one is made.
+// Adopt takes over all that the previous backup holds, its index too, when that has the same standing. It must come
+// before the first Add; the previous backup's blocks are proven before the new one is made.
 func (a *Archive) Adopt(s LayerFingerprint) bool {
 	m := a.Previous
 	if m == nil || m.Standing == nil || *m.Standing != s {

@@ -45,7 +45,8 @@ func blockSize(head []byte) int {
 	return max(page, pageMin)
 }
 
-// cutter cuts a tar stream into blocks: the bytes between two files (padding and headers) are one, and each file is one or more.
+// cutter cuts a tar stream into blocks: the bytes between two files (padding and headers) are one, and each file is one
+// or more.
 type cutter struct {
 	put   func(block []byte, name Name) error
 	names *naming
@@ -96,7 +97,8 @@ func (c *cutter) endFile() (string, error) {
 	return name.digest(), err
 }
 
-// flush ends the present block, which is several pages when it is the beginning of a database, and gives its name as a whole.
+// flush ends the present block, which is several pages when it is the beginning of a database, and gives its name as a
+// whole.
 func (c *cutter) flush() (Name, error) {
 	block := c.block
 	c.block = c.block[:0]
@@ -113,10 +115,12 @@ func (c *cutter) flush() (Name, error) {
 		}
 		return whole, c.put(block, whole)
 	}
+
 	for piece := range slices.Chunk(block, c.size) {
 		if err := c.put(piece, c.names.of(piece)); err != nil {
 			return whole, err
 		}
 	}
+
 	return whole, nil
 }

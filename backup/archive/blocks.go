@@ -12,7 +12,8 @@ type Block struct {
 	Length uint32
 }
 
-// Run is a piece of a backup's stream: Count blocks of a pack, from number From on. A pack has the id of the backup that made it.
+// Run is a piece of a backup's stream: Count blocks of a pack, from number From on. A pack has the id of the backup
+// that made it.
 type Run struct {
 	Pack  string
 	From  uint32
@@ -47,8 +48,8 @@ func (l *blockList) add(b Block) {
 
 func (l *blockList) at(i int) *Block { return &l.pieces[i/blockPiece][i%blockPiece] }
 
-// Blocks finds blocks by name: what a series has already. It keeps no names of its own, for a home may have millions of blocks: four bytes
-// for each, twice as many as there are, beside the tables of the packs.
+// Blocks finds blocks by name: what a series has already. It keeps no names of its own, for a home may have millions of
+// blocks: four bytes for each, twice as many as there are, beside the tables of the packs.
 type Blocks struct {
 	packs []knownPack // the one that is being written is the last
 	next  int         // the number of the next block
@@ -63,7 +64,8 @@ type knownPack struct {
 	at    func(i int) *Block
 }
 
-// AddPack says that the blocks of a pack are there, but for those in frames that skip has. A block that is known already stays where it is.
+// AddPack says that the blocks of a pack are there, but for those in frames that skip has. A block that is known
+// already stays where it is.
 func (k *Blocks) AddPack(p *Pack, skip map[int]bool) {
 	blocks := p.Table.Blocks
 	first := k.next

@@ -29,7 +29,8 @@ func SealTo(keys []string) (sealing, error) {
 	return s, nil
 }
 
-// fault is what is wrong with a key that begins as one does; of anything else the library speaks in terms of its encoding.
+// fault is what is wrong with a key that begins as one does; of anything else the library speaks in terms of its
+// encoding.
 func fault(key string, err error) string {
 	if !strings.HasPrefix(key, "age1") {
 		return ""

@@ -19,15 +19,15 @@ const (
 	DigestBytes = 16
 )
 
-// ErrBaseDamaged means that blocks of earlier backups, which a new one relied on, turned out to be damaged: the content has to be read
-// again, without them.
+// ErrBaseDamaged means that blocks of earlier backups, which a new one relied on, turned out to be damaged: the content
+// has to be read again, without them.
 var ErrBaseDamaged = errors.New("an earlier backup is damaged")
 
 // errAbandoned stops the packers of an archive that nobody wants any more.
 var errAbandoned = errors.New("abandoned")
 
-// frameWriter packs blocks into independent zstd frames, several at once, and writes them in order. A block is never cut in two.
-// One goroutine calls put and Close; the sink is written by one goroutine at a time.
+// frameWriter packs blocks into independent zstd frames, several at once, and writes them in order. A block is never
+// cut in two. One goroutine calls put and Close; the sink is written by one goroutine at a time.
 type frameWriter struct {
 	ctx     context.Context
 	sink    io.Writer
@@ -71,11 +71,13 @@ func (w *frameWriter) put(block []byte) error {
 			return err
 		}
 	}
+
 	if w.job == nil {
 		if err := w.nextJob(); err != nil {
 			return err
 		}
 	}
+
 	w.job.raw = append(w.job.raw, block...)
 	return nil
 }
@@ -86,6 +88,7 @@ func (w *frameWriter) nextJob() error {
 	case <-w.ctx.Done():
 		return context.Cause(w.ctx)
 	}
+
 	if w.job.raw == nil {
 		w.job.raw = make([]byte, 0, frameRaw)
 	}
@@ -144,23 +147,27 @@ func (w *frameWriter) writeFrames() {
 			}
 			w.Frames = append(w.Frames, job.frame)
 		}
+
 		w.free <- job
 	}
 }
 
-// Close packs what is left and waits for the last byte to be written. With abandon the rest is dropped; only goroutines end.
+// Close packs what is left and waits for the last byte to be written. With abandon the rest is dropped; only goroutines
+// end.
 func (w *frameWriter) Close(abandon bool) (err error) {
 	if abandon {
 		w.failed.CompareAndSwap(nil, &errAbandoned)
 	} else if w.job != nil && len(w.job.raw) > 0 {
 		err = w.emit()
 	}
+
 	if w.running {
 		close(w.pack)
 		close(w.ordered)
 		w.group.Wait()
 		w.running = false
 	}
+
 	if failure := w.failed.Load(); failure != nil && err == nil {
 		err = *failure
 	}

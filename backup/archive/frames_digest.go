@@ -6,11 +6,12 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// streamDigest takes the digests of a tar stream while it passes, of each file and of each frame, and hashes every byte once.
+// streamDigest takes the digests of a tar stream while it passes, of each file and of each frame, and hashes every byte
+// once.
 //
-// A frame's digest is BLAKE3 over the bytes in it that belong to no file, and, in place of each file's bytes, over the digest of the
-// file as far as it came: up to its end, or to the end of the frame. Headers tell how long files are, so two streams whose frames
-// have equal lengths and equal digests are equal.
+// A frame's digest is BLAKE3 over the bytes in it that belong to no file, and, in place of each file's bytes, over the
+// digest of the file as far as it came: up to its end, or to the end of the frame. Headers tell how long files are, so
+// two streams whose frames have equal lengths and equal digests are equal.
 type streamDigest struct {
 	frame *blake3.Hasher
 	file  *blake3.Hasher
@@ -53,7 +54,8 @@ func (d *streamDigest) endFrame() string {
 	return digest
 }
 
-// digestOf is BLAKE3 cut to 128 bits, in hexadecimal: it finds damage and tells contents apart; archives as a whole have SHA-256.
+// digestOf is BLAKE3 cut to 128 bits, in hexadecimal: it finds damage and tells contents apart; archives as a whole
+// have SHA-256.
 func digestOf(b []byte) string {
 	sum := blake3.Sum256(b)
 	return hex.EncodeToString(sum[:DigestBytes])

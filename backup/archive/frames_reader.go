@@ -12,8 +12,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// frameReader gives the raw stream of an archive: frames are read in order, several are unpacked at once, and each is checked
-// before its bytes are seen. Errors are *DamageError or the context's.
+// frameReader gives the raw stream of an archive: frames are read in order, several are unpacked at once, and each is
+// checked before its bytes are seen. Errors are *DamageError or the context's.
 type frameReader struct {
 	ordered chan *unpackJob
 	free    chan *unpackJob
@@ -65,6 +65,7 @@ func (r *frameReader) fetch(ctx context.Context, src io.Reader, frames []Frame, 
 		case <-ctx.Done():
 			return
 		}
+
 		job.number, job.done, job.err = i, make(chan struct{}), nil
 		if i == len(frames) {
 			job.err = endOfFrames(in, file)
@@ -73,6 +74,7 @@ func (r *frameReader) fetch(ctx context.Context, src io.Reader, frames []Frame, 
 			job.packed, job.err = readFrame(in, job.packed, frames[i])
 			job.err = fetchDamage(job.err, file, i)
 		}
+
 		r.ordered <- job
 		if job.err != nil {
 			close(job.done)
@@ -151,6 +153,7 @@ func (r *frameReader) Read(p []byte) (int, error) {
 		}
 		r.next()
 	}
+
 	n := copy(p, r.left)
 	r.left = r.left[n:]
 	return n, r.prove(p[:n])

@@ -13,8 +13,8 @@ import (
 const (
 	// RecordAttribute begins the name of an extended attribute, as GNU tar, star and Go spell it.
 	RecordAttribute = "SCHILY.xattr."
-	// RecordData lists where in a file there is data, as "offset+length" with commas between; elsewhere it has holes. "-" is a file that
-	// is one hole, "*" one with too many to list.
+	// RecordData lists where in a file there is data, as "offset+length" with commas between; elsewhere it has holes.
+	// "-" is a file that is one hole, "*" one with too many to list.
 	RecordData = "SANDKEEPER.data"
 	// RecordTwin is the path of another entry that is the same symbolic link: one file with two names.
 	RecordTwin = "SANDKEEPER.twin"
@@ -23,11 +23,12 @@ const (
 // TypeSocket is no type of tar's: it lets a source say that an entry is a socket.
 const TypeSocket = 's'
 
-// PathLimit is how many bytes the path of an entry may have. Linux has no limit for what one folder below the other adds up to.
+// PathLimit is how many bytes the path of an entry may have. Linux has no limit for what one folder below the other
+// adds up to.
 const PathLimit = 256 << 10
 
-// admit decides whether an entry can be kept and gives the header to store; neither header nor exclusion for records that are no
-// entries.
+// admit decides whether an entry can be kept and gives the header to store; neither header nor exclusion for records
+// that are no entries.
 func (a *Archive) admit(h *tar.Header) (*tar.Header, *Exclusion) {
 	if h.Typeflag == tar.TypeXGlobalHeader {
 		return nil, nil
@@ -52,6 +53,7 @@ func (a *Archive) admit(h *tar.Header) (*tar.Header, *Exclusion) {
 			return nil, LeftOut(name, LeftOutOther, reason)
 		}
 	}
+
 	return out, nil
 }
 
@@ -82,6 +84,7 @@ func storedHeader(h *tar.Header, name string, kind byte) *tar.Header {
 	case tar.TypeLink:
 		out.Linkname = CleanName(h.Linkname)
 	}
+
 	if out.PAXRecords != nil || out.ModTime.Nanosecond() != 0 {
 		out.Format = tar.FormatPAX // left open, the writer would round times to seconds
 	}

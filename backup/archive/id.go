@@ -14,7 +14,8 @@ const idLayout = "20060102T150405Z"
 
 var idPattern = pattern.Of(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}$`)
 
-// NewID names a backup that starts at now: 20261121T101500Z-1f3a. The random part keeps two that start in the same second apart.
+// NewID names a backup that starts at now: 20261121T101500Z-1f3a. The random part keeps two that start in the same
+// second apart.
 func NewID(now time.Time, random io.Reader) (string, error) {
 	var tail [2]byte
 	if _, err := io.ReadFull(random, tail[:]); err != nil {

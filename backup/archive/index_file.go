@@ -12,8 +12,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// indexWriter writes an index as it lies beside a manifest of schema 2: zstd over lines of JSON, an entry a line, the runs in the last one.
-// Entries are not kept in memory, for a home may have millions.
+// indexWriter writes an index as it lies beside a manifest of schema 2: zstd over lines of JSON, an entry a line, the
+// runs in the last one. Entries are not kept in memory, for a home may have millions.
 type indexWriter struct {
 	packed *zstd.Encoder
 	lines  *bufio.Writer
@@ -31,8 +31,8 @@ func newIndexWriter(out io.Writer) *indexWriter {
 	return w
 }
 
-// indexEnd is the last line of an index. Only that of an encrypted backup has more than runs: its manifest, which anybody reads, has no
-// paths, and no digest with which a reader could test guesses.
+// indexEnd is the last line of an index. Only that of an encrypted backup has more than runs: its manifest, which
+// anybody reads, has no paths, and no digest with which a reader could test guesses.
 type indexEnd struct {
 	Runs       []Run       `json:"runs"`
 	StoreKey   string      `json:"storeKey,omitempty"`
@@ -54,7 +54,8 @@ func (w *indexWriter) finish(end indexEnd) error {
 // indexMax bounds what is unpacked of an index.
 const indexMax = 2 << 30
 
-// readIndex reads an index whose bytes are proven. Of its entries it only remembers the packed bytes, or nothing when runsOnly says so.
+// readIndex reads an index whose bytes are proven. Of its entries it only remembers the packed bytes, or nothing when
+// runsOnly says so.
 func readIndex(packed []byte, runsOnly bool) (*Index, error) {
 	lines, err := linesOf(packed)
 	if err != nil {
@@ -125,6 +126,7 @@ func (l *indexLines) next() (line []byte, last bool, err error) {
 		rest, err = l.from.ReadBytes('\n')
 		line = append(line, rest...)
 	}
+
 	if err != nil {
 		return nil, false, fmt.Errorf("line %d: %w", l.number, noEOF(err))
 	}
@@ -164,6 +166,7 @@ func (e *Entries) Next() (Entry, error) {
 		e.listed = e.listed[1:]
 		return first, nil
 	}
+
 	line, last, err := e.lines.next()
 	if err != nil {
 		return Entry{}, err
@@ -188,6 +191,7 @@ func (x *Index) All(broken *error) iter.Seq[Entry] {
 				return
 			}
 		}
+
 		if !errors.Is(err, io.EOF) {
 			*broken = err
 		}

@@ -2,8 +2,9 @@ package archive
 
 import "hash/maphash"
 
-// Kinds remembers what each path of a home is, by its tar type, in some 25 bytes a path however long that is: a home may have millions. Paths
-// are told apart by 128 bits of a hash whose seed is of this process, so that no archive can be made to confuse them.
+// Kinds remembers what each path of a home is, by its tar type, in some 25 bytes a path however long that is: a home
+// may have millions. Paths are told apart by 128 bits of a hash whose seed is of this process, so that no archive can
+// be made to confuse them.
 type Kinds struct {
 	seeds [2]maphash.Seed
 	keys  [][2]uint64 // as many as kinds; a path is at the place that its key gives, or the next free one after it

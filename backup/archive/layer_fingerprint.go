@@ -1,8 +1,9 @@
 package archive
 
-// LayerFingerprint names one state of a home by what the file system keeps of each of its entries: inode, size, mode, owner, time of the last
-// write and time of the last change of any kind (ctime, which no program can set). Two equal ones mean that nothing was written between
-// them, so that a home need not be read again to know that it is what it was.
+// LayerFingerprint names one state of a home by what the file system keeps of each of its entries: inode, size, mode,
+// owner, time of the last write and time of the last change of any kind (ctime, which no program can set). Two equal
+// ones mean that nothing was written between them, so that a home need not be read again to know that it is what it
+// was.
 //
 // It is taken of the container's writable layer, and only where that can be relied on:
 //

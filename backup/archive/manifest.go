@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Schemas of the manifest: the one of an archive that holds all of its content, its index in the manifest, and that of blocks, which other
-// backups may share, with the index in a file of its own. A higher one in a file is refused, not guessed at.
+// Schemas of the manifest: the one of an archive that holds all of its content, its index in the manifest, and that of
+// blocks, which other backups may share, with the index in a file of its own. A higher one in a file is refused, not
+// guessed at.
 const (
 	SchemaArchive = 1
 	Schema        = 2
@@ -28,7 +29,8 @@ const (
 // Way is how a home was read.
 type Way string
 
-// The ways to a home. Only the direct one carries extended attributes, access lists, holes, times to the nanosecond and paths of any length.
+// The ways to a home. Only the direct one carries extended attributes, access lists, holes, times to the nanosecond and
+// paths of any length.
 const (
 	WayDirect  Way = "direct"  // through the file system that the sandbox sees
 	WayEngine  Way = "engine"  // through the container engine
@@ -44,8 +46,9 @@ func (w Way) Lacks() string {
 	return ""
 }
 
-// Manifest is what a backup says about itself: facts that its maker knew (the first half) and what Create measured (the second).
-// Times are UTC, sizes bytes. Members this version does not know are kept when a manifest is read and written again.
+// Manifest is what a backup says about itself: facts that its maker knew (the first half) and what Create measured (the
+// second). Times are UTC, sizes bytes. Members this version does not know are kept when a manifest is read and written
+// again.
 type Manifest struct {
 	Schema    int    `json:"schema"`
 	ID        string `json:"id"`
@@ -116,8 +119,8 @@ type Origin struct {
 	Env       []string          `json:"env,omitempty"`
 	Providers []string          `json:"providers,omitempty"`
 	Policy    json.RawMessage   `json:"policy,omitempty"`
-	// Untold says why what only a gateway can tell, providers and policy, is not in it; "" when the gateway told it, or was not to be
-	// asked.
+	// Untold says why what only a gateway can tell, providers and policy, is not in it; "" when the gateway told it, or
+	// was not to be asked.
 	Untold string `json:"untold,omitempty"`
 }
 
@@ -142,8 +145,9 @@ type ArchiveFile struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Object is one object of a bucket: a piece of one of a backup's files, sealed by itself. Keys and files are relative to the series. SHA256
-// is as S3 says it: base64; of an object in several parts it is taken over the parts' own, and their number follows.
+// Object is one object of a bucket: a piece of one of a backup's files, sealed by itself. Keys and files are relative
+// to the series. SHA256 is as S3 says it: base64; of an object in several parts it is taken over the parts' own, and
+// their number follows.
 type Object struct {
 	Key    string `json:"key"`
 	File   string `json:"file"`
@@ -153,8 +157,8 @@ type Object struct {
 	SHA256 string `json:"sha256"`
 }
 
-// BlockSums says how a backup's stream is made of blocks: of those that were added for it, and of those that were there already, in other
-// packs of its series or earlier in its own. Both together are the whole stream.
+// BlockSums says how a backup's stream is made of blocks: of those that were added for it, and of those that were there
+// already, in other packs of its series or earlier in its own. Both together are the whole stream.
 type BlockSums struct {
 	Added       int   `json:"added"`
 	AddedBytes  int64 `json:"addedBytes"` // unpacked
@@ -176,6 +180,7 @@ func (m *Manifest) CheckFiles() error {
 	case m.IndexFile != nil:
 		archives, index = []string{ArchiveName, PackName}, IndexName
 	}
+
 	if !slices.Contains(archives, m.Archive.File) {
 		return Damagef(DamageManifest, ManifestName, "it names the archive %q", m.Archive.File)
 	}
@@ -194,8 +199,8 @@ func (m *Manifest) Sealed() bool { return m.Encryption != nil && m.IndexFile != 
 // InventorySnapshot is the Inventory of a backup that was made of a NemoClaw snapshot.
 const InventorySnapshot = "nemoclaw-snapshot"
 
-// Snapshot reports whether the backup was made of a NemoClaw snapshot: parts of a home, of which nobody knows the owners, without the
-// credentials that NemoClaw takes out.
+// Snapshot reports whether the backup was made of a NemoClaw snapshot: parts of a home, of which nobody knows the
+// owners, without the credentials that NemoClaw takes out.
 func (m *Manifest) Snapshot() bool { return m.Inventory == InventorySnapshot }
 
 // SelfContained reports whether the archive alone holds all of the content.
@@ -203,7 +208,8 @@ func (m *Manifest) SelfContained() bool {
 	return m.Archive.File != PackName && m.Archive.File != EncryptedPackName
 }
 
-// Hide replaces what was left out by how much of each kind: a manifest that anybody can read has no paths of an encrypted backup.
+// Hide replaces what was left out by how much of each kind: a manifest that anybody can read has no paths of an
+// encrypted backup.
 func (m *Manifest) Hide() {
 	counts := map[string]int{}
 	for _, x := range m.Exclusions {
@@ -215,8 +221,8 @@ func (m *Manifest) Hide() {
 	}
 }
 
-// Content sums up the archive. Digest is the same for the same content; it is empty in encrypted backups, where it would
-// let a reader of the manifest test guesses.
+// Content sums up the archive. Digest is the same for the same content; it is empty in encrypted backups, where it
+// would let a reader of the manifest test guesses.
 type Content struct {
 	Entries int    `json:"entries"`
 	Files   int    `json:"files"`
@@ -240,7 +246,8 @@ type Exclusion struct {
 	Reason string `json:"reason"`
 }
 
-// Index lists the entries in the order of the archive, and what the archive is made of, in order: frames, or runs of blocks.
+// Index lists the entries in the order of the archive, and what the archive is made of, in order: frames, or runs of
+// blocks.
 type Index struct {
 	Frames  []Frame `json:"frames"`
 	Entries []Entry `json:"entries"` // of schema 1; Each gives those of either
@@ -253,8 +260,9 @@ type Index struct {
 	packed []byte // the entries, as they lie in a file of their own
 }
 
-// Frame is one independent zstd frame: Raw bytes of the tar stream in Size bytes of the archive. The digests are BLAKE3, 128 bits:
-// Packed of the bytes in the archive, Digest of the stream as streamDigest takes it. Both are empty in encrypted backups.
+// Frame is one independent zstd frame: Raw bytes of the tar stream in Size bytes of the archive. The digests are
+// BLAKE3, 128 bits: Packed of the bytes in the archive, Digest of the stream as streamDigest takes it. Both are empty
+// in encrypted backups.
 type Frame struct {
 	Raw    int64  `json:"raw"`
 	Size   int64  `json:"size"`

@@ -40,11 +40,13 @@ func (m *Manifest) Encode() ([]byte, error) {
 		}
 		out.WriteString(",\n")
 	}
+
 	if m.Index != nil && m.Schema == SchemaArchive {
 		if err := m.Index.write(&out); err != nil {
 			return nil, err
 		}
 	}
+
 	return Seal(out.Bytes()), nil
 }
 
@@ -61,7 +63,8 @@ func (m *Manifest) roughSize() int {
 	return size
 }
 
-// write renders the index element by element: it is nearly all of a manifest, and copies of it would be most of a run's memory.
+// write renders the index element by element: it is nearly all of a manifest, and copies of it would be most of a run's
+// memory.
 func (x *Index) write(out *bytes.Buffer) error {
 	out.WriteString("  \"index\": {\n    \"frames\": ")
 	if err := writeList(out, "    ", x.Frames); err != nil {
@@ -98,6 +101,7 @@ func writeList[T any](out *bytes.Buffer, indent string, items []T) error {
 		out.WriteString(listGap(i) + indent + "  ")
 		out.Write(text)
 	}
+
 	out.WriteString("\n" + indent + "]")
 	return nil
 }
@@ -131,11 +135,13 @@ func splitMembers(object []byte) ([]member, error) {
 		}
 		members = append(members, mem)
 	}
+
 	_, err = dec.Token()
 	return members, err
 }
 
-// DecodeManifest reads a manifest: seal, JSON, schema. With headOnly the index, most of the file, is proven by the seal but not parsed.
+// DecodeManifest reads a manifest: seal, JSON, schema. With headOnly the index, most of the file, is proven by the seal
+// but not parsed.
 func DecodeManifest(content []byte, headOnly bool) (*Manifest, error) {
 	if err := checkSeal(content); err != nil {
 		return nil, err
@@ -162,14 +168,15 @@ func DecodeManifest(content []byte, headOnly bool) (*Manifest, error) {
 			m.extra = append(m.extra, mem)
 		}
 	}
+
 	if headOnly {
 		m.Index = nil
 	}
 	return &m, nil
 }
 
-// cutIndex drops the index from a manifest in the layout of encode. A line break cannot be inside a JSON string, so the mark
-// is unambiguous; a manifest laid out otherwise is returned whole.
+// cutIndex drops the index from a manifest in the layout of encode. A line break cannot be inside a JSON string, so the
+// mark is unambiguous; a manifest laid out otherwise is returned whole.
 func cutIndex(content []byte) []byte {
 	at := bytes.LastIndex(content, []byte(",\n  \"index\": {"))
 	if at < 0 {
@@ -207,14 +214,15 @@ func (m *Manifest) EncodeIndex(out io.Writer) error {
 			break
 		}
 	}
+
 	if err != nil {
 		return err
 	}
 	return w.finish(indexEnd{Runs: m.Index.Runs})
 }
 
-// TakeIndex gives m the index in a file of its own, whose bytes these are, and what else that says of an encrypted backup: ErrNoIdentity
-// when no key opens it. runsOnly leaves out its entries.
+// TakeIndex gives m the index in a file of its own, whose bytes these are, and what else that says of an encrypted
+// backup: ErrNoIdentity when no key opens it. runsOnly leaves out its entries.
 func (m *Manifest) TakeIndex(text []byte, ids Identities, runsOnly bool) error {
 	if sumOf(text) != m.IndexFile.SHA256 || int64(len(text)) != m.IndexFile.Bytes {
 		return Damagef(DamageIndex, m.IndexFile.File, "it is not the index that its manifest names")

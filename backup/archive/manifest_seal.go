@@ -17,8 +17,8 @@ const (
 
 var errSeal = errors.New("its bytes do not match its seal")
 
-// Seal closes an open JSON object (after the comma and line break of its last member) with the SHA-256 of the whole file,
-// taken while the seal's own digits are zeros. Every flipped bit is found by it, also one in white space.
+// Seal closes an open JSON object (after the comma and line break of its last member) with the SHA-256 of the whole
+// file, taken while the seal's own digits are zeros. Every flipped bit is found by it, also one in white space.
 func Seal(open []byte) []byte {
 	whole := append(open, SealHead+strings.Repeat("0", sealHex)+sealTail...)
 	sum := sha256.Sum256(whole)

@@ -27,21 +27,23 @@ type Pack struct {
 // Retired is the file, in the folder of a series, that keeps those blocks of a removed backup which others need.
 func Retired(id string) string { return filepath.Join(RetiredFolder, id+".zst") }
 
-// plainPaths are the files that may hold a pack in the folder of a series. What is kept of a removed backup comes first: a backup of the same id that
-// was imported since has numbers of its own. It comes last again, for the pack may go there while we look.
+// plainPaths are the files that may hold a pack in the folder of a series. What is kept of a removed backup comes
+// first: a backup of the same id that was imported since has numbers of its own. It comes last again, for the pack may
+// go there while we look.
 func plainPaths(folder, id string) []string {
 	kept := filepath.Join(folder, Retired(id))
 	return []string{kept, filepath.Join(folder, id, ArchiveName), filepath.Join(folder, id, PackName), kept}
 }
 
-// Opener opens packs: which identities take the encryption off, and which key names the blocks. The zero value is for plain ones.
+// Opener opens packs: which identities take the encryption off, and which key names the blocks. The zero value is for
+// plain ones.
 type Opener struct {
 	Identities Identities
 	Key        *StoreKey // nil: they are not encrypted
 }
 
-// Find opens the pack of that id in the folder of a series, for all but the backup of that id itself. What is wrong with it is a *DamageError
-// that names it.
+// Find opens the pack of that id in the folder of a series, for all but the backup of that id itself. What is wrong
+// with it is a *DamageError that names it.
 func (o Opener) Find(folder, id string) (*Pack, error) {
 	if !ValidID(id) {
 		return nil, Damagef(DamageIndex, id, "no pack can have that name")
@@ -56,6 +58,7 @@ func (o Opener) Find(folder, id string) (*Pack, error) {
 			return p, err
 		}
 	}
+
 	return nil, Damagef(DamageArchiveMissing, missing, "it is missing, and what %s should keep of it too", RetiredFolder)
 }
 
@@ -93,8 +96,8 @@ func (o Opener) open(path, id, object string) (*Pack, error) {
 	return p, nil
 }
 
-// OpenNoted opens an encrypted pack as the host sees it that made it: by its note, which says what blocks there are, but not what is in them.
-// fs.ErrNotExist says that it is of another key or for other recipients.
+// OpenNoted opens an encrypted pack as the host sees it that made it: by its note, which says what blocks there are,
+// but not what is in them. fs.ErrNotExist says that it is of another key or for other recipients.
 func OpenNoted(folder, id string, key *StoreKey, recipients []string) (*Pack, error) {
 	note, path, err := FindNote(folder, id)
 	if err != nil {
@@ -135,8 +138,8 @@ func (p *Pack) Packed(frame int, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// Prove reads the whole pack and gives the frames that are not what they were. Of an encrypted pack only the bytes as they lie on disk can
-// be proven: all frames are what they were, or none is known to be.
+// Prove reads the whole pack and gives the frames that are not what they were. Of an encrypted pack only the bytes as
+// they lie on disk can be proven: all frames are what they were, or none is known to be.
 func (p *Pack) Prove(ctx context.Context) map[int]bool {
 	bad := map[int]bool{}
 	noted := p.note == nil || p.note.proveFile(ctx, p.file) == nil
@@ -153,6 +156,7 @@ func (p *Pack) Prove(ctx context.Context) map[int]bool {
 			bad[frame] = true
 		}
 	}
+
 	return bad
 }
 
@@ -185,7 +189,8 @@ type PackSet struct {
 	failed map[string]error
 }
 
-// PacksOf are the packs that the backup in dir needs, each to be opened when it is first asked for; the backup's index was read.
+// PacksOf are the packs that the backup in dir needs, each to be opened when it is first asked for; the backup's index
+// was read.
 func PacksOf(dir string, m *Manifest, ids Identities) (*PackSet, error) {
 	s := &PackSet{folder: filepath.Dir(dir), by: Opener{ids, m.Index.Key}, open: map[string]*Pack{}, failed: map[string]error{}}
 	own, err := s.by.open(filepath.Join(dir, m.Archive.File), m.ID, m.Archive.File)

@@ -19,8 +19,9 @@ import (
 	"filippo.io/age"
 )
 
-// Note lies beside an encrypted pack. Its first line, JSON, proves the pack's bytes to everybody; behind it is the pack's table, encrypted
-// to the store key: the host that made the pack learns from it which blocks are there, and not what is in them.
+// Note lies beside an encrypted pack. Its first line, JSON, proves the pack's bytes to everybody; behind it is the
+// pack's table, encrypted to the store key: the host that made the pack learns from it which blocks are there, and not
+// what is in them.
 type Note struct {
 	Pack       string   `json:"pack"` // id
 	Bytes      int64    `json:"bytes"`
@@ -59,7 +60,8 @@ func sumOf(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// readNote reads the note in that file of a series' folder; fs.ErrNotExist when there is none. What is wrong with it is a *DamageError.
+// readNote reads the note in that file of a series' folder; fs.ErrNotExist when there is none. What is wrong with it is
+// a *DamageError.
 func readNote(folder, rel, pack string) (*Note, error) {
 	text, err := disk.ReadPlain(filepath.Join(folder, rel), noteMax)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,6 +80,7 @@ func readNote(folder, rel, pack string) (*Note, error) {
 	case sumOf(sealed) != n.Table:
 		return nil, Damagef(DamageTable, rel, "its table has another digest")
 	}
+
 	n.sealed = sealed
 	return n, nil
 }
@@ -116,7 +119,8 @@ func (n *Note) proveFile(ctx context.Context, f io.ReaderAt) error {
 	return nil
 }
 
-// Check proves the pack at path as far as anybody can: that it is there, as long as it was, and, with readData, the same bytes.
+// Check proves the pack at path as far as anybody can: that it is there, as long as it was, and, with readData, the
+// same bytes.
 func (n *Note) Check(ctx context.Context, path string, readData bool) error {
 	f, err := n.openFile(path)
 	if err != nil {
@@ -142,8 +146,8 @@ func (u untilDone) Read(p []byte) (int, error) {
 	return u.r.Read(p)
 }
 
-// RetiredNote is the note, in the folder of a series, of the encrypted pack of a removed backup. It is the promise that the pack is there:
-// who writes the pack anew writes it under another name first.
+// RetiredNote is the note, in the folder of a series, of the encrypted pack of a removed backup. It is the promise that
+// the pack is there: who writes the pack anew writes it under another name first.
 func RetiredNote(id string) string { return filepath.Join(RetiredFolder, id+".note") }
 
 // RetiredSealed is the file of that pack, whose SHA-256 that is.
@@ -162,8 +166,8 @@ func SealedID(name string) (id string, ok bool) {
 	return name[:at], true
 }
 
-// FindNote finds an encrypted pack in the folder of a series: its note, and its file. What is kept of a removed backup comes first, as
-// with packs that are not encrypted. An error is a *DamageError.
+// FindNote finds an encrypted pack in the folder of a series: its note, and its file. What is kept of a removed backup
+// comes first, as with packs that are not encrypted. An error is a *DamageError.
 func FindNote(folder, id string) (note *Note, path string, err error) {
 	if !ValidID(id) {
 		return nil, "", Damagef(DamageIndex, id, "no pack can have that name")
@@ -193,8 +197,8 @@ func sealedIn(dir string) string {
 	return filepath.Join(dir, EncryptedPackName)
 }
 
-// sealedPaths are the files that may hold the encrypted pack of that id, the likeliest first: also where its note is lost, whoever can
-// open the pack finds it.
+// sealedPaths are the files that may hold the encrypted pack of that id, the likeliest first: also where its note is
+// lost, whoever can open the pack finds it.
 func sealedPaths(folder, id string) []string {
 	var paths []string
 	if _, path, err := FindNote(folder, id); err == nil {
@@ -206,5 +210,6 @@ func sealedPaths(folder, id string) []string {
 			paths = append(paths, filepath.Join(folder, RetiredFolder, e.Name()))
 		}
 	}
+
 	return append(paths, filepath.Join(folder, id, EncryptedName), filepath.Join(folder, id, EncryptedPackName))
 }

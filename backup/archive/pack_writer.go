@@ -7,7 +7,8 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// packWriter keeps the blocks of one backup: those that the series has are only referred to, new ones go into the backup's own pack.
+// packWriter keeps the blocks of one backup: those that the series has are only referred to, new ones go into the
+// backup's own pack.
 type packWriter struct {
 	id      string
 	sink    io.Writer
@@ -33,6 +34,7 @@ func (p *packWriter) put(block []byte, name Name) error {
 			return nil
 		}
 	}
+
 	number := uint32(p.table.count)
 	p.table.add(Block{Name: name, Number: number, Length: uint32(len(block))})
 	if !p.whole {

@@ -9,8 +9,8 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// EntryProof walks an archive and compares every entry with the index: its header before it is given out, its bytes before the next
-// one is. Read gives the bytes of the present entry.
+// EntryProof walks an archive and compares every entry with the index: its header before it is given out, its bytes
+// before the next one is. Read gives the bytes of the present entry.
 type EntryProof struct {
 	r      *Reader
 	m      *Manifest
@@ -22,8 +22,8 @@ type EntryProof struct {
 	buffer []byte
 }
 
-// TakeDigests makes r take the digests of files, and of frames where the backup has them, if the manifest has any: an encrypted backup
-// has none.
+// TakeDigests makes r take the digests of files, and of frames where the backup has them, if the manifest has any: an
+// encrypted backup has none.
 func (r *Reader) TakeDigests(m *Manifest) {
 	frames, whole := r.Frames.(*frameReader)
 	switch {
@@ -50,7 +50,8 @@ func NewEntryProof(r *Reader, m *Manifest) *EntryProof {
 	return &EntryProof{r: r, m: m, buffer: make([]byte, 256<<10)}
 }
 
-// Next goes to the next entry. io.EOF means that everything is as the index says and the whole archive has the promised SHA-256.
+// Next goes to the next entry. io.EOF means that everything is as the index says and the whole archive has the promised
+// SHA-256.
 func (p *EntryProof) Next() (*tar.Header, error) {
 	if err := p.end(); err != nil {
 		return nil, err
@@ -115,6 +116,7 @@ func verifyHeader(h *tar.Header, want Entry) error {
 		return Damagef(DamageEntry, object, "it is a %s of %d bytes, mode %o, not a %s of %d bytes, mode %o",
 			got.Type, got.Size, got.Mode, want.Type, want.Size, want.Mode)
 	}
+
 	return nil
 }
 
@@ -153,7 +155,8 @@ func (p *EntryProof) Digest() (string, error) {
 	return p.want.Digest, err
 }
 
-// Hashes reports whether the proof takes the digests of files, and takes them as anybody would: those of encrypted backups have a key.
+// Hashes reports whether the proof takes the digests of files, and takes them as anybody would: those of encrypted
+// backups have a key.
 func (p *EntryProof) Hashes() bool { return p.r.digest != nil && p.m.Index.Key == nil }
 
 // OnlyWriter hides what io.Discard would do with buffers of its own, which are small.
@@ -200,6 +203,7 @@ func checkEntries(m *Manifest) error {
 			break
 		}
 	}
+
 	if _, told := errors.AsType[*DamageError](err); err != nil && !told {
 		err = &DamageError{Kind: DamageIndex, Object: m.Archive.File, Err: err}
 	}
@@ -211,6 +215,7 @@ func checkEntries(m *Manifest) error {
 	case got != m.Content:
 		return Damagef(DamageContent, ManifestName, "it lists %d files of %d bytes, not %d of %d", got.Files, got.Bytes, m.Content.Files, m.Content.Bytes)
 	}
+
 	return nil
 }
 
@@ -223,6 +228,7 @@ func checkBlocks(m *Manifest) error {
 			return Damagef(DamageIndex, ManifestName, "its archive has not all of its blocks: some are of backup %s", r.Pack)
 		}
 	}
+
 	if want := int64(m.Blocks.Added) + int64(m.Blocks.Shared); blocks != want {
 		return Damagef(DamageIndex, ManifestName, "its runs have %d blocks, not %d", blocks, want)
 	}

@@ -22,8 +22,8 @@ type OpenOptions struct {
 	Proven bool // the SHA-256 was proven a moment ago: the digests of the frames, where there are any, prove the same bytes again
 }
 
-// Reader gives the entries of a backup as archive/tar does, and proves them on the way: frame by frame, and at io.EOF the archive
-// as a whole. Damage is a *DamageError from Next or Read.
+// Reader gives the entries of a backup as archive/tar does, and proves them on the way: frame by frame, and at io.EOF
+// the archive as a whole. Damage is a *DamageError from Next or Read.
 type Reader struct {
 	tar    *tar.Reader
 	Frames stream
@@ -45,8 +45,8 @@ type fileDigest interface {
 	EndFile() string
 }
 
-// Open reads the backup in the folder dir, whose manifest is m, wherever its content lies: in an archive of its own, or in the packs of
-// its series as well.
+// Open reads the backup in the folder dir, whose manifest is m, wherever its content lies: in an archive of its own, or
+// in the packs of its series as well.
 func Open(ctx context.Context, dir string, m *Manifest, o OpenOptions) (*Reader, error) {
 	if m.Index == nil {
 		return nil, Damagef(DamageManifest, ManifestName, "it has no index")
@@ -59,6 +59,7 @@ func Open(ctx context.Context, dir string, m *Manifest, o OpenOptions) (*Reader,
 		blocks := readRuns(ctx, packs, m)
 		return &Reader{tar: tar.NewReader(blocks), Frames: blocks, want: m.Archive}, nil
 	}
+
 	f, err := OpenFile(dir, m.Archive)
 	if err != nil {
 		return nil, err
@@ -92,6 +93,7 @@ func OpenFile(dir string, want ArchiveFile) (*os.File, error) {
 	case info.Size() > want.Bytes:
 		err = Damagef(DamageExtended, want.File, "it has %d bytes, not %d", info.Size(), want.Bytes)
 	}
+
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

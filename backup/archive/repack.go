@@ -26,6 +26,7 @@ func AliveIn(p *Pack, runs []Run) Alive {
 			a.needed[i] = true
 		}
 	}
+
 	for i, b := range p.Table.Blocks {
 		a.Total += int64(b.Length)
 		if a.needed[i] {
@@ -36,7 +37,8 @@ func AliveIn(p *Pack, runs []Run) Alive {
 	return a
 }
 
-// Repack writes a pack of those blocks of p that are alive, each proven, under the numbers that they have, and gives its encoded table.
+// Repack writes a pack of those blocks of p that are alive, each proven, under the numbers that they have, and gives
+// its encoded table.
 func Repack(ctx context.Context, p *Pack, alive Alive, out io.Writer) (table []byte, err error) {
 	frames, unpacker := newFrameWriter(ctx, out), NewUnpacker()
 	t := &Table{}
@@ -52,6 +54,7 @@ func Repack(ctx context.Context, p *Pack, alive Alive, out io.Writer) (table []b
 			})
 		}
 	}
+
 	if closed := frames.Close(err != nil); err == nil {
 		err = closed
 	}

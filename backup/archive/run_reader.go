@@ -12,8 +12,9 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// runReader gives the stream of a backup from the blocks that its runs name, in whichever packs they are. Several frames are unpacked at
-// once, and each block is proven before its bytes are seen. Errors are *DamageError or the context's.
+// runReader gives the stream of a backup from the blocks that its runs name, in whichever packs they are. Several
+// frames are unpacked at once, and each block is proven before its bytes are seen. Errors are *DamageError or the
+// context's.
 type runReader struct {
 	packs   *PackSet
 	frames  *Unpacker
@@ -37,7 +38,8 @@ type piece struct {
 	done   chan struct{}
 }
 
-// readRuns starts to read the runs of m, which all together must have the digest that it names. packs are closed with the reader.
+// readRuns starts to read the runs of m, which all together must have the digest that it names. packs are closed with
+// the reader.
 func readRuns(ctx context.Context, packs *PackSet, m *Manifest) *runReader {
 	ctx, stop := context.WithCancel(ctx)
 	workers := min(runtime.GOMAXPROCS(0), maxPackers)
@@ -52,6 +54,7 @@ func readRuns(ctx context.Context, packs *PackSet, m *Manifest) *runReader {
 			}
 		})
 	}
+
 	r.group.Go(func() {
 		defer close(r.ordered)
 		defer close(work)
@@ -62,6 +65,7 @@ func readRuns(ctx context.Context, packs *PackSet, m *Manifest) *runReader {
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
+
 			work <- p
 			return nil
 		})
@@ -75,7 +79,8 @@ func readRuns(ctx context.Context, packs *PackSet, m *Manifest) *runReader {
 	return r
 }
 
-// plan gives the pieces of m's runs in order; io.EOF after the last one, if all of them together have the digest of its content.
+// plan gives the pieces of m's runs in order; io.EOF after the last one, if all of them together have the digest of its
+// content.
 func plan(packs *PackSet, m *Manifest, give func(*piece) error) error {
 	sum := blake3.New()
 	for _, run := range m.Index.Runs {
@@ -97,6 +102,7 @@ func plan(packs *PackSet, m *Manifest, give func(*piece) error) error {
 			}
 		}
 	}
+
 	want := m.Content.Digest
 	if m.Sealed() {
 		want = m.Index.Digest
@@ -135,6 +141,7 @@ func (p *piece) read(frames *Unpacker) {
 		}
 		rest = rest[b.Length:]
 	}
+
 	p.bytes = raw[p.offset : len(raw)-len(rest)]
 }
 
@@ -156,6 +163,7 @@ func (r *runReader) Read(p []byte) (int, error) {
 		<-next.done
 		r.present, r.left, r.err = next, next.bytes, next.err
 	}
+
 	n := copy(p, r.left)
 	r.left = r.left[n:]
 	return n, nil

@@ -6,8 +6,9 @@ import (
 	"path"
 )
 
-// safeEntries refuses a backup with an entry that could lead a write out of the home, before anything is touched: a valid seal says who
-// wrote a manifest as little as it says what for. The index is compared with the archive, entry by entry.
+// safeEntries refuses a backup with an entry that could lead a write out of the home, before anything is touched: a
+// valid seal says who wrote a manifest as little as it says what for. The index is compared with the archive, entry by
+// entry.
 type safeEntries struct {
 	kinds *Kinds
 	odd   *Kinds // by the spelling that links have, of names that are not UTF-8
@@ -24,6 +25,7 @@ func (s *safeEntries) check(e Entry) error {
 		}
 		h.Typeflag = tar.TypeReg
 	}
+
 	if err := SafeEntry(h, s.kinds); err != nil {
 		return err
 	}
@@ -44,8 +46,9 @@ func typeFlag(word string) byte {
 	return tar.TypeBlock
 }
 
-// SafeEntry refuses an entry that could lead a write out of a home: an odd name, a home that is itself no folder, an entry below something
-// that is no folder, a hard link to anything but a file that came before. kinds are the entries before it, by name, and gets nothing added.
+// SafeEntry refuses an entry that could lead a write out of a home: an odd name, a home that is itself no folder, an
+// entry below something that is no folder, a hard link to anything but a file that came before. kinds are the entries
+// before it, by name, and gets nothing added.
 func SafeEntry(h *tar.Header, kinds *Kinds) error {
 	object := fmt.Sprintf("entry %q", Printable(h.Name))
 	if why := OddName(h.Name); why != "" {
@@ -65,11 +68,13 @@ func SafeEntry(h *tar.Header, kinds *Kinds) error {
 			return Damagef(DamageEntry, object, "%q above it is not a folder", Printable(at))
 		}
 	}
+
 	if h.Typeflag == tar.TypeLink {
 		h.Linkname = CleanName(h.Linkname)
 		if kind, _ := kinds.Of(h.Linkname); kind != tar.TypeReg {
 			return Damagef(DamageEntry, object, "a hard link to %q, which is not a file before it", Printable(h.Linkname))
 		}
 	}
+
 	return nil
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// StoreKey is what a host keeps in order to add to its encrypted backups without being able to read them. It names blocks, so that equal
-// ones are found while nobody without it can test guesses, and it opens the notes beside packs, which say what blocks these have. Whoever
-// can open a backup finds the key in its index.
+// StoreKey is what a host keeps in order to add to its encrypted backups without being able to read them. It names
+// blocks, so that equal ones are found while nobody without it can test guesses, and it opens the notes beside packs,
+// which say what blocks these have. Whoever can open a backup finds the key in its index.
 type StoreKey struct {
 	identity *age.X25519Identity
 	naming   *naming

@@ -13,8 +13,8 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// Table says which blocks a pack has and in which frames. It lies behind the frames in a skippable frame, which zstd passes over
-// (RFC 8878, 3.1.2), so that a pack is also what `zstd -dc` reads.
+// Table says which blocks a pack has and in which frames. It lies behind the frames in a skippable frame, which zstd
+// passes over (RFC 8878, 3.1.2), so that a pack is also what `zstd -dc` reads.
 //
 // In the file, all numbers little-endian:
 //
@@ -49,7 +49,8 @@ func (t *Table) Encode() []byte {
 	return encodeTable(t.Frames, len(t.Blocks), func(i int) *Block { return &t.Blocks[i] })
 }
 
-// encodeTable is Encode for blocks that are not in one list. Of what may have millions of blocks only the packed bytes are made.
+// encodeTable is Encode for blocks that are not in one list. Of what may have millions of blocks only the packed bytes
+// are made.
 func encodeTable(frames []Frame, blocks int, at func(i int) *Block) []byte {
 	out := &bytes.Buffer{}
 	out.Grow(skipHead + packFoot + 1<<10 + len(frames)*frameRecord + blocks*(blockRecord-5)) // numbers and lengths are packed well
@@ -67,12 +68,14 @@ func encodeTable(frames []Frame, blocks int, at func(i int) *Block) []byte {
 		record = binary.LittleEndian.AppendUint32(record, uint32(f.Raw))
 		_, _ = lines.Write(append(record, digestBytes(f.Packed)...))
 	}
+
 	for i := range blocks {
 		b := at(i)
 		record = binary.LittleEndian.AppendUint32(record[:0], b.Number)
 		record = binary.LittleEndian.AppendUint32(record, b.Length)
 		_, _ = lines.Write(append(record, b.Name[:]...))
 	}
+
 	if err := errors.Join(lines.Flush(), enc.Close()); err != nil {
 		panic(err) // a buffer takes everything
 	}
@@ -106,7 +109,8 @@ func DecodeTable(encoded []byte) (*Table, error) {
 
 var errNoTable = errors.New("it has no table at its end")
 
-// tableIn reads the table at the end of size bytes, and where it begins. Of its packed bytes it only remembers the digest.
+// tableIn reads the table at the end of size bytes, and where it begins. Of its packed bytes it only remembers the
+// digest.
 func tableIn(pack io.ReaderAt, size int64) (t *Table, at int64, err error) {
 	if size < int64(skipHead+packFoot) {
 		return nil, 0, fmt.Errorf("%d bytes are no pack", size)
@@ -134,6 +138,7 @@ func tableIn(pack io.ReaderAt, size int64) (t *Table, at int64, err error) {
 	case binary.LittleEndian.Uint32(head) != skippable || binary.LittleEndian.Uint32(head[4:]) != uint32(length+int64(packFoot)):
 		return nil, 0, errors.New("the frame around its table is another one")
 	}
+
 	if t, err = decodeTable(packed()); err != nil {
 		return nil, 0, fmt.Errorf("its table: %w", err)
 	}
@@ -171,12 +176,14 @@ func decodeTable(packed io.Reader) (*Table, error) {
 			Size: int64(binary.LittleEndian.Uint32(record)), Raw: int64(binary.LittleEndian.Uint32(record[4:])), Packed: digestText(record[8:frameRecord]),
 		}
 	}
+
 	for i := range t.Blocks {
 		if _, err := io.ReadFull(raw, record); err != nil {
 			return nil, noEOF(err)
 		}
 		t.Blocks[i] = Block{Number: binary.LittleEndian.Uint32(record), Length: binary.LittleEndian.Uint32(record[4:]), Name: Name(record[8:])}
 	}
+
 	if _, err := raw.ReadByte(); !errors.Is(err, io.EOF) {
 		return nil, errors.Join(errors.New("bytes follow its last block"), err)
 	}
@@ -209,6 +216,7 @@ func (t *Table) check() error {
 		}
 		at += f.Size
 	}
+
 	if next != len(t.Blocks) {
 		return fmt.Errorf("its frames have %d of %d blocks", next, len(t.Blocks))
 	}
@@ -217,6 +225,7 @@ func (t *Table) check() error {
 			return fmt.Errorf("block %d is out of order", i)
 		}
 	}
+
 	return nil
 }
 

@@ -21,8 +21,8 @@ func (l StallLimit) OrDefault() time.Duration {
 	return time.Duration(l)
 }
 
-// tarWalk reads a tar stream and insists on its end mark: archive/tar takes a stream that simply ends between two entries for a
-// complete one, which is just what a container engine that was killed leaves behind.
+// tarWalk reads a tar stream and insists on its end mark: archive/tar takes a stream that simply ends between two
+// entries for a complete one, which is just what a container engine that was killed leaves behind.
 type tarWalk struct {
 	Tar  *tar.Reader
 	raw  *countReader
@@ -50,11 +50,13 @@ func (w *tarWalk) Next() (*tar.Header, error) {
 	case err != nil:
 		return nil, err
 	}
+
 	w.from, w.rest = w.raw.n, padded(h)
 	return h, nil
 }
 
-// drain reads what follows the end mark (tar pads its output to 10 KiB), so that the source can end well; io.EOF when it did.
+// drain reads what follows the end mark (tar pads its output to 10 KiB), so that the source can end well; io.EOF when
+// it did.
 func drain(r io.Reader) error {
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return err

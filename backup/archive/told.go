@@ -40,8 +40,9 @@ func (s sealing) Recipe(whole []byte) ([]byte, *ArchiveFile, error) {
 	return packed.Bytes(), &ArchiveFile{File: s.RecipeName(), Bytes: int64(packed.Len()), SHA256: hex.EncodeToString(sum[:])}, nil
 }
 
-// ReadRecipe reads the recipe in a backup's folder as the manifest promises it. The error wraps fs.ErrNotExist when the manifest promises
-// none, ErrNoIdentity when no key opens it, and is a *DamageError when the file is not the promised one.
+// ReadRecipe reads the recipe in a backup's folder as the manifest promises it. The error wraps fs.ErrNotExist when the
+// manifest promises none, ErrNoIdentity when no key opens it, and is a *DamageError when the file is not the promised
+// one.
 func ReadRecipe(dir string, m *Manifest, ids Identities) ([]byte, error) {
 	packed, err := RecipeBytes(dir, m)
 	if err != nil {

@@ -58,6 +58,7 @@ func (u *Unpacker) entry(key frameKey) *unpacked {
 	} else {
 		u.order = slices.DeleteFunc(u.order, func(k frameKey) bool { return k == key })
 	}
+
 	u.order = append(u.order, key)
 	entry.uses++
 	return entry
@@ -101,6 +102,7 @@ func (u *Unpacker) unpack(p *Pack, frame int) ([]byte, error) {
 		}
 		t = &tools{dec: dec}
 	}
+
 	defer u.decoders.Put(t)
 	var err error
 	if t.packed, err = p.Packed(frame, t.packed); err != nil {
@@ -125,7 +127,8 @@ func (u *Unpacker) buffer(size int64) []byte {
 	return make([]byte, 0, size)
 }
 
-// Unpack unpacks a frame of a pack and proves every block of it; visit, when there is one, is given each. Nothing is remembered.
+// Unpack unpacks a frame of a pack and proves every block of it; visit, when there is one, is given each. Nothing is
+// remembered.
 func (u *Unpacker) Unpack(p *Pack, frame int, visit func(i int, block []byte) error) error {
 	raw, err := u.unpack(p, frame)
 	if err != nil {

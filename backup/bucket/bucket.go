@@ -1,10 +1,11 @@
-// Package bucket answers one question: what of a host's backups lies off the host, and can it be brought back? It keeps backups in a bucket
-// of an S3 server, always encrypted, each visible whole or not at all. Its files are those of backup/store, sealed in pieces; it knows no
-// sandbox and no engine.
+// Package bucket answers one question: what of a host's backups lies off the host, and can it be brought back? It keeps
+// backups in a bucket of an S3 server, always encrypted, each visible whole or not at all. Its files are those of
+// backup/store, sealed in pieces; it knows no sandbox and no engine.
 //
-// Below the prefix of a host, HOST/SERIES/ID/ has what only one backup has, manifest.json last, and HOST/SERIES/packs/ the packs, which
-// several backups of a series share. A manifest there can be read by anybody who may read the bucket: it has neither paths nor digests of
-// content, and lists the objects that the backup is made of. Everything else is sealed to the recipients.
+// Below the prefix of a host, HOST/SERIES/ID/ has what only one backup has, manifest.json last, and HOST/SERIES/packs/
+// the packs, which several backups of a series share. A manifest there can be read by anybody who may read the bucket:
+// it has neither paths nor digests of content, and lists the objects that the backup is made of. Everything else is
+// sealed to the recipients.
 package bucket
 
 import (
@@ -24,8 +25,8 @@ import (
 	"sandkeeper/backup/archive"
 )
 
-// Options say how a bucket is written to and read. Credentials, region and endpoint are those of the SDK's own chain: its environment
-// variables, its files, the instance's role.
+// Options say how a bucket is written to and read. Credentials, region and endpoint are those of the SDK's own chain:
+// its environment variables, its files, the instance's role.
 type Options struct {
 	Host       string   // whose backups: a clean path component
 	Recipients []string // age public keys; without any nothing can be written
@@ -62,6 +63,7 @@ func Parse(address string) (bucket, prefix string, err error) {
 	case u.Scheme != "s3" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
 		return "", "", fmt.Errorf("%q is not an address of a bucket, such as s3://bucket/prefix", address)
 	}
+
 	prefix = strings.Trim(u.Path, "/")
 	if prefix != "" && (path.Clean(prefix) != prefix || strings.HasPrefix(prefix, "..")) {
 		return "", "", fmt.Errorf("%q has a prefix with empty parts or dots", address)
@@ -165,6 +167,7 @@ func (b *Bucket) Hosts(ctx context.Context) ([]string, error) {
 				hosts = append(hosts, host)
 			}
 		}
+
 		if in.ContinuationToken = page.NextContinuationToken; in.ContinuationToken == nil {
 			slices.Sort(hosts)
 			return hosts, nil

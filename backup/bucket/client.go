@@ -17,8 +17,8 @@ import (
 // attempts is how often a request is made before its failure counts.
 const attempts = 5
 
-// connect makes a client from the SDK's own chain. A server that is not Amazon's is addressed by path: few others have a name for each
-// bucket.
+// connect makes a client from the SDK's own chain. A server that is not Amazon's is addressed by path: few others have
+// a name for each bucket.
 func connect(ctx context.Context, stall time.Duration) (*s3.Client, error) {
 	web := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.ResponseHeaderTimeout = stall

@@ -58,6 +58,7 @@ func (e *Error) cause() string {
 		}
 		return word
 	}
+
 	switch {
 	case e.Kind == Denied:
 		return "no credentials were found: " + last(e.Err)
@@ -81,7 +82,8 @@ func last(err error) string {
 	}
 }
 
-// fail makes an error of the SDK one that names the object, its kind and the next command. The end of a context stays what it is.
+// fail makes an error of the SDK one that names the object, its kind and the next command. The end of a context stays
+// what it is.
 func (b *Bucket) fail(op, key string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) && !errors.Is(err, errStalled) {
 		return err
@@ -108,6 +110,7 @@ func kindOf(err error) Kind {
 			return NoLock
 		}
 	}
+
 	switch status(err) {
 	case http.StatusForbidden, http.StatusUnauthorized:
 		return Denied

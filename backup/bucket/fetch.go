@@ -20,8 +20,8 @@ import (
 // piecesAtOnce is how many objects are read at the same time, each by ranges.
 const piecesAtOnce = 4
 
-// Fetch brings the content of a backup into the view, as it lay on the host that saved it: whatever a store can do with a backup can then
-// be done with it. Nothing proves yet that it is whole. ErrNoIdentity when no key opens it.
+// Fetch brings the content of a backup into the view, as it lay on the host that saved it: whatever a store can do with
+// a backup can then be done with it. Nothing proves yet that it is whole. ErrNoIdentity when no key opens it.
 func (v *View) Fetch(ctx context.Context, backup store.Backup) error {
 	folder, m, err := v.head(backup)
 	if err != nil {
@@ -40,6 +40,7 @@ func (v *View) Fetch(ctx context.Context, backup store.Backup) error {
 			work.Go(func() error { return v.fetchPiece(wctx, v.b.folderOf(folder)+o.Key, o, f) })
 		}
 	}
+
 	if err := work.Wait(); err != nil {
 		return err
 	}
@@ -143,6 +144,7 @@ func (v *View) fetchPiece(ctx context.Context, key string, o archive.Object, to 
 	case n != o.Plain:
 		return archive.Damagef(archive.DamageTruncated, v.b.object(key), "it holds %d bytes, not %d", n, o.Plain)
 	}
+
 	return nil
 }
 

@@ -78,8 +78,8 @@ func notEOF(err error) error {
 	return err
 }
 
-// sealedSize is how long a piece of that many bytes is when it is sealed to the recipients: age's header, its nonce, and 16 bytes for each
-// 64 KiB (age-encryption.org/v1).
+// sealedSize is how long a piece of that many bytes is when it is sealed to the recipients: age's header, its nonce,
+// and 16 bytes for each 64 KiB (age-encryption.org/v1).
 func (b *Bucket) sealedSize(plain int64) (int64, error) {
 	sealed, err := archive.SealTo(b.o.Recipients)
 	if err != nil {

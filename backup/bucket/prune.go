@@ -11,8 +11,9 @@ import (
 	"sandkeeper/backup/store"
 )
 
-// Remove takes a backup of a view out of the bucket, all versions of it: first its manifest, so that it is not seen half. One that is locked
-// is a *LockedError, and stays whole. What other backups share stays; Collect removes what none does.
+// Remove takes a backup of a view out of the bucket, all versions of it: first its manifest, so that it is not seen
+// half. One that is locked is a *LockedError, and stays whole. What other backups share stays; Collect removes what
+// none does.
 func (s *Session) Remove(ctx context.Context, v *View, backup store.Backup) error {
 	folder, err := v.folder(backup)
 	if err != nil {
@@ -21,8 +22,8 @@ func (s *Session) Remove(ctx context.Context, v *View, backup store.Backup) erro
 	return s.b.removeVersions(ctx, path.Join(s.b.folderOf(folder), backup.ID, archive.ManifestName))
 }
 
-// Collect removes what no backup of the host needs any more: what removed backups had for themselves, packs that nobody shares, and what
-// killed runs have left. Objects that are locked still are given; a later prune removes them.
+// Collect removes what no backup of the host needs any more: what removed backups had for themselves, packs that nobody
+// shares, and what killed runs have left. Objects that are locked still are given; a later prune removes them.
 func (s *Session) Collect(ctx context.Context) (locked []*LockedError, err error) {
 	have, err := s.b.list(ctx, s.b.home())
 	if err != nil {
@@ -49,10 +50,12 @@ func (s *Session) Collect(ctx context.Context) (locked []*LockedError, err error
 			}
 		}
 	}
+
 	return locked, nil
 }
 
-// needed are the keys that backups of the host need, and the folders in which a manifest cannot be believed: nothing of these is removed.
+// needed are the keys that backups of the host need, and the folders in which a manifest cannot be believed: nothing of
+// these is removed.
 func (s *Session) needed(ctx context.Context, have map[string]listed) (need map[string]bool, unsure []string, err error) {
 	need = map[string]bool{}
 	for key, o := range have {

@@ -2,14 +2,13 @@ package bucket
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"path"
 	"slices"
 	"strings"
-
-	"crypto/sha256"
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
@@ -25,8 +24,8 @@ type Pushed struct {
 	Shared int   // objects that were there: other backups use them as well, or an earlier run had written them
 }
 
-// Missing are those whole backups of one folder, oldest first, that are to be brought into the bucket: all that are newer than the newest
-// one there. An older one was there before, and was pruned.
+// Missing are those whole backups of one folder, oldest first, that are to be brought into the bucket: all that are
+// newer than the newest one there. An older one was there before, and was pruned.
 func (s *Session) Missing(folder string, backups []store.Backup) []store.Backup {
 	newest := ""
 	for key := range s.have {
@@ -35,13 +34,14 @@ func (s *Session) Missing(folder string, backups []store.Backup) []store.Backup 
 			newest = max(newest, id)
 		}
 	}
+
 	missing := slices.DeleteFunc(slices.Clone(backups), func(b store.Backup) bool { return !b.Whole() || b.ID <= newest })
 	slices.SortFunc(missing, func(x, y store.Backup) int { return strings.Compare(x.ID, y.ID) })
 	return missing
 }
 
-// Push brings a backup of st into the bucket, folder being that of its series: what is not there yet, and at last its manifest, with which
-// it is visible. What is there and is used again is locked for as long as the rest.
+// Push brings a backup of st into the bucket, folder being that of its series: what is not there yet, and at last its
+// manifest, with which it is visible. What is there and is used again is locked for as long as the rest.
 func (s *Session) Push(ctx context.Context, st *store.Store, folder string, backup store.Backup) (p Pushed, err error) {
 	parts, err := st.Parts(backup)
 	if err != nil {
@@ -59,6 +59,7 @@ func (s *Session) Push(ctx context.Context, st *store.Store, folder string, back
 		}
 		objects = append(objects, done...)
 	}
+
 	text, err := s.b.public(parts.Manifest, objects).Encode()
 	if err != nil {
 		return p, err
@@ -66,8 +67,8 @@ func (s *Session) Push(ctx context.Context, st *store.Store, folder string, back
 	return p, s.publish(ctx, path.Join(s.b.folderOf(folder), backup.ID, archive.ManifestName), text, &p)
 }
 
-// sourceOf names the objects of a part: after what it is and whom it is sealed to. A pack of a removed backup gets shorter; it has other
-// objects then.
+// sourceOf names the objects of a part: after what it is and whom it is sealed to. A pack of a removed backup gets
+// shorter; it has other objects then.
 func (s *Session) sourceOf(part store.Part) source {
 	key := part.Name
 	if part.Pack != "" {
@@ -112,6 +113,7 @@ func (s *Session) pushPiece(ctx context.Context, key string, size int64, from so
 			return s.b.extend(ctx, key)
 		}
 	}
+
 	made, err := s.b.put(ctx, key, func(w io.Writer) error { return s.b.seal(ctx, w, from, o) })
 	if err != nil {
 		return err
@@ -143,7 +145,8 @@ func (s *Session) publish(ctx context.Context, key string, text []byte, p *Pushe
 	return nil
 }
 
-// public is what everybody who may read the bucket may know of a backup: no paths, no digests of content, nothing that the gateway told.
+// public is what everybody who may read the bucket may know of a backup: no paths, no digests of content, nothing that
+// the gateway told.
 func (b *Bucket) public(m *archive.Manifest, objects []archive.Object) *archive.Manifest {
 	p := *m.Head()
 	p.Schema, p.Blocks, p.IndexFile = archive.SchemaArchive, nil, nil
@@ -161,6 +164,7 @@ func (b *Bucket) public(m *archive.Manifest, objects []archive.Object) *archive.
 			p.Archive.Bytes += o.Bytes
 		}
 	}
+
 	p.Archive.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	return &p
 }

@@ -40,6 +40,7 @@ func (r *ranges) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+
 	n := copy(p, r.part)
 	r.part = r.part[n:]
 	return n, nil
@@ -59,6 +60,7 @@ func (r *ranges) next() error {
 				return context.Cause(r.ctx)
 			}
 		}
+
 		if err = r.b.readRange(r.ctx, r.key, r.at, r.buf[:want]); err == nil {
 			r.part, r.at = r.buf[:want], r.at+want
 			return nil
@@ -70,6 +72,7 @@ func (r *ranges) next() error {
 			break
 		}
 	}
+
 	return r.b.fail("read", r.key, err)
 }
 
@@ -103,6 +106,7 @@ func (b *Bucket) readRange(ctx context.Context, key string, at int64, buf []byte
 			return fmt.Errorf("cut off after %d of %d bytes: %w", filled, len(buf), err)
 		}
 	}
+
 	return nil
 }
 

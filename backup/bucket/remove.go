@@ -81,7 +81,8 @@ func (b *Bucket) removeVersions(ctx context.Context, key string) error {
 	return b.removeAll(ctx, all[key])
 }
 
-// removeAll removes versions of one object. One that is locked is a *LockedError, and the others are removed all the same.
+// removeAll removes versions of one object. One that is locked is a *LockedError, and the others are removed all the
+// same.
 func (b *Bucket) removeAll(ctx context.Context, versions []version) error {
 	client, err := b.connect()
 	if err != nil {
@@ -101,11 +102,13 @@ func (b *Bucket) removeAll(ctx context.Context, versions []version) error {
 			return errors.Join(problems, context.Cause(ctx))
 		}
 	}
+
 	if problems == nil && len(versions) > 0 {
 		b.mu.Lock()
 		delete(b.facts, versions[0].key)
 		b.mu.Unlock()
 	}
+
 	return problems
 }
 

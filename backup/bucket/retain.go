@@ -12,14 +12,15 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Modes of object lock. Governance can be lifted by who has the right to; compliance by nobody, not even by the account's owner.
+// Modes of object lock. Governance can be lifted by who has the right to; compliance by nobody, not even by the
+// account's owner.
 const (
 	Governance = "governance"
 	Compliance = "compliance"
 )
 
-// Retention is for how long nothing of a backup can be removed or replaced, by object lock. The zero value takes what the bucket does by
-// itself.
+// Retention is for how long nothing of a backup can be removed or replaced, by object lock. The zero value takes what
+// the bucket does by itself.
 type Retention struct {
 	Mode string
 	For  time.Duration
@@ -55,8 +56,8 @@ func (b *Bucket) retained() retained {
 	return retained{mode: mode, until: b.o.Now().Add(r.For).UTC().Truncate(time.Second)}
 }
 
-// prepareLock asks the bucket whether it locks objects. A bucket that does so by itself sets the retention for those that are extended; one
-// that cannot is an error where a lock was asked for.
+// prepareLock asks the bucket whether it locks objects. A bucket that does so by itself sets the retention for those
+// that are extended; one that cannot is an error where a lock was asked for.
 func (b *Bucket) prepareLock(ctx context.Context) error {
 	client, err := b.connect()
 	if err != nil {
@@ -80,6 +81,7 @@ func (b *Bucket) prepareLock(ctx context.Context) error {
 			b.o.Retain.Mode = Compliance
 		}
 	}
+
 	return nil
 }
 
@@ -95,6 +97,7 @@ func (b *Bucket) unlocked(err error) error {
 			return nil // who may not look can still write
 		}
 	}
+
 	if b.o.Retain.For == 0 {
 		return nil
 	}

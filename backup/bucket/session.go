@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// What a session does. Several may write at once, for whatever they both write is the same; a removal is alone, for what it removes
-// another session may be about to rely on.
+// What a session does. Several may write at once, for whatever they both write is the same; a removal is alone, for
+// what it removes another session may be about to rely on.
 const (
 	Writing  = "sync"
 	Removing = "prune"
@@ -27,8 +27,8 @@ const busyFolder = ".busy/"
 // forgotten is how old the note of a session on another host must be to be taken for one that was killed.
 const forgotten = 24 * time.Hour
 
-// Session is one run that changes what a host has in the bucket. It begins with a note of itself and a look at the others': whoever of two
-// comes second sees the first.
+// Session is one run that changes what a host has in the bucket. It begins with a note of itself and a look at the
+// others': whoever of two comes second sees the first.
 type Session struct {
 	b     *Bucket
 	kind  string
@@ -58,8 +58,8 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("%s is in use by %s of process %d on %s since %s", e.Address, e.Kind, e.PID, e.Machine, e.Since.Format(time.RFC3339))
 }
 
-// Begin opens a session. machine names this machine; a note of it from before is of a run that was killed, for the caller holds a kernel
-// lock that makes runs of one machine follow each other.
+// Begin opens a session. machine names this machine; a note of it from before is of a run that was killed, for the
+// caller holds a kernel lock that makes runs of one machine follow each other.
 func (b *Bucket) Begin(ctx context.Context, kind, machine string, pid int) (*Session, error) {
 	if kind == Writing {
 		if len(b.o.Recipients) == 0 {
@@ -69,6 +69,7 @@ func (b *Bucket) Begin(ctx context.Context, kind, machine string, pid int) (*Ses
 			return nil, err
 		}
 	}
+
 	s := &Session{b: b, kind: kind, note: b.home() + busyFolder + kind + "-" + rand.Text() + ".json"}
 	text, err := json.Marshal(note{Kind: kind, Machine: machine, PID: pid, Since: b.o.Now().UTC().Truncate(time.Second)})
 	if err != nil {
@@ -96,6 +97,7 @@ func (b *Bucket) probe(ctx context.Context, key string, text []byte) error {
 			b.doubt()
 		}
 	}
+
 	switch {
 	case err == nil, exists(err): // also the first time: its answer may have been lost, and it was written again
 		return nil
@@ -170,7 +172,8 @@ func (b *Bucket) remove(ctx context.Context, key string) error {
 	return nil
 }
 
-// Abandoned takes back uploads in parts that were begun below the host and not ended for a day: a killed run has left them.
+// Abandoned takes back uploads in parts that were begun below the host and not ended for a day: a killed run has left
+// them.
 func (s *Session) Abandoned(ctx context.Context) error {
 	client, err := s.b.connect()
 	if err != nil {
@@ -194,6 +197,7 @@ func (s *Session) Abandoned(ctx context.Context) error {
 				return s.b.fail("take back an unfinished upload of", aws.ToString(u.Key), err)
 			}
 		}
+
 		if in.KeyMarker, in.UploadIdMarker = page.NextKeyMarker, page.NextUploadIdMarker; !aws.ToBool(page.IsTruncated) {
 			return nil
 		}

@@ -28,8 +28,9 @@ const (
 	drilledName  = "drilled.json"
 )
 
-// View shows what a host has in the bucket as a store on this host: a folder with the manifests of all backups, to which Fetch adds the
-// content of those that are asked for. It is a copy to look at and to restore from; what is changed in it is changed there only.
+// View shows what a host has in the bucket as a store on this host: a folder with the manifests of all backups, to
+// which Fetch adds the content of those that are asked for. It is a copy to look at and to restore from; what is
+// changed in it is changed there only.
 type View struct {
 	b     *Bucket
 	Root  string            // of the store
@@ -55,10 +56,12 @@ func (b *Bucket) View(ctx context.Context, root string) (*View, error) {
 		}
 		work.Go(func() error { return v.take(ctx, key, rel, o.size) })
 	}
+
 	return v, work.Wait()
 }
 
-// splitKey takes the key of a manifest, or of a note beside one, apart: into the folder of its series and the backup's id.
+// splitKey takes the key of a manifest, or of a note beside one, apart: into the folder of its series and the backup's
+// id.
 func splitKey(rel string) (folder, id string, ok bool) {
 	dir, name := path.Split(rel)
 	if !slices.Contains([]string{archive.ManifestName, verifiedName, drilledName}, name) {
@@ -84,6 +87,7 @@ func (v *View) take(ctx context.Context, key, rel string, size int64) error {
 		v.heads[path.Dir(rel)] = m.Archive.SHA256
 		v.mu.Unlock()
 	}
+
 	return os.WriteFile(file, text, 0o600)
 }
 
@@ -128,8 +132,8 @@ func (v *View) head(backup store.Backup) (folder string, m *archive.Manifest, er
 	return folder, m, err
 }
 
-// Verify proves that the objects of a backup are there; with readData that every byte of them is what was written. What is in them only a
-// key can show.
+// Verify proves that the objects of a backup are there; with readData that every byte of them is what was written. What
+// is in them only a key can show.
 func (v *View) Verify(ctx context.Context, backup store.Backup, readData bool) error {
 	folder, m, err := v.head(backup)
 	if err != nil {
@@ -148,6 +152,7 @@ func (v *View) Verify(ctx context.Context, backup store.Backup, readData bool) e
 		case !readData:
 			continue
 		}
+
 		if err := v.prove(ctx, key, o); err != nil {
 			return err
 		}

@@ -17,21 +17,23 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// partSize is how much of an object travels at once, and partsAtOnce how many such parts: together they bound the memory.
+// partSize is how much of an object travels at once, and partsAtOnce how many such parts: together they bound the
+// memory.
 const (
 	partSize    = 8 << 20
 	partsAtOnce = 3
 )
 
-// objectFacts are what is known of an object that is there: its length, and its checksum as S3 says it. That is the SHA-256 in base64; of an
-// object in several parts it is taken over the parts' own, and their number follows.
+// objectFacts are what is known of an object that is there: its length, and its checksum as S3 says it. That is the
+// SHA-256 in base64; of an object in several parts it is taken over the parts' own, and their number follows.
 type objectFacts struct {
 	size   int64
 	sum    string
 	retain retained
 }
 
-// writer puts one object: in one request when it is small, else in parts. The object is visible when finish has returned without an error.
+// writer puts one object: in one request when it is small, else in parts. The object is visible when finish has
+// returned without an error.
 type writer struct {
 	b    *Bucket
 	ctx  context.Context
@@ -68,6 +70,7 @@ func (w *writer) Write(p []byte) (int, error) {
 				return taken, err
 			}
 		}
+
 		if w.buffer == nil {
 			select {
 			case w.buffer = <-w.free:
@@ -78,6 +81,7 @@ func (w *writer) Write(p []byte) (int, error) {
 				w.buffer = make([]byte, 0, partSize)
 			}
 		}
+
 		n := min(len(p), partSize-len(w.buffer))
 		w.buffer = append(w.buffer, p[:n]...)
 		taken, p = taken+n, p[n:]
@@ -101,6 +105,7 @@ func (w *writer) send() error {
 		}
 		w.upload = aws.ToString(made.UploadId)
 	}
+
 	part, number := w.buffer, int32(len(w.sums)+1)
 	w.buffer = nil
 	sum := sha256.Sum256(part)
@@ -197,8 +202,8 @@ func (b *Bucket) ignores() bool {
 	return b.ignore
 }
 
-// put makes an object of what fill writes, unless there is one of that key: then that one stays, and made is false. fill may be called
-// again.
+// put makes an object of what fill writes, unless there is one of that key: then that one stays, and made is false.
+// fill may be called again.
 func (b *Bucket) put(ctx context.Context, key string, fill func(io.Writer) error) (made bool, err error) {
 	err = b.putOnce(ctx, key, false, fill)
 	switch {
@@ -208,7 +213,8 @@ func (b *Bucket) put(ctx context.Context, key string, fill func(io.Writer) error
 		if there, err := b.look(ctx, key); there || err != nil {
 			return false, err
 		}
-		// Only the mark of a removal is there, which some servers take for an object, also after it was removed (versitygw 1.8).
+		// Only the mark of a removal is there, which some servers take for an object, also after it was removed
+		// (versitygw 1.8).
 		if err := b.removeVersions(ctx, key); err != nil {
 			return false, err
 		}
@@ -217,6 +223,7 @@ func (b *Bucket) put(ctx context.Context, key string, fill func(io.Writer) error
 	default:
 		return false, b.fail("write", key, err)
 	}
+
 	err = b.putOnce(ctx, key, true, fill)
 	return err == nil, b.fail("write", key, err)
 }
@@ -246,7 +253,8 @@ func (b *Bucket) replace(ctx context.Context, key string, content []byte) error 
 	}))
 }
 
-// doubt notes that the server cannot refuse to replace an object. Keys have random parts, so that nobody replaces another's.
+// doubt notes that the server cannot refuse to replace an object. Keys have random parts, so that nobody replaces
+// another's.
 func (b *Bucket) doubt() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -286,6 +294,7 @@ func (b *Bucket) look(ctx context.Context, key string) (there bool, err error) {
 			return false, err
 		}
 	}
+
 	b.remember(key, f)
 	return true, nil
 }

@@ -56,8 +56,8 @@ func (t *throwaway) remove(ctx context.Context, e *engine.Engine) error {
 	return errors.Join(err, t.record.Close())
 }
 
-// Sweep takes away the containers of drills whose run is dead, and gives their names. A container is one of them only when it has the name
-// and the label that the record says, on the engine that it says; everything else is left alone.
+// Sweep takes away the containers of drills whose run is dead, and gives their names. A container is one of them only
+// when it has the name and the label that the record says, on the engine that it says; everything else is left alone.
 func Sweep(ctx context.Context, dir string, engines []*engine.Engine) (swept []string, problems error) {
 	byIdentity := map[string]*engine.Engine{}
 	for _, e := range engines {
@@ -65,6 +65,7 @@ func Sweep(ctx context.Context, dir string, engines []*engine.Engine) (swept []s
 			byIdentity[identity] = e
 		}
 	}
+
 	for left, err := range shelf(dir).Abandoned() {
 		if held := new(journal.HeldError); errors.As(err, &held) {
 			continue // a drill that runs just now

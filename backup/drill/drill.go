@@ -1,5 +1,6 @@
-// Package drill answers one question: would this backup bring the sandbox back, and how long would that take? It restores a backup into a
-// throw-away container of the recorded image that reaches nothing, compares, runs a check in it, and takes the container away again.
+// Package drill answers one question: would this backup bring the sandbox back, and how long would that take? It
+// restores a backup into a throw-away container of the recorded image that reaches nothing, compares, runs a check in
+// it, and takes the container away again.
 package drill
 
 import (
@@ -69,6 +70,7 @@ func One(ctx context.Context, o Options, b store.Backup) (out Outcome) {
 			b, err = o.Bring(ctx, b)
 		}
 	}
+
 	if err == nil {
 		err = o.drill(ctx, b, &out)
 	}
@@ -142,7 +144,8 @@ func (o Options) engineWith(ctx context.Context, image archive.Image) (*engine.E
 	return nil, "", fmt.Errorf("its image %q is not on this host: neither a drill nor a restore could be done here without it", image.Reference)
 }
 
-// emptyHome makes the home, without what the image has in it: an entry that is no folder replaces a whole folder of its name.
+// emptyHome makes the home, without what the image has in it: an entry that is no folder replaces a whole folder of its
+// name.
 func emptyHome(ctx context.Context, e *engine.Engine, id, dir string) error {
 	var above []string
 	for at := path.Dir(dir); at != "/"; at = path.Dir(at) {
@@ -155,6 +158,7 @@ func emptyHome(ctx context.Context, e *engine.Engine, id, dir string) error {
 		}
 		above = append([]string{at}, above...)
 	}
+
 	var text bytes.Buffer
 	w := tar.NewWriter(&text)
 	var problems error

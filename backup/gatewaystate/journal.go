@@ -24,8 +24,8 @@ func (e stateFiles) aside(path string) string { return e.beside(path, ".before-"
 // later is where what a gateway has written since is kept, when what was there before comes back.
 func (e stateFiles) later(path string) string { return e.beside(path, ".after-"+e.Backup) }
 
-// beside names a file that is kept. What SQLite keeps beside a database goes on belonging to it under the new name: a log that the
-// database did not find would be lost to who opens it.
+// beside names a file that is kept. What SQLite keeps beside a database goes on belonging to it under the new name: a
+// log that the database did not find would be lost to who opens it.
 func (e stateFiles) beside(path, mark string) string {
 	for _, suffix := range journal.WithSidecars("")[1:] {
 		if database, ok := strings.CutSuffix(path, suffix); ok && slices.Contains(e.Files, database) {
@@ -35,8 +35,9 @@ func (e stateFiles) beside(path, mark string) string {
 	return path + mark
 }
 
-// rollBack puts back what was there before and takes away what is new. It may be cut short and repeated. What was written since, by
-// a gateway that was started on the half, is kept beside. A file goes back after what SQLite keeps beside it.
+// rollBack puts back what was there before and takes away what is new. It may be cut short and repeated. What was
+// written since, by a gateway that was started on the half, is kept beside. A file goes back after what SQLite keeps
+// beside it.
 func (e stateFiles) rollBack(step func()) error {
 	var problems []error
 	for _, path := range e.Files {
@@ -45,6 +46,7 @@ func (e stateFiles) rollBack(step func()) error {
 				problems = append(problems, e.setBack(path, old, step))
 			}
 		}
+
 		step()
 		problems = append(problems, disk.IgnoreMissing(os.Remove(e.fresh(path))))
 		problems = append(problems, disk.IgnoreMissing(disk.Real{}.SyncDir(filepath.Dir(path))))
@@ -65,6 +67,7 @@ func (e stateFiles) setBack(path, old string, step func()) error {
 			return err
 		}
 	}
+
 	step()
 	if had {
 		return os.Rename(e.aside(old), old)
@@ -72,8 +75,8 @@ func (e stateFiles) setBack(path, old string, step func()) error {
 	return disk.IgnoreMissing(os.Remove(old))
 }
 
-// moved reports whether something else than before is in the place of old, or nothing. What was not there before may lie beside a
-// file that was not moved yet: then it is that file's.
+// moved reports whether something else than before is in the place of old, or nothing. What was not there before may
+// lie beside a file that was not moved yet: then it is that file's.
 func (e stateFiles) moved(path, old string) (bool, error) {
 	if slices.Contains(e.Had, old) {
 		return exists(e.aside(old))
@@ -104,8 +107,8 @@ type Interruption struct {
 }
 
 // Recover takes back what dead restores of gateways' states left, by the records on the shelf: every file is as it was
-// before. stopped says why that gateway may be running; under a running gateway nothing is moved. Records that are left alone are in the
-// second list, each with the reason.
+// before. stopped says why that gateway may be running; under a running gateway nothing is moved. Records that are left
+// alone are in the second list, each with the reason.
 func Recover(ctx context.Context, shelf journal.Shelf[journal.StateRestore], stopped func(ctx context.Context, gateway string) error) (found []Interruption, left []error) {
 	for record, err := range shelf.Abandoned() {
 		if err != nil {

@@ -18,7 +18,8 @@ import (
 	"sandkeeper/internal/journal"
 )
 
-// placing is the files of a gateway's state on their way into place. Its record is ours until close; without a journal it only remembers.
+// placing is the files of a gateway's state on their way into place. Its record is ours until close; without a journal
+// it only remembers.
 type placing struct {
 	record *journal.Record[journal.StateRestore] // nil: nothing is written
 	entry  stateFiles
@@ -27,8 +28,8 @@ type placing struct {
 	step   func()
 }
 
-// placing takes the gateway's record, and takes back what a killed restore has left. A restore that lives is left alone:
-// *journal.HeldError.
+// placing takes the gateway's record, and takes back what a killed restore has left. A restore that lives is left
+// alone: *journal.HeldError.
 func (r Restoring) placing(ctx context.Context, result *Restored) (*placing, error) {
 	p := &placing{result: result, dry: r.DryRun, step: r.step}
 	p.entry.StateRestore = journal.StateRestore{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, At: time.Now().UTC().Truncate(time.Second)}
@@ -47,6 +48,7 @@ func (r Restoring) placing(ctx context.Context, result *Restored) (*placing, err
 			return nil, errors.Join(err, p.record.Close())
 		}
 	}
+
 	return p, nil
 }
 
@@ -58,6 +60,7 @@ func (p *placing) plan(m *archive.Manifest, places []gateway.Place) error {
 			p.entry.Files = append(p.entry.Files, place)
 		}
 	}
+
 	if err != nil {
 		return err
 	}
@@ -75,8 +78,8 @@ func (p *placing) write() error {
 	return nil
 }
 
-// stage writes one file beside its place. Its time of last change is the entry's, by which it is known from what is written later:
-// what a clock says is not enough, for a file system's is coarse.
+// stage writes one file beside its place. Its time of last change is the entry's, by which it is known from what is
+// written later: what a clock says is not enough, for a file system's is coarse.
 func (p *placing) stage(path string, mode fs.FileMode, content io.Reader) error {
 	p.result.Restored = append(p.result.Restored, path)
 	if p.dry {
@@ -104,8 +107,8 @@ func (p *placing) stage(path string, mode fs.FileMode, content io.Reader) error 
 	return errors.Join(err, os.Chmod(fresh, mode&^0o022), os.Chtimes(fresh, p.entry.At, p.entry.At), f.Sync(), f.Close())
 }
 
-// commit moves what is there aside and what is new in place; what a database has beside it goes with it. Before the first of these
-// steps the journal says what was there.
+// commit moves what is there aside and what is new in place; what a database has beside it goes with it. Before the
+// first of these steps the journal says what was there.
 func (p *placing) commit() error {
 	if err := p.noteOld(); err != nil {
 		return err
@@ -119,6 +122,7 @@ func (p *placing) commit() error {
 			return err
 		}
 	}
+
 	for _, old := range p.entry.Had {
 		p.result.Kept = append(p.result.Kept, p.entry.aside(old))
 	}
@@ -150,6 +154,7 @@ func (p *placing) exchange(path string) error {
 			return fmt.Errorf("keep %s aside: %w", old, err)
 		}
 	}
+
 	p.step()
 	if err := os.Rename(p.entry.fresh(path), path); err != nil {
 		return fmt.Errorf("put back %s: %w", path, err)
@@ -157,8 +162,8 @@ func (p *placing) exchange(path string) error {
 	return (disk.Real{}).SyncDir(filepath.Dir(path))
 }
 
-// family is path with what SQLite keeps beside it: what is moved together. A journal that is put back with its database is of the
-// database's family and has none.
+// family is path with what SQLite keeps beside it: what is moved together. A journal that is put back with its database
+// is of the database's family and has none.
 func (e stateFiles) family(path string) []string {
 	database, isJournal := strings.CutSuffix(path, databaseJournal)
 	if isJournal && slices.Contains(e.Files, database) {

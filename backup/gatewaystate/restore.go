@@ -25,7 +25,8 @@ type Restoring struct {
 	Stopped    func(context.Context) error // why the gateway may be running; asked again just before anything is put in place
 	DryRun     bool
 
-	// Journal is the folder of the journal of restores (RestoringDir). Without it a restore that is killed is not taken back.
+	// Journal is the folder of the journal of restores (RestoringDir). Without it a restore that is killed is not taken
+	// back.
 	Journal string
 
 	step func() // tests: called before every change of a file
@@ -44,8 +45,9 @@ type Restored struct {
 }
 
 // Restore puts a gateway's state back while that gateway is stopped. The backup is verified to its last byte first. All
-// files are written beside their places, then put in place one after the other; what was there is kept aside, and comes back when
-// one of them cannot be put in place, or, by the journal and RecoverGatewayStates, when this process is killed meanwhile.
+// files are written beside their places, then put in place one after the other; what was there is kept aside, and comes
+// back when one of them cannot be put in place, or, by the journal and RecoverGatewayStates, when this process is
+// killed meanwhile.
 func Restore(ctx context.Context, r Restoring) (result Restored, err error) {
 	result = Restored{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, DryRun: r.DryRun, Restored: []string{}, Kept: []string{}, Missing: []archive.Exclusion{}, Ignored: []string{}}
 	st := r.Store.Gateways()
@@ -143,14 +145,15 @@ func (r Restoring) stage(ctx context.Context, m *archive.Manifest, put *placing)
 			}
 			continue
 		}
+
 		if err := put.stage(place, h.FileInfo().Mode().Perm(), reader); err != nil {
 			return err
 		}
 	}
 }
 
-// checkLayout refuses when the database that was saved is another file than the one that would be replaced, and both are on this host:
-// then the gateway that was saved was started with another one than its next start would open.
+// checkLayout refuses when the database that was saved is another file than the one that would be replaced, and both
+// are on this host: then the gateway that was saved was started with another one than its next start would open.
 func (r Restoring) checkLayout(content io.Reader) error {
 	var layout map[string]string
 	if err := json.NewDecoder(content).Decode(&layout); err != nil {
@@ -169,6 +172,7 @@ func (r Restoring) checkLayout(content io.Reader) error {
 				layout[databaseName], p.Path)
 		}
 	}
+
 	return nil
 }
 

@@ -1,5 +1,5 @@
-// Package gatewaystate answers one question: how are a gateway's own files saved and put back? They are put back only while that gateway
-// is stopped, all or none.
+// Package gatewaystate answers one question: how are a gateway's own files saved and put back? They are put back only
+// while that gateway is stopped, all or none.
 package gatewaystate
 
 import (
@@ -86,13 +86,15 @@ func Save(ctx context.Context, r Saving) State {
 			result.Status, result.Reason = string(store.Failed), "its database is not saved: "+x.Reason
 		}
 	}
+
 	return result
 }
 
 // layoutName is the file in which a gateway's state says where each part of it was on its host.
 const layoutName = "layout.json"
 
-// databaseName is where the database is in a gateway's state. The journal of a transaction that did not end is beside it.
+// databaseName is where the database is in a gateway's state. The journal of a transaction that did not end is beside
+// it.
 const (
 	databaseName    = "database/openshell.db"
 	databaseJournal = "-journal"
@@ -127,8 +129,8 @@ func (r Saving) save(ctx context.Context, unfinished *[]string) (b store.Backup,
 	return b, st.Verify(ctx, b, true)
 }
 
-// exposed says why credentials cannot be written: they would lie in plain text where others can read them. In a folder that only its owner
-// can look into, on a disk of this host, they are as safe as beside the gateway itself.
+// exposed says why credentials cannot be written: they would lie in plain text where others can read them. In a folder
+// that only its owner can look into, on a disk of this host, they are as safe as beside the gateway itself.
 func (r Saving) exposed(st *store.Store) error {
 	if len(r.Recipients) > 0 || r.Plain {
 		return nil
@@ -158,11 +160,13 @@ func (w stateWriter) write() error {
 			return err
 		}
 	}
+
 	for _, name := range sortedKeys(w.Extra) {
 		if err := w.file(name, w.Extra[name]); err != nil {
 			return err
 		}
 	}
+
 	content, err := json.MarshalIndent(layout, "", "  ")
 	if err != nil {
 		return err
@@ -187,7 +191,8 @@ func (w stateWriter) place(p gateway.Place) error {
 	return w.path(p, p.Name, p.Path)
 }
 
-// path adds one file. One that cannot be read costs only itself. A credential is listed instead, where it would be exposed.
+// path adds one file. One that cannot be read costs only itself. A credential is listed instead, where it would be
+// exposed.
 func (w stateWriter) path(p gateway.Place, name, at string) error {
 	f, info, err := homefile.Open(w.Home, at)
 	if err != nil {
@@ -206,6 +211,7 @@ func (w stateWriter) path(p gateway.Place, name, at string) error {
 		w.leaveOut(name, "a credential of the gateway")
 		return nil
 	}
+
 	if err != nil {
 		w.archive.Omit(name, err.Error())
 		return nil
@@ -230,7 +236,8 @@ func (w stateWriter) file(name string, content []byte) error {
 	return w.archive.Add(h, bytes.NewReader(content))
 }
 
-// leftover are the names of what restores of gateways' states keep beside what they put in place. A gateway has no use for them.
+// leftover are the names of what restores of gateways' states keep beside what they put in place. A gateway has no use
+// for them.
 var leftover = pattern.Of(`\.((before|after)-|sandkeeper-)[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\.new|-wal|-shm|-journal)?$`)
 
 func (w stateWriter) tree(p gateway.Place) error {
@@ -251,6 +258,7 @@ func (w stateWriter) tree(p gateway.Place) error {
 			w.archive.Omit(name, "an earlier restore kept it here; the gateway does not use it")
 			return nil
 		}
+
 		if count++; count > maxStateFiles {
 			w.archive.Omit(name, fmt.Sprintf("%s has more than %d files", p.Path, maxStateFiles))
 			return fs.SkipAll
@@ -259,8 +267,8 @@ func (w stateWriter) tree(p gateway.Place) error {
 	})
 }
 
-// database adds one state of a database that may be in use. Whatever its gateway's version, it holds what sandboxes were given: values of
-// environment variables, tokens.
+// database adds one state of a database that may be in use. Whatever its gateway's version, it holds what sandboxes
+// were given: values of environment variables, tokens.
 func (w stateWriter) database(p gateway.Place) error {
 	if w.exposed != nil {
 		w.leaveOut(p.Name, "it holds credentials")
@@ -274,6 +282,7 @@ func (w stateWriter) database(p gateway.Place) error {
 		w.archive.Omit(p.Name, err.Error())
 		return nil
 	}
+
 	defer saved.Close()
 	if err := w.copied(p.Name, saved.Main); err != nil || saved.Journal == nil {
 		return err

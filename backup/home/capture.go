@@ -1,5 +1,6 @@
-// Package home answers one question: how is a sandbox's home read and written while nobody changes it? It pauses, with a journal and a
-// guard so that nothing stays paused, reads through the engine or through the gateway, and gives up on what falls silent.
+// Package home answers one question: how is a sandbox's home read and written while nobody changes it? It pauses, with
+// a journal and a guard so that nothing stays paused, reads through the engine or through the gateway, and gives up on
+// what falls silent.
 package home
 
 import (
@@ -16,8 +17,8 @@ import (
 
 // Home is where a sandbox's state lies: something that gives it as a tar stream.
 type Home interface {
-	// Read starts one read of the whole home. Names in the stream begin with base, which is not part of the backup's names.
-	// The stream ends with tar's own end mark; closing it early stops the source.
+	// Read starts one read of the whole home. Names in the stream begin with base, which is not part of the backup's
+	// names. The stream ends with tar's own end mark; closing it early stops the source.
 	Read(ctx context.Context) (stream io.ReadCloser, base string, err error)
 }
 
@@ -27,8 +28,9 @@ type Sink interface {
 	Omit(path, reason string)
 }
 
-// Capture reads h whole into into. Nothing is followed: links are stored as links. What cannot be kept is handed to Omit and costs
-// only itself; a stream that breaks off, falls silent for limit, or lacks its end mark is an error, and nothing is saved then.
+// Capture reads h whole into into. Nothing is followed: links are stored as links. What cannot be kept is handed to
+// Omit and costs only itself; a stream that breaks off, falls silent for limit, or lacks its end mark is an error, and
+// nothing is saved then.
 func Capture(ctx context.Context, h Home, into Sink, limit archive.StallLimit, m *Meter) error {
 	watch, stop := WatchStall(ctx, limit.OrDefault())
 	defer stop()
@@ -71,17 +73,20 @@ func addEntry(into Sink, h *tar.Header, name, base string, content io.Reader, m 
 		}
 		h.Linkname = target
 	}
+
 	h.Name = name
 	if err := into.Add(h, content); errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("the stream from the sandbox broke off: %w", err)
 	} else if err != nil {
 		return err
 	}
+
 	m.file()
 	return nil
 }
 
-// Rebase takes base off an entry's name; the home itself becomes ".". It reports false for names that are not below base.
+// Rebase takes base off an entry's name; the home itself becomes ".". It reports false for names that are not below
+// base.
 func Rebase(name, base string) (string, bool) {
 	clean := path.Clean(name)
 	if base != "." {
@@ -91,6 +96,7 @@ func Rebase(name, base string) (string, bool) {
 		}
 		clean = path.Clean("./" + rest)
 	}
+
 	if clean == ".." || path.IsAbs(clean) || strings.HasPrefix(clean, "../") {
 		return "", false
 	}

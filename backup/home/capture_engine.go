@@ -72,8 +72,8 @@ func AgentHome(agent string) string {
 	return sandbox.DefaultHome
 }
 
-// HomeOf decides which folder of a container is the sandbox's home: the agent's workspace root, or the state root of an agent that
-// has no /sandbox.
+// HomeOf decides which folder of a container is the sandbox's home: the agent's workspace root, or the state root of an
+// agent that has no /sandbox.
 func HomeOf(ctx context.Context, e EngineReach, sb sandbox.Sandbox) (ContainerHome, error) {
 	dir, err := sandbox.FindHome(ctx, e, sb)
 	if err != nil {
@@ -86,6 +86,7 @@ func HomeOf(ctx context.Context, e EngineReach, sb sandbox.Sandbox) (ContainerHo
 			h.Dir = other
 		}
 	}
+
 	return h, h.check(ctx)
 }
 
@@ -106,8 +107,8 @@ type ContainerHome struct {
 	exported bool // the archive API gives nothing of the container
 }
 
-// Read refuses a home that is a symbolic link: what lies behind it was never meant by the name, and may be the container's whole
-// root. Links inside the home are read as links, by the engine, and need no such care.
+// Read refuses a home that is a symbolic link: what lies behind it was never meant by the name, and may be the
+// container's whole root. Links inside the home are read as links, by the engine, and need no such care.
 func (h ContainerHome) Read(ctx context.Context) (io.ReadCloser, string, error) {
 	if h.exported {
 		stream, err := h.Engine.(Exporter).Export(ctx, h.ID, h.Dir)
@@ -131,6 +132,7 @@ func (h ContainerHome) check(ctx context.Context) error {
 				return nothing
 			}
 		}
+
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return fmt.Errorf("the container has no %s: %w", dir, fs.ErrNotExist) // the engine's own words are about its API

@@ -16,9 +16,10 @@ type Grounded interface {
 	OnHost(ctx context.Context, id string) (engine.OnHost, error)
 }
 
-// DirectHome is a home on the direct way: its folder in the file system that the sandbox sees, read by this process itself. For a
-// container that runs that is the root of its first process; for a stopped one its layers, mounted together for this process
-// alone and read-only. The kernel lets go of either when the folder is closed, also when this process is killed.
+// DirectHome is a home on the direct way: its folder in the file system that the sandbox sees, read by this process
+// itself. For a container that runs that is the root of its first process; for a stopped one its layers, mounted
+// together for this process alone and read-only. The kernel lets go of either when the folder is closed, also when this
+// process is killed.
 type DirectHome struct {
 	Folder *os.File
 	At     engine.OnHost // what was proved of the container; nothing for a stack of folders

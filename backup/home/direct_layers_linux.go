@@ -34,7 +34,8 @@ func PlainLayers(at engine.OnHost) error {
 	if at.Upper == "" || len(at.Lower) == 0 {
 		return errors.New("the engine does not say where the layers of a stopped container are")
 	}
-	// Podman says "true" here where fuse-overlayfs mounts, whose marks the kernel does not know (containers/storage, drivers/overlay).
+	// Podman says "true" here where fuse-overlayfs mounts, whose marks the kernel does not know (containers/storage,
+	// drivers/overlay).
 	program, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(at.Upper)), ".has-mount-program"))
 	if !errors.Is(err, os.ErrNotExist) && strings.TrimSpace(string(program)) != "false" {
 		return errors.New("its layers are not mounted by the kernel")
@@ -63,10 +64,11 @@ func Stacked(folders []string) (*DirectHome, error) {
 	return &DirectHome{Folder: folder}, nil
 }
 
-// stack mounts folders over each other, the topmost first, read-only and for this process alone: in a mount namespace of a thread that
-// ends at once, and where the mount itself is taken away again as soon as its root is open. It lives as long as the descriptor. None of
-// the folders is an upper one, so that the kernel writes to none. Marks that only an engine's own mount options give a meaning (redirected
-// folders, files that are only metadata) are errors where they are met, not guesses.
+// stack mounts folders over each other, the topmost first, read-only and for this process alone: in a mount namespace
+// of a thread that ends at once, and where the mount itself is taken away again as soon as its root is open. It lives
+// as long as the descriptor. None of the folders is an upper one, so that the kernel writes to none. Marks that only an
+// engine's own mount options give a meaning (redirected folders, files that are only metadata) are errors where they
+// are met, not guesses.
 func stack(folders []string) (root *os.File, err error) {
 	opened := make(chan struct{})
 	go func() {
@@ -95,6 +97,7 @@ func stackApart(folders []string) (*os.File, error) {
 		defer unix.Close(fd)
 		names = append(names, fmt.Sprintf("/proc/self/fd/%d", fd)) // short: all of them must fit in a page
 	}
+
 	options := "redirect_dir=nofollow,metacopy=off,lowerdir=" + strings.Join(names, ":")
 	if len(options) >= os.Getpagesize() {
 		return nil, fmt.Errorf("it has %d layers, more than one mount takes", len(folders))
@@ -115,10 +118,12 @@ func mountOver(folder, options string) (*os.File, error) {
 		}
 		return nil, err
 	}
+
 	return os.NewFile(uintptr(fd), folder), nil
 }
 
-// Unmounted is an error when the overlay of that writable layer is mounted anywhere on this host, in whatever mount namespace.
+// Unmounted is an error when the overlay of that writable layer is mounted anywhere on this host, in whatever mount
+// namespace.
 func Unmounted(upper string) error {
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -141,11 +146,12 @@ func Unmounted(upper string) error {
 			}
 		}
 	}
+
 	return nil
 }
 
-// isLayer reports whether a mount's upperdir is the folder layer. Docker mounts an image of many layers from within its own folder, by
-// relative paths ("ID/diff": all of them must fit in a page; moby, daemon/graphdriver/overlay2).
+// isLayer reports whether a mount's upperdir is the folder layer. Docker mounts an image of many layers from within its
+// own folder, by relative paths ("ID/diff": all of them must fit in a page; moby, daemon/graphdriver/overlay2).
 func isLayer(upper, layer string) bool {
 	if !filepath.IsAbs(upper) {
 		return upper != "" && strings.HasSuffix(layer, "/"+upper)

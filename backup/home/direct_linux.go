@@ -15,14 +15,14 @@ import (
 	"sandkeeper/engine"
 )
 
-// Direct opens the home in the file system. The error wraps ErrNotDirect and says what is missing: a right, a proof, or that the home is
-// more than its layers.
+// Direct opens the home in the file system. The error wraps ErrNotDirect and says what is missing: a right, a proof, or
+// that the home is more than its layers.
 func (h ContainerHome) Direct(ctx context.Context) (*DirectHome, error) {
 	return notDirect(h.direct(ctx, false))
 }
 
-// DirectLayers opens the home as its layers have it, for a restore: what is mounted below is no part of it. That the home is itself a
-// mount, or lies in one, is an error.
+// DirectLayers opens the home as its layers have it, for a restore: what is mounted below is no part of it. That the
+// home is itself a mount, or lies in one, is an error.
 func (h ContainerHome) DirectLayers(ctx context.Context) (*DirectHome, error) {
 	return notDirect(h.direct(ctx, true))
 }
@@ -55,6 +55,7 @@ func (h ContainerHome) direct(ctx context.Context, bare bool) (*DirectHome, erro
 	case os.Geteuid() != 0:
 		return nil, errors.New("that is for root")
 	}
+
 	at, err := Ground(ctx, grounded, h.ID)
 	if err != nil {
 		return nil, err
@@ -65,6 +66,7 @@ func (h ContainerHome) direct(ctx context.Context, bare bool) (*DirectHome, erro
 			return nil, err
 		}
 	}
+
 	if at.Pid == 0 && at.RuntimeUntold {
 		return nil, errors.New("the engine does not say which runtime it is of")
 	}
@@ -89,8 +91,8 @@ func (h ContainerHome) direct(ctx context.Context, bare bool) (*DirectHome, erro
 	return d, nil
 }
 
-// include takes in what is mounted in the home. A volume or a folder of the host is a part of it, unless only the layers are wanted. A
-// stopped container has none of its mounts.
+// include takes in what is mounted in the home. A volume or a folder of the host is a part of it, unless only the
+// layers are wanted. A stopped container has none of its mounts.
 func (h ContainerHome) include(ctx context.Context, d *DirectHome, mount engine.Mount, bare bool) error {
 	at, err := h.mountedAt(ctx, mount.Destination)
 	if err != nil {
@@ -110,6 +112,7 @@ func (h ContainerHome) include(ctx context.Context, d *DirectHome, mount engine.
 		d.memory[name] = mount.Type == tmpfs
 		d.mounts[name] = mount.Type != tmpfs && !bare
 	}
+
 	return nil
 }
 
@@ -124,7 +127,8 @@ func (d *DirectHome) openStopped(dir string) (*os.File, error) {
 	return os.OpenFile(d.Volume, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 }
 
-// Stopped opens the home of a container that ran when its place was looked up, and runs no more. What was mounted below is no part of it.
+// Stopped opens the home of a container that ran when its place was looked up, and runs no more. What was mounted below
+// is no part of it.
 func Stopped(at engine.OnHost, volume, dir string) (*DirectHome, error) {
 	d := &DirectHome{At: at, Volume: volume}
 	folder, err := d.openStopped(dir)
@@ -148,8 +152,8 @@ func (d *DirectHome) inVolume() error {
 	return err
 }
 
-// still asks once more, after the home was opened, whether the process that was proved is the container's: its number may have been
-// given to another one between the engine's answer and the look.
+// still asks once more, after the home was opened, whether the process that was proved is the container's: its number
+// may have been given to another one between the engine's answer and the look.
 func (h ContainerHome) still(ctx context.Context, e Grounded, then engine.OnHost, p *process) error {
 	now, err := e.OnHost(ctx, h.ID)
 	switch {
@@ -163,8 +167,8 @@ func (h ContainerHome) still(ctx context.Context, e Grounded, then engine.OnHost
 	return nil
 }
 
-// Capture reads the home whole into into, several files at once. changed names the files that were written to while they were read. An
-// error that is neither into's nor the context's wraps ErrNotDirect.
+// Capture reads the home whole into into, several files at once. changed names the files that were written to while
+// they were read. An error that is neither into's nor the context's wraps ErrNotDirect.
 func (d *DirectHome) Capture(ctx context.Context, into Sink, m *Meter) (changed []string, err error) {
 	counted := meterReader{Meter: m}
 	into, only, left := walked(into)

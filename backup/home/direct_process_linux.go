@@ -13,15 +13,16 @@ import (
 	"sandkeeper/engine"
 )
 
-// process is the first process of a container, held by descriptors that mean it and no other, whatever becomes of its number.
+// process is the first process of a container, held by descriptors that mean it and no other, whatever becomes of its
+// number.
 type process struct {
 	pidfd int
 	proc  int // its folder in /proc
 }
 
-// proveProcess takes hold of the process that an engine says is a container's, and believes it only where the kernel says the same: it is
-// in a control group with the container's whole id, in a mount namespace of its own, its root is an overlay whose writable layer is
-// the container's, and it names users and groups as this host does.
+// proveProcess takes hold of the process that an engine says is a container's, and believes it only where the kernel
+// says the same: it is in a control group with the container's whole id, in a mount namespace of its own, its root is
+// an overlay whose writable layer is the container's, and it names users and groups as this host does.
 func proveProcess(at engine.OnHost) (*process, error) {
 	p, err := holdProcess(at.Pid)
 	if err != nil {
@@ -68,7 +69,8 @@ func (p *process) alive(engine.OnHost) error {
 	return nil
 }
 
-// inGroup: every engine gives a container control groups that are named by its whole id (docker/ID, docker-ID.scope, libpod-ID.scope).
+// inGroup: every engine gives a container control groups that are named by its whole id (docker/ID, docker-ID.scope,
+// libpod-ID.scope).
 func (p *process) inGroup(at engine.OnHost) error {
 	groups, err := p.read("cgroup")
 	if err == nil && (len(at.Container) != 64 || !strings.Contains(groups, at.Container)) {
@@ -115,6 +117,7 @@ func (p *process) onLayer(at engine.OnHost) error {
 	case at.Upper != "" && !isLayer(upper, at.Upper):
 		return errors.New("its root is on another writable layer than the container's")
 	}
+
 	return nil
 }
 

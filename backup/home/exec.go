@@ -17,7 +17,8 @@ type Execer interface {
 	Exec(ctx context.Context, r openshell.ExecRequest) (openshell.ExecResult, error)
 }
 
-// UnreachableError means that a sandbox did not run even the first command: it, its supervisor or its gateway does not answer.
+// UnreachableError means that a sandbox did not run even the first command: it, its supervisor or its gateway does not
+// answer.
 type UnreachableError struct {
 	Sandbox string
 	Err     error
@@ -31,7 +32,8 @@ func (e *UnreachableError) Error() string {
 // Unwrap gives the cause.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// ExecHome is the home of a sandbox that can only be reached through its gateway: its own tar reads it, as its own user.
+// ExecHome is the home of a sandbox that can only be reached through its gateway: its own tar reads it, as its own
+// user.
 type ExecHome struct {
 	Cli     Execer
 	Gateway string
@@ -44,8 +46,8 @@ type ExecHome struct {
 	Warnings []string
 }
 
-// Read starts tar in the sandbox. Its exit status is judged together with what it complained about: an entry that cannot be read
-// costs only itself; a complaint that names no entry ends the stream with an error.
+// Read starts tar in the sandbox. Its exit status is judged together with what it complained about: an entry that
+// cannot be read costs only itself; a complaint that names no entry ends the stream with an error.
 func (h *ExecHome) Read(ctx context.Context) (io.ReadCloser, string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	from, to := io.Pipe()
@@ -71,6 +73,7 @@ func (h *ExecHome) judge(r openshell.ExecResult, err error, sent int64) error {
 	case r.Exit == 0 && strings.TrimSpace(r.Stderr) == "":
 		return nil
 	}
+
 	report := readTarComplaints(r.Stderr)
 	switch {
 	case r.Exit > 2 || r.Exit < 0, r.Exit != 0 && len(report.unread)+len(report.changed) == 0:
@@ -78,6 +81,7 @@ func (h *ExecHome) judge(r openshell.ExecResult, err error, sent int64) error {
 	case r.Exit != 0 && len(report.other) > 0:
 		return fmt.Errorf("tar ended with exit status %d: %s", r.Exit, text.OneLine(report.other[0], 260))
 	}
+
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.unread = report.unread

@@ -17,7 +17,8 @@ type tarReport struct {
 	other   []string // lines that name no entry
 }
 
-// The wordings of GNU tar ("tar: ./a: Cannot open: Permission denied") and of busybox ("tar: can't open './a': Permission denied").
+// The wordings of GNU tar ("tar: ./a: Cannot open: Permission denied") and of busybox ("tar: can't open './a':
+// Permission denied").
 var (
 	gnuTar     = pattern.Of(`^(?:\S*/)?tar: (.+?): (Cannot (?:open|stat|read|readlink|opendir|access|savedir|seek|change)[^:]*|Read error[^:]*|File removed before we read it|File shrank by [0-9]+ bytes.*|Warning: Cannot [^:]*)(?:: (.*))?$`)
 	gnuChanged = pattern.Of(`^(?:\S*/)?tar: (.+?): file changed as we read it$`)

@@ -18,9 +18,10 @@ const execHomeLimit = 30 * time.Second
 // commandLimit bounds what is read of a command line.
 const commandLimit = 64 << 10
 
-// FindExecHome is the home of a sandbox that has no container on this host. The supervisor is process 1 in it before 0.1.0, and everybody
-// in the sandbox may read with which --workdir it runs (docs/facts/openshell-0.1.md 1.1). Where process 1 is another, the sandbox shows where
-// a command starts in it. An error says that what it shows contradicts itself; a sandbox that says nothing has /sandbox.
+// FindExecHome is the home of a sandbox that has no container on this host. The supervisor is process 1 in it before
+// 0.1.0, and everybody in the sandbox may read with which --workdir it runs (docs/facts/openshell-0.1.md 1.1). Where
+// process 1 is another, the sandbox shows where a command starts in it. An error says that what it shows contradicts
+// itself; a sandbox that says nothing has /sandbox.
 func FindExecHome(ctx context.Context, cli Execer, sb sandbox.Sandbox) (string, error) {
 	if other := AgentHome(AgentOf(sb)); other != sandbox.DefaultHome {
 		return other, nil
@@ -37,12 +38,13 @@ func FindExecHome(ctx context.Context, cli Execer, sb sandbox.Sandbox) (string, 
 	return startFolder(told)
 }
 
-// startScript prints where a command starts (nothing for /sandbox), what its HOME is, and what there is of /sandbox: "mounted", "there" or
-// nothing.
+// startScript prints where a command starts (nothing for /sandbox), what its HOME is, and what there is of /sandbox:
+// "mounted", "there" or nothing.
 const startScript = `if [ . -ef /sandbox ]; then echo; else pwd; fi; echo "$HOME"; if grep -q " /sandbox " /proc/mounts; then echo mounted; elif [ -d /sandbox ]; then echo there; fi`
 
-// startFolder is the home by what startScript printed. The supervisor starts every command in the agent's workspace root; only the docker
-// driver has one besides /sandbox, and makes it HOME. The others mount a volume at /sandbox, whatever the image's WORKDIR is.
+// startFolder is the home by what startScript printed. The supervisor starts every command in the agent's workspace
+// root; only the docker driver has one besides /sandbox, and makes it HOME. The others mount a volume at /sandbox,
+// whatever the image's WORKDIR is.
 func startFolder(printed string) (string, error) {
 	line := strings.Split(printed, "\n")
 	if len(line) < 3 {

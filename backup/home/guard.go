@@ -15,14 +15,15 @@ import (
 	"sandkeeper/internal/journal"
 )
 
-// The guard's conversation. Down: one guardWord a line, as JSON. Up: guardReady once, then guardOK and a container's id for every pause
-// that it has taken note of.
+// The guard's conversation. Down: one guardWord a line, as JSON. Up: guardReady once, then guardOK and a container's id
+// for every pause that it has taken note of.
 const (
 	guardReady = "ready"
 	guardOK    = "ok"
 )
 
-// guardWord is what the guard is told: that a container is about to be paused, and for how long at most, or that it goes on again.
+// guardWord is what the guard is told: that a container is about to be paused, and for how long at most, or that it
+// goes on again.
 type guardWord struct {
 	Pause *journal.Pause `json:"pause,omitempty"`
 	Limit time.Duration  `json:"limit,omitempty"`
@@ -36,10 +37,11 @@ const (
 	guardGrace  = time.Second // after the pause limit: a parent that goes on has ended the pause itself by then
 )
 
-// Guard is the body of the guard process: it notes what the parent says it pauses. When in ends — which is how a pipe tells that the
-// process at its other end is gone, however it died — it unpauses everything that was not reported done, takes it off the shelf, and
-// returns. A pause that lasts longer than it may, because the parent is stopped (SIGSTOP, Ctrl-Z) or stuck, it ends as well: the record
-// stays the parent's. The guard outlives signals that are meant for the parent.
+// Guard is the body of the guard process: it notes what the parent says it pauses. When in ends — which is how a pipe
+// tells that the process at its other end is gone, however it died — it unpauses everything that was not reported done,
+// takes it off the shelf, and returns. A pause that lasts longer than it may, because the parent is stopped (SIGSTOP,
+// Ctrl-Z) or stuck, it ends as well: the record stays the parent's. The guard outlives signals that are meant for the
+// parent.
 func Guard(ctx context.Context, in io.Reader, out io.Writer, shelf journal.Shelf[journal.Pause], dial DialFunc) error {
 	deaf := make(chan os.Signal, 1)
 	signal.Notify(deaf, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGTSTP)
@@ -99,7 +101,8 @@ func (w *watchman) follow(ctx context.Context, words <-chan guardWord) {
 	}
 }
 
-// watch notes a pause, and ends it by itself when it lasts too long. What cannot be reached then is tried again when the parent is gone.
+// watch notes a pause, and ends it by itself when it lasts too long. What cannot be reached then is tried again when
+// the parent is gone.
 func (w *watchman) watch(ctx context.Context, p journal.Pause, limit time.Duration) {
 	w.open[p.Container] = watched{pause: p, over: time.AfterFunc(limit+guardGrace, func() {
 		ctx, cancel := context.WithTimeout(ctx, thawLimit)
@@ -123,8 +126,8 @@ func (w *watchman) freeAll(ctx context.Context, shelf journal.Shelf[journal.Paus
 	return errors.Join(problems...)
 }
 
-// freeOne looks more than once: the parent may have died between sending its pause request and the engine carrying it out. Where another
-// run holds the record by then, the pause is that run's.
+// freeOne looks more than once: the parent may have died between sending its pause request and the engine carrying it
+// out. Where another run holds the record by then, the pause is that run's.
 func freeOne(ctx context.Context, p journal.Pause, shelf journal.Shelf[journal.Pause], dial DialFunc) error {
 	record, err := shelf.Own(ctx, p.Container)
 	if _, held := errors.AsType[*journal.HeldError](err); held {

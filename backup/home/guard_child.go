@@ -30,8 +30,8 @@ type Guardian struct {
 	wait    func() error
 }
 
-// StartGuard runs our own program again with args, in a session of its own, so that neither Ctrl-C nor the end of our process
-// group reaches it. It returns once the guard has said that it is ready.
+// StartGuard runs our own program again with args, in a session of its own, so that neither Ctrl-C nor the end of our
+// process group reaches it. It returns once the guard has said that it is ready.
 func StartGuard(args []string, e env.Env) (*Guardian, error) {
 	if len(args) == 0 {
 		return nil, errors.New("no guard command was given")
@@ -95,7 +95,8 @@ func guardEnv(e env.Env) []string {
 	return entries
 }
 
-// watch tells the guard of a pause that is about to happen, and how long it may last, and waits until it has taken note.
+// watch tells the guard of a pause that is about to happen, and how long it may last, and waits until it has taken
+// note.
 func (g *Guardian) watch(p journal.Pause, limit time.Duration) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

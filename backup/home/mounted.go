@@ -64,8 +64,8 @@ func (h ContainerHome) OmitMemory(ctx context.Context, mounts []engine.Mount, in
 	return nil
 }
 
-// mountedAt says where in the container a mount really lies. An engine keeps the target as it was asked for, and mounts where the
-// links on the way lead: with /alias a link to /sandbox, a volume at /alias/data is in the home.
+// mountedAt says where in the container a mount really lies. An engine keeps the target as it was asked for, and mounts
+// where the links on the way lead: with /alias a link to /sandbox, a volume at /alias/data is in the home.
 func (h ContainerHome) mountedAt(ctx context.Context, target string) (string, error) {
 	at, rest, links := "/", parts(target), 0
 	for len(rest) > 0 {
@@ -85,6 +85,7 @@ func (h ContainerHome) mountedAt(ctx context.Context, target string) (string, er
 		case path.IsAbs(fact.Link):
 			at = "/"
 		}
+
 		links++
 		rest = append(parts(fact.Link), rest...)
 	}

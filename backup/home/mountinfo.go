@@ -31,12 +31,14 @@ func parseMounts(text string) (found []mounted) {
 				m.lower = lower
 			}
 		}
+
 		found = append(found, m)
 	}
 	return found
 }
 
-// upperOfRoot is the writable layer of the overlay that is a process's root; "" when its root is none. The last mount over a place counts.
+// upperOfRoot is the writable layer of the overlay that is a process's root; "" when its root is none. The last mount
+// over a place counts.
 func upperOfRoot(mountinfo string) string {
 	for _, m := range slices.Backward(parseMounts(mountinfo)) {
 		if m.target == "/" {
@@ -49,9 +51,10 @@ func upperOfRoot(mountinfo string) string {
 	return ""
 }
 
-// layersIn finds the layers of a container in the mountinfo of the host's own namespace, where its engine has mounted them at a folder named by
-// the container's whole id (Docker with containerd's image store: <data-root>/rootfs/overlayfs/ID, which no process in a container can
-// make look so). upper is "" when they are not there, or are named by paths that are not absolute.
+// layersIn finds the layers of a container in the mountinfo of the host's own namespace, where its engine has mounted
+// them at a folder named by the container's whole id (Docker with containerd's image store:
+// <data-root>/rootfs/overlayfs/ID, which no process in a container can make look so). upper is "" when they are not
+// there, or are named by paths that are not absolute.
 func layersIn(mountinfo, id string) (upper string, lower []string) {
 	for _, m := range slices.Backward(parseMounts(mountinfo)) {
 		if m.system != "overlay" || len(id) != 64 || path.Base(m.target) != id || !path.IsAbs(m.upper) {
@@ -68,7 +71,8 @@ func layersIn(mountinfo, id string) (upper string, lower []string) {
 	return "", nil
 }
 
-// unescape undoes what the kernel does to spaces, tabs, line ends and backslashes (and, in options of an overlay, to commas and colons).
+// unescape undoes what the kernel does to spaces, tabs, line ends and backslashes (and, in options of an overlay, to
+// commas and colons).
 func unescape(name string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`, `\054`, ",", `\072`, ":").Replace(name)
 }

@@ -19,8 +19,8 @@ type Freezer interface {
 	Identity(ctx context.Context) (string, error)
 }
 
-// DefaultPauseLimit is how long a sandbox is kept frozen for its backup. A sandbox of OpenShell 0.1.x that is frozen for 30 seconds is stopped
-// by its own supervisor (docs/facts/openshell-0.1.md 6).
+// DefaultPauseLimit is how long a sandbox is kept frozen for its backup. A sandbox of OpenShell 0.1.x that is frozen
+// for 30 seconds is stopped by its own supervisor (docs/facts/openshell-0.1.md 6).
 const DefaultPauseLimit = 10 * time.Second
 
 // Limits of pausing and of letting go.
@@ -29,8 +29,9 @@ const (
 	ThawRetry = 250 * time.Millisecond
 )
 
-// Pauser pauses containers for the length of a read. Before each pause there is a record on the shelf, which is ours until the pause
-// is over, and a guard process that has acknowledged it. Both are taken back only after the container is known to go on.
+// Pauser pauses containers for the length of a read. Before each pause there is a record on the shelf, which is ours
+// until the pause is over, and a guard process that has acknowledged it. Both are taken back only after the container
+// is known to go on.
 type Pauser struct {
 	Engine Freezer
 	Host   string
@@ -46,8 +47,8 @@ var ErrNotPaused = errors.New("not paused")
 // ErrThaw means that a container that we paused could not be unpaused.
 var ErrThaw = errors.New("is still paused")
 
-// Hold pauses c. The error wraps ErrNotPaused when that could not be done safely; then c runs as before. Otherwise release must be
-// called, on every path; it works after ctx has ended.
+// Hold pauses c. The error wraps ErrNotPaused when that could not be done safely; then c runs as before. Otherwise
+// release must be called, on every path; it works after ctx has ended.
 func (p *Pauser) Hold(ctx context.Context, c engine.Container) (release func() error, err error) {
 	record, err := p.note(ctx, c)
 	if err != nil {
@@ -59,7 +60,8 @@ func (p *Pauser) Hold(ctx context.Context, c engine.Container) (release func() e
 	release = func() error {
 		return errors.Join(p.release(context.WithoutCancel(ctx), c, record), record.Close())
 	}
-	// A pause request that is cut off may still be carried out later; so it is not cut off with ctx, and always taken back.
+	// A pause request that is cut off may still be carried out later; so it is not cut off with ctx, and always taken
+	// back.
 	if err := p.Engine.Pause(context.WithoutCancel(ctx), c.ID); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrNotPaused, err), release())
 	}
@@ -92,8 +94,8 @@ func (p *Pauser) release(ctx context.Context, c engine.Container, record *journa
 	return errors.Join(record.Remove(), p.Guard.done(c.ID))
 }
 
-// Thaw unpauses a container, again and again until it is done or ctx ends: the engine may be busy with a read that was just cut
-// off. A container that is gone needs nothing more.
+// Thaw unpauses a container, again and again until it is done or ctx ends: the engine may be busy with a read that was
+// just cut off. A container that is gone needs nothing more.
 func Thaw(ctx context.Context, e Freezer, id string) error {
 	for {
 		err := e.Unpause(ctx, id)

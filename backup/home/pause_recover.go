@@ -20,9 +20,10 @@ type Recovered struct {
 // RecoverLimit bounds what one container may hold up the command that the operator really wanted.
 const RecoverLimit = 10 * time.Second
 
-// Recover unpauses what dead runs have left paused, by the records on the shelf. Every command calls it first. Without a record it costs
-// one failed open and dials no engine. Records that are left alone are in the second list, each with the reason: their owner lives, or
-// they are not ours to obey. What could not be unpaused is tried again by the next run.
+// Recover unpauses what dead runs have left paused, by the records on the shelf. Every command calls it first. Without
+// a record it costs one failed open and dials no engine. Records that are left alone are in the second list, each with
+// the reason: their owner lives, or they are not ours to obey. What could not be unpaused is tried again by the next
+// run.
 func Recover(ctx context.Context, shelf journal.Shelf[journal.Pause], dial DialFunc) (found []Recovered, left []error) {
 	engines := dialed{dial: dial, answers: map[string]reached{}}
 	for record, err := range shelf.Abandoned() {
@@ -72,7 +73,8 @@ func recoverPause(ctx context.Context, record *journal.Record[journal.Pause], di
 	return r
 }
 
-// reach dials the engine that has the container, and makes sure that it is that one: another may answer at its address by now.
+// reach dials the engine that has the container, and makes sure that it is that one: another may answer at its address
+// by now.
 func reach(ctx context.Context, p journal.Pause, dial DialFunc) (Freezer, error) {
 	e, err := dial(ctx, p.Host)
 	if err != nil {
@@ -85,8 +87,8 @@ func reach(ctx context.Context, p journal.Pause, dial DialFunc) (Freezer, error)
 	return e, p.OnEngine(identity)
 }
 
-// unpauseIfPaused reports whether the container was paused and is not any more. One that is gone is done, where it is known that this is
-// the engine that had it.
+// unpauseIfPaused reports whether the container was paused and is not any more. One that is gone is done, where it is
+// known that this is the engine that had it.
 func unpauseIfPaused(ctx context.Context, e Freezer, p journal.Pause) (bool, error) {
 	c, err := e.Inspect(ctx, p.Container)
 	if errors.Is(err, fs.ErrNotExist) && p.Engine != "" {

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Skip is what an operator does not want kept: caches, dependencies that can be fetched again, a key file. A pattern is a path below the
-// home in the form of path.Match, "projects/*/node_modules"; one without a slash is meant at every depth, "node_modules". What is below
-// a path that matches goes with it.
+// Skip is what an operator does not want kept: caches, dependencies that can be fetched again, a key file. A pattern is
+// a path below the home in the form of path.Match, "projects/*/node_modules"; one without a slash is meant at every
+// depth, "node_modules". What is below a path that matches goes with it.
 type Skip struct{ patterns []string }
 
 // ParseSkip checks the patterns. The error names the pattern that cannot be understood.
@@ -26,6 +26,7 @@ func ParseSkip(patterns []string) (Skip, error) {
 		}
 		s.patterns = append(s.patterns, clean)
 	}
+
 	slices.Sort(s.patterns)
 	s.patterns = slices.Compact(s.patterns)
 	return s, nil
@@ -56,20 +57,23 @@ func (s Skip) Sink(into Sink) Sink {
 	return &skipping{Sink: into, skip: s, roots: map[string]bool{}}
 }
 
-// skipping stands before a Sink. Folders come before what is in them, so that what is below a skipped one is known by that.
+// skipping stands before a Sink. Folders come before what is in them, so that what is below a skipped one is known by
+// that.
 type skipping struct {
 	Sink
 	skip  Skip
 	roots map[string]bool
 }
 
-// Add hands on an entry that is not skipped. A hard link to a skipped file is skipped with it: its content is nowhere else in the stream.
+// Add hands on an entry that is not skipped. A hard link to a skipped file is skipped with it: its content is nowhere
+// else in the stream.
 func (s *skipping) Add(h *tar.Header, r io.Reader) error {
 	for at := h.Name; at != "." && at != "/"; at = path.Dir(at) {
 		if s.roots[at] {
 			return nil
 		}
 	}
+
 	if pattern := s.skip.Match(h.Name); pattern != "" {
 		s.roots[h.Name] = true
 		s.leaveOut(h.Name, pattern)
@@ -78,8 +82,9 @@ func (s *skipping) Add(h *tar.Header, r io.Reader) error {
 	return s.Sink.Add(h, r)
 }
 
-// walked takes what is skipped out of into, for a reader that need not look at it at all: a file of two names is then kept under the one
-// that is not skipped. The reader asks only, which is nil when nothing is skipped, in one goroutine, and calls left when it is done.
+// walked takes what is skipped out of into, for a reader that need not look at it at all: a file of two names is then
+// kept under the one that is not skipped. The reader asks only, which is nil when nothing is skipped, in one goroutine,
+// and calls left when it is done.
 func walked(into Sink) (rest Sink, only func(name string) bool, left func()) {
 	s, ok := into.(*skipping)
 	if !ok {

@@ -8,22 +8,23 @@ import (
 	"time"
 )
 
-// StallError means that a source stopped sending: a sandbox may take as long as it needs, but not be silent for longer than Limit.
+// StallError means that a source stopped sending: a sandbox may take as long as it needs, but not be silent for longer
+// than Limit.
 type StallError struct{ Limit time.Duration }
 
 // Error names the limit.
 func (e *StallError) Error() string { return fmt.Sprintf("no byte came for %s (stall limit)", e.Limit) }
 
-// stall watches a stream: while somebody waits for it, the clock runs; a byte, or nobody waiting, stops it. A slow reader of ours
-// (a busy disk) is therefore never taken for a silent source.
+// stall watches a stream: while somebody waits for it, the clock runs; a byte, or nobody waiting, stops it. A slow
+// reader of ours (a busy disk) is therefore never taken for a silent source.
 type stall struct {
 	Ctx   context.Context
 	timer *time.Timer
 	limit time.Duration
 }
 
-// WatchStall returns a context that is cancelled with a *StallError when the source is silent for limit. The clock runs from the
-// start, for the time until the stream is open. stop must be called.
+// WatchStall returns a context that is cancelled with a *StallError when the source is silent for limit. The clock runs
+// from the start, for the time until the stream is open. stop must be called.
 func WatchStall(ctx context.Context, limit time.Duration) (s *stall, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(limit, func() { cancel(&StallError{Limit: limit}) })

@@ -24,9 +24,9 @@ type Look struct {
 	Settled bool   // no change after it can have the time of one before it
 }
 
-// Standing looks at the home. It is settled when nothing was changed since a tick before the time since: that is now, or when the flush
-// began after which is looked; a page that was written to while that went on may be written to again without a new ctime. The error says
-// why the home's state cannot be known without reading it.
+// Standing looks at the home. It is settled when nothing was changed since a tick before the time since: that is now,
+// or when the flush began after which is looked; a page that was written to while that went on may be written to again
+// without a new ctime. The error says why the home's state cannot be known without reading it.
 func (h ContainerHome) Standing(ctx context.Context, since time.Time) (Look, error) {
 	engine, ok := h.Engine.(Layered)
 	if !ok {

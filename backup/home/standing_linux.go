@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scanLayer looks at every entry of the layer from its root along the folder home and below it. It opens folders only, and follows no
-// link: the sandbox may change its home meanwhile, to whatever it likes.
+// scanLayer looks at every entry of the layer from its root along the folder home and below it. It opens folders only,
+// and follows no link: the sandbox may change its home meanwhile, to whatever it likes.
 func scanLayer(ctx context.Context, layer, home string) (scan, error) {
 	root, err := openFolder(unix.AT_FDCWD, layer)
 	if err != nil {
@@ -54,7 +54,8 @@ type scanner struct {
 	record  []byte
 }
 
-// way goes down from the layer's root to the home, and through that. Where a folder is missing, the rest of the way is the image's.
+// way goes down from the layer's root to the home, and through that. Where a folder is missing, the rest of the way is
+// the image's.
 func (s *scanner) way(root *os.File, names []string) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(root.Fd()), &st); err != nil {
@@ -72,6 +73,7 @@ func (s *scanner) way(root *os.File, names []string) error {
 		case err != nil:
 			return err
 		}
+
 		if err := s.see(name, &st); err != nil {
 			return err
 		}
@@ -82,6 +84,7 @@ func (s *scanner) way(root *os.File, names []string) error {
 		defer next.Close()
 		at = next
 	}
+
 	return s.folder(at)
 }
 
@@ -109,6 +112,7 @@ func (s *scanner) folder(dir *os.File) error {
 			}
 		}
 	}
+
 	_, err = s.hash.Write([]byte{0, 0, 0, 0}) // the end of this folder: no entry has an empty name
 	return err
 }
@@ -139,6 +143,7 @@ func (s *scanner) see(name string, st *unix.Stat_t) error {
 	} {
 		s.record = binary.LittleEndian.AppendUint64(s.record, n)
 	}
+
 	_, err := s.hash.Write(s.record)
 	return err
 }
@@ -151,7 +156,8 @@ func openFolder(at int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// Flushing writes everything that waits to be written to the file system of dir, and closes done when it has. It cannot be cut short.
+// Flushing writes everything that waits to be written to the file system of dir, and closes done when it has. It cannot
+// be cut short.
 func Flushing(dir string) (done <-chan struct{}) {
 	written := make(chan struct{})
 	go func() {

@@ -27,7 +27,8 @@ type entryFacts struct {
 	marks  string // extended attributes; only on the direct way
 }
 
-// factsReader takes the facts of one entry after the other. Its hash and its buffer serve them all: a home may have very many files.
+// factsReader takes the facts of one entry after the other. Its hash and its buffer serve them all: a home may have
+// very many files.
 type factsReader struct {
 	sum    *blake3.Hasher
 	buffer []byte
@@ -54,6 +55,7 @@ func (k factsReader) facts(h *tar.Header, content io.Reader, also io.Writer, kno
 			t.size = n
 			return t, err
 		}
+
 		k.sum.Reset()
 		n, err := io.CopyBuffer(io.MultiWriter(k.sum, also), content, k.buffer)
 		if err != nil {
@@ -118,8 +120,8 @@ func (j *restoreJob) look(ctx context.Context, h home.Home) (map[string]entryFac
 	return found, err
 }
 
-// compare fills in what a restore would change. Owners are left out: they become what the target needs. Every entry of the backup is proven
-// while it is read, this once.
+// compare fills in what a restore would change. Owners are left out: they become what the target needs. Every entry of
+// the backup is proven while it is read, this once.
 func (j *restoreJob) compare(ctx context.Context) error {
 	now, err := j.look(ctx, j.place)
 	if err != nil {
@@ -151,6 +153,7 @@ func (j *restoreJob) compare(ctx context.Context) error {
 			j.summary.Changed = append(j.summary.Changed, name)
 		}
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		if _, stays := then[name]; stays || name == "." {
 			continue
@@ -161,6 +164,7 @@ func (j *restoreJob) compare(ctx context.Context) error {
 			j.summary.Removed = append(j.summary.Removed, name)
 		}
 	}
+
 	j.told()
 	return nil
 }
@@ -173,9 +177,9 @@ func (j *restoreJob) told() {
 	}
 }
 
-// eachOfBackup walks the selected entries of the backup, and proves every entry on the way: the header before it is visited, the
-// bytes before the next one is. Everything that could lead a write out of the home is refused here: odd names, entries below
-// something that is no folder, hard links to anything but a file that came before.
+// eachOfBackup walks the selected entries of the backup, and proves every entry on the way: the header before it is
+// visited, the bytes before the next one is. Everything that could lead a write out of the home is refused here: odd
+// names, entries below something that is no folder, hard links to anything but a file that came before.
 func (j *restoreJob) eachOfBackup(ctx context.Context, visit func(h *tar.Header, content io.Reader) error) (err error) {
 	r, err := archive.Open(ctx, j.Backup.Dir, j.manifest, archive.OpenOptions{Identities: j.Identities, Proven: !j.DryRun})
 	if err != nil {
@@ -216,8 +220,8 @@ func (j *restoreJob) count(h *tar.Header) {
 	}
 }
 
-// leftAlone names what the backup deliberately does not hold (credentials, devices): the target's own stays. The same goes for what
-// the backup of the old content left out, for there would be no copy of it once the restore is done.
+// leftAlone names what the backup deliberately does not hold (credentials, devices): the target's own stays. The same
+// goes for what the backup of the old content left out, for there would be no copy of it once the restore is done.
 func (j *restoreJob) leftAlone(then map[string]entryFacts) []string {
 	var names []string
 	for _, x := range j.leftOut() {

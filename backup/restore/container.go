@@ -17,9 +17,10 @@ import (
 // bringBackLimit bounds what is done after ctx has ended: putting the old content back, and starting the container.
 const bringBackLimit = 10 * time.Minute
 
-// containerPlace restores into a container through the engine's archive API. That API can only write, neither rename nor remove;
-// but an entry that is no folder replaces a whole folder of its name. A folder is therefore replaced by an empty file, and that by
-// the folder from the backup, in one stream: nothing of the old content stays, and nothing is written through an old link.
+// containerPlace restores into a container through the engine's archive API. That API can only write, neither rename
+// nor remove; but an entry that is no folder replaces a whole folder of its name. A folder is therefore replaced by an
+// empty file, and that by the folder from the backup, in one stream: nothing of the old content stays, and nothing is
+// written through an old link.
 //
 // The container is stopped meanwhile, so that nobody sees the home half done, and started afterwards if it ran.
 type containerPlace struct{ home.ContainerHome }
@@ -47,6 +48,7 @@ func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
 			return err
 		}
 	}
+
 	if mark.entry.Running {
 		j.meter.Enter(home.StageStopping)
 		mark.stopped = true
@@ -55,6 +57,7 @@ func (p *containerPlace) run(ctx context.Context, j *restoreJob) (err error) {
 			return err
 		}
 	}
+
 	old, err := p.before(ctx, j, c, mark)
 	if err != nil {
 		return err
@@ -101,7 +104,8 @@ func (p *containerPlace) suits(ctx context.Context, j *restoreJob, c engine.Cont
 	return p.parents(ctx, j.pick)
 }
 
-// pathMax is how long a path may be that a program hands to the kernel as a whole (PATH_MAX of linux/limits.h, without the NUL).
+// pathMax is how long a path may be that a program hands to the kernel as a whole (PATH_MAX of linux/limits.h, without
+// the NUL).
 const pathMax = 4095
 
 // writable refuses what no engine can write.
@@ -116,7 +120,8 @@ func (p *containerPlace) writable(j *restoreJob) error {
 	return err
 }
 
-// replaceable refuses a home with entries that chattr has locked, before anything is stopped: writing over them would end half way.
+// replaceable refuses a home with entries that chattr has locked, before anything is stopped: writing over them would
+// end half way.
 func (p *containerPlace) replaceable(ctx context.Context, c engine.Container) error {
 	layered, ok := p.Engine.(home.Layered)
 	if !ok {
@@ -137,7 +142,8 @@ func (p *containerPlace) stop(ctx context.Context, j *restoreJob, c engine.Conta
 	if !c.Running() { // stopped by a restore that was killed
 		return nil
 	}
-	// A stop that was asked for comes about, whoever gives up waiting for it: starting the container again before that starts nothing.
+	// A stop that was asked for comes about, whoever gives up waiting for it: starting the container again before that
+	// starts nothing.
 	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
 	defer cancel()
 	return errors.Join(p.halt(patient, j, mark), context.Cause(ctx))
@@ -153,6 +159,7 @@ func (p *containerPlace) before(ctx context.Context, j *restoreJob, c engine.Con
 		}
 		return old, err
 	}
+
 	old, err := j.keep(ctx, p, mark)
 	if err != nil {
 		return nil, err
@@ -180,6 +187,7 @@ func (p *containerPlace) swap(ctx context.Context, j *restoreJob, old *oldHome, 
 		j.told()
 		return errors.Join(mark.whole(), old.remove())
 	}
+
 	if undone := p.undo(ctx, j, old); undone != nil {
 		return &NotPutBackError{File: old.file, Err: err, Undone: undone}
 	}
@@ -242,10 +250,12 @@ func (p *containerPlace) undo(ctx context.Context, j *restoreJob, old *oldHome) 
 			j.summary.Warnings = append(j.summary.Warnings, fmt.Sprintf("%s was not there before and may be left over", root))
 		}
 	}
+
 	return j.confirmOld(ctx, p, pack.then)
 }
 
-// avoidMounts selects what lies beside the mounts in the home. A home that is itself a mount (the podman driver's volume) holds itself.
+// avoidMounts selects what lies beside the mounts in the home. A home that is itself a mount (the podman driver's
+// volume) holds itself.
 func (p *containerPlace) avoidMounts(ctx context.Context, pick *selection, mounts []engine.Mount, m *archive.Manifest) error {
 	located, err := p.Located(ctx, mounts)
 	if err != nil {
@@ -259,11 +269,12 @@ func (p *containerPlace) avoidMounts(ctx context.Context, pick *selection, mount
 			pick.mounts = append(pick.mounts, name)
 		}
 	}
+
 	return pick.around(m)
 }
 
-// parents looks at the folders above each root. Those that are missing are restored as well; a link among them is refused, for the
-// write would follow it.
+// parents looks at the folders above each root. Those that are missing are restored as well; a link among them is
+// refused, for the write would follow it.
 func (p *containerPlace) parents(ctx context.Context, pick *selection) error {
 	pick.above = map[string]bool{}
 	for _, root := range pick.roots {

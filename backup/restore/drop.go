@@ -6,8 +6,9 @@ import (
 	"sandkeeper/internal/journal"
 )
 
-// Drop forgets what the shelf has of restores into a sandbox's containers, and removes the copies that they kept of what was
-// there before. It is for who has made those containers, knows that nothing of their own was in them, and is done with them.
+// Drop forgets what the shelf has of restores into a sandbox's containers, and removes the copies that they kept of
+// what was there before. It is for who has made those containers, knows that nothing of their own was in them, and is
+// done with them.
 func Drop(shelf journal.Shelf[journal.Restore], sandbox string) error {
 	var problems []error
 	for record, err := range shelf.Abandoned() {

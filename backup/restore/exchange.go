@@ -16,9 +16,10 @@ import (
 	"sandkeeper/internal/journal"
 )
 
-// exchange is a restore on the direct way. The new home is made beside the container's writable layer while the sandbox runs, and proved;
-// then the container is stopped, the two folders change places in one step of the kernel's, and it is started again. So the home is whole
-// at every moment, old or new, and what fails before the exchange has changed nothing.
+// exchange is a restore on the direct way. The new home is made beside the container's writable layer while the sandbox
+// runs, and proved; then the container is stopped, the two folders change places in one step of the kernel's, and it is
+// started again. So the home is whole at every moment, old or new, and what fails before the exchange has changed
+// nothing.
 type exchange struct {
 	*containerPlace
 	at    engine.OnHost
@@ -49,6 +50,7 @@ func (x *exchange) run(ctx context.Context, j *restoreJob, c engine.Container, m
 		mark.entry.Exchange = nil
 		return err
 	}
+
 	err := x.fill(ctx, j)
 	if err == nil {
 		err = x.whileStopped(ctx, j, c, mark)
@@ -107,6 +109,7 @@ func (x *exchange) whileStopped(ctx context.Context, j *restoreJob, c engine.Con
 		}
 		mark.entry.Stopping = false
 	}
+
 	if err := x.settled(ctx); err != nil {
 		return err
 	}
@@ -129,7 +132,8 @@ func (x *exchange) whileStopped(ctx context.Context, j *restoreJob, c engine.Con
 // settleTime is how long a container that was stopped may take until its layers are mounted nowhere any more.
 const settleTime = 15 * time.Second
 
-// settled waits until the container is proved stopped: the engine says so, and no overlay of its writable layer is mounted on this host.
+// settled waits until the container is proved stopped: the engine says so, and no overlay of its writable layer is
+// mounted on this host.
 func (x *exchange) settled(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
@@ -157,8 +161,8 @@ func (x *exchange) stopped(ctx context.Context) error {
 	return unmounted(x.plan.Upper)
 }
 
-// undisturbed looks whether the container was stopped all the while. Where that cannot be proved, it may hold on to the old home: it is
-// stopped, and everything is put back.
+// undisturbed looks whether the container was stopped all the while. Where that cannot be proved, it may hold on to the
+// old home: it is stopped, and everything is put back.
 func (x *exchange) undisturbed(ctx context.Context, j *restoreJob, mark *restoreMark) error {
 	disturbed := x.stopped(ctx)
 	if disturbed == nil {
@@ -181,8 +185,8 @@ func (x *exchange) undisturbed(ctx context.Context, j *restoreJob, mark *restore
 	return errors.Join(fmt.Errorf("%w; %w", disturbed, ErrPutBack), err)
 }
 
-// keepOld makes a backup of the home from before, which lies in the stage now. Whoever interrupts the restore by then is told that it was
-// done: the home is the new one.
+// keepOld makes a backup of the home from before, which lies in the stage now. Whoever interrupts the restore by then
+// is told that it was done: the home is the new one.
 func (x *exchange) keepOld(ctx context.Context, j *restoreJob) error {
 	j.meter.Enter(home.StageSaving)
 	b, err := saveExchanged(context.WithoutCancel(ctx), j.kept(), x.plan, x.Dir, j.meter)

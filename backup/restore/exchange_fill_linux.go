@@ -66,6 +66,7 @@ func (x *exchange) write(w *tree.Writer, take factsReader, h *tar.Header, conten
 			fact.digest = archive.ShortDigest(take.sum)
 		}
 	}
+
 	x.then[h.Name] = fact
 	return err
 }
@@ -82,6 +83,7 @@ func factsOf(h *tar.Header) entryFacts {
 			marks = append(marks, fmt.Sprintf("%q=%x", name, value))
 		}
 	}
+
 	slices.Sort(marks)
 	t.marks = strings.Join(marks, " ")
 	return t
@@ -119,6 +121,7 @@ func (c *confirmation) Add(h *tar.Header, r io.Reader) error {
 		}
 		return fmt.Errorf("%q is there and was not written", h.Name)
 	}
+
 	c.seen++
 	got := factsOf(h)
 	switch h.Typeflag {
@@ -131,6 +134,7 @@ func (c *confirmation) Add(h *tar.Header, r io.Reader) error {
 		}
 		got.digest = archive.ShortDigest(c.take.sum)
 	}
+
 	if got != want {
 		return fmt.Errorf("%q is not as it was written", h.Name)
 	}
@@ -148,11 +152,13 @@ func (x *exchange) carry(ctx context.Context, j *restoreJob) error {
 			c.want(name)
 		}
 	}
+
 	if len(c.wanted) > 0 {
 		if err := c.run(ctx); err != nil {
 			return fmt.Errorf("carrying over what no backup holds: %w", err)
 		}
 	}
+
 	for name := range c.kept {
 		j.summary.Kept = append(j.summary.Kept, name)
 	}
@@ -162,6 +168,7 @@ func (x *exchange) carry(ctx context.Context, j *restoreJob) error {
 			j.summary.Missing = append(j.summary.Missing, left)
 		}
 	}
+
 	return nil
 }
 

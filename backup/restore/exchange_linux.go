@@ -20,7 +20,8 @@ import (
 	"sandkeeper/internal/journal"
 )
 
-// exchangeable says whether the home can be replaced by an exchange, and what speaks against it. Nothing is changed by the question.
+// exchangeable says whether the home can be replaced by an exchange, and what speaks against it. Nothing is changed by
+// the question.
 func (p *containerPlace) exchangeable(ctx context.Context, j *restoreJob) (*exchange, error) {
 	if has, err := j.manifest.Index.Has("."); err != nil || !has || !j.pick.whole() {
 		return nil, errors.New("only a whole home is exchanged")
@@ -59,6 +60,7 @@ func (x *exchange) suits() error {
 		}
 		return nil
 	}
+
 	parent, err := x.parent()
 	if err != nil {
 		return fmt.Errorf("the folder above the home in the writable layer: %w", err)
@@ -115,7 +117,8 @@ func (x *exchange) parent() (*os.Root, error) {
 	return openTree(x.plan.Upper, above)
 }
 
-// plainTree refuses a folder of a layer in which something stands for what lies elsewhere: it means that only at its place.
+// plainTree refuses a folder of a layer in which something stands for what lies elsewhere: it means that only at its
+// place.
 func plainTree(root *os.Root) error {
 	folder, err := root.Open(".")
 	if err != nil {
@@ -130,6 +133,7 @@ func plainTree(root *os.Root) error {
 		case !kind.IsRegular():
 			return nil
 		}
+
 		if _, err := unix.Lgetxattr(here, mark, nil); err == nil {
 			return fmt.Errorf("%s in its layer stands for something elsewhere (%s)", name, mark)
 		}
@@ -137,8 +141,8 @@ func plainTree(root *os.Root) error {
 	})
 }
 
-// ownEntries are the pipes, sockets and devices of a home, which no backup holds. What the backup holds only without its credentials is left
-// as it is here.
+// ownEntries are the pipes, sockets and devices of a home, which no backup holds. What the backup holds only without
+// its credentials is left as it is here.
 func (j *restoreJob) ownEntries(folder *os.File) (names []string, err error) {
 	err = tree.Look(folder, func(name string, kind fs.FileMode, _ string) error {
 		j.notice(name)
@@ -161,7 +165,8 @@ const (
 
 func staged(plan journal.Exchange, name string) string { return filepath.Join(plan.Stage, name) }
 
-// makeStage makes the stage and tries in it what the exchange needs of the file system. It wraps errNoExchange where that has it not.
+// makeStage makes the stage and tries in it what the exchange needs of the file system. It wraps errNoExchange where
+// that has it not.
 func (x *exchange) makeStage() error {
 	if err := os.Mkdir(x.plan.Stage, 0o700); err != nil {
 		return fmt.Errorf("%w: %w", errNoExchange, err)
@@ -174,6 +179,7 @@ func (x *exchange) makeStage() error {
 			return fmt.Errorf("%w: %w", errNoExchange, err)
 		}
 	}
+
 	try := unix.Renameat2(unix.AT_FDCWD, staged(x.plan, stagedTry), unix.AT_FDCWD, staged(x.plan, stagedNone), unix.RENAME_EXCHANGE)
 	mark := unix.Setxattr(staged(x.plan, stagedHome), overlayOpaque, []byte("y"), 0)
 	if err := errors.Join(try, mark); err != nil {
@@ -189,9 +195,9 @@ func (x *exchange) makeStage() error {
 	return os.Remove(staged(x.plan, stagedTry))
 }
 
-// turn lets the two homes change places, in one step that the kernel makes whole or not at all, and makes that durable. Called again it
-// puts everything back. Where the layer had no folder of its own for the home, the new one only goes there, or back. An error does not say
-// that nothing was done: done does, for the disk may fail after the step.
+// turn lets the two homes change places, in one step that the kernel makes whole or not at all, and makes that durable.
+// Called again it puts everything back. Where the layer had no folder of its own for the home, the new one only goes
+// there, or back. An error does not say that nothing was done: done does, for the disk may fail after the step.
 func (x *exchange) turn() error {
 	if x.plan.Volume != "" {
 		return x.turnVolume()
@@ -217,6 +223,7 @@ func (x *exchange) turn() error {
 	} else if err = unix.Renameat2(unix.AT_FDCWD, from, int(above.Fd()), to, unix.RENAME_NOREPLACE); err == unix.ENOENT {
 		err = unix.Renameat2(int(above.Fd()), to, unix.AT_FDCWD, from, unix.RENAME_NOREPLACE)
 	}
+
 	if err != nil {
 		return fmt.Errorf("exchanging the homes: %w", err)
 	}
@@ -228,8 +235,9 @@ func (x *exchange) turn() error {
 	return errors.Join(sync(above), sync(stage))
 }
 
-// exchanged reports whether the homes have changed places: the new one's folder, of which the inode was journalled, is in the layer, or
-// another one has taken its place in the stage. The second holds also when the sandbox has moved its home away since.
+// exchanged reports whether the homes have changed places: the new one's folder, of which the inode was journalled, is
+// in the layer, or another one has taken its place in the stage. The second holds also when the sandbox has moved its
+// home away since.
 func exchanged(plan journal.Exchange, dir string) (bool, error) {
 	if plan.Volume != "" {
 		made, _, err := volumeExchanged(plan)
@@ -259,8 +267,8 @@ func inodeOf(name string) (uint64, error) {
 	return 0, &os.PathError{Op: "stat", Path: name, Err: err}
 }
 
-// openExchanged opens the home that an exchange took away: its folder of the writable layer, over what the image has of it. nil when
-// there was nothing in it, and when it is being removed, for it was kept before.
+// openExchanged opens the home that an exchange took away: its folder of the writable layer, over what the image has of
+// it. nil when there was nothing in it, and when it is being removed, for it was kept before.
 func openExchanged(plan journal.Exchange, dir string) (*home.DirectHome, error) {
 	if plan.Volume != "" {
 		return openVolumeExchanged(plan)
@@ -274,6 +282,7 @@ func openExchanged(plan journal.Exchange, dir string) (*home.DirectHome, error) 
 		folders = append(folders, staged(plan, stagedHome))
 		hidden = isOpaque(staged(plan, stagedHome))
 	}
+
 	if !hidden {
 		below, err := lowerFolders(plan.Lower, dir)
 		if err != nil {
@@ -281,6 +290,7 @@ func openExchanged(plan journal.Exchange, dir string) (*home.DirectHome, error) 
 		}
 		folders = append(folders, below...)
 	}
+
 	if len(folders) == 0 {
 		return nil, nil
 	}
@@ -298,7 +308,8 @@ func unlessEmpty(old *home.DirectHome) (*home.DirectHome, error) {
 	return old, nil
 }
 
-// lowerFolders are those of a folder in the image's layers, the topmost first, as far down as they show through each other.
+// lowerFolders are those of a folder in the image's layers, the topmost first, as far down as they show through each
+// other.
 func lowerFolders(layers []string, dir string) (found []string, err error) {
 	for _, layer := range layers {
 		at, ends := layer, false
@@ -318,6 +329,7 @@ func lowerFolders(layers []string, dir string) (found []string, err error) {
 			}
 			ends = ends || isOpaque(at)
 		}
+
 		if at != "" {
 			found = append(found, at)
 		}
@@ -336,8 +348,8 @@ func isOpaque(dir string) bool {
 
 func unmounted(upper string) error { return home.Unmounted(upper) }
 
-// removeStage removes all that a restore made beside the layer, or took out of it. A home that is half removed has another name before
-// the first of it goes, and passes for no home.
+// removeStage removes all that a restore made beside the layer, or took out of it. A home that is half removed has
+// another name before the first of it goes, and passes for no home.
 func removeStage(plan journal.Exchange) error {
 	if plan.Stage == "" {
 		return nil
@@ -349,6 +361,7 @@ func removeStage(plan journal.Exchange) error {
 			return errors.Join(errHalfMoved, err)
 		}
 	}
+
 	if err := disk.IgnoreMissing(os.Rename(staged(plan, kept), staged(plan, stagedGone))); err != nil {
 		return err
 	}

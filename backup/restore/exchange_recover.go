@@ -33,9 +33,9 @@ func KeepLocked(open func(root string) (*store.Store, error)) KeepFunc {
 	}
 }
 
-// finishExchange ends what a restore on the direct way left that was killed. The home is whole in any case. What was taken away by an
-// exchange becomes the backup that the restore would have made of it; then the folder beside the layer goes. c is the container as it
-// is now, started again if it ran. made reports whether the new home was in its place.
+// finishExchange ends what a restore on the direct way left that was killed. The home is whole in any case. What was
+// taken away by an exchange becomes the backup that the restore would have made of it; then the folder beside the layer
+// goes. c is the container as it is now, started again if it ran. made reports whether the new home was in its place.
 func finishExchange(ctx context.Context, e Restarter, c engine.Container, entry journal.Restore, keep KeepFunc) (made bool, err error) {
 	plan := *entry.Exchange
 	if err := ofContainer(ctx, e, c, plan); err != nil {
@@ -59,10 +59,12 @@ func finishExchange(ctx context.Context, e Restarter, c engine.Container, entry 
 			return false, fmt.Errorf("the home from before, in %s, is not yet a backup: %w", plan.Stage, err)
 		}
 	}
+
 	return made, removeStage(plan)
 }
 
-// ofContainer refuses to touch folders that are not beside the writable layer of the container, as its engine names it now.
+// ofContainer refuses to touch folders that are not beside the writable layer of the container, as its engine names it
+// now.
 func ofContainer(ctx context.Context, e Restarter, c engine.Container, plan journal.Exchange) error {
 	grounded, ok := e.(home.Grounded)
 	if !ok {
@@ -84,7 +86,8 @@ func ofContainer(ctx context.Context, e Restarter, c engine.Container, plan jour
 	return nil
 }
 
-// mendVolume puts the old home back where a restore was killed while entries of a volume changed places: before the container is started.
+// mendVolume puts the old home back where a restore was killed while entries of a volume changed places: before the
+// container is started.
 func mendVolume(ctx context.Context, e Restarter, c engine.Container, entry journal.Restore) error {
 	if entry.Exchange == nil || entry.Exchange.Volume == "" {
 		return nil
@@ -100,5 +103,6 @@ func mendVolume(ctx context.Context, e Restarter, c engine.Container, entry jour
 	case c.Running() || c.Paused():
 		return fmt.Errorf("container %q runs while a part of its home is in %s; stop it first", c.Name, plan.Stage)
 	}
+
 	return healVolume(plan)
 }

@@ -13,9 +13,9 @@ import (
 	"sandkeeper/internal/journal"
 )
 
-// volumeMove exchanges a home that is a volume. Its folder is the mount and cannot change places, but its entries can, while the container
-// is stopped: all old ones are moved into the stage, which lies in the volume, then all new ones out of it. The names of the stage's
-// folders say how far that is, so that whoever finds it half done can take it back.
+// volumeMove exchanges a home that is a volume. Its folder is the mount and cannot change places, but its entries can,
+// while the container is stopped: all old ones are moved into the stage, which lies in the volume, then all new ones
+// out of it. The names of the stage's folders say how far that is, so that whoever finds it half done can take it back.
 type volumeMove struct {
 	plan   journal.Exchange
 	rename func(from, to string) error // replaces nothing
@@ -42,6 +42,7 @@ func (x *exchange) turnVolume() error {
 	} else if err = move.place(); err != nil {
 		undone = move.back()
 	}
+
 	if undone != nil {
 		x.done, x.lost, x.half = true, true, true
 		return errors.Join(err, fmt.Errorf("what was there before is not all back from %s: %w", x.plan.Stage, undone))
@@ -66,6 +67,7 @@ func (x *exchange) syncAll(names ...string) error {
 		}
 		problems = append(problems, sync(folder), folder.Close())
 	}
+
 	return errors.Join(problems...)
 }
 
@@ -90,7 +92,8 @@ func (v volumeMove) place() error {
 	return nil
 }
 
-// back puts the old home in its place again, from whatever state an exchange was left in. Done again it goes on where it ended.
+// back puts the old home in its place again, from whatever state an exchange was left in. Done again it goes on where
+// it ended.
 func (v volumeMove) back() error {
 	moved, err := isThere(v.at(volumeMoved))
 	if err != nil {
@@ -107,6 +110,7 @@ func (v volumeMove) back() error {
 			return err
 		}
 	}
+
 	old, err := isThere(v.at(volumeOld))
 	if err != nil || !old {
 		return err
@@ -174,7 +178,8 @@ func volumeExchanged(plan journal.Exchange) (made, half bool, err error) {
 
 func healVolume(plan journal.Exchange) error { return volumeMove{plan, noReplace}.back() }
 
-// openVolumeExchanged opens the old home, which an exchange in a volume took away; nil when nothing was in it, or it is being removed.
+// openVolumeExchanged opens the old home, which an exchange in a volume took away; nil when nothing was in it, or it is
+// being removed.
 func openVolumeExchanged(plan journal.Exchange) (*home.DirectHome, error) {
 	folder, err := os.OpenFile(staged(plan, volumeMoved), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {

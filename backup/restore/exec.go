@@ -16,12 +16,13 @@ import (
 	"sandkeeper/openshell"
 )
 
-// chunkSize is how much is sent into a sandbox at once: openshell reads all of standard input first, and refuses a message of more
-// than 1,048,576 bytes around it (docs/facts/openshell.md 2.3 and 3).
+// chunkSize is how much is sent into a sandbox at once: openshell reads all of standard input first, and refuses a
+// message of more than 1,048,576 bytes around it (docs/facts/openshell.md 2.3 and 3).
 const chunkSize = 900_000
 
-// execPlace restores through the gateway, with the sandbox's own shell, tar and mv, as its own user. Content is staged in a folder
-// inside the home, so that both swaps are renames; the old content lies beside it until the new one is confirmed.
+// execPlace restores through the gateway, with the sandbox's own shell, tar and mv, as its own user. Content is staged
+// in a folder inside the home, so that both swaps are renames; the old content lies beside it until the new one is
+// confirmed.
 type execPlace struct{ home.ExecHome }
 
 func (p *execPlace) run(ctx context.Context, j *restoreJob) (err error) {
@@ -84,6 +85,7 @@ func (p *execPlace) swap(ctx context.Context, j *restoreJob, pack *packer, mark 
 		j.summary.ReadBack = ReadBackEngine
 		err = j.confirm(ctx, p, pack.then)
 	}
+
 	if err == nil {
 		err = mark.reach(journal.ExecConfirmed)
 	}
@@ -107,8 +109,8 @@ func (p *execPlace) undo(ctx context.Context, j *restoreJob, err error, mark *ex
 	return errors.Join(fmt.Errorf("%w; %w", err, ErrPutBack), p.drop(ctx, mark))
 }
 
-// carry moves back what the backup deliberately lacks. What a command did not answer for may still be in the stage: that is an error,
-// and the stage stays.
+// carry moves back what the backup deliberately lacks. What a command did not answer for may still be in the stage:
+// that is an error, and the stage stays.
 func (p *execPlace) carry(ctx context.Context, j *restoreJob, mark *execMark) error {
 	for _, name := range mark.entry.Carry {
 		err := p.shell(ctx, scriptCarry, mark.entry.Stage, nil, name)

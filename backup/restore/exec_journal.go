@@ -10,14 +10,15 @@ import (
 	"sandkeeper/internal/journal"
 )
 
-// execMark is the record of a restore through a gateway under way, which is ours until close. Without a journal it only remembers.
+// execMark is the record of a restore through a gateway under way, which is ours until close. Without a journal it only
+// remembers.
 type execMark struct {
 	record *journal.Record[journal.ExecRestore] // nil: nothing is written
 	entry  journal.ExecRestore
 }
 
-// execMark takes the sandbox's record, and finishes what a killed restore left in the sandbox before another one begins. A restore that
-// lives is left alone: *journal.HeldError.
+// execMark takes the sandbox's record, and finishes what a killed restore left in the sandbox before another one
+// begins. A restore that lives is left alone: *journal.HeldError.
 func (j *restoreJob) execMark(ctx context.Context, p *execPlace, tail string) (*execMark, error) {
 	m := &execMark{entry: journal.ExecRestore{
 		Sandbox: p.Name, Gateway: p.Gateway, Workspace: p.Space, From: j.manifest.Sandbox, Backup: j.Backup.ID, Home: p.Dir, Step: journal.ExecStaging,
@@ -38,6 +39,7 @@ func (j *restoreJob) execMark(ctx context.Context, p *execPlace, tail string) (*
 			return nil, errors.Join(err, m.record.Close())
 		}
 	}
+
 	return m, nil
 }
 

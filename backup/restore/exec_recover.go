@@ -9,9 +9,9 @@ import (
 	"sandkeeper/internal/journal"
 )
 
-// FinishExecRestore makes the sandbox of a killed restore whole: with the content from before where the new one was not confirmed,
-// with the new one where it was. Nothing of the restore is left in it then, and the record is gone. It may be repeated, also after it
-// was killed itself.
+// FinishExecRestore makes the sandbox of a killed restore whole: with the content from before where the new one was not
+// confirmed, with the new one where it was. Nothing of the restore is left in it then, and the record is gone. It may
+// be repeated, also after it was killed itself.
 func FinishExecRestore(ctx context.Context, record *journal.Record[journal.ExecRestore], cli home.Execer) error {
 	left := record.Value
 	p := &execPlace{home.ExecHome{Cli: cli, Gateway: left.Gateway, Space: left.Workspace, Name: left.Sandbox, Dir: left.Home}}

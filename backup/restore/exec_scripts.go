@@ -2,8 +2,8 @@ package restore
 
 import "sandkeeper/internal/journal"
 
-// The scripts get the home as $1 and the stage as $2. Only names come after that, never commands. Each may be cut short at any point
-// by a kill, and be followed by any of those that clear up after it, as often as it takes.
+// The scripts get the home as $1 and the stage as $2. Only names come after that, never commands. Each may be cut short
+// at any point by a kill, and be followed by any of those that clear up after it, as often as it takes.
 const (
 	// A stage that is there already may hold the only copy of somebody's old content: it is neither used nor removed.
 	scriptStage = `set -e; umask 077
@@ -20,7 +20,8 @@ const (
 		[ "$p" != $$ ] && grep -qsF -- "$2" "/proc/$p/cmdline" || exit 0; sleep 1; done
 		echo "a command of the restore is still going on in it, as process $p" >&2; exit 75`
 
-	// move TO FROM: everything in FROM but the stage. The file "emptied" says that what is in the home now is not the old content.
+	// move TO FROM: everything in FROM but the stage. The file "emptied" says that what is in the home now is not the
+	// old content.
 	scriptMove = `home="$1"; stage="$2"; move() { for f in "$2"/* "$2"/.[!.]* "$2"/..?*; do
 		if [ "$f" != "$stage" ] && { [ -e "$f" ] || [ -L "$f" ]; }; then mv "$f" "$1"/ || return 1; fi; done; }
 		`
@@ -28,8 +29,8 @@ const (
 	scriptBackAll = scriptBusy + scriptMove + `if [ -e "$stage/emptied" ]; then move "$stage/failed" "$home" && rm "$stage/emptied" || exit 1; fi
 		move "$home" "$stage/old"`
 
-	// take FROM TO NAME: one name, with the folders above it. A name that is still in new was not swapped. The files "undone-N" say that
-	// what is in the home under the N-th name is not the new content any more.
+	// take FROM TO NAME: one name, with the folders above it. A name that is still in new was not swapped. The files
+	// "undone-N" say that what is in the home under the N-th name is not the new content any more.
 	scriptTake = `home="$1"; stage="$2"; shift 2; there() { [ -e "$1" ] || [ -L "$1" ]; }
 		take() { if there "$1/$3"; then mkdir -p "$(dirname "$2/$3")" && mv "$1/$3" "$2/$3"; fi; }
 		`

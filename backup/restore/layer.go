@@ -24,9 +24,9 @@ var errLayered = errors.New("the home is more than the writable layer")
 // layerReaders is how many files are read at once.
 const layerReaders = 4
 
-// lookAtLayer takes in a container's home from the files that its engine keeps, which is what the container sees and much faster than
-// having the engine pack and send them. That needs the engine on this host and the right to read its files; found is nil when it
-// is not possible, and the engine must be asked.
+// lookAtLayer takes in a container's home from the files that its engine keeps, which is what the container sees and
+// much faster than having the engine pack and send them. That needs the engine on this host and the right to read its
+// files; found is nil when it is not possible, and the engine must be asked.
 func (p *containerPlace) lookAtLayer(ctx context.Context, j *restoreJob) (found map[string]entryFacts) {
 	e, knows := p.Engine.(home.Layered)
 	if !knows || !j.pick.whole() {
@@ -47,8 +47,8 @@ func (p *containerPlace) lookAtLayer(ctx context.Context, j *restoreJob) (found 
 	return found
 }
 
-// homeInLayer opens a folder of the container in the writable layer. It is refused when anything of it may lie in a layer below: then
-// the writable layer is not what the container sees.
+// homeInLayer opens a folder of the container in the writable layer. It is refused when anything of it may lie in a
+// layer below: then the writable layer is not what the container sees.
 func homeInLayer(l engine.Layer, dir string) (*os.Root, error) {
 	name := strings.TrimPrefix(dir, "/")
 	home, err := openTree(l.Dir, name)
@@ -157,6 +157,7 @@ func (t *treeReader) visit(name string, d fs.DirEntry) error {
 			return err
 		}
 	}
+
 	seen, err := traitOf(info)
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		seen.link, err = t.root.Readlink(name)
@@ -196,7 +197,8 @@ func (t *treeReader) failure() error {
 	return t.err
 }
 
-// hashFiles takes the digests of files until there are no more, also when one could not be read: the walk must not wait for ever.
+// hashFiles takes the digests of files until there are no more, also when one could not be read: the walk must not wait
+// for ever.
 func (t *treeReader) hashFiles() {
 	sum, buffer := blake3.New(), make([]byte, 256<<10)
 	for name := range t.files {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Attributes of overlay file systems that are mounted by root (Documentation/filesystems/overlayfs.rst of Linux): a folder that hides
-// what the layers below have under its name, and a folder that shows them under another.
+// Attributes of overlay file systems that are mounted by root (Documentation/filesystems/overlayfs.rst of Linux): a
+// folder that hides what the layers below have under its name, and a folder that shows them under another.
 const (
 	overlayOpaque   = "trusted.overlay.opaque" // "y"
 	overlayRedirect = "trusted.overlay.redirect"
@@ -65,5 +65,6 @@ func traitOf(info fs.FileInfo) (entryFacts, error) {
 	default: // a device may be an overlay's word for "removed"
 		return entryFacts{}, errLayered
 	}
+
 	return t, nil
 }

@@ -23,8 +23,9 @@ type restoreMark struct {
 	resumed bool // a killed restore had begun to write: entry.Copy, not the home, is what was there before
 }
 
-// mark notes the restore into c before anything is done to it. Where an earlier restore was killed while it wrote, this one takes over
-// from it: what that one kept counts as the old content. A restore that lives is not taken over from: *journal.HeldError.
+// mark notes the restore into c before anything is done to it. Where an earlier restore was killed while it wrote, this
+// one takes over from it: what that one kept counts as the old content. A restore that lives is not taken over from:
+// *journal.HeldError.
 func (j *restoreJob) mark(ctx context.Context, c engine.Container, e home.EngineReach) (*restoreMark, error) {
 	m := &restoreMark{entry: journal.Restore{
 		Sandbox: j.Target.Name, From: j.manifest.Sandbox, Backup: j.Backup.ID, Scope: string(j.Scope), Root: filepath.Clean(j.kept().Root()),
@@ -106,8 +107,8 @@ func (m *restoreMark) write() error {
 	return nil
 }
 
-// end gives the record up, and takes it away unless the home is half done or the container did not come back: then it is told by the
-// next run.
+// end gives the record up, and takes it away unless the home is half done or the container did not come back: then it
+// is told by the next run.
 func (m *restoreMark) end() error {
 	if m.record == nil {
 		return nil

@@ -22,8 +22,8 @@ import (
 	"sandkeeper/internal/journal"
 )
 
-// oldHome is the complete copy of a home from before a restore, credentials and all: a private file beside the backups, which is
-// there until the restore is confirmed. It reads like the home itself.
+// oldHome is the complete copy of a home from before a restore, credentials and all: a private file beside the backups,
+// which is there until the restore is confirmed. It reads like the home itself.
 type oldHome struct {
 	file    string
 	base    string
@@ -95,6 +95,7 @@ func (o *oldHome) note(pick *selection) func(name string, h *tar.Header, _ io.Re
 		} else {
 			o.entries++
 		}
+
 		switch pick.root(name) {
 		case name:
 			o.roots[name] = true
@@ -167,7 +168,8 @@ func (s *oldStream) Close() error {
 	return s.file.Close()
 }
 
-// saveOld makes an ordinary backup of what is about to be replaced, so that a restore of the wrong backup can be taken back later.
+// saveOld makes an ordinary backup of what is about to be replaced, so that a restore of the wrong backup can be taken
+// back later.
 func (j *restoreJob) saveOld(ctx context.Context, old home.Home, c engine.Container) error {
 	b, err := j.kept().Create(ctx, store.NewBackup{Manifest: j.before(c)}, func(ctx context.Context, a *archive.Archive) error {
 		a.Note(func(m *archive.Manifest) { j.omitted = m.Exclusions })

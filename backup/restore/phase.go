@@ -12,22 +12,24 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// Switch stops and starts sandboxes through their gateways, so that the gateways know; *driver.Gateways is one. Errors wrap
-// openshell.ErrUnsupported where the gateway is too old for it, openshell.ErrPhase where it does neither in the sandbox's phase, and
-// fs.ErrNotExist where it has no such sandbox.
+// Switch stops and starts sandboxes through their gateways, so that the gateways know; *driver.Gateways is one. Errors
+// wrap openshell.ErrUnsupported where the gateway is too old for it, openshell.ErrPhase where it does neither in the
+// sandbox's phase, and fs.ErrNotExist where it has no such sandbox.
 type Switch interface {
 	StopSandbox(ctx context.Context, sb sandbox.Sandbox) error
 	StartSandbox(ctx context.Context, sb sandbox.Sandbox) error
 }
 
-// engineMay reports whether an error of a gateway leaves a stop or a start to the container engine: the gateway cannot, knows nothing of the
-// sandbox, or cannot be asked. What it answers and refuses stays refused; and one of a pair is left to its gateway in any case.
+// engineMay reports whether an error of a gateway leaves a stop or a start to the container engine: the gateway cannot,
+// knows nothing of the sandbox, or cannot be asked. What it answers and refuses stays refused; and one of a pair is
+// left to its gateway in any case.
 func engineMay(err error, c engine.Container) bool {
 	_, silent := errors.AsType[*openshell.ConnectError](err)
 	return !paired(c) && (silent || errors.Is(err, openshell.ErrUnsupported) || errors.Is(err, openshell.ErrPhase) || errors.Is(err, fs.ErrNotExist))
 }
 
-// paired reports whether c is one of the two containers of a sandbox of OpenShell 0.1.x, which only its gateway stops and starts.
+// paired reports whether c is one of the two containers of a sandbox of OpenShell 0.1.x, which only its gateway stops
+// and starts.
 func paired(c engine.Container) bool { return c.Labels[engine.LabelRole] != "" }
 
 // through is the gateway that stops and starts the target; nil leaves that to the engine.
@@ -38,8 +40,8 @@ func (r Request) through() *journal.Through {
 	return &journal.Through{Gateway: r.Target.Gateway, Workspace: r.Target.Workspace, ID: r.Target.ID}
 }
 
-// halt stops the container: through its gateway, which would call the sandbox failed otherwise and not start it again; by the engine where the
-// gateway leaves it running.
+// halt stops the container: through its gateway, which would call the sandbox failed otherwise and not start it again;
+// by the engine where the gateway leaves it running.
 func (p *containerPlace) halt(ctx context.Context, j *restoreJob, mark *restoreMark) error {
 	var refused error
 	if j.Switch != nil && mark.entry.Through != nil {
@@ -56,6 +58,7 @@ func (p *containerPlace) halt(ctx context.Context, j *restoreJob, mark *restoreM
 	case paired(c):
 		return fmt.Errorf("only its gateway stops both containers of the sandbox (\"openshell sandbox stop %s\")", j.Target.Name)
 	}
+
 	j.byEngine(refused)
 	mark.entry.Through = nil
 	if err := mark.write(); err != nil {
@@ -77,7 +80,8 @@ func (p *containerPlace) rouse(ctx context.Context, j *restoreJob, c engine.Cont
 	return p.Engine.Start(ctx, p.ID)
 }
 
-// byEngine says why it was not the gateway that stopped or started the sandbox. That a gateway is too old for it is no trouble.
+// byEngine says why it was not the gateway that stopped or started the sandbox. That a gateway is too old for it is no
+// trouble.
 func (j *restoreJob) byEngine(why error) {
 	if why != nil && !errors.Is(why, openshell.ErrUnsupported) {
 		j.summary.Warnings = append(j.summary.Warnings, fmt.Sprintf("the container engine was used instead of gateway %q: %v", j.Target.Gateway, why))
@@ -96,6 +100,7 @@ func (r Recoverer) rouseLeft(ctx context.Context, e Restarter, c engine.Containe
 	case r.Switch == nil:
 		return false, fmt.Errorf("gateway %q stopped it and has to start it, and this command asks no gateway", entry.Through.Gateway)
 	}
+
 	err = r.Switch.StartSandbox(ctx, sandbox.Sandbox{
 		Name: entry.Sandbox, ID: entry.Through.ID, Gateway: entry.Through.Gateway, Workspace: entry.Through.Workspace,
 	})
@@ -105,5 +110,6 @@ func (r Recoverer) rouseLeft(ctx context.Context, e Restarter, c engine.Containe
 	case err != nil && engineMay(err, c):
 		err = e.Start(ctx, entry.Container)
 	}
+
 	return err == nil, err
 }

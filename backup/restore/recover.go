@@ -43,10 +43,10 @@ type Recoverer struct {
 	Switch Switch // nil: no gateway may be asked
 }
 
-// Recover brings back what dead restores left, by the records on the shelf: a container whose home is whole is started again if
-// it ran. A home that may be half done is left alone and told, for only the operator knows whether the old or the new content is
-// wanted. Every command calls it first; without a record it costs one failed open. Records that are left alone are in the second list,
-// each with the reason.
+// Recover brings back what dead restores left, by the records on the shelf: a container whose home is whole is started
+// again if it ran. A home that may be half done is left alone and told, for only the operator knows whether the old or
+// the new content is wanted. Every command calls it first; without a record it costs one failed open. Records that are
+// left alone are in the second list, each with the reason.
 func (r Recoverer) Recover(ctx context.Context, shelf journal.Shelf[journal.Restore]) (found []Interruption, left []error) {
 	for record, err := range shelf.Abandoned() {
 		if err != nil {
@@ -77,6 +77,7 @@ func (r Recoverer) recover(ctx context.Context, record *journal.Record[journal.R
 			err = fmt.Errorf("its volume is not mended: %v", mended) //nolint:errorlint // that a file of it is missing does not mean that the container is
 		}
 	}
+
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // nothing to bring back; a copy that was made stays, and the next restore names it
 		i.Err = record.Remove()
@@ -86,6 +87,7 @@ func (r Recoverer) recover(ctx context.Context, record *journal.Record[journal.R
 	case err == nil && entry.Running:
 		i.Started, err = r.rouseLeft(ctx, e, c, entry)
 	}
+
 	if err == nil && entry.Exchange != nil {
 		i.Exchanged, err = endExchange(patient, e, entry, r.Keep)
 		if err != nil {
@@ -93,6 +95,7 @@ func (r Recoverer) recover(ctx context.Context, record *journal.Record[journal.R
 			return i, true
 		}
 	}
+
 	if err == nil {
 		err = forget(record)
 	}
@@ -111,7 +114,8 @@ func endExchange(ctx context.Context, e Restarter, entry journal.Restore, keep K
 	return finishExchange(ctx, e, c, entry, keep)
 }
 
-// reachStopped dials the engine that has the container, and makes sure that it is that one: another may answer at its address by now.
+// reachStopped dials the engine that has the container, and makes sure that it is that one: another may answer at its
+// address by now.
 func reachStopped(ctx context.Context, p journal.Pause, dial func(context.Context, string) (Restarter, error)) (Restarter, error) {
 	e, err := dial(ctx, p.Host)
 	if err != nil {
@@ -127,8 +131,8 @@ func reachStopped(ctx context.Context, p journal.Pause, dial func(context.Contex
 // stopTime is how long an engine may take to stop a container: it goes on with that when whoever asked for it is dead.
 const stopTime = 12 * time.Second
 
-// stopSettled is the container once a stop that was asked for has come about, or does not come any more. That a container is gone is only
-// known of the engine that had it.
+// stopSettled is the container once a stop that was asked for has come about, or does not come any more. That a
+// container is gone is only known of the engine that had it.
 func stopSettled(ctx context.Context, r Restarter, entry journal.Restore) (engine.Container, error) {
 	for {
 		c, err := r.Inspect(ctx, entry.Container)
@@ -138,6 +142,7 @@ func stopSettled(ctx context.Context, r Restarter, entry journal.Restore) (engin
 		case err == nil:
 			err = entry.IsContainer(c.Created)
 		}
+
 		if err != nil || !c.Running() || !entry.Stopping || time.Since(entry.At) > stopTime {
 			return c, err
 		}

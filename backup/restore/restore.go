@@ -1,5 +1,6 @@
-// Package restore answers one question: how does a backup get back into a sandbox whole, or not at all? The backup is verified first; the
-// old home is kept until the new one was read back; a journal lets the next run undo what a killed one began.
+// Package restore answers one question: how does a backup get back into a sandbox whole, or not at all? The backup is
+// verified first; the old home is kept until the new one was read back; a journal lets the next run undo what a killed
+// one began.
 package restore
 
 import (
@@ -39,7 +40,8 @@ type Request struct {
 	Stall    time.Duration // 0 is one minute
 	Progress func(home.Event)
 
-	// Journal is the folder of the journal of restores (journal.RestoringDir). Without it nobody hears of a restore that was killed.
+	// Journal is the folder of the journal of restores (journal.RestoringDir). Without it nobody hears of a restore
+	// that was killed.
 	Journal string
 
 	EngineWay bool // never write through the file system, also where that is possible
@@ -81,7 +83,8 @@ type Summary struct {
 	TookMs   int64               `json:"tookMs"`
 }
 
-// Ways to read back what a restore wrote. Either way every entry's kind, mode, owner, size, link and content are compared.
+// Ways to read back what a restore wrote. Either way every entry's kind, mode, owner, size, link and content are
+// compared.
 const (
 	ReadBackLayer  = "layer"  // from the files that the container engine keeps on this host
 	ReadBackEngine = "engine" // through the engine or the gateway
@@ -102,9 +105,9 @@ func (e *ConsentError) Error() string {
 // ErrPutBack is wrapped when a restore did not succeed and the content from before is in place again.
 var ErrPutBack = errors.New("what was there before is in place again")
 
-// Restore puts a backup into a sandbox: it verifies the backup first (*DamageError before anything is touched), keeps a copy of what
-// is there, replaces it, reads it back, and puts the copy back when anything of that goes wrong. The sandbox's own processes are
-// stopped meanwhile where it has a container, and started again.
+// Restore puts a backup into a sandbox: it verifies the backup first (*DamageError before anything is touched), keeps a
+// copy of what is there, replaces it, reads it back, and puts the copy back when anything of that goes wrong. The
+// sandbox's own processes are stopped meanwhile where it has a container, and started again.
 //
 // A target with content needs Consent, else *ConsentError. The store must be locked by the caller unless DryRun.
 func Restore(ctx context.Context, r Request) (summary Summary, err error) {
@@ -254,6 +257,7 @@ func (r Request) where(ctx context.Context) (place, string, error) {
 		dir, err := home.FindExecHome(ctx, r.CLI, r.Target)
 		return &execPlace{home.ExecHome{Cli: r.CLI, Gateway: r.Target.Gateway, Space: r.Target.Workspace, Name: r.Target.Name, Dir: dir}}, dir, err
 	}
+
 	why := cmp.Or(r.Target.Reason, "it has no container on this host and is not reached through a gateway")
 	return nil, "", fmt.Errorf("sandbox %q cannot be restored to: %s", r.Target.Name, why)
 }

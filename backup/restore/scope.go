@@ -47,6 +47,7 @@ func choose(m *archive.Manifest, scope Scope, targetAgent string) (*selection, e
 	default:
 		return nil, fmt.Errorf("scope %q is neither %q nor %q", scope, ScopeState, ScopeFull)
 	}
+
 	agent := cmp.Or(m.Agent, targetAgent)
 	if targetAgent != "" && m.Agent != "" && targetAgent != m.Agent {
 		return nil, fmt.Errorf("the backup is of agent %q and the target runs %q: their state is not the same", m.Agent, targetAgent)
@@ -62,6 +63,7 @@ func choose(m *archive.Manifest, scope Scope, targetAgent string) (*selection, e
 			pick.roots = append(pick.roots, e.Name())
 		}
 	}
+
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +102,8 @@ func below(name, folder string) bool {
 	return folder == "." || name == folder || strings.HasPrefix(name, folder+"/")
 }
 
-// around turns roots with a mount in them into what lies beside the mounts, entry by entry: a mount may be a folder of the host, and is
-// never removed.
+// around turns roots with a mount in them into what lies beside the mounts, entry by entry: a mount may be a folder of
+// the host, and is never removed.
 func (s *selection) around(m *archive.Manifest) (err error) {
 	if !slices.ContainsFunc(s.roots, s.holdsMount) {
 		return nil
@@ -114,11 +116,13 @@ func (s *selection) around(m *archive.Manifest) (err error) {
 			roots = append(roots, name)
 		}
 	}
+
 	s.roots, s.wanted, s.stays = roots, s.roots, map[string]bool{}
 	return err
 }
 
-// note takes in an entry of the home that is not among the roots. It stays if only a mount beside it keeps it from being replaced.
+// note takes in an entry of the home that is not among the roots. It stays if only a mount beside it keeps it from
+// being replaced.
 func (s *selection) note(name string) {
 	if s.stays != nil && rootOf(s.wanted, name) != "" && !s.holdsMount(name) && !s.spares(name) && s.holdsMount(path.Dir(name)) {
 		s.stays[name] = true

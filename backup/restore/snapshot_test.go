@@ -30,10 +30,16 @@ func TestASnapshotTouchesOnlyItsOwnPaths(t *testing.T) {
 	}
 	f := backuptest.NewFakeEngine()
 	live := []backuptest.Entry{
-		{Name: ".bashrc", Body: "mine"}, {Name: ".openclaw", Kind: tar.TypeDir, Mode: 0o2770, Uid: 998}, {Name: ".openclaw/openclaw.json", Body: "live"},
-		{Name: ".openclaw/skills", Kind: tar.TypeDir}, {Name: ".openclaw/skills/s", Body: "live"},
-		{Name: ".openclaw/agents", Kind: tar.TypeDir}, {Name: ".openclaw/agents/auth-profiles.json", Body: "login"}, {Name: ".openclaw/agents/new", Body: "now"},
-		{Name: ".openclaw/workspace", Kind: tar.TypeDir}, {Name: ".openclaw/workspace/newer", Body: "now"},
+		{Name: ".bashrc", Body: "mine"},
+		{Name: ".openclaw", Kind: tar.TypeDir, Mode: 0o2770, Uid: 998},
+		{Name: ".openclaw/openclaw.json", Body: "live"},
+		{Name: ".openclaw/skills", Kind: tar.TypeDir},
+		{Name: ".openclaw/skills/s", Body: "live"},
+		{Name: ".openclaw/agents", Kind: tar.TypeDir},
+		{Name: ".openclaw/agents/auth-profiles.json", Body: "login"},
+		{Name: ".openclaw/agents/new", Body: "now"},
+		{Name: ".openclaw/workspace", Kind: tar.TypeDir},
+		{Name: ".openclaw/workspace/newer", Body: "now"},
 	}
 	target := f.Add(backuptest.IdA, "exited", live...)
 	request := Request{Store: s, Backup: b, Target: target, Consent: true, containers: f, DryRun: true}

@@ -36,7 +36,8 @@ func newPacker(base string, pick *selection, target owner) *packer {
 // writeStall is how long the engine may take no byte while a home is written: it may be busy removing the old one.
 const writeStall = 5 * time.Minute
 
-// write streams what fill packs into the container. The packing's own error comes before the engine's, which only follows from it.
+// write streams what fill packs into the container. The packing's own error comes before the engine's, which only
+// follows from it.
 func (p *containerPlace) write(ctx context.Context, j *restoreJob, fill func(context.Context) error, pack *packer) error {
 	watch, stop := home.WatchStall(ctx, writeStall)
 	defer stop()
@@ -80,6 +81,7 @@ func (k *packer) backup(ctx context.Context, j *restoreJob, old *oldHome) error 
 			return err
 		}
 	}
+
 	err = j.eachOfBackup(ctx, func(h *tar.Header, content io.Reader) error {
 		k.own(h)
 		if h.Name == "." && !k.pick.whole() {
@@ -107,7 +109,8 @@ func (k *packer) old(ctx context.Context, old *oldHome) error {
 	})
 }
 
-// carry packs what the backup left out on purpose from the old home, with the folders above it; the rest is told as missing.
+// carry packs what the backup left out on purpose from the old home, with the folders above it; the rest is told as
+// missing.
 func (k *packer) carry(ctx context.Context, j *restoreJob, old *oldHome) error {
 	wanted := j.leftAlone(k.then)
 	kept := map[string]bool{}
@@ -118,6 +121,7 @@ func (k *packer) carry(ctx context.Context, j *restoreJob, old *oldHome) error {
 			j.summary.Missing = append(j.summary.Missing, x)
 		}
 	}
+
 	return err
 }
 
@@ -147,8 +151,8 @@ func (k *packer) linkable(h *tar.Header) bool {
 	return h.Typeflag != tar.TypeLink || k.then[h.Linkname].kind == tar.TypeReg
 }
 
-// placeable reports whether everything above name is a folder in the new home, or can become one: nothing is written through a
-// link of the backup.
+// placeable reports whether everything above name is a folder in the new home, or can become one: nothing is written
+// through a link of the backup.
 func (k *packer) placeable(name string) bool {
 	for at := parent(name); at != "."; at = parent(at) {
 		if t, there := k.then[at]; there && t.kind != tar.TypeDir {
@@ -172,8 +176,8 @@ func (k *packer) folders(name string, known map[string]*tar.Header) error {
 	return k.entry(known[at], strings.NewReader(""))
 }
 
-// own makes the owner of the backup's home that of the target's home. Root's files stay root's, on both sides: that is how a
-// sandbox keeps settings from its agent.
+// own makes the owner of the backup's home that of the target's home. Root's files stay root's, on both sides: that is
+// how a sandbox keeps settings from its agent.
 func (k *packer) own(h *tar.Header) {
 	if h.Name == "." {
 		k.source = owner{h.Uid, h.Gid}
@@ -209,6 +213,7 @@ func (k *packer) entry(h *tar.Header, content io.Reader) error {
 		}
 		out.Name += "/"
 	}
+
 	if err := k.tar.WriteHeader(&out); err != nil {
 		return err
 	}
@@ -239,8 +244,8 @@ func (j *restoreJob) confirm(ctx context.Context, h home.Home, want map[string]e
 	return nil
 }
 
-// confirmNew is confirm by the shortest way to the container's files. The engine has the last word: anything but complete agreement
-// is left to its own reading.
+// confirmNew is confirm by the shortest way to the container's files. The engine has the last word: anything but
+// complete agreement is left to its own reading.
 func (p *containerPlace) confirmNew(ctx context.Context, j *restoreJob, want map[string]entryFacts) error {
 	j.summary.ReadBack = ReadBackLayer
 	if now := p.lookAtLayer(ctx, j); now != nil {
@@ -248,11 +253,13 @@ func (p *containerPlace) confirmNew(ctx context.Context, j *restoreJob, want map
 			return nil
 		}
 	}
+
 	j.summary.ReadBack = ReadBackEngine
 	return j.confirm(ctx, p, want)
 }
 
-// confirmOld reads the home back after an undo. What the restore had added may be left over; what was there must be there.
+// confirmOld reads the home back after an undo. What the restore had added may be left over; what was there must be
+// there.
 func (j *restoreJob) confirmOld(ctx context.Context, h home.Home, want map[string]entryFacts) error {
 	wrong, _, err := j.differences(ctx, h, want)
 	if err == nil && len(wrong) > 0 {
@@ -280,6 +287,7 @@ func (j *restoreJob) diff(now, want map[string]entryFacts) (wrong, extra []strin
 			wrong = append(wrong, name)
 		}
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		if _, known := want[name]; !known && (name != "." || !j.ignoreOwners) {
 			extra = append(extra, name)

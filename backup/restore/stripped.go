@@ -9,8 +9,8 @@ import (
 	"sandkeeper/backup/store"
 )
 
-// stripped are the files of a backup whose credentials were replaced (by version 1, or by "backups export --scrub"). Where the target has
-// such a file, its own is worth more and stays.
+// stripped are the files of a backup whose credentials were replaced (by version 1, or by "backups export --scrub").
+// Where the target has such a file, its own is worth more and stays.
 type stripped struct {
 	of         map[string]string   // name of the file; another name of it (a hard link) leads to the first one
 	exclusions []archive.Exclusion // one for each of the names, byte for byte
@@ -28,6 +28,7 @@ func strippedOf(m *archive.Manifest) (s stripped, err error) {
 			s.others = append(s.others, x)
 		}
 	}
+
 	if len(reasons) == 0 {
 		return s, nil
 	}
@@ -40,6 +41,7 @@ func strippedOf(m *archive.Manifest) (s stripped, err error) {
 			s.add(e.Name(), e.Link, "another name of "+archive.Printable(e.Link))
 		}
 	}
+
 	return s, err
 }
 
@@ -60,7 +62,8 @@ func (j *restoreJob) notice(name string) {
 	}
 }
 
-// leave decides, once the home was looked at, which of the files stay. A hard link to one of those cannot be made of the backup either.
+// leave decides, once the home was looked at, which of the files stay. A hard link to one of those cannot be made of
+// the backup either.
 func (s *stripped) leave() {
 	for name, first := range s.of {
 		s.left[name] = s.live[name] || s.live[first]

@@ -20,8 +20,12 @@ func scrubbed(t *testing.T, name string) Request {
 	s := storetest.NewStore(t, store.Options{})
 	b, err := s.Create(t.Context(), storetest.LeastBackup(name), func(_ context.Context, a *archive.Archive) error {
 		for _, e := range []backuptest.Entry{
-			{Name: ".", Kind: tar.TypeDir, Mode: 0o755, Uid: 998}, {Name: "also.json", Body: "[STRIPPED]"}, {Name: "gone.json", Body: "[STRIPPED]"}, {Name: "notes", Body: "then"},
-			{Name: "odd\xff.json", Body: "[STRIPPED]"}, {Name: "same.json", Kind: tar.TypeLink, Link: "also.json"},
+			{Name: ".", Kind: tar.TypeDir, Mode: 0o755, Uid: 998},
+			{Name: "also.json", Body: "[STRIPPED]"},
+			{Name: "gone.json", Body: "[STRIPPED]"},
+			{Name: "notes", Body: "then"},
+			{Name: "odd\xff.json", Body: "[STRIPPED]"},
+			{Name: "same.json", Kind: tar.TypeLink, Link: "also.json"},
 		} {
 			if err := a.Add(e.Header(), strings.NewReader(e.Body)); err != nil {
 				return err

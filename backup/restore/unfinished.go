@@ -9,8 +9,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// UnfinishedError means that a restore into a sandbox has not ended: what is in it may be half old and half new, so that a
-// backup of it would be a backup of neither.
+// UnfinishedError means that a restore into a sandbox has not ended: what is in it may be half old and half new, so
+// that a backup of it would be a backup of neither.
 type UnfinishedError struct {
 	Sandbox string
 	Backup  string // that is being restored
@@ -27,8 +27,9 @@ func (e *UnfinishedError) Error() string {
 		e.Backup, e.Since.UTC().Format(time.RFC3339))
 }
 
-// Unfinished is an error when the records of restores below dir have the home of sb half done, or cannot tell. A container's home
-// is half done only while it is written; in a home that is reached through a gateway, a stage lies all the time.
+// Unfinished is an error when the records of restores below dir have the home of sb half done, or cannot tell. A
+// container's home is half done only while it is written; in a home that is reached through a gateway, a stage lies all
+// the time.
 func Unfinished(dir string, sb sandbox.Sandbox) error {
 	if dir == "" {
 		return nil
@@ -50,8 +51,8 @@ func Unfinished(dir string, sb sandbox.Sandbox) error {
 	return err
 }
 
-// lookAt is Look for who only wants to know what is under way. What another user has written says nothing; a record that only lacks
-// the proof that its owner is dead says enough.
+// lookAt is Look for who only wants to know what is under way. What another user has written says nothing; a record
+// that only lacks the proof that its owner is dead says enough.
 func lookAt[E any](shelf journal.Shelf[E], key string) (seen journal.Seen[E], found bool, err error) {
 	seen, found, err = shelf.Look(key)
 	if err == nil && !errors.Is(seen.Err, journal.ErrNoLock) {

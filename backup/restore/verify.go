@@ -22,9 +22,10 @@ func (r Request) sound() (*archive.Manifest, error) {
 	return manifest, archive.CheckIndex(manifest)
 }
 
-// verify proves the backup before anything is touched. Over content of any kind every entry is read and compared with the index. A
-// container's home with nothing in it has nothing to lose: there it is proven that every byte of the archive is as it was written
-// (SHA-256), and the entries are proven one by one on their way in, each header before it is written.
+// verify proves the backup before anything is touched. Over content of any kind every entry is read and compared with
+// the index. A container's home with nothing in it has nothing to lose: there it is proven that every byte of the
+// archive is as it was written (SHA-256), and the entries are proven one by one on their way in, each header before it
+// is written.
 func (j *restoreJob) verify(ctx context.Context) error {
 	if _, ofContainer := j.place.(*containerPlace); ofContainer {
 		vacant, err := j.vacant(ctx)

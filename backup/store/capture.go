@@ -55,6 +55,7 @@ func (s *Store) capture(ctx context.Context, st *disk.Staging, n *NewBackup, m *
 			return err
 		}
 	}
+
 	return files.describe(m, a)
 }
 
@@ -116,6 +117,7 @@ func (f *staged) describe(m *archive.Manifest, a *archive.Archive) error {
 			return err
 		}
 	}
+
 	pack, err := f.pack.finish()
 	if err != nil {
 		return err
@@ -166,8 +168,8 @@ func copyFile(from string, to io.Writer) error {
 	return errors.Join(err, f.Close())
 }
 
-// previous is the backup whose home may turn out not to have been written to since, and its manifest with its runs, unless those are
-// encrypted; nil for none.
+// previous is the backup whose home may turn out not to have been written to since, and its manifest with its runs,
+// unless those are encrypted; nil for none.
 func (s *Store) previous(n NewBackup, key *archive.StoreKey) (Backup, *archive.Manifest) {
 	if n.Fresh || n.distrust != nil {
 		return Backup{}, nil
@@ -182,6 +184,7 @@ func (s *Store) previous(n NewBackup, key *archive.StoreKey) (Backup, *archive.M
 		}
 		return last, last.Manifest
 	}
+
 	m, err := loadManifest(last, nil, true)
 	if err != nil {
 		return Backup{}, nil

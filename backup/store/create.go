@@ -15,8 +15,8 @@ import (
 
 // NewBackup says what to make.
 type NewBackup struct {
-	// Manifest holds what the caller knows: sandbox, gateway, versions, image, recipe, consistency, … Create fills in id, times,
-	// archive, content, exclusions and index.
+	// Manifest holds what the caller knows: sandbox, gateway, versions, image, recipe, consistency, … Create fills in
+	// id, times, archive, content, exclusions and index.
 	Manifest   archive.Manifest
 	Recipients []string      // age public keys; none: not encrypted
 	Fresh      bool          // share nothing with other backups
@@ -33,8 +33,9 @@ type Fill func(context.Context, *archive.Archive) error
 
 // Create makes a backup: fill adds the content to the archive, and the backup becomes visible whole or not at all.
 //
-// Blocks that the series has already are not stored twice. When some of them turn out to be damaged after the new backup relied on them,
-// fill is called once more, with a new archive, which stores them again; so it must be able to read the source again.
+// Blocks that the series has already are not stored twice. When some of them turn out to be damaged after the new
+// backup relied on them, fill is called once more, with a new archive, which stores them again; so it must be able to
+// read the source again.
 func (s *Store) Create(ctx context.Context, n NewBackup, fill Fill) (Backup, error) {
 	if err := sandboxname.CheckFolder(n.Manifest.Sandbox); err != nil {
 		return Backup{}, err

@@ -10,8 +10,8 @@ import (
 
 const drilledName = "drilled.json"
 
-// Drilled is the memory of a successful drill, kept beside the manifest: the backup was restored into a container of its image, compared,
-// and tried.
+// Drilled is the memory of a successful drill, kept beside the manifest: the backup was restored into a container of
+// its image, compared, and tried.
 type Drilled struct {
 	At     time.Time `json:"at"`
 	TookMs int64     `json:"tookMs"` // from nothing to a home that was read back and tried

@@ -21,10 +21,11 @@ type ExportOptions struct {
 	Identities archive.Identities // private keys, for encrypted backups
 }
 
-// Export writes b as one portable tar: <sandbox>/<id>/manifest.json, then its index, its archive and the recipe if there is one. Import
-// takes it; tar alone gives the store's layout. A backup that shares blocks with others is put together in a scratch folder, and then
-// needs no other. An archive whose SHA-256 is not the promised one is an error at the end: what was written is
-// worthless then. An encrypted backup that shares blocks is put together only with a key that opens it, and encrypted again.
+// Export writes b as one portable tar: <sandbox>/<id>/manifest.json, then its index, its archive and the recipe if
+// there is one. Import takes it; tar alone gives the store's layout. A backup that shares blocks with others is put
+// together in a scratch folder, and then needs no other. An archive whose SHA-256 is not the promised one is an error
+// at the end: what was written is worthless then. An encrypted backup that shares blocks is put together only with a
+// key that opens it, and encrypted again.
 func (s *Store) Export(ctx context.Context, b Backup, w io.Writer, o ExportOptions) (err error) {
 	m, err := readManifest(b, true)
 	if err != nil {
@@ -64,6 +65,7 @@ func (s *Store) putTogether(ctx context.Context, b Backup, m *archive.Manifest, 
 		}
 		n.Told = func() []byte { return recipe }
 	}
+
 	whole, err := copied.Create(ctx, n, func(ctx context.Context, a *archive.Archive) (err error) {
 		r, err := s.Open(ctx, b, archive.OpenOptions{Identities: o.Identities})
 		if err != nil {
@@ -111,6 +113,7 @@ func exportFiles(ctx context.Context, b Backup, m *archive.Manifest, w io.Writer
 			return err
 		}
 	}
+
 	if err := exportRecipe(out, b, m); err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 	"sandkeeper/internal/disk"
 )
 
-// ExportFile is Export into a file that appears whole or not at all, 0600. A file that is there already is never replaced: the error
-// wraps fs.ErrExist.
+// ExportFile is Export into a file that appears whole or not at all, 0600. A file that is there already is never
+// replaced: the error wraps fs.ErrExist.
 func (s *Store) ExportFile(ctx context.Context, b Backup, path string, ids archive.Identities) error {
 	abs, err := absent(path)
 	if err != nil {

@@ -188,6 +188,7 @@ func (x *extraction) entry(h *tar.Header, r io.Reader) error {
 	case tar.TypeLink:
 		return x.copyLink(name, archive.CleanName(h.Linkname))
 	}
+
 	return x.symlink(name, top, h.Linkname)
 }
 
@@ -261,6 +262,7 @@ func (x *extraction) manifest(m *archive.Manifest, o SnapshotRequest) Snapshot {
 		}
 		snap.StateFiles = append(snap.StateFiles, SnapshotFile{file, strategy})
 	}
+
 	return snap
 }
 

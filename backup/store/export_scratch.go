@@ -15,8 +15,8 @@ const (
 	scratchYoung  = time.Minute // a folder that is so young may lack its owner's file because its run has just made it
 )
 
-// makeScratch makes a folder below parent in which a backup is put together, and removes those that killed runs have left there. done
-// removes the folder.
+// makeScratch makes a folder below parent in which a backup is put together, and removes those that killed runs have
+// left there. done removes the folder.
 func makeScratch(parent string) (dir string, done func() error, err error) {
 	sweepScratch(parent)
 	if dir, err = os.MkdirTemp(parent, scratchPrefix); err != nil {
@@ -30,8 +30,8 @@ func makeScratch(parent string) (dir string, done func() error, err error) {
 	return dir, done, nil
 }
 
-// sweepScratch removes what killed runs have left. The kernel lets go of a lock with the process that held it; a folder that cannot be
-// removed is no reason not to export.
+// sweepScratch removes what killed runs have left. The kernel lets go of a lock with the process that held it; a folder
+// that cannot be removed is no reason not to export.
 func sweepScratch(parent string) {
 	if parent == "" {
 		parent = os.TempDir()

@@ -20,8 +20,9 @@ type ScrubOptions struct {
 	Withhold func(recipe []byte) ([]byte, error)
 }
 
-// ExportScrubbed is ExportFile of a copy of b without the credentials that are known by name or by content. It gives what was taken out;
-// it is best effort and may have missed some. The copy is a backup with an id of its own, so that it cannot be taken for b.
+// ExportScrubbed is ExportFile of a copy of b without the credentials that are known by name or by content. It gives
+// what was taken out; it is best effort and may have missed some. The copy is a backup with an id of its own, so that
+// it cannot be taken for b.
 func (s *Store) ExportScrubbed(ctx context.Context, b Backup, path string, o ScrubOptions) (taken []archive.Exclusion, err error) {
 	abs, err := absent(path)
 	if err != nil {
@@ -101,6 +102,7 @@ func addScrubbed(a *archive.Archive, r *archive.Reader) error {
 				continue
 			}
 		}
+
 		if err := a.Add(h, content); err != nil {
 			return err
 		}

@@ -6,8 +6,8 @@ import (
 	"sandkeeper/backup/archive"
 )
 
-// BySeries groups backups by the sandbox that they are of; the order of the backups, and of the first ones of each group, stays. A damaged
-// backup does not say whose it is: it is in the first group of its name.
+// BySeries groups backups by the sandbox that they are of; the order of the backups, and of the first ones of each
+// group, stays. A damaged backup does not say whose it is: it is in the first group of its name.
 func BySeries(backups []Backup) [][]Backup {
 	var groups [][]Backup
 	for _, b := range backups {
@@ -24,7 +24,8 @@ func BySeries(backups []Backup) [][]Backup {
 	return groups
 }
 
-// Chosen are the whole backups of a group that Latest would choose from: copies of what a restore replaced only where there is nothing else.
+// Chosen are the whole backups of a group that Latest would choose from: copies of what a restore replaced only where
+// there is nothing else.
 func Chosen(group []Backup) []Backup {
 	whole := slices.DeleteFunc(slices.Clone(group), func(b Backup) bool { return !b.Whole() })
 	meant := slices.DeleteFunc(slices.Clone(whole), func(b Backup) bool { return b.Manifest.Label == archive.LabelBeforeRestore })

@@ -11,8 +11,8 @@ import (
 	"sandkeeper/internal/disk"
 )
 
-// Holder is the run that holds the store; nil when none does. It only looks: the word that a holder leaves counts while its process
-// lives. Unlike Lock it cannot make another run's Lock fail.
+// Holder is the run that holds the store; nil when none does. It only looks: the word that a holder leaves counts while
+// its process lives. Unlike Lock it cannot make another run's Lock fail.
 func (s *Store) Holder() *LockedError {
 	content, err := disk.ReadPlain(filepath.Join(s.root, lockHolderName), 1<<16)
 	e := &LockedError{}

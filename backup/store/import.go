@@ -33,8 +33,8 @@ func (e *ExistsError) Error() string {
 // Is makes errors.Is(err, fs.ErrExist) true.
 func (e *ExistsError) Is(target error) bool { return target == fs.ErrExist }
 
-// Import takes what Export wrote. The backup becomes visible only after every byte of it was verified; of an encrypted one without
-// a key among ids, the bytes but not the entries are.
+// Import takes what Export wrote. The backup becomes visible only after every byte of it was verified; of an encrypted
+// one without a key among ids, the bytes but not the entries are.
 func (s *Store) Import(ctx context.Context, r io.Reader, ids archive.Identities) (b Backup, err error) {
 	in := tar.NewReader(contextReader{ctx, r})
 	text, m, err := importManifest(in)
@@ -128,13 +128,15 @@ func sameContent(a, b *archive.Manifest) bool {
 	return a.Archive == b.Archive || a.Content.Digest != "" && a.Content == b.Content
 }
 
-// importFiles reads the entries behind the manifest: the index, where that is a file, and the archive. Nothing may follow them.
+// importFiles reads the entries behind the manifest: the index, where that is a file, and the archive. Nothing may
+// follow them.
 func importFiles(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error {
 	for _, want := range filesOf(m) {
 		if err := importFile(in, st, m, want); err != nil {
 			return err
 		}
 	}
+
 	if err := importRecipe(in, st, m); err != nil {
 		return err
 	}
@@ -147,7 +149,8 @@ func importFiles(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error {
 	return nil
 }
 
-// importRecipe reads the last entry, the recipe, where the manifest promises one. The verification that follows proves it.
+// importRecipe reads the last entry, the recipe, where the manifest promises one. The verification that follows proves
+// it.
 func importRecipe(in *tar.Reader, st *disk.Staging, m *archive.Manifest) error {
 	if m.RecipeFile == nil {
 		return nil

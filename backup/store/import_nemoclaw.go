@@ -67,6 +67,7 @@ func (s Snapshot) checkNames() error {
 			return fmt.Errorf("folder %q is not among its state folders", dir)
 		}
 	}
+
 	names := slices.Clone(s.StateDirs)
 	for _, f := range s.StateFiles {
 		names = append(names, f.Path)
@@ -76,11 +77,12 @@ func (s Snapshot) checkNames() error {
 			return fmt.Errorf("name %q is not a plain relative path", name)
 		}
 	}
+
 	return nil
 }
 
-// ImportSnapshot makes a backup from the NemoClaw snapshot in dir, which is only read. Folders that NemoClaw could not save are
-// among the exclusions. Credentials are treated as in every other backup.
+// ImportSnapshot makes a backup from the NemoClaw snapshot in dir, which is only read. Folders that NemoClaw could not
+// save are among the exclusions. Credentials are treated as in every other backup.
 func (s *Store) ImportSnapshot(ctx context.Context, dir string, n NewBackup) (Backup, error) {
 	snap, err := ReadSnapshot(dir)
 	if err != nil {
@@ -122,6 +124,7 @@ func fillFromSnapshot(ctx context.Context, a *archive.Archive, dir string, snap 
 			return err
 		}
 	}
+
 	for _, name := range snap.FailedDirs {
 		a.Omit(path.Join(below, name), "NemoClaw could not save this folder")
 	}
@@ -142,6 +145,7 @@ func fillFromSnapshot(ctx context.Context, a *archive.Archive, dir string, snap 
 			parts = append(parts, stored)
 		}
 	}
+
 	a.Note(func(m *archive.Manifest) { m.Parts = parts })
 	return nil
 }
@@ -169,6 +173,7 @@ func (w *snapshotWalk) tree(name string) error {
 			return err
 		}
 	}
+
 	return fs.WalkDir(w.root.FS(), name, func(name string, d fs.DirEntry, err error) error {
 		if err := errors.Join(err, context.Cause(w.ctx)); err != nil {
 			return err
@@ -188,6 +193,7 @@ func (w *snapshotWalk) add(name string) error {
 			return err
 		}
 	}
+
 	stored := path.Join(w.below, name)
 	if kind, _ := w.archive.Kinds.Of(stored); kind == tar.TypeDir && info.IsDir() {
 		return nil // a state folder inside another
@@ -231,7 +237,8 @@ func screenSnapshot(h *tar.Header, r io.Reader) (io.Reader, *archive.Exclusion, 
 // maxStripped is up to which size NemoClaw looks into a file (docs/facts/nemoclaw.md 9.5).
 const maxStripped = 16 << 20
 
-// DroppedBySnapshot reports whether NemoClaw takes a file of that name out of every snapshot (docs/facts/nemoclaw.md 9.5).
+// DroppedBySnapshot reports whether NemoClaw takes a file of that name out of every snapshot (docs/facts/nemoclaw.md
+// 9.5).
 func DroppedBySnapshot(name string) bool {
 	return slices.Contains([]string{"auth-profiles.json", "auth.json", "chatgpt-auth.json"}, path.Base(name))
 }

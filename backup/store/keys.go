@@ -19,8 +19,9 @@ import (
 // maxKey bounds what is read of a store key.
 const maxKey = 4 << 10
 
-// storeKey is the key by which this host adds to encrypted backups for these recipients. It lies outside of every store, in a file of its
-// owner's. Where there is none, or others may read it, it is made anew: then the next backup is whole.
+// storeKey is the key by which this host adds to encrypted backups for these recipients. It lies outside of every
+// store, in a file of its owner's. Where there is none, or others may read it, it is made anew: then the next backup is
+// whole.
 func (s *Store) storeKey(recipients []string) (*archive.StoreKey, error) {
 	if s.keys == "" {
 		return archive.NewStoreKey()

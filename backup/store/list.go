@@ -15,8 +15,9 @@ import (
 	"sandkeeper/internal/sandboxname"
 )
 
-// Latest names the newest whole backup of a sandbox. Copies of what a restore replaced (LabelBeforeRestore) count only where there is
-// nothing else: whoever restores "latest" twice wants the same content twice, not what the first restore took away.
+// Latest names the newest whole backup of a sandbox. Copies of what a restore replaced (LabelBeforeRestore) count only
+// where there is nothing else: whoever restores "latest" twice wants the same content twice, not what the first restore
+// took away.
 const Latest = "latest"
 
 // maxManifest bounds what is read of a manifest.
@@ -95,11 +96,13 @@ func (s *Store) Sandboxes() ([]string, error) {
 			names = append(names, s.nameOf(e.Name()))
 		}
 	}
+
 	slices.Sort(names)
 	return slices.Compact(names), nil
 }
 
-// nameOf is the sandbox whose backups a folder holds. Its name may end like that of a further series: the manifest decides.
+// nameOf is the sandbox whose backups a folder holds. Its name may end like that of a further series: the manifest
+// decides.
 func (s *Store) nameOf(folder string) string {
 	if !further().MatchString(folder) {
 		return folder
@@ -133,6 +136,7 @@ func (s *Store) ids(folder string) ([]string, error) {
 			ids = append(ids, e.Name())
 		}
 	}
+
 	slices.Sort(ids)
 	slices.Reverse(ids)
 	return ids, nil
@@ -154,6 +158,7 @@ func (s *Store) look(folder, id string) (Backup, error) {
 		b.Sandbox, b.Damage = further().ReplaceAllString(folder, ""), err
 		return b, nil
 	}
+
 	b.Sandbox, b.Manifest = m.Sandbox, m
 	b.Verified = readVerified(b)
 	return b, nil
@@ -235,6 +240,7 @@ func (s *Store) latest(sandbox string, list []Backup) (Backup, error) {
 			replaced = &b
 		}
 	}
+
 	if replaced != nil {
 		return *replaced, nil
 	}

@@ -43,7 +43,8 @@ func (e *LockedError) Error() string {
 		e.Path, e.PID, e.Host, e.Command, e.Since.Format(time.RFC3339), e.Age)
 }
 
-// Lock takes the store for command, as soon as nobody else has it while Patience lasts, and sweeps what dead runs left. Errors: *LockedError, or what the disk says.
+// Lock takes the store for command, as soon as nobody else has it while Patience lasts, and sweeps what dead runs left.
+// Errors: *LockedError, or what the disk says.
 func (s *Store) Lock(command string) (*Lock, error) {
 	if err := s.makeFolder(s.root); err != nil {
 		return nil, err
@@ -61,6 +62,7 @@ func (s *Store) Lock(command string) (*Lock, error) {
 			return nil, held
 		}
 	}
+
 	host, _ := os.Hostname() // only told to people
 	owner, err := json.Marshal(LockedError{PID: os.Getpid(), Host: host, Command: command, Since: s.now().UTC().Truncate(time.Second)})
 	if err == nil {
@@ -93,7 +95,8 @@ func (l *Lock) Unlock() error {
 	return errors.Join(err, l.file.Close())
 }
 
-// sweep removes staging folders whose makers are dead. Called with the lock held; a folder that is in use all the same is left.
+// sweep removes staging folders whose makers are dead. Called with the lock held; a folder that is in use all the same
+// is left.
 func (s *Store) sweep() ([]string, error) {
 	folders, err := filepath.Glob(filepath.Join(escapeGlob(s.root), "*", disk.StagingPrefix+"*"))
 	if err != nil {
@@ -115,6 +118,7 @@ func (s *Store) sweep() ([]string, error) {
 		}
 		swept = append(swept, dir)
 	}
+
 	return swept, nil
 }
 
@@ -145,6 +149,7 @@ func (s *Store) removeFolder(dir string) error {
 			return err
 		}
 	}
+
 	if err := s.disk.Remove(dir); err != nil {
 		return err
 	}

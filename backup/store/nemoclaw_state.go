@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// StateOf lists what holds an agent's state, relative to the home; a last component that ends in "*" stands for all names with that
-// beginning. It is the union of what NemoClaw's agent manifests of June and August 2026 keep (docs/facts/nemoclaw.md
-// 9.4).
+// StateOf lists what holds an agent's state, relative to the home; a last component that ends in "*" stands for all
+// names with that beginning. It is the union of what NemoClaw's agent manifests of June and August 2026 keep
+// (docs/facts/nemoclaw.md 9.4).
 func StateOf(agent string) (below string, items []string) {
 	switch agent {
 	case "", "openclaw":

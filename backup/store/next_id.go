@@ -10,9 +10,9 @@ import (
 // lastYear is the last year that an id can name.
 const lastYear = 9999
 
-// idAfter names a backup that starts at started so that it sorts after all that the sandbox has: two of one second, and a clock that was
-// set back, must not make an older one the latest. Its name may then be a second or more ahead; the manifest has the true time. A
-// backup of something from earlier (Taken) keeps its own moment.
+// idAfter names a backup that starts at started so that it sorts after all that the sandbox has: two of one second, and
+// a clock that was set back, must not make an older one the latest. Its name may then be a second or more ahead; the
+// manifest has the true time. A backup of something from earlier (Taken) keeps its own moment.
 func (s *Store) idAfter(n NewBackup, started time.Time) (string, error) {
 	if n.id != "" {
 		return n.id, nil

@@ -13,16 +13,18 @@ import (
 
 // Part is a file that a backup is made of, open: it can be read to its end also when it is removed meanwhile.
 type Part struct {
-	// Name is where the file lies, below the folder of the series, in a copy that has this backup alone; with / between.
+	// Name is where the file lies, below the folder of the series, in a copy that has this backup alone; with /
+	// between.
 	Name string
-	// Pack names a pack, or the note of one, which several backups use, and its content: what has the same word has the same bytes, or
-	// more than these where blocks were taken out since. "" for what only this backup has.
+	// Pack names a pack, or the note of one, which several backups use, and its content: what has the same word has the
+	// same bytes, or more than these where blocks were taken out since. "" for what only this backup has.
 	Pack string
 	File *os.File
 	Size int64
 }
 
-// Parts are all files that a backup is made of, those of other backups that it shares too, and its manifest without its index.
+// Parts are all files that a backup is made of, those of other backups that it shares too, and its manifest without its
+// index.
 type Parts struct {
 	Manifest *archive.Manifest
 	Files    []Part
@@ -39,7 +41,8 @@ func (p *Parts) Close() error {
 	return errors.Join(errs...)
 }
 
-// Parts opens all that b is made of. A file that is missing is a *archive.DamageError. No key is needed for an encrypted one.
+// Parts opens all that b is made of. A file that is missing is a *archive.DamageError. No key is needed for an
+// encrypted one.
 func (s *Store) Parts(b Backup) (_ *Parts, err error) {
 	m, err := readManifest(b, true)
 	if err != nil {
@@ -68,6 +71,7 @@ func (s *Store) Parts(b Backup) (_ *Parts, err error) {
 			return nil, err
 		}
 	}
+
 	return p, nil
 }
 
@@ -86,6 +90,7 @@ func packsOf(b Backup, m *archive.Manifest) ([]string, error) {
 			ids = append(ids, r.Pack)
 		}
 	}
+
 	slices.Sort(ids)
 	return slices.Compact(ids), nil
 }
@@ -98,11 +103,13 @@ func (p *Parts) own(m *archive.Manifest) error {
 			names = append(names, file.File)
 		}
 	}
+
 	for _, name := range names {
 		if err := p.open(filepath.Join(m.ID, name), filepath.Join(m.ID, name), ""); err != nil {
 			return err
 		}
 	}
+
 	at := filepath.Join(m.ID, m.Archive.File)
 	return p.open(at, at, packWord(m.ID, m.Archive.Bytes))
 }

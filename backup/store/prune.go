@@ -11,8 +11,8 @@ import (
 	"sandkeeper/internal/sandboxname"
 )
 
-// Remove takes b out of the store: first from sight, in one step, then from the disk. Blocks that other backups need are kept before that;
-// of an encrypted pack all of them, unless one of ids tells which these are.
+// Remove takes b out of the store: first from sight, in one step, then from the disk. Blocks that other backups need
+// are kept before that; of an encrypted pack all of them, unless one of ids tells which these are.
 func (s *Store) Remove(ctx context.Context, b Backup, ids archive.Identities) error {
 	if err := errors.Join(sandboxname.CheckFolder(b.Sandbox), archive.ValidBackupID(b.ID)); err != nil {
 		return err

@@ -23,8 +23,8 @@ type Kept struct {
 	Reasons []string // last, daily, weekly, last verified, newest whole
 }
 
-// PrunePlan is what a pruning of one sandbox would do. Damaged backups count for no rule and are not removed: they are for people
-// to look at.
+// PrunePlan is what a pruning of one sandbox would do. Damaged backups count for no rule and are not removed: they are
+// for people to look at.
 type PrunePlan struct {
 	Keep    []Kept
 	Remove  []Backup
@@ -34,9 +34,9 @@ type PrunePlan struct {
 // ErrKeepNothing means that a pruning without any rule was asked for.
 var ErrKeepNothing = errors.New("a pruning needs at least one of --keep, --keep-daily, --keep-weekly above 0")
 
-// PlanPrune decides, without touching anything. All backups are of one sandbox; the order does not matter.
-// The newest whole backup, as Latest means it, and the newest verified one are always kept: a copy of what a restore has replaced, which
-// is newer than what was restored, must not cost the backup that "latest" names.
+// PlanPrune decides, without touching anything. All backups are of one sandbox; the order does not matter. The newest
+// whole backup, as Latest means it, and the newest verified one are always kept: a copy of what a restore has replaced,
+// which is newer than what was restored, must not cost the backup that "latest" names.
 func PlanPrune(backups []Backup, keep Keep) (PrunePlan, error) {
 	if keep.Last < 0 || keep.Daily < 0 || keep.Weekly < 0 {
 		return PrunePlan{}, fmt.Errorf("a number of backups to keep is below 0: %d", min(keep.Last, keep.Daily, keep.Weekly))
@@ -60,12 +60,14 @@ func PlanPrune(backups []Backup, keep Keep) (PrunePlan, error) {
 				reasons = append(reasons, rule.name)
 			}
 		}
+
 		if len(reasons) > 0 {
 			plan.Keep = append(plan.Keep, Kept{b, reasons})
 		} else {
 			plan.Remove = append(plan.Remove, b)
 		}
 	}
+
 	return plan, nil
 }
 

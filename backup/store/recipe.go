@@ -29,7 +29,8 @@ func keepRecipe(st *disk.Staging, n NewBackup, m *archive.Manifest) error {
 	return st.Write(file.File, packed)
 }
 
-// Recipe is all that the gateway told of the sandbox when b was made, values included. The error wraps fs.ErrNotExist when b keeps none.
+// Recipe is all that the gateway told of the sandbox when b was made, values included. The error wraps fs.ErrNotExist
+// when b keeps none.
 func (s *Store) Recipe(b Backup, ids archive.Identities) ([]byte, error) {
 	m, err := readManifest(b, true)
 	if err != nil {

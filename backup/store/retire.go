@@ -27,8 +27,8 @@ type needs struct {
 // of reports whether anything of a pack is needed.
 func (n needs) of(id string) bool { return n.all || n.whole[id] || len(n.runs[id]) > 0 }
 
-// needsIn reads what the backups in a folder need, but for the one of that id. A backup that is damaged may need anything: what it has
-// is for people to look at.
+// needsIn reads what the backups in a folder need, but for the one of that id. A backup that is damaged may need
+// anything: what it has is for people to look at.
 func (s *Store) needsIn(folder, but string, ids archive.Identities) (needs, error) {
 	need := needs{runs: map[string][]archive.Run{}, keys: map[string]*archive.StoreKey{}, whole: map[string]bool{}, ids: ids}
 	backups, err := s.ids(filepath.Base(folder))
@@ -40,6 +40,7 @@ func (s *Store) needsIn(folder, but string, ids archive.Identities) (needs, erro
 			need.add(Backup{ID: id, Dir: filepath.Join(folder, id)})
 		}
 	}
+
 	return need, nil
 }
 
@@ -52,6 +53,7 @@ func (n *needs) add(b Backup) {
 		}
 		return
 	}
+
 	if err != nil {
 		n.all = true
 		return
@@ -67,8 +69,9 @@ func (n *needs) add(b Backup) {
 	}
 }
 
-// retire keeps those blocks of b, which is about to be removed, that other backups need: the whole pack under a second name, or, where
-// less than half of it is needed, a new one with what is. What is kept is on the disk before anything goes.
+// retire keeps those blocks of b, which is about to be removed, that other backups need: the whole pack under a second
+// name, or, where less than half of it is needed, a new one with what is. What is kept is on the disk before anything
+// goes.
 func (s *Store) retire(ctx context.Context, b Backup, ids archive.Identities) error {
 	m, err := readManifest(b, true)
 	if err == nil && m.Blocks == nil {
@@ -127,8 +130,8 @@ func findPack(dir string) (string, error) {
 	return "", nil
 }
 
-// shrink writes what is needed of the pack at from to kept, if that is less than half of it. A pack that is damaged, or for which there is
-// no room, stays as it is: it is whole at from, which may be kept itself.
+// shrink writes what is needed of the pack at from to kept, if that is less than half of it. A pack that is damaged, or
+// for which there is no room, stays as it is: it is whole at from, which may be kept itself.
 func (s *Store) shrink(ctx context.Context, from, kept, id string, need needs) (done bool, err error) {
 	if need.all {
 		return false, nil
@@ -171,8 +174,8 @@ func (s *Store) copyPack(from, kept string) error {
 	})
 }
 
-// Collect takes out of the packs of removed backups what no backup needs any more, and counts the encrypted packs that stay whole because no
-// identity tells what of them is needed. It wants the store's Lock.
+// Collect takes out of the packs of removed backups what no backup needs any more, and counts the encrypted packs that
+// stay whole because no identity tells what of them is needed. It wants the store's Lock.
 func (s *Store) Collect(ctx context.Context, ids archive.Identities) (unread int, err error) {
 	folders, err := filepath.Glob(filepath.Join(escapeGlob(s.root), "*", archive.RetiredFolder))
 	if err != nil {
@@ -206,10 +209,12 @@ func (s *Store) collect(ctx context.Context, folder string, ids archive.Identiti
 		} else {
 			_, err = s.shrink(ctx, kept, kept, id, need)
 		}
+
 		if err != nil {
 			return unread, fmt.Errorf("free %s: %w", strings.TrimPrefix(kept, s.root+"/"), err)
 		}
 	}
+
 	for id, files := range sealed {
 		if need.whole[id] {
 			unread++
@@ -218,5 +223,6 @@ func (s *Store) collect(ctx context.Context, folder string, ids archive.Identiti
 			return unread, fmt.Errorf("free what is kept of backup %s: %w", id, err)
 		}
 	}
+
 	return unread, s.disk.SyncDir(filepath.Join(folder, archive.RetiredFolder))
 }

@@ -33,8 +33,8 @@ func (k *keptPack) find() (err error) {
 // dir is the folder of retired packs.
 func (k *keptPack) dir() string { return filepath.Join(k.folder, archive.RetiredFolder) }
 
-// retireSealed is retire for an encrypted pack: the pack first, then its note, which is the promise. Only who can read what the others
-// need can make it smaller.
+// retireSealed is retire for an encrypted pack: the pack first, then its note, which is the promise. Only who can read
+// what the others need can make it smaller.
 func (s *Store) retireSealed(ctx context.Context, b Backup, need needs) error {
 	k := keptPack{folder: filepath.Dir(b.Dir), id: b.ID}
 	if k.find() != nil {
@@ -49,7 +49,8 @@ func (s *Store) retireSealed(ctx context.Context, b Backup, need needs) error {
 	return s.keepAs(filepath.Join(b.Dir, archive.NoteName), filepath.Join(k.folder, archive.RetiredNote(b.ID)))
 }
 
-// keepUnnoted keeps an encrypted pack whose note is damaged: whoever can open it finds it, and nothing new relies on it.
+// keepUnnoted keeps an encrypted pack whose note is damaged: whoever can open it finds it, and nothing new relies on
+// it.
 func (s *Store) keepUnnoted(b Backup) error {
 	from, err := findPack(b.Dir)
 	if err != nil || from == "" {
@@ -179,7 +180,8 @@ func (s *Store) removeBut(dir string, files []string, but string) error {
 	return problems
 }
 
-// sealedIn lists the encrypted packs of removed backups in the folder of a series, by id, each with its files but for its note.
+// sealedIn lists the encrypted packs of removed backups in the folder of a series, by id, each with its files but for
+// its note.
 func sealedIn(folder string) (map[string][]string, error) {
 	entries, err := os.ReadDir(filepath.Join(folder, archive.RetiredFolder))
 	found := map[string][]string{}

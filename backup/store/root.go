@@ -16,9 +16,9 @@ import (
 // maxLinks bounds the symbolic links on the way to a root, as the kernel does.
 const maxLinks = 40
 
-// checkRoot walks the absolute path root as the kernel would and refuses steps that another user controls: symbolic links of a user
-// who is neither root nor uid, and folders that everybody may write to without the sticky bit. What does not exist yet
-// is fine.
+// checkRoot walks the absolute path root as the kernel would and refuses steps that another user controls: symbolic
+// links of a user who is neither root nor uid, and folders that everybody may write to without the sticky bit. What
+// does not exist yet is fine.
 func checkRoot(root string, uid int) error {
 	rest := splitPath(root)
 	at := "/"
@@ -54,8 +54,8 @@ func checkRoot(root string, uid int) error {
 	return nil
 }
 
-// checkOwner refuses the store of another user: what it holds is put into sandboxes, and whoever owns the folder decides what it holds. On a
-// file system of another host the owner is what that host makes of us, and says nothing.
+// checkOwner refuses the store of another user: what it holds is put into sandboxes, and whoever owns the folder
+// decides what it holds. On a file system of another host the owner is what that host makes of us, and says nothing.
 func checkOwner(root string, uid int) error {
 	info, err := os.Stat(root)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && private.Local(root) != nil {
@@ -81,6 +81,7 @@ func checkStep(root, step string, info fs.FileInfo, uid int) error {
 		}
 		return nil
 	}
+
 	if !info.IsDir() {
 		return fmt.Errorf("backup folder %s: %s is not a folder", root, step)
 	}
@@ -90,7 +91,8 @@ func checkStep(root, step string, info fs.FileInfo, uid int) error {
 	return nil
 }
 
-// splitPath gives the components of path. ".." stays in: it is taken after the link before it was followed, as the kernel does.
+// splitPath gives the components of path. ".." stays in: it is taken after the link before it was followed, as the
+// kernel does.
 func splitPath(path string) []string {
 	var parts []string
 	for part := range strings.SplitSeq(path, "/") {

@@ -5,7 +5,8 @@ import "sandkeeper/backup/archive"
 // Status is how one sandbox came out of a run.
 type Status string
 
-// Every sandbox of a run has exactly one of these. A dry run skips what it would back up, and says so (Outcome.Planned).
+// Every sandbox of a run has exactly one of these. A dry run skips what it would back up, and says so
+// (Outcome.Planned).
 const (
 	BackedUp Status = "backed_up"
 	Failed   Status = "failed"

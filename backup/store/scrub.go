@@ -14,11 +14,13 @@ import (
 // maxScreened is the largest file that is looked into. Settings are smaller; what is larger is data.
 const maxScreened = 1 << 20
 
-// strippedValue is what stands in an agent's settings where a credential stood; NemoClaw writes and knows the same word.
+// strippedValue is what stands in an agent's settings where a credential stood; NemoClaw writes and knows the same
+// word.
 const strippedValue = "[STRIPPED_BY_MIGRATION]"
 
-// scrub gives the content to pass on of one file, with h.Size changed where credentials were replaced; a nil reader when the file is left
-// out. It is a guess by name and by content, and may miss some. An exclusion says what was done; it names keys, never values.
+// scrub gives the content to pass on of one file, with h.Size changed where credentials were replaced; a nil reader
+// when the file is left out. It is a guess by name and by content, and may miss some. An exclusion says what was done;
+// it names keys, never values.
 func scrub(h *tar.Header, r io.Reader) (io.Reader, *archive.Exclusion, error) {
 	if reason := credentialName(h.Name); reason != "" {
 		return nil, archive.LeftOut(h.Name, archive.LeftOutCredential, reason), nil
@@ -33,6 +35,7 @@ func scrub(h *tar.Header, r io.Reader) (io.Reader, *archive.Exclusion, error) {
 		}
 		return nil, nil, fmt.Errorf("the stream ended after %d of %d bytes: %w", n, h.Size, err)
 	}
+
 	kept, x := screenContent(h.Name, content)
 	if kept == nil {
 		return nil, x, nil
@@ -49,6 +52,7 @@ func screenContent(name string, content []byte) ([]byte, *archive.Exclusion) {
 			return judgeJSON(name, content, finds)
 		}
 	}
+
 	if what := findInText(content, dependencyFile(name)); what != "" {
 		return nil, archive.LeftOut(name, archive.LeftOutCredential, "holds "+what)
 	}
@@ -75,6 +79,7 @@ func listFinds(finds []find) string {
 			words = append(words, f.what)
 		}
 	}
+
 	if more := len(words) - 5; more > 0 {
 		words = append(words[:5], fmt.Sprintf("%d more", more))
 	}

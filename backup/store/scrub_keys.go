@@ -31,6 +31,7 @@ func credentialKey(key string) bool {
 			return true
 		}
 	}
+
 	if len(words) == 1 || !slices.Contains(secretNouns, last) && last != "apikey" {
 		return false
 	}

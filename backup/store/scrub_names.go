@@ -22,6 +22,7 @@ func credentialName(name string) string {
 	case isEnvFile(base):
 		return "environment file"
 	}
+
 	for _, known := range []string{
 		".aws/credentials", ".docker/config.json", ".kube/config", ".config/gh/hosts.yml", ".azure/accessTokens.json",
 		".config/gcloud/application_default_credentials.json", ".config/gcloud/credentials.db", ".cargo/credentials.toml", ".cargo/credentials",
@@ -30,6 +31,7 @@ func credentialName(name string) string {
 			return "credential file"
 		}
 	}
+
 	if strings.Contains("/"+name, "/.gnupg/private-keys-v1.d/") {
 		return "private key"
 	}
@@ -65,7 +67,8 @@ func agentSettings(name string) bool {
 	return false
 }
 
-// dependencyFile is a file that package managers wrote: names of keys mean nothing in it, only values that are tokens by their shape.
+// dependencyFile is a file that package managers wrote: names of keys mean nothing in it, only values that are tokens
+// by their shape.
 func dependencyFile(name string) bool {
 	switch path.Base(name) {
 	case "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "composer.lock", ".package-lock.json":

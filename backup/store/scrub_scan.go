@@ -33,7 +33,8 @@ type jsonScan struct {
 	finds      []find
 }
 
-// findInJSON finds the credentials of a JSON text. With valuesOnly names of keys mean nothing. Texts that are not JSON are an error.
+// findInJSON finds the credentials of a JSON text. With valuesOnly names of keys mean nothing. Texts that are not JSON
+// are an error.
 func findInJSON(content []byte, valuesOnly bool) ([]find, error) {
 	dec := json.NewDecoder(bytes.NewReader(content))
 	dec.UseNumber()
@@ -68,6 +69,7 @@ func (s *jsonScan) token(token json.Token, from, to int) {
 		}
 		top.flag = v
 	}
+
 	top.wantsKey = top.object
 }
 
@@ -105,6 +107,7 @@ func (s *jsonScan) judge(in *nesting, value string) string {
 	case !in.object && strings.HasPrefix(in.flag, "-") && !strings.HasPrefix(value, "-") && credentialKey(strings.TrimLeft(in.flag, "-")):
 		return "an argument of " + keyForPeople(in.flag)
 	}
+
 	flag, argument, found := strings.Cut(value, "=")
 	if found && !in.object && strings.HasPrefix(flag, "-") && credentialKey(strings.TrimLeft(flag, "-")) && !placeholder(argument) {
 		return "an argument of " + keyForPeople(flag)
@@ -121,6 +124,7 @@ func redact(content []byte, finds []find) []byte {
 		out.WriteString(`"` + strippedValue + `"`)
 		at = f.to
 	}
+
 	out.Write(content[at:])
 	return out.Bytes()
 }
@@ -130,7 +134,8 @@ var (
 	pairs    = pattern.Of(`["']?([A-Za-z0-9_.-]+)["']?[ \t]*[:=][ \t]*("[^"\n]*"|'[^'\n]*'|[^\s"',;}#]+)`)
 )
 
-// findInText says what credential a text of settings (YAML, TOML, INI, environment, broken JSON) holds; "" when none is seen.
+// findInText says what credential a text of settings (YAML, TOML, INI, environment, broken JSON) holds; "" when none is
+// seen.
 func findInText(content []byte, valuesOnly bool) string {
 	text := string(content)
 	if tokenValue(text) {
@@ -147,6 +152,7 @@ func findInText(content []byte, valuesOnly bool) string {
 			return "a value of " + keyForPeople(key)
 		}
 	}
+
 	return ""
 }
 

@@ -20,8 +20,8 @@ import (
 // defaultWorkspace is the workspace of sandboxes of which none is said.
 const defaultWorkspace = "default"
 
-// Series names the backups of one sandbox. What is the latest of them, what a restore takes and what a pruning keeps never crosses it.
-// An empty workspace is the default one.
+// Series names the backups of one sandbox. What is the latest of them, what a restore takes and what a pruning keeps
+// never crosses it. An empty workspace is the default one.
 type Series struct{ Gateway, Workspace, Name string }
 
 // SeriesOf is the series of a manifest.
@@ -67,16 +67,19 @@ func (s *Store) folders(name string) ([]string, error) {
 			found = append(found, e.Name())
 		}
 	}
+
 	return found, nil
 }
 
-// claims are the folders that this process has given to series which may have no backup yet: two of one name may be saved at once.
+// claims are the folders that this process has given to series which may have no backup yet: two of one name may be
+// saved at once.
 type claims struct {
 	mu sync.Mutex
 	of map[string]Series // by path
 }
 
-// place is the folder that a new backup of the series goes to: the name's own for the first series of that name, else one of its own.
+// place is the folder that a new backup of the series goes to: the name's own for the first series of that name, else
+// one of its own.
 func (s *Store) place(of Series) (string, error) {
 	s.claims.mu.Lock()
 	defer s.claims.mu.Unlock()
@@ -110,6 +113,7 @@ func (s *Store) placeOnDisk(of Series) (string, error) {
 			return own, nil
 		}
 	}
+
 	return of.Name, nil
 }
 
@@ -143,8 +147,8 @@ func (e *SeveralError) Error() string {
 	return fmt.Sprintf("backups under the name %q are of different sandboxes: %s", e.Sandbox, strings.Join(words, ", "))
 }
 
-// LatestOn is the newest whole backup of the sandbox that is meant: an empty gateway or workspace stands for the only such that the
-// backups of that name have, and is a *SeveralError when they have several.
+// LatestOn is the newest whole backup of the sandbox that is meant: an empty gateway or workspace stands for the only
+// such that the backups of that name have, and is a *SeveralError when they have several.
 func (s *Store) LatestOn(gateway, workspace, name string) (Backup, error) {
 	all, err := s.Backups(name)
 	if err != nil {
@@ -165,6 +169,7 @@ func (s *Store) LatestOn(gateway, workspace, name string) (Backup, error) {
 			several.Series = append(several.Series, of)
 		}
 	}
+
 	if len(several.Series) > 1 {
 		slices.SortFunc(several.Series, func(a, b Series) int { return strings.Compare(a.String(), b.String()) })
 		return Backup{}, several
@@ -207,6 +212,7 @@ func (s *Store) all(name string) ([]Backup, error) {
 			list = append(list, b)
 		}
 	}
+
 	slices.SortStableFunc(list, func(a, b Backup) int { return strings.Compare(b.ID, a.ID) })
 	return list, nil
 }

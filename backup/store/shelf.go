@@ -12,8 +12,8 @@ import (
 	"sandkeeper/backup/archive"
 )
 
-// shelf are the packs of one series while a new backup is made: blocks that are in them need not be stored again. While the home is read
-// they are proven, frame by frame; nothing of them is used that is not proven.
+// shelf are the packs of one series while a new backup is made: blocks that are in them need not be stored again. While
+// the home is read they are proven, frame by frame; nothing of them is used that is not proven.
 type shelf struct {
 	packs  map[string]*archive.Pack
 	known  *archive.Blocks
@@ -24,8 +24,8 @@ type shelf struct {
 // distrust names the frames of packs that must not be relied on.
 type distrust map[string]map[int]bool
 
-// openShelf opens the packs in a folder that the series may share, the newest first: what was damaged and stored again is found where it
-// is whole. A pack that says not what it has is told of and left out.
+// openShelf opens the packs in a folder that the series may share, the newest first: what was damaged and stored again
+// is found where it is whole. A pack that says not what it has is told of and left out.
 //
 // With a key the packs are encrypted, and only those that the new backup's recipients can open as well are there.
 func (s *Store) openShelf(ctx context.Context, n NewBackup, folder string, key *archive.StoreKey) (*shelf, error) {
@@ -45,9 +45,11 @@ func (s *Store) openShelf(ctx context.Context, n NewBackup, folder string, key *
 			}
 			continue
 		}
+
 		sh.packs[id] = p
 		sh.known.AddPack(p, n.distrust[id])
 	}
+
 	go sh.prove(ctx, n.distrust != nil)
 	return sh, nil
 }
@@ -59,7 +61,8 @@ func openShelved(folder, id string, recipients []string, key *archive.StoreKey) 
 	return archive.Opener{}.Find(folder, id)
 }
 
-// packsOf lists the packs in a folder that a new backup of the series may share, the newest first: the encrypted ones or the others.
+// packsOf lists the packs in a folder that a new backup of the series may share, the newest first: the encrypted ones
+// or the others.
 func (s *Store) packsOf(of Series, folder string, sealed bool) ([]string, error) {
 	backups, err := s.BackupsOf(of)
 	if err != nil {
@@ -71,6 +74,7 @@ func (s *Store) packsOf(of Series, folder string, sealed bool) ([]string, error)
 			ids = append(ids, b.ID)
 		}
 	}
+
 	retired, err := retiredIn(folder, sealed)
 	ids = append(ids, retired...)
 	slices.SortFunc(ids, func(a, b string) int { return strings.Compare(b, a) })
@@ -90,6 +94,7 @@ func retiredIn(folder string, sealed bool) ([]string, error) {
 			ids = append(ids, id)
 		}
 	}
+
 	return ids, err
 }
 
@@ -113,6 +118,7 @@ func (sh *shelf) lost(ctx context.Context, own string, a *archive.Archive) error
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -124,6 +130,7 @@ func (sh *shelf) lost(ctx context.Context, own string, a *archive.Archive) error
 			return fmt.Errorf("%s: %w: it has other bytes", sh.packs[id].Path, archive.ErrBaseDamaged)
 		}
 	}
+
 	for _, r := range a.Runs() {
 		if r.Pack == own {
 			continue
@@ -132,6 +139,7 @@ func (sh *shelf) lost(ctx context.Context, own string, a *archive.Archive) error
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -147,6 +155,7 @@ func (sh *shelf) lostOf(r archive.Run) error {
 			return fmt.Errorf("%s: %w: frame %d has other bytes", p.Path, archive.ErrBaseDamaged, frame)
 		}
 	}
+
 	return nil
 }
 

@@ -9,7 +9,8 @@ import (
 	"sandkeeper/internal/disk"
 )
 
-// archiveSink is the archive's file while it is written: made at the first byte, with its SHA-256 and length taken in line.
+// archiveSink is the archive's file while it is written: made at the first byte, with its SHA-256 and length taken in
+// line.
 type archiveSink struct {
 	staging *disk.Staging
 	name    string

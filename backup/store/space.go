@@ -56,7 +56,8 @@ func (s *Store) CheckSpace(sandbox string, need int64) error {
 	return nil
 }
 
-// needAndRoom completes the error of a full disk: how much a backup had written below dir by then, and how much room is left.
+// needAndRoom completes the error of a full disk: how much a backup had written below dir by then, and how much room is
+// left.
 func (s *Store) needAndRoom(err error, dir string) error {
 	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 		return err
@@ -71,6 +72,7 @@ func (s *Store) needAndRoom(err error, dir string) error {
 			written += info.Size()
 		}
 	}
+
 	free, unknown := s.Free()
 	if unknown != nil {
 		return fmt.Errorf("%w: it needs more than the %s written so far; %w", err, size.Text(written), unknown)

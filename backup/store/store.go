@@ -1,5 +1,5 @@
-// Package store answers one question: which backups are there, and can they be trusted? It is a folder of backups that commits, lists,
-// verifies, prunes, exports and imports.
+// Package store answers one question: which backups are there, and can they be trusted? It is a folder of backups that
+// commits, lists, verifies, prunes, exports and imports.
 package store
 
 import (
@@ -37,7 +37,8 @@ type Store struct {
 
 	gateways bool // what is saved in it is of gateways, not of sandboxes
 
-	// Patience is asked, while another run holds the store, whether to try again; it waits before it says so. Nil never does.
+	// Patience is asked, while another run holds the store, whether to try again; it waits before it says so. Nil never
+	// does.
 	Patience func(*LockedError) bool
 }
 
@@ -54,8 +55,9 @@ type Options struct {
 	Disk disk.FS // nil: this host's; tests fail its calls and cut its power
 }
 
-// Open names the store at root. Nothing is made on disk before the first Create or Lock. A root that passes through another
-// user's symbolic link, or through a folder where anybody can swap names, is refused, as is another user's store: trust.ErrForeign.
+// Open names the store at root. Nothing is made on disk before the first Create or Lock. A root that passes through
+// another user's symbolic link, or through a folder where anybody can swap names, is refused, as is another user's
+// store: trust.ErrForeign.
 func Open(root string, o Options) (*Store, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil || root == "" {
@@ -99,6 +101,7 @@ func (s *Store) makeFolder(dir string) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+
 	parent := filepath.Dir(dir)
 	if err := s.makeFolder(parent); err != nil {
 		return err

@@ -18,11 +18,12 @@ func (b Backup) Beside() int64 {
 	return bytes
 }
 
-// changedPart is how much of a home is thought to change until its next backup, where nothing tells: one part in so many.
+// changedPart is how much of a home is thought to change until its next backup, where nothing tells: one part in so
+// many.
 const changedPart = 8
 
-// Next is about how many bytes the backup after b will take: as many as b did, or a part of its archive where that alone holds all of the
-// content, which the next one will share.
+// Next is about how many bytes the backup after b will take: as many as b did, or a part of its archive where that
+// alone holds all of the content, which the next one will share.
 func (b Backup) Next() int64 {
 	if b.Manifest.Blocks != nil && b.Manifest.SelfContained() {
 		return b.Manifest.Archive.Bytes/changedPart + b.Beside()
@@ -30,7 +31,8 @@ func (b Backup) Next() int64 {
 	return b.Manifest.Archive.Bytes + b.Beside()
 }
 
-// Retired is how many bytes are kept of the removed backups of a name, because others share them. What cannot be seen is not counted.
+// Retired is how many bytes are kept of the removed backups of a name, because others share them. What cannot be seen
+// is not counted.
 func (s *Store) Retired(name string) (bytes int64) {
 	folders, _ := s.folders(name)
 	for _, folder := range folders {

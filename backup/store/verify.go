@@ -15,8 +15,8 @@ type VerifyOptions struct {
 	ReadData   bool               // read and prove every byte; without it only the manifest and the archive's length
 	Identities archive.Identities // private keys, for encrypted backups
 
-	// Proofs, when they are given, remember which packs were read: backups that share blocks are then proven by reading each block once.
-	// Without them the entries of a backup are also compared with its index, one by one.
+	// Proofs, when they are given, remember which packs were read: backups that share blocks are then proven by reading
+	// each block once. Without them the entries of a backup are also compared with its index, one by one.
 	Proofs Proofs
 }
 
@@ -28,8 +28,8 @@ type Verification struct {
 	Bytes     int64 // bytes of the archive that were read
 }
 
-// Verify proves b: its manifest and the archive's length, and with readData every byte. Damage is a *DamageError that names the kind
-// and the object.
+// Verify proves b: its manifest and the archive's length, and with readData every byte. Damage is a *DamageError that
+// names the kind and the object.
 func (s *Store) Verify(ctx context.Context, b Backup, readData bool) error {
 	_, err := s.VerifyWith(ctx, b, VerifyOptions{ReadData: readData})
 	return err

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// verifyBlocks proves a backup of blocks: its packs have all that it needs and, with ReadData, every byte of its own pack and every
-// block of the others is what it was.
+// verifyBlocks proves a backup of blocks: its packs have all that it needs and, with ReadData, every byte of its own
+// pack and every block of the others is what it was.
 func verifyBlocks(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOptions) (Verification, error) {
 	if err := archive.CheckRuns(b.Dir, m, o.Identities); err != nil || !o.ReadData {
 		return Verification{}, err
@@ -44,8 +44,8 @@ func proveContent(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOp
 	return err
 }
 
-// verifySealed proves an encrypted backup as far as that is possible without a key that opens it: that it, and every pack that it needs,
-// are there and, with ReadData, the same bytes as were written. What is in them it does not tell.
+// verifySealed proves an encrypted backup as far as that is possible without a key that opens it: that it, and every
+// pack that it needs, are there and, with ReadData, the same bytes as were written. What is in them it does not tell.
 func verifySealed(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOptions) (Verification, error) {
 	err := checkFiles(ctx, b, m)
 	if err == nil && o.ReadData {
@@ -57,6 +57,7 @@ func verifySealed(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOp
 		}
 		err = o.Proofs.sealed(ctx, filepath.Dir(b.Dir), id, o.ReadData)
 	}
+
 	if err != nil {
 		return Verification{}, err
 	}
@@ -102,6 +103,7 @@ func (p Proofs) verify(ctx context.Context, b Backup, m *archive.Manifest, ids a
 			}
 			p[pack.Path] = bad
 		}
+
 		first, last, found := pack.Frames(r)
 		if !found {
 			return archive.Damagef(archive.DamageIndex, pack.Object(), "it has not the blocks that are needed")
@@ -112,6 +114,7 @@ func (p Proofs) verify(ctx context.Context, b Backup, m *archive.Manifest, ids a
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -141,5 +144,6 @@ func provePack(ctx context.Context, pack *archive.Pack) (map[int]error, error) {
 			return nil
 		})
 	}
+
 	return bad, work.Wait()
 }

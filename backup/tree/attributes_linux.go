@@ -24,7 +24,8 @@ func newAttributeReader() *attributeReader {
 	return &attributeReader{names: make([]byte, attributeLimit), value: make([]byte, attributeLimit)}
 }
 
-// of gives the attributes of what fd has open, as records of a tar header; nil when there are none that belong to a home.
+// of gives the attributes of what fd has open, as records of a tar header; nil when there are none that belong to a
+// home.
 func (a *attributeReader) of(fd int) (map[string]string, error) {
 	n, err := unix.Flistxattr(fd, a.names)
 	return a.collect(n, err, func(name string) (int, error) { return unix.Fgetxattr(fd, name, a.value) })
@@ -65,11 +66,13 @@ func (a *attributeReader) collect(n int, err error, get func(name string) (int, 
 		}
 		records[archive.RecordAttribute+string(name)] = string(a.value[:size])
 	}
+
 	return records, nil
 }
 
-// Belongs reports whether an attribute is a home's own: what programs set, access lists and capabilities. Those of overlay file systems
-// are marks of the layer and not of the file; labels and signatures (security.selinux, security.ima) are the host's.
+// Belongs reports whether an attribute is a home's own: what programs set, access lists and capabilities. Those of
+// overlay file systems are marks of the layer and not of the file; labels and signatures (security.selinux,
+// security.ima) are the host's.
 func Belongs(name string) bool {
 	switch {
 	case strings.HasPrefix(name, "trusted.overlay."), strings.HasPrefix(name, "user.overlay."):

@@ -13,8 +13,8 @@ import (
 	"sandkeeper/backup/archive"
 )
 
-// dress gives a file or folder what its header says, in the order in which nothing takes back what came before: a new owner takes away
-// the capabilities and the set-user bits, and every change sets the time.
+// dress gives a file or folder what its header says, in the order in which nothing takes back what came before: a new
+// owner takes away the capabilities and the set-user bits, and every change sets the time.
 func dress(fd int, h *tar.Header) error {
 	if err := unix.Fchown(fd, h.Uid, h.Gid); err != nil {
 		return fmt.Errorf("its owner: %w", err)
@@ -51,7 +51,8 @@ func setAttributes(h *tar.Header, set func(key string, value []byte) error) erro
 	return nil
 }
 
-// fill writes a file's content, and leaves holes where it had them. What the list of holes calls one and is not all zeros is written.
+// fill writes a file's content, and leaves holes where it had them. What the list of holes calls one and is not all
+// zeros is written.
 func (w *Writer) fill(fd int, h *tar.Header, content io.Reader) error {
 	listed, sparse := h.PAXRecords[archive.RecordData]
 	if !sparse {
@@ -80,6 +81,7 @@ func (w *Writer) copy(fd int, content io.Reader, at layout) error {
 				return err
 			}
 		}
+
 		at.at += int64(len(piece))
 	}
 	return ended(fd, at.size, content, at.whole)
@@ -99,6 +101,7 @@ func (w *Writer) copyScanning(fd int, size int64, content io.Reader) error {
 				return err
 			}
 		}
+
 		at += int64(len(piece))
 	}
 	return ended(fd, size, content, false)

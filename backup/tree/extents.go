@@ -44,6 +44,7 @@ func spell(data []extent) string {
 	case len(data) > mostExtents:
 		return "*"
 	}
+
 	var text strings.Builder
 	for i, e := range data {
 		if i > 0 {
@@ -54,7 +55,8 @@ func spell(data []extent) string {
 	return text.String()
 }
 
-// parse reads such a list for a file of size bytes. scan says that the holes are not listed, and are wherever there are only zeros.
+// parse reads such a list for a file of size bytes. scan says that the holes are not listed, and are wherever there are
+// only zeros.
 func parse(text string, size int64) (data []extent, scan bool, err error) {
 	switch text {
 	case "-":
@@ -62,6 +64,7 @@ func parse(text string, size int64) (data []extent, scan bool, err error) {
 	case "*":
 		return nil, true, nil
 	}
+
 	end := int64(0)
 	for part := range strings.SplitSeq(text, ",") {
 		offset, length, _ := strings.Cut(part, "+")

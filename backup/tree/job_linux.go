@@ -167,6 +167,7 @@ func headerOf(name string, st *unix.Stat_t) *tar.Header {
 	default:
 		h.Typeflag = tar.TypeChar
 	}
+
 	if h.Typeflag == tar.TypeBlock || h.Typeflag == tar.TypeChar {
 		h.Devmajor, h.Devminor = int64(unix.Major(uint64(st.Rdev))), int64(unix.Minor(uint64(st.Rdev)))
 	}

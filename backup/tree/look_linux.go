@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Look goes through a folder and hands every path in it to visit, with its kind and a path by which this process reaches it now. No link
-// is followed, no file opened, and no mount looked into. What goes meanwhile is passed over.
+// Look goes through a folder and hands every path in it to visit, with its kind and a path by which this process
+// reaches it now. No link is followed, no file opened, and no mount looked into. What goes meanwhile is passed over.
 func Look(folder *os.File, visit func(name string, kind fs.FileMode, here string) error) error {
 	fd, err := openBeneath(int(folder.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY, false)
 	if err != nil {
@@ -45,5 +45,6 @@ func look(fd int, name string, visit func(string, fs.FileMode, string) error) er
 			return err
 		}
 	}
+
 	return nil
 }

@@ -33,7 +33,8 @@ func OpenFolder(at *os.File, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// reopen opens what a descriptor names for reading. It was looked at before, so that no device and no pipe is ever opened.
+// reopen opens what a descriptor names for reading. It was looked at before, so that no device and no pipe is ever
+// opened.
 func reopen(fd int) (int, error) {
 	flags := unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK
 	file, err := unix.Open(descriptorPath(fd), flags|unix.O_NOATIME, 0)

@@ -23,9 +23,9 @@ const (
 // errStopped ends the walk when nobody wants its entries any more.
 var errStopped = errors.New("stopped")
 
-// Read hands the folder whole to into. Nothing is followed and no mount is entered that o does not know. Entries that go meanwhile are
-// left out; files that are written to meanwhile are read again, and named in changed when that did not help. An error that is not
-// into's own means that an entry cannot be read as it is.
+// Read hands the folder whole to into. Nothing is followed and no mount is entered that o does not know. Entries that
+// go meanwhile are left out; files that are written to meanwhile are read again, and named in changed when that did not
+// help. An error that is not into's own means that an entry cannot be read as it is.
 func Read(parent context.Context, folder *os.File, into Sink, o ReadOptions) (changed []string, err error) {
 	ctx, stop := context.WithCancelCause(parent)
 	w := &walker{ctx: ctx, o: o, ordered: make(chan *job, ahead), opened: make(chan *job, ahead), attributes: newAttributeReader()}
@@ -45,6 +45,7 @@ func Read(parent context.Context, folder *os.File, into Sink, o ReadOptions) (ch
 		}
 		j.close()
 	}
+
 	group.Wait()
 	stop(nil)
 	if cause := context.Cause(parent); cause != nil {
@@ -77,6 +78,7 @@ func (t *taker) take(j *job) error {
 		t.into.Omit(j.name, "a mount that is no part of the sandbox")
 		return nil
 	}
+
 	t.twin(j)
 	if t.o.Added != nil {
 		defer t.o.Added()
@@ -97,7 +99,8 @@ func (t *taker) take(j *job) error {
 	return nil
 }
 
-// twin makes the second name of a file a link to the first. Of symbolic links tar knows no such thing, so that a record says it.
+// twin makes the second name of a file a link to the first. Of symbolic links tar knows no such thing, so that a record
+// says it.
 func (t *taker) twin(j *job) {
 	if j.stat.Nlink < 2 || j.header.Typeflag == tar.TypeDir {
 		return

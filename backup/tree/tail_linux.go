@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tail reads a file of a known size. Holes are not read but given as zeros, and so is what a file that shrinks no longer has.
+// tail reads a file of a known size. Holes are not read but given as zeros, and so is what a file that shrinks no
+// longer has.
 type tail struct {
 	layout
 	fd    int
@@ -25,6 +26,7 @@ func (c *tail) Read(p []byte) (int, error) {
 		c.at += int64(len(p))
 		return len(p), nil
 	}
+
 	n, err := unix.Pread(c.fd, p, c.at)
 	switch {
 	case err == unix.EINTR:
@@ -34,6 +36,7 @@ func (c *tail) Read(p []byte) (int, error) {
 	case n == 0 && len(p) > 0:
 		c.short = true
 	}
+
 	c.at += int64(n)
 	return n, nil
 }
@@ -60,6 +63,7 @@ func dataOf(fd int, st *unix.Stat_t) (data []extent, whole bool, err error) {
 		}
 		at = to
 	}
+
 	whole = len(data) == 1 && data[0] == extent{0, st.Size}
 	return data, whole, nil
 }

@@ -1,5 +1,6 @@
-// Package tree answers one question: how does a folder of this host become the entries of a backup, and how do entries become a folder,
-// with nothing lost, nothing followed, and nothing opened but files and folders? It knows no container and no engine.
+// Package tree answers one question: how does a folder of this host become the entries of a backup, and how do entries
+// become a folder, with nothing lost, nothing followed, and nothing opened but files and folders? It knows no container
+// and no engine.
 package tree
 
 import (
@@ -7,7 +8,8 @@ import (
 	"io"
 )
 
-// Sink takes the entries of a folder in the order of their names, a folder before what is in it; *archive.Archive is one.
+// Sink takes the entries of a folder in the order of their names, a folder before what is in it; *archive.Archive is
+// one.
 type Sink interface {
 	Add(h *tar.Header, r io.Reader) error
 	Omit(path, reason string)
@@ -15,7 +17,8 @@ type Sink interface {
 
 // ReadOptions say how a folder is read. Zero values serve.
 type ReadOptions struct {
-	// Enter reports whether the mount at a path below the folder is a part of it. One that is not is left out and named. nil: none is.
+	// Enter reports whether the mount at a path below the folder is a part of it. One that is not is left out and
+	// named. nil: none is.
 	Enter func(name string) bool
 	// Only reports whether a path is wanted; what is in a folder that is not is not looked at. nil: all is.
 	Only func(name string) bool

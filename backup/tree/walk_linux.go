@@ -62,6 +62,7 @@ func (w *walker) folder(fd int, name string) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -85,6 +86,7 @@ func (w *walker) entry(at int, child, name string) error {
 	case err != nil:
 		j.err = err
 	}
+
 	if err != nil {
 		close(j.done)
 		return w.hand(j)
@@ -98,6 +100,7 @@ func (w *walker) entry(at int, child, name string) error {
 		close(j.done)
 		return err
 	}
+
 	w.opened <- j
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 	"sandkeeper/backup/archive"
 )
 
-// Writer makes entries into a folder that is empty and nobody else's. Every entry is new where it is written; nothing is followed, and
-// nothing is opened that the writer did not make.
+// Writer makes entries into a folder that is empty and nobody else's. Every entry is new where it is written; nothing
+// is followed, and nothing is opened that the writer did not make.
 type Writer struct {
 	// Onto says that there are folders in root already, which keep the times that they have.
 	Onto bool
@@ -45,7 +45,8 @@ func NewWriter(folder *os.File) *Writer {
 	return &Writer{root: folder, buffer: make([]byte, smallFile), zeros: make([]byte, smallFile)}
 }
 
-// Add makes one entry. Folders above it that have not come yet are made, and are root's; the folder "." is the root itself.
+// Add makes one entry. Folders above it that have not come yet are made, and are root's; the folder "." is the root
+// itself.
 func (w *Writer) Add(h *tar.Header, content io.Reader) error {
 	if err := w.add(h, content); err != nil {
 		return fmt.Errorf("writing %q: %w", archive.Printable(h.Name), err)
@@ -59,6 +60,7 @@ func (w *Writer) add(h *tar.Header, content io.Reader) error {
 		_, err := w.folder(h.Name)
 		return err
 	}
+
 	at, err := w.folder(path.Dir(h.Name))
 	if err != nil {
 		return err
@@ -72,6 +74,7 @@ func (w *Writer) add(h *tar.Header, content io.Reader) error {
 	case tar.TypeSymlink:
 		return w.symlink(at, name, h)
 	}
+
 	return w.special(at, name, h)
 }
 
@@ -114,6 +117,7 @@ func (w *Writer) Finish() error {
 			return fmt.Errorf("writing %q: %w", archive.Printable(t.name), err)
 		}
 	}
+
 	for i := len(w.later) - 1; i >= 0; i-- { // what is in a folder comes after it
 		h := w.later[i]
 		fd, err := w.folder(h.Name)
@@ -276,5 +280,6 @@ func (w *Writer) behind(name string) (int, error) {
 		}
 		dir = dir[len(step)+1:]
 	}
+
 	return fd, nil
 }

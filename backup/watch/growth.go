@@ -13,8 +13,8 @@ import (
 // growthSpan is the time for which totals say how much was added.
 const growthSpan = 7 * 24 * time.Hour
 
-// Kept is what a number of backups take on the disk. Content that several backups of one sandbox share is stored once, and counted once:
-// for the oldest one, which brought it.
+// Kept is what a number of backups take on the disk. Content that several backups of one sandbox share is stored once,
+// and counted once: for the oldest one, which brought it.
 type Kept struct {
 	Backups  int   `json:"backups"`
 	Bytes    int64 `json:"bytes"`    // of the archives, and of the files beside them
@@ -59,7 +59,8 @@ func (k *Kept) settle(now time.Time) {
 	k.points = summed(k.added)
 }
 
-// added is what each whole backup of one sandbox brought that no older one had, the oldest first. What a damaged one takes is not known.
+// added is what each whole backup of one sandbox brought that no older one had, the oldest first. What a damaged one
+// takes is not known.
 func added(group []store.Backup) []Point {
 	byAge := slices.SortedFunc(slices.Values(group), func(a, b store.Backup) int { return strings.Compare(a.ID, b.ID) })
 	seen := map[string]bool{}
@@ -75,6 +76,7 @@ func added(group []store.Backup) []Point {
 		}
 		points = append(points, p)
 	}
+
 	return points
 }
 

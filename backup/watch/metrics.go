@@ -70,6 +70,7 @@ func (r Report) Metrics(w io.Writer) error {
 			}
 		}
 	}
+
 	type single struct {
 		name, help string
 		value      any
@@ -85,6 +86,7 @@ func (r Report) Metrics(w io.Writer) error {
 			single{"sandkeeper_last_run_exit_code", "How the last backup-all ended.", run.ExitCode},
 			single{"sandkeeper_last_run_duration_seconds", "How long the last backup-all took.", float64(run.TookMs) / 1000})
 	}
+
 	for _, each := range singles {
 		fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s gauge\n%s %v\n", each.name, each.help, each.name, each.name, each.value)
 	}

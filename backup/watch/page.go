@@ -79,6 +79,7 @@ func (r Report) pageRow(row Row, scale time.Duration) pageRow {
 		p.Newest, p.Size = b.Started.Format("2006-01-02 15:04")+" ("+spoken(age)+" ago)", size.Text(b.Bytes)
 		p.Bar = min(barWide, max(1, barWide*age.Seconds()/scale.Seconds()))
 	}
+
 	if b := row.Verified; b != nil {
 		p.Verified = b.Verified.At.Format("2006-01-02 15:04")
 	}
@@ -99,7 +100,8 @@ func spoken(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
-// line draws points as the path of steps from the first one to until: what is kept stays as it is between two backups. "" without points.
+// line draws points as the path of steps from the first one to until: what is kept stays as it is between two backups.
+// "" without points.
 func line(points []Point, until time.Time, wide, high float64) string {
 	if len(points) == 0 {
 		return ""

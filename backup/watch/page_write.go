@@ -11,8 +11,8 @@ import (
 //go:embed page.css
 var pageStyle string
 
-// page writes HTML. There is no template engine behind it, for one calls methods by their names, so that the linker has to keep every method
-// of every library: 10 MB of this program.
+// page writes HTML. There is no template engine behind it, for one calls methods by their names, so that the linker has
+// to keep every method of every library: 10 MB of this program.
 type page struct{ strings.Builder }
 
 // put writes HTML with values in it, each as text, whatever it holds.
@@ -25,7 +25,8 @@ func (p *page) put(form string, values ...any) {
 	fmt.Fprintf(p, form, values...)
 }
 
-// Page writes the report as one HTML file that needs nothing else: no script, no font, no other file. Growth and ages are drawn as SVG.
+// Page writes the report as one HTML file that needs nothing else: no script, no font, no other file. Growth and ages
+// are drawn as SVG.
 func (r Report) Page(w io.Writer) error {
 	d, p := r.page(), &page{}
 	p.put("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"+

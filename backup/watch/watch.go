@@ -1,5 +1,5 @@
-// Package watch answers one question: how old, and how well proven, is the newest backup of every sandbox? It reads an inventory and a
-// store, changes neither, and says the answer as a value, as a page and as metrics.
+// Package watch answers one question: how old, and how well proven, is the newest backup of every sandbox? It reads an
+// inventory and a store, changes neither, and says the answer as a value, as a page and as metrics.
 package watch
 
 import (
@@ -31,7 +31,8 @@ const (
 // urgency orders the states.
 func urgency(s State) int { return slices.Index([]State{None, Damaged, Old, Unverified, OK, Gone}, s) }
 
-// ahead is how far in the future a backup may have been started: clocks differ a little. One from later is never called young.
+// ahead is how far in the future a backup may have been started: clocks differ a little. One from later is never called
+// young.
 const ahead = 5 * time.Minute
 
 // Question is what is looked at.
@@ -137,6 +138,7 @@ func Look(q Question) (Report, error) {
 		r.Sandboxes = append(r.Sandboxes, q.row(of, sb, group))
 		r.Totals.Kept.add(group)
 	}
+
 	for _, group := range groups {
 		r.Sandboxes = append(r.Sandboxes, q.left(group))
 		r.Totals.Kept.add(group)
@@ -234,6 +236,7 @@ func (q Question) judge(of store.Series, group []store.Backup) Row {
 			r.Damaged++
 		}
 	}
+
 	chosen := store.Chosen(group)
 	if len(chosen) > 0 {
 		r.Newest = inShort(chosen[0])

@@ -1,5 +1,5 @@
-// Package apart runs the tests of a package in a network namespace of their own, so that no gateway of the machine is seen by them: what
-// holds a port there is theirs, and processes of the machine are in another namespace. Tests only.
+// Package apart runs the tests of a package in a network namespace of their own, so that no gateway of the machine is
+// seen by them: what holds a port there is theirs, and processes of the machine are in another namespace. Tests only.
 package apart
 
 import (
@@ -25,8 +25,9 @@ func Main(run func()) {
 	run()
 }
 
-// again runs this test program again in a network namespace of its own, and ends with its exit status. It returns where that is not
-// needed or not possible: in that run itself, in a program that a test runs, and on a system that gives no namespaces to this user.
+// again runs this test program again in a network namespace of its own, and ends with its exit status. It returns where
+// that is not needed or not possible: in that run itself, in a program that a test runs, and on a system that gives no
+// namespaces to this user.
 func again() {
 	if !strings.HasSuffix(os.Args[0], ".test") || os.Getenv(variable) != "" {
 		return

@@ -1,4 +1,5 @@
-// Package backuptest has what tests of backups share: made-up homes, engines that are made up or real, processes that are killed.
+// Package backuptest has what tests of backups share: made-up homes, engines that are made up or real, processes that
+// are killed.
 package backuptest
 
 import (
@@ -54,6 +55,7 @@ func TarBytes(t *testing.T, base string, entries ...Entry) []byte {
 			t.Fatal(err)
 		}
 	}
+
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

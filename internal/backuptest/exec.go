@@ -31,6 +31,7 @@ func (f *Folder) Exec(ctx context.Context, r openshell.ExecRequest) (openshell.E
 			return openshell.ExecResult{}, err
 		}
 	}
+
 	argv := make([]string, len(r.Argv))
 	for i, arg := range r.Argv {
 		arg = strings.ReplaceAll(arg, "-ef "+sandbox.DefaultHome+" ", "-ef "+f.Dir+" ")
@@ -39,6 +40,7 @@ func (f *Folder) Exec(ctx context.Context, r openshell.ExecRequest) (openshell.E
 		}
 		argv[i] = arg
 	}
+
 	var stderr bytes.Buffer
 	child := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	child.Dir = f.Dir // where a supervisor starts every command
@@ -52,6 +54,7 @@ func (f *Folder) Exec(ctx context.Context, r openshell.ExecRequest) (openshell.E
 			return openshell.ExecResult{}, err
 		}
 	}
+
 	return openshell.ExecResult{Exit: child.ProcessState.ExitCode(), Stderr: stderr.String()}, nil
 }
 
@@ -68,6 +71,7 @@ func Write(t *testing.T, dir string, files map[string]string) {
 		} else if err == nil {
 			err = os.WriteFile(full, []byte(body), 0o644)
 		}
+
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,6 +97,7 @@ func Contents(t *testing.T, dir string) map[string]string {
 			}
 			return nil
 		}
+
 		body, err := os.ReadFile(name)
 		found[rel] = string(body)
 		return err

@@ -17,8 +17,8 @@ import (
 	"sandkeeper/sandbox"
 )
 
-// FakeEngine is a container engine in memory. Its archive API unpacks as Docker's does: an entry that is no folder replaces
-// whatever has its name.
+// FakeEngine is a container engine in memory. Its archive API unpacks as Docker's does: an entry that is no folder
+// replaces whatever has its name.
 type FakeEngine struct {
 	Freezer
 	Files  map[string]map[string]Entry // container → path without leading slash → entry
@@ -45,6 +45,7 @@ func (f *FakeEngine) Add(id, state string, entries ...Entry) sandbox.Sandbox {
 		e.Kind, e.Mode = h.Typeflag, h.Mode
 		f.Files[id][full] = e
 	}
+
 	c := engine.Container{ID: id, Name: "openshell-" + id[:2], State: state}
 	return sandbox.Sandbox{Name: "box-" + id[:2], Registered: true, Container: &c, Standing: sandbox.Ready, Route: sandbox.ByContainer}
 }
@@ -91,6 +92,7 @@ func (f *FakeEngine) Stat(_ context.Context, id, name string) (engine.FileFact, 
 	case e.Kind == tar.TypeDir:
 		return engine.FileFact{Mode: fs.ModeDir}, nil
 	}
+
 	return engine.FileFact{}, nil
 }
 
@@ -102,6 +104,7 @@ func (f *FakeEngine) Read(_ context.Context, id, name string) (io.ReadCloser, er
 			return nil, err
 		}
 	}
+
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
 	for _, full := range slices.Sorted(maps.Keys(f.Files[id])) {
@@ -113,6 +116,7 @@ func (f *FakeEngine) Read(_ context.Context, id, name string) (io.ReadCloser, er
 		}
 		_, _ = io.WriteString(w, e.Body)
 	}
+
 	return io.NopCloser(&out), w.Close()
 }
 

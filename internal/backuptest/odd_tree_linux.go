@@ -14,15 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// accessList is the ACL "user::rw-,user:1001:r--,group::r--,mask::r--,other::---" as the kernel keeps it (linux/posix_acl_xattr.h).
+// accessList is the ACL "user::rw-,user:1001:r--,group::r--,mask::r--,other::---" as the kernel keeps it
+// (linux/posix_acl_xattr.h).
 const accessList = "\x02\x00\x00\x00" + "\x01\x00\x06\x00\xff\xff\xff\xff" + "\x02\x00\x04\x00\xe9\x03\x00\x00" +
 	"\x04\x00\x04\x00\xff\xff\xff\xff" + "\x10\x00\x04\x00\xff\xff\xff\xff" + "\x20\x00\x00\x00\xff\xff\xff\xff"
 
 // netBind is the capability cap_net_bind_service=ep as the kernel keeps it (linux/capability.h, version 2).
 const netBind = "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
-// MakeOddTree fills the empty folder dir with what naive copies lose, and returns how many kinds of that there are. It wants root and a
-// file system with extended attributes.
+// MakeOddTree fills the empty folder dir with what naive copies lose, and returns how many kinds of that there are. It
+// wants root and a file system with extended attributes.
 func MakeOddTree(t *testing.T, dir string) {
 	t.Helper()
 	o := oddTree{t: t, dir: dir}
@@ -95,6 +96,7 @@ func (o oddTree) holes() {
 		o.must(f.Truncate(8 << 20))
 		o.must(f.Close())
 	}
+
 	o.must(os.Truncate(filepath.Join(o.dir, "holes/small"), 64<<10))
 	zeros, err := os.Create(o.file("holes/no-hole", "")) // written zeros are no hole
 	o.must(err)
@@ -126,6 +128,7 @@ func (o oddTree) deep() {
 		_ = unix.Close(at)
 		at = next
 	}
+
 	fd, err := unix.Openat(at, "bottom", unix.O_WRONLY|unix.O_CREAT, 0o640)
 	o.must(err)
 	_, err = unix.Write(fd, []byte("at the bottom"))
@@ -142,14 +145,15 @@ func (o oddTree) times() {
 	} {
 		o.must(unix.UtimesNanoAt(unix.AT_FDCWD, o.file(name, name), []unix.Timespec{at, at}, 0))
 	}
+
 	o.must(os.Symlink("exact", filepath.Join(o.dir, "times/link")))
 	at := unix.Timespec{Sec: 1500000000, Nsec: 987654321}
 	o.must(unix.UtimesNanoAt(unix.AT_FDCWD, filepath.Join(o.dir, "times/link"), []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW))
 	o.must(unix.UtimesNanoAt(unix.AT_FDCWD, filepath.Join(o.dir, "times"), []unix.Timespec{at, at}, 0))
 }
 
-// TreeFacts is all that can be seen of a folder and what is in it, one line for each path: kind, mode, owner, time, size, link, names of
-// the same file, attributes, where it has data, and the digest of its bytes.
+// TreeFacts is all that can be seen of a folder and what is in it, one line for each path: kind, mode, owner, time,
+// size, link, names of the same file, attributes, where it has data, and the digest of its bytes.
 func TreeFacts(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
@@ -206,6 +210,7 @@ func (w treeWalk) note(at int, name, path string) {
 		}
 		said += " same as " + w.first[st.Ino]
 	}
+
 	switch kind {
 	case unix.S_IFLNK:
 		target := make([]byte, unix.PathMax)
@@ -217,6 +222,7 @@ func (w treeWalk) note(at int, name, path string) {
 	case unix.S_IFREG:
 		said += fmt.Sprintf(" %d %s", st.Size, contentAt(w.t, at, name, st.Size))
 	}
+
 	w.facts[path] = said
 }
 
@@ -242,6 +248,7 @@ func attributesAt(t *testing.T, at int, name string) string {
 			found = append(found, key+"="+hex.EncodeToString(value[:n]))
 		}
 	}
+
 	return "[" + strings.Join(found, " ") + "]"
 }
 
@@ -266,6 +273,7 @@ func contentAt(t *testing.T, at int, name string, size int64) string {
 		}
 		said += fmt.Sprintf(" %d-%d", from, pos)
 	}
+
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		t.Fatal(err)
 	}

@@ -68,6 +68,7 @@ func RealEngine(t *testing.T) *engine.Engine {
 		}
 		t.Skipf("SKIPPED, needs a real container engine and /bin/busybox: %v", err)
 	}
+
 	e, state := engine.Dial(t.Context(), engine.Dialing{Env: env.Parse(os.Environ())})
 	if e == nil {
 		t.Fatalf("the container engine is gone: %s", state.Why)
@@ -107,6 +108,7 @@ func RealSandbox(t *testing.T, e *engine.Engine, running bool, host *container.H
 			t.Fatal(err)
 		}
 	}
+
 	c, err := e.Inspect(t.Context(), made.ID)
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ func TarOf(t testing.TB, files ...string) []byte {
 			t.Fatal(err)
 		}
 	}
+
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

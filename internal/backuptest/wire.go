@@ -52,7 +52,8 @@ func (w *Wire) refuses() bool {
 	return w.dead
 }
 
-// cut takes n bytes from the budget and reports whether it is used up. A wire that is not dead then lets all through again.
+// cut takes n bytes from the budget and reports whether it is used up. A wire that is not dead then lets all through
+// again.
 func (w *Wire) cut(n int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

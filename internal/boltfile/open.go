@@ -9,8 +9,8 @@ import (
 	"sandkeeper/internal/trust"
 )
 
-// OpenOwn opens a file for bbolt (Options.OpenFile). What it holds is acted on, so the error wraps trust.ErrForeign when another user than
-// root or ourselves could have written it; links are not followed.
+// OpenOwn opens a file for bbolt (Options.OpenFile). What it holds is acted on, so the error wraps trust.ErrForeign
+// when another user than root or ourselves could have written it; links are not followed.
 func OpenOwn(path string, flags int, mode os.FileMode) (*os.File, error) {
 	f, err := os.OpenFile(path, flags|syscall.O_NOFOLLOW, mode)
 	if err != nil {

@@ -92,6 +92,7 @@ func (b *badBody) Read(p []byte) (int, error) {
 		}
 		p = p[:min(int64(len(p)), b.fault.Cut-b.given)]
 	}
+
 	n, err := b.ReadCloser.Read(p)
 	b.given += int64(n)
 	return n, err

@@ -1,5 +1,5 @@
-// Package buckettest answers one question: what does a real S3 server do? It runs versitygw, built from tools/go.mod, on 127.0.0.1, over a
-// folder of the test.
+// Package buckettest answers one question: what does a real S3 server do? It runs versitygw, built from tools/go.mod,
+// on 127.0.0.1, over a folder of the test.
 package buckettest
 
 import (
@@ -35,8 +35,8 @@ type Server struct {
 	Client   *s3.Client
 }
 
-// Start starts a server for the test, and names it and its credentials in the environment, as an operator does. The test is skipped where
-// the server cannot be built; SANDKEEPER_REQUIRE_S3=1 makes that a failure.
+// Start starts a server for the test, and names it and its credentials in the environment, as an operator does. The
+// test is skipped where the server cannot be built; SANDKEEPER_REQUIRE_S3=1 makes that a failure.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	program, err := build()
@@ -46,12 +46,14 @@ func Start(t testing.TB) *Server {
 		}
 		t.Skipf("versitygw cannot be built here: %v", err)
 	}
+
 	root := t.TempDir()
 	for _, dir := range []string{"objects", "versions"} {
 		if err := os.Mkdir(filepath.Join(root, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	address := freeAddress(t)
 	run := exec.Command(program, "--port", address, "--quiet", "--access", Access, "--secret", Secret, "posix",
 		"--versioning-dir", filepath.Join(root, "versions"), filepath.Join(root, "objects"))
@@ -106,6 +108,7 @@ func (s *Server) Keys(t testing.TB, bucket string) map[string]int64 {
 			keys[aws.ToString(o.Key)] = aws.ToInt64(o.Size)
 		}
 	}
+
 	return keys
 }
 
@@ -120,6 +123,7 @@ func (s *Server) wait(t testing.TB, log string) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+
 	said, _ := os.ReadFile(log)
 	t.Fatalf("versitygw does not answer at %s:\n%s", s.Endpoint, said)
 }

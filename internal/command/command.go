@@ -1,5 +1,5 @@
-// Package command runs other people's programs and never trusts them to end: no standard input, an environment of our making, a
-// time limit, a cap on what they may print, and the whole process group gone when the limit is reached.
+// Package command runs other people's programs and never trusts them to end: no standard input, an environment of our
+// making, a time limit, a cap on what they may print, and the whole process group gone when the limit is reached.
 package command
 
 import (
@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// OutputLimit is how many bytes of each stream are kept; a program that prints more is cut off there and Truncated is set.
+// OutputLimit is how many bytes of each stream are kept; a program that prints more is cut off there and Truncated is
+// set.
 const OutputLimit = 16 << 20
 
 // DefaultTimeout is how long one external command may take unless a caller says otherwise (docs/facts/nemoclaw.md 4.4).
@@ -44,7 +45,8 @@ type Result struct {
 	Took      time.Duration
 }
 
-// Combined is standard output and standard error as one text, in that order: OpenShell prints its decode errors to either.
+// Combined is standard output and standard error as one text, in that order: OpenShell prints its decode errors to
+// either.
 func (r Result) Combined() string {
 	if len(r.Stdout) == 0 || len(r.Stderr) == 0 {
 		return string(r.Stdout) + string(r.Stderr)
@@ -52,14 +54,16 @@ func (r Result) Combined() string {
 	return string(r.Stdout) + "\n" + string(r.Stderr)
 }
 
-// Run runs c to its end. The error is non-nil when the program could not be started, was cut off by c.Timeout (then it wraps
-// context.DeadlineExceeded and names the limit) or by ctx, or when c.Stdout did not take its output; a non-zero exit status alone is not an error: it is in Result.Exit.
+// Run runs c to its end. The error is non-nil when the program could not be started, was cut off by c.Timeout (then it
+// wraps context.DeadlineExceeded and names the limit) or by ctx, or when c.Stdout did not take its output; a non-zero
+// exit status alone is not an error: it is in Result.Exit.
 func Run(ctx context.Context, c Command) (Result, error) {
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
 		defer cancel()
 	}
+
 	stdout, stderr := &capped{}, &capped{}
 	child := exec.CommandContext(ctx, c.Path, c.Args...)
 	c.runFile(child)
@@ -101,8 +105,8 @@ func cutOff(c Command, r Result) string {
 	return "was cut off"
 }
 
-// capped keeps the first OutputLimit bytes and swallows the rest, so that a babbling program neither fills memory nor blocks.
-// The buffer is a field, not embedded: its ReadFrom would let io.Copy go round the cap.
+// capped keeps the first OutputLimit bytes and swallows the rest, so that a babbling program neither fills memory nor
+// blocks. The buffer is a field, not embedded: its ReadFrom would let io.Copy go round the cap.
 type capped struct {
 	kept bytes.Buffer
 	cut  bool

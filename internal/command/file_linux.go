@@ -5,7 +5,8 @@ import (
 	"os/exec"
 )
 
-// inherited is where the child finds the first of its extra files. A script needs it open: its interpreter opens this path again.
+// inherited is where the child finds the first of its extra files. A script needs it open: its interpreter opens this
+// path again.
 const inherited = "/proc/self/fd/3"
 
 // runFile makes child run c.File, called c.Path.

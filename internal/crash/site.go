@@ -1,5 +1,5 @@
-// Package crash answers one question: where in our code did a panic begin? A worker that panics is its sandbox's failure, and the
-// report of that failure has room for one place, not for a stack.
+// Package crash answers one question: where in our code did a panic begin? A worker that panics is its sandbox's
+// failure, and the report of that failure has room for one place, not for a stack.
 package crash
 
 import (
@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Site is the file and line at which a panic began, "run_one.go:42", out of debug.Stack() of the deferred function that recovered it.
+// Site is the file and line at which a panic began, "run_one.go:42", out of debug.Stack() of the deferred function that
+// recovered it.
 func Site(stack []byte) string {
 	_, after, _ := strings.Cut(string(stack), "panic(")
 	lines := strings.Split(after, "\n")

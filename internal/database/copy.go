@@ -40,8 +40,8 @@ type snapshot struct {
 
 func (s snapshot) remove() error { return os.RemoveAll(s.dir) }
 
-// takeSnapshot copies the database at path with its log and its journal. The files are read twice. What they held between the two
-// reads is one state of the database, if the second read finds what the first one did.
+// takeSnapshot copies the database at path with its log and its journal. The files are read twice. What they held
+// between the two reads is one state of the database, if the second read finds what the first one did.
 func takeSnapshot(ctx context.Context, path string) (snapshot, error) {
 	path, err := filepath.EvalSymlinks(path) // SQLite keeps its other files beside the real one
 	if err != nil {
@@ -57,14 +57,15 @@ func takeSnapshot(ctx context.Context, path string) (snapshot, error) {
 			break
 		}
 	}
+
 	if err != nil {
 		return s, errors.Join(fmt.Errorf("%s: %w", path, err), context.Cause(ctx), s.remove())
 	}
 	return s, nil
 }
 
-// fill makes s a copy of the database at path, or gives errBusy when something changed meanwhile. The log is copied after the
-// database, so that it has every page that a checkpoint has put there.
+// fill makes s a copy of the database at path, or gives errBusy when something changed meanwhile. The log is copied
+// after the database, so that it has every page that a checkpoint has put there.
 func (s *snapshot) fill(ctx context.Context, path string) error {
 	suffixes := []string{"", logSuffix, journalSuffix}
 	copied := map[string]digest{}
@@ -75,6 +76,7 @@ func (s *snapshot) fill(ctx context.Context, path string) error {
 		}
 		copied[suffix] = d
 	}
+
 	for _, suffix := range suffixes {
 		same, err := unchanged(ctx, path+suffix, copied[suffix], suffix == logSuffix)
 		if err != nil {
@@ -84,6 +86,7 @@ func (s *snapshot) fill(ctx context.Context, path string) error {
 			return errBusy
 		}
 	}
+
 	s.hot = copied[journalSuffix].journal
 	return nil
 }
@@ -114,8 +117,8 @@ func copyFile(ctx context.Context, from, to string) (digest, error) {
 	return d, errors.Join(err, target.Close())
 }
 
-// unchanged reports whether the file at path still holds what was copied. A log may have grown: what was appended is not part of the
-// copy, and what was there before still is.
+// unchanged reports whether the file at path still holds what was copied. A log may have grown: what was appended is
+// not part of the copy, and what was there before still is.
 func unchanged(ctx context.Context, path string, copied digest, mayGrow bool) (bool, error) {
 	source, err := openPlain(path)
 	if errors.Is(err, fs.ErrNotExist) {

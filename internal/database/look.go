@@ -1,9 +1,10 @@
 // Package database answers what an SQLite database of another program holds, and saves it, even in use. The library
 // modernc.org/sqlite reads it.
 //
-// The program that owns the database never notices. A look reads a private copy of the database and its log: nothing appears beside
-// the database, no lock is taken, and no journal is rolled back. Save opens the database itself only while another process has it
-// open, for reading, and then SQLite's locks hold for both. Otherwise it saves a private copy.
+// The program that owns the database never notices. A look reads a private copy of the database and its log: nothing
+// appears beside the database, no lock is taken, and no journal is rolled back. Save opens the database itself only
+// while another process has it open, for reading, and then SQLite's locks hold for both. Otherwise it saves a private
+// copy.
 package database
 
 import (
@@ -15,8 +16,8 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite" of database/sql
 )
 
-// Look calls look with a private copy of the database at path, in the state of its last transaction. The error is look's own, or
-// says why there is no such copy; it wraps fs.ErrNotExist when there is no file.
+// Look calls look with a private copy of the database at path, in the state of its last transaction. The error is
+// look's own, or says why there is no such copy; it wraps fs.ErrNotExist when there is no file.
 func Look(ctx context.Context, path string, look func(context.Context, *sql.DB) error) (err error) {
 	s, err := takeSnapshot(ctx, path)
 	if err != nil {
@@ -52,8 +53,8 @@ func openAddress(name string) (*sql.DB, error) {
 	return db, err
 }
 
-// address names the database at path for SQLite, in one of its modes, "ro" or "rw" (https://www.sqlite.org/uri.html): it is never
-// created. Where a lock is in the way, SQLite waits up to five seconds for it, as gateways do.
+// address names the database at path for SQLite, in one of its modes, "ro" or "rw" (https://www.sqlite.org/uri.html):
+// it is never created. Where a lock is in the way, SQLite waits up to five seconds for it, as gateways do.
 func address(path, mode string) string {
 	u := url.URL{Scheme: "file", Path: path, RawQuery: "mode=" + mode + "&_pragma=busy_timeout(5000)"}
 	return u.String()

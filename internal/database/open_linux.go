@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// OpenedBy are the processes that have the file at path open. Processes that we may not look into do not count. A descriptor of another
-// name is not followed: its file system may not answer.
+// OpenedBy are the processes that have the file at path open. Processes that we may not look into do not count. A
+// descriptor of another name is not followed: its file system may not answer.
 func OpenedBy(path string) (pids []int) {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -33,5 +33,6 @@ func OpenedBy(path string) (pids []int) {
 			pids = append(pids, pid)
 		}
 	}
+
 	return slices.Compact(pids)
 }

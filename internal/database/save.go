@@ -27,16 +27,17 @@ func (s Saved) Close() error {
 	return err
 }
 
-// Save gives one state of the database at path, and changes nothing. A database that a process has open is saved by SQLite's backup
-// call, under SQLite's locks. Of a database that nobody has open a private copy is saved, with its log put into it.
-// A transaction that a dead process left unfinished is not rolled back: the database and its journal are saved as they lie, and
-// whoever opens them next rolls it back.
+// Save gives one state of the database at path, and changes nothing. A database that a process has open is saved by
+// SQLite's backup call, under SQLite's locks. Of a database that nobody has open a private copy is saved, with its log
+// put into it. A transaction that a dead process left unfinished is not rolled back: the database and its journal are
+// saved as they lie, and whoever opens them next rolls it back.
 func Save(ctx context.Context, path string) (Saved, error) {
 	if len(OpenedBy(path)) > 0 && sharable(path) {
 		if saved, err := saveLive(ctx, path); !wantsRollback(err) {
 			return saved, err
 		}
 	}
+
 	s, err := takeSnapshot(ctx, path)
 	if errors.Is(err, errBusy) && sharable(path) {
 		return saveLive(ctx, path) // a process that we may not look into has it open
@@ -48,8 +49,8 @@ func Save(ctx context.Context, path string) (Saved, error) {
 	return saved, errors.Join(err, s.remove())
 }
 
-// sharable reports whether SQLite can read the database at path without making a file beside it: only one in WAL mode needs one, and
-// it is there as long as a process has the database open.
+// sharable reports whether SQLite can read the database at path without making a file beside it: only one in WAL mode
+// needs one, and it is there as long as a process has the database open.
 func sharable(path string) bool {
 	f, err := openPlain(path)
 	if err != nil {
@@ -72,8 +73,8 @@ func sharable(path string) bool {
 	return err == nil
 }
 
-// saveLive saves a database that another process has open. A journal that appears at the wrong moment looks like the journal that a dead
-// process left: then it is tried again.
+// saveLive saves a database that another process has open. A journal that appears at the wrong moment looks like the
+// journal that a dead process left: then it is tried again.
 func saveLive(ctx context.Context, path string) (saved Saved, err error) {
 	_, _ = sqlite.OFDLocking(true) // on Linux: a look at the same file then takes no lock away
 	dir, err := os.MkdirTemp("", "sandkeeper-database-")
@@ -87,6 +88,7 @@ func saveLive(ctx context.Context, path string) (saved Saved, err error) {
 			break
 		}
 	}
+
 	return saved, err
 }
 
@@ -155,7 +157,8 @@ func backUp(ctx context.Context, from, to string) (saved Saved, err error) {
 	return opened(to)
 }
 
-// copyPages copies all pages in one step, and so under one lock: a writer waits meanwhile, unless the database is in WAL mode.
+// copyPages copies all pages in one step, and so under one lock: a writer waits meanwhile, unless the database is in
+// WAL mode.
 func copyPages(driver any, to string) error {
 	source, ok := driver.(interface {
 		NewBackup(to string) (*sqlite.Backup, error)

@@ -13,8 +13,9 @@ import (
 // StagingPrefix marks folders that are not backups: being written, being removed, or left by a run that died.
 const StagingPrefix = ".tmp-"
 
-// Staging is a folder that becomes visible under its name whole or not at all: files are written and synced aside, the folder is
-// synced, renamed, and its parent synced. While its maker lives the folder is locked, so that no sweep takes it away.
+// Staging is a folder that becomes visible under its name whole or not at all: files are written and synced aside, the
+// folder is synced, renamed, and its parent synced. While its maker lives the folder is locked, so that no sweep takes
+// it away.
 type Staging struct {
 	disk   FS
 	parent string // folder that holds the backups of one sandbox
@@ -71,8 +72,8 @@ func (s *Staging) Write(name string, content []byte) error {
 	return FinishFile(f, name)
 }
 
-// Publish makes the folder visible. After an error of the last step the folder is visible and whole, but may not outlive a
-// power cut; the error says so.
+// Publish makes the folder visible. After an error of the last step the folder is visible and whole, but may not
+// outlive a power cut; the error says so.
 func (s *Staging) Publish() error {
 	final := filepath.Join(s.parent, s.name)
 	if _, err := os.Lstat(final); err == nil {
@@ -92,7 +93,8 @@ func (s *Staging) Publish() error {
 	return nil
 }
 
-// Discard removes what was staged, newest file first; after publish it does nothing. What cannot be removed now is swept later.
+// Discard removes what was staged, newest file first; after publish it does nothing. What cannot be removed now is
+// swept later.
 func (s *Staging) Discard() error {
 	if s.guard == nil {
 		return nil

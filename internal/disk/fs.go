@@ -1,5 +1,6 @@
-// Package disk answers one question: how does a file become visible whole, or not at all? It is the slice of the operating system that
-// changes a store, with the order of write, sync, rename and sync of the folder, and it follows no link.
+// Package disk answers one question: how does a file become visible whole, or not at all? It is the slice of the
+// operating system that changes a store, with the order of write, sync, rename and sync of the folder, and it follows
+// no link.
 package disk
 
 import (
@@ -10,7 +11,8 @@ import (
 	"syscall"
 )
 
-// FS is the slice of the operating system that changes the store. Tests wrap it to fail the n-th call and to watch the order.
+// FS is the slice of the operating system that changes the store. Tests wrap it to fail the n-th call and to watch the
+// order.
 type FS interface {
 	Mkdir(name string) error // 0700; fs.ErrExist when it is there
 	Create(name string) (File, error)

@@ -47,7 +47,8 @@ func ReadPlain(path string, limit int64) ([]byte, error) {
 	return content.Bytes(), err
 }
 
-// MustBeAbsent gives nil when nothing is at path, not even a link that leads nowhere; an error that wraps fs.ErrExist when something is.
+// MustBeAbsent gives nil when nothing is at path, not even a link that leads nowhere; an error that wraps fs.ErrExist
+// when something is.
 func MustBeAbsent(path string) error {
 	_, err := os.Lstat(path)
 	switch {

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 )
 
-// Publish makes the file at path hold what write writes, readable by everybody: its readers see the whole new content or the old one. The
-// name of the part that is being written does not end like path's, for collectors read by the end of a name. Only a plain file is
-// replaced: a device or a link in its place is an error.
+// Publish makes the file at path hold what write writes, readable by everybody: its readers see the whole new content
+// or the old one. The name of the part that is being written does not end like path's, for collectors read by the end
+// of a name. Only a plain file is replaced: a device or a link in its place is an error.
 func Publish(path string, write func(io.Writer) error) (err error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return err

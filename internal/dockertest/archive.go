@@ -22,8 +22,8 @@ type stat struct {
 	LinkTarget string      `json:"linkTarget"`
 }
 
-// getArchive answers GET and HEAD: the tar of one file or folder, its names beginning with the last part of the path. A symbolic link
-// named by the path is not followed, one on the way to it is.
+// getArchive answers GET and HEAD: the tar of one file or folder, its names beginning with the last part of the path. A
+// symbolic link named by the path is not followed, one on the way to it is.
 func (d *Daemon) getArchive(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	c := d.find(r.PathValue("id"))
@@ -32,6 +32,7 @@ func (d *Daemon) getArchive(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "No such container: "+r.PathValue("id"))
 		return
 	}
+
 	asked := r.URL.Query().Get("path")
 	name := path.Clean("/" + asked)
 	f := c.at(name)
@@ -43,6 +44,7 @@ func (d *Daemon) getArchive(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "Could not find the file "+asked+" in container "+r.PathValue("id"))
 		return
 	}
+
 	header, files := statOf(*f), c.below(name)
 	d.mu.Unlock() // a slow reader must not stop the daemon
 
@@ -57,6 +59,7 @@ func (d *Daemon) getArchive(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+
 	_ = archive.Close()
 }
 
@@ -69,6 +72,7 @@ func statOf(f File) string {
 			s.LinkTarget = path.Join(path.Dir(f.Path), f.Link)
 		}
 	}
+
 	encoded, err := json.Marshal(s)
 	if err != nil {
 		panic(err) // strings, numbers and times always encode

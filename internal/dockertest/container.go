@@ -94,6 +94,7 @@ func (c *Container) at(name string) *File {
 			return &c.Files[i]
 		}
 	}
+
 	below := strings.TrimSuffix(name, "/") + "/"
 	held := slices.ContainsFunc(c.Files, func(f File) bool { return strings.HasPrefix(f.Path, below) })
 	if held || name == "/" {
@@ -101,6 +102,7 @@ func (c *Container) at(name string) *File {
 		folder.fill(c.Created)
 		return folder
 	}
+
 	return nil
 }
 
@@ -117,6 +119,7 @@ func (c *Container) below(name string) []File {
 			found[dir] = *c.at(dir)
 		}
 	}
+
 	sorted := make([]File, 0, len(found))
 	for _, f := range found {
 		sorted = append(sorted, f)
@@ -128,7 +131,8 @@ func (c *Container) below(name string) []File {
 // walkKey sorts a folder's content right behind it: "/" must come before every other character of a name.
 func walkKey(name string) string { return strings.ReplaceAll(name, "/", "\x00") }
 
-// put adds or replaces a file. One that is no folder replaces a folder with all that is in it, as Docker's unpacking does.
+// put adds or replaces a file. One that is no folder replaces a folder with all that is in it, as Docker's unpacking
+// does.
 func (c *Container) put(f File) {
 	f.fill(c.Created)
 	if f.Type != tar.TypeDir {
@@ -140,5 +144,6 @@ func (c *Container) put(f File) {
 			return
 		}
 	}
+
 	c.Files = append(c.Files, f)
 }

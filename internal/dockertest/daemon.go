@@ -1,6 +1,7 @@
-// Package dockertest is a container engine for tests: a real HTTP server on a unix socket that speaks the part of Docker's API which
-// sandkeeper uses, over containers that exist in memory only. It keeps a log of what it was asked and can be made slow, hang, cut
-// an answer short, or answer as something else. One table of promises runs against it and against a real daemon.
+// Package dockertest is a container engine for tests: a real HTTP server on a unix socket that speaks the part of
+// Docker's API which sandkeeper uses, over containers that exist in memory only. It keeps a log of what it was asked
+// and can be made slow, hang, cut an answer short, or answer as something else. One table of promises runs against it
+// and against a real daemon.
 package dockertest
 
 import (
@@ -118,7 +119,8 @@ func (d *Daemon) Identity() string {
 	return "docker " + d.id + " " + rootFolder
 }
 
-// Speaks makes the daemon one of these versions of the API: others are refused, in the words of moby's version middleware.
+// Speaks makes the daemon one of these versions of the API: others are refused, in the words of moby's version
+// middleware.
 func (d *Daemon) Speaks(oldest, newest string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

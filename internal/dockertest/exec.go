@@ -104,6 +104,7 @@ func (d *Daemon) commit(w http.ResponseWriter, r *http.Request) {
 			}
 			d.images[familiar(repo+":"+tag)] = id
 		}
+
 		d.kept[id] = Image{Labels: committedLabels(c.Labels, query["changes"]), Workdir: c.Workdir, Files: slices.Clone(c.Files), layer: "sha256:" + hexID("3", d.made)}
 		reply(w, http.StatusCreated, map[string]string{"Id": id})
 	})
@@ -124,6 +125,7 @@ func (d *Daemon) inspectImage(w http.ResponseWriter, r *http.Request) {
 			names = append(names, name)
 		}
 	}
+
 	slices.Sort(names)
 	kept, committed := d.kept[id]
 	if !committed {
@@ -151,8 +153,8 @@ func (d *Daemon) removeImage(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, []map[string]string{{"Untagged": name}})
 }
 
-// image finds a reference, with :latest when it has no tag, or an id. An image stays without a name for as long as a container is made from
-// it, or when a commit or a load took the name away.
+// image finds a reference, with :latest when it has no tag, or an id. An image stays without a name for as long as a
+// container is made from it, or when a commit or a load took the name away.
 func (d *Daemon) image(ref string) (name, id string) {
 	ref = tagged(ref)
 	if id := d.images[ref]; id != "" {
@@ -163,6 +165,7 @@ func (d *Daemon) image(ref string) (name, id string) {
 			return name, id
 		}
 	}
+
 	if _, kept := d.kept[ref]; kept {
 		return "", ref
 	}
@@ -171,6 +174,7 @@ func (d *Daemon) image(ref string) (name, id string) {
 			return "", ref
 		}
 	}
+
 	return "", ""
 }
 

@@ -70,7 +70,8 @@ func (d *Daemon) faulty(next http.Handler) http.Handler {
 	})
 }
 
-// refusesVersion says why a request's version of the API is not spoken, in the words of moby's version middleware; "" when it is.
+// refusesVersion says why a request's version of the API is not spoken, in the words of moby's version middleware; ""
+// when it is.
 func (d *Daemon) refusesVersion(path string) string {
 	asked := strings.TrimPrefix(strings.Trim(versionPrefix.FindString(path), "/"), "v")
 	switch oldest, newest := d.api(); {
@@ -104,6 +105,7 @@ func (d *Daemon) logged(call string) *Fault {
 		}
 		return &struck
 	}
+
 	return nil
 }
 

@@ -54,6 +54,7 @@ func committedLabels(labels map[string]string, changes []string) map[string]stri
 				words[i] = quoted
 			}
 		}
+
 		now[words[0]] = words[1]
 	}
 	return now

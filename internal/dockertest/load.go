@@ -30,6 +30,7 @@ func (d *Daemon) load(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+
 	if err := d.take(files); err != nil {
 		reply(w, http.StatusOK, map[string]string{"error": err.Error()}) // Docker has begun its answer by then
 		return
@@ -76,6 +77,7 @@ func (d *Daemon) take(files map[string][]byte) error {
 		}
 		return nil
 	}
+
 	return errors.New("a layer of the image is in no archive and not here")
 }
 
@@ -95,6 +97,7 @@ func (i Image) under(layers []string, content []byte) (made Image, fits bool) {
 	case i.top != "" || len(layers) != 2 || layers[0] != i.layer || layers[1] != fmt.Sprintf("sha256:%x", sha256.Sum256(content)):
 		return made, false
 	}
+
 	made.top = layers[1]
 	for archive := tar.NewReader(bytes.NewReader(content)); ; {
 		header, err := archive.Next()
@@ -115,6 +118,7 @@ func (i *Image) hide(name string) {
 	case base != ".wh..wh..opq":
 		gone = dir + hidden
 	}
+
 	i.Files = slices.DeleteFunc(i.Files, func(f File) bool {
 		return f.Path == gone && !strings.HasSuffix(gone, "/") || strings.HasPrefix(f.Path, strings.TrimSuffix(gone, "/")+"/")
 	})

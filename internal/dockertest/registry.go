@@ -67,6 +67,7 @@ func (d *Daemon) pull(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusInternalServerError, "manifest unknown")
 		return
 	}
+
 	d.images[ref] = found.ID
 	w.Header().Set("Content-Type", "application/json")
 	lines := json.NewEncoder(w)
@@ -96,6 +97,7 @@ func (d *Daemon) admits(w http.ResponseWriter, r *http.Request) bool {
 	default:
 		refuse(w, http.StatusUnauthorized, "unauthorized")
 	}
+
 	return false
 }
 

@@ -51,7 +51,8 @@ func (d *Daemon) version(w http.ResponseWriter, _ *http.Request) {
 
 const rootFolder = "/nonexistent/dockertest"
 
-// info says which daemon this is. Its root folder is none of this host's, so nobody takes a disk of the host for the daemon's.
+// info says which daemon this is. Its root folder is none of this host's, so nobody takes a disk of the host for the
+// daemon's.
 func (d *Daemon) info(w http.ResponseWriter, _ *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -66,6 +67,7 @@ func (d *Daemon) list(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := r.URL.Query().Get("all") == "1"
@@ -75,6 +77,7 @@ func (d *Daemon) list(w http.ResponseWriter, r *http.Request) {
 			listed = append(listed, c.summary())
 		}
 	}
+
 	// Newest first, as Docker does.
 	slices.SortFunc(listed, func(a, b summary) int { return strings.Compare(b.order, a.order) })
 	if limit, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil && limit > 0 {
@@ -121,7 +124,8 @@ func (d *Daemon) act(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// act changes the state as Docker does: 304 when a container runs or is stopped already, 409 when pausing makes no sense.
+// act changes the state as Docker does: 304 when a container runs or is stopped already, 409 when pausing makes no
+// sense.
 func (c *Container) act(action string) (status int, message string) {
 	conflict := func(why string) (int, string) {
 		return http.StatusConflict, fmt.Sprintf("Container %s is %s", c.ID, why)

@@ -1,5 +1,5 @@
-// Package env answers what the process was told by its environment. It is the environment as a value: read once at the edge
-// (cmd.SystemStreams), passed down, and replaced whole in tests. Nothing below cmd reads os.Getenv.
+// Package env answers what the process was told by its environment. It is the environment as a value: read once at the
+// edge (cmd.SystemStreams), passed down, and replaced whole in tests. Nothing below cmd reads os.Getenv.
 package env
 
 import (
@@ -73,6 +73,7 @@ func (e Env) Child(extra ...string) []string {
 			child[name] = value
 		}
 	}
+
 	for _, entry := range extra {
 		name, value, _ := strings.Cut(entry, "=")
 		child[name] = value
@@ -85,8 +86,8 @@ func (e Env) Child(extra ...string) []string {
 	return entries
 }
 
-// All is every variable as it was, "NAME=value", sorted: for a program of the operator's own choice that may need what no list knows,
-// such as a credential helper.
+// All is every variable as it was, "NAME=value", sorted: for a program of the operator's own choice that may need what
+// no list knows, such as a credential helper.
 func (e Env) All() []string {
 	entries := make([]string, 0, len(e.vars))
 	for name, value := range e.vars {

@@ -1,5 +1,5 @@
-// Package homefile reads small files from a person's home without being led out of it: root reads markers and registries that
-// belong to users, and a symbolic link must not make it read, or wait on, something else.
+// Package homefile reads small files from a person's home without being led out of it: root reads markers and
+// registries that belong to users, and a symbolic link must not make it read, or wait on, something else.
 package homefile
 
 import (
@@ -21,13 +21,15 @@ var ErrNotRegular = errors.New("not a regular file")
 // ErrTooLarge means that the file is larger than the limit it was read with.
 var ErrTooLarge = errors.New("file too large")
 
-// Read returns the content of path, at most limit bytes. When path lies below home, symbolic links are followed only while they
-// stay inside home. Errors: fs.ErrNotExist, ErrNotRegular, ErrTooLarge, or what the system says, each with the path named.
+// Read returns the content of path, at most limit bytes. When path lies below home, symbolic links are followed only
+// while they stay inside home. Errors: fs.ErrNotExist, ErrNotRegular, ErrTooLarge, or what the system says, each with
+// the path named.
 func Read(home, path string, limit int64) ([]byte, error) {
 	return read(home, path, limit, func(fs.FileInfo) error { return nil })
 }
 
-// ReadOwn is Read of a file that is obeyed: the error wraps trust.ErrForeign when another user than root or uid could have written it.
+// ReadOwn is Read of a file that is obeyed: the error wraps trust.ErrForeign when another user than root or uid could
+// have written it.
 func ReadOwn(home, path string, limit int64, uid int) ([]byte, error) {
 	return read(home, path, limit, func(info fs.FileInfo) error { return trust.Obey(info, path, uid) })
 }

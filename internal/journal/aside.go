@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SetAside moves a record out of the shelf to a path, whatever is in it, readable or not; the folder of the path is made 0700.
-// A record whose owner lives stays: *HeldError. Other errors: fs.ErrNotExist when there is none, ErrForeign of the folder.
+// SetAside moves a record out of the shelf to a path, whatever is in it, readable or not; the folder of the path is
+// made 0700. A record whose owner lives stays: *HeldError. Other errors: fs.ErrNotExist when there is none, ErrForeign
+// of the folder.
 func (s Shelf[E]) SetAside(key, to string) error {
 	f, err := s.ours()
 	if err != nil {

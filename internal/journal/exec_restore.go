@@ -20,8 +20,8 @@ const (
 	ExecConfirmed ExecStep = "confirmed" // the home is new; what is in no backup may still be in the stage
 )
 
-// ExecRestore is what is known of a sandbox whose home a restore replaces through its gateway: enough to make it whole without the run
-// that did it.
+// ExecRestore is what is known of a sandbox whose home a restore replaces through its gateway: enough to make it whole
+// without the run that did it.
 type ExecRestore struct {
 	Sandbox string `json:"sandbox"` // that is restored into
 	Gateway string `json:"gateway"`
@@ -41,8 +41,8 @@ type ExecRestore struct {
 // StagePrefix begins the names of stages.
 const StagePrefix = ".sandkeeper-restore-"
 
-// ExecRestores is the shelf of restores through gateways, below that of containers. A record is there before the sandbox is touched,
-// and goes after nothing of the restore is left in it.
+// ExecRestores is the shelf of restores through gateways, below that of containers. A record is there before the
+// sandbox is touched, and goes after nothing of the restore is left in it.
 func ExecRestores(restoring string) Shelf[ExecRestore] {
 	return NewShelf(filepath.Join(restoring, "exec"), Kind[ExecRestore]{About: ExecRestore.about, Check: checkExecRestore})
 }
@@ -78,5 +78,6 @@ func checkExecRestore(key string, r ExecRestore) error {
 			return fmt.Errorf("sandbox %q: %q is no name in its home", r.Sandbox, name)
 		}
 	}
+
 	return nil
 }

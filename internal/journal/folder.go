@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrForeign means that a file or its folder is not this user's alone: another user owns it or can write it, or it is no plain file.
-// Nothing is done that it asks for.
+// ErrForeign means that a file or its folder is not this user's alone: another user owns it or can write it, or it is
+// no plain file. Nothing is done that it asks for.
 var ErrForeign = errors.New("not this user's own")
 
-// folder is a shelf's folder, held open. Its files are opened below the descriptor, so that a folder that is moved meanwhile, or
-// replaced by a link, leads nowhere.
+// folder is a shelf's folder, held open. Its files are opened below the descriptor, so that a folder that is moved
+// meanwhile, or replaced by a link, leads nowhere.
 type folder struct {
 	file *os.File
 	dir  string
@@ -26,8 +26,8 @@ type folder struct {
 	watch Watch
 }
 
-// Watch is told of what is done to the folder of a shelf, in tests that cut the power: "mkdir", "create", "write", "sync" and "sync folder"
-// when it is done, "rename" and "remove" before.
+// Watch is told of what is done to the folder of a shelf, in tests that cut the power: "mkdir", "create", "write",
+// "sync" and "sync folder" when it is done, "rename" and "remove" before.
 type Watch func(what string, paths ...string)
 
 func (f *folder) tell(what string, names ...string) {
@@ -145,6 +145,7 @@ func (f *folder) replace(name string, content []byte) error {
 		f.tell("rename", part, name)
 		err = f.rename(part, name)
 	}
+
 	if err != nil {
 		return errors.Join(err, f.remove(part))
 	}

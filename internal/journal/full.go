@@ -9,8 +9,8 @@ import (
 	"sandkeeper/internal/size"
 )
 
-// FullError says that there is no room for a record. The disk is that of the state folder, which is often another one than that of the
-// backups.
+// FullError says that there is no room for a record. The disk is that of the state folder, which is often another one
+// than that of the backups.
 type FullError struct {
 	Dir  string
 	Free int64 // bytes; -1 where that is not known

@@ -1,12 +1,13 @@
-// Package journal answers two questions about work that must not be forgotten: what is under way, and does the run that began it
-// still live?
+// Package journal answers two questions about work that must not be forgotten: what is under way, and does the run that
+// began it still live?
 //
-// A shelf is a folder with two files for everything that is under way: KEY.json says what it is, and KEY.lock says whose it is. A record
-// belongs to a run for as long as that run holds the kernel's lock (flock) on the lock file. The kernel gives the lock back when the
-// process ends, however it ends, so nothing has to be guessed from a PID, a start time or a host name. Those are written into the lock
-// file for people, and are read for people only.
+// A shelf is a folder with two files for everything that is under way: KEY.json says what it is, and KEY.lock says
+// whose it is. A record belongs to a run for as long as that run holds the kernel's lock (flock) on the lock file. The
+// kernel gives the lock back when the process ends, however it ends, so nothing has to be guessed from a PID, a start
+// time or a host name. Those are written into the lock file for people, and are read for people only.
 //
-// A lock file is made once and stays. A record is replaced by rename, so the lock lies on another file, whose inode never changes.
+// A lock file is made once and stays. A record is replaced by rename, so the lock lies on another file, whose inode
+// never changes.
 package journal
 
 import (
@@ -31,8 +32,8 @@ const (
 // validKey is what names a record: a container's id, or a Key.
 var validKey = pattern.Of(`^[0-9a-f]{12,64}$`)
 
-// Key names the record of something whose own names are no file names: 64 hexadecimal digits, the SHA-256 of the parts with a NUL
-// between them.
+// Key names the record of something whose own names are no file names: 64 hexadecimal digits, the SHA-256 of the parts
+// with a NUL between them.
 func Key(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(sum[:])
@@ -51,8 +52,8 @@ type Shelf[E any] struct {
 	watch Watch
 }
 
-// Kind is what a shelf knows of its records: what one is about, in a few words, and why one must not be acted on, whatever it asks for.
-// It is named for key, and its text may be anything.
+// Kind is what a shelf knows of its records: what one is about, in a few words, and why one must not be acted on,
+// whatever it asks for. It is named for key, and its text may be anything.
 type Kind[E any] struct {
 	About func(e E) string
 	Check func(key string, e E) error
@@ -69,8 +70,8 @@ func (s Shelf[E]) Watched(w Watch) Shelf[E] {
 	return s
 }
 
-// Adopting is the same shelf, on which a record that has no lock file belongs to nobody. It is for records that are acted on without
-// harm also while their owner lives. Everywhere else such a record is left alone.
+// Adopting is the same shelf, on which a record that has no lock file belongs to nobody. It is for records that are
+// acted on without harm also while their owner lives. Everywhere else such a record is left alone.
 func (s Shelf[E]) Adopting() Shelf[E] {
 	s.adopt = true
 	return s

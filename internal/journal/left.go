@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Abandoned takes, one after the other, every record whose owner is dead, and gives it up when the loop's body is done with it. A record
-// that is left alone comes as an error that names it and says why: *HeldError, ErrForeign, ErrNoLock, or that it cannot be read. It
-// never hides the others. No folder is no record.
+// Abandoned takes, one after the other, every record whose owner is dead, and gives it up when the loop's body is done
+// with it. A record that is left alone comes as an error that names it and says why: *HeldError, ErrForeign, ErrNoLock,
+// or that it cannot be read. It never hides the others. No folder is no record.
 func (s Shelf[E]) Abandoned() iter.Seq2[*Record[E], error] {
 	return func(yield func(*Record[E], error) bool) {
 		keys, err := s.keys()
@@ -30,6 +30,7 @@ func (s Shelf[E]) Abandoned() iter.Seq2[*Record[E], error] {
 				}
 				r = nil
 			}
+
 			more := yield(r, err)
 			_ = r.Close() // only a lock: what was written is synced
 			if !more {
@@ -83,6 +84,7 @@ func (s Shelf[E]) All() ([]Seen[E], error) {
 			all = append(all, seen)
 		}
 	}
+
 	return all, nil
 }
 
@@ -120,7 +122,8 @@ func (s Shelf[E]) ownerOf(f *folder, key string) (*HeldError, error) {
 	return nil, s.noLock(f, key)
 }
 
-// keys names the records, sorted. A folder of another user holds nothing for us; that is an error only where something is in it.
+// keys names the records, sorted. A folder of another user holds nothing for us; that is an error only where something
+// is in it.
 func (s Shelf[E]) keys() ([]string, error) {
 	f, err := s.open()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -140,6 +143,7 @@ func (s Shelf[E]) keys() ([]string, error) {
 			keys = append(keys, key)
 		}
 	}
+
 	if len(keys) == 0 {
 		return nil, nil
 	}

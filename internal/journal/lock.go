@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoLock means that a record has no lock file, so that nobody can tell whether its owner lives. Versions of sandkeeper before the
-// locks wrote such records.
+// ErrNoLock means that a record has no lock file, so that nobody can tell whether its owner lives. Versions of
+// sandkeeper before the locks wrote such records.
 var ErrNoLock = errors.New("nothing proves that its owner is dead")
 
 // Holder is what the owner of a lock says of itself. It is told to people and decides nothing.
@@ -50,8 +50,9 @@ func (h Holder) Name() string {
 // lockTries bounds how often a lock file that was replaced under us is opened again.
 const lockTries = 100
 
-// lock takes the lock file of that name, and makes it where mayMake. What it holds afterwards is the file that has the name: a lock on
-// a file that was replaced meanwhile would shut nobody out. Errors: *HeldError, fs.ErrNotExist, ErrForeign.
+// lock takes the lock file of that name, and makes it where mayMake. What it holds afterwards is the file that has the
+// name: a lock on a file that was replaced meanwhile would shut nobody out. Errors: *HeldError, fs.ErrNotExist,
+// ErrForeign.
 func (f *folder) lock(name string, how int, mayMake bool) (*os.File, error) {
 	for range lockTries {
 		file, err := f.openLock(name, mayMake)
@@ -77,7 +78,8 @@ func (f *folder) lock(name string, how int, mayMake bool) (*os.File, error) {
 	return nil, fmt.Errorf("%s is replaced again and again", filepath.Join(f.dir, name))
 }
 
-// openLock opens the lock file. A new one is durable at once: a record that outlives a power cut must have its lock file beside it.
+// openLock opens the lock file. A new one is durable at once: a record that outlives a power cut must have its lock
+// file beside it.
 func (f *folder) openLock(name string, mayMake bool) (*os.File, error) {
 	file, err := f.open(name, unix.O_RDWR)
 	if !mayMake || !errors.Is(err, fs.ErrNotExist) {

@@ -21,8 +21,8 @@ type Pause struct {
 // PausedDir is the folder of all that is paused, below a state folder such as $XDG_STATE_HOME.
 func PausedDir(stateHome string) string { return filepath.Join(stateHome, "sandkeeper", "paused") }
 
-// Pauses is the shelf of pauses. One that has no lock file is taken back as well: at worst a run that lives reads on without its pause,
-// and says so.
+// Pauses is the shelf of pauses. One that has no lock file is taken back as well: at worst a run that lives reads on
+// without its pause, and says so.
 func Pauses(dir string) Shelf[Pause] {
 	return NewShelf(dir, Kind[Pause]{About: Pause.about, Check: checkPause}).Adopting()
 }
@@ -42,7 +42,8 @@ func checkPause(key string, p Pause) error {
 // ErrOther means that a record is about another engine or another container.
 var ErrOther = errors.New("it is left alone")
 
-// OnEngine says why the engine of that identity is not the container's. Records of before the identities name none and fit any.
+// OnEngine says why the engine of that identity is not the container's. Records of before the identities name none and
+// fit any.
 func (p Pause) OnEngine(identity string) error {
 	if p.Engine != "" && p.Engine != identity {
 		return fmt.Errorf("container %q is one of engine %q, and at %s engine %q answers now: %w", p.Name, p.Engine, p.Host, identity, ErrOther)

@@ -26,14 +26,16 @@ type Record[E any] struct {
 	lock   *os.File
 }
 
-// lockWait is how long Own waits for a process that is about to let go, such as a reader that only asks whether the owner lives.
+// lockWait is how long Own waits for a process that is about to let go, such as a reader that only asks whether the
+// owner lives.
 const (
 	lockWait  = 3 * time.Second
 	lockRetry = 20 * time.Millisecond
 )
 
-// Own takes the record of that key, made if need be, and reads what another run has left of it. The folder is made 0700. It waits a
-// few seconds for another owner. Errors: *HeldError, ErrNoLock, ErrForeign, or that what is left cannot be read.
+// Own takes the record of that key, made if need be, and reads what another run has left of it. The folder is made
+// 0700. It waits a few seconds for another owner. Errors: *HeldError, ErrNoLock, ErrForeign, or that what is left
+// cannot be read.
 func (s Shelf[E]) Own(ctx context.Context, key string) (*Record[E], error) {
 	if !validKey().MatchString(key) {
 		return nil, fmt.Errorf("%q cannot name a record", key)
@@ -54,8 +56,8 @@ func (s Shelf[E]) Own(ctx context.Context, key string) (*Record[E], error) {
 	}
 }
 
-// makeFolder makes the shelf's folder and what lies above it, each durable in the one above: a record in a folder that a power cut takes
-// away is no record.
+// makeFolder makes the shelf's folder and what lies above it, each durable in the one above: a record in a folder that
+// a power cut takes away is no record.
 func (s Shelf[E]) makeFolder(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
@@ -109,6 +111,7 @@ func (r *Record[E]) acquire(mayMake bool) (err error) {
 	case !orphan && !mayMake:
 		return &fs.PathError{Op: "lock", Path: r.shelf.LockPath(r.key), Err: fs.ErrNotExist}
 	}
+
 	r.lock, err = r.folder.lock(name, unix.LOCK_EX, true)
 	return err
 }

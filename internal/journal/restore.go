@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Restore is what is known of a container whose home a restore replaces: enough to say what became of it, and to bring it back,
-// without the run that did it.
+// Restore is what is known of a container whose home a restore replaces: enough to say what became of it, and to bring
+// it back, without the run that did it.
 type Restore struct {
 	Pause           // the container and its engine; At is when the restore began
 	Sandbox  string `json:"sandbox"` // that is restored into
@@ -37,7 +37,8 @@ type Through struct {
 	ID        string `json:"id"`
 }
 
-// Exchange is what is known of a restore that makes a new home beside the container's writable layer and exchanges it for the old one.
+// Exchange is what is known of a restore that makes a new home beside the container's writable layer and exchanges it
+// for the old one.
 type Exchange struct {
 	Upper string   `json:"upper"` // the writable layer
 	Lower []string `json:"lower"` // what lies under it, the topmost first
@@ -47,7 +48,8 @@ type Exchange struct {
 	Volume string `json:"volume,omitempty"`
 	// Mounts are the paths in the home where something is mounted while the container runs. It stays as it is.
 	Mounts []string `json:"mounts,omitempty"`
-	// Inode is that of the new home's folder: whether the exchange was made is seen from where it lies. 0 until it may have been.
+	// Inode is that of the new home's folder: whether the exchange was made is seen from where it lies. 0 until it may
+	// have been.
 	Inode uint64    `json:"inode,omitempty"`
 	At    time.Time `json:"at,omitzero"` // just before
 	// Before is the manifest, as far as it is known beforehand, of the backup that the old home becomes.
@@ -78,8 +80,8 @@ func RestoringDir(stateHome string) string {
 	return filepath.Join(stateHome, "sandkeeper", "restoring")
 }
 
-// Restores is the shelf of restores into containers. A record is there before the container is stopped, says that the home is being
-// written before it is, and goes after the container is back.
+// Restores is the shelf of restores into containers. A record is there before the container is stopped, says that the
+// home is being written before it is, and goes after the container is back.
 func Restores(dir string) Shelf[Restore] {
 	return NewShelf(dir, Kind[Restore]{About: Restore.about, Check: checkRestore})
 }

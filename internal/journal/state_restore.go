@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// StateRestore is what is known of a gateway's state that is being put back: enough to take it back without the run that did it.
+// StateRestore is what is known of a gateway's state that is being put back: enough to take it back without the run
+// that did it.
 type StateRestore struct {
 	Gateway string    `json:"gateway"`
 	Backup  string    `json:"backup"`
@@ -49,10 +50,12 @@ func checkStateRestore(key string, r StateRestore) error {
 		}
 		places = append(places, WithSidecars(path)...)
 	}
+
 	for _, old := range r.Had {
 		if !slices.Contains(places, old) {
 			return fmt.Errorf("state of gateway %q: %q is none of its files", r.Gateway, old)
 		}
 	}
+
 	return nil
 }

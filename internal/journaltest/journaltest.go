@@ -49,5 +49,6 @@ func Values[E any](t testing.TB, shelf journal.Shelf[E]) []E {
 		}
 		values = append(values, seen.Value)
 	}
+
 	return values
 }

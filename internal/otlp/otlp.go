@@ -1,5 +1,5 @@
-// Package otlp answers whether traces go to a collector, and takes them there: OpenTelemetry's exporter over OTLP/HTTP, made only when
-// the standard variables ask for it (opentelemetry.io/docs/specs/otel/protocol/exporter).
+// Package otlp answers whether traces go to a collector, and takes them there: OpenTelemetry's exporter over OTLP/HTTP,
+// made only when the standard variables ask for it (opentelemetry.io/docs/specs/otel/protocol/exporter).
 package otlp
 
 import (
@@ -18,8 +18,8 @@ import (
 	"sandkeeper/internal/env"
 )
 
-// Endpoint is the URL that the environment wants traces sent to; "" when it wants none. The error says which variable cannot be
-// followed.
+// Endpoint is the URL that the environment wants traces sent to; "" when it wants none. The error says which variable
+// cannot be followed.
 func Endpoint(e env.Env) (string, error) {
 	if strings.EqualFold(e.Get("OTEL_SDK_DISABLED"), "true") || e.Get("OTEL_TRACES_EXPORTER") == "none" {
 		return "", nil
@@ -63,8 +63,8 @@ type Exporter struct {
 	sent *sending
 }
 
-// New makes an exporter to endpoint, a whole URL. Headers, certificates, compression and sampling are read by OpenTelemetry's own
-// code from the process's environment. Nothing is sent yet.
+// New makes an exporter to endpoint, a whole URL. Headers, certificates, compression and sampling are read by
+// OpenTelemetry's own code from the process's environment. Nothing is sent yet.
 func New(ctx context.Context, endpoint, version string) (*Exporter, error) {
 	client, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint), otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}))
 	if err != nil {

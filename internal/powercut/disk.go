@@ -1,6 +1,7 @@
-// Package powercut answers one question for tests: what may be on a disk after its power was cut? It passes on what programs do to a
-// folder, keeps note of what no sync has made durable yet, and at a cut takes a part of that back, as POSIX allows: bytes that were not
-// synced end early, and names whose folder was not synced come, stay or go each by itself, whatever their order was.
+// Package powercut answers one question for tests: what may be on a disk after its power was cut? It passes on what
+// programs do to a folder, keeps note of what no sync has made durable yet, and at a cut takes a part of that back, as
+// POSIX allows: bytes that were not synced end early, and names whose folder was not synced come, stay or go each by
+// itself, whatever their order was.
 package powercut
 
 import (
@@ -84,12 +85,14 @@ func (d *Disk) Cut() error {
 		}
 		problems = append(problems, err)
 	}
+
 	lost := d.lost()
 	for i := len(d.log) - 1; i >= 0; i-- {
 		if lost[i] {
 			problems = append(problems, d.takeBack(i, lost))
 		}
 	}
+
 	d.settle()
 	return errors.Join(problems...)
 }
@@ -104,6 +107,7 @@ func (d *Disk) lost() []bool {
 				lost[i] = lost[i] || name == above || strings.HasPrefix(name, above+"/")
 			}
 		}
+
 		if lost[i] {
 			gone = append(gone, c.names()...)
 		}
@@ -134,6 +138,7 @@ func (d *Disk) takeBack(i int, lost []bool) error {
 		}
 		return errors.Join(os.Rename(to, now(c.from)), back(c.saved, to))
 	}
+
 	if c.folder {
 		return there(os.Mkdir(to, 0o700))
 	}
@@ -180,6 +185,7 @@ func (d *Disk) note(c change) {
 			}
 		}
 	}
+
 	if c.kind == "rename" {
 		c.inode = inode(c.from)
 	}
@@ -225,6 +231,7 @@ func (d *Disk) syncedFolder(dir string) {
 			}
 		}
 	}
+
 	d.log = left
 }
 

@@ -109,7 +109,8 @@ func (p *Process) SyncDir(name string) error {
 	return nil
 }
 
-// Watch is a journal.Watch: it is told of a renaming and of a removal before they are made, of all else when it is done.
+// Watch is a journal.Watch: it is told of a renaming and of a removal before they are made, of all else when it is
+// done.
 func (p *Process) Watch(what string, paths ...string) {
 	defer p.enter()()
 	d := p.disk

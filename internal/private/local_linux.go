@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// afar are the file systems whose content is on other hosts, is passed on by a program, or has no owners (statfs(2), linux/magic.h).
+// afar are the file systems whose content is on other hosts, is passed on by a program, or has no owners (statfs(2),
+// linux/magic.h).
 func afar(kind int64) string {
 	switch kind {
 	case 0x6969:

@@ -1,5 +1,5 @@
-// Package private answers whether what is written to a folder stays on this host, with its owner alone. Credentials may lie there in plain
-// text; anywhere else they are encrypted.
+// Package private answers whether what is written to a folder stays on this host, with its owner alone. Credentials may
+// lie there in plain text; anywhere else they are encrypted.
 package private
 
 import (
@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// Folder gives nil when the folder at path is on a disk of this host and only the user uid, or root, can look into it. Otherwise the error
-// says what is in the way. A folder that does not exist yet is judged by the next one above it that does; who makes it then closes it
-// to others.
+// Folder gives nil when the folder at path is on a disk of this host and only the user uid, or root, can look into it.
+// Otherwise the error says what is in the way. A folder that does not exist yet is judged by the next one above it that
+// does; who makes it then closes it to others.
 func Folder(path string, uid int) error {
 	path, info, err := nearest(path)
 	if err != nil {
@@ -26,8 +26,8 @@ func Folder(path string, uid int) error {
 	return closed(path, info, uid)
 }
 
-// Local gives nil when what is written to the folder at path stays on a disk of this host that nobody carries away. A folder that does not
-// exist yet is judged by the next one above it that does.
+// Local gives nil when what is written to the folder at path stays on a disk of this host that nobody carries away. A
+// folder that does not exist yet is judged by the next one above it that does.
 func Local(path string) error {
 	path, _, err := nearest(path)
 	if err != nil {

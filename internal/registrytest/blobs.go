@@ -38,6 +38,7 @@ func (r *Registry) upload(w http.ResponseWriter, q *http.Request, repository, nu
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
+
 	digest := q.URL.Query().Get("digest")
 	if digestOf(r.uploads[number]) != digest {
 		fail(w, http.StatusBadRequest, "DIGEST_INVALID", "provided digest did not match uploaded content")
@@ -79,5 +80,6 @@ func (r *Registry) blob(w http.ResponseWriter, q *http.Request, digest string) {
 			return
 		}
 	}
+
 	_, _ = w.Write(content[half:])
 }

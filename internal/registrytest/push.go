@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Pusher pushes an image of an engine to the registry that its name names, and hands over the engine's report, one JSON object a line.
+// Pusher pushes an image of an engine to the registry that its name names, and hands over the engine's report, one JSON
+// object a line.
 type Pusher func(ctx context.Context, ref string) (io.ReadCloser, error)
 
 // Push has an engine push an image. An engine answers 200 and says in its report what went wrong.
@@ -28,5 +29,6 @@ func Push(ctx context.Context, push Pusher, ref string) error {
 			return errors.New(strings.TrimSpace(said.Error))
 		}
 	}
+
 	return nil
 }

@@ -1,6 +1,6 @@
-// Package registrytest is an image registry for tests: a real HTTP server on 127.0.0.1 that speaks the part of the distribution API
-// (version 2) with which a container engine pushes and pulls. Engines talk to 127.0.0.0/8 without TLS. What was pushed is in memory;
-// the registry can ask for a password, hold blobs back, forget tags, and die.
+// Package registrytest is an image registry for tests: a real HTTP server on 127.0.0.1 that speaks the part of the
+// distribution API (version 2) with which a container engine pushes and pulls. Engines talk to 127.0.0.0/8 without TLS.
+// What was pushed is in memory; the registry can ask for a password, hold blobs back, forget tags, and die.
 package registrytest
 
 import (
@@ -89,8 +89,8 @@ func (r *Registry) Tag(repository, tag, digest string) error {
 	return nil
 }
 
-// Hold makes every blob of that size or more stop after its first half, from now on until release is called. An image's configuration
-// is a blob of about 1 kB.
+// Hold makes every blob of that size or more stop after its first half, from now on until release is called. An image's
+// configuration is a blob of about 1 kB.
 func (r *Registry) Hold(size int) (release func()) {
 	held := make(chan struct{})
 	r.mu.Lock()

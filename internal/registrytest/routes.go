@@ -13,6 +13,7 @@ func (r *Registry) routes() http.Handler {
 			fail(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 			return
 		}
+
 		path, ok := strings.CutPrefix(q.URL.Path, "/v2/")
 		switch {
 		case !ok:

@@ -24,7 +24,8 @@ func File(stateHome string) string { return filepath.Join(stateHome, "sandkeeper
 // ErrNotOurs means that the history is another user's: root with somebody's HOME writes nothing there.
 var ErrNotOurs = errors.New("it is not this user's own")
 
-// Append adds a run to the history at path. Several processes may do so at once. The folder is made when it is not there.
+// Append adds a run to the history at path. Several processes may do so at once. The folder is made when it is not
+// there.
 func Append(path string, r Record) error {
 	line, err := json.Marshal(r)
 	if err != nil {
@@ -47,7 +48,8 @@ func Append(path string, r Record) error {
 	return shorten(f)
 }
 
-// makeFolder makes dir where what it would lie in is this user's own: a folder that root makes in somebody's home locks its owner out.
+// makeFolder makes dir where what it would lie in is this user's own: a folder that root makes in somebody's home locks
+// its owner out.
 func makeFolder(dir string) error {
 	above, err := os.Stat(dir)
 	for at := dir; errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at); {
@@ -127,6 +129,7 @@ func Read(path string) ([]Record, error) {
 			records = append(records, r)
 		}
 	}
+
 	slices.Reverse(records)
 	return records, nil
 }

@@ -9,7 +9,8 @@ import (
 	"syscall"
 )
 
-// JournalSocket is where systemd's journal takes entries with fields (systemd.journal-fields(7), "native journal protocol").
+// JournalSocket is where systemd's journal takes entries with fields (systemd.journal-fields(7), "native journal
+// protocol").
 const JournalSocket = "/run/systemd/journal/socket"
 
 // ToJournal reports whether f is a stream that the journal reads: JOURNAL_STREAM then holds the file's device and inode
@@ -53,6 +54,7 @@ func Tell(socket string, r Record) error {
 	} {
 		addField(&entry, field[0], field[1])
 	}
+
 	_, err = conn.Write([]byte(entry.String()))
 	return err
 }

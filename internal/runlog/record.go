@@ -1,5 +1,6 @@
-// Package runlog answers one question: what has this program done on this host, and how did it end? Runs are noted in a short history of
-// the user's own, in a file of JSON lines where one is asked for, and in the journal where systemd has started us.
+// Package runlog answers one question: what has this program done on this host, and how did it end? Runs are noted in a
+// short history of the user's own, in a file of JSON lines where one is asked for, and in the journal where systemd has
+// started us.
 package runlog
 
 import (

@@ -1,6 +1,6 @@
-// Package sandboxname answers: may this text be the name of a sandbox? A name comes from a gateway, a registry or a backup and is data:
-// it is never a path, and never repaired. There are three rules, each stricter than the one before: what a name may be at all, what the
-// folder of a series may be called, and what a new sandbox may be called.
+// Package sandboxname answers: may this text be the name of a sandbox? A name comes from a gateway, a registry or a
+// backup and is data: it is never a path, and never repaired. There are three rules, each stricter than the one before:
+// what a name may be at all, what the folder of a series may be called, and what a new sandbox may be called.
 package sandboxname
 
 import (
@@ -40,8 +40,8 @@ func Check(name string) error {
 	return nil
 }
 
-// CheckFolder says why name cannot be the folder of a series; nil when it can. The folder of a second series of a name is longer than the
-// name, and hidden names are kept for what is not finished.
+// CheckFolder says why name cannot be the folder of a series; nil when it can. The folder of a second series of a name
+// is longer than the name, and hidden names are kept for what is not finished.
 func CheckFolder(name string) error {
 	if err := Check(name); err != nil {
 		return fmt.Errorf("sandbox name %.40q: %w", name, err)
@@ -61,8 +61,9 @@ func CheckFolder(name string) error {
 	return nil
 }
 
-// CheckNew says which rule for new sandboxes name breaks, as a phrase ("at most 19 characters"); "" when none. NemoClaw and newer
-// OpenShell refuse such a name when it is created, while sandboxes that have one live on (docs/facts/nemoclaw.md 2).
+// CheckNew says which rule for new sandboxes name breaks, as a phrase ("at most 19 characters"); "" when none. NemoClaw
+// and newer OpenShell refuse such a name when it is created, while sandboxes that have one live on
+// (docs/facts/nemoclaw.md 2).
 func CheckNew(name string) string {
 	switch {
 	case len(name) > 19:

@@ -1,5 +1,5 @@
-// Package text answers one question: how is foreign text made safe to read and to print? It undoes wrapping and colours, and leaves
-// no control character in what is shown.
+// Package text answers one question: how is foreign text made safe to read and to print? It undoes wrapping and
+// colours, and leaves no control character in what is shown.
 package text
 
 import (
@@ -45,9 +45,9 @@ func StripANSI(text string) string {
 	}, text)
 }
 
-// Normalise undoes what OpenShell's error printer (miette) and the ways a text travels do to it: escape sequences, the gutters
-// "│ ├─▶ ╰─▶ ×" and their ASCII stand-ins, lines wrapped at 80 columns, no-break spaces, runs of spaces, empty lines. What was one
-// message is one line again; causes and unrelated lines stay on lines of their own.
+// Normalise undoes what OpenShell's error printer (miette) and the ways a text travels do to it: escape sequences, the
+// gutters "│ ├─▶ ╰─▶ ×" and their ASCII stand-ins, lines wrapped at 80 columns, no-break spaces, runs of spaces, empty
+// lines. What was one message is one line again; causes and unrelated lines stay on lines of their own.
 func Normalise(text string) string {
 	var out strings.Builder
 	width := 0
@@ -63,6 +63,7 @@ func Normalise(text string) string {
 			}
 			out.WriteString(line)
 		}
+
 		width = raw
 	}
 	return out.String()
@@ -77,8 +78,8 @@ func tidy(line string) string {
 // wrapColumn is where miette wraps when it does not write to a terminal.
 const wrapColumn = 80
 
-// seam is what belongs between two parts of a wrapped line. They are parted at a space, after a hyphen, or inside a word that is
-// longer than a line; width is that of the printed line that is continued.
+// seam is what belongs between two parts of a wrapped line. They are parted at a space, after a hyphen, or inside a
+// word that is longer than a line; width is that of the printed line that is continued.
 func seam(before, after string, width int) string {
 	if after == "" {
 		return ""
@@ -103,8 +104,9 @@ func clip(text string) string {
 	return text[:clipLimit] + "\n" + text[len(text)-clipLimit:]
 }
 
-// OneLine is text as one line that can be printed: normalised, without control characters, at most limit characters long (with "…"
-// as the last of them when something was cut off). A limit below 1 means none; of a very long text only both ends are looked at.
+// OneLine is text as one line that can be printed: normalised, without control characters, at most limit characters
+// long (with "…" as the last of them when something was cut off). A limit below 1 means none; of a very long text only
+// both ends are looked at.
 func OneLine(text string, limit int) string {
 	printable := strings.Map(func(r rune) rune {
 		if r == '\n' {

@@ -2,8 +2,9 @@ package text
 
 import "strings"
 
-// ShellWord is word as one word of a POSIX shell, quoted where it would not be one by itself. Names and paths come from outside, so they
-// may hold anything; line ends and control characters become spaces. "~/" at the start stays what a shell takes it for.
+// ShellWord is word as one word of a POSIX shell, quoted where it would not be one by itself. Names and paths come from
+// outside, so they may hold anything; line ends and control characters become spaces. "~/" at the start stays what a
+// shell takes it for.
 func ShellWord(word string) string {
 	word = OneLine(word, 0)
 	if below, home := strings.CutPrefix(word, "~/"); home && Quoted(below) == below {

@@ -1,4 +1,5 @@
-// Package tomlkeys answers one question: on which line of a TOML document does a key stand? Errors about a config file say it.
+// Package tomlkeys answers one question: on which line of a TOML document does a key stand? Errors about a config file
+// say it.
 package tomlkeys
 
 import (
@@ -25,6 +26,7 @@ func Of(document []byte) Lines {
 			lines.noteValue(&parser, node, table)
 		}
 	}
+
 	return lines
 }
 

@@ -1,5 +1,6 @@
-// Package tracing answers which trace the work at hand belongs to. Spans are OpenTelemetry's and travel in the context: a child is
-// started through the provider that made its parent, so that no package needs a tracer handed in and none is global.
+// Package tracing answers which trace the work at hand belongs to. Spans are OpenTelemetry's and travel in the context:
+// a child is started through the provider that made its parent, so that no package needs a tracer handed in and none is
+// global.
 package tracing
 
 import (
@@ -14,8 +15,8 @@ import (
 // scope names what starts these spans.
 const scope = "sandkeeper"
 
-// Identified returns a context that is part of a trace: ctx itself where it is, else one with a new trace id. Nothing is recorded
-// under such an id; it ties events together where no spans are wanted.
+// Identified returns a context that is part of a trace: ctx itself where it is, else one with a new trace id. Nothing
+// is recorded under such an id; it ties events together where no spans are wanted.
 func Identified(ctx context.Context) context.Context {
 	if trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx

@@ -10,9 +10,9 @@ import (
 // ErrForeign is wrapped by every refusal of Obey.
 var ErrForeign = errors.New("what another user could have written is not obeyed")
 
-// Obey reports why nothing may be done because an open file or folder says so: it belongs to a user who is neither root nor uid, or
-// other users can write it. nil means that it may be obeyed. info is that of the descriptor, so that what was judged is what is read.
-// Errors wrap ErrForeign.
+// Obey reports why nothing may be done because an open file or folder says so: it belongs to a user who is neither root
+// nor uid, or other users can write it. nil means that it may be obeyed. info is that of the descriptor, so that what
+// was judged is what is read. Errors wrap ErrForeign.
 func Obey(info fs.FileInfo, name string, uid int) error {
 	return by(info, info.Mode(), uid).refuse(name, ErrForeign)
 }
@@ -34,6 +34,7 @@ func by(info fs.FileInfo, mode fs.FileMode, uid int) doubt {
 	case mode.Perm()&0o002 != 0, mode.Perm()&0o020 != 0 && !privateGroup(stat):
 		return doubt(fmt.Sprintf("can be written by other users (mode %04o)", mode.Perm()))
 	}
+
 	return ""
 }
 

@@ -2,8 +2,8 @@ package trust
 
 import "fmt"
 
-// Folder reports why programs below dir, an absolute path, must not be executed: the folder, or one on the way to it, belongs to
-// another user or can be written by one. Errors wrap ErrUntrusted, or fs.ErrNotExist.
+// Folder reports why programs below dir, an absolute path, must not be executed: the folder, or one on the way to it,
+// belongs to another user or can be written by one. Errors wrap ErrUntrusted, or fs.ErrNotExist.
 func Folder(dir string, uid int) error {
 	real, info, err := follow(dir, uid)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 // linkLimit is how many symbolic links the kernel follows as well.
 const linkLimit = 40
 
-// follow walks to path name by name, as the kernel will, and judges every folder and link on the way; the last name is left to the
-// caller. It returns the path without links and what is there.
+// follow walks to path name by name, as the kernel will, and judges every folder and link on the way; the last name is
+// left to the caller. It returns the path without links and what is there.
 func follow(path string, uid int) (string, fs.FileInfo, error) {
 	if !filepath.IsAbs(path) {
 		return "", nil, fmt.Errorf("%q is not an absolute path: %w", path, ErrUntrusted)
@@ -35,6 +35,7 @@ func follow(path string, uid int) (string, fs.FileInfo, error) {
 		} else {
 			at = filepath.Join(at, name)
 		}
+
 		if info, err = os.Lstat(at); err != nil {
 			return "", nil, err
 		}
@@ -51,6 +52,7 @@ func follow(path string, uid int) (string, fs.FileInfo, error) {
 			return "", nil, err
 		}
 	}
+
 	return at, info, nil
 }
 

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// privateGroup reports whether the file's group is its owner's own: distributions that give every user a group of that name and
-// number also make new files writable by it (umask 002). Root's group is not taken for one.
+// privateGroup reports whether the file's group is its owner's own: distributions that give every user a group of that
+// name and number also make new files writable by it (umask 002). Root's group is not taken for one.
 func privateGroup(stat *syscall.Stat_t) bool {
 	if stat.Uid == 0 || stat.Gid != stat.Uid {
 		return false

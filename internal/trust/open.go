@@ -6,8 +6,9 @@ import (
 	"syscall"
 )
 
-// Open opens the program at path for a process with effective user id uid, and judges what it opened as Executable does: whatever
-// happens to the path afterwards, the open file is what was judged. Errors are those of Executable, or of opening it.
+// Open opens the program at path for a process with effective user id uid, and judges what it opened as Executable
+// does: whatever happens to the path afterwards, the open file is what was judged. Errors are those of Executable, or
+// of opening it.
 func Open(path string, uid int) (*os.File, error) {
 	real, info, err := follow(path, uid)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Confirm asks question on standard error and reports whether the answer was yes. Anything but y or yes, and no answer at all,
-// is No. Callers ask only when CanAsk; without a terminal they fail and name the flag that answers.
+// Confirm asks question on standard error and reports whether the answer was yes. Anything but y or yes, and no answer
+// at all, is No. Callers ask only when CanAsk; without a terminal they fail and name the flag that answers.
 func (s *Streams) Confirm(question string) bool {
 	fmt.Fprintf(s.Err, "%s [y/N]: ", CleanLines(question))
 	answer, _ := bufio.NewReader(s.In).ReadString('\n')

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Clean makes text from outside safe to print on one line: control characters, also those of Unicode that reorder or hide text,
-// and bytes that are no UTF-8 become U+FFFD; tabs and line ends become spaces.
+// Clean makes text from outside safe to print on one line: control characters, also those of Unicode that reorder or
+// hide text, and bytes that are no UTF-8 become U+FFFD; tabs and line ends become spaces.
 func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -17,16 +17,17 @@ const heartbeat = 30 * time.Second
 // redraw is how often a status line is drawn at most.
 const redraw = 100 * time.Millisecond
 
-// A rate is what passed within the last rateSpan, and is said when there is at least rateLeast to judge by. How long it will still take
-// is said when a stage has lasted leftLeast: the first moments of one say little about the rest of it.
+// A rate is what passed within the last rateSpan, and is said when there is at least rateLeast to judge by. How long it
+// will still take is said when a stage has lasted leftLeast: the first moments of one say little about the rest of it.
 const (
 	rateSpan  = 15 * time.Second
 	rateLeast = time.Second
 	leftLeast = 3 * time.Second
 )
 
-// Progress shows work on several objects at once: one redrawn line per running object on a terminal, plain lines otherwise.
-// Stage lines ("alpha: reading") are always whole lines in plain mode, so that logs and tests can follow them.
+// Progress shows work on several objects at once: one redrawn line per running object on a terminal, plain lines
+// otherwise. Stage lines ("alpha: reading") are always whole lines in plain mode, so that logs and tests can follow
+// them.
 type Progress struct {
 	mu     sync.Mutex
 	w      io.Writer
@@ -118,6 +119,7 @@ func (p *Progress) task(name string) *task {
 			return t
 		}
 	}
+
 	t := &task{name: name, started: p.now(), beat: p.now()}
 	p.tasks = append(p.tasks, t)
 	return t

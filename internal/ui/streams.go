@@ -1,7 +1,8 @@
 // Package ui is how sandkeeper talks to a person: streams, tables, progress and questions.
 //
-// The rule for every line: standard output carries the result and nothing else; standard error carries everything about getting
-// it. Words carry the meaning, colour only repeats it. Text from outside passes through Clean before it reaches a terminal.
+// The rule for every line: standard output carries the result and nothing else; standard error carries everything about
+// getting it. Words carry the meaning, colour only repeats it. Text from outside passes through Clean before it reaches
+// a terminal.
 package ui
 
 import (

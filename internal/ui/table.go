@@ -6,11 +6,11 @@ import (
 	"text/tabwriter"
 )
 
-// Table collects rows and prints them in aligned columns, without boxes. Cells are cleaned when they are added. A painter may
-// colour a finished line: colour codes must not count as width.
+// Table collects rows and prints them in aligned columns, without boxes. Cells are cleaned when they are added. A
+// painter may colour a finished line: colour codes must not count as width.
 type Table struct {
-	// Width is how many columns the reader's terminal has; longer lines are continued below the last column. 0 leaves them as they are,
-	// which is what a pipe wants.
+	// Width is how many columns the reader's terminal has; longer lines are continued below the last column. 0 leaves
+	// them as they are, which is what a pipe wants.
 	Width int
 
 	rows [][]string
@@ -51,8 +51,8 @@ func (t *Table) Print(w io.Writer, paint func(first, line string) string) {
 	}
 }
 
-// foldLeast is how many columns the last cell must have to be continued below itself; with fewer, or with fewer than its longest word has,
-// it begins on a line of its own.
+// foldLeast is how many columns the last cell must have to be continued below itself; with fewer, or with fewer than
+// its longest word has, it begins on a line of its own.
 const foldLeast = 24
 
 // fold breaks a line that is wider than the terminal within its last cell, between words.
@@ -71,6 +71,7 @@ func (t *Table) fold(line, last string) string {
 	} else {
 		b.WriteString(strings.Repeat(" ", indent-len([]rune(before))))
 	}
+
 	column := indent
 	for i, word := range strings.Fields(cell) {
 		length := len([]rune(word))
@@ -82,9 +83,11 @@ func (t *Table) fold(line, last string) string {
 			b.WriteString(" ")
 			column++
 		}
+
 		b.WriteString(word)
 		column += length
 	}
+
 	return b.String()
 }
 

@@ -1,5 +1,5 @@
-// Package builtin holds the lifecycle extensions that every sandkeeper has linked in. It uses nothing of package lifecycle that a
-// downstream extension could not use as well.
+// Package builtin holds the lifecycle extensions that every sandkeeper has linked in. It uses nothing of package
+// lifecycle that a downstream extension could not use as well.
 package builtin
 
 import "sandkeeper/lifecycle"

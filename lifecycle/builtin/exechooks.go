@@ -26,8 +26,8 @@ const (
 //	on_failure = "abort"                                # or "ignore"
 //	timeout = "45s"                                     # of each command
 //
-// A command is a list of words and gets no shell. With "abort" a command that fails before lets the backup of this sandbox fail, and one
-// that fails after is run again by the next run.
+// A command is a list of words and gets no shell. With "abort" a command that fails before lets the backup of this
+// sandbox fail, and one that fails after is run again by the next run.
 func ExecHooks() lifecycle.Definition {
 	return lifecycle.Define("exec-hooks", "runs commands in a sandbox before and after its backup", nil, newExecHooks)
 }
@@ -53,6 +53,7 @@ func newExecHooks(c hooksConfig) (lifecycle.Extension, error) {
 			return nil, lifecycle.BadValue(key, "the first word is the program, and it is empty")
 		}
 	}
+
 	switch c.OnFailure {
 	case "", abortOnFailure, ignoreOnFailure:
 	default:
@@ -74,7 +75,8 @@ func (h *execHooks) AfterBackup(ctx context.Context, sandbox lifecycle.Sandbox, 
 	return nil, h.run(ctx, h.after)
 }
 
-// run executes one command and audits it with what it printed, which may be anything: it goes into no manifest and no error.
+// run executes one command and audits it with what it printed, which may be anything: it goes into no manifest and no
+// error.
 func (h *execHooks) run(ctx context.Context, command []string) error {
 	if len(command) == 0 {
 		return nil
@@ -93,14 +95,15 @@ func (h *execHooks) run(ctx context.Context, command []string) error {
 	return err
 }
 
-// execute gives the command nine tenths of the phase's time: what becomes of a command that is cut off is decided here, as for any other that
-// fails, and not by the chain. In the sandbox it may run on.
+// execute gives the command nine tenths of the phase's time: what becomes of a command that is cut off is decided here,
+// as for any other that fails, and not by the chain. In the sandbox it may run on.
 func execute(ctx context.Context, command []string) (string, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, time.Until(deadline)*9/10, lifecycle.ErrTimeout)
 		defer cancel()
 	}
+
 	output, err := lifecycle.Exec(ctx, command...)
 	if ctx.Err() != nil {
 		err = fmt.Errorf("%q: %w", command[0], context.Cause(ctx))

@@ -15,8 +15,8 @@ import (
 const fleetSchema = 1
 
 // Label keys and values by the rules of Kubernetes, the strictest of OpenShell's drivers
-// (kubernetes.io/docs/concepts/overview/working-with-objects/labels). The lengths are not in the patterns: counting ones cost every
-// start of the program half a millisecond.
+// (kubernetes.io/docs/concepts/overview/working-with-objects/labels). The lengths are not in the patterns: counting
+// ones cost every start of the program half a millisecond.
 var (
 	labelName   = pattern.Of(`^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$`)
 	labelPrefix = pattern.Of(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
@@ -99,8 +99,9 @@ func (*fleetLabels) AfterDelete(context.Context, lifecycle.Sandbox, *lifecycle.S
 	return nil, nil
 }
 
-// Reconcile reports labels that the sandbox has lost, and labels that the configuration has changed since. Advisory where the sandbox
-// exists: labels cannot be put on it without recreating it. Where it is gone nothing is held for it, so its state may go.
+// Reconcile reports labels that the sandbox has lost, and labels that the configuration has changed since. Advisory
+// where the sandbox exists: labels cannot be put on it without recreating it. Where it is gone nothing is held for it,
+// so its state may go.
 func (f *fleetLabels) Reconcile(_ context.Context, sandbox lifecycle.Sandbox, state *lifecycle.State) (lifecycle.ReconcileOutcome, error) {
 	if sandbox.Presence == lifecycle.Missing {
 		return lifecycle.ReconcileOutcome{Authority: lifecycle.Authoritative}, nil

@@ -16,8 +16,8 @@ import (
 // identitySchema is the version of the state of workload-identity: identityState as JSON.
 const identitySchema = 1
 
-// The folder that holds the token, on the host and in the sandbox. A folder, not the file: tokens are renewed by renaming a new file
-// into place, and a mounted file would stay the old one.
+// The folder that holds the token, on the host and in the sandbox. A folder, not the file: tokens are renewed by
+// renaming a new file into place, and a mounted file would stay the old one.
 const (
 	defaultTokenFolder = "/var/run/secrets/openshell/aws"
 	tokenFile          = "token"
@@ -125,6 +125,7 @@ func (i *identity) Reconcile(_ context.Context, sandbox lifecycle.Sandbox, state
 			return lifecycle.ReconcileOutcome{}, fmt.Errorf("its state is not a role binding: %w", err)
 		}
 	}
+
 	var outcome lifecycle.ReconcileOutcome
 	if bound.RoleARN != i.role {
 		outcome.Drift = append(outcome.Drift, fmt.Sprintf("the sandbox has role %q, %q is configured; it gets that when it is next recreated", bound.RoleARN, i.role))
@@ -135,8 +136,8 @@ func (i *identity) Reconcile(_ context.Context, sandbox lifecycle.Sandbox, state
 	return outcome, nil
 }
 
-// missing says that the token is not on this host; "" when it is. It stops nothing: whoever issues tokens may come later, and a
-// remote driver mounts from another host.
+// missing says that the token is not on this host; "" when it is. It stops nothing: whoever issues tokens may come
+// later, and a remote driver mounts from another host.
 func (i *identity) missing() string {
 	file := filepath.Join(i.source, tokenFile)
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {

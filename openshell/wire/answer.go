@@ -51,6 +51,7 @@ func ReadDrivers(b []byte) ([]string, error) {
 		}
 		names = append(names, name)
 	}
+
 	return names, nil
 }
 
@@ -151,6 +152,7 @@ func (v Version) ReadDeletion(b []byte) (Deletion, error) {
 		}
 		return Deletion(outcome), nil
 	}
+
 	deleted, err := m.Number(deletedFlag)
 	switch {
 	case err != nil:
@@ -158,5 +160,6 @@ func (v Version) ReadDeletion(b []byte) (Deletion, error) {
 	case deleted == 0:
 		return AlreadyAbsent, nil
 	}
+
 	return Deleted, nil
 }

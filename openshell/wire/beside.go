@@ -77,6 +77,7 @@ func ReadServices(b []byte) (services []Service, err error) {
 		}
 		services = append(services, s)
 	}
+
 	return services, err
 }
 
@@ -96,6 +97,7 @@ func readService(item []byte) (s Service, err error) {
 			return s, err
 		}
 	}
+
 	return s, nil
 }
 
@@ -125,7 +127,8 @@ func (v Version) SandboxConfig(id, name, workspace string) []byte {
 	return b
 }
 
-// ReadSettings are the settings of a GetSandboxConfigResponse that were set for the one sandbox, in the order in which they came.
+// ReadSettings are the settings of a GetSandboxConfigResponse that were set for the one sandbox, in the order in which
+// they came.
 func ReadSettings(b []byte) (settings []Setting, err error) {
 	m, err := Parse(b)
 	if err != nil {
@@ -141,10 +144,12 @@ func ReadSettings(b []byte) (settings []Setting, err error) {
 			settings = append(settings, s)
 		}
 	}
+
 	return settings, err
 }
 
-// readSetting reads an entry of map<string, EffectiveSetting>; own is false for what is set for every sandbox, or not at all.
+// readSetting reads an entry of map<string, EffectiveSetting>; own is false for what is set for every sandbox, or not
+// at all.
 func readSetting(entry []byte) (s Setting, own bool, err error) {
 	m, err := Parse(entry)
 	if err != nil {

@@ -31,8 +31,8 @@ func (m Message) Replace(number protowire.Number, content []byte) Message {
 	return slices.Insert(rest, at, bytesField(number, content))
 }
 
-// ReplacePairs makes a map<string, string> hold exactly want. Entries that are right already keep their bytes and their place; new
-// ones come at the end, sorted.
+// ReplacePairs makes a map<string, string> hold exactly want. Entries that are right already keep their bytes and their
+// place; new ones come at the end, sorted.
 func (m Message) ReplacePairs(number protowire.Number, want map[string]string) (Message, error) {
 	have, err := m.Pairs(number)
 	if err != nil {
@@ -57,6 +57,7 @@ func (m Message) ReplacePairs(number protowire.Number, want map[string]string) (
 			delete(missing, name)
 		}
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
 		kept = append(kept, bytesField(number, entry(name, missing[name])))
 	}

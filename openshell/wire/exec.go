@@ -10,6 +10,7 @@ func (v Version) ExecSandbox(id, name, workspace string, argv []string) []byte {
 	} else {
 		b.text(execSandbox, id)
 	}
+
 	for _, arg := range argv {
 		b.embed(execCommand, []byte(arg))
 	}

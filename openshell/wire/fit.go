@@ -6,8 +6,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// InexpressibleError means that a gateway's version has no words for a part of a recipe: it would ignore it, and the sandbox would
-// not be what it was.
+// InexpressibleError means that a gateway's version has no words for a part of a recipe: it would ignore it, and the
+// sandbox would not be what it was.
 type InexpressibleError struct {
 	What    string // "labels"
 	Version string // of the gateway
@@ -43,8 +43,9 @@ var templateSpans = []span{
 	{templateDriverConfig, "a driver configuration", 58, 0},
 }
 
-// FitSpec is a spec, read from a gateway of whatever version, as this version must be sent it: otherwise the same bytes. The number of
-// `bool gpu` means a message since 0.0.69; and the identity of a provider attachment belongs to the gateway and to the sandbox that was.
+// FitSpec is a spec, read from a gateway of whatever version, as this version must be sent it: otherwise the same
+// bytes. The number of `bool gpu` means a message since 0.0.69; and the identity of a provider attachment belongs to
+// the gateway and to the sandbox that was.
 func (v Version) FitSpec(spec []byte) ([]byte, error) {
 	m, template, err := openSpec(spec)
 	if err != nil {

@@ -1,8 +1,10 @@
-// Package wire answers how the gateway's API messages are laid out in each generation of OpenShell, and reads or changes in them only
-// what we name. Every other byte stays where it is, so that a message survives us also where it is newer than we are.
+// Package wire answers how the gateway's API messages are laid out in each generation of OpenShell, and reads or
+// changes in them only what we name. Every other byte stays where it is, so that a message survives us also where it is
+// newer than we are.
 //
-// openshell.proto beside this file is the schema; a test holds the field numbers here to it. The code is written by hand because a
-// generated one cannot keep unknown fields in their place, and needs one set of types for each generation.
+// openshell.proto beside this file is the schema; a test holds the field numbers here to it. The code is written by
+// hand because a generated one cannot keep unknown fields in their place, and needs one set of types for each
+// generation.
 package wire
 
 import (
@@ -45,6 +47,7 @@ func Parse(b []byte) (Message, error) {
 		case protowire.BytesType:
 			f.Bytes, _ = protowire.ConsumeBytes(b[tag:])
 		}
+
 		m, b = append(m, f), b[tag+value:]
 	}
 	return m, nil
@@ -114,8 +117,8 @@ func (m Message) Contents(number protowire.Number) ([][]byte, error) {
 	return all, nil
 }
 
-// Content is the bytes of a sub-message. Protobuf merges a sub-message that is there several times; that is what putting the bytes one after
-// the other means.
+// Content is the bytes of a sub-message. Protobuf merges a sub-message that is there several times; that is what
+// putting the bytes one after the other means.
 func (m Message) Content(number protowire.Number) ([]byte, error) {
 	all, err := m.Contents(number)
 	return slices.Concat(all...), err
@@ -151,6 +154,7 @@ func (m Message) Pairs(number protowire.Number) (map[string]string, error) {
 		}
 		pairs[name] = value
 	}
+
 	return pairs, nil
 }
 
@@ -167,8 +171,8 @@ func pair(content []byte) (name, value string, err error) {
 	return name, value, err
 }
 
-// all goes over the occurrences of a field. One of another wire type is an error: it was written by a schema in which the number means
-// something else.
+// all goes over the occurrences of a field. One of another wire type is an error: it was written by a schema in which
+// the number means something else.
 func (m Message) all(number protowire.Number, kind protowire.Type) func(yield func(Field, error) bool) {
 	return func(yield func(Field, error) bool) {
 		for _, f := range m {

@@ -2,8 +2,8 @@ package wire
 
 import "fmt"
 
-// PolicyRevision is one revision of a sandbox's policy. A gateway keeps what was set after the creation beside the sandbox, whose spec
-// goes on showing the first one (crates/openshell-server/src/grpc/policy.rs).
+// PolicyRevision is one revision of a sandbox's policy. A gateway keeps what was set after the creation beside the
+// sandbox, whose spec goes on showing the first one (crates/openshell-server/src/grpc/policy.rs).
 type PolicyRevision struct {
 	Version uint64
 	Failed  bool   // the sandbox could not load it, and goes on with an earlier one

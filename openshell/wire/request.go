@@ -51,8 +51,8 @@ func (v Version) page(p Page) (b builder) {
 	return b
 }
 
-// Named is the request of GetSandbox, DeleteSandbox, StopSandbox and StartSandbox. The idempotency key of 0.1.x is left empty: it is
-// subject to an admission limit (docs/facts/openshell.md 3.3).
+// Named is the request of GetSandbox, DeleteSandbox, StopSandbox and StartSandbox. The idempotency key of 0.1.x is left
+// empty: it is subject to an admission limit (docs/facts/openshell.md 3.3).
 func (v Version) Named(name, workspace string) []byte {
 	var b builder
 	b.text(nameName, name)
@@ -84,6 +84,7 @@ func (v Version) CreateSandbox(c Creation) ([]byte, error) {
 	case !v.workspaces() && c.Workspace != "" && c.Workspace != DefaultWorkspace:
 		return nil, v.cannot("workspace "+c.Workspace, "0.0.88")
 	}
+
 	var b builder
 	b.embed(createSpec, c.Spec)
 	b.text(createName, c.Name)
@@ -95,7 +96,8 @@ func (v Version) CreateSandbox(c Creation) ([]byte, error) {
 
 func (v Version) workspaces() bool { return v.Since(88) }
 
-// scope adds the workspace: as a selector since 0.1.0, which knows no default, else by its name where it is not the default.
+// scope adds the workspace: as a selector since 0.1.0, which knows no default, else by its name where it is not the
+// default.
 func (v Version) scope(b *builder, text, selector protowire.Number, workspace string) {
 	switch {
 	case v.Generation == Timestamps:

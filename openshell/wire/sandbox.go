@@ -22,8 +22,9 @@ type Sandbox struct {
 
 var errOtherGeneration = errors.New("laid out as another generation of OpenShell does")
 
-// ReadSandbox reads a Sandbox message by the layout of the version. A message of another layout is an error also where it would decode,
-// as the phase would then be missing from it. Without a known generation the layout is told from the message itself.
+// ReadSandbox reads a Sandbox message by the layout of the version. A message of another layout is an error also where
+// it would decode, as the phase would then be missing from it. Without a known generation the layout is told from the
+// message itself.
 func (v Version) ReadSandbox(b []byte) (Sandbox, error) {
 	m, err := Parse(b)
 	if err != nil {
@@ -110,6 +111,7 @@ func metadataSandbox(m Message, layout Generation) (Sandbox, error) {
 	} else {
 		s.Phase, err = status.Number(statusPhase)
 	}
+
 	if err != nil {
 		return s, fmt.Errorf("phase: %w", err)
 	}
@@ -143,6 +145,7 @@ func created(meta Message, layout Generation) (time.Time, error) {
 		}
 		return milliseconds(ms), nil
 	}
+
 	if meta.Has(metaCreatedMs) {
 		return time.Time{}, fmt.Errorf("created_time: %w", errOtherGeneration)
 	}
@@ -227,5 +230,6 @@ func reason(status Message) (string, error) {
 		long, _ := m.Text(conditionMessage)
 		why = strings.Trim(short+": "+long, ": ")
 	}
+
 	return why, nil
 }

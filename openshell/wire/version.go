@@ -54,10 +54,12 @@ func VersionOf(text string) Version {
 	default:
 		version.Generation = Status
 	}
+
 	return version
 }
 
-// Since reports whether the version is known to be 0.0.patch or newer. Within a generation fields and RPCs came one by one.
+// Since reports whether the version is known to be 0.0.patch or newer. Within a generation fields and RPCs came one by
+// one.
 func (v Version) Since(patch uint64) bool {
 	return v.Generation == Timestamps || v.Generation != Unknown && v.patch >= patch
 }

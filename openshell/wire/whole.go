@@ -16,7 +16,8 @@ func (v Version) ReadWorkspaces(b []byte) (names []string, next string, err erro
 	return v.readNames("ListWorkspacesResponse", b)
 }
 
-// ReadGatewaySettings are the settings of a GetGatewayConfigResponse that have a value, in the order in which they came.
+// ReadGatewaySettings are the settings of a GetGatewayConfigResponse that have a value, in the order in which they
+// came.
 func ReadGatewaySettings(b []byte) (settings []Setting, err error) {
 	m, err := Parse(b)
 	if err != nil {
@@ -32,6 +33,7 @@ func ReadGatewaySettings(b []byte) (settings []Setting, err error) {
 			settings = append(settings, s)
 		}
 	}
+
 	return settings, err
 }
 

@@ -63,6 +63,7 @@ func (b *bench) backups(ctx context.Context, r *report) error {
 		}
 		again = s.resticCall(resticSecond, "backup", s.plain)
 	}
+
 	if !installed("borg") {
 		r.lacks("borg (Debian: borgbackup)", "it is not installed")
 	}
@@ -200,11 +201,13 @@ func (s *saving) sizes() (map[string]int64, error) {
 			return nil, err
 		}
 	}
+
 	if installed("restic") {
 		if sizes[resticFirst], err = diskUse(filepath.Join(s.dir, "restic")); err != nil {
 			return nil, err
 		}
 	}
+
 	sizes[first], err = firstSize(filepath.Join(s.dir, "root", s.full.sandbox))
 	return sizes, err
 }

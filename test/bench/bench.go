@@ -14,7 +14,8 @@ import (
 	"sandkeeper/test/standin"
 )
 
-// bench is the made-up host on which everything is measured: a throw-away folder, the built programs, and what to remove at the end.
+// bench is the made-up host on which everything is measured: a throw-away folder, the built programs, and what to
+// remove at the end.
 type bench struct {
 	options
 	dir      string

@@ -15,9 +15,9 @@ import (
 // checkSizes are how many sandboxes are registered and listed.
 func checkSizes() []int { return []int{100, 1000, 2000} }
 
-// check measures `upgrade-sandboxes --check` over many registered sandboxes, and beside it the listing alone: the very calls that
-// the check made of openshell to list them, made again. The sandboxes are stopped: of those that run, the check also asks the agent
-// inside for its version, which costs one openshell call each, whoever makes it.
+// check measures `upgrade-sandboxes --check` over many registered sandboxes, and beside it the listing alone: the very
+// calls that the check made of openshell to list them, made again. The sandboxes are stopped: of those that run, the
+// check also asks the agent inside for its version, which costs one openshell call each, whoever makes it.
 func (b *bench) check(ctx context.Context, r *report) error {
 	var steps []step
 	for _, many := range checkSizes() {
@@ -42,6 +42,7 @@ func (b *bench) check(ctx context.Context, r *report) error {
 		listing.env = env
 		steps = append(steps, check, listing)
 	}
+
 	samples, err := rounds(ctx, b.rounds, b.enough, steps, b.say)
 	if err != nil {
 		return err
@@ -79,6 +80,7 @@ func (b *bench) crowded(ctx context.Context, many int) (*standin.Host, error) {
 			Name: names[i], ID: fmt.Sprintf("%08x-0000-4000-8000-000000000000", i), Phase: "Stopped", Created: time.Unix(1_780_000_000+int64(i), 0).UTC(),
 		})
 	}
+
 	return h, h.Register(names...)
 }
 
@@ -94,6 +96,7 @@ func listingOf(h *standin.Host) (string, error) {
 			fmt.Fprintf(&script, "NO_GRAPHICS=1 %s %s >/dev/null\n", filepath.Join(h.Home, ".local/bin/openshell"), strings.TrimSpace(call))
 		}
 	}
+
 	if script.Len() == 0 {
 		return "", fmt.Errorf("the check did not list any sandbox:\n%s", content)
 	}

@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// container is a sandbox on the real engine, named and labelled as OpenShell's docker driver does it, with busybox inside.
+// container is a sandbox on the real engine, named and labelled as OpenShell's docker driver does it, with busybox
+// inside.
 type container struct{ name, sandbox string }
 
 // lacksDocker says why no container can be made; "" when one can.
@@ -66,6 +67,7 @@ func rootfs(to io.Writer) error {
 			return err
 		}
 	}
+
 	return w.Close()
 }
 

@@ -17,8 +17,8 @@ const (
 	bigSize   = 100 << 20
 )
 
-// dataSet is the home that is saved: many small files, of which 85 % are words and 15 % random bytes, and six of 100 MiB: two
-// random, two logs, one that is zeros from its middle on, and one of zeros alone. The same on every machine.
+// dataSet is the home that is saved: many small files, of which 85 % are words and 15 % random bytes, and six of 100
+// MiB: two random, two logs, one that is zeros from its middle on, and one of zeros alone. The same on every machine.
 type dataSet struct {
 	small, big int
 	bigSize    int64
@@ -58,16 +58,19 @@ func (d dataSet) write(to io.Writer, top string) error {
 				return err
 			}
 		}
+
 		name := fmt.Sprintf("%s/notes/%03d/%05d.md", top, i/100, i)
 		if err := file(w, name, 0o644, d.smallSize(i), text.small(i)); err != nil {
 			return err
 		}
 	}
+
 	for i := range d.big {
 		if err := file(w, fmt.Sprintf("%s/big-%d.bin", top, i), 0o644, d.bigSize, text.big(i, d.bigSize)); err != nil {
 			return err
 		}
 	}
+
 	return w.Close()
 }
 

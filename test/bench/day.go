@@ -14,7 +14,8 @@ import (
 	_ "modernc.org/sqlite" // the driver of the database that a day changes
 )
 
-// The steps of a day, named as the report shows them. Ten days are the first one and nine more, measured by their bytes alone.
+// The steps of a day, named as the report shows them. Ten days are the first one and nine more, measured by their bytes
+// alone.
 const (
 	aDay          = "sandkeeper backup-all --offline: a day later"
 	resticADay    = "restic backup: a day later (plain files)"
@@ -25,8 +26,9 @@ const (
 	moreDays      = 9
 )
 
-// day is the home of docs/design.md 9 a day later: 1 % of the small files rewritten, 1 % appended to a log, 1 % of the rows of a SQLite
-// database changed, which is one page each. It is done to the plain files, and what changed is copied into the container.
+// day is the home of docs/design.md 9 a day later: 1 % of the small files rewritten, 1 % appended to a log, 1 % of the
+// rows of a SQLite database changed, which is one page each. It is done to the plain files, and what changed is copied
+// into the container.
 type day struct {
 	*saving
 	rows  int
@@ -75,6 +77,7 @@ func (d *day) steps() []step {
 		s.after = func(context.Context) error { return d.grown(s.name, p.folder) }
 		steps = append(steps, s)
 	}
+
 	start, end := steps[0].before, steps[len(steps)-1].after
 	steps[0].before = func(ctx context.Context) error {
 		if err := d.begin(ctx); err != nil {
@@ -96,6 +99,7 @@ func (d *day) goOn(ctx context.Context) error {
 			return err
 		}
 	}
+
 	for range moreDays {
 		if err := d.pass(ctx); err != nil {
 			return err
@@ -106,12 +110,14 @@ func (d *day) goOn(ctx context.Context) error {
 			}
 		}
 	}
+
 	for _, p := range d.peers {
 		if err := d.grown(p.tenth, p.folder); err != nil {
 			return err
 		}
 		d.added[p.tenth] += d.added[p.step.name]
 	}
+
 	return nil
 }
 
@@ -164,6 +170,7 @@ func (d *day) saveAll(ctx context.Context) error {
 			return err
 		}
 	}
+
 	for _, p := range d.peers {
 		if _, err := p.step.run(ctx); err != nil {
 			return err
@@ -206,6 +213,7 @@ func (d *day) pass(ctx context.Context) error {
 		}
 		changed = append(changed, name)
 	}
+
 	if err := write(filepath.Join(d.home(), "big-2.bin"), os.O_APPEND, text.log(6+int(d.past)), data.bigSize/100); err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ func diskUse(dir string) (int64, error) {
 			}
 			seen[stat.Ino] = true
 		}
+
 		total += info.Size()
 		return nil
 	})

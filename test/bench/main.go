@@ -1,9 +1,9 @@
-// Command bench measures sandkeeper beside the tools that people would use instead, on one data set, in one run: the figures of
-// docs/design.md 9. It prints a table, says which targets are met, and keeps the result in docs/benchmarks.md. It
-// never fails because something was slow.
+// Command bench measures sandkeeper beside the tools that people would use instead, on one data set, in one run: the
+// figures of docs/design.md 9. It prints a table, says which targets are met, and keeps the result in
+// docs/benchmarks.md. It never fails because something was slow.
 //
-// Every step of a round runs once before any step runs twice, so that a busy moment of the machine meets them all alike; medians
-// of the rounds are compared with each other, never with figures of another day.
+// Every step of a round runs once before any step runs twice, so that a busy moment of the machine meets them all
+// alike; medians of the rounds are compared with each other, never with figures of another day.
 package main
 
 import (

@@ -31,7 +31,8 @@ func shell(name, script string) step {
 	return step{name: name, argv: []string{"bash", "-c", "set -eo pipefail; " + script}}
 }
 
-// rounds runs every step once per round, in order, and gives the samples of each by its name. No round begins after enough.
+// rounds runs every step once per round, in order, and gives the samples of each by its name. No round begins after
+// enough.
 func rounds(ctx context.Context, n int, enough time.Duration, steps []step, say func(string)) (map[string][]sample, error) {
 	samples, began := map[string][]sample{}, time.Now()
 	for round := range n {
@@ -57,6 +58,7 @@ func (s step) run(ctx context.Context) (sample, error) {
 			return sample{}, err
 		}
 	}
+
 	var said bytes.Buffer
 	child := exec.CommandContext(ctx, s.argv[0], s.argv[1:]...)
 	child.Env, child.Stdout, child.Stderr = s.env, &said, &said

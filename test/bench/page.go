@@ -44,6 +44,7 @@ func (r *report) markdown() string {
 			fmt.Fprintf(&out, "| %s | %s | %s | %s | %s |\n", cell(row.name), row.wall(), seconds(m.cpu), mebibytes(m.rss), megabytes(row.size))
 		}
 	}
+
 	for _, note := range r.notes {
 		fmt.Fprintf(&out, "\n%s\n", note)
 	}

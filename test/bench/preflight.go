@@ -18,9 +18,10 @@ const (
 	nemoclawRSS  = 83 << 20
 )
 
-// preflight measures the finding of drift by the gate that every command passes: the process that runs is older than the openshell
-// that would talk to it. Once with an openshell that takes 100 ms for every answer, as a slow one does, and once with one that
-// answers at once. Beside it stands the command preflight, which goes on to check the host, and asks every sandbox on the engine.
+// preflight measures the finding of drift by the gate that every command passes: the process that runs is older than
+// the openshell that would talk to it. Once with an openshell that takes 100 ms for every answer, as a slow one does,
+// and once with one that answers at once. Beside it stands the command preflight, which goes on to check the host, and
+// asks every sandbox on the engine.
 func (b *bench) preflight(ctx context.Context, r *report) error {
 	slow, err := b.drifted(ctx, "slow", probeDelay)
 	if err != nil {
@@ -37,6 +38,7 @@ func (b *bench) preflight(ctx context.Context, r *report) error {
 		refused.exits, whole.exits = []int{1}, []int{1}
 		steps = append(steps, probe, refused, whole)
 	}
+
 	samples, err := rounds(ctx, 5*b.rounds, b.enough, steps, func(string) {})
 	if err != nil {
 		return err
@@ -76,6 +78,7 @@ func (b *bench) drifted(ctx context.Context, name string, delay time.Duration) (
 			h.Script.Answers = append(h.Script.Answers, openshell.Answer{Args: words, Delay: delay.String()})
 		}
 	}
+
 	if err := h.InstallGateway(runningVersion); err != nil {
 		return drifted{}, err
 	}

@@ -51,6 +51,7 @@ func (r *report) table(title string, samples map[string][]sample, sizes map[stri
 			t.rows = append(t.rows, row{name, took, sizes[name]})
 		}
 	}
+
 	r.tables = append(r.tables, t)
 }
 
@@ -68,6 +69,7 @@ func (r *report) print(out io.Writer) {
 		}
 		_ = w.Flush() // a failed write to the terminal has nobody to be told
 	}
+
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "FIGURE\tTARGET\tHERE\tMET")

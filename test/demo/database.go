@@ -35,5 +35,6 @@ func (d *demo) database(ctx context.Context) error {
 			return errors.Join(err, db.Close())
 		}
 	}
+
 	return db.Close()
 }

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// shortened is a result as a script would read it, without what a reader of the demo would skip: the preflight, and the host's paths.
+// shortened is a result as a script would read it, without what a reader of the demo would skip: the preflight, and the
+// host's paths.
 func shortened(document []byte) string {
 	var answer struct {
 		Command  string `json:"command"`
@@ -26,6 +27,7 @@ func shortened(document []byte) string {
 			}
 		}
 	}
+
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)

@@ -10,7 +10,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// listBackup shows one archive with the tar that everybody has; only the decompression is ours, for machines without zstd.
+// listBackup shows one archive with the tar that everybody has; only the decompression is ours, for machines without
+// zstd.
 func (d *demo) listBackup(ctx context.Context, root string) error {
 	found, err := filepath.Glob(filepath.Join(root, names()[0], "*", "archive.tar.zst"))
 	if err != nil || len(found) != 1 {

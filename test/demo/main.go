@@ -1,7 +1,8 @@
-// Command demo shows sandkeeper's main job on a made-up host: a throw-away home with a stand-in openshell, a real gateway process,
-// and two sandboxes, which are real containers when an engine is reachable and folders served through `openshell sandbox exec`
-// otherwise. It needs Go, cleans up after itself, and fails when sandkeeper does not do what it should. Its argument is the program
-// to show; `make demo` builds it. With --shell before it, it shows nothing and gives a shell on that host, to try commands in.
+// Command demo shows sandkeeper's main job on a made-up host: a throw-away home with a stand-in openshell, a real
+// gateway process, and two sandboxes, which are real containers when an engine is reachable and folders served through
+// `openshell sandbox exec` otherwise. It needs Go, cleans up after itself, and fails when sandkeeper does not do what
+// it should. Its argument is the program to show; `make demo` builds it. With --shell before it, it shows nothing and
+// gives a shell on that host, to try commands in.
 package main
 
 import (
@@ -94,7 +95,8 @@ func run(ctx context.Context, out io.Writer, program string, act func(d *demo, p
 	return act(d, gw.Process.Pid)
 }
 
-// emptyHome makes the home of the made-up host: a throw-away folder, or the one that SANDKEEPER_DEMO_HOME names and that is not there yet.
+// emptyHome makes the home of the made-up host: a throw-away folder, or the one that SANDKEEPER_DEMO_HOME names and
+// that is not there yet.
 func emptyHome() (string, error) {
 	if named := os.Getenv("SANDKEEPER_DEMO_HOME"); named != "" {
 		return named, os.Mkdir(named, 0o700)
@@ -124,7 +126,8 @@ func prepare(ctx context.Context, out io.Writer, home, program string) (*demo, e
 	return &demo{Host: host, out: out, program: program, engine: "unix://" + filepath.Join(home, "no-engine.sock")}, host.InstallGateway(before)
 }
 
-// standIns builds the stand-ins into dir, or takes those that SANDKEEPER_DEMO_PROGRAMS names: where there is no Go, or no time.
+// standIns builds the stand-ins into dir, or takes those that SANDKEEPER_DEMO_PROGRAMS names: where there is no Go, or
+// no time.
 func standIns(ctx context.Context, dir string) (standin.Programs, error) {
 	if built := os.Getenv("SANDKEEPER_DEMO_PROGRAMS"); built != "" {
 		return standin.Programs{Dir: built}, nil
@@ -166,11 +169,13 @@ func (d *demo) show(ctx context.Context, pid int) error {
 			return d.sandkeeper(ctx, []int{0}, d.among("backup-all", "--offline")...)
 		})
 	}
+
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
 	}
+
 	d.say("Done. Everything that this demo made is being removed.")
 	return nil
 }

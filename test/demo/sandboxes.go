@@ -86,6 +86,7 @@ func (c *containers) make(ctx context.Context) error {
 			return err
 		}
 	}
+
 	return c.rows(ids)
 }
 
@@ -116,6 +117,7 @@ func (c *containers) importImage(ctx context.Context, reference, supervisor stri
 		}
 		files[path] = program
 	}
+
 	rootfs, err := archive(0o755, files)
 	if err != nil {
 		return err

@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// shell gives the person at the terminal a shell on the made-up host, with the program on its PATH. The host is there until it ends.
+// shell gives the person at the terminal a shell on the made-up host, with the program on its PATH. The host is there
+// until it ends.
 func (d *demo) shell(ctx context.Context) error {
 	if len(d.only) > 0 {
 		return errors.New("commands in this shell would see the other sandboxes of this engine too: DOCKER_HOST can name another engine")
@@ -26,12 +27,14 @@ func (d *demo) shell(ctx context.Context) error {
 			env[i] = "PATH=" + filepath.Dir(d.program) + ":" + path
 		}
 	}
+
 	env = append(env, "SANDKEEPER_ENGINES="+d.engine) // what other engines of this machine run is not of the made-up host
 	for _, name := range []string{"TERM", "DOCKER_HOST", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "USER", "PS1"} {
 		if value := os.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}
 	}
+
 	child := exec.CommandContext(ctx, cmp.Or(os.Getenv("SHELL"), "/bin/sh"))
 	child.Env, child.Dir = env, d.Home
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr

@@ -1,5 +1,5 @@
-// Command picture draws what the demo printed as docs/demo-light.svg and docs/demo-dark.svg, for the top of the README. `make picture`
-// runs the demo in colour and hands its output over on standard input.
+// Command picture draws what the demo printed as docs/demo-light.svg and docs/demo-dark.svg, for the top of the README.
+// `make picture` runs the demo in colour and hands its output over on standard input.
 package main
 
 import (
@@ -67,6 +67,7 @@ func wrapped(line string) []string {
 				at = i
 			}
 		}
+
 		if strings.TrimSpace(line[:at]) == "" {
 			break
 		}
@@ -113,8 +114,10 @@ func draw(lines []string, t theme) string {
 		case strings.HasPrefix(line, "$ "):
 			class = ` class="b"`
 		}
+
 		fmt.Fprintf(&b, `<text x="%d" y="%d" xml:space="preserve"%s>%s</text>`+"\n", margin, margin+15+i*lineHeight, class, spans(line))
 	}
+
 	b.WriteString("</svg>\n")
 	return b.String()
 }
@@ -135,6 +138,7 @@ func spans(line string) string {
 			open = true
 		}
 	}
+
 	b.WriteString(html.EscapeString(line[from:]))
 	if open {
 		b.WriteString("</tspan>")

@@ -14,11 +14,13 @@ import (
 	"sandkeeper/test/standin/openshell"
 )
 
-// trailer is what stands before the version at the very end of a stand-in's executable. The version is in the file itself and not
-// beside it or in the environment, because a running process must keep its own when its file is replaced or deleted.
+// trailer is what stands before the version at the very end of a stand-in's executable. The version is in the file
+// itself and not beside it or in the environment, because a running process must keep its own when its file is replaced
+// or deleted.
 const trailer = "\nstand-in gateway version "
 
-// Gateway runs the stand-in gateway and returns its exit status. It has the sandboxes of a script (see openshell.Backend).
+// Gateway runs the stand-in gateway and returns its exit status. It has the sandboxes of a script (see
+// openshell.Backend).
 func Gateway(ctx context.Context, args []string, port, script string, stdout, stderr io.Writer) int {
 	version, err := OwnVersion()
 	if err != nil {
@@ -59,6 +61,7 @@ func OwnVersion() (string, error) {
 			return "", err
 		}
 	}
+
 	defer image.Close()
 	return versionAtEnd(image)
 }

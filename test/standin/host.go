@@ -16,8 +16,8 @@ import (
 	"sandkeeper/test/standin/openshell"
 )
 
-// Host is a made-up NemoClaw host in a throw-away home: an openshell that follows a script, a registry, and the gateway that a
-// test gives it. The gateway's port makes its name, so hosts on one machine do not meet.
+// Host is a made-up NemoClaw host in a throw-away home: an openshell that follows a script, a registry, and the gateway
+// that a test gives it. The gateway's port makes its name, so hosts on one machine do not meet.
 type Host struct {
 	Home     string
 	Port     int
@@ -98,8 +98,8 @@ func (h *Host) InstallGateway(version string) error {
 	return h.Programs.Gateway(h.GatewayBinary(), version)
 }
 
-// StartGateway runs the installed gateway the way NemoClaw does, under its tagged name, waits until it answers, and writes its
-// marker. The caller ends the process.
+// StartGateway runs the installed gateway the way NemoClaw does, under its tagged name, waits until it answers, and
+// writes its marker. The caller ends the process.
 func (h *Host) StartGateway(ctx context.Context) (*exec.Cmd, error) {
 	env, err := h.Environment()
 	if err != nil {
@@ -118,6 +118,7 @@ func (h *Host) StartGateway(ctx context.Context) (*exec.Cmd, error) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+
 	_ = gw.Process.Kill()
 	_ = gw.Wait()
 	return nil, fmt.Errorf("the stand-in gateway does not answer on port %d", h.Port)

@@ -1,5 +1,5 @@
-// Package standin makes stand-ins for OpenShell's programs where the real ones cannot be had: an openshell command line that
-// follows a script, and a gateway process of any version. The demo and the end-to-end tests use it.
+// Package standin makes stand-ins for OpenShell's programs where the real ones cannot be had: an openshell command line
+// that follows a script, and a gateway process of any version. The demo and the end-to-end tests use it.
 package standin
 
 import (
@@ -17,7 +17,8 @@ import (
 // Programs is a folder with the stand-ins, built.
 type Programs struct{ Dir string }
 
-// Build compiles the stand-ins into dir with the Go tool on PATH: those that are named, or all. It must run inside this module.
+// Build compiles the stand-ins into dir with the Go tool on PATH: those that are named, or all. It must run inside this
+// module.
 func Build(ctx context.Context, dir string, names ...string) (Programs, error) {
 	args := []string{"build", "-o", dir + string(filepath.Separator)}
 	for _, name := range names {
@@ -34,14 +35,14 @@ func Build(ctx context.Context, dir string, names ...string) (Programs, error) {
 	return Programs{Dir: dir}, nil
 }
 
-// Gateway writes an openshell-gateway of the given version to path, replacing what is there the way package managers do: a new
-// file is renamed over the old one, so that a running process keeps its image.
+// Gateway writes an openshell-gateway of the given version to path, replacing what is there the way package managers
+// do: a new file is renamed over the old one, so that a running process keeps its image.
 func (p Programs) Gateway(path, version string) error {
 	return p.install("openshell-gateway", path, trailer+version+"\n")
 }
 
-// InSandbox is the content of an executable for a sandbox container: a main process, and, under any name, a program that tells
-// the given version.
+// InSandbox is the content of an executable for a sandbox container: a main process, and, under any name, a program
+// that tells the given version.
 func (p Programs) InSandbox(version string) (string, error) {
 	program, err := os.ReadFile(filepath.Join(p.Dir, "sandbox-program"))
 	return string(program) + trailer + version + "\n", err

@@ -41,7 +41,8 @@ func (a Agent) scheme() string {
 	return scheme(a.Expected)
 }
 
-// argv is the version command of the agent called name. The name comes out of a registry: only a clean one becomes a command.
+// argv is the version command of the agent called name. The name comes out of a registry: only a clean one becomes a
+// command.
 func (a Agent) argv(name string) []string {
 	if len(a.Argv) > 0 {
 		return a.Argv
@@ -52,8 +53,8 @@ func (a Agent) argv(name string) []string {
 	return []string{name, "--version"}
 }
 
-// AgentRoots are the folders that may hold NemoClaw's agent manifests, best first: the package that the nemoclaw command (an
-// absolute path, or "") really lives in, then the checkout that NemoClaw's installer keeps.
+// AgentRoots are the folders that may hold NemoClaw's agent manifests, best first: the package that the nemoclaw
+// command (an absolute path, or "") really lives in, then the checkout that NemoClaw's installer keeps.
 func AgentRoots(e env.Env, nemoclaw string) []string {
 	var roots []string
 	if real, err := filepath.EvalSymlinks(nemoclaw); nemoclaw != "" && err == nil {
@@ -67,14 +68,15 @@ func AgentRoots(e env.Env, nemoclaw string) []string {
 			dir = filepath.Dir(dir)
 		}
 	}
+
 	if home := e.Home(); home != "" {
 		roots = append(roots, filepath.Join(home, ".nemoclaw", "source", "agents"))
 	}
 	return slices.Compact(roots)
 }
 
-// ReadAgents reads the manifests of the first root that has any; configured (agent name → expected version) fills in what they
-// leave open.
+// ReadAgents reads the manifests of the first root that has any; configured (agent name → expected version) fills in
+// what they leave open.
 func ReadAgents(e env.Env, roots []string, configured map[string]string) Agents {
 	agents := Agents{ByName: map[string]Agent{}}
 	for _, root := range roots {
@@ -82,6 +84,7 @@ func ReadAgents(e env.Env, roots []string, configured map[string]string) Agents 
 			break
 		}
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(configured)) {
 		if _, known := agents.ByName[name]; !known && configured[name] != "" {
 			agents.ByName[name] = Agent{Expected: configured[name], Source: "config"}
@@ -90,7 +93,8 @@ func ReadAgents(e env.Env, roots []string, configured map[string]string) Agents 
 	return agents
 }
 
-// readRoot reports whether root holds at least one manifest, readable or not: then it is NemoClaw's, and no other is looked at.
+// readRoot reports whether root holds at least one manifest, readable or not: then it is NemoClaw's, and no other is
+// looked at.
 func (a *Agents) readRoot(home, root string) (found bool) {
 	entries, err := os.ReadDir(root)
 	if err != nil {

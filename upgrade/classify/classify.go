@@ -1,5 +1,5 @@
-// Package classify answers one question: which sandboxes are behind, and what proves it? It only looks. Each sandbox is judged by its own
-// signals, never from a sample, and what nothing proves is unknown.
+// Package classify answers one question: which sandboxes are behind, and what proves it? It only looks. Each sandbox is
+// judged by its own signals, never from a sample, and what nothing proves is unknown.
 package classify
 
 import (
@@ -79,8 +79,8 @@ func (s Summary) NeedsAttention() bool {
 	return s.Totals.Stale+s.Totals.Unknown+s.Totals.Orphaned > 0
 }
 
-// Input is what a check compares. The functions only look; each is called for several sandboxes at once, under a context
-// that ends with Timeout. A nil function means that its signal cannot be had on this host.
+// Input is what a check compares. The functions only look; each is called for several sandboxes at once, under a
+// context that ends with Timeout. A nil function means that its signal cannot be had on this host.
 type Input struct {
 	Inventory sandbox.Inventory
 	Agents    Agents
@@ -102,8 +102,8 @@ type Input struct {
 	Timeout time.Duration // of one probe; 0 is 15 s
 }
 
-// Sandboxes says of every sandbox of the inventory whether it is behind. It changes nothing, and no sandbox's trouble is another's.
-// The error is ctx's.
+// Sandboxes says of every sandbox of the inventory whether it is behind. It changes nothing, and no sandbox's trouble
+// is another's. The error is ctx's.
 func Sandboxes(ctx context.Context, in Input) (Summary, error) {
 	in = in.withDefaults()
 	found := make([]Checked, len(in.Inventory.Sandboxes))
@@ -174,6 +174,7 @@ func (in Input) check(ctx context.Context, s sandbox.Sandbox, images *images) Ch
 		c.Reasons = append(c.Reasons, Reason{Code: CodeInventory, Detail: s.Reason})
 		return c
 	}
+
 	c.judge([]signal{
 		in.agentSignal(ctx, s), images.signal(ctx, s), in.supervisorSignal(ctx, s), in.fingerprintSignal(s),
 	})

@@ -17,8 +17,8 @@ type signal struct {
 	Reason
 }
 
-// judge settles c's state: one proof makes it stale; else one doubt makes it unknown; else one agreement makes it current. A
-// sandbox about which nothing could be compared is unknown.
+// judge settles c's state: one proof makes it stale; else one doubt makes it unknown; else one agreement makes it
+// current. A sandbox about which nothing could be compared is unknown.
 func (c *Checked) judge(signals []signal) {
 	by := map[weight][]Reason{}
 	for _, s := range signals {

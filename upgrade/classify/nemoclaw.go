@@ -10,15 +10,15 @@ import (
 	"sandkeeper/internal/trust"
 )
 
-// NemoClawVersion is what `nemoclaw --version` prints; path is the absolute path of the command. Only output that names nemoclaw
-// counts.
+// NemoClawVersion is what `nemoclaw --version` prints; path is the absolute path of the command. Only output that names
+// nemoclaw counts.
 func NemoClawVersion(ctx context.Context, e env.Env, uid int, path string) (string, error) {
 	version, err := programVersion(ctx, e, uid, path, "nemoclaw")
 	return version.String(), err
 }
 
-// SupervisorFileVersion is the version of an openshell-sandbox binary on the host, such as the bind source of a stopped sandbox's
-// supervisor.
+// SupervisorFileVersion is the version of an openshell-sandbox binary on the host, such as the bind source of a stopped
+// sandbox's supervisor.
 func SupervisorFileVersion(ctx context.Context, e env.Env, uid int, path string) (drift.Version, error) {
 	return programVersion(ctx, e, uid, path, "openshell-sandbox")
 }

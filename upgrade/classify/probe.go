@@ -23,6 +23,7 @@ func each(n, jobs int, work func(i int)) {
 			work(i)
 		})
 	}
+
 	wg.Wait()
 }
 
@@ -37,8 +38,8 @@ func (in Input) bounded(ctx context.Context, look func(context.Context) (string,
 	return answer, err
 }
 
-// agentSignal compares the agent inside with what is expected of it: probed where it runs, as recorded where it does not. A
-// probe that failed is never made good by what was recorded earlier.
+// agentSignal compares the agent inside with what is expected of it: probed where it runs, as recorded where it does
+// not. A probe that failed is never made good by what was recorded earlier.
 func (in Input) agentSignal(ctx context.Context, s sandbox.Sandbox) signal {
 	sig := signal{Reason: Reason{Code: CodeAgentVersion}}
 	if s.Row == nil {
@@ -59,6 +60,7 @@ func (in Input) agentSignal(ctx context.Context, s sandbox.Sandbox) signal {
 	default:
 		sig.compareAgent(agent)
 	}
+
 	return sig
 }
 
@@ -85,6 +87,7 @@ func (in Input) agentVersion(ctx context.Context, s sandbox.Sandbox, agent Agent
 		}
 		return s.Row.AgentVersion, ""
 	}
+
 	argv := agent.argv(s.Row.Agent)
 	if len(argv) == 0 {
 		return "", fmt.Sprintf("no version command of agent %q is known", s.Row.Agent)
@@ -99,7 +102,8 @@ func (in Input) agentVersion(ctx context.Context, s sandbox.Sandbox, agent Agent
 	return version, ""
 }
 
-// supervisorSignal compares the supervisor that runs the sandbox with its gateway. A sandbox that does not run need not answer.
+// supervisorSignal compares the supervisor that runs the sandbox with its gateway. A sandbox that does not run need not
+// answer.
 func (in Input) supervisorSignal(ctx context.Context, s sandbox.Sandbox) signal {
 	sig := signal{Reason: Reason{Code: CodeSupervisor, Expected: in.Gateways[s.Gateway].String()}}
 	if in.Supervisor == nil || (s.Container == nil && !running(s)) {
@@ -121,6 +125,7 @@ func (in Input) supervisorSignal(ctx context.Context, s sandbox.Sandbox) signal 
 		sig.weight, sig.Detail = doubtful, err.Error()
 		return sig
 	}
+
 	sig.Current = version.String()
 	order, ok := version.Compare(in.Gateways[s.Gateway])
 	switch {
@@ -131,6 +136,7 @@ func (in Input) supervisorSignal(ctx context.Context, s sandbox.Sandbox) signal 
 	default:
 		sig.weight = agrees
 	}
+
 	return sig
 }
 
@@ -155,5 +161,6 @@ func (in Input) fingerprintSignal(s sandbox.Sandbox) signal {
 	default:
 		sig.weight = behind
 	}
+
 	return sig
 }

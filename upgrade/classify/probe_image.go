@@ -36,13 +36,14 @@ func (m *images) id(ctx context.Context, ref string) (string, error) {
 		})
 		m.by[ref] = look
 	}
+
 	m.mu.Unlock()
 	return look()
 }
 
-// signal compares the image that the container was made from with the image that its tag names now. An image pinned by id or digest has
-// no tag to move. A tag that nothing on this host has proves nothing. No registry is asked what it has under the tag: a check is
-// read-only, works without a network, and tells nobody which images are used here.
+// signal compares the image that the container was made from with the image that its tag names now. An image pinned by
+// id or digest has no tag to move. A tag that nothing on this host has proves nothing. No registry is asked what it has
+// under the tag: a check is read-only, works without a network, and tells nobody which images are used here.
 func (m *images) signal(ctx context.Context, s sandbox.Sandbox) signal {
 	sig := signal{Reason: Reason{Code: CodeImage}}
 	if s.Container == nil || m.in.ImageID == nil {
@@ -70,11 +71,13 @@ func (m *images) signal(ctx context.Context, s sandbox.Sandbox) signal {
 	default:
 		sig.weight, sig.Detail = behind, fmt.Sprintf("%q names another image now", ref)
 	}
+
 	return sig
 }
 
-// reference is the tag that the sandbox was asked for, "" when it was pinned. The recipe has it; since OpenShell 0.0.94 the container
-// has only the image's id. Of a sandbox that was rolled back it is the tag from before: its own image is nobody's tag.
+// reference is the tag that the sandbox was asked for, "" when it was pinned. The recipe has it; since OpenShell 0.0.94
+// the container has only the image's id. Of a sandbox that was rolled back it is the tag from before: its own image is
+// nobody's tag.
 func (m *images) reference(ctx context.Context, s sandbox.Sandbox) (string, error) {
 	c, err := m.inspected(ctx, s)
 	if err != nil {
@@ -89,10 +92,12 @@ func (m *images) reference(ctx context.Context, s sandbox.Sandbox) (string, erro
 			return ref, nil
 		}
 	}
+
 	return "", err
 }
 
-// inspected is the container of s. Docker's listing shows the id once a tag has moved; the inspection still has the reference.
+// inspected is the container of s. Docker's listing shows the id once a tag has moved; the inspection still has the
+// reference.
 func (m *images) inspected(ctx context.Context, s sandbox.Sandbox) (engine.Container, error) {
 	c := *s.Container
 	if !pinned(c.Image) || m.in.Inspect == nil {

@@ -14,8 +14,8 @@ var versionRun = pattern.Of(`[0-9][0-9.]*`)
 // probeTextLimit is how much of a version command's output is looked at.
 const probeTextLimit = 64 << 10
 
-// versionIn finds the first X.Y.Z that output says of name, on a line after the name; when no line names it, the first of all.
-// When it is named and no version follows, there is none: what stands elsewhere is another program's.
+// versionIn finds the first X.Y.Z that output says of name, on a line after the name; when no line names it, the first
+// of all. When it is named and no version follows, there is none: what stands elsewhere is another program's.
 func versionIn(output, name string) string {
 	output = output[:min(len(output), probeTextLimit)]
 	named := false
@@ -29,6 +29,7 @@ func versionIn(output, name string) string {
 			return v
 		}
 	}
+
 	if named {
 		return ""
 	}
@@ -63,11 +64,12 @@ func segments(version string) ([]uint64, bool) {
 		}
 		numbers = append(numbers, n)
 	}
+
 	return numbers, len(numbers) >= 2
 }
 
-// compareVersions compares number by number, as NemoClaw does; ok is false when either is not a version. 0.0.0 is what a build
-// without a version prints, and is none.
+// compareVersions compares number by number, as NemoClaw does; ok is false when either is not a version. 0.0.0 is what
+// a build without a version prints, and is none.
 func compareVersions(a, b string) (order int, ok bool) {
 	left, lok := segments(a)
 	right, rok := segments(b)
@@ -79,6 +81,7 @@ func compareVersions(a, b string) (order int, ok bool) {
 			return order, true
 		}
 	}
+
 	return 0, true
 }
 

@@ -1,5 +1,5 @@
-// Command openshell-gateway stands in for the real one: its version is what was appended to its file after the marker, so that one
-// build serves every version, and an image that was replaced while it ran still tells its own.
+// Command openshell-gateway stands in for the real one: its version is what was appended to its file after the marker,
+// so that one build serves every version, and an image that was replaced while it ran still tells its own.
 package main
 
 import (
@@ -18,12 +18,14 @@ func main() {
 		_ = os.WriteFile(os.Getenv("HOME")+"/executed", nil, 0o600) // who must not be executed leaves a trace when it is
 		return
 	}
+
 	if path := os.Getenv("STAND_IN_OPEN"); path != "" {
 		if _, err := os.Open(path); err != nil { // as long as this runs
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 	}
+
 	if port := os.Getenv("STAND_IN_PORT"); port != "" {
 		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
@@ -34,6 +36,7 @@ func main() {
 	} else {
 		fmt.Println("ready")
 	}
+
 	if os.Getenv("STAND_IN_LEADER") == "ends" {
 		leaveLeader()
 	}

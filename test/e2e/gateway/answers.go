@@ -101,7 +101,8 @@ const (
 	alreadyAbsent     = 3
 )
 
-// deleteWithOutcome says since 0.1.0 what became of it: what is still listed was only accepted, what is missing may be asked for.
+// deleteWithOutcome says since 0.1.0 what became of it: what is still listed was only accepted, what is missing may be
+// asked for.
 func (s *Server) deleteWithOutcome(ctx context.Context, in message) (message, error) {
 	schema := nameSchema(s.Version)
 	schema[3] = slot{"allow_missing", varint, toAllowMissing}

@@ -88,6 +88,7 @@ func (s *Server) listServices(ctx context.Context, in message) (message, error) 
 			m.embed(1, item)
 		}
 	}
+
 	return m, nil
 }
 
@@ -106,6 +107,7 @@ func (s *Server) exposeService(ctx context.Context, in message) (message, error)
 	case !s.Records.Expose(sandbox.ID, r.service):
 		return nil, status.Errorf(codes.AlreadyExists, "service '%s' already exists", r.service.Name)
 	}
+
 	return nil, nil
 }
 
@@ -128,6 +130,7 @@ func (s *Server) updateConfig(ctx context.Context, in message) (message, error) 
 		s.Records.SetSetting(r.setting, value)
 		return nil, nil
 	}
+
 	sandbox, err := s.named(ctx, r)
 	if err == nil {
 		s.Records.Set(sandbox.ID, r.setting, value)

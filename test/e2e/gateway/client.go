@@ -28,5 +28,6 @@ func Health(ctx context.Context, address string) (version string, err error) {
 			return string(f.bytes), nil
 		}
 	}
+
 	return "", fmt.Errorf("the gateway at %s did not say its version", address)
 }

@@ -24,8 +24,9 @@ const (
 	labelWorkspace = "openshell.ai/sandbox-workspace"
 )
 
-// Docker keeps sandboxes as the docker driver of 0.0.110 does: records in SQLite, containers whose main process is the supervisor, and
-// files for them below a home. What it makes is held against recordings of a real host (TestHostIsLikeTheRecordedOne).
+// Docker keeps sandboxes as the docker driver of 0.0.110 does: records in SQLite, containers whose main process is the
+// supervisor, and files for them below a home. What it makes is held against recordings of a real host
+// (TestHostIsLikeTheRecordedOne).
 type Docker struct {
 	Client     *client.Client
 	Version    string

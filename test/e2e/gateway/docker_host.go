@@ -11,7 +11,8 @@ import (
 	"syscall"
 )
 
-// supervisorFile is the path of the supervisor's program, which the real driver takes out of an image and keeps by that image's digest.
+// supervisorFile is the path of the supervisor's program, which the real driver takes out of an image and keeps by that
+// image's digest.
 func (d *Docker) supervisorFile() (path string, content []byte, err error) {
 	content, err = os.ReadFile(d.Supervisor)
 	sum := sha256.Sum256(content)
@@ -37,8 +38,8 @@ func (d *Docker) tokenFile(id string) string {
 	return filepath.Join(d.Home, ".local/state/openshell/docker-sandbox-tokens", d.Namespace, id, "sandbox.jwt")
 }
 
-// Claims are what a sandbox's token says. The real supervisor asks its gateway for the policy; ours has no network and finds here what of
-// it decides whom the agent runs as.
+// Claims are what a sandbox's token says. The real supervisor asks its gateway for the policy; ours has no network and
+// finds here what of it decides whom the agent runs as.
 type Claims struct {
 	Subject    string `json:"sub"`
 	RunAsUser  string `json:"run_as_user,omitempty"`
@@ -87,6 +88,7 @@ func (s Sandbox) runAs() (user, group string) {
 			}
 		}
 	}
+
 	return user, group
 }
 
@@ -107,5 +109,6 @@ func (d *Docker) place(path string, content []byte, mode os.FileMode) error {
 			return err
 		}
 	}
+
 	return nil
 }

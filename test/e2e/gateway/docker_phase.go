@@ -23,6 +23,7 @@ func (d *Docker) SetPhase(ctx context.Context, key string, p Phase) (Sandbox, er
 	case p == Stopped:
 		return d.suspend(ctx, s)
 	}
+
 	if s, err = d.enter(context.WithoutCancel(ctx), s, Starting, "Starting", "Sandbox start requested"); err != nil || forgotten(ctx) {
 		return s, err
 	}
@@ -32,7 +33,8 @@ func (d *Docker) SetPhase(ctx context.Context, key string, p Phase) (Sandbox, er
 	return d.store.byID(ctx, s.ID)
 }
 
-// startable reports whether a start is allowed: from Stopped, and since 0.1.0 after an end of the main process or of the gateway.
+// startable reports whether a start is allowed: from Stopped, and since 0.1.0 after an end of the main process or of
+// the gateway.
 func (d *Docker) startable(s Sandbox) bool {
 	if s.Phase == Stopped || s.Phase == Starting {
 		return true
@@ -40,8 +42,8 @@ func (d *Docker) startable(s Sandbox) bool {
 	return GenerationOf(d.Version) == Timestamps && (s.Phase == Completed || s.Reason == "MainProcessFailed" || s.Reason == "GatewayUnreachable")
 }
 
-// forgotten reports whether whoever asked for a stop or a start has gone away just after its phase was noted: then nobody carries it out, and the
-// sandbox stays in that phase until somebody asks again (docs/facts/real-gateway.md 3).
+// forgotten reports whether whoever asked for a stop or a start has gone away just after its phase was noted: then
+// nobody carries it out, and the sandbox stays in that phase until somebody asks again (docs/facts/real-gateway.md 3).
 func forgotten(ctx context.Context) bool { return ctx.Err() != nil }
 
 // suspend stops a sandbox and makes it Stopped. Whoever asked may go away once that has begun.
@@ -75,7 +77,8 @@ func stopLimit() *int {
 	return &limit
 }
 
-// startContainer starts a container that has ended or never ran; in any other state there is nothing to do, also when it is paused.
+// startContainer starts a container that has ended or never ran; in any other state there is nothing to do, also when
+// it is paused.
 func (d *Docker) startContainer(ctx context.Context, s Sandbox) error {
 	c, err := d.find(ctx, s.ID)
 	if err != nil {
@@ -96,11 +99,13 @@ func (d *Docker) startContainer(ctx context.Context, s Sandbox) error {
 		}
 		return status.Errorf(codes.Internal, "start sandbox failed: start docker sandbox container failed: %v", err)
 	}
+
 	d.follow(s.ID, c.ID)
 	return nil
 }
 
-// Shutdown ends the gateway gracefully: every sandbox that runs is stopped. Its phase is kept, so that the next Open starts it again.
+// Shutdown ends the gateway gracefully: every sandbox that runs is stopped. Its phase is kept, so that the next Open
+// starts it again.
 func (d *Docker) Shutdown(ctx context.Context) error {
 	d.stop()
 	d.work.Wait()
@@ -116,6 +121,7 @@ func (d *Docker) Shutdown(ctx context.Context) error {
 			return fmt.Errorf("stopping %q: %w", s.Name, err)
 		}
 	}
+
 	return d.store.close()
 }
 
@@ -136,6 +142,7 @@ func (d *Docker) resume(ctx context.Context) error {
 		case err != nil:
 			_, err = d.enter(ctx, s, Failed, "StartFailed", "Failed to start sandbox during gateway startup: "+err.Error())
 		}
+
 		if err != nil {
 			return err
 		}
@@ -143,7 +150,8 @@ func (d *Docker) resume(ctx context.Context) error {
 	return nil
 }
 
-// bringBack starts a sandbox with the gateway. A workload that runs without a companion cannot get another one: it is stopped first.
+// bringBack starts a sandbox with the gateway. A workload that runs without a companion cannot get another one: it is
+// stopped first.
 func (d *Docker) bringBack(ctx context.Context, s Sandbox) error {
 	if GenerationOf(d.Version) == Timestamps {
 		if err := d.stopContainer(ctx, s); err != nil {

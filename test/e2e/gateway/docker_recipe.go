@@ -36,6 +36,7 @@ func recipeOf(spec []byte) (recipe, error) {
 			return r, err
 		}
 	}
+
 	if r.environment == nil {
 		r.environment = map[string]string{}
 	}
@@ -84,8 +85,9 @@ func (r recipe) otherMounts() []mount.Mount {
 	return slices.DeleteFunc(slices.Clone(r.mounts), func(m mount.Mount) bool { return m.Type == mount.TypeBind })
 }
 
-// mountsOf are the mounts of a driver_config: {"docker":{"mounts":[{"type":"bind","source":…,"target":…,"read_only":…}]}}. What is
-// for another driver is not for this one.
+// mountsOf are the mounts of a driver_config:
+// {"docker":{"mounts":[{"type":"bind","source":…,"target":…,"read_only":…}]}}. What is for another driver is not for
+// this one.
 func mountsOf(config []byte) (mounts []mount.Mount, err error) {
 	var all structpb.Struct
 	if err := proto.Unmarshal(config, &all); err != nil {
@@ -100,5 +102,6 @@ func mountsOf(config []byte) (mounts []mount.Mount, err error) {
 			ReadOnly: !said || readOnly.BoolValue,
 		})
 	}
+
 	return mounts, nil
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 )
 
-// Connected is what a stand-in supervisor says on standard output as soon as a real one would have a session with its gateway.
+// Connected is what a stand-in supervisor says on standard output as soon as a real one would have a session with its
+// gateway.
 const Connected = "supervisor session connected"
 
 // snapshot is what the driver sees of a sandbox: news is what differs from the last look.
@@ -45,6 +46,7 @@ func (d *Docker) look(ctx context.Context, first bool) {
 			d.seen[c.Labels[labelID]] = snapshot{c.ID, c.State}
 		}
 	}
+
 	now := d.seen
 	d.mu.Unlock()
 	d.enforce(ctx, found)
@@ -56,6 +58,7 @@ func (d *Docker) look(ctx context.Context, first bool) {
 			d.apply(ctx, id, s)
 		}
 	}
+
 	for id := range before {
 		if _, there := now[id]; !there && ctx.Err() == nil {
 			_ = d.store.remove(ctx, id) // the driver says "deleted", and the record goes
@@ -115,6 +118,7 @@ func (d *Docker) apply(ctx context.Context, id string, s snapshot) {
 		case phase == Ready:
 			phase, reason, message = Provisioning, "SupervisorNotConnected", "Backend ready; waiting for supervisor session"
 		}
+
 		phase = before.Phase.after(phase, s.state)
 		sandbox.Phase, sandbox.Reason, sandbox.Message, sandbox.Instance = phase, reason, message, s.container
 		return before.Phase != phase || before.Reason != reason || before.Instance != s.container
@@ -141,7 +145,8 @@ func backendPhase(state string) (phase Phase, reason, message string) {
 	}
 }
 
-// after is the phase that follows p when a look at the container says another: what the gateway was asked for weighs more.
+// after is the phase that follows p when a look at the container says another: what the gateway was asked for weighs
+// more.
 func (p Phase) after(seen Phase, state string) Phase {
 	switch {
 	case p == Stopped, p == Stopping && state == container.StateExited:
@@ -181,7 +186,8 @@ func (d *Docker) follow(id, containerID string) {
 		if err != nil || now.State == nil {
 			return
 		}
-		// Since the end of the run before: the engine notes the start of a run when its first words may have been said already.
+		// Since the end of the run before: the engine notes the start of a run when its first words may have been said
+		// already.
 		said, err := d.Client.ContainerLogs(ctx, speaker, container.LogsOptions{ShowStdout: true, Follow: true, Since: now.State.FinishedAt})
 		if err != nil {
 			return
@@ -200,13 +206,15 @@ func (d *Docker) follow(id, containerID string) {
 	})
 }
 
-// silent takes note that nothing is read of a supervisor any more: its session has ended, unless it is the gateway that ends.
+// silent takes note that nothing is read of a supervisor any more: its session has ended, unless it is the gateway that
+// ends.
 func (d *Docker) silent(ctx context.Context, id, containerID string) {
 	if ctx.Err() == nil {
 		d.layout.lost(ctx, id, containerID)
 		d.session(ctx, id, "")
 		return
 	}
+
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.sessions, id)
@@ -220,6 +228,7 @@ func (d *Docker) session(ctx context.Context, id, containerID string) {
 	} else {
 		d.sessions[id] = containerID
 	}
+
 	d.mu.Unlock()
 	if containerID != "" {
 		d.loadPolicy(ctx, id)
@@ -238,8 +247,8 @@ func (d *Docker) session(ctx context.Context, id, containerID string) {
 	})
 }
 
-// loadPolicy does what a supervisor does when it connects: it loads the policy of the spec, or, when there is none, gives the gateway the
-// default one. Either becomes revision 1.
+// loadPolicy does what a supervisor does when it connects: it loads the policy of the spec, or, when there is none,
+// gives the gateway the default one. Either becomes revision 1.
 func (d *Docker) loadPolicy(ctx context.Context, id string) {
 	s, err := d.store.update(ctx, id, func(s *Sandbox) bool {
 		if !s.Unloaded {
@@ -250,6 +259,7 @@ func (d *Docker) loadPolicy(ctx context.Context, id string) {
 			spec.embed(7, restrictivePolicy())
 			s.Spec = spec
 		}
+
 		s.Unloaded = false
 		return true
 	})
@@ -260,7 +270,8 @@ func (d *Docker) loadPolicy(ctx context.Context, id string) {
 	_ = d.store.addPolicy(ctx, s, content) // a second session finds it there
 }
 
-// restrictivePolicy is the policy of a sandbox that was created without one (testdata/recordings/openshell-0.0.110/sandbox-get-byoc.json).
+// restrictivePolicy is the policy of a sandbox that was created without one
+// (testdata/recordings/openshell-0.0.110/sandbox-get-byoc.json).
 func restrictivePolicy() message {
 	var m, files, landlock message
 	files.flag(1, true)

@@ -25,7 +25,8 @@ type layout interface {
 	supervisor(ctx context.Context, id, containerID string) string
 	// lost is told that the session of a sandbox that is meant to run has ended.
 	lost(ctx context.Context, id, containerID string)
-	// inspect looks at a container that has changed, and may find its sandbox in another phase than its state alone says.
+	// inspect looks at a container that has changed, and may find its sandbox in another phase than its state alone
+	// says.
 	inspect(ctx context.Context, s snapshot) (phase Phase, reason, message string)
 	// violates reports whether a container that passes for a sandbox's is none that the driver would make.
 	violates(c container.Summary) bool

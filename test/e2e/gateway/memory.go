@@ -105,8 +105,8 @@ func (m *Memory) Exec(ctx context.Context, s Sandbox, e Exec) (int, error) {
 	return 0, err
 }
 
-// Rooted is a command line in which "/" and "/sandbox…" mean places below root, and programs are those of root/usr/local/bin
-// where it has them: for sandboxes that are folders on this host.
+// Rooted is a command line in which "/" and "/sandbox…" mean places below root, and programs are those of
+// root/usr/local/bin where it has them: for sandboxes that are folders on this host.
 func Rooted(root string, argv []string) []string {
 	moved := make([]string, len(argv))
 	for i, arg := range argv {
@@ -116,11 +116,13 @@ func Rooted(root string, argv []string) []string {
 				words[j] = strings.Replace(word, "/sandbox", root+"/sandbox", 1)
 			}
 		}
+
 		moved[i] = strings.Join(words, " ")
 		if arg == "/" {
 			moved[i] = root
 		}
 	}
+
 	if own := filepath.Join(root, "usr/local/bin", filepath.Base(moved[0])); executable(own) {
 		moved[0] = own
 	}

@@ -17,8 +17,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// pair is the layout of 0.1.x (docs/facts/openshell-0.1.md 1.1, 1.2): a workload without a network holds the sandbox's file system, a
-// companion on the host's network is its supervisor.
+// pair is the layout of 0.1.x (docs/facts/openshell-0.1.md 1.1, 1.2): a workload without a network holds the sandbox's
+// file system, a companion on the host's network is its supervisor.
 type pair struct {
 	*Docker
 	companionImage string // the image id that the gateway took when it started
@@ -38,7 +38,8 @@ const (
 	supervisorData = "/.openshell/supervisor"
 )
 
-// prepare takes the image of companions, and removes what an earlier run of the gateway left: companions, helpers, volumes of nobody.
+// prepare takes the image of companions, and removes what an earlier run of the gateway left: companions, helpers,
+// volumes of nobody.
 func (d *pair) prepare(ctx context.Context) error {
 	if err := d.installSupervisor(); err != nil {
 		return err
@@ -53,6 +54,7 @@ func (d *pair) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -73,6 +75,7 @@ func (d *pair) removeAll(ctx context.Context, labels ...string) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -259,6 +262,7 @@ func (d *pair) inspect(ctx context.Context, s snapshot) (phase Phase, reason, me
 	case code < 126:
 		return Failed, "MainProcessFailed", fmt.Sprintf("Main process exited with %d", code)
 	}
+
 	return phase, reason, message
 }
 
@@ -266,8 +270,8 @@ func (d *pair) exec(s Sandbox, seen container.InspectResponse) (user, workdir st
 	return seen.Config.User, cmp.Or(d.readState(s, "workspace-root"), "/sandbox")
 }
 
-// violates reports whether a container that passes for a workload has more network than a workload may have: one that was made from a
-// committed image inherits the labels, not the fence.
+// violates reports whether a container that passes for a workload has more network than a workload may have: one that
+// was made from a committed image inherits the labels, not the fence.
 func (d *pair) violates(c container.Summary) bool {
 	return c.State == container.StateRunning && c.HostConfig.NetworkMode != "none"
 }

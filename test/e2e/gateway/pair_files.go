@@ -35,8 +35,8 @@ func (d *pair) makeVolume(ctx context.Context, name string, s Sandbox) error {
 	return err
 }
 
-// stage uploads the runtime into the workload's own file system and its instructions into the channel; a short-lived container puts the
-// companion's files into its volume.
+// stage uploads the runtime into the workload's own file system and its instructions into the channel; a short-lived
+// container puts the companion's files into its volume.
 func (d *pair) stage(ctx context.Context, s Sandbox, workload string, from image.InspectResponse) error {
 	_, program, err := d.supervisorFile()
 	if err != nil {
@@ -68,6 +68,7 @@ func (d *pair) commandOf(s Sandbox) (words []string) {
 			words = append(words, string(f.bytes))
 		}
 	}
+
 	if words == nil {
 		return strings.Fields(d.mainProcess())
 	}
@@ -103,6 +104,7 @@ func (d *pair) upload(ctx context.Context, id string, files map[string][]byte) e
 				return err
 			}
 		}
+
 		if err := w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(content))}); err != nil {
 			return err
 		}
@@ -110,6 +112,7 @@ func (d *pair) upload(ctx context.Context, id string, files map[string][]byte) e
 			return err
 		}
 	}
+
 	if err := w.Close(); err != nil {
 		return err
 	}
@@ -156,7 +159,8 @@ func (d *pair) hasDescriptor(s Sandbox) bool { return d.readState(s, "runtime-de
 
 func (d *pair) removeState(s Sandbox) error { return os.RemoveAll(filepath.Dir(d.tokenFile(s.ID))) }
 
-// identity is the numeric user of a workload. A short-lived container of the sandbox's image shows that image's accounts.
+// identity is the numeric user of a workload. A short-lived container of the sandbox's image shows that image's
+// accounts.
 func (d *pair) identity(ctx context.Context, s Sandbox, from image.InspectResponse) (string, error) {
 	made, err := d.Client.ContainerCreate(ctx, &container.Config{Image: from.ID, Labels: d.ownLabels(s, roleIdentity), Cmd: []string{"/none"}},
 		&container.HostConfig{NetworkMode: "none"}, nil, nil, "")
@@ -186,6 +190,7 @@ func (d *pair) identity(ctx context.Context, s Sandbox, from image.InspectRespon
 	case account == nil:
 		return user + ":" + group, nil
 	}
+
 	if _, err := strconv.Atoi(group); err != nil {
 		group = account[3]
 	}
@@ -213,5 +218,6 @@ func (d *pair) account(ctx context.Context, id, user string) ([]string, error) {
 			return fields, nil
 		}
 	}
+
 	return nil, nil
 }

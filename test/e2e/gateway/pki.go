@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// PKI is a certificate authority with a certificate for each side of a gateway on this host, all in PEM, valid for an hour.
+// PKI is a certificate authority with a certificate for each side of a gateway on this host, all in PEM, valid for an
+// hour.
 type PKI struct {
 	CA                    []byte
 	ClientCert, ClientKey []byte

@@ -78,6 +78,7 @@ func (p Policy) encode(version string, whole bool) message {
 	} else {
 		m.number(5, uint64(p.Created.UnixMilli()))
 	}
+
 	if whole {
 		m.embed(7, p.Content)
 	}
@@ -112,6 +113,7 @@ func (s *Server) sandboxConfig(ctx context.Context, in message) (message, error)
 		m.number(2, latest.Version)
 		m.text(3, latest.hash())
 	}
+
 	settings := s.Records.allSettings()
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		m.embed(4, effectiveSetting(name, settings[name], settingScopeGlobal))
@@ -144,6 +146,7 @@ func (s *Server) gatewayConfig(context.Context, message) (message, error) {
 		entry.embed(2, stringValue(settings[name]))
 		m.embed(1, entry)
 	}
+
 	m.number(2, uint64(len(settings)))
 	return m, nil
 }

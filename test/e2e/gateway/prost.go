@@ -15,8 +15,8 @@ type field struct {
 	bytes  []byte
 }
 
-// decode splits a message into its fields. The reasons of errors are those of prost 0.14, the decoder of the real gateway,
-// because operators and tools see them.
+// decode splits a message into its fields. The reasons of errors are those of prost 0.14, the decoder of the real
+// gateway, because operators and tools see them.
 func decode(b []byte) ([]field, error) {
 	var fields []field
 	for len(b) > 0 {

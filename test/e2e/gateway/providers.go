@@ -38,6 +38,7 @@ func (p Provider) encode(version string) message {
 		meta := Sandbox{ID: p.ID, Name: p.Name, Labels: p.Labels, Created: p.Created, Workspace: p.Workspace}
 		m.embed(1, meta.meta(version))
 	}
+
 	m.text(first, p.Type)
 	m.pairs(first+1, secrets)
 	m.pairs(first+2, p.Config)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Records are what a gateway's database holds beside its sandboxes: providers, the policies that were set after a sandbox was created,
-// and settings. The nil Records hold nothing. They are safe for concurrent use.
+// Records are what a gateway's database holds beside its sandboxes: providers, the policies that were set after a
+// sandbox was created, and settings. The nil Records hold nothing. They are safe for concurrent use.
 type Records struct {
 	mu        sync.Mutex
 	providers []Provider
@@ -33,8 +33,9 @@ func (r *Records) RemoveProvider(name string) {
 	r.providers = slices.DeleteFunc(r.providers, func(p Provider) bool { return p.Name == name })
 }
 
-// SetPolicy adds a revision to those of a sandbox, as `openshell policy set` does. The gateway keeps it beside the sandbox: the spec
-// goes on showing the policy that the sandbox was created with (crates/openshell-server/src/grpc/policy.rs).
+// SetPolicy adds a revision to those of a sandbox, as `openshell policy set` does. The gateway keeps it beside the
+// sandbox: the spec goes on showing the policy that the sandbox was created with
+// (crates/openshell-server/src/grpc/policy.rs).
 func (r *Records) SetPolicy(sandboxID string, content []byte, status PolicyStatus) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,6 +114,7 @@ func (r *Records) revisions(s Sandbox) []Policy {
 		defer r.mu.Unlock()
 		all = append(all, r.policies[s.ID]...)
 	}
+
 	for i := range all {
 		all[i].Version, all[i].Created = uint64(i+1), s.Created
 	}

@@ -68,6 +68,7 @@ func (s schema) read(message string, b []byte) (request, error) {
 			return r, undecodable(message, slot.field, err)
 		}
 	}
+
 	return r, nil
 }
 
@@ -120,6 +121,7 @@ func toPair(into *map[string]string, f field) error {
 			value = string(part.bytes)
 		}
 	}
+
 	if *into == nil {
 		*into = map[string]string{}
 	}

@@ -150,6 +150,7 @@ func (s Sandbox) spec(version string) message {
 	} else {
 		m.flag(9, s.GPU)
 	}
+
 	if Since(version, 111) {
 		m.texts(12, s.Command)
 	}

@@ -113,6 +113,7 @@ func (s *Server) handle(_ any, stream grpc.ServerStream) error {
 	case "/openshell.v1.OpenShell/WatchSandbox":
 		return s.watch(stream, in)
 	}
+
 	answer, known := s.unary()[path.Base(full)]
 	if !known || path.Dir(full) != "/openshell.v1.OpenShell" {
 		return status.Error(codes.Unimplemented, "")

@@ -50,6 +50,7 @@ func (d *single) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -149,6 +150,7 @@ func (d *single) environment(s Sandbox, r recipe, imageUser string) []string {
 			"OPENSHELL_TLS_CA": tlsPath + "ca.crt", "OPENSHELL_TLS_CERT": tlsPath + "tls.crt", "OPENSHELL_TLS_KEY": tlsPath + "tls.key",
 		})
 	}
+
 	maps.Copy(all, map[string]string{
 		"PATH":               "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"OPENSHELL_ENDPOINT": d.Endpoint, "OPENSHELL_SANDBOX": s.Name, "OPENSHELL_SANDBOX_ID": s.ID,

@@ -17,7 +17,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// store is a gateway's SQLite database. It is read at every call, as the real gateway does, so that what is in the file counts.
+// store is a gateway's SQLite database. It is read at every call, as the real gateway does, so that what is in the file
+// counts.
 type store struct {
 	db      *sql.DB
 	version string     // of the gateway: it decides what a record looks like
@@ -66,6 +67,7 @@ func (s *store) migrate(ctx context.Context) error {
 			return err
 		}
 	}
+
 	return s.addWorkspace(ctx, defaultWorkspace)
 }
 
@@ -93,6 +95,7 @@ func (s *store) workspaces(ctx context.Context) (names []string, err error) {
 		}
 		names = append(names, name)
 	}
+
 	return names, rows.Err()
 }
 
@@ -119,6 +122,7 @@ func (s *store) sandboxes(ctx context.Context, where string, values ...any) ([]S
 		sandbox.Revision = revision
 		all = append(all, sandbox)
 	}
+
 	return all, rows.Err()
 }
 

@@ -11,7 +11,8 @@ import (
 
 const defaultWorkspace = "default"
 
-// Key names a sandbox in a Backend: its name, with its workspace in front where that is not the default, as in "team2/alpha".
+// Key names a sandbox in a Backend: its name, with its workspace in front where that is not the default, as in
+// "team2/alpha".
 func (s Sandbox) Key() string { return keyOf(s.workspace(), s.Name) }
 
 func keyOf(workspace, name string) string {
@@ -52,6 +53,7 @@ func decodeSandbox(payload []byte) (Sandbox, error) {
 			return s, fmt.Errorf("Sandbox.metadata: %w", err) //nolint:staticcheck // the gateway's own words
 		}
 	}
+
 	if r, err := recipeOf(s.Spec); err == nil {
 		s.Image = r.image
 	}
@@ -126,6 +128,7 @@ func (s *Sandbox) readStatus(b []byte) error {
 			return err
 		}
 	}
+
 	return nil
 }
 

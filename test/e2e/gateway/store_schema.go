@@ -2,8 +2,8 @@ package gateway
 
 import "strings"
 
-// The database of OpenShell 0.0.110 (testdata/recordings/openshell-0.0.110/schema.sql, database.txt): one table for everything, and
-// the migrations that made it.
+// The database of OpenShell 0.0.110 (testdata/recordings/openshell-0.0.110/schema.sql, database.txt): one table for
+// everything, and the migrations that made it.
 
 const schemaOfStore = `
 CREATE TABLE _sqlx_migrations (

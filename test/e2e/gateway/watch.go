@@ -15,7 +15,8 @@ func watchSchema() schema {
 	return schema{1: {"id", lengthed, toName}, 7: {"stop_on_terminal", varint, toUntilSettled}}
 }
 
-// watch streams a sandbox whenever its phase has changed, as SandboxStreamEvent{sandbox1}; on request until it is ready or failed.
+// watch streams a sandbox whenever its phase has changed, as SandboxStreamEvent{sandbox1}; on request until it is ready
+// or failed.
 func (s *Server) watch(stream grpc.ServerStream, in message) error {
 	r, err := watchSchema().read("WatchSandboxRequest", in)
 	if err != nil {
@@ -34,6 +35,7 @@ func (s *Server) watch(stream grpc.ServerStream, in message) error {
 			}
 			seen = sandbox.Phase
 		}
+
 		if r.untilSettled && (seen == Ready || seen == Failed) {
 			return nil
 		}

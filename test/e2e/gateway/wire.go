@@ -7,7 +7,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// message is a protobuf message under construction. Like proto3, the adders leave out fields that hold their zero value.
+// message is a protobuf message under construction. Like proto3, the adders leave out fields that hold their zero
+// value.
 type message []byte
 
 func (m *message) text(field protowire.Number, value string) {

@@ -34,6 +34,7 @@ func (s *Server) createWorkspace(ctx context.Context, in message) (message, erro
 	case slices.Contains(all, r.name):
 		return nil, status.Errorf(codes.AlreadyExists, "workspace '%s' already exists", r.name)
 	}
+
 	return nil, backend.AddWorkspace(ctx, r.name)
 }
 
@@ -48,6 +49,7 @@ func (s *Server) listWorkspaces(ctx context.Context, in message) (message, error
 			return nil, err
 		}
 	}
+
 	start, end := r.page(len(all))
 	var m message
 	for _, name := range all[start:end] {
@@ -55,6 +57,7 @@ func (s *Server) listWorkspaces(ctx context.Context, in message) (message, error
 		workspace.embed(1, Sandbox{ID: "workspace-" + name, Name: name}.meta(s.Version))
 		m.embed(1, workspace)
 	}
+
 	if GenerationOf(s.Version) == Timestamps && end < len(all) {
 		m.text(2, strconv.Itoa(end))
 	}
@@ -80,6 +83,7 @@ func (s *Server) within(ctx context.Context, r request) ([]Sandbox, error) {
 	case GenerationOf(s.Version) == Timestamps && r.workspace == "" && !r.allWorkspaces:
 		return nil, status.Error(codes.InvalidArgument, "workspace_scope is required")
 	}
+
 	if err := s.workspaceExists(ctx, r); err != nil {
 		return nil, err
 	}

@@ -6,8 +6,8 @@ import (
 	"sandkeeper/test/e2e/gateway"
 )
 
-// Backend is the sandboxes of the script at path that are folders named after them, for a stand-in gateway that is to tell the same
-// as the command line. Path "" is a gateway without sandboxes.
+// Backend is the sandboxes of the script at path that are folders named after them, for a stand-in gateway that is to
+// tell the same as the command line. Path "" is a gateway without sandboxes.
 func Backend(path string) (*gateway.Memory, error) {
 	if path == "" {
 		return gateway.NewMemory(), nil
@@ -27,6 +27,7 @@ func Backend(path string) (*gateway.Memory, error) {
 			ID: s.ID, Name: s.Name, Workspace: s.Workspace, Labels: s.Labels, Phase: gateway.Ready, Created: s.Created, Image: s.Image,
 		})
 	}
+
 	served := gateway.NewMemory(known...)
 	served.Root = folders
 	return served, nil

@@ -23,6 +23,7 @@ func (c *call) gatewayInfo() error {
 		}
 		return failure("No gateway metadata found for '" + name + "'.\n" + advice + name)
 	}
+
 	c.heading("Gateway Info")
 	c.field("Gateway", g.Name)
 	c.field("Gateway endpoint", g.Endpoint)
@@ -52,6 +53,7 @@ func (c *call) gatewayCall() error {
 			}},
 		})
 	}
+
 	c.heading("Gateway Info")
 	c.field("Gateway", g.Name)
 	c.field("Server", g.Endpoint)
@@ -82,6 +84,7 @@ func (c *call) gatewayList() error {
 			rows[i] = append(row[:3:3], row[4])
 		}
 	}
+
 	for i, row := range columns(rows) {
 		line := row[0]
 		for _, cell := range row[1:] {
@@ -96,6 +99,7 @@ func (c *call) gatewayList() error {
 			fmt.Fprintln(c.out, "  "+line)
 		}
 	}
+
 	return nil
 }
 

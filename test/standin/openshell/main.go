@@ -10,7 +10,8 @@ import (
 	"sandkeeper/test/e2e/gateway"
 )
 
-// Main runs one call and returns its exit status. args are the words after the program's name, env the whole environment.
+// Main runs one call and returns its exit status. args are the words after the program's name, env the whole
+// environment.
 func Main(args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	path := variable(env, "OPENSHELL_STANDIN")
 	script, err := load(path)
@@ -32,6 +33,7 @@ func Main(args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 			return a.Exit
 		}
 	}
+
 	c := &call{script: script, env: env, stdin: stdin, out: stdout, err: stderr}
 	return c.end(c.run(args))
 }
@@ -89,6 +91,7 @@ func (c *call) end(err error) int {
 	} else {
 		c.graphical(chain)
 	}
+
 	return 1
 }
 
@@ -116,6 +119,7 @@ func (c *call) graphical(chain []string) {
 		}
 		fmt.Fprintf(c.err, "  %s %s\n", mark, cause)
 	}
+
 	fmt.Fprintln(c.err)
 }
 
@@ -132,6 +136,7 @@ func wrap(text string) []string {
 			}
 			line = strings.TrimPrefix(line+" "+word, " ")
 		}
+
 		lines = append(lines, line)
 	}
 	return lines

@@ -37,6 +37,7 @@ func (c *call) named(name, request string) (Gateway, Sandbox, error) {
 			return g, s, wrong
 		}
 	}
+
 	return g, Sandbox{}, c.grpc("NotFound", "sandbox not found")
 }
 
@@ -61,6 +62,7 @@ func (c *call) sandboxGet() error {
 		item["policy_source"] = "sandbox"
 		return c.json(item)
 	}
+
 	c.heading("Sandbox:")
 	c.field("Id", s.ID)
 	c.field("Name", s.Name)

@@ -18,13 +18,15 @@ func (c *call) listed(g Gateway) []Sandbox {
 			listed = append(listed, s)
 		}
 	}
+
 	slices.SortStableFunc(listed, func(a, b Sandbox) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name))
 	})
 	return listed
 }
 
-// within reports whether a call is about the workspace of s: the one that it names, else that of its environment, else the default.
+// within reports whether a call is about the workspace of s: the one that it names, else that of its environment, else
+// the default.
 func (c *call) within(g Gateway, s Sandbox) bool {
 	if _, all := c.words.flags["all-workspaces"]; all || !c.since(88) || workspace(g, s) == "" {
 		return true
@@ -64,6 +66,7 @@ func (c *call) sandboxList() error {
 	default:
 		c.table(g, page)
 	}
+
 	return nil
 }
 
@@ -90,6 +93,7 @@ func (c *call) table(g Gateway, page []Sandbox) {
 			rows[i] = []string{row[0], row[2], row[3]}
 		}
 	}
+
 	if _, all := c.words.flags["all-workspaces"]; all {
 		for i, row := range rows {
 			first := "WORKSPACE"
@@ -99,6 +103,7 @@ func (c *call) table(g Gateway, page []Sandbox) {
 			rows[i] = append([]string{first}, row...)
 		}
 	}
+
 	for i, row := range columns(rows) {
 		if i == 0 {
 			fmt.Fprintln(c.out, header(row))

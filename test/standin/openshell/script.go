@@ -1,5 +1,6 @@
-// Package openshell is a stand-in for the openshell command line, of any generation: it prints what the real one prints (held
-// against test/e2e/testdata/real) and does what a JSON file tells it. Demo, script tests and end-to-end tests use it.
+// Package openshell is a stand-in for the openshell command line, of any generation: it prints what the real one prints
+// (held against test/e2e/testdata/real) and does what a JSON file tells it. Demo, script tests and end-to-end tests use
+// it.
 package openshell
 
 import (
@@ -49,8 +50,8 @@ type Sandbox struct {
 	Root      string            `json:"root"` // "" makes exec fail as without a supervisor
 }
 
-// Answer overrides what a call prints. It applies to calls whose words start with Args; Times limits it to the first so many of
-// them (needs CallLog). With no Stdout, Stderr and Exit it only delays.
+// Answer overrides what a call prints. It applies to calls whose words start with Args; Times limits it to the first so
+// many of them (needs CallLog). With no Stdout, Stderr and Exit it only delays.
 type Answer struct {
 	Args   []string `json:"args"`
 	Stdout string   `json:"stdout"`
@@ -74,6 +75,7 @@ func load(path string) (Script, error) {
 			s.Sandboxes[i].Root = filepath.Join(filepath.Dir(path), root)
 		}
 	}
+
 	if s.CallLog != "" && !filepath.IsAbs(s.CallLog) {
 		s.CallLog = filepath.Join(filepath.Dir(path), s.CallLog)
 	}

@@ -14,8 +14,8 @@ func (c *call) reached() (Gateway, error) {
 	return g, nil
 }
 
-// mismatch is how a state call ends between a command line and a gateway of different generations; nil when they understand each
-// other. request and response name the messages as the decoders do.
+// mismatch is how a state call ends between a command line and a gateway of different generations; nil when they
+// understand each other. request and response name the messages as the decoders do.
 func (c *call) mismatch(g Gateway, request, response string) error {
 	ours, theirs := gateway.GenerationOf(c.script.Version), gateway.GenerationOf(g.Version)
 	const undecodable = "failed to decode Protobuf message: "

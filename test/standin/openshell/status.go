@@ -105,6 +105,7 @@ func (c *call) statusText(g Gateway) {
 		c.field("Error", g.Detail)
 		return
 	}
+
 	c.field("Status", green("Connected"))
 	if c.since(92) {
 		c.field("Authentication", green("Not required")+" (gateway)")

@@ -8,7 +8,8 @@ import (
 	"sandkeeper/test/e2e/gateway"
 )
 
-// words is a command line, sorted: the command ("sandbox list"), its operands, the flags by long name, and what follows "--".
+// words is a command line, sorted: the command ("sandbox list"), its operands, the flags by long name, and what follows
+// "--".
 type words struct {
 	command  string
 	operands []string
@@ -72,6 +73,7 @@ func (c *call) flags(command string) map[string]bool {
 	case "sandbox delete":
 		known["all"] = false
 	}
+
 	return known
 }
 
@@ -113,8 +115,10 @@ func (c *call) parse(args []string) (words, error) {
 		case !attached:
 			value, args = args[0], args[1:]
 		}
+
 		w.flags[name] = value
 	}
+
 	return w, nil
 }
 

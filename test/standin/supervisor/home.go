@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// prepareHome makes /sandbox where it is missing and gives its top to the agent. Any other home must be in the image, and the agent must
-// be able to write it (crates/openshell-supervisor-process/src/process.rs).
+// prepareHome makes /sandbox where it is missing and gives its top to the agent. Any other home must be in the image,
+// and the agent must be able to write it (crates/openshell-supervisor-process/src/process.rs).
 func (s Supervisor) prepareHome(agent identity) error {
 	home := filepath.Join(s.Root, s.Workdir)
 	if s.Workdir == "/sandbox" {
@@ -22,6 +22,7 @@ func (s Supervisor) prepareHome(agent identity) error {
 		}
 		return addMode(home, 0o300)
 	}
+
 	path := s.Root
 	parts := strings.Split(strings.Trim(s.Workdir, "/"), "/")
 	for i, part := range parts {
@@ -30,6 +31,7 @@ func (s Supervisor) prepareHome(agent identity) error {
 			return fmt.Errorf("image workspace validation failed: %w", err)
 		}
 	}
+
 	return nil
 }
 
@@ -41,7 +43,8 @@ func addMode(path string, more fs.FileMode) error {
 	return os.Chmod(path, info.Mode().Perm()|more)
 }
 
-// mayEnter holds one folder on the way to the home against the agent's rights; in the home itself it must be able to write.
+// mayEnter holds one folder on the way to the home against the agent's rights; in the home itself it must be able to
+// write.
 func (agent identity) mayEnter(path string, last bool) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -52,6 +55,7 @@ func (agent identity) mayEnter(path string, last bool) error {
 	case !info.IsDir():
 		return fmt.Errorf("workspace path component '%s' is not a directory", path)
 	}
+
 	wanted, words := fs.FileMode(0o1), "traversable"
 	if last {
 		wanted, words = 0o3, "writable and traversable"
@@ -65,6 +69,7 @@ func (agent identity) mayEnter(path string, last bool) error {
 			mode >>= 3
 		}
 	}
+
 	if mode&wanted != wanted {
 		return fmt.Errorf("workspace path component '%s' is not %s by the sandbox identity in the image", path, words)
 	}

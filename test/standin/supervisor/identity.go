@@ -30,6 +30,7 @@ func (s Supervisor) identity() (identity, error) {
 	} else if err := mayRun(user, declared); err != nil {
 		return identity{}, err
 	}
+
 	account, known := s.account("etc/passwd", user)
 	id, err := idOf(user, account, 2)
 	if err != nil {
@@ -45,6 +46,7 @@ func (s Supervisor) identity() (identity, error) {
 	case group == "":
 		return identity{}, fmt.Errorf("OCI USER '%s' has an empty group component", declared)
 	}
+
 	team, _ := s.account("etc/group", group)
 	gid, err := idOf(group, team, 2)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"sandkeeper/test/e2e/gateway"
 )
 
-// Workload is the runtime of a 0.1.x workload: it runs the agent's main process as the bootstrap file says, until ctx ends or the process
-// does, and answers the exit status.
+// Workload is the runtime of a 0.1.x workload: it runs the agent's main process as the bootstrap file says, until ctx
+// ends or the process does, and answers the exit status.
 func Workload(ctx context.Context, bootstrap string, stdout, stderr io.Writer) int {
 	content, err := os.ReadFile(bootstrap)
 	var told gateway.Bootstrap
@@ -50,7 +50,8 @@ func Workload(ctx context.Context, bootstrap string, stdout, stderr io.Writer) i
 	return 0
 }
 
-// Companion is the supervisor of a 0.1.x workload. It needs the files that its gateway has staged, and lasts until ctx ends.
+// Companion is the supervisor of a 0.1.x workload. It needs the files that its gateway has staged, and lasts until ctx
+// ends.
 func Companion(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	for _, wanted := range []string{"--backend-descriptor-file", "--auth-bundle-file"} {
 		if _, err := os.Stat(after(args, wanted)); err != nil {
@@ -58,6 +59,7 @@ func Companion(ctx context.Context, args []string, stdout, stderr io.Writer) int
 			return 1
 		}
 	}
+
 	fmt.Fprintln(stdout, gateway.Connected)
 	<-ctx.Done()
 	return exitWhenStopped

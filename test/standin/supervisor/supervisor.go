@@ -1,5 +1,5 @@
-// Package supervisor is a stand-in for openshell-sandbox, the main process of a sandbox's container. It refuses what the real one
-// refuses, in its words, prepares the agent's home, and runs the agent's main process as the agent's user.
+// Package supervisor is a stand-in for openshell-sandbox, the main process of a sandbox's container. It refuses what
+// the real one refuses, in its words, prepares the agent's home, and runs the agent's main process as the agent's user.
 package supervisor
 
 import (
@@ -27,8 +27,8 @@ type Supervisor struct {
 // exitWhenStopped is that of the real one, seen in a stopped container.
 const exitWhenStopped = 128 + int(syscall.SIGTERM)
 
-// Run supervises until ctx ends or the agent's main process does, and answers the exit status. What is wrong with the sandbox ends it at
-// once, which makes its engine restart it again and again.
+// Run supervises until ctx ends or the agent's main process does, and answers the exit status. What is wrong with the
+// sandbox ends it at once, which makes its engine restart it again and again.
 func (s Supervisor) Run(ctx context.Context) int {
 	agent, err := s.identity()
 	if err == nil {

@@ -1,6 +1,6 @@
-// Command openshell-gateway is a stand-in for the host-process gateway: `--version` prints its version, otherwise it listens on
-// 127.0.0.1:$OPENSHELL_SERVER_PORT and answers OpenShell's gRPC, for the sandboxes of the script $OPENSHELL_STANDIN, until it is told
-// to stop.
+// Command openshell-gateway is a stand-in for the host-process gateway: `--version` prints its version, otherwise it
+// listens on 127.0.0.1:$OPENSHELL_SERVER_PORT and answers OpenShell's gRPC, for the sandboxes of the script
+// $OPENSHELL_STANDIN, until it is told to stop.
 package main
 
 import (

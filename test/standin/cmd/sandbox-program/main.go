@@ -1,6 +1,6 @@
-// Command sandbox-program is everything that runs in a made-up sandbox container. Its arguments are those of the real programs: of the
-// supervisor of 0.0.x, of the runtime and of the companion of 0.1.x. With --version it tells the version of whatever it is named, and
-// without arguments it waits to be told to stop.
+// Command sandbox-program is everything that runs in a made-up sandbox container. Its arguments are those of the real
+// programs: of the supervisor of 0.0.x, of the runtime and of the companion of 0.1.x. With --version it tells the
+// version of whatever it is named, and without arguments it waits to be told to stop.
 package main
 
 import (
@@ -29,6 +29,7 @@ func run(args []string) int {
 		fmt.Println(filepath.Base(args[0]), version)
 		return 0
 	}
+
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	switch {
@@ -43,6 +44,7 @@ func run(args []string) int {
 	case len(args) > 1 && args[1] == "health":
 		return 0
 	}
+
 	<-ctx.Done()
 	return 0
 }

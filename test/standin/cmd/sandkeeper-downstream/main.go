@@ -1,5 +1,5 @@
-// Command sandkeeper-downstream is sandkeeper as a downstream builds it: the same program with extensions of its own linked in.
-// Its extensions do nothing but refuse, to show what that leaves behind.
+// Command sandkeeper-downstream is sandkeeper as a downstream builds it: the same program with extensions of its own
+// linked in. Its extensions do nothing but refuse, to show what that leaves behind.
 package main
 
 import (
