@@ -55,6 +55,10 @@ func (c Container) Workload() bool { return c.Role == "" || c.Role == "sandbox" 
 // Companion reports whether c is the supervisor of a sandbox in a container of its own.
 func (c Container) Companion() bool { return c.Role == "supervisor" }
 
+// Paired reports whether c is one of the containers of a sandbox of OpenShell 0.1.x, which only its gateway stops and
+// starts.
+func (c Container) Paired() bool { return c.Labels[LabelRole] != "" }
+
 // Running reports whether processes of c may write to its home now.
 func (c Container) Running() bool { return c.State == "running" || c.State == "restarting" }
 

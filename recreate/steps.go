@@ -165,7 +165,7 @@ func (j *job) leave(ctx context.Context) error {
 
 func (j *job) leaveStopped(ctx context.Context, found Found) error {
 	err := j.Switch.StopSandbox(context.WithoutCancel(ctx), found.Sandbox)
-	if driver.EngineMay(err) && found.Engine != nil {
+	if driver.EngineMay(err) && found.Engine != nil && !found.Sandbox.Container.Paired() {
 		err = found.Engine.Stop(context.WithoutCancel(ctx), found.Sandbox.Container.ID)
 	}
 	return errors.Join(err, context.Cause(ctx))

@@ -3,6 +3,7 @@ package upgrade
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"sandkeeper/driver"
 	"sandkeeper/engine"
@@ -19,15 +20,26 @@ type Switch interface {
 // Ctrl-C: a stop that was asked for comes about, and a start before that starts nothing.
 func (j *job) halt(ctx context.Context, id string, c engine.Container) error {
 	patient := context.WithoutCancel(ctx)
-	if err := j.Switch.StopSandbox(patient, j.sandbox(id, c)); err != nil && !driver.EngineMay(err) {
-		return err
+	refused := j.Switch.StopSandbox(patient, j.sandbox(id, c))
+	if refused != nil && !driver.EngineMay(refused) {
+		return refused
 	}
 	// A container that somebody has started behind the gateway's back runs on although it is Stopped there.
 	now, err := j.Engine.Inspect(patient, c.ID)
 	if err == nil && (now.Running() || now.Paused()) {
-		err = j.Engine.Stop(patient, c.ID)
+		err = j.stopByEngine(patient, now, refused)
 	}
 	return errors.Join(err, context.Cause(ctx))
+}
+
+// stopByEngine stops a container that its gateway left running; refused is what that said. One of a pair is left to its
+// gateway, which takes a workload that ends without it for one that has completed.
+func (j *job) stopByEngine(ctx context.Context, c engine.Container, refused error) error {
+	if c.Paired() {
+		only := fmt.Errorf("container %s runs, and only its gateway stops both containers of the sandbox (\"openshell sandbox stop %s\")", c.Name, j.Name)
+		return errors.Join(only, refused)
+	}
+	return j.Engine.Stop(ctx, c.ID)
 }
 
 // rouse starts a sandbox through its gateway, unless it runs.
@@ -38,7 +50,7 @@ func (j *job) rouse(ctx context.Context, id string, c engine.Container) error {
 		case err != nil || !found || record.ID != id:
 			return err
 		case record.Phase == "Stopped": // somebody else has started its container; its gateway starts only what does not run
-			if err := j.Engine.Stop(ctx, c.ID); err != nil {
+			if err := j.stopByEngine(ctx, c, nil); err != nil {
 				return err
 			}
 		case record.Phase != "Stopping":
@@ -47,7 +59,7 @@ func (j *job) rouse(ctx context.Context, id string, c engine.Container) error {
 	}
 
 	err := j.Switch.StartSandbox(ctx, j.sandbox(id, c))
-	if driver.EngineMay(err) {
+	if driver.EngineMay(err) && !c.Paired() {
 		return j.Engine.Start(ctx, c.ID)
 	}
 	return err

@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -39,6 +40,32 @@ func TestTheEngineStopsWhereNoGatewayDoes(t *testing.T) {
 			w.settled(t, f, "alpha", "running")
 		})
 	}
+}
+
+// TestNoPairIsStoppedByTheEngine: a gateway that does not stop it keeps the upgrade from beginning.
+func TestNoPairIsStoppedByTheEngine(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	f.Switch = noSwitch{}
+	j, err := f.job(t.Context(), &Entry{Name: "alpha", Gateway: "gw"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := j.containerOf(t.Context(), "id-alpha")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, act := range []func() error{
+		func() error { return j.stopByEngine(t.Context(), c, openshell.ErrUnsupported) },
+		func() error { stopped := c; stopped.State = "exited"; return j.rouse(t.Context(), "id-alpha", stopped) },
+	} {
+		c.Labels = map[string]string{engine.LabelRole: "sandbox"}
+		if err := act(); !errors.Is(err, openshell.ErrUnsupported) {
+			t.Errorf("one of a pair: %v", err)
+		}
+	}
+	w.settled(t, f, "alpha", "running")
 }
 
 // TestACompanionIsNoRival: since 0.1.0 two containers have a sandbox's id, and one of them is the sandbox.

@@ -77,7 +77,7 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 	if c.AutoRemove {
 		return c, fmt.Errorf("container %q was made with --rm: a restore has to stop it, and then the engine removes it and all that is in it; make a sandbox anew and restore into that with --to", c.Name)
 	}
-	if c.Running() && paired(c) && j.through() == nil {
+	if c.Running() && c.Paired() && j.through() == nil {
 		return c, fmt.Errorf("container %q is one of two that OpenShell 0.1 runs a sandbox in: only its gateway stops and starts both; nothing was stopped or changed: "+
 			"run \"openshell sandbox stop %s\" first, and \"openshell sandbox start %s\" after the restore", c.Name, j.Target.Name, j.Target.Name)
 	}

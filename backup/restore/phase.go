@@ -25,12 +25,8 @@ type Switch interface {
 // left to its gateway in any case.
 func engineMay(err error, c engine.Container) bool {
 	_, silent := errors.AsType[*openshell.ConnectError](err)
-	return !paired(c) && (silent || errors.Is(err, openshell.ErrUnsupported) || errors.Is(err, openshell.ErrPhase) || errors.Is(err, fs.ErrNotExist))
+	return !c.Paired() && (silent || errors.Is(err, openshell.ErrUnsupported) || errors.Is(err, openshell.ErrPhase) || errors.Is(err, fs.ErrNotExist))
 }
-
-// paired reports whether c is one of the two containers of a sandbox of OpenShell 0.1.x, which only its gateway stops
-// and starts.
-func paired(c engine.Container) bool { return c.Labels[engine.LabelRole] != "" }
 
 // through is the gateway that stops and starts the target; nil leaves that to the engine.
 func (r Request) through() *journal.Through {
@@ -55,7 +51,7 @@ func (p *containerPlace) halt(ctx context.Context, j *restoreJob, mark *restoreM
 		return nil
 	case refused != nil && !engineMay(refused, c):
 		return refused
-	case paired(c):
+	case c.Paired():
 		return fmt.Errorf("only its gateway stops both containers of the sandbox (\"openshell sandbox stop %s\")", j.Target.Name)
 	}
 
