@@ -270,15 +270,20 @@ func TestRemoveSurvivesEveryFailurePoint(t *testing.T) {
 	})
 }
 
-// The same of an encrypted series, with the key that tells what of a pack is needed, and without it.
+// The same of an encrypted series, with the key that tells what of a pack is needed, and without it: at every fifth
+// call, and at each in make soak.
 func TestRemoveOfEncryptedBackupsSurvivesEveryFailurePoint(t *testing.T) {
+	stride := 5
+	if _, soak := os.LookupEnv("SANDKEEPER_SOAK"); soak {
+		stride = 1
+	}
 	identity := newIdentity(t)
 	for name, ids := range map[string]archive.Identities{"without the key": nil, "with the key": {identity}} {
 		t.Run(name, func(t *testing.T) {
 			eachPruning(t, func(t *testing.T, homes [3][]item, f fault) {
 				p := pruning{homes: homes, to: identity, ids: ids}
 				p.make(t)
-				for f.failAt = 1; !p.removeFailing(t, f); f.failAt++ {
+				for f.failAt = 1; !p.removeFailing(t, f); f.failAt += stride {
 				}
 			})
 		})
