@@ -136,7 +136,7 @@ func contentRows(b store.Backup) [][2]string {
 		{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, size.Text(m.Archive.Bytes), m.Archive.SHA256)},
 		{"added", addedText(b)},
 		{"shared", sharedText(m)},
-		{"secrets", m.Secrets},
+		{"credentials", secretsText(m.Secrets)},
 	}
 }
 
