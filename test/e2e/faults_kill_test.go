@@ -113,12 +113,13 @@ func (p *patient) listed() []listedBackup {
 // sound asserts that every backup that can be seen is whole, to the last byte.
 func (p *patient) sound() {
 	p.t.Helper()
-	for _, b := range p.listed() {
+	listed := p.listed()
+	for _, b := range listed {
 		if b.Damage != "" {
 			p.t.Errorf("a half backup is visible: %s: %s", b.ID, b.Damage)
 		}
 	}
-	if out := p.text("backups", "verify", "--read-data"); out.exit != 0 {
+	if out := p.text("backups", "verify", "--read-data"); out.exit != 0 && (out.exit != 10 || len(listed) > 0) {
 		p.t.Errorf("backups verify exits %d:\n%s%s", out.exit, out.stdout, out.stderr)
 	}
 }

@@ -157,6 +157,6 @@ func TestProviderThatIsGone(t *testing.T) {
 func readingCalls() []string {
 	return []string{
 		"Health", "GetGatewayInfo", "ListSandboxes", "GetSandbox", "ListProviders", "GetProvider", "GetSandboxPolicyStatus",
-		"GetSandboxConfig", "GetGatewayConfig", "ListSandboxPolicies", "ListSandboxProviders",
+		"GetSandboxConfig", "GetGatewayConfig", "ListSandboxPolicies", "ListSandboxProviders", "ListServices",
 	}
 }
