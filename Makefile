@@ -32,7 +32,7 @@ test: ## vet everything and test all but the whole program (make e2e); what this
 	go vet ./... && go test -timeout 20m $(PACKAGES) && .ci/lacks
 
 e2e: ## whole-program tests against real Docker, stand-in gateways and real openshell command lines
-	go test -count=1 -timeout 30m -parallel 5 -v ./test/e2e/...
+	go test -count=1 -timeout 45m -parallel 6 -v ./test/e2e/...
 
 race: ## the same tests with the race detector, long rounds shortened
 	go test -race -short -timeout 40m $(PACKAGES)
