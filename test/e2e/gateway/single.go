@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -54,7 +55,13 @@ func (d *single) prepare(ctx context.Context) error {
 	return nil
 }
 
+// networkMaking keeps gateways that begin at once from making the network twice: an engine refuses a second one of the
+// name only when it sees the first.
+var networkMaking sync.Mutex
+
 func (d *single) ensureNetwork(ctx context.Context) (network, error) {
+	networkMaking.Lock()
+	defer networkMaking.Unlock()
 	_, err := d.Client.NetworkCreate(ctx, networkName, dockernetwork.CreateOptions{
 		Driver: "bridge", Attachable: true, Labels: map[string]string{labelManagedBy: "openshell"},
 	})
