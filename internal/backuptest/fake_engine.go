@@ -96,6 +96,7 @@ func (f *FakeEngine) Stat(_ context.Context, id, name string) (engine.FileFact, 
 	return engine.FileFact{}, nil
 }
 
+// Read gives what the container holds below name as a tar stream, as an engine's archive API does.
 func (f *FakeEngine) Read(_ context.Context, id, name string) (io.ReadCloser, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,6 +121,7 @@ func (f *FakeEngine) Read(_ context.Context, id, name string) (io.ReadCloser, er
 	return io.NopCloser(&out), w.Close()
 }
 
+// Write unpacks a tar stream into a folder of the container, as an engine's archive API does.
 func (f *FakeEngine) Write(_ context.Context, id, dir string, stream io.Reader) error {
 	f.Writes++
 	after, failure := -1, error(nil)

@@ -30,11 +30,13 @@ func TarOf(t testing.TB, files ...string) []byte {
 // BrokenReader fails every read.
 type BrokenReader struct{ Err error }
 
+// Read fails with Err.
 func (b BrokenReader) Read([]byte) (int, error) { return 0, b.Err }
 
 // Zeros never ends.
 type Zeros struct{}
 
+// Read fills p with zeros.
 func (Zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // Must ends the test when err is one.
