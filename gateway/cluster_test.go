@@ -16,7 +16,7 @@ import (
 func scripted(answers map[string]string) (cli *openshell.CLI, asked func() []string) {
 	var calls []string
 	var asking sync.Mutex // two ways to ask may be tried at once
-	return &openshell.CLI{Path: "openshell", Run: func(_ context.Context, c command.Command) (command.Result, error) {
+	answer := func(_ context.Context, c command.Command) (command.Result, error) {
 		call := strings.Join(c.Args, " ")
 		asking.Lock()
 		calls = append(calls, call)
@@ -27,11 +27,13 @@ func scripted(answers map[string]string) (cli *openshell.CLI, asked func() []str
 			}
 		}
 		return command.Result{Exit: 2, Stderr: []byte("error: unexpected argument")}, nil
-	}}, func() []string {
+	}
+	asked = func() []string {
 		asking.Lock()
 		defer asking.Unlock()
 		return slices.Clone(calls)
 	}
+	return &openshell.CLI{Path: "openshell", Run: answer}, asked
 }
 
 const (
