@@ -15,12 +15,12 @@ type question struct {
 
 // ask returns nil for a yes. A no ends the command without an error; Ctrl-C ends it at once, although nothing ends the
 // reading.
-func (a *app) ask(ctx context.Context, q question) error {
-	if !a.CanAsk() || a.JSON {
+func (t *terminal) ask(ctx context.Context, q question) error {
+	if !t.CanAsk() || t.json {
 		return usage(q.flags, "%s, and there is no terminal to ask on", q.unasked)
 	}
 	answer := make(chan bool, 1)
-	go func() { answer <- a.Confirm(q.text) }()
+	go func() { answer <- t.Confirm(q.text) }()
 	select {
 	case yes := <-answer:
 		if !yes && ctx.Err() == nil {
@@ -28,7 +28,7 @@ func (a *app) ask(ctx context.Context, q question) error {
 		}
 		return ctx.Err()
 	case <-ctx.Done():
-		fmt.Fprintln(a.Err) // the question's line ends with ^C
+		fmt.Fprintln(t.Err) // the question's line ends with ^C
 		return fmt.Errorf("%s: %w", q.declined, ctx.Err())
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/home"
 	"sandkeeper/driver"
-	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/recreate"
 	"sandkeeper/sandbox"
@@ -175,7 +174,7 @@ func (o *backupAllOptions) check() error {
 func (o *backupAllOptions) survey(ctx context.Context, found *answer) (survey.Survey, error) {
 	recorded := o.app.recorded(o.store)
 	if o.offline {
-		return o.app.host().LookOffline(ctx, recorded)
+		return o.app.host.LookOffline(ctx, recorded)
 	}
 	return o.app.look(ctx, found, survey.Question{Action: preflight.BackingUp(), AllowUnverified: true, Recorded: recorded})
 }
@@ -200,7 +199,7 @@ func (a *app) unfinished(restoring func(sandbox.Sandbox) error) func(sandbox.San
 // save backs up what was seen, and says what the outcome means.
 func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen survey.Survey, found *answer) (*answer, error) {
 	a, inv := o.app, seen.Inventory
-	progress := ui.NewProgress(a.progressStreams(), time.Now)
+	progress := a.term.progress()
 	defer progress.Close()
 	gateways := o.gateways(seen)
 	defer func() { _ = gateways.Close() }() // nothing was written over them
@@ -211,7 +210,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen su
 	}
 	defer func() { _ = chain.close() }() // every change of it was on disk before
 	for _, warning := range inv.Warnings {
-		a.warn("%s", warning)
+		a.term.warn("%s", warning)
 	}
 
 	summary, err := run.All(ctx, inv)
@@ -224,7 +223,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen su
 		summary.GatewayState = o.saveGatewayStates(ctx, store, seen)
 	}
 	found.result = summary
-	found.text = func(a *app) { renderBackupAll(a, summary, inv.Empty, err) }
+	found.text = func(term *terminal) { renderBackupAll(term, summary, inv.Empty, err) }
 	if err != nil {
 		return found, a.mismatched(ctx, found, err, seen.Gateways, preflight.BackingUp())
 	}
@@ -251,7 +250,7 @@ func (o *backupAllOptions) run(r *backup.Options, gateways *driver.Gateways) *ba
 // gateways are asked what their sandboxes were made from, and the extensions' store what was added to that. A run that
 // only looks opens no store, for opening writes to it.
 func (o *backupAllOptions) gateways(seen survey.Survey) *driver.Gateways {
-	gateways := &driver.Gateways{Open: o.app.host().Connect(seen.Gateways)}
+	gateways := &driver.Gateways{Open: o.app.host.Connect(seen.Gateways)}
 	if !o.dryRun && !o.offline {
 		gateways.Added = extensions{o.app}.additions()
 	}

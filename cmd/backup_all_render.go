@@ -12,11 +12,11 @@ import (
 
 // renderBackupAll prints one line per sandbox, what was left out, and the summary lines that installers grep
 // (docs/design.md 4.3).
-func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
+func renderBackupAll(term *terminal, s backup.Summary, empty bool, err error) {
 	if empty && len(s.Sandboxes) == 0 {
-		a.printf("No sandboxes registered. Nothing to back up.")
+		term.printf("No sandboxes registered. Nothing to back up.")
 		if s.LookedAt != "" {
-			fmt.Fprintln(a.Err, "container engines that were looked at: "+ui.Clean(s.LookedAt))
+			fmt.Fprintln(term.Err, "container engines that were looked at: "+ui.Clean(s.LookedAt))
 		}
 		return
 	}
@@ -24,41 +24,41 @@ func renderBackupAll(a *app, s backup.Summary, empty bool, err error) {
 	if err != nil && len(s.Sandboxes) == 0 {
 		return
 	}
-	table := a.table()
+	table := term.table()
 	for _, o := range s.Sandboxes {
 		table.Row(string(o.Status), o.Address(), outcomeDetail(o))
 	}
 	if table.Len() == 0 {
-		a.printf("No sandbox to back up.")
-		renderLookedAt(a, s)
+		term.printf("No sandbox to back up.")
+		renderLookedAt(term, s)
 	} else {
-		table.Print(a.Out, func(first, line string) string {
-			return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
+		table.Print(term.Out, func(first, line string) string {
+			return strings.Replace(line, first, term.paintOut(statusColor(first), first), 1)
 		})
 	}
 
 	for _, warning := range s.Warnings {
-		a.printf("warning: %s", warning)
+		term.printf("warning: %s", warning)
 	}
-	renderOmitted(a, s)
-	renderWays(a, s)
-	renderOrphans(a, s)
-	renderGatewayStates(a, s.GatewayState)
+	renderOmitted(term, s)
+	renderWays(term, s)
+	renderOrphans(term, s)
+	renderGatewayStates(term, s.GatewayState)
 	t := s.Totals
 	if s.DryRun {
-		a.printf("Dry run: %s would be backed up to %s. Nothing was written.", sandboxCount(t.Planned), s.Root)
+		term.printf("Dry run: %s would be backed up to %s. Nothing was written.", sandboxCount(t.Planned), s.Root)
 		return
 	}
-	a.printf("Pre-upgrade backup: %d backed up, %d failed, %d skipped", t.BackedUp, t.Failed, t.Skipped)
+	term.printf("Pre-upgrade backup: %d backed up, %d failed, %d skipped", t.BackedUp, t.Failed, t.Skipped)
 	if t.BackedUp > 0 {
-		a.printf("Backups stored in: %s", s.Root)
+		term.printf("Backups stored in: %s", s.Root)
 	}
 }
 
 // renderLookedAt says where sandboxes were looked for: "none" is said of those places only.
-func renderLookedAt(a *app, s backup.Summary) {
+func renderLookedAt(term *terminal, s backup.Summary) {
 	if s.LookedAt != "" {
-		a.printf("Container engines that were looked at: %s", s.LookedAt)
+		term.printf("Container engines that were looked at: %s", s.LookedAt)
 	}
 }
 
@@ -87,19 +87,19 @@ func outcomeDetail(o backup.Outcome) string {
 // omittedShown is how many left-out entries of one sandbox are printed; all of them are in its manifest.
 const omittedShown = 10
 
-func renderOmitted(a *app, s backup.Summary) {
+func renderOmitted(term *terminal, s backup.Summary) {
 	for _, o := range s.Sandboxes {
 		for i, e := range o.Omitted {
 			if i == omittedShown {
-				a.printf("not in the backup of %s: %d more, see: sandkeeper backups show %s", o.Address(), len(o.Omitted)-i, o.Address())
+				term.printf("not in the backup of %s: %d more, see: sandkeeper backups show %s", o.Address(), len(o.Omitted)-i, o.Address())
 				break
 			}
-			a.printf("not in the backup of %s: %s (%s)", o.Address(), e.Path, e.Reason)
+			term.printf("not in the backup of %s: %s (%s)", o.Address(), e.Path, e.Reason)
 		}
 	}
 }
 
-func renderOrphans(a *app, s backup.Summary) {
+func renderOrphans(term *terminal, s backup.Summary) {
 	var names []string
 	for _, o := range s.Sandboxes {
 		if o.Status == store.Orphaned {
@@ -110,6 +110,6 @@ func renderOrphans(a *app, s backup.Summary) {
 	if len(names) == 0 {
 		return
 	}
-	a.printf("%d recorded sandbox(es) were not found on their recorded gateway: %s.", len(names), strings.Join(names, ", "))
-	a.printf("Their gateway registration or container may have been removed; restore brings back what was saved of them: sandkeeper backups list")
+	term.printf("%d recorded sandbox(es) were not found on their recorded gateway: %s.", len(names), strings.Join(names, ", "))
+	term.printf("Their gateway registration or container may have been removed; restore brings back what was saved of them: sandkeeper backups list")
 }

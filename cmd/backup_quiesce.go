@@ -65,7 +65,7 @@ func insideOf(inv sandbox.Inventory, look probes) lifecycle.Inside {
 func (o *backupAllOptions) inside(seen survey.Survey, gateways *driver.Gateways) probes {
 	look := probes{app: o.app, engines: seen.Engines, gateways: gateways}
 	if !o.offline {
-		look.cli = o.app.host().CLI(seen.Gateways)
+		look.cli = o.app.host.CLI(seen.Gateways)
 	}
 	return look
 }

@@ -140,7 +140,7 @@ func TestWhatAKilledBackupLeftAtRestGoesOn(t *testing.T) {
 // killedRun is the chain of a run on the host that will not come to its end.
 func killedRun(t *testing.T, h *madeUpHost) *extensionChain {
 	t.Helper()
-	a := &app{Streams: &ui.Streams{Env: env.Parse([]string{"HOME=" + h.home})}}
+	a := newApp(nil, &ui.Streams{Env: env.Parse([]string{"HOME=" + h.home})})
 	var err error
 	if a.config, err = readConfig(a.Env, os.Geteuid(), nil, nil); err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -48,7 +47,7 @@ func (a *app) openStore(o storeOptions) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.note("backups are looked for in %s", root)
+	a.term.note("backups are looked for in %s", root)
 	collectOften(a.Streams)
 	return store.Open(root, store.Options{Tool: version().Version, UID: a.UID, Keys: a.storeKeys()})
 }
@@ -87,12 +86,12 @@ func (a *app) backupRun(store *store.Store, seen survey.Survey, o captureOptions
 	run := &backup.Options{
 		Store: store, Engine: main, EngineOf: seen.Engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
 		Recipients: o.encryptTo, EngineWay: o.way == wayEngine, Env: a.Env,
-		Versions: versionsOf(seen.Gateways, probes{app: a, engines: seen.Engines}), Progress: func(e home.Event) { a.showProgress(p, e) },
+		Versions: versionsOf(seen.Gateways, probes{app: a, engines: seen.Engines}), Progress: func(e home.Event) { a.term.showProgress(p, e) },
 	}
 	if o.pauseLimit == 0 {
 		run.PauseLimit = -1
 	}
-	if cli := a.host().CLI(seen.Gateways); cli != nil {
+	if cli := a.host.CLI(seen.Gateways); cli != nil {
 		run.CLI = cli
 	}
 	if a.Env.StateHome() != "" {
@@ -128,26 +127,4 @@ func versionsOf(gateways survey.Gateways, ask probes) func(context.Context, sand
 		v.CLI, v.Gateway = seen.CLI.Version.String(), seen.Evidence().Gateway().String()
 		return v
 	}
-}
-
-func (a *app) showProgress(p *ui.Progress, e home.Event) {
-	a.lines.Stage(e.Sandbox, string(e.Stage), e.Err)
-	switch {
-	case e.Stage == home.StageDone && e.Err != nil:
-		p.Done(e.Sandbox, e.Sandbox+": failed: "+e.Err.Error())
-	case e.Stage == home.StageDone:
-		p.Done(e.Sandbox, e.Sandbox+": done")
-	default:
-		p.Update(e.Sandbox, string(e.Stage), e.Bytes, e.Expect)
-	}
-}
-
-// progressStreams are where progress goes: standard error, or nowhere with -q.
-func (a *app) progressStreams() *ui.Streams {
-	if !a.global.quiet {
-		return a.Streams
-	}
-	silent := *a.Streams
-	silent.Err, silent.ErrTTY = io.Discard, false
-	return &silent
 }

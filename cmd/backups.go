@@ -126,7 +126,7 @@ func (s selection) within(workspace string, b store.Backup) bool {
 	}
 	of, gateway := b.Series(), ""
 	if s.app != nil {
-		gateway = s.app.global.gateway
+		gateway = s.app.host.Gateway
 	}
 	return (workspace == "" || of.Workspace == workspace) && (gateway == "" || of.Gateway == "" || of.Gateway == gateway)
 }

@@ -92,22 +92,22 @@ func runBackupsDrill(ctx context.Context, o *backupsDrillOptions) (_ *answer, er
 	if a.Env.StateHome() == "" {
 		return nil, usage("set HOME", "there is no folder to note the throw-away containers in (HOME is not set)")
 	}
-	progress := ui.NewProgress(a.progressStreams(), time.Now)
+	progress := a.term.progress()
 	defer progress.Close()
 	options := drill.Options{
-		Store: st, Engines: a.host().Engines(ctx).All(), Identities: identities, Journal: drill.Dir(a.Env.StateHome()), Check: o.command, CheckLimit: o.limit,
-		Progress: func(e home.Event) { a.showProgress(progress, e) },
+		Store: st, Engines: a.host.Engines(ctx).All(), Identities: identities, Journal: drill.Dir(a.Env.StateHome()), Check: o.command, CheckLimit: o.limit,
+		Progress: func(e home.Event) { a.term.showProgress(progress, e) },
 		Bring:    func(ctx context.Context, b store.Backup) (store.Backup, error) { return off.bring(ctx, st, b) },
 	}
 	result := drillResult{Root: off.root(st), off: off, Drills: []drill.Outcome{}, Swept: []string{}}
 	swept, err := drill.Sweep(ctx, options.Journal, options.Engines)
 	if err != nil {
-		a.warn("%v", err)
+		a.term.warn("%v", err)
 	}
 	result.Swept = append(result.Swept, swept...)
 	err = result.run(ctx, options, backups)
 	progress.Close()
-	return &answer{result: result, text: func(a *app) { renderDrills(a, result) }}, err
+	return &answer{result: result, text: func(term *terminal) { renderDrills(term, result) }}, err
 }
 
 // command is what must end well in the restored home of m.
@@ -166,11 +166,11 @@ func (r *drillResult) failure(failed []string, problems error) error {
 	return f
 }
 
-func renderDrills(a *app, r drillResult) {
+func renderDrills(term *terminal, r drillResult) {
 	for _, name := range r.Swept {
-		a.printf("removed container %s, which a drill that was killed had left", name)
+		term.printf("removed container %s, which a drill that was killed had left", name)
 	}
-	table := a.table()
+	table := term.table()
 	for _, d := range r.Drills {
 		word, detail := "ok", fmt.Sprintf("back in %s: %s, %s, every entry as it was saved", tookText(d.TookMs), size.Count(d.Files, "file", "files"), size.Text(d.Bytes))
 		switch {
@@ -185,8 +185,8 @@ func renderDrills(a *app, r drillResult) {
 		table.Row(word, d.Sandbox, d.Backup, detail)
 	}
 
-	table.Print(a.Out, nil)
-	a.printf("%s drilled, %d failed. No sandbox was touched.", size.Count(r.Totals.Drilled, "backup", "backups"), r.Totals.Failed)
+	table.Print(term.Out, nil)
+	term.printf("%s drilled, %d failed. No sandbox was touched.", size.Count(r.Totals.Drilled, "backup", "backups"), r.Totals.Failed)
 }
 
 func tookText(ms int64) string {

@@ -68,7 +68,7 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 	if o.scrub && (o.nemoclaw || o.to == "-") {
 		return nil, usage("give --to FILE", "--scrub writes a file")
 	}
-	if o.to == "-" && o.app.JSON {
+	if o.to == "-" && o.app.term.json {
 		return nil, usage("give --to FILE", "standard output cannot hold both the backup and JSON")
 	}
 	st, err := o.app.openStore(o.store)
@@ -91,7 +91,7 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 	if err := o.write(ctx, st, b, identities, &result); err != nil {
 		return nil, existing(err)
 	}
-	return &answer{result: result, text: func(a *app) { renderExported(a, result) }}, nil
+	return &answer{result: result, text: func(term *terminal) { renderExported(term, result) }}, nil
 }
 
 func (o *backupsExportOptions) write(ctx context.Context, st *store.Store, b store.Backup, identities archive.Identities, result *exported) (err error) {
@@ -101,7 +101,7 @@ func (o *backupsExportOptions) write(ctx context.Context, st *store.Store, b sto
 	}
 	if o.scrub {
 		result.Skipped, err = st.ExportScrubbed(ctx, b, o.to, store.ScrubOptions{Identities: identities, Withhold: driver.WithheldText})
-		o.app.warn("credentials were taken out by name and by content; some may have been missed: look before you pass %s on", o.to)
+		o.app.term.warn("credentials were taken out by name and by content; some may have been missed: look before you pass %s on", o.to)
 		return err
 	}
 
@@ -121,7 +121,7 @@ func (o *backupsExportOptions) write(ctx context.Context, st *store.Store, b sto
 // warnPlain says that a copy of a backup that is not encrypted holds credentials.
 func (o *backupsExportOptions) warnPlain(b store.Backup) {
 	if b.Manifest.Encryption == nil {
-		o.app.warn("%s holds the home whole, credentials included, and is not encrypted; --scrub takes out those that are known", o.to)
+		o.app.term.warn("%s holds the home whole, credentials included, and is not encrypted; --scrub takes out those that are known", o.to)
 	}
 }
 
@@ -133,9 +133,9 @@ func existing(err error) error {
 	return err
 }
 
-func renderExported(a *app, e exported) {
+func renderExported(term *terminal, e exported) {
 	for _, s := range e.Skipped {
-		a.printf("not in it: %s (%s)", s.Path, s.Reason)
+		term.printf("not in it: %s (%s)", s.Path, s.Reason)
 	}
-	a.printf("Exported backup %s of %s to %s", e.ID, e.Sandbox, e.Path)
+	term.printf("Exported backup %s of %s to %s", e.ID, e.Sandbox, e.Path)
 }

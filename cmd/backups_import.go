@@ -73,8 +73,8 @@ func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, er
 		return nil, o.refused(err)
 	}
 	result := newListed(b, nil)
-	return &answer{result: result, text: func(a *app) {
-		a.printf("Imported backup %s of %s: %s, in %s", result.ID, result.Sandbox, fileCount(result.Files), result.Path)
+	return &answer{result: result, text: func(term *terminal) {
+		term.printf("Imported backup %s of %s: %s, in %s", result.ID, result.Sandbox, fileCount(result.Files), result.Path)
 	}}, nil
 }
 

@@ -104,10 +104,10 @@ func runBackupsList(ctx context.Context, o *backupsListOptions) (_ *answer, err 
 	totals := totalsOf(slices.Concat(list, states), time.Now())
 	totals.Retired = retired(store, backups)
 	result := map[string]any{"root": off.root(store), "backups": list, "gatewayStates": states, "totals": totals}
-	return &answer{result: result, text: func(a *app) {
-		renderList(a, off.root(store), list, states)
+	return &answer{result: result, text: func(term *terminal) {
+		renderList(term, off.root(store), list, states)
 		if totals.Backups > 0 {
-			a.printf("%s", totals.text())
+			term.printf("%s", totals.text())
 		}
 	}}, nil
 }
@@ -181,12 +181,12 @@ func (t *listTotals) text() string {
 		size.Text(t.Bytes), size.Text(t.LastWeek), watch.RetiredText(t.Retired))
 }
 
-func renderList(a *app, root string, list, states []listed) {
+func renderList(term *terminal, root string, list, states []listed) {
 	if len(list) == 0 && len(states) == 0 {
-		a.printf("No backups in %s.", root)
+		term.printf("No backups in %s.", root)
 		return
 	}
-	table := a.table()
+	table := term.table()
 	columns := listColumns{gateways: severalGateways(list), narrow: table.Width > 0 && table.Width < 100}
 	table.Row(columns.pick("SANDBOX", "GATEWAY", "ID", "AGE", "SIZE", "FILES", "CONSISTENCY", "VERIFIED", "LABEL")...)
 	for _, l := range list {
@@ -195,14 +195,14 @@ func renderList(a *app, root string, list, states []listed) {
 	for _, l := range states {
 		table.Row(columns.of("(gateway "+l.Gateway+")", l)...)
 	}
-	table.Print(a.Out, nil)
+	table.Print(term.Out, nil)
 	for _, l := range slices.Concat(list, states) {
 		if l.Damage != "" {
-			a.printf("damaged: %s %s: %s", cmp.Or(l.Sandbox, "gateway "+l.Gateway), l.ID, l.Damage)
+			term.printf("damaged: %s %s: %s", cmp.Or(l.Sandbox, "gateway "+l.Gateway), l.ID, l.Damage)
 		}
 	}
 
-	a.printf("Backups stored in: %s", root)
+	term.printf("Backups stored in: %s", root)
 }
 
 // listColumns are what of a list is shown: the gateway where there are several, and on a narrow terminal only what one

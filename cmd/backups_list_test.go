@@ -38,7 +38,7 @@ func TestLockWaitWaitsForTheOtherRun(t *testing.T) {
 	h := newHost(t)
 	h.sandbox("alpha", "exited", "first")
 	h.mustRun("backup-all", "--offline", "-q")
-	a := &app{Streams: h.streams()}
+	a := newApp(nil, h.streams())
 	store, err := a.openStore(storeOptions{dir: h.store()})
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestListFitsTheTerminal(t *testing.T) {
 		var out strings.Builder
 		s := h.streams()
 		s.Out, s.OutTTY, s.Width = &out, tc.tty, tc.width
-		if code := run(t.Context(), []string{"backups", "list"}, &app{Streams: s}); code != ExitOK {
+		if code := run(t.Context(), []string{"backups", "list"}, newApp(nil, s)); code != ExitOK {
 			t.Fatalf("exit %d", code)
 		}
 		table, _, _ := strings.Cut(out.String(), "Backups stored in")

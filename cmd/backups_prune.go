@@ -186,7 +186,7 @@ func pruneAnswer(r *pruneResult) *answer {
 	if r == nil {
 		return nil
 	}
-	return &answer{result: r, text: func(a *app) { renderPrune(a, r) }}
+	return &answer{result: r, text: func(term *terminal) { renderPrune(term, r) }}
 }
 
 // removal is a backup that would go.
@@ -248,7 +248,7 @@ func (o *backupsPruneOptions) consent(ctx context.Context, plan *pruneResult, n 
 		fmt.Fprintf(&text, "%-8s %s %s %s\n", p.Action, p.whose(), p.ID, strings.Join(p.Reasons, ", "))
 	}
 	fmt.Fprintf(&text, "Remove %s from %s?", backupCount(n), plan.Root)
-	return a.ask(ctx, question{
+	return a.term.ask(ctx, question{
 		text:     text.String(),
 		unasked:  backupCount(n) + " would be removed",
 		flags:    "add --yes, or --dry-run to see the plan only",
@@ -287,22 +287,22 @@ func (r *pruneResult) remove(ctx context.Context, remove []removal, do func(remo
 	return problems
 }
 
-func renderPrune(a *app, r *pruneResult) {
+func renderPrune(term *terminal, r *pruneResult) {
 	for _, p := range r.Plan {
 		word := p.Action
 		if p.Done {
 			word = "removed"
 		}
-		a.printf("%-8s %s %s %s", word, p.whose(), p.ID, strings.Join(p.Reasons, ", "))
+		term.printf("%-8s %s %s %s", word, p.whose(), p.ID, strings.Join(p.Reasons, ", "))
 	}
 
 	if r.DryRun {
-		a.printf("Dry run: nothing was removed.")
+		term.printf("Dry run: nothing was removed.")
 		return
 	}
 	if r.Unread > 0 {
-		a.printf("%s of removed encrypted backups stay whole, for only --identity FILE tells what of them others need", size.Count(r.Unread, "pack", "packs"))
+		term.printf("%s of removed encrypted backups stay whole, for only --identity FILE tells what of them others need", size.Count(r.Unread, "pack", "packs"))
 	}
-	renderLocked(a, r)
-	a.printf("%s removed from %s", backupCount(r.Removed), r.Root)
+	renderLocked(term, r)
+	term.printf("%s removed from %s", backupCount(r.Removed), r.Root)
 }

@@ -92,7 +92,7 @@ func (r *pruneResult) settle(held map[string]*bucket.LockedError) {
 }
 
 // renderLocked says what is left that nobody needs, and until when.
-func renderLocked(a *app, r *pruneResult) {
+func renderLocked(term *terminal, r *pruneResult) {
 	if len(r.Locked) == 0 {
 		return
 	}
@@ -103,5 +103,5 @@ func renderLocked(a *app, r *pruneResult) {
 		}
 	}
 
-	a.printf("%s that no backup needs any more cannot be removed yet, the last one until %s; a later prune removes them", size.Count(len(r.Locked), "object", "objects"), last.UTC().Format(time.RFC3339))
+	term.printf("%s that no backup needs any more cannot be removed yet, the last one until %s; a later prune removes them", size.Count(len(r.Locked), "object", "objects"), last.UTC().Format(time.RFC3339))
 }

@@ -66,7 +66,7 @@ func runBackupsShow(ctx context.Context, o *backupsShowOptions) (_ *answer, err 
 		return nil, fmt.Errorf("%s: %w", which.of(b), b.Damage)
 	}
 	result := map[string]any{"backup": newListed(b, off), "manifest": b.Manifest}
-	return &answer{result: result, text: func(a *app) { renderBackup(a, b, off) }}, nil
+	return &answer{result: result, text: func(term *terminal) { renderBackup(term, b, off) }}, nil
 }
 
 // choose reads the arguments: a name comes first, unless a gateway was named.
@@ -96,16 +96,16 @@ func recipeText(m *archive.Manifest) string {
 	return fmt.Sprintf("%s, with all that the gateway told of the sandbox", m.RecipeFile.File)
 }
 
-func renderBackup(a *app, b store.Backup, off *offHost) {
-	table := a.table()
+func renderBackup(term *terminal, b store.Backup, off *offHost) {
+	table := term.table()
 	for _, row := range slices.Concat(originRows(b, off.path(b)), contentRows(b), recipeRows(b.Manifest), [][2]string{{"verified", newListed(b, off).verified()}}) {
 		if row[1] != "" && row[1] != " " {
 			table.Row(row[0], row[1])
 		}
 	}
 
-	table.Print(a.Out, nil)
-	renderExclusions(a, b.Manifest)
+	table.Print(term.Out, nil)
+	renderExclusions(term, b.Manifest)
 }
 
 // originRows say where a backup came from, and how it was read.
@@ -156,18 +156,18 @@ func recipeRows(m *archive.Manifest) [][2]string {
 }
 
 // renderExclusions says what is not in a backup.
-func renderExclusions(a *app, m *archive.Manifest) {
+func renderExclusions(term *terminal, m *archive.Manifest) {
 	if lacks := m.Way.Lacks(); lacks != "" {
-		a.printf("read through the %s, which may leave out %s", m.Way, lacks)
+		term.printf("read through the %s, which may leave out %s", m.Way, lacks)
 	} else if len(m.Exclusions) == 0 {
-		a.printf("Nothing was left out.")
+		term.printf("Nothing was left out.")
 	}
 	for _, e := range m.Exclusions {
 		what := e.Path
 		if what == "" { // the paths of an encrypted backup are in its index alone
 			what = "of kind " + e.Kind
 		}
-		a.printf("not in it: %s (%s)", what, e.Reason)
+		term.printf("not in it: %s (%s)", what, e.Reason)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -85,7 +84,7 @@ func runBackupsSync(ctx context.Context, o *backupsSyncOptions) (*answer, error)
 	if result == nil {
 		return nil, err
 	}
-	return &answer{result: result, text: func(a *app) { renderSync(a, result) }}, err
+	return &answer{result: result, text: func(term *terminal) { renderSync(term, result) }}, err
 }
 
 // sync brings what is new into the bucket. The result is nil where nothing was begun.
@@ -94,7 +93,7 @@ func (a *app) sync(ctx context.Context, st *store.Store, name string, to bucketO
 	if err != nil {
 		return nil, err
 	}
-	progress := ui.NewProgress(a.progressStreams(), time.Now)
+	progress := a.term.progress()
 	defer progress.Close()
 	with.Progress = func(object string, done, all int64) { progress.Update(object, "sending", done, all) }
 	b, err := a.openBucket(to, with)
@@ -205,8 +204,8 @@ func (s *syncing) failure() error {
 	return f
 }
 
-func renderSync(a *app, r *syncResult) {
-	table := a.table()
+func renderSync(term *terminal, r *syncResult) {
+	table := term.table()
 	for _, b := range r.Backups {
 		word, detail := "sent", fmt.Sprintf("%s, %s", size.Count(b.Objects, "object", "objects"), size.Text(b.Bytes))
 		if b.Shared > 0 {
@@ -218,12 +217,12 @@ func renderSync(a *app, r *syncResult) {
 		table.Row(word, nameOrGateway(b.Sandbox, b.Gateway), b.ID, detail)
 	}
 
-	table.Print(a.Out, nil)
+	table.Print(term.Out, nil)
 	if len(r.Backups) == 0 {
-		a.printf("Nothing is newer than what is in %s.", r.Store)
+		term.printf("Nothing is newer than what is in %s.", r.Store)
 		return
 	}
-	a.printf("%s sent, %s, %d failed, to %s", backupCount(r.Sent), size.Text(r.Bytes), r.Failed, r.Store)
+	term.printf("%s sent, %s, %d failed, to %s", backupCount(r.Sent), size.Text(r.Bytes), r.Failed, r.Store)
 }
 
 func nameOrGateway(sandbox, gateway string) string {

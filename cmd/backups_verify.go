@@ -102,7 +102,7 @@ func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (_ *answer, 
 	if result.Checked == 0 {
 		return nil, notFound("there is no backup in %s, so none was verified", store.Root())
 	}
-	found := &answer{result: result, text: func(a *app) { renderVerify(a, result) }}
+	found := &answer{result: result, text: func(term *terminal) { renderVerify(term, result) }}
 	if damage == nil {
 		return found, nil
 	}
@@ -206,7 +206,7 @@ func verifyFailure(r verifyResult, err error) error {
 	}
 }
 
-func renderVerify(a *app, r verifyResult) {
+func renderVerify(term *terminal, r verifyResult) {
 	for _, v := range slices.Concat(r.Backups, r.States) {
 		name := v.Sandbox
 		if v.Gateway != "" {
@@ -214,14 +214,14 @@ func renderVerify(a *app, r verifyResult) {
 		}
 		switch {
 		case !v.OK:
-			a.printf("damaged  %s %s: %s", name, v.ID, v.Detail)
+			term.printf("damaged  %s %s: %s", name, v.ID, v.Detail)
 		case v.ReadData && v.Decrypted:
-			a.printf("ok       %s %s: every byte", name, v.ID)
+			term.printf("ok       %s %s: every byte", name, v.ID)
 		case v.ReadData:
-			a.printf("ok       %s %s: every byte as it lies encrypted; what is in it only --identity FILE proves", name, v.ID)
+			term.printf("ok       %s %s: every byte as it lies encrypted; what is in it only --identity FILE proves", name, v.ID)
 		default:
-			a.printf("ok       %s %s: structure; add --read-data to read every byte", name, v.ID)
+			term.printf("ok       %s %s: structure; add --read-data to read every byte", name, v.ID)
 		}
 	}
-	a.printf("%s verified, %d damaged, in %s", backupCount(r.Checked), r.Damaged, r.Root)
+	term.printf("%s verified, %d damaged, in %s", backupCount(r.Checked), r.Damaged, r.Root)
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // paintBlock repeats in colour what the refusal says: its heading, the versions that differ, and the commands to run.
-func (a *app) paintBlock(block string) string {
+func (t *terminal) paintBlock(block string) string {
 	version := regexp.MustCompile(`^(\s*Installed OpenShell: |\s*Running gateway.* \()([^()]+)(\)?)$`)
 	command := regexp.MustCompile("`[^`]+`")
 	lines := strings.Split(block, "\n")
@@ -18,11 +18,11 @@ func (a *app) paintBlock(block string) string {
 		case strings.TrimSpace(line) == "":
 		case !heading:
 			heading = true
-			lines[i] = a.paintErr(color.FgRed, line)
+			lines[i] = t.paintErr(color.FgRed, line)
 		case m != nil:
-			lines[i] = m[1] + a.paintErr(color.FgYellow, m[2]) + m[3]
+			lines[i] = m[1] + t.paintErr(color.FgYellow, m[2]) + m[3]
 		default:
-			lines[i] = command.ReplaceAllStringFunc(line, func(c string) string { return a.paintErr(color.FgCyan, c) })
+			lines[i] = command.ReplaceAllStringFunc(line, func(c string) string { return t.paintErr(color.FgCyan, c) })
 		}
 	}
 

@@ -4,24 +4,24 @@ import "github.com/fatih/color"
 
 // paintErr and paintOut repeat in colour what the words already say, where colour is wanted. fatih/color's global
 // switch is never used: each stream decides for itself.
-func (a *app) paintErr(attribute color.Attribute, text string) string {
-	return paint(a.colorful(a.ErrTTY), attribute, text)
+func (t *terminal) paintErr(attribute color.Attribute, text string) string {
+	return paint(t.colorful(t.ErrTTY), attribute, text)
 }
 
-func (a *app) paintOut(attribute color.Attribute, text string) string {
-	return paint(a.colorful(a.OutTTY), attribute, text)
+func (t *terminal) paintOut(attribute color.Attribute, text string) string {
+	return paint(t.colorful(t.OutTTY), attribute, text)
 }
 
-func (a *app) colorful(tty bool) bool {
-	switch a.global.color {
+func (t *terminal) colorful(tty bool) bool {
+	switch t.color {
 	case "always":
 		return true
 	case "never":
 		return false
 	}
 
-	_, noColor := a.Env.Lookup("NO_COLOR")
-	return tty && !noColor && a.Env.Get("TERM") != "dumb"
+	_, noColor := t.Env.Lookup("NO_COLOR")
+	return tty && !noColor && t.Env.Get("TERM") != "dumb"
 }
 
 func paint(wanted bool, attribute color.Attribute, text string) string {

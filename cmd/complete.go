@@ -155,7 +155,7 @@ func (a completions) savedWorkspaces(c *cobra.Command) []cobra.Completion {
 // recordedSandboxes are those that the registry names, and those that have backups.
 func (a completions) recordedSandboxes(c *cobra.Command) []cobra.Completion {
 	names := a.savedSandboxes(c)
-	registry, _ := a.host().Registry()
+	registry, _ := a.host.Registry()
 	for _, row := range registry.Rows {
 		names = append(names, row.Name)
 	}
@@ -166,7 +166,7 @@ func (a completions) recordedSandboxes(c *cobra.Command) []cobra.Completion {
 // knownGateways are those that the openshell CLI has registered, and those that the registry's sandboxes are on.
 func (a completions) knownGateways() []cobra.Completion {
 	names := openshell.Registered(a.Env)
-	registry, _ := a.host().Registry()
+	registry, _ := a.host.Registry()
 	for _, row := range registry.Rows {
 		if row.Gateway != "" {
 			names = append(names, row.Gateway)

@@ -58,11 +58,11 @@ func (a *app) showConfig(root *cobra.Command) (*answer, error) {
 	}
 	links, err := extensions{a}.links()
 	if err != nil {
-		a.warn("%v", err) // the setting is shown all the same, as far as it could be read
+		a.term.warn("%v", err) // the setting is shown all the same, as far as it could be read
 	}
 	settings = append(settings, a.extensionSetting(links))
 	result := map[string]any{"file": a.config.path, "exists": a.config.text != nil, "settings": settings}
-	return &answer{result: result, text: func(a *app) { renderConfig(a, settings) }}, nil
+	return &answer{result: result, text: func(term *terminal) { renderConfig(term, settings, a.config) }}, nil
 }
 
 func (a *app) settingOf(root *cobra.Command, f *pflag.Flag) configSetting {
@@ -130,23 +130,23 @@ func commandsWith(root *cobra.Command, flag string) []string {
 	return names
 }
 
-func renderConfig(a *app, settings []configSetting) {
-	table := a.table()
+func renderConfig(term *terminal, settings []configSetting, file config) {
+	table := term.table()
 	for _, s := range settings {
 		row := []string{s.Key, cmp.Or(s.Value, "-"), s.From}
-		if a.global.verbose > 0 {
+		if term.verbose > 0 {
 			row = append(row, strings.Join(s.Commands, ", "))
 		}
 		table.Row(row...)
 	}
 
-	table.Print(a.Out, nil)
+	table.Print(term.Out, nil)
 	switch {
-	case a.config.path == "":
-		a.printf("no config file: there is no home to look for it in")
-	case a.config.text == nil:
-		a.printf("no config file: %s does not exist", a.config.path)
+	case file.path == "":
+		term.printf("no config file: there is no home to look for it in")
+	case file.text == nil:
+		term.printf("no config file: %s does not exist", file.path)
 	default:
-		a.printf("config file: %s", a.config.path)
+		term.printf("config file: %s", file.path)
 	}
 }

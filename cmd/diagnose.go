@@ -71,7 +71,7 @@ func runDiagnose(ctx context.Context, o *diagnoseOptions) (*answer, error) {
 		found.preflight = o.askHost(ctx, &d)
 	}
 	found.result = d
-	found.text = func(a *app) { renderDiagnosis(a, d) }
+	found.text = func(term *terminal) { renderDiagnosis(term, d) }
 	return found, nil
 }
 
@@ -120,11 +120,11 @@ func tail(r io.Reader, limit int) ([]byte, error) {
 // askHost runs the preflight where the text speaks of versions, and records whether the host bears it out.
 func (o *diagnoseOptions) askHost(ctx context.Context, d *diagnosis) *preflight.Report {
 	a := o.app
-	registry, err := a.host().Registry()
+	registry, err := a.host.Registry()
 	if err != nil {
-		a.note("%v", err)
+		a.term.note("%v", err)
 	}
-	decisive := a.host().Judge(ctx, preflight.BackingUp(), a.host().Bindings(registry)).Decisive()
+	decisive := a.host.Judge(ctx, preflight.BackingUp(), a.host.Bindings(registry)).Decisive()
 	if decisive.Seen.CLI.Path == "" {
 		return nil // no openshell here: the text is from elsewhere, and this host says nothing about it
 	}
@@ -194,16 +194,16 @@ func onHost(actions []string, seen gateway.Observation) []string {
 	return fitting
 }
 
-func renderDiagnosis(a *app, d diagnosis) {
-	a.printf("class: %s (%s)", d.Class, d.Confidence)
-	a.printf("%s", d.Explanation)
+func renderDiagnosis(term *terminal, d diagnosis) {
+	term.printf("class: %s (%s)", d.Class, d.Confidence)
+	term.printf("%s", d.Explanation)
 	if d.Decides != "" && d.Confidence != diagnose.Certain {
-		a.printf("what would decide it: %s", d.Decides)
+		term.printf("what would decide it: %s", d.Decides)
 	}
 	if d.Host != "" {
-		a.printf("this host: %s", d.Host)
+		term.printf("this host: %s", d.Host)
 	}
 	for i, action := range d.Actions {
-		a.printf("  %d. %s", i+1, ui.Clean(action))
+		term.printf("  %d. %s", i+1, ui.Clean(action))
 	}
 }

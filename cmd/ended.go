@@ -55,25 +55,19 @@ func (a *app) ended(c *cobra.Command, code ExitCode, f *Failure) {
 	e := a.envelope(commandName(c), code, f)
 	r := recordOf(e, a)
 	if isNoted(c) {
-		a.note("%s", r.Sentence())
-		a.orWarn(a.remember(r))
+		a.term.note("%s", r.Sentence())
+		a.term.orWarn(a.remember(r))
 		if a.Journal {
-			a.orWarn(runlog.Tell(runlog.JournalSocket, r))
+			a.term.orWarn(runlog.Tell(runlog.JournalSocket, r))
 		}
 	}
 
-	a.orWarn(a.lines.End(r))
+	a.term.orWarn(a.term.lines.End(r))
 	if a.publish != nil && isNoted(c) {
-		a.orWarn(a.publish())
+		a.term.orWarn(a.publish())
 	}
 	if flag := c.Flags().Lookup("on-failure"); flag != nil && flag.Value.String() != "" && code != ExitOK {
-		a.orWarn(a.tellFailure(c.Context(), flag.Value.String(), e))
-	}
-}
-
-func (a *app) orWarn(err error) {
-	if err != nil {
-		a.warn("%v", err)
+		a.term.orWarn(a.tellFailure(c.Context(), flag.Value.String(), e))
 	}
 }
 
@@ -87,7 +81,7 @@ func (a *app) remember(r runlog.Record) error {
 	}
 	err := runlog.Append(runlog.File(a.Env.StateHome()), r)
 	if errors.Is(err, runlog.ErrNotOurs) {
-		a.note("%v", err)
+		a.term.note("%v", err)
 		return nil
 	}
 	return err
@@ -139,8 +133,8 @@ func (a *app) openLines(c *cobra.Command) {
 	}
 	lines, err := runlog.OpenLines(a.global.logJSON, commandName(c))
 	if err != nil {
-		a.warn("--log-json: %v; nothing is logged there", err)
+		a.term.warn("--log-json: %v; nothing is logged there", err)
 		return
 	}
-	a.lines = lines
+	a.term.lines = lines
 }

@@ -15,7 +15,7 @@ import (
 
 func testTree(t *testing.T) *cobra.Command {
 	t.Helper()
-	return newRoot(&app{Streams: &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}})
+	return newRoot(newApp(nil, &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}))
 }
 
 // Every command that runs tells its exit codes in its help, each with the published meaning.

@@ -70,7 +70,7 @@ func (a extensions) judge(c *cobra.Command) error {
 	if creates(c) {
 		return err
 	}
-	a.warn("%v\n(until that is corrected, no sandbox is created or deleted; %s= switches all extensions off)", err, lifecycle.OverrideVariable)
+	a.term.warn("%v\n(until that is corrected, no sandbox is created or deleted; %s= switches all extensions off)", err, lifecycle.OverrideVariable)
 	return nil
 }
 

@@ -42,7 +42,7 @@ func (a extensions) chainOf(links []lifecycle.Link, inside lifecycle.Inside) (c 
 	}
 	c.Chain, err = lifecycle.NewChain(lifecycle.Options{
 		Links: links, Store: c.store, Audit: lifecycle.JoinSinks(c.audit, lifecycle.SinksOf(a.linked).Audit), Inside: inside,
-		Warn: func(err error) { a.warn("%v", err) },
+		Warn: func(err error) { a.term.warn("%v", err) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, c.close())

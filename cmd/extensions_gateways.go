@@ -36,7 +36,7 @@ func (c *extensionChain) reconcile(ctx context.Context, a *app, gateways *driver
 	if err != nil {
 		return nil, err
 	}
-	more := &driver.Gateways{Open: a.host().Connect(others)}
+	more := &driver.Gateways{Open: a.host.Connect(others)}
 	drivers := map[string]lifecycle.Driver{}
 	extensions{a}.addDrivers(ctx, drivers, gateways, seen)
 	extensions{a}.addDrivers(ctx, drivers, more, others)
@@ -49,7 +49,7 @@ func (a extensions) addDrivers(ctx context.Context, drivers map[string]lifecycle
 		name := g.Seen.Target.Name
 		driver, err := gateways.Lister(ctx, name)
 		if err != nil {
-			a.warn("extensions cannot ask gateway %q: %v", name, err)
+			a.term.warn("extensions cannot ask gateway %q: %v", name, err)
 			continue
 		}
 		drivers[name] = driver
@@ -60,7 +60,7 @@ func (a extensions) addDrivers(ctx context.Context, drivers map[string]lifecycle
 // passes: what another one lists proves nothing. With -g there are none.
 func (c *extensionChain) others(ctx context.Context, a *app, seen survey.Gateways) (passed survey.Gateways, err error) {
 	tracked, err := c.store.Tracked()
-	if err != nil || a.global.gateway != "" {
+	if err != nil || a.host.Gateway != "" {
 		return nil, err
 	}
 	var bindings []sandbox.Binding
@@ -75,12 +75,12 @@ func (c *extensionChain) others(ctx context.Context, a *app, seen survey.Gateway
 	if len(bindings) == 0 {
 		return nil, nil
 	}
-	for _, g := range a.host().Judge(ctx, preflight.Checking(), bindings) {
+	for _, g := range a.host.Judge(ctx, preflight.Checking(), bindings) {
 		if g.Report.Verdict == drift.Pass {
 			passed = append(passed, g)
 			continue
 		}
-		a.warn("extensions do not ask gateway %q: its preflight does not pass; see `sandkeeper preflight -g %[1]s`", g.Binding.Gateway)
+		a.term.warn("extensions do not ask gateway %q: its preflight does not pass; see `sandkeeper preflight -g %[1]s`", g.Binding.Gateway)
 	}
 
 	return passed, nil
@@ -93,12 +93,12 @@ func (a extensions) sayReconciled(r lifecycle.ReconcileReport) {
 		about += fmt.Sprintf(", extension %q", r.Extension)
 	}
 	if r.Err != nil {
-		a.warn("%s: %v", about, r.Err)
+		a.term.warn("%s: %v", about, r.Err)
 	}
 	for _, drift := range r.Drift {
-		a.warn("%s: %s", about, drift)
+		a.term.warn("%s: %s", about, drift)
 	}
 	if r.Action != "" && r.Err == nil {
-		a.note("%s: %s", about, r.Action)
+		a.term.note("%s: %s", about, r.Action)
 	}
 }

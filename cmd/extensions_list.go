@@ -32,11 +32,11 @@ func runExtensionsList(_ context.Context, o *extensionsListOptions) (*answer, er
 		return nil, err
 	}
 	list := registry.List(links)
-	return &answer{result: map[string]any{"extensions": list}, text: func(a *app) { renderExtensions(a, list) }}, nil
+	return &answer{result: map[string]any{"extensions": list}, text: func(term *terminal) { renderExtensions(term, list) }}, nil
 }
 
-func renderExtensions(a *app, list []lifecycle.Listing) {
-	table := a.table()
+func renderExtensions(term *terminal, list []lifecycle.Listing) {
+	table := term.table()
 	table.Row("ORDER", "NAME", "ACTIVE", "TIMEOUT", "WHAT IT DOES")
 	for _, l := range list {
 		if l.Active {
@@ -46,5 +46,5 @@ func renderExtensions(a *app, list []lifecycle.Listing) {
 		}
 	}
 
-	table.Print(a.Out, nil)
+	table.Print(term.Out, nil)
 }

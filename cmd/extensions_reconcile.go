@@ -39,8 +39,8 @@ func runExtensionsReconcile(ctx context.Context, o *extensionsReconcileOptions) 
 		return nil, err
 	}
 	if chain == nil {
-		return &answer{result: reconciled(nil), text: func(a *app) {
-			a.printf("No extension is active and none keeps any state: there is nothing to reconcile.")
+		return &answer{result: reconciled(nil), text: func(term *terminal) {
+			term.printf("No extension is active and none keeps any state: there is nothing to reconcile.")
 		}}, nil
 	}
 
@@ -50,20 +50,20 @@ func runExtensionsReconcile(ctx context.Context, o *extensionsReconcileOptions) 
 
 func (o *extensionsReconcileOptions) reconcile(ctx context.Context, chain *extensionChain) (*answer, error) {
 	a := o.app
-	registry, err := a.host().Registry()
+	registry, err := a.host.Registry()
 	if err != nil {
 		return nil, err
 	}
 	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper extensions reconcile"}
-	seen := a.host().Judge(ctx, action, a.host().Bindings(registry))
+	seen := a.host.Judge(ctx, action, a.host.Bindings(registry))
 	found := &answer{preflight: &seen.Decisive().Report}
 	if err := a.gate(seen, action, false); err != nil {
 		return found, err
 	}
-	gateways := &driver.Gateways{Open: a.host().Connect(seen)}
+	gateways := &driver.Gateways{Open: a.host.Connect(seen)}
 	reports, err := chain.reconcile(ctx, a, gateways, seen)
 	found.result = reconciled(reports)
-	found.text = func(a *app) { renderReconciled(a, reports) }
+	found.text = func(term *terminal) { renderReconciled(term, reports) }
 	return found, joined(joined(err, gateways.Close()), reconcileFailure(reports))
 }
 
@@ -85,8 +85,8 @@ func reconcileFailure(reports []lifecycle.ReconcileReport) error {
 	return &Failure{Code: ExitPartial, Kind: kindPartial, Err: errors.Join(problems...), Hint: "sandkeeper extensions state shows what is kept"}
 }
 
-func renderReconciled(a *app, reports []lifecycle.ReconcileReport) {
-	table := a.table()
+func renderReconciled(term *terminal, reports []lifecycle.ReconcileReport) {
+	table := term.table()
 	for _, r := range reports {
 		found := strings.Join(r.Drift, ", ")
 		switch {
@@ -99,8 +99,8 @@ func renderReconciled(a *app, reports []lifecycle.ReconcileReport) {
 		table.Row(r.Sandbox.Name, orDash(r.Extension), string(r.Status), found)
 	}
 
-	table.Print(a.Out, nil)
-	a.printf("%d looked at", len(reports))
+	table.Print(term.Out, nil)
+	term.printf("%d looked at", len(reports))
 }
 
 // joined is err with what else went wrong, under the code and kind of the first.

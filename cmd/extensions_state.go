@@ -67,7 +67,7 @@ func runExtensionsState(ctx context.Context, o *extensionsStateOptions) (*answer
 		return nil, err
 	}
 	result := &extensionsStateResult{Stats: []lifecycle.ExtensionStats{}, States: []lifecycle.StateInfo{}}
-	found := &answer{result: result, text: func(a *app) { o.render(a, result) }}
+	found := &answer{result: result, text: func(term *terminal) { o.render(term, result) }}
 	if store == nil {
 		if o.sandbox != "" {
 			return nil, noState(errors.New("no extension keeps any state on this host"))
@@ -114,7 +114,7 @@ func (o *extensionsStateOptions) consent(ctx context.Context, d lifecycle.StateD
 	if o.yes {
 		return nil
 	}
-	return a.ask(ctx, question{
+	return a.term.ask(ctx, question{
 		text: fmt.Sprintf("What the state of an extension guards outside is nobody's to release when the state is gone.\n"+
 			"Remove what extension %q keeps for sandbox %q (%d bytes)?", d.Extension, d.Sandbox.Name, d.Bytes),
 		unasked:  fmt.Sprintf("the state of extension %q for sandbox %q would be removed", d.Extension, d.Sandbox.Name),
@@ -123,23 +123,23 @@ func (o *extensionsStateOptions) consent(ctx context.Context, d lifecycle.StateD
 	})
 }
 
-func (o *extensionsStateOptions) render(a *app, r *extensionsStateResult) {
+func (o *extensionsStateOptions) render(term *terminal, r *extensionsStateResult) {
 	if r.State != nil {
-		renderState(a, r)
+		renderState(term, r)
 		return
 	}
 	if len(r.States) == 0 {
-		a.printf("No extension keeps any state.")
+		term.printf("No extension keeps any state.")
 		return
 	}
-	table := a.table()
+	table := term.table()
 	table.Row("SANDBOX", "ID", "EXTENSION", "SCHEMA", "BYTES", "STATUS")
 	for _, s := range r.States {
 		table.Row(s.Sandbox.Name, s.Sandbox.ID, s.Extension, fmt.Sprint(s.SchemaVersion), fmt.Sprint(s.Bytes), string(s.Status))
 	}
-	table.Print(a.Out, nil)
+	table.Print(term.Out, nil)
 	for _, s := range r.Stats {
-		a.printf("%s: %s, %d bytes, largest %d", s.Extension, size.Count(s.States, "state", "states"), s.Bytes, s.Largest)
+		term.printf("%s: %s, %d bytes, largest %d", s.Extension, size.Count(s.States, "state", "states"), s.Bytes, s.Largest)
 	}
 }
 
@@ -150,17 +150,17 @@ func noState(err error) *Failure {
 	return f
 }
 
-func renderState(a *app, r *extensionsStateResult) {
+func renderState(term *terminal, r *extensionsStateResult) {
 	d := r.State
-	a.printf("sandbox %s (%s), extension %s, schema version %d, %d bytes, written %s", d.Sandbox.Name, d.Sandbox.ID, d.Extension, d.SchemaVersion, d.Bytes, d.Updated.Format("2006-01-02 15:04:05Z"))
+	term.printf("sandbox %s (%s), extension %s, schema version %d, %d bytes, written %s", d.Sandbox.Name, d.Sandbox.ID, d.Extension, d.SchemaVersion, d.Bytes, d.Updated.Format("2006-01-02 15:04:05Z"))
 	switch {
 	case r.Cleared:
-		a.printf("Cleared.")
+		term.printf("Cleared.")
 	case d.JSON != nil:
-		a.printf("%s", d.JSON)
+		term.printf("%s", d.JSON)
 	case d.Text != "":
-		a.printf("%s", d.Text)
+		term.printf("%s", d.Text)
 	default:
-		a.printf("%x", d.Binary)
+		term.printf("%x", d.Binary)
 	}
 }

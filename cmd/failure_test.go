@@ -80,8 +80,8 @@ func TestFailureOfEveryTypedError(t *testing.T) {
 	}
 }
 
-// screen is an app whose output can be read.
-func screen() (*app, *bytes.Buffer) {
+// screen is a terminal whose output can be read.
+func screen() (*terminal, *bytes.Buffer) {
 	var out bytes.Buffer
-	return &app{Streams: &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &out}}, &out
+	return &terminal{Streams: &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &out}}, &out
 }

@@ -22,7 +22,7 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Stor
 		return nil
 	}
 	var states []gatewaystate.State
-	for _, binding := range o.app.host().Bindings(seen.Registry) {
+	for _, binding := range o.app.host.Bindings(seen.Registry) {
 		state, saved := o.app.saveGatewayState(ctx, binding, seen.Gateways, gatewaystate.Saving{
 			Store: st, Label: o.label, Recipients: o.capture.encryptTo, Plain: o.capture.allowPlaintext, Skipped: o.skip.codes,
 		})
@@ -31,7 +31,7 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Stor
 			continue
 		}
 		if o.verify && state.Backup != nil {
-			o.app.orWarn(proveState(ctx, st.Gateways(), state.Gateway, state.Backup.ID))
+			o.app.term.orWarn(proveState(ctx, st.Gateways(), state.Gateway, state.Backup.ID))
 		}
 		states = append(states, state)
 	}
@@ -40,7 +40,7 @@ func (o *backupAllOptions) saveGatewayStates(ctx context.Context, st *store.Stor
 
 // saveGatewayState saves the state of one gateway; false where that is not of this host. What goes wrong is a warning.
 func (a *app) saveGatewayState(ctx context.Context, binding sandbox.Binding, seen survey.Gateways, s gatewaystate.Saving) (state gatewaystate.State, saved bool) {
-	options := a.host().Options(binding)
+	options := a.host.Options(binding)
 	target := gateway.ChooseTarget(ctx, options)
 	if target.Err != nil || target.Remote {
 		return state, false
@@ -50,10 +50,10 @@ func (a *app) saveGatewayState(ctx context.Context, binding sandbox.Binding, see
 	s.Versions = versionsOf(seen, probes{})(ctx, sandbox.Sandbox{Gateway: target.Name})
 	state = gatewaystate.Save(ctx, s)
 	if state.Status == string(store.Failed) {
-		a.warn("the state of gateway %q is %s: %s", target.Name, savedWord(state), state.Reason)
+		a.term.warn("the state of gateway %q is %s: %s", target.Name, savedWord(state), state.Reason)
 	}
 	for _, warning := range state.Warnings {
-		a.warn("gateway %q: %s", target.Name, warning)
+		a.term.warn("gateway %q: %s", target.Name, warning)
 	}
 	return state, true
 }
@@ -78,7 +78,7 @@ func proveState(ctx context.Context, st *store.Store, name, id string) error {
 // providerProfiles are the profiles that the CLI can export; none where no gateway may be asked.
 func (a *app) providerProfiles(ctx context.Context, gateways survey.Gateways, name string) map[string][]byte {
 	files := map[string][]byte{}
-	cli := a.host().CLI(gateways)
+	cli := a.host.CLI(gateways)
 	if cli == nil {
 		return files
 	}
@@ -87,13 +87,13 @@ func (a *app) providerProfiles(ctx context.Context, gateways survey.Gateways, na
 		files["provider-profiles/"+id+".yaml"] = content
 	}
 	for id, why := range missing {
-		a.note("provider profile %s of gateway %q is not saved: %s", id, name, why)
+		a.term.note("provider profile %s of gateway %q is not saved: %s", id, name, why)
 	}
 	return files
 }
 
 // renderGatewayStates says what of the gateways is saved, and which keys are not.
-func renderGatewayStates(a *app, states *gatewaystate.States) {
+func renderGatewayStates(term *terminal, states *gatewaystate.States) {
 	if states == nil {
 		return
 	}
@@ -105,7 +105,7 @@ func renderGatewayStates(a *app, states *gatewaystate.States) {
 		if n := len(s.Omitted); n > 0 {
 			line += fmt.Sprintf("; %s not in it (--json lists what and says why)", size.Count(n, "file is", "files are"))
 		}
-		a.printf("%s", line)
+		term.printf("%s", line)
 	}
 }
 
@@ -128,7 +128,7 @@ func (o *restoreOptions) restoreGatewayState(ctx context.Context) (_ *answer, er
 	if b, err = off.bring(ctx, store.Gateways(), b); err != nil {
 		return nil, err
 	}
-	options := a.host().Options(sandbox.Binding{})
+	options := a.host.Options(sandbox.Binding{})
 	options.Gateway = o.gatewayState
 	target := gateway.ChooseTarget(ctx, options)
 	request := gatewaystate.Restoring{
@@ -147,7 +147,7 @@ func (o *restoreOptions) restoreGatewayState(ctx context.Context) (_ *answer, er
 	}
 	defer func() { _ = lock.Unlock() }() // the kernel takes it back in any case
 	restored, err := gatewaystate.Restore(ctx, request)
-	found := &answer{result: restored, text: func(a *app) { renderGatewayRestored(a, restored) }}
+	found := &answer{result: restored, text: func(term *terminal) { renderGatewayRestored(term, restored) }}
 	if running, ok := errors.AsType[*gatewaystate.RunningError](err); ok {
 		return found, &Failure{Code: ExitRefused, Kind: "internal", Err: fmt.Errorf("gateway %q: %w", o.gatewayState, running), Hint: "stop the gateway, then run this command again"}
 	}
@@ -160,7 +160,7 @@ func (o *restoreOptions) agreeToState(ctx context.Context, request gatewaystate.
 	if err := request.Stopped(ctx); err != nil || o.dryRun || o.yes {
 		return nil // the restore itself says so
 	}
-	return a.ask(ctx, question{
+	return a.term.ask(ctx, question{
 		text:     fmt.Sprintf("The state of gateway %q is replaced by backup %s.\nWhat is there now is kept aside. Replace it?", o.gatewayState, request.Backup.ID),
 		unasked:  fmt.Sprintf("gateway %q: its state would be replaced", o.gatewayState),
 		flags:    "add --yes, or --dry-run to look first",
@@ -175,28 +175,28 @@ func gatewayStateMissing(name string, err error) error {
 	return &Failure{Code: ExitNotFound, Kind: "not_found", Err: fmt.Errorf("there is no such saved state of gateway %q", name), Hint: "sandkeeper backups list shows what there is"}
 }
 
-func renderGatewayRestored(a *app, r gatewaystate.Restored) {
+func renderGatewayRestored(term *terminal, r gatewaystate.Restored) {
 	verb := "put back"
 	if r.DryRun {
 		verb = "would put back"
 	}
 	for _, path := range r.Restored {
 		if r.Done || r.DryRun {
-			a.printf("%s: %s", verb, path)
+			term.printf("%s: %s", verb, path)
 		}
 	}
 
 	for _, path := range r.Kept {
-		a.printf("kept: %s", path)
+		term.printf("kept: %s", path)
 	}
 	for _, x := range r.Missing {
-		a.printf("not in the backup: %s (%s)", x.Path, x.Reason)
+		term.printf("not in the backup: %s (%s)", x.Path, x.Reason)
 	}
 	if r.Done {
-		a.printf("The state of gateway %s is that of backup %s. Start it, then: sandkeeper gateway wait -g %s", r.Gateway, r.Backup, r.Gateway)
+		term.printf("The state of gateway %s is that of backup %s. Start it, then: sandkeeper gateway wait -g %s", r.Gateway, r.Backup, r.Gateway)
 	}
 	if r.DryRun {
-		a.printf("Dry run: nothing was changed.")
+		term.printf("Dry run: nothing was changed.")
 	}
 }
 

@@ -72,11 +72,11 @@ type databaseStatus struct {
 
 func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, error) {
 	a := o.app
-	registry, err := a.host().Registry()
+	registry, err := a.host.Registry()
 	if err != nil {
-		a.warn("%v", err)
+		a.term.warn("%v", err)
 	}
-	decisive := a.host().Judge(ctx, preflight.BackingUp(), a.host().Bindings(registry)).Decisive()
+	decisive := a.host.Judge(ctx, preflight.BackingUp(), a.host.Bindings(registry)).Decisive()
 	seen := decisive.Seen
 	if seen.Target.Err != nil {
 		return nil, usage("give the gateway's name as openshell gateway list shows it", "%w", seen.Target.Err)
@@ -86,7 +86,7 @@ func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, er
 		Answered: seen.Served.Answered, Status: seen.Served.Status, Evidence: evidenceOf(seen), Marker: &decisive.Report.Marker,
 	}
 	a.lookDeeper(ctx, &status, decisive, registry)
-	found := &answer{preflight: &decisive.Report, result: status, text: func(a *app) { renderGatewayStatus(a, status, seen.Marker) }}
+	found := &answer{preflight: &decisive.Report, result: status, text: func(term *terminal) { renderGatewayStatus(term, status, seen.Marker) }}
 	if !status.Answered {
 		return found, unanswered(seen)
 	}
@@ -138,7 +138,7 @@ const supervisorsLimit = 10 * time.Second
 func (a *app) lookDeeper(ctx context.Context, s *gatewayStatus, g *survey.Gateway, registry sandbox.Registry) {
 	ctx, cancel := context.WithTimeout(ctx, supervisorsLimit)
 	defer cancel()
-	facts := hostFacts{seen: g.Seen, registry: registry, engines: a.host().Engines(ctx)}
+	facts := hostFacts{seen: g.Seen, registry: registry, engines: a.host.Engines(ctx)}
 	in := a.hostInput(facts)
 	s.Supervisors = in.Supervisors(ctx)
 	if created := g.Seen.Marker.CreatedAt; !created.IsZero() {
@@ -159,8 +159,8 @@ func evidenceOf(o gateway.Observation) []evidence {
 	}
 }
 
-func renderGatewayStatus(a *app, s gatewayStatus, m gateway.Marker) {
-	table := a.table()
+func renderGatewayStatus(term *terminal, s gatewayStatus, m gateway.Marker) {
+	table := term.table()
 	table.Row("EVIDENCE", "STATE", "VERSION", "WHERE")
 	for _, e := range s.Evidence {
 		where := e.Where
@@ -184,9 +184,9 @@ func renderGatewayStatus(a *app, s gatewayStatus, m gateway.Marker) {
 		table.Row("supervisor", string(state), seen.Version.String(), cmp.Or(seen.Why, "sandbox "+seen.Sandbox))
 	}
 
-	table.Print(a.Out, nil)
-	a.printf("marker: %s%s", s.Marker.State, markerDetail(s.Marker, m))
-	a.printf("%s", gatewayLine(s))
+	table.Print(term.Out, nil)
+	term.printf("marker: %s%s", s.Marker.State, markerDetail(s.Marker, m))
+	term.printf("%s", gatewayLine(s))
 }
 
 // gatewayLine says which gateway was looked at, and what it answered.

@@ -53,19 +53,19 @@ func runGatewayWait(ctx context.Context, o *gatewayWaitOptions) (*answer, error)
 	if o.timeout <= 0 || o.settle < 0 || o.settle >= o.timeout {
 		return nil, usage("give, for instance, --timeout 2m --settle 3s", "--timeout must be positive, and --settle shorter than it")
 	}
-	registry, err := a.host().Registry()
+	registry, err := a.host.Registry()
 	if err != nil {
-		a.warn("%v", err) // a gateway can be waited for without a registry
+		a.term.warn("%v", err) // a gateway can be waited for without a registry
 	}
-	bindings := a.host().Bindings(registry)
+	bindings := a.host.Bindings(registry)
 	if len(bindings) > 1 {
 		return nil, usage("name one with -g", "the registry's sandboxes are on %d gateways: %s", len(bindings), bindingNames(bindings))
 	}
-	r := gateway.Wait(ctx, gateway.Waiting{Options: a.host().Options(bindings[0]), Timeout: o.timeout, Settle: o.settle})
+	r := gateway.Wait(ctx, gateway.Waiting{Options: a.host.Options(bindings[0]), Timeout: o.timeout, Settle: o.settle})
 	if r.Err != nil {
 		return nil, usage("give the gateway's name as openshell gateway list shows it", "%w", r.Err)
 	}
-	found := &answer{result: r, text: func(a *app) { renderReadiness(a, r) }}
+	found := &answer{result: r, text: func(term *terminal) { renderReadiness(term, r) }}
 	switch {
 	case r.Ready:
 		return found, nil
@@ -96,13 +96,13 @@ func waitHint(r gateway.Readiness) string {
 	return "sandkeeper gateway status shows what is there; " + offlineHint
 }
 
-func renderReadiness(a *app, r gateway.Readiness) {
+func renderReadiness(term *terminal, r gateway.Readiness) {
 	for _, line := range r.Log {
-		a.printf("log: %s", line)
+		term.printf("log: %s", line)
 	}
 	if !r.Ready {
 		return
 	}
-	a.printf("judged by %s", r.JudgedBy)
-	a.printf("gateway %q at %s is ready: version %s, after %s", r.Gateway, orDash(r.Endpoint), r.Version, ui.Age(time.Duration(r.WaitedMs)*time.Millisecond))
+	term.printf("judged by %s", r.JudgedBy)
+	term.printf("gateway %q at %s is ready: version %s, after %s", r.Gateway, orDash(r.Endpoint), r.Version, ui.Age(time.Duration(r.WaitedMs)*time.Millisecond))
 }

@@ -53,7 +53,7 @@ func newHelp() *cobra.Command {
 
 // tellInJSON makes help, where it is asked for with --json, the one document that standard output is promised to carry.
 func (a *app) tellInJSON(root *cobra.Command) {
-	if !a.JSON {
+	if !a.term.json {
 		return
 	}
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
@@ -71,7 +71,7 @@ func document(command string, result any) string {
 // tellVersion is --version: without a command, and without a look at anything.
 func (a *app) tellVersion(c *cobra.Command) error {
 	text := version().String() + "\n"
-	if a.JSON {
+	if a.term.json {
 		text = document("version", version())
 	}
 	_, err := io.WriteString(c.OutOrStdout(), text)

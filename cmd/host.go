@@ -28,8 +28,8 @@ func (a *app) stateDir() string {
 
 // commandTimeout is how long a single foreign command may take.
 func (a *app) commandTimeout() time.Duration {
-	if a.global.probeTimeout > 0 {
-		return a.global.probeTimeout
+	if a.host.ProbeTimeout > 0 {
+		return a.host.ProbeTimeout
 	}
 	return command.DefaultTimeout
 }

@@ -32,7 +32,7 @@ func (a *app) hostFactsOf(ctx context.Context, g *survey.Gateway, registry sandb
 	if f.root, f.rootErr = a.backupRoot(o.dir); f.rootErr == nil {
 		f.store, f.rootErr = a.openStore(o)
 	}
-	f.engines = a.host().Engines(ctx)
+	f.engines = a.host.Engines(ctx)
 	return f
 }
 
@@ -41,10 +41,10 @@ func (a *app) hostInput(f hostFacts) preflight.HostInput {
 	in := preflight.HostInput{
 		Seen: f.seen, Names: sandboxNames(f.registry, f.seen.Containers), Root: f.root, RootErr: f.rootErr, UID: a.UID,
 		Database: func(ctx context.Context) gateway.Database {
-			return gateway.ReadDatabase(ctx, a.host().Options(sandbox.Binding{}), f.seen.Target)
+			return gateway.ReadDatabase(ctx, a.host.Options(sandbox.Binding{}), f.seen.Target)
 		},
 		Config: func(ctx context.Context) gateway.Config {
-			return gateway.ReadConfig(ctx, a.host().Options(sandbox.Binding{}), f.seen.Target, f.seen.File)
+			return gateway.ReadConfig(ctx, a.host.Options(sandbox.Binding{}), f.seen.Target, f.seen.File)
 		},
 	}
 	in.Unfinished = func() ([]preflight.Unfinished, error) { return unfinishedIn(a.stateDir()) }

@@ -35,7 +35,7 @@ func (a *app) checkHost(ctx context.Context, f hostRun) error {
 		case r.Status == preflight.Fail && decisive && !f.harmless:
 			stop = append(stop, fmt.Errorf("%s: %s", r.Code, r.Detail))
 		case r.Status == preflight.Fail || r.Status == preflight.Warn:
-			a.warn("%s: %s", r.Code, r.Detail)
+			a.term.warn("%s: %s", r.Code, r.Detail)
 		}
 	}
 

@@ -11,12 +11,12 @@ import (
 // address takes a name as people write it apart, "workspace/name"; without a workspace, that of --workspace is meant.
 func (a *app) address(written string) (workspace, name string) {
 	workspace, name = sandbox.ParseAddress(written)
-	return cmp.Or(workspace, a.global.workspace), name
+	return cmp.Or(workspace, a.host.Workspace), name
 }
 
 // latest is the newest backup of the sandbox that is meant. A name that is that of several sandboxes needs a word more.
 func (a *app) latest(st *store.Store, workspace, name string) (store.Backup, error) {
-	b, err := st.LatestOn(a.global.gateway, workspace, name)
+	b, err := st.LatestOn(a.host.Gateway, workspace, name)
 	if several, ok := errors.AsType[*store.SeveralError](err); ok {
 		first := several.Series[0]
 		hint := "add -g " + first.Gateway

@@ -52,7 +52,7 @@ func (h *madeUpHost) run(args ...string) (code ExitCode, stdout, stderr string) 
 	var out, problems bytes.Buffer
 	s := h.streams()
 	s.Out, s.Err = &out, &problems
-	code = run(h.t.Context(), args, &app{Streams: s, JSON: wantsJSON(args, s)})
+	code = run(h.t.Context(), args, newApp(args, s))
 	return code, out.String(), problems.String()
 }
 

@@ -43,9 +43,9 @@ func (a leftovers) unpauseLeftovers(ctx context.Context, shelf journal.Shelf[jou
 	for _, r := range found {
 		switch {
 		case errors.Is(r.Err, journal.ErrOther):
-			a.warn("%v; %s stays until that engine answers there again, or is removed by hand", r.Err, shelf.Path(r.Pause.Container))
+			a.term.warn("%v; %s stays until that engine answers there again, or is removed by hand", r.Err, shelf.Path(r.Pause.Container))
 		case r.Err != nil:
-			a.warn("%v; it is tried again by the next run, or: docker unpause %s", r.Err, r.Pause.Container)
+			a.term.warn("%v; it is tried again by the next run, or: docker unpause %s", r.Err, r.Pause.Container)
 		case r.Unpaused:
 			fmt.Fprintf(a.Err, "unpaused container %s, which a run that was killed had left paused for %s\n", ui.Clean(r.Pause.Name), ui.Age(time.Since(r.Pause.At)))
 		}
@@ -56,10 +56,10 @@ func (a leftovers) unpauseLeftovers(ctx context.Context, shelf journal.Shelf[jou
 func (a leftovers) tellLeftAlone(what string, left []error) {
 	for _, err := range left {
 		if _, held := errors.AsType[*journal.HeldError](err); held {
-			a.note("the record of %s is left alone: %v", what, err)
+			a.term.note("the record of %s is left alone: %v", what, err)
 			continue
 		}
-		a.warn("the record of %s is left alone: %v", what, err)
+		a.term.warn("the record of %s is left alone: %v", what, err)
 	}
 }
 
@@ -71,7 +71,7 @@ func (a leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
 		return store.Open(root, store.Options{Tool: version().Version, UID: a.UID})
 	})}
 	if mayAsk {
-		gateways := &driver.Gateways{Open: a.host().Connect(nil)}
+		gateways := &driver.Gateways{Open: a.host.Connect(nil)}
 		defer gateways.Close()
 		bringing.Switch = gateways
 	}
@@ -81,20 +81,20 @@ func (a leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
 	for _, i := range found {
 		switch {
 		case i.Half:
-			a.warn("a restore of backup %s into sandbox %q, begun %s ago, did not end: %s in container %s may be half old and half new%s",
+			a.term.warn("a restore of backup %s into sandbox %q, begun %s ago, did not end: %s in container %s may be half old and half new%s",
 				i.Backup, i.Sandbox, ui.Age(time.Since(i.At)), i.Home, i.Name, leftStopped(i))
 			if i.Previous != "" {
-				a.warn("to put back what was there before, credentials included: %s", a.restoreLine(i, i.Sandbox, i.Previous, restore.ScopeFull))
+				a.term.warn("to put back what was there before, credentials included: %s", a.restoreLine(i, i.Sandbox, i.Previous, restore.ScopeFull))
 			}
-			a.warn("to finish that restore: %s", a.restoreLine(i, i.From, i.Backup, restore.Scope(i.Scope)))
+			a.term.warn("to finish that restore: %s", a.restoreLine(i, i.From, i.Backup, restore.Scope(i.Scope)))
 		case errors.Is(i.Err, journal.ErrOther):
-			a.warn("%v; %s stays until that engine answers there again, or is removed by hand", i.Err, shelf.Path(i.Container))
+			a.term.warn("%v; %s stays until that engine answers there again, or is removed by hand", i.Err, shelf.Path(i.Container))
 		case i.Err != nil && i.Exchange != nil:
-			a.warn("%v; it is tried again by the next run", i.Err)
+			a.term.warn("%v; it is tried again by the next run", i.Err)
 		case i.Err != nil && i.Through != nil:
-			a.warn("%v; it is tried again by the next run, or: openshell sandbox start %s", i.Err, text.ShellWord(i.Sandbox))
+			a.term.warn("%v; it is tried again by the next run, or: openshell sandbox start %s", i.Err, text.ShellWord(i.Sandbox))
 		case i.Err != nil:
-			a.warn("%v; it is tried again by the next run, or: docker start %s", i.Err, i.Container)
+			a.term.warn("%v; it is tried again by the next run, or: docker start %s", i.Err, i.Container)
 		case i.Exchanged:
 			fmt.Fprintf(a.Err, "ended a restore of backup %s into sandbox %s that was killed after the new home was in place; what was there before is a backup now (before-restore)\n",
 				ui.Clean(i.Backup), ui.Clean(i.Sandbox))

@@ -26,7 +26,7 @@ func (a leftovers) finishExecRestores(ctx context.Context, dir string, mayAsk bo
 			err = a.finishExecRestore(ctx, record)
 		}
 		if err != nil {
-			a.warn("a restore of backup %s into sandbox %q of gateway %q, begun %s ago, did not end; %s may be half old and half new, and what is missing lies in %s: %v; "+
+			a.term.warn("a restore of backup %s into sandbox %q of gateway %q, begun %s ago, did not end; %s may be half old and half new, and what is missing lies in %s: %v; "+
 				"the next run makes it whole", e.Backup, e.Sandbox, e.Gateway, ui.Age(time.Since(e.At)), e.Home, e.Stage, err)
 			continue
 		}
@@ -44,7 +44,7 @@ func howItEnded(e journal.ExecRestore) string {
 
 // finishExecRestore judges the gateway first, as before anything else that goes through one.
 func (a leftovers) finishExecRestore(ctx context.Context, record *journal.Record[journal.ExecRestore]) error {
-	host := a.host().On(record.Value.Gateway)
+	host := a.host.On(record.Value.Gateway)
 	registry, err := host.Registry()
 	if err != nil {
 		return err

@@ -20,10 +20,10 @@ func (a leftovers) takeBackGatewayStates(ctx context.Context, dir string) {
 	for _, i := range found {
 		switch {
 		case i.Err != nil && i.Placing:
-			a.warn("a restore of backup %s of the state of gateway %q, begun %s ago, did not end: its files may be half old and half new: %v; stop the gateway, then run any command: it takes the restore back",
+			a.term.warn("a restore of backup %s of the state of gateway %q, begun %s ago, did not end: its files may be half old and half new: %v; stop the gateway, then run any command: it takes the restore back",
 				i.Backup, i.Gateway, ui.Age(time.Since(i.At)), i.Err)
 		case i.Err != nil:
-			a.warn("a restore of backup %s of the state of gateway %q was killed before it changed anything, and left files: %v; it is tried again by the next run", i.Backup, i.Gateway, i.Err)
+			a.term.warn("a restore of backup %s of the state of gateway %q was killed before it changed anything, and left files: %v; it is tried again by the next run", i.Backup, i.Gateway, i.Err)
 		default:
 			fmt.Fprintf(a.Err, "gateway %s: a restore of backup %s of its state that was killed is undone: what was there before is in place\n", ui.Clean(i.Gateway), ui.Clean(i.Backup))
 		}
@@ -32,7 +32,7 @@ func (a leftovers) takeBackGatewayStates(ctx context.Context, dir string) {
 
 // stopped says why the gateway of that name may be running.
 func (a leftovers) stopped(ctx context.Context, name string) error {
-	options := a.host().Options(sandbox.Binding{})
+	options := a.host.Options(sandbox.Binding{})
 	options.Gateway = name
 	return gateway.CheckStopped(ctx, options, gateway.ChooseTarget(ctx, options))
 }

@@ -11,17 +11,17 @@ import (
 func (a leftovers) tellRecreations(state string) {
 	all, err := recreate.Unfinished(state).All()
 	if err != nil {
-		a.warn("the records of sandboxes that are half made cannot be read: %v", err)
+		a.term.warn("the records of sandboxes that are half made cannot be read: %v", err)
 		return
 	}
 	for _, seen := range all {
 		switch {
 		case seen.Owner != nil:
-			a.note("sandbox %q is being made again: %v", seen.Value.Name, seen.Owner)
+			a.term.note("sandbox %q is being made again: %v", seen.Value.Name, seen.Owner)
 		case seen.Err != nil:
-			a.warn("the record of a sandbox that is half made is left alone: %v", seen.Err)
+			a.term.warn("the record of a sandbox that is half made is left alone: %v", seen.Err)
 		default:
-			a.warn("sandbox %q is half made (at %s, begun %s ago); to go on: %s",
+			a.term.warn("sandbox %q is half made (at %s, begun %s ago); to go on: %s",
 				seen.Value.Name, seen.Value.Step, ui.Age(time.Since(seen.Value.Begun)), seen.Value.Command())
 		}
 	}

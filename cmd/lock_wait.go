@@ -31,7 +31,7 @@ func (a *app) openStoreToChange(ctx context.Context, o storeOptions) (*store.Sto
 	}
 	until, said := time.Now().Add(o.lockWait), false
 	st.Patience = func(held *store.LockedError) bool {
-		if !said && !a.global.quiet {
+		if !said && !a.term.quiet {
 			fmt.Fprintln(a.Err, ui.Clean(fmt.Sprintf("waiting up to %s: %v", o.lockWait, held)))
 			said = true
 		}

@@ -33,7 +33,7 @@ func Main(args []string, s *ui.Streams, extensions ...lifecycle.Definition) Exit
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once; the guard process then unpauses
-	return run(ctx, args, &app{Streams: s, JSON: wantsJSON(args, s), linked: extensions})
+	return run(ctx, args, newApp(args, s, extensions...))
 }
 
 // endings are the signals that end a run. Under nohup the end of a terminal is none.
@@ -68,7 +68,8 @@ func run(ctx context.Context, args []string, a *app) ExitCode {
 // app is one invocation: where it talks, what was asked of it, and what it has to say at the end.
 type app struct {
 	*ui.Streams
-	JSON   bool
+	term   *terminal
+	host   *survey.Host // how this command looks at its host
 	global globalOptions
 	config config
 	linked []lifecycle.Definition // extensions of a downstream, beside the built-in ones
@@ -81,17 +82,21 @@ type app struct {
 	started bool
 	began   time.Time
 	answer  *answer
-	looking *survey.Host  // how this command looks at its host; nil until it does
-	lines   *runlog.Lines // of --log-json; nil without
-	publish func() error  // what a command writes for others after it has ended; nil without
+	publish func() error // what a command writes for others after it has ended; nil without
+}
+
+func newApp(args []string, s *ui.Streams, linked ...lifecycle.Definition) *app {
+	a := &app{Streams: s, term: &terminal{Streams: s, json: wantsJSON(args, s)}, linked: linked}
+	a.host = &survey.Host{Env: s.Env, UID: s.UID, Warn: a.term.warn, Note: a.term.note, Remembered: a.addLaunch}
+	return a
 }
 
 // answer is what a command has found out, before it is text or JSON.
 type answer struct {
 	preflight *preflight.Report
 	result    any
-	text      func(*app) // writes the result to Out; nil when there is nothing to add to the error
-	done      bool       // what was asked for came about: an interruption that was heard since changes nothing of it
+	text      func(*terminal) // writes the result to Out; nil when there is nothing to add to the error
+	done      bool            // what was asked for came about: an interruption that was heard since changes nothing of it
 }
 
 // do marks the line between "could not understand you" (exit 2) and "tried".
@@ -129,7 +134,7 @@ func (a *app) finish(command string, f *Failure) ExitCode {
 		fmt.Fprintln(a.Err, ui.CleanLines(f.Error()))
 		f = nil
 	}
-	if a.JSON {
+	if a.term.json {
 		return a.finishJSON(command, code, f)
 	}
 	if err := a.printAnswer(); err != nil {
@@ -137,7 +142,7 @@ func (a *app) finish(command string, f *Failure) ExitCode {
 		code = max(code, ExitRefused)
 	}
 	if f != nil && !f.Said {
-		fmt.Fprintln(a.Err, a.priority(runlog.PrefixError)+a.paintErr(color.FgRed, "error: ")+ui.CleanLines(f.Error()))
+		fmt.Fprintln(a.Err, a.term.priority(runlog.PrefixError)+a.term.paintErr(color.FgRed, "error: ")+ui.CleanLines(f.Error()))
 		if f.Hint != "" {
 			fmt.Fprintln(a.Err, "hint: "+strings.ReplaceAll(ui.CleanLines(f.Hint), "\n", "\n      "))
 		}
@@ -155,9 +160,9 @@ func (a *app) printAnswer() error {
 	out := &faithful{to: a.Out}
 	streams := *a.Streams
 	streams.Out = out
-	told := *a
-	told.Streams = &streams
-	a.answer.text(&told)
+	term := *a.term
+	term.Streams = &streams
+	a.answer.text(&term)
 	return out.err
 }
 

@@ -21,7 +21,7 @@ func invoke(t *testing.T, environ []string, args ...string) (code ExitCode, stdo
 		Env: env.Parse(append([]string{"HOME=" + t.TempDir(), "SANDKEEPER_ENGINES=unix:///nowhere/docker.sock", "PATH=/nowhere"}, environ...)),
 		UID: os.Geteuid(),
 	}
-	code = run(t.Context(), args, &app{Streams: s, JSON: wantsJSON(args, s)})
+	code = run(t.Context(), args, newApp(args, s))
 	return code, out.String(), problems.String()
 }
 
@@ -185,7 +185,7 @@ func TestHelpNeedsNothing(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"backup-all", "--help"}, {"help", "restore"}, {"version"}, {"man"}, {"completion", "bash"}} {
 		var out bytes.Buffer
 		s := &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &out}
-		if code := run(t.Context(), args, &app{Streams: s}); code != ExitOK || out.Len() == 0 {
+		if code := run(t.Context(), args, newApp(nil, s)); code != ExitOK || out.Len() == 0 {
 			t.Errorf("%v: exit %d with %d bytes", args, code, out.Len())
 		}
 	}
@@ -204,7 +204,7 @@ func TestUnwrittenResultIsAFailure(t *testing.T) {
 			Env: env.Parse([]string{"HOME=" + t.TempDir(), "PATH=/nowhere"}),
 		}
 		args := strings.Fields(line)
-		if code := run(t.Context(), args, &app{Streams: s, JSON: wantsJSON(args, s)}); code == ExitOK || !strings.Contains(problems.String(), "no space left") {
+		if code := run(t.Context(), args, newApp(args, s)); code == ExitOK || !strings.Contains(problems.String(), "no space left") {
 			t.Errorf("%s: exit %d, %s", line, code, problems.String())
 		}
 	}

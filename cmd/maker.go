@@ -8,7 +8,6 @@ import (
 
 	"sandkeeper/backup/home"
 	"sandkeeper/driver"
-	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 	"sandkeeper/openshell"
 	"sandkeeper/recreate"
@@ -31,10 +30,10 @@ func (a *app) maker(ctx context.Context, seen survey.Gateways, looks bool) (m *m
 	if a.stateDir() == "" {
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the journal in")
 	}
-	m = &making{gateways: &driver.Gateways{Open: a.host().Connect(seen)}}
+	m = &making{gateways: &driver.Gateways{Open: a.host.Connect(seen)}}
 	m.Maker = &recreate.Maker{
 		State: a.stateDir(), Driver: m.gateways.Driver, Switch: m.gateways, Providers: m.gateways.MissingProviders,
-		Locate: a.locate(seen), Progress: a.sayMade,
+		Locate: a.locate(seen), Progress: func(name string, step recreate.Step) { a.term.stage(name, string(step)) },
 	}
 	if looks {
 		return m, nil
@@ -54,7 +53,7 @@ func (a *app) maker(ctx context.Context, seen survey.Gateways, looks bool) (m *m
 func (a *app) locate(seen survey.Gateways) func(context.Context, lifecycle.Record, driver.Place) (recreate.Found, error) {
 	return func(ctx context.Context, made lifecycle.Record, at driver.Place) (found recreate.Found, err error) {
 		told := openshell.Sandbox{ID: made.ID, Name: made.Name, Workspace: workspaceOf(at), Phase: "Ready"}
-		there, err := a.host().On("").LookFor(ctx, at.Gateway, told) // whatever -g says, its id decides
+		there, err := a.host.On("").LookFor(ctx, at.Gateway, told) // whatever -g says, its id decides
 		if err == nil {
 			for _, sb := range there.Inventory.Sandboxes {
 				if sb.ID == made.ID && sb.Route == sandbox.ByContainer {
@@ -64,7 +63,7 @@ func (a *app) locate(seen survey.Gateways) func(context.Context, lifecycle.Recor
 			}
 		}
 
-		cli := a.host().CLI(seen)
+		cli := a.host.CLI(seen)
 		if cli == nil {
 			return found, fmt.Errorf("sandbox %q has no container on this host, and there is no openshell to reach it through its gateway", made.Name)
 		}
@@ -81,11 +80,6 @@ func workspaceOf(at driver.Place) string {
 		return sandbox.DefaultWorkspace
 	}
 	return at.Workspace
-}
-
-// sayMade writes one stage line: "alpha: creating". The words are those of the journal.
-func (a *app) sayMade(name string, step recreate.Step) {
-	fmt.Fprintf(a.progressStreams().Err, "%s: %s\n", ui.Clean(name), step)
 }
 
 // notMade gives what a Maker refuses its exit code and its next command. again is the command to run again.

@@ -20,7 +20,7 @@ func newMan(a *app) *cobra.Command {
 			return a.pure(func(context.Context) (*answer, error) {
 				var page strings.Builder
 				writeManual(&page, c.Root())
-				return &answer{result: map[string]string{"roff": page.String()}, text: func(a *app) { fmt.Fprint(a.Out, page.String()) }}, nil
+				return &answer{result: map[string]string{"roff": page.String()}, text: func(term *terminal) { fmt.Fprint(term.Out, page.String()) }}, nil
 			})(c, args)
 		},
 	}

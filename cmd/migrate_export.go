@@ -89,7 +89,7 @@ func (o *migrateExportOptions) export(ctx context.Context, host *migrating) (*an
 	switch {
 	case len(plan.Sandboxes) == 0:
 		found.result = migrate.Export{Gateway: facts.Gateway, Sandboxes: []migrate.ExportedMember{}, Files: []string{}, Providers: []migrate.Provider{}}
-		found.text = func(a *app) { a.printf("No sandbox of OpenShell 0.0.x is here. Nothing to export.") }
+		found.text = func(term *terminal) { term.printf("No sandbox of OpenShell 0.0.x is here. Nothing to export.") }
 		return found, nil
 	case !byEngine:
 		if err := o.app.gate(host.seen.Gateways, action, true); err != nil {
@@ -114,7 +114,7 @@ func (o *migrateExportOptions) export(ctx context.Context, host *migrating) (*an
 	}
 	result, err := exporter.Export(ctx, o.input(ctx, host, facts, byEngine))
 	result.Warnings = append(result.Warnings, facts.Unseen...)
-	found.result, found.text = result, func(a *app) { renderExport(a, result) }
+	found.result, found.text = result, func(term *terminal) { renderExport(term, result) }
 	return found, errors.Join(err, exportOutcome(result, err))
 }
 
@@ -147,7 +147,7 @@ func (o *migrateExportOptions) confirm(ctx context.Context, plan migrate.Plan) e
 		return nil
 	}
 	text := fmt.Sprintf("%d sandbox(es) are saved, then stopped, and stay stopped: %s.", len(running), strings.Join(running, ", "))
-	return o.app.ask(ctx, question{
+	return o.app.term.ask(ctx, question{
 		text: text + "\nNothing is removed. Go on?", unasked: text + " This wants an answer", flags: "add --yes to go on without a question",
 		declined: "nothing was saved or stopped",
 	})

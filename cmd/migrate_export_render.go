@@ -25,8 +25,8 @@ func exportOutcome(e migrate.Export, err error) error {
 	}
 }
 
-func renderExport(a *app, e migrate.Export) {
-	table := a.table()
+func renderExport(term *terminal, e migrate.Export) {
+	table := term.table()
 	for _, status := range []migrate.Status{migrate.Failed, migrate.Exported} {
 		for _, m := range e.Sandboxes {
 			if m.Status != status {
@@ -40,27 +40,27 @@ func renderExport(a *app, e migrate.Export) {
 		}
 	}
 
-	table.Print(a.Out, func(first, line string) string {
-		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
+	table.Print(term.Out, func(first, line string) string {
+		return strings.Replace(line, first, term.paintOut(statusColor(first), first), 1)
 	})
 	for _, m := range e.Sandboxes {
 		for _, item := range m.Refused {
-			a.printf("%s: a gateway of 0.1.x refuses %s: %s; %s", sandbox.Address(m.Workspace, m.Name), item.Code, item.Detail, item.Fix)
+			term.printf("%s: a gateway of 0.1.x refuses %s: %s; %s", sandbox.Address(m.Workspace, m.Name), item.Code, item.Detail, item.Fix)
 		}
 	}
 
 	for _, warning := range e.Warnings {
-		a.printf("warning: %s", warning)
+		term.printf("warning: %s", warning)
 	}
 	for _, p := range e.Providers {
-		a.printf("enter again on the new gateway: provider %s (%s): %s", p.Name, p.Type, orDash(strings.Join(p.Credentials, ", ")))
+		term.printf("enter again on the new gateway: provider %s (%s): %s", p.Name, p.Type, orDash(strings.Join(p.Credentials, ", ")))
 	}
-	a.printf("Migration export: %d exported, %d failed", e.Totals.Exported, e.Totals.Failed)
+	term.printf("Migration export: %d exported, %d failed", e.Totals.Exported, e.Totals.Failed)
 	if e.Set != "" {
-		a.printf("Set: %s", e.Set)
+		term.printf("Set: %s", e.Set)
 	}
 	if e.Totals.Failed == 0 {
-		a.printf("Nothing was removed. What to do next: sandkeeper migrate plan -g %s", e.Gateway)
+		term.printf("Nothing was removed. What to do next: sandkeeper migrate plan -g %s", e.Gateway)
 	}
 }
 

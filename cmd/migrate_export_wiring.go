@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"sandkeeper/backup/gatewaystate"
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
-	"sandkeeper/internal/ui"
 	"sandkeeper/migrate"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
@@ -33,9 +31,7 @@ func (o *migrateExportOptions) exporter(host *migrating, byEngine bool) (*migrat
 			}
 			return b.ID
 		},
-		Progress: func(address, step string) {
-			fmt.Fprintf(o.app.progressStreams().Err, "%s: %s\n", ui.Clean(address), step)
-		},
+		Progress: o.app.term.stage,
 	}
 	if !o.offline {
 		host.gateways.Added = extensions{o.app}.additions()
@@ -116,13 +112,13 @@ func (o *migrateExportOptions) input(ctx context.Context, host *migrating, facts
 	for name, content := range o.app.providerProfiles(ctx, gateways, host.name()) {
 		in.Files[filepath.ToSlash(name)] = content
 	}
-	if cli := o.app.host().CLI(gateways); cli != nil {
+	if cli := o.app.host.CLI(gateways); cli != nil {
 		settings, missing := cli.HostSettings(ctx, host.name())
 		for name, content := range settings {
 			in.Files[name] = content
 		}
 		for name, why := range missing {
-			o.app.warn("%s of gateway %q is not in the set: %s", name, host.name(), why)
+			o.app.term.warn("%s of gateway %q is not in the set: %s", name, host.name(), why)
 		}
 	}
 
@@ -137,7 +133,7 @@ func (h *migrating) settings(ctx context.Context) []openshell.Setting {
 	}
 	settings, err := api.Settings(ctx)
 	if err != nil {
-		h.app.warn("the settings of gateway %q are not in the set: %v", h.name(), err)
+		h.app.term.warn("the settings of gateway %q are not in the set: %v", h.name(), err)
 	}
 	return settings
 }

@@ -48,11 +48,11 @@ func (a *app) migrating(ctx context.Context, o storeOptions, offline bool) (*mig
 
 // oneGateway refuses where it is not said which of several gateways is meant.
 func (a *app) oneGateway() error {
-	registry, err := a.host().Registry()
+	registry, err := a.host.Registry()
 	if err != nil {
 		return err
 	}
-	bindings := a.host().Bindings(registry)
+	bindings := a.host.Bindings(registry)
 	if len(bindings) < 2 {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (h *migrating) name() string { return h.gateway().Seen.Target.Name }
 // look takes the inventory: from the gateway and the containers, or from the containers alone where the gateway cannot
 // be asked or must not be trusted.
 func (h *migrating) look(ctx context.Context, o storeOptions) error {
-	host, recorded := h.app.host(), h.app.recorded(o)
+	host, recorded := h.app.host, h.app.recorded(o)
 	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper migrate export"}
 	var err error
 	if h.offline {
@@ -104,7 +104,7 @@ func (h *migrating) look(ctx context.Context, o storeOptions) error {
 }
 
 func (h *migrating) lookOffline(ctx context.Context, recorded func(name, id string) string) error {
-	offline, err := h.app.host().LookOffline(ctx, recorded)
+	offline, err := h.app.host.LookOffline(ctx, recorded)
 	h.seen.Engines, h.seen.Inventory = offline.Engines, offline.Inventory
 	if errors.Is(err, sandbox.ErrNoInventory) {
 		h.unseen = append(h.unseen, err.Error())
@@ -138,7 +138,7 @@ func (h *migrating) facts(ctx context.Context) migrate.Facts {
 	if !f.Running.Known() {
 		f.Running = seen.File.Version
 	}
-	database := gateway.ReadDatabase(ctx, a.host().Options(h.gateway().Binding), seen.Target)
+	database := gateway.ReadDatabase(ctx, a.host.Options(h.gateway().Binding), seen.Target)
 	f.Generation = database.Generation()
 	if database.State != drift.Absent {
 		f.Database = database.Path
@@ -165,7 +165,7 @@ const tomlLimit = 1 << 20
 
 func (h *migrating) config(ctx context.Context) migrate.Config {
 	a := h.app
-	c := migrate.Config{Path: gateway.ConfigFile(ctx, a.host().Options(h.gateway().Binding), h.gateway().Seen.Target)}
+	c := migrate.Config{Path: gateway.ConfigFile(ctx, a.host.Options(h.gateway().Binding), h.gateway().Seen.Target)}
 	if c.Path == "" {
 		return c
 	}
@@ -222,7 +222,7 @@ func (h *migrating) asked(sb sandbox.Sandbox) sandbox.Sandbox {
 
 // providers are those of every workspace that a sandbox is in.
 func (h *migrating) providers(ctx context.Context) []migrate.Provider {
-	cli := h.app.host().CLI(h.seen.Gateways)
+	cli := h.app.host.CLI(h.seen.Gateways)
 	if cli == nil || h.offline {
 		return nil
 	}

@@ -102,7 +102,7 @@ func runMigrateImport(ctx context.Context, o *migrateImportOptions) (found *answ
 
 // judge is the preflight of the gateway that the sandboxes are made on; it must be one of 0.1.x.
 func (o *migrateImportOptions) judge(ctx context.Context, found *answer) (survey.Gateways, error) {
-	host := o.app.host()
+	host := o.app.host
 	registry, err := host.Registry()
 	if err != nil {
 		return nil, err
@@ -143,6 +143,6 @@ func (o *migrateImportOptions) make(ctx context.Context, importer *migrate.Impor
 	}
 	defer func() { _ = hold.Close() }() // the kernel takes it back in any case
 	result := importer.Import(ctx)
-	found.result, found.text = result, func(a *app) { renderImport(a, result) }
+	found.result, found.text = result, func(term *terminal) { renderImport(term, result) }
 	return found, importOutcome(ctx, result)
 }

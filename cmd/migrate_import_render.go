@@ -30,8 +30,8 @@ func importOutcome(ctx context.Context, r migrate.Import) error {
 	}
 }
 
-func renderImport(a *app, r migrate.Import) {
-	table := a.table()
+func renderImport(term *terminal, r migrate.Import) {
+	table := term.table()
 	for _, status := range []migrate.Status{migrate.Failed, migrate.Gone, migrate.ImportedNow, migrate.Present} {
 		for _, m := range r.Sandboxes {
 			if m.Status == status {
@@ -40,26 +40,26 @@ func renderImport(a *app, r migrate.Import) {
 		}
 	}
 
-	table.Print(a.Out, func(first, line string) string {
-		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
+	table.Print(term.Out, func(first, line string) string {
+		return strings.Replace(line, first, term.paintOut(statusColor(first), first), 1)
 	})
 	for _, m := range r.Sandboxes {
 		address := sandbox.Address(m.Workspace, m.Name)
 		for _, item := range m.Lost {
-			a.printf("%s: not carried: %s: %s", address, item.Code, item.Detail)
+			term.printf("%s: not carried: %s: %s", address, item.Code, item.Detail)
 		}
 		if hint := importHint(m); hint != "" {
-			a.printf("%s: %s", address, hint)
+			term.printf("%s: %s", address, hint)
 		}
 	}
 
 	for _, item := range r.Lost {
-		a.printf("the gateway itself: not carried: %s: %s", item.Code, item.Detail)
+		term.printf("the gateway itself: not carried: %s: %s", item.Code, item.Detail)
 	}
 	t := r.Totals
-	a.printf("Migration import: %d imported, %d present, %d gone, %d failed", t.Imported, t.Present, t.Gone, t.Failed)
+	term.printf("Migration import: %d imported, %d present, %d gone, %d failed", t.Imported, t.Present, t.Gone, t.Failed)
 	if len(r.Removable) > 0 {
-		a.printf("Nothing of 0.0.x was removed. Look at each sandbox; the old containers of those that are whole are %s", strings.Join(r.Removable, ", "))
+		term.printf("Nothing of 0.0.x was removed. Look at each sandbox; the old containers of those that are whole are %s", strings.Join(r.Removable, ", "))
 	}
 }
 

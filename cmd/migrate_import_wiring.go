@@ -2,12 +2,10 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
 	"sandkeeper/driver"
-	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 	"sandkeeper/migrate"
 	"sandkeeper/openshell"
@@ -43,7 +41,7 @@ func (o *migrateImportOptions) importer(maker *making, set *migrate.Set, in impo
 			return in.ask(ctx, maker, func(api *openshell.API) error { return api.SetSetting(ctx, s) })
 		},
 		Progress: func(address string, step recreate.Step) {
-			fmt.Fprintf(a.progressStreams().Err, "%s: %s\n", ui.Clean(address), step)
+			a.term.stage(address, string(step))
 		},
 	}
 }

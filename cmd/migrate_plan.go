@@ -52,7 +52,7 @@ func runMigratePlan(ctx context.Context, o *migratePlanOptions) (*answer, error)
 		plan.Warnings = append(plan.Warnings, err.Error())
 	}
 	report := host.gateway().Report
-	return &answer{preflight: &report, result: plan, text: func(a *app) { renderPlan(a, plan) }}, ctx.Err()
+	return &answer{preflight: &report, result: plan, text: func(term *terminal) { renderPlan(term, plan) }}, ctx.Err()
 }
 
 // propose writes the proposal beside the old file, unless there is one. What lies there and differs is somebody's work,
@@ -90,42 +90,42 @@ func propose(config migrate.Config, plan *migrate.ConfigPlan) error {
 	return nil
 }
 
-func renderPlan(a *app, p migrate.Plan) {
-	a.printf("%s: %s", gatewayText(p), stageText(p))
+func renderPlan(term *terminal, p migrate.Plan) {
+	term.printf("%s: %s", gatewayText(p), stageText(p))
 	for _, warning := range p.Warnings {
-		a.printf("warning: %s", warning)
+		term.printf("warning: %s", warning)
 	}
 	for _, s := range p.Sandboxes {
-		a.printf("")
-		a.printf("%s (%s)", s.Address(), runningWord(s.Running))
-		renderItems(a, s.Refused, s.NotCarried, s.Carried)
+		term.printf("")
+		term.printf("%s (%s)", s.Address(), runningWord(s.Running))
+		renderItems(term, s.Refused, s.NotCarried, s.Carried)
 	}
 
 	if p.Stage == migrate.StageDone && len(p.Host.Refused) == 0 {
 		return
 	}
-	a.printf("")
-	a.printf("the gateway itself")
-	renderItems(a, p.Host.Refused, p.Host.NotCarried, p.Host.Carried)
-	renderConfigPlan(a, p.Host.Config)
+	term.printf("")
+	term.printf("the gateway itself")
+	renderItems(term, p.Host.Refused, p.Host.NotCarried, p.Host.Carried)
+	renderConfigPlan(term, p.Host.Config)
 	if p.Stage == migrate.StageDone {
 		return
 	}
-	a.printf("")
-	a.printf("Steps, in this order:")
+	term.printf("")
+	term.printf("Steps, in this order:")
 	for i, step := range p.Steps {
-		a.printf("%2d. %s", i+1, step.Title)
+		term.printf("%2d. %s", i+1, step.Title)
 		for _, command := range step.Commands {
-			a.printf("      %s", command)
+			term.printf("      %s", command)
 		}
 		if step.Why != "" {
-			a.printf("    (%s)", step.Why)
+			term.printf("    (%s)", step.Why)
 		}
 	}
 }
 
-func renderItems(a *app, refused, notCarried, carried []migrate.Item) {
-	table := a.table()
+func renderItems(term *terminal, refused, notCarried, carried []migrate.Item) {
+	table := term.table()
 	for _, group := range []struct {
 		word  string
 		items []migrate.Item
@@ -139,21 +139,21 @@ func renderItems(a *app, refused, notCarried, carried []migrate.Item) {
 		}
 	}
 
-	table.Print(a.Out, func(first, line string) string {
-		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
+	table.Print(term.Out, func(first, line string) string {
+		return strings.Replace(line, first, term.paintOut(statusColor(first), first), 1)
 	})
 }
 
-func renderConfigPlan(a *app, c *migrate.ConfigPlan) {
+func renderConfigPlan(term *terminal, c *migrate.ConfigPlan) {
 	if c == nil || len(c.Changes)+len(c.Manual) == 0 {
 		return
 	}
-	a.printf("  %s becomes %s:", c.Path, orDash(c.Proposed))
+	term.printf("  %s becomes %s:", c.Path, orDash(c.Proposed))
 	for _, change := range c.Changes {
-		a.printf("    %s", change)
+		term.printf("    %s", change)
 	}
 	for _, decision := range c.Manual {
-		a.printf("    decide: %s", decision)
+		term.printf("    decide: %s", decision)
 	}
 }
 

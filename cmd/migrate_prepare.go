@@ -80,7 +80,7 @@ func (in importing) stillRuns(ctx context.Context, m migrate.Member) error {
 }
 
 func (in importing) engineOf(ctx context.Context, identity string) *engine.Engine {
-	for _, on := range in.app.host().Engines(ctx).All() {
+	for _, on := range in.app.host.Engines(ctx).All() {
 		if id, err := on.Identity(ctx); err == nil && id == identity {
 			return on
 		}

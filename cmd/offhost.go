@@ -82,7 +82,7 @@ func (a *app) openBucket(o bucketOptions, with bucket.Options) (*bucket.Bucket, 
 	if o.host == "" && err != nil {
 		return nil, usage("give --store-host NAME", "this host has no name: %w", err)
 	}
-	with.Host, with.Tool, with.Warn = cmp.Or(o.host, name), version().Version, func(text string) { a.warn("%s", text) }
+	with.Host, with.Tool, with.Warn = cmp.Or(o.host, name), version().Version, func(text string) { a.term.warn("%s", text) }
 	b, err := bucket.Open(o.address, with)
 	if err != nil {
 		return nil, usage("give --store s3://bucket/prefix, and --store-host NAME where the name of this host will not do", "%w", err)

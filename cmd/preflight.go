@@ -43,11 +43,11 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 		return nil, err
 	}
 	action := preflight.Trusting()
-	registry, registryErr := a.host().Registry()
+	registry, registryErr := a.host.Registry()
 	if registryErr != nil {
-		a.warn("%v", registryErr) // the checks below say it too; the gateway can be judged without a registry
+		a.term.warn("%v", registryErr) // the checks below say it too; the gateway can be judged without a registry
 	}
-	gateways := a.host().Judge(ctx, action, a.host().Bindings(registry))
+	gateways := a.host.Judge(ctx, action, a.host.Bindings(registry))
 	demotedEverywhere(gateways, o.skip)
 	decisive := mostUrgent(gateways)
 	if decisive.Seen.Target.Err == nil {
@@ -67,34 +67,34 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 		err = blocked
 	}
 
-	found.text = func(a *app) { renderReport(a, decisive.Report, err) }
+	found.text = func(term *terminal) { renderReport(term, decisive.Report, err) }
 	return found, err
 }
 
 // renderReport prints the table of checks, the warnings and the verdict, worst last, so that it stays on the screen.
-func renderReport(a *app, r preflight.Report, err error) {
-	table := a.table()
+func renderReport(term *terminal, r preflight.Report, err error) {
+	table := term.table()
 	for _, check := range r.Checks {
-		if a.global.quiet && check.Status == preflight.Pass {
+		if term.quiet && check.Status == preflight.Pass {
 			continue
 		}
 		table.Row(statusWord(check.Status), check.Code, check.Detail)
 	}
 
-	table.Print(a.Out, func(first, line string) string {
-		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
+	table.Print(term.Out, func(first, line string) string {
+		return strings.Replace(line, first, term.paintOut(statusColor(first), first), 1)
 	})
 	for _, check := range r.Checks {
 		if check.Fix != "" {
-			a.printf("  fix %s: %s", check.Code, check.Fix)
+			term.printf("  fix %s: %s", check.Code, check.Fix)
 		}
 	}
 
 	for _, warning := range r.Warnings {
-		a.printf("warning: %s", warning)
+		term.printf("warning: %s", warning)
 	}
-	if !a.global.quiet || err != nil {
-		a.printf("%s", verdictLine(r, err))
+	if !term.quiet || err != nil {
+		term.printf("%s", verdictLine(r, err))
 	}
 }
 

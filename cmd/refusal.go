@@ -12,21 +12,10 @@ import (
 	"sandkeeper/survey"
 )
 
-// host is where and how this command looks at its host.
-func (a *app) host() *survey.Host {
-	if a.looking == nil {
-		a.looking = &survey.Host{
-			Env: a.Env, UID: a.UID, Gateway: a.global.gateway, Workspace: a.global.workspace, ProbeTimeout: a.global.probeTimeout,
-			Warn: a.warn, Note: a.note, Remembered: a.addLaunch,
-		}
-	}
-	return a.looking
-}
-
 // look surveys the host through its gateways, puts the preflight's report into found, and prints the refusal block or
 // the warnings.
 func (a *app) look(ctx context.Context, found *answer, q survey.Question) (survey.Survey, error) {
-	s, err := a.host().Look(ctx, q)
+	s, err := a.host.Look(ctx, q)
 	return s, a.looked(s, found, q, err)
 }
 
@@ -77,10 +66,10 @@ func unverifiedHint(action preflight.Action) string {
 func (a *app) warnAboutAll(gs survey.Gateways) {
 	for _, g := range gs {
 		if g.Report.Verdict == drift.Unverified {
-			a.warn("gateway %q: CLI and gateway cannot be shown to agree: %s", g.Report.Gateway, g.Report.Doubt)
+			a.term.warn("gateway %q: CLI and gateway cannot be shown to agree: %s", g.Report.Gateway, g.Report.Doubt)
 		}
 		for _, warning := range g.Report.Warnings {
-			a.warn("%s", warning)
+			a.term.warn("%s", warning)
 		}
 	}
 }
@@ -88,8 +77,8 @@ func (a *app) warnAboutAll(gs survey.Gateways) {
 // refusal prints the block and becomes the error; in JSON the same words are data.
 func (a *app) refusal(r preflight.Report, action preflight.Action) *Failure {
 	block := preflight.Block(r, action)
-	if !a.JSON {
-		fmt.Fprint(a.Err, a.paintBlock(block))
+	if !a.term.json {
+		fmt.Fprint(a.Err, a.term.paintBlock(block))
 	}
 	return &Failure{
 		Code: ExitRefused, Kind: string(r.Issue.Kind), Err: errors.New(headline(block)),
@@ -113,7 +102,7 @@ func (a *app) mismatched(ctx context.Context, found *answer, err error, gs surve
 	if err == nil {
 		return nil
 	}
-	if report := a.host().Explain(ctx, err, gs, action); report != nil {
+	if report := a.host.Explain(ctx, err, gs, action); report != nil {
 		found.preflight = report
 		return a.refusal(*report, action)
 	}

@@ -57,8 +57,8 @@ Backups stored in: /b
 			Sandboxes: []backup.Outcome{{Name: "a", Status: store.Skipped, Reason: "dry run", Planned: true}},
 		}, want: "  skipped  a  dry run\nDry run: 1 sandbox would be backed up to /b. Nothing was written.\n"},
 	} {
-		a, out := screen()
-		renderBackupAll(a, tc.summary, tc.empty, tc.err)
+		term, out := screen()
+		renderBackupAll(term, tc.summary, tc.empty, tc.err)
 		if diff := cmp.Diff(tc.want, out.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -71,8 +71,8 @@ func TestRenderOmittedIsBounded(t *testing.T) {
 		for n := range have {
 			o.Omitted = append(o.Omitted, archive.Exclusion{Path: fmt.Sprintf("key%d", n), Reason: "a credential"})
 		}
-		a, out := screen()
-		renderOmitted(a, backup.Summary{Sandboxes: []backup.Outcome{o}})
+		term, out := screen()
+		renderOmitted(term, backup.Summary{Sandboxes: []backup.Outcome{o}})
 		if got := strings.Count(out.String(), "\n"); got != want {
 			t.Errorf("%d left out: %d lines, want %d", have, got, want)
 		}
@@ -83,8 +83,8 @@ func TestRenderOmittedIsBounded(t *testing.T) {
 }
 
 func TestRenderReportPutsTheVerdictLast(t *testing.T) {
-	a, out := screen()
-	renderReport(a, preflight.Report{
+	term, out := screen()
+	renderReport(term, preflight.Report{
 		Gateway: "nemoclaw", Verdict: drift.Refuse,
 		Checks: []preflight.Result{
 			{Code: "cli-version", Status: preflight.Pass, Detail: "0.0.37"},
@@ -110,8 +110,8 @@ func TestRenderCheckWorstFirst(t *testing.T) {
 	one := func(name string, state classify.State, reasons ...classify.Reason) classify.Checked {
 		return classify.Checked{Name: name, State: state, Running: state == classify.Current, Reasons: reasons}
 	}
-	a, out := screen()
-	renderCheck(a, classify.Summary{
+	term, out := screen()
+	renderCheck(term, classify.Summary{
 		Totals: classify.Totals{Current: 1, Stale: 1, Unknown: 1, Orphaned: 1},
 		Sandboxes: []classify.Checked{
 			one("a", classify.Current),
@@ -130,8 +130,8 @@ Nothing was changed. To rebuild the stale ones: sandkeeper upgrade-sandboxes
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	a, out = screen()
-	renderCheck(a, classify.Summary{})
+	term, out = screen()
+	renderCheck(term, classify.Summary{})
 	if got := out.String(); got != "No sandboxes found. Nothing to upgrade.\n" {
 		t.Errorf("nobody: %q", got)
 	}
@@ -156,14 +156,14 @@ func TestRenderRestoreClaimsOnlyWhatWasDone(t *testing.T) {
 		},
 		"broken off": {restore.Summary{Sandbox: "beta", Backup: "id1", Warnings: []string{"it stopped half way"}}, "warning: it stopped half way\n"},
 	} {
-		a, out := screen()
-		renderRestore(a, tc.summary)
+		term, out := screen()
+		renderRestore(term, tc.summary)
 		if diff := cmp.Diff(tc.want, out.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	a, out := screen()
-	renderPaths(a, "would add", make([]string, pathsShown+3))
+	term, out := screen()
+	renderPaths(term, "would add", make([]string, pathsShown+3))
 	if got := strings.Count(out.String(), "\n"); got != pathsShown+1 || !strings.Contains(out.String(), "3 more (--json lists all)") {
 		t.Errorf("%d lines:\n%s", got, out)
 	}
@@ -171,8 +171,8 @@ func TestRenderRestoreClaimsOnlyWhatWasDone(t *testing.T) {
 
 func TestRenderReadinessSaysNothingOfAGatewayThatIsNotReady(t *testing.T) {
 	dead := gateway.Readiness{State: gateway.HasExited, Gateway: "g", Log: []string{"migration 12 was applied\x1b[0m but is missing"}, LogPath: "/l"}
-	a, out := screen()
-	renderReadiness(a, dead)
+	term, out := screen()
+	renderReadiness(term, dead)
 	if got := out.String(); got != "log: migration 12 was applied�[0m but is missing\n" {
 		t.Errorf("%q", got)
 	}
@@ -182,16 +182,16 @@ func TestRenderReadinessSaysNothingOfAGatewayThatIsNotReady(t *testing.T) {
 	if hint := waitHint(gateway.Readiness{State: gateway.HasExited}); strings.Contains(hint, "diagnose") {
 		t.Errorf("without a log the hint names one: %q", hint)
 	}
-	a, out = screen()
-	renderReadiness(a, gateway.Readiness{Ready: true, Gateway: "g", Version: "0.0.37", JudgedBy: "its process and its answers", WaitedMs: 61_000})
+	term, out = screen()
+	renderReadiness(term, gateway.Readiness{Ready: true, Gateway: "g", Version: "0.0.37", JudgedBy: "its process and its answers", WaitedMs: 61_000})
 	if got := out.String(); got != "judged by its process and its answers\ngateway \"g\" at - is ready: version 0.0.37, after 1m\n" {
 		t.Errorf("%q", got)
 	}
 }
 
 func TestRenderVerifyAndVerified(t *testing.T) {
-	a, out := screen()
-	renderVerify(a, verifyResult{Root: "/b", Checked: 4, Damaged: 1, Backups: []verified{
+	term, out := screen()
+	renderVerify(term, verifyResult{Root: "/b", Checked: 4, Damaged: 1, Backups: []verified{
 		{Sandbox: "a", ID: "1", OK: true},
 		{Sandbox: "a", ID: "2", OK: true, ReadData: true, Decrypted: true},
 		{Sandbox: "a", ID: "3", OK: true, ReadData: true},

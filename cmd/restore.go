@@ -16,7 +16,6 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/driver"
 	"sandkeeper/internal/journal"
-	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
@@ -150,7 +149,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Req
 		name = o.to
 	}
 	request := restore.Request{Scope: restore.Scope(o.scope), EngineWay: o.way == wayEngine, DryRun: o.dryRun, Consent: o.yes, Stall: o.stall}
-	seen, err := a.host().LookOffline(ctx, a.recorded(o.store))
+	seen, err := a.host.LookOffline(ctx, a.recorded(o.store))
 	if err == nil {
 		if sb, one := named(seen.Inventory, name); one && sb.Route == sandbox.ByContainer {
 			request.Target, request.Engine = sb, seen.Engines.Of(*sb.Container)
@@ -158,7 +157,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Req
 		}
 	}
 
-	request.Engine, _ = a.host().Engines(ctx).Main()
+	request.Engine, _ = a.host.Engines(ctx).Main()
 	return o.targetByGateway(ctx, request, name, found)
 }
 
@@ -182,7 +181,7 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Re
 	if sb.Container != nil {
 		request.Engine = seen.Engines.Of(*sb.Container)
 	}
-	if cli := a.host().CLI(seen.Gateways); cli != nil {
+	if cli := a.host.CLI(seen.Gateways); cli != nil {
 		request.CLI = cli
 	}
 	return request, nil
@@ -223,18 +222,18 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.Request, f
 		defer func() { _ = lock.Unlock() }() // the kernel takes it back in any case
 	}
 
-	gateways := &driver.Gateways{Open: a.host().Connect(nil)}
+	gateways := &driver.Gateways{Open: a.host.Connect(nil)}
 	defer gateways.Close()
 	request.Switch = gateways
 
-	progress := ui.NewProgress(a.progressStreams(), time.Now)
+	progress := a.term.progress()
 	defer progress.Close()
 	if a.Env.StateHome() != "" {
 		request.Journal = journal.RestoringDir(a.Env.StateHome())
 	}
 	request.Progress = func(e home.Event) {
 		if _, asking := errors.AsType[*restore.ConsentError](e.Err); !asking { // a question is not a failure
-			a.showProgress(progress, e)
+			a.term.showProgress(progress, e)
 		}
 	}
 	summary, err := restore.Restore(ctx, request)
@@ -250,7 +249,7 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.Request, f
 	progress.Close()
 	if summary.Sandbox != "" {
 		found.result = summary
-		found.text = func(a *app) { renderRestore(a, summary) }
+		found.text = func(term *terminal) { renderRestore(term, summary) }
 		found.done = err == nil && summary.Done
 	}
 
@@ -273,7 +272,7 @@ func (o *restoreOptions) lock(request *restore.Request) (*store.Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.app.warn("%s cannot be written: what the restore replaces is kept in %s", request.Store.Root(), request.Keep.Root())
+	o.app.term.warn("%s cannot be written: what the restore replaces is kept in %s", request.Store.Root(), request.Keep.Root())
 	return request.Keep.Lock(command)
 }
 
@@ -305,7 +304,7 @@ func notRestored(err error) error {
 
 // consent asks whether the present content may be replaced.
 func (a *app) consent(ctx context.Context, c *restore.ConsentError) error {
-	return a.ask(ctx, question{
+	return a.term.ask(ctx, question{
 		text:     fmt.Sprintf("%v.\nWhat is in it now is saved as a backup first. Replace it?", c),
 		unasked:  c.Error(),
 		flags:    "add --yes, or --dry-run to look first",

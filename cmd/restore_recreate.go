@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"time"
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
 	"sandkeeper/driver"
-	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
 	"sandkeeper/recreate"
 	"sandkeeper/sandbox"
@@ -123,7 +121,7 @@ func (o *restoreOptions) goOn(st *store.Store, b store.Backup) (store.Backup, er
 
 // judge is the preflight of the one gateway that the sandbox is made on.
 func (o *restoreOptions) judge(ctx context.Context, gateway string, found *answer) (survey.Gateways, error) {
-	host := o.app.host()
+	host := o.app.host
 	registry, err := host.Registry()
 	if err != nil {
 		return nil, err
@@ -167,7 +165,7 @@ func (o *restoreOptions) recipe(ctx context.Context, order *recreate.Order) (of 
 	if of.ID == order.Backup.ID && order.Recipe.Phase != "" {
 		order.Running = order.Recipe.Phase != "Stopped" && order.Recipe.Phase != "Stopping"
 	} else if of.ID != order.Backup.ID {
-		o.app.warn("backup %s keeps no recipe%s; that of backup %s is taken", order.Backup.ID, why(order.Backup), of.ID)
+		o.app.term.warn("backup %s keeps no recipe%s; that of backup %s is taken", order.Backup.ID, why(order.Backup), of.ID)
 	}
 
 	return of, nil
@@ -228,7 +226,7 @@ func (o *restoreOptions) foretellRecreate(ctx context.Context, m *making, order 
 		Files: manifest.Content.Files, Entries: manifest.Content.Entries, Bytes: manifest.Content.Bytes,
 	}, Recreated: made}
 	found.result = result
-	found.text = func(a *app) { renderRecreated(a, result) }
+	found.text = func(term *terminal) { renderRecreated(term, result) }
 	return nil
 }
 
@@ -238,8 +236,8 @@ func (o *restoreOptions) make(ctx context.Context, m *making, order recreate.Ord
 	if _, err := order.Store.VerifyWith(ctx, order.Backup, store.VerifyOptions{ReadData: true, Identities: order.Identities}); err != nil {
 		return err
 	}
-	progress := ui.NewProgress(a.progressStreams(), time.Now)
-	m.Moving = func(e home.Event) { a.showProgress(progress, e) }
+	progress := a.term.progress()
+	m.Moving = func(e home.Event) { a.term.showProgress(progress, e) }
 	outcome, err := m.Make(ctx, order)
 	progress.Close()
 	made.ID, made.Resumed = outcome.ID, outcome.Resumed
@@ -258,6 +256,6 @@ func (o *restoreOptions) make(ctx context.Context, m *making, order recreate.Ord
 	if err != nil {
 		return notRestored(notMade(err, o.again()))
 	}
-	found.text = func(a *app) { renderRecreated(a, result) }
+	found.text = func(term *terminal) { renderRecreated(term, result) }
 	return nil
 }

@@ -6,36 +6,36 @@ import (
 )
 
 // renderRestore says what was done, or would be, and what is not back.
-func renderRestore(a *app, s restore.Summary) {
+func renderRestore(term *terminal, s restore.Summary) {
 	for _, warning := range s.Warnings {
-		a.printf("warning: %s", warning)
+		term.printf("warning: %s", warning)
 	}
 	if s.DryRun {
-		renderPaths(a, "would add", s.Added)
-		renderPaths(a, "would change", s.Changed)
-		renderPaths(a, "would remove", s.Removed)
+		renderPaths(term, "would add", s.Added)
+		renderPaths(term, "would change", s.Changed)
+		renderPaths(term, "would remove", s.Removed)
 	}
 
-	renderPaths(a, "left as it is, not whole in the backup", s.Kept)
-	renderPaths(a, "left as it is, something is mounted there", s.Mounted)
+	renderPaths(term, "left as it is, not whole in the backup", s.Kept)
+	renderPaths(term, "left as it is, something is mounted there", s.Mounted)
 	for _, e := range s.Missing {
-		a.printf("to be entered again: %s (%s)", e.Path, e.Reason)
+		term.printf("to be entered again: %s (%s)", e.Path, e.Reason)
 	}
 	switch {
 	case s.DryRun:
-		a.printf("Dry run: backup %s of %s into %s: %d to add, %d to change, %d to remove. Nothing was changed.",
+		term.printf("Dry run: backup %s of %s into %s: %d to add, %d to change, %d to remove. Nothing was changed.",
 			s.Backup, s.From, s.Sandbox, len(s.Added), len(s.Changed), len(s.Removed))
 	case s.Done:
-		a.printf("Restored %s from backup %s: %s, %s, read back and compared.", s.Sandbox, s.Backup, fileCount(s.Files), size.Text(s.Bytes))
+		term.printf("Restored %s from backup %s: %s, %s, read back and compared.", s.Sandbox, s.Backup, fileCount(s.Files), size.Text(s.Bytes))
 	}
 
 	if s.DownMs > 0 {
-		a.printf("The sandbox was stopped for %.1f s.", float64(s.DownMs)/1000)
+		term.printf("The sandbox was stopped for %.1f s.", float64(s.DownMs)/1000)
 	}
 	if s.Previous != "" {
-		a.printf("What was there before is kept as backup %s.", s.Previous)
+		term.printf("What was there before is kept as backup %s.", s.Previous)
 		if s.KeptIn != "" {
-			a.printf("It is in %s, for the backup's own folder cannot be written: name that with --backup-dir.", s.KeptIn)
+			term.printf("It is in %s, for the backup's own folder cannot be written: name that with --backup-dir.", s.KeptIn)
 		}
 	}
 }
@@ -43,41 +43,41 @@ func renderRestore(a *app, s restore.Summary) {
 // pathsShown is how many paths of one kind are printed; JSON has all of them.
 const pathsShown = 20
 
-func renderPaths(a *app, what string, paths []string) {
+func renderPaths(term *terminal, what string, paths []string) {
 	for i, path := range paths {
 		if i == pathsShown {
-			a.printf("%s: %d more (--json lists all)", what, len(paths)-i)
+			term.printf("%s: %d more (--json lists all)", what, len(paths)-i)
 			return
 		}
-		a.printf("%s: %s", what, path)
+		term.printf("%s: %s", what, path)
 	}
 }
 
 // renderRecreated says what was made again, and what is not in it.
-func renderRecreated(a *app, s restored) {
+func renderRecreated(term *terminal, s restored) {
 	made := s.Recreated
 	for _, warning := range s.Warnings {
-		a.printf("warning: %s", warning)
+		term.printf("warning: %s", warning)
 	}
 	for _, e := range s.Missing {
-		a.printf("to be entered again: %s (%s)", e.Path, e.Reason)
+		term.printf("to be entered again: %s (%s)", e.Path, e.Reason)
 	}
 	for _, name := range made.Withheld {
-		a.printf("to be entered again: the variable %s (its value was taken out of the recipe)", name)
+		term.printf("to be entered again: the variable %s (its value was taken out of the recipe)", name)
 	}
 	if s.DryRun {
 		verb := "would make"
 		if made.Resumed {
 			verb = "would go on making"
 		}
-		a.printf("Dry run: %s sandbox %s on gateway %s from image %s, put %s, %s, of backup %s into %s, and leave it %s. Nothing was changed.",
+		term.printf("Dry run: %s sandbox %s on gateway %s from image %s, put %s, %s, of backup %s into %s, and leave it %s. Nothing was changed.",
 			verb, s.Sandbox, made.Gateway, orDash(made.Image), fileCount(s.Files), size.Text(s.Bytes), s.Backup, s.Home, leftAs(made.Running))
 		return
 	}
 
 	if s.Done {
-		a.printf("Recreated %s on gateway %s from image %s (id %s), and left it %s.", s.Sandbox, made.Gateway, orDash(made.Image), made.ID, leftAs(made.Running))
-		a.printf("Its home is that of backup %s: %s, %s, read back and compared.", s.Backup, fileCount(s.Files), size.Text(s.Bytes))
+		term.printf("Recreated %s on gateway %s from image %s (id %s), and left it %s.", s.Sandbox, made.Gateway, orDash(made.Image), made.ID, leftAs(made.Running))
+		term.printf("Its home is that of backup %s: %s, %s, read back and compared.", s.Backup, fileCount(s.Files), size.Text(s.Bytes))
 	}
 }
 

@@ -6,23 +6,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// globalOptions are the flags that every command has.
+// globalOptions are those flags of every command that are read once, when it begins. The others are set where they count: in
+// the terminal and in the host.
 type globalOptions struct {
-	output       string
-	json         bool
-	gateway      string
-	workspace    string
-	color        string
-	quiet        bool
-	verbose      int
-	probeTimeout time.Duration
-	logJSON      string
+	output  string
+	json    bool
+	logJSON string
 }
 
 const rootLong = `sandkeeper is run before, during and after an OpenShell upgrade.
@@ -79,16 +73,16 @@ func shareRules(c *cobra.Command) {
 }
 
 func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
-	g := &a.global
+	g, host, term := &a.global, a.host, a.term
 	choiceVarP(flags, &g.output, "output", "o", []string{"text", "json"}, "form of the result")
-	flags.BoolVar(&g.json, "json", a.JSON, "the same as -o json: one document on standard output")
-	flags.StringVarP(&g.gateway, "gateway", "g", "", "only this gateway (default: the one the sandboxes are recorded on)")
-	flags.StringVar(&g.workspace, "workspace", "", "only this workspace (default: all; a name can also be written WORKSPACE/NAME)")
-	choiceVar(flags, &g.color, "color", []string{"auto", "always", "never"}, "colour on a terminal, everywhere, or nowhere")
-	flags.BoolVarP(&g.quiet, "quiet", "q", false, "no progress on standard error; preflight prints only what is not ok")
-	flags.CountVarP(&g.verbose, "verbose", "v", "say on standard error what was looked at, with what came out and how long it took")
+	flags.BoolVar(&g.json, "json", term.json, "the same as -o json: one document on standard output")
+	flags.StringVarP(&host.Gateway, "gateway", "g", "", "only this gateway (default: the one the sandboxes are recorded on)")
+	flags.StringVar(&host.Workspace, "workspace", "", "only this workspace (default: all; a name can also be written WORKSPACE/NAME)")
+	choiceVar(flags, &term.color, "color", []string{"auto", "always", "never"}, "colour on a terminal, everywhere, or nowhere")
+	flags.BoolVarP(&term.quiet, "quiet", "q", false, "no progress on standard error; preflight prints only what is not ok")
+	flags.CountVarP(&term.verbose, "verbose", "v", "say on standard error what was looked at, with what came out and how long it took")
 	flags.StringVar(&g.logJSON, "log-json", "", "add what happens to this file, one JSON object a line")
-	flags.DurationVar(&g.probeTimeout, "probe-timeout", 0, "time limit of each look at the host (default 15s, 5s for Docker)")
+	flags.DurationVar(&host.ProbeTimeout, "probe-timeout", 0, "time limit of each look at the host (default 15s, 5s for Docker)")
 }
 
 // prepare completes the options of c from the environment and the config file, and judges the global ones.
@@ -98,17 +92,16 @@ func (a *app) prepare(c *cobra.Command) error {
 		return err
 	}
 	for _, problem := range a.config.passedOver {
-		a.warn("passed over, for --offline does without it: %v", problem)
+		a.term.warn("passed over, for --offline does without it: %v", problem)
 	}
 	if err := a.complete(c.Flags()); err != nil {
 		return err
 	}
 	a.backupDir = a.backupDirOf(c.Flags())
-	g := &a.global
-	if g.probeTimeout < 0 {
+	if a.host.ProbeTimeout < 0 {
 		return usage("give a duration such as 20s", "--probe-timeout must not be negative")
 	}
-	a.JSON = g.json || g.output == "json"
+	a.term.json = a.global.json || a.global.output == "json"
 	if err := noEmptyValues(c.Flags()); err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func runScheduleInstall(ctx context.Context, o *scheduleInstallOptions) (*answer
 	h := o.app.scheduleHost(o.user)
 	manager, why := h.Manager(ctx)
 	r := scheduleInstalled{Manager: manager, Scope: scopeOf(h), DryRun: o.dryRun, When: jobs[0].When.Words(), Command: append([]string{jobs[0].Program}, jobs[0].Args...), Files: []schedule.File{}}
-	found := &answer{text: func(a *app) { renderInstalled(a, r, h) }}
+	found := &answer{text: func(term *terminal) { renderInstalled(term, r, h) }}
 	switch {
 	case manager == schedule.Cron:
 		r.Why = why
@@ -173,15 +173,15 @@ func (o *scheduleInstallOptions) when() (schedule.When, error) {
 // flagsOfBackupAll are the flags that the run gets beside its own. They are judged now, by day, and not by the first
 // night.
 func (o *scheduleInstallOptions) flagsOfBackupAll() ([]string, error) {
-	g := o.app.global
+	host := o.app.host
 	extra := slices.Clone(o.extra)
-	for _, each := range [][2]string{{"--gateway", g.gateway}, {"--workspace", g.workspace}} {
+	for _, each := range [][2]string{{"--gateway", host.Gateway}, {"--workspace", host.Workspace}} {
 		if each[1] != "" {
 			extra = append(extra, each[0], each[1])
 		}
 	}
 
-	probe, _, err := newRoot(&app{Streams: o.app.Streams}).Find([]string{"backup-all"})
+	probe, _, err := newRoot(newApp(nil, o.app.Streams)).Find([]string{"backup-all"})
 	if err == nil {
 		if problem := probe.ParseFlags(extra); problem != nil {
 			err = mistyped(probe, problem)

@@ -46,10 +46,10 @@ func runScheduleShow(ctx context.Context, o *scheduleLookOptions) (*answer, erro
 	}
 	runs, err := o.app.lastRuns(runsShown)
 	if err != nil {
-		o.app.warn("%v", err)
+		o.app.term.warn("%v", err)
 	}
 	result := map[string]any{"manager": manager, "scope": scopeOf(h), "why": why, "jobs": jobs, "runs": runs}
-	return &answer{result: result, text: func(a *app) { renderSchedule(a, manager, why, jobs, runs) }}, nil
+	return &answer{result: result, text: func(term *terminal) { renderSchedule(term, manager, why, jobs, runs) }}, nil
 }
 
 // lastRuns are the newest runs that this user's history has; of all commands that are noted there.
@@ -61,51 +61,51 @@ func (a *app) lastRuns(n int) ([]runlog.Record, error) {
 	return append([]runlog.Record{}, runs[:min(n, len(runs))]...), err
 }
 
-func renderSchedule(a *app, manager schedule.Manager, why string, jobs []schedule.Seen, runs []runlog.Record) {
+func renderSchedule(term *terminal, manager schedule.Manager, why string, jobs []schedule.Seen, runs []runlog.Record) {
 	if manager == schedule.Cron {
-		a.printf("No scheduler was found that sandkeeper can install a run for: %s.", why)
-		a.printf("`sandkeeper schedule install` prints the line for a crontab; `crontab -l` shows whether it is there.")
+		term.printf("No scheduler was found that sandkeeper can install a run for: %s.", why)
+		term.printf("`sandkeeper schedule install` prints the line for a crontab; `crontab -l` shows whether it is there.")
 	}
 	for _, job := range jobs {
-		renderJob(a, manager, job)
+		renderJob(term, manager, job)
 	}
 	if len(runs) == 0 {
-		a.printf("No run has been noted yet.")
+		term.printf("No run has been noted yet.")
 		return
 	}
-	a.printf("Last runs:")
-	table := a.table()
+	term.printf("Last runs:")
+	table := term.table()
 	for _, r := range runs {
 		table.Row(ui.Age(time.Since(r.At))+" ago", r.Sentence())
 	}
-	table.Print(a.Out, nil)
+	table.Print(term.Out, nil)
 }
 
-func renderJob(a *app, manager schedule.Manager, job schedule.Seen) {
+func renderJob(term *terminal, manager schedule.Manager, job schedule.Seen) {
 	switch {
 	case job.Foreign != "":
-		a.printf("%s: %s", job.Name, job.Foreign)
+		term.printf("%s: %s", job.Name, job.Foreign)
 	case job.Installed:
-		a.printf("%s: installed for %s%s", job.Name, manager, strings.TrimSuffix(", "+job.When, ", "))
+		term.printf("%s: installed for %s%s", job.Name, manager, strings.TrimSuffix(", "+job.When, ", "))
 	case job.Active:
-		a.printf("%s: not installed by sandkeeper schedule, but active: the package's own timer", job.Name)
+		term.printf("%s: not installed by sandkeeper schedule, but active: the package's own timer", job.Name)
 	case manager != schedule.Cron && job.Name == jobNames()[0]:
-		a.printf("%s: not installed; sandkeeper schedule install does it", job.Name)
+		term.printf("%s: not installed; sandkeeper schedule install does it", job.Name)
 	}
 
 	if job.Installed && !job.Active {
-		a.printf("  its timer does not run: sandkeeper schedule install starts it again")
+		term.printf("  its timer does not run: sandkeeper schedule install starts it again")
 	}
 	for _, each := range [][2]string{{"next", job.Next}, {"last", job.Last}, {"result", job.Result}} {
 		if each[1] != "" {
-			a.printf("  %-7s %s", each[0], each[1])
+			term.printf("  %-7s %s", each[0], each[1])
 		}
 	}
 
 	for _, file := range job.Files {
-		a.printf("  %s", file.Path)
-		if a.global.verbose > 0 {
-			a.printf("%s", indented(file.Content))
+		term.printf("  %s", file.Path)
+		if term.verbose > 0 {
+			term.printf("%s", indented(file.Content))
 		}
 	}
 }
@@ -139,27 +139,27 @@ func runScheduleRemove(ctx context.Context, o *scheduleLookOptions) (*answer, er
 		leftWords = append(leftWords, each.Error())
 	}
 	result := map[string]any{"manager": manager, "scope": scopeOf(h), "removed": append([]string{}, removed...), "left": leftWords}
-	found := &answer{result: result, text: func(a *app) { renderRemoved(a, manager, why, removed, leftWords) }}
+	found := &answer{result: result, text: func(term *terminal) { renderRemoved(term, manager, why, removed, leftWords) }}
 	if err != nil {
 		return found, scheduleFailure(err)
 	}
 	return found, nil
 }
 
-func renderRemoved(a *app, manager schedule.Manager, why string, removed, left []string) {
+func renderRemoved(term *terminal, manager schedule.Manager, why string, removed, left []string) {
 	for _, path := range removed {
-		a.printf("removed  %s", path)
+		term.printf("removed  %s", path)
 	}
 	for _, each := range left {
-		a.printf("left     %s", each)
+		term.printf("left     %s", each)
 	}
 	switch {
 	case manager == schedule.Cron:
-		a.printf("Nothing was removed: there is no scheduler that sandkeeper installs a run for (%s). A line in a crontab is removed with crontab -e.", why)
+		term.printf("Nothing was removed: there is no scheduler that sandkeeper installs a run for (%s). A line in a crontab is removed with crontab -e.", why)
 	case len(removed) == 0:
-		a.printf("Nothing was removed: sandkeeper schedule install has written nothing here.")
+		term.printf("Nothing was removed: sandkeeper schedule install has written nothing here.")
 	default:
-		a.printf("What sandkeeper schedule install wrote is stopped and removed; backups, settings and the history of runs stay.")
+		term.printf("What sandkeeper schedule install wrote is stopped and removed; backups, settings and the history of runs stay.")
 	}
 }
 
@@ -172,32 +172,32 @@ func scheduleFailure(err error) error {
 	return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: hint}
 }
 
-func renderInstalled(a *app, r scheduleInstalled, h schedule.Host) {
+func renderInstalled(term *terminal, r scheduleInstalled, h schedule.Host) {
 	if r.Manager == schedule.Cron {
-		a.printf("Nothing was installed: %s. Where cron runs, add this line with `crontab -e`:", r.Why)
-		a.printf("%s", r.Crontab)
+		term.printf("Nothing was installed: %s. Where cron runs, add this line with `crontab -e`:", r.Why)
+		term.printf("%s", r.Crontab)
 		return
 	}
 
 	for _, file := range r.Files {
 		if r.DryRun {
-			a.printf("%s:\n%s", file.Path, indented(file.Content))
+			term.printf("%s:\n%s", file.Path, indented(file.Content))
 		} else {
-			a.printf("wrote  %s", file.Path)
+			term.printf("wrote  %s", file.Path)
 		}
 	}
 
 	if r.DryRun {
-		a.printf("Dry run: nothing was written.")
+		term.printf("Dry run: nothing was written.")
 		return
 	}
-	a.printf("Every sandbox is backed up, and the backup read back, %s.", r.When)
+	term.printf("Every sandbox is backed up, and the backup read back, %s.", r.When)
 	if r.Lingers != nil && !*r.Lingers {
 		_, name := h.Lingers()
-		a.warn("the run waits until you are logged in: your services end with your last session. To change that: %s", lingerCommand(name))
+		term.warn("the run waits until you are logged in: your services end with your last session. To change that: %s", lingerCommand(name))
 	}
-	a.printf("Try it now: %s", startCommand(r))
-	a.printf("See how it went: sandkeeper schedule show, and sandkeeper status --max-age 26h")
+	term.printf("Try it now: %s", startCommand(r))
+	term.printf("See how it went: sandkeeper schedule show, and sandkeeper status --max-age 26h")
 }
 
 func lingerCommand(name string) string { return strings.TrimSpace("loginctl enable-linger " + name) }

@@ -70,9 +70,9 @@ func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
 		return nil, err
 	}
 	if report.LastRun, err = o.app.lastBackup(report.Root); err != nil {
-		o.app.warn("%v", err)
+		o.app.term.warn("%v", err)
 	}
-	found := &answer{result: report, text: func(a *app) { renderStatus(a, report) }}
+	found := &answer{result: report, text: func(term *terminal) { renderStatus(term, report, o.app.host.Gateway) }}
 	if err := o.publish(report); err != nil {
 		return found, err
 	}
@@ -80,9 +80,9 @@ func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
 }
 
 func (o *statusOptions) question(st *store.Store, inventory sandbox.Inventory, unseen error) watch.Question {
-	g := o.app.global
+	host := o.app.host
 	return watch.Question{
-		Store: st, Inventory: inventory, Complete: unseen == nil, Gateway: g.gateway, Workspace: g.workspace, MaxAge: o.maxAge, Now: time.Now(),
+		Store: st, Inventory: inventory, Complete: unseen == nil, Gateway: host.Gateway, Workspace: host.Workspace, MaxAge: o.maxAge, Now: time.Now(),
 	}
 }
 
@@ -96,18 +96,18 @@ func (o *statusOptions) inventory(ctx context.Context) (inv sandbox.Inventory, u
 		if err == nil || isRegistry(err) {
 			return inv, unseen, err
 		}
-		a.warn("the sandboxes shown are those of the registry and of the containers only: %v", err)
+		a.term.warn("the sandboxes shown are those of the registry and of the containers only: %v", err)
 	}
 
-	offline, problem := a.host().LookOffline(ctx, recorded)
+	offline, problem := a.host.LookOffline(ctx, recorded)
 	for _, warning := range offline.Inventory.Warnings {
-		a.warn("%s", warning)
+		a.term.warn("%s", warning)
 	}
 	switch {
 	case isRegistry(problem):
 		return inv, nil, problem
 	case problem != nil:
-		a.warn("%v", problem)
+		a.term.warn("%v", problem)
 		return sandbox.Inventory{}, problem, nil
 	case err != nil:
 		return offline.Inventory, err, nil
@@ -126,9 +126,9 @@ func isRegistry(err error) bool {
 // askGateways takes the inventory after the schema gate; whatever is in the way is the error.
 func (o *statusOptions) askGateways(ctx context.Context, recorded func(name, id string) string) (inv sandbox.Inventory, unseen, err error) {
 	a := o.app
-	seen, err := a.host().Look(ctx, survey.Question{Action: preflight.Checking(), AllowUnverified: true, Recorded: recorded})
+	seen, err := a.host.Look(ctx, survey.Question{Action: preflight.Checking(), AllowUnverified: true, Recorded: recorded})
 	for _, warning := range seen.Inventory.Warnings {
-		a.warn("%s", warning)
+		a.term.warn("%s", warning)
 	}
 	return seen.Inventory, seen.Inventory.Partial, err
 }

@@ -34,7 +34,7 @@ func (a *app) lastBackup(root string) (*runlog.Record, error) {
 func (a *app) history() ([]runlog.Record, error) {
 	runs, err := runlog.Read(runlog.File(a.Env.StateHome()))
 	if errors.Is(err, runlog.ErrNotOurs) {
-		a.note("%v", err)
+		a.term.note("%v", err)
 		return nil, nil
 	}
 	return runs, err
@@ -42,9 +42,9 @@ func (a *app) history() ([]runlog.Record, error) {
 
 // publishMetrics writes the metrics of status after a backup run, as far as that has seen the sandboxes.
 func (o *backupAllOptions) publishMetrics(st *store.Store) error {
-	g := o.app.global
+	host := o.app.host
 	report, err := watch.Look(watch.Question{
-		Store: st, Inventory: o.seen, Complete: o.seen.Source != "" && o.seen.Partial == nil, Gateway: g.gateway, Workspace: g.workspace, Now: time.Now(),
+		Store: st, Inventory: o.seen, Complete: o.seen.Source != "" && o.seen.Partial == nil, Gateway: host.Gateway, Workspace: host.Workspace, Now: time.Now(),
 	})
 	if err != nil {
 		return err

@@ -18,8 +18,8 @@ import (
 	"sandkeeper/internal/ui"
 )
 
-func renderStatus(a *app, r watch.Report) {
-	table := a.table()
+func renderStatus(term *terminal, r watch.Report, gateway string) {
+	table := term.table()
 	columns := statusColumns{gateways: severalStatusGateways(r.Sandboxes), narrow: table.Width > 0 && table.Width < 90}
 	rows := slices.Concat(r.Sandboxes, r.Gateways)
 	if len(rows) > 0 {
@@ -28,34 +28,34 @@ func renderStatus(a *app, r watch.Report) {
 	for _, row := range rows {
 		table.Row(columns.of(row, r.At)...)
 	}
-	table.Print(a.Out, func(first, line string) string {
-		return strings.Replace(line, first, a.paintOut(stateColor(watch.State(first)), first), 1)
+	table.Print(term.Out, func(first, line string) string {
+		return strings.Replace(line, first, term.paintOut(stateColor(watch.State(first)), first), 1)
 	})
 	for _, row := range rows {
 		for _, reason := range oddities(row) {
-			a.printf("%s: %s", row.Address(), reason)
+			term.printf("%s: %s", row.Address(), reason)
 		}
 	}
 
 	t := r.Totals
 	if t.Sandboxes+t.Gone == 0 {
-		a.printf("No sandbox%s was found, and no backup of one.", ofGateway(a.global.gateway))
+		term.printf("No sandbox%s was found, and no backup of one.", ofGateway(gateway))
 	} else {
-		a.printf("%s: %s", size.Count(t.Sandboxes, "sandbox", "sandboxes"), stateCounts(t))
+		term.printf("%s: %s", size.Count(t.Sandboxes, "sandbox", "sandboxes"), stateCounts(t))
 	}
 
 	if t.Backups > 0 {
-		a.printf("%s, %s in all, of which the last 7 days added %s%s",
+		term.printf("%s, %s in all, of which the last 7 days added %s%s",
 			size.Count(t.Backups, "backup", "backups"), size.Text(t.Bytes), size.Text(t.LastWeek), watch.RetiredText(t.Retired))
 		if private.Local(r.Root) == nil {
-			a.printf("All of them are on this host: what takes the host takes the backups.")
+			term.printf("All of them are on this host: what takes the host takes the backups.")
 		}
 	}
 
 	if r.LastRun != nil {
-		a.printf("Last run: %s ago, %s", ui.Age(r.At.Sub(r.LastRun.At)), r.LastRun.Sentence())
+		term.printf("Last run: %s ago, %s", ui.Age(r.At.Sub(r.LastRun.At)), r.LastRun.Sentence())
 	}
-	a.printf("Backups stored in: %s", r.Root)
+	term.printf("Backups stored in: %s", r.Root)
 }
 
 func ofGateway(name string) string {

@@ -31,7 +31,7 @@ func (a *app) traced(c *cobra.Command) context.Context {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
 		defer cancel()
 		if err := flush(ctx); err != nil {
-			a.warn("the trace of this command was not sent: %s", strings.TrimSpace(err.Error()))
+			a.term.warn("the trace of this command was not sent: %s", strings.TrimSpace(err.Error()))
 		}
 	}
 	return ctx
@@ -44,14 +44,14 @@ func (a *app) tracer(ctx context.Context) (trace.TracerProvider, func(context.Co
 	}
 	endpoint, err := otlp.Endpoint(a.Env)
 	if err != nil {
-		a.warn("no trace is sent: %v", err)
+		a.term.warn("no trace is sent: %v", err)
 	}
 	if endpoint == "" {
 		return nil, nil
 	}
 	exporter, err := otlp.New(ctx, endpoint, version().Version)
 	if err != nil {
-		a.warn("no trace is sent: %v", err)
+		a.term.warn("no trace is sent: %v", err)
 		return nil, nil
 	}
 	return exporter, exporter.Close

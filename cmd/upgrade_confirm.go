@@ -61,6 +61,6 @@ func (o *upgradeOptions) questionUnfinished(chosen []*upgrade.Entry) string {
 // sayRefused tells, before the question, which sandboxes will not be rebuilt: the answer may depend on it.
 func (o *upgradeOptions) sayRefused(refused []upgrade.Outcome) {
 	for _, outcome := range refused {
-		o.app.warn("sandbox %q cannot be rebuilt: %s", outcome.Address(), outcome.Reason)
+		o.app.term.warn("sandbox %q cannot be rebuilt: %s", outcome.Address(), outcome.Reason)
 	}
 }

@@ -72,20 +72,20 @@ func (o *upgradeOptions) forgettable(dir string) (*upgrade.Pending, error) {
 }
 
 func (o *upgradeOptions) forgets(p upgrade.Pending) bool {
-	gateway := o.app.global.gateway
+	gateway := o.app.host.Gateway
 	if p.Name != "" {
 		return p.Answers(o.forget) && (gateway == "" || p.Gateway == gateway)
 	}
-	registry, _ := o.app.host().Registry() // what cannot be read names no gateway
+	registry, _ := o.app.host.Registry() // what cannot be read names no gateway
 	workspace, name := sandbox.ParseAddress(o.forget)
-	return slices.ContainsFunc(o.app.host().Bindings(registry), func(b sandbox.Binding) bool {
+	return slices.ContainsFunc(o.app.host.Bindings(registry), func(b sandbox.Binding) bool {
 		return p.Of(sandbox.Sandbox{Gateway: b.Gateway, Workspace: workspace, Name: name})
 	})
 }
 
 // looker is the container engine; nil where none answers.
 func (o *upgradeOptions) looker(ctx context.Context) upgrade.Looker {
-	eng, _ := o.app.host().Engines(ctx).Main()
+	eng, _ := o.app.host.Engines(ctx).Main()
 	if eng == nil {
 		return nil
 	}

@@ -21,7 +21,7 @@ func (o *upgradeOptions) peek() error {
 }
 
 func (o *upgradeOptions) asksFor(p upgrade.Pending) bool {
-	gateway := o.app.global.gateway
+	gateway := o.app.host.Gateway
 	return p.Name == "" || (gateway == "" || p.Gateway == gateway) && (len(o.only) == 0 || slices.ContainsFunc(o.only, p.Answers))
 }
 
@@ -41,7 +41,7 @@ func (o *upgradeOptions) nothingFree() bool {
 func (o *upgradeOptions) warnPending() {
 	for _, p := range o.pending {
 		if p.Name != "" && p.Holds() {
-			o.app.warn("%s", p.Why())
+			o.app.term.warn("%s", p.Why())
 		}
 	}
 }
@@ -55,7 +55,7 @@ func (o *upgradeOptions) onlyPending() error {
 	switch {
 	case damaged != nil && (len(o.pending) == 0 || missing >= 0):
 		return damaged
-	case missing < 0, len(o.pending) == 0 && o.app.global.gateway != "":
+	case missing < 0, len(o.pending) == 0 && o.app.host.Gateway != "":
 		return nil
 	}
 

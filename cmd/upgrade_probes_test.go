@@ -54,7 +54,7 @@ func probesAt(t *testing.T, served gateway.Backend, asked *[]string) probes {
 		_, err := io.WriteString(c.Stdout, "from the command line")
 		return command.Result{}, err
 	}}
-	return probes{app: &app{Streams: &ui.Streams{Env: e}}, cli: cli, gateways: &driver.Gateways{
+	return probes{app: newApp(nil, &ui.Streams{Env: e}), cli: cli, gateways: &driver.Gateways{
 		Open: func(ctx context.Context, name string) (*openshell.API, error) {
 			return openshell.Connect(ctx, e, name, "0.0.110")
 		},

@@ -9,12 +9,12 @@ import (
 )
 
 // renderCheck prints the sandboxes, worst first, each with what is behind about it.
-func renderCheck(a *app, s classify.Summary) {
+func renderCheck(term *terminal, s classify.Summary) {
 	if len(s.Sandboxes) == 0 {
-		a.printf("No sandboxes found. Nothing to upgrade.")
+		term.printf("No sandboxes found. Nothing to upgrade.")
 		return
 	}
-	table := a.table()
+	table := term.table()
 	for _, state := range []classify.State{classify.Orphaned, classify.Unknown, classify.Stale, classify.Current} {
 		for _, c := range s.Sandboxes {
 			if c.State == state {
@@ -23,19 +23,19 @@ func renderCheck(a *app, s classify.Summary) {
 		}
 	}
 
-	table.Print(a.Out, func(first, line string) string {
-		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
+	table.Print(term.Out, func(first, line string) string {
+		return strings.Replace(line, first, term.paintOut(statusColor(first), first), 1)
 	})
 	for _, warning := range s.Warnings {
-		a.printf("warning: %s", warning)
+		term.printf("warning: %s", warning)
 	}
 	t := s.Totals
-	a.printf("Upgrade check: %d current, %d stale, %d unknown, %d orphaned", t.Current, t.Stale, t.Unknown, t.Orphaned)
+	term.printf("Upgrade check: %d current, %d stale, %d unknown, %d orphaned", t.Current, t.Stale, t.Unknown, t.Orphaned)
 	switch {
 	case t.Stale > 0:
-		a.printf("Nothing was changed. To rebuild the stale ones: sandkeeper upgrade-sandboxes")
+		term.printf("Nothing was changed. To rebuild the stale ones: sandkeeper upgrade-sandboxes")
 	case s.NeedsAttention():
-		a.printf("Nothing was changed. Unknown and orphaned sandboxes are never rebuilt by themselves.")
+		term.printf("Nothing was changed. Unknown and orphaned sandboxes are never rebuilt by themselves.")
 	}
 }
 
@@ -66,12 +66,12 @@ func reasonsText(c classify.Checked) string {
 }
 
 // renderUpgrade prints what became of each sandbox, worst first.
-func renderUpgrade(a *app, s upgrade.Summary, rollback bool) {
+func renderUpgrade(term *terminal, s upgrade.Summary, rollback bool) {
 	if len(s.Sandboxes) == 0 {
-		a.printf("No sandboxes found. Nothing to upgrade.")
+		term.printf("No sandboxes found. Nothing to upgrade.")
 		return
 	}
-	table := a.table()
+	table := term.table()
 	for _, word := range []upgrade.OutcomeWord{upgrade.Forgotten, upgrade.Failed, upgrade.RolledBack, upgrade.Skipped, upgrade.Upgraded, upgrade.UpToDate} {
 		for _, o := range s.Sandboxes {
 			if o.Outcome == word {
@@ -80,21 +80,21 @@ func renderUpgrade(a *app, s upgrade.Summary, rollback bool) {
 		}
 	}
 
-	table.Print(a.Out, func(first, line string) string {
-		return strings.Replace(line, first, a.paintOut(statusColor(first), first), 1)
+	table.Print(term.Out, func(first, line string) string {
+		return strings.Replace(line, first, term.paintOut(statusColor(first), first), 1)
 	})
 	for _, o := range s.Sandboxes {
-		renderRemarks(a, o)
+		renderRemarks(term, o)
 	}
 	t := s.Totals
 	if t.Forgotten > 0 {
 		return
 	}
 	if rollback {
-		a.printf("Rollback: %d rolled back, %d upgraded, %d failed", t.RolledBack, t.Upgraded, t.Failed)
+		term.printf("Rollback: %d rolled back, %d upgraded, %d failed", t.RolledBack, t.Upgraded, t.Failed)
 		return
 	}
-	a.printf("Upgrade: %d upgraded, %d failed, %d rolled back, %d skipped, %d current", t.Upgraded, t.Failed, t.RolledBack, t.Skipped, t.Current)
+	term.printf("Upgrade: %d upgraded, %d failed, %d rolled back, %d skipped, %d current", t.Upgraded, t.Failed, t.RolledBack, t.Skipped, t.Current)
 }
 
 func outcomeText(o upgrade.Outcome) string {
@@ -113,26 +113,26 @@ func outcomeText(o upgrade.Outcome) string {
 }
 
 // renderRemarks prints what the operator has to do, or should know, about one sandbox.
-func renderRemarks(a *app, o upgrade.Outcome) {
+func renderRemarks(term *terminal, o upgrade.Outcome) {
 	for _, problem := range o.Problems {
 		if problem.Fix != "" {
-			a.printf("%s: %s; %s", o.Address(), problem.Detail, problem.Fix)
+			term.printf("%s: %s; %s", o.Address(), problem.Detail, problem.Fix)
 		}
 	}
 
 	if len(o.LeftOut) > 0 {
-		a.printf("%s: enter these credentials again: %s", o.Address(), strings.Join(o.LeftOut, ", "))
+		term.printf("%s: enter these credentials again: %s", o.Address(), strings.Join(o.LeftOut, ", "))
 	}
 	if o.Outcome == upgrade.RolledBack && o.RollbackImage != "" {
-		a.printf("%s: it runs from %s now; keep that image until it is upgraded", o.Address(), o.RollbackImage)
+		term.printf("%s: it runs from %s now; keep that image until it is upgraded", o.Address(), o.RollbackImage)
 	}
 	for _, l := range o.Left {
-		a.printf("%s: left behind: %s", o.Address(), leftText(l))
+		term.printf("%s: left behind: %s", o.Address(), leftText(l))
 	}
 	if o.Log != "" && o.Outcome != upgrade.Forgotten {
-		a.printf("%s: what nemoclaw printed is in %s", o.Address(), o.Log)
+		term.printf("%s: what nemoclaw printed is in %s", o.Address(), o.Log)
 	}
 	for _, warning := range o.Warnings {
-		a.printf("%s: warning: %s", o.Address(), warning)
+		term.printf("%s: warning: %s", o.Address(), warning)
 	}
 }

@@ -21,7 +21,7 @@ func (o *upgradeOptions) runMutating(ctx context.Context) (*answer, error) {
 		return found, err
 	}
 	if err := o.damaged(); err != nil {
-		o.app.warn("%v", err)
+		o.app.term.warn("%v", err)
 	}
 	if o.nothingFree() {
 		return o.answered(found, outcomesOf(o.pending))
@@ -32,7 +32,7 @@ func (o *upgradeOptions) runMutating(ctx context.Context) (*answer, error) {
 		return found, err
 	}
 	for _, warning := range seen.summary.Warnings {
-		o.app.warn("%s", warning)
+		o.app.term.warn("%s", warning)
 	}
 	return o.rebuild(ctx, seen, found)
 }
@@ -94,7 +94,7 @@ func (o *upgradeOptions) ended(ctx context.Context, found *answer, outcomes []up
 func (o *upgradeOptions) answered(found *answer, outcomes []upgrade.Outcome) (*answer, error) {
 	summary := upgrade.Summarise(outcomes)
 	found.result = summary
-	found.text = func(a *app) { renderUpgrade(a, summary, o.rollback) }
+	found.text = func(term *terminal) { renderUpgrade(term, summary, o.rollback) }
 	t := summary.Totals
 	done, missed, what := t.Upgraded, t.Failed+t.RolledBack, "upgraded: "+missedText(t)
 	if o.rollback {
@@ -129,7 +129,7 @@ func (o *upgradeOptions) confirm(ctx context.Context, text string) error {
 	if o.yes || o.auto {
 		return nil
 	}
-	return o.app.ask(ctx, question{
+	return o.app.term.ask(ctx, question{
 		text:     text + "\nGo on?",
 		unasked:  text + "\nThis wants an answer",
 		flags:    "add --yes to go on without a question",

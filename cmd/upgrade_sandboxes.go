@@ -142,7 +142,7 @@ func (o *upgradeOptions) runCheck(ctx context.Context) (*answer, error) {
 	}
 
 	found.result = summary
-	found.text = func(a *app) { renderCheck(a, summary) }
+	found.text = func(term *terminal) { renderCheck(term, summary) }
 	if !summary.NeedsAttention() {
 		return found, nil
 	}
@@ -186,7 +186,7 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 		return s, err
 	}
 	s.engine = engineOf(s.Engines, s.Inventory.Sandboxes)
-	look := probes{app: a, cli: a.host().CLI(s.Gateways), engines: s.Engines, gateways: &driver.Gateways{Open: a.host().Connect(s.Gateways)}}
+	look := probes{app: a, cli: a.host.CLI(s.Gateways), engines: s.Engines, gateways: &driver.Gateways{Open: a.host.Connect(s.Gateways)}}
 	s.summary, err = classify.Sandboxes(ctx, a.classifyInput(ctx, s.Inventory, s.Gateways, look))
 	return s, errors.Join(err, look.gateways.Close())
 }
@@ -201,7 +201,7 @@ func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, ga
 	if nemoclaw != "" {
 		version, err := classify.NemoClawVersion(ctx, a.Env, a.UID, nemoclaw)
 		if err != nil {
-			a.warn("version of %s: %v", nemoclaw, err)
+			a.term.warn("version of %s: %v", nemoclaw, err)
 		}
 		in.NemoClaw = version
 	}

@@ -60,12 +60,12 @@ func TestCtrlCEndsTheQuestion(t *testing.T) {
 	var asked bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
 	said := &onWrite{to: &asked, do: cancel}
-	o := &upgradeOptions{app: &app{Streams: &ui.Streams{In: never, Err: said, InTTY: true, ErrTTY: true}}}
+	o := &upgradeOptions{app: newApp(nil, &ui.Streams{In: never, Err: said, InTTY: true, ErrTTY: true})}
 	if err := o.confirm(ctx, "Delete it?"); codeOf(err) != ExitInterrupted {
 		t.Errorf("confirm = %v, want exit %d", err, ExitInterrupted)
 	}
 	for _, answer := range []string{"y\n", "n\n"} {
-		o.app.Streams = &ui.Streams{In: strings.NewReader(answer), Err: io.Discard, InTTY: true, ErrTTY: true}
+		o.app = newApp(nil, &ui.Streams{In: strings.NewReader(answer), Err: io.Discard, InTTY: true, ErrTTY: true})
 		if err := o.confirm(t.Context(), "Delete it?"); (err == nil) != (answer == "y\n") {
 			t.Errorf("the answer was %q: %v", answer, err)
 		}
@@ -131,7 +131,7 @@ const unread = "SANDKEEPER_TEST_UNREAD"
 // TestARunOutlivesItsReaders: `2>&1 | head` must not end a run that has a sandbox in hand. The looks of --check may end like any filter.
 func TestARunOutlivesItsReaders(t *testing.T) {
 	if os.Getenv(unread) != "" {
-		o := &upgradeOptions{app: &app{Streams: &ui.Streams{}}, resume: true, readyLimit: 1, capture: captureOptions{stallLimit: 1}}
+		o := &upgradeOptions{app: newApp(nil, &ui.Streams{}), resume: true, readyLimit: 1, capture: captureOptions{stallLimit: 1}}
 		_, err := runUpgrade(t.Context(), o)
 		for range 3 {
 			_, _ = os.Stderr.WriteString("alpha: deleting\n")
@@ -198,7 +198,7 @@ func TestWhatTheTotalsOfAnUpgradeMean(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, c := range cases {
-		o := &upgradeOptions{app: &app{}, rollback: c.rollback}
+		o := &upgradeOptions{app: newApp(nil, &ui.Streams{}), rollback: c.rollback}
 		if _, err := o.answered(&answer{}, c.outcomes); codeOf(err) != c.want {
 			t.Errorf("%+v (rollback %v): exit %d, want %d", c.outcomes, c.rollback, codeOf(err), c.want)
 		}
@@ -220,7 +220,7 @@ func codeOf(err error) ExitCode {
 }
 
 func TestTheQuestionNamesWhatIsLost(t *testing.T) {
-	o := &upgradeOptions{app: &app{}}
+	o := &upgradeOptions{app: newApp(nil, &ui.Streams{})}
 	got := o.question([]*upgrade.Entry{
 		{Name: "alpha", Image: "img:2", Running: true, Warnings: []string{"whether x was not looked at"}},
 		{Name: "beta", Way: upgrade.ByNemoClaw},
@@ -253,7 +253,7 @@ func TestNobodyToAskIsNeverYes(t *testing.T) {
 	if len(before) == 0 || !bytes.Equal(before, after) {
 		t.Errorf("the journal had %d bytes, has %d", len(before), len(after))
 	}
-	o := &upgradeOptions{app: &app{Streams: &ui.Streams{}}}
+	o := &upgradeOptions{app: newApp(nil, &ui.Streams{})}
 	if f := failureOf(o.confirm(t.Context(), "Delete it?")); f == nil || f.Code != ExitUsage || !strings.Contains(f.Hint, "--yes") {
 		t.Errorf("confirm without a terminal = %+v, want exit 2 that names --yes", f)
 	}

@@ -24,7 +24,7 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 	left := o.entries()
 	switch {
 	case len(o.pending) == 0:
-		return found.nothingLeft(o.app.global.gateway), nil
+		return found.nothingLeft(o.app.host.Gateway), nil
 	case len(left) == 0:
 		return o.answered(found, outcomesOf(o.pending))
 	}
@@ -43,7 +43,7 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 	defer func() { err = errors.Join(err, u.close()) }()
 	entries, others := u.Journal.Adopt(o.pending)
 	if len(entries)+len(others) == 0 {
-		return found.nothingLeft(o.app.global.gateway), nil
+		return found.nothingLeft(o.app.host.Gateway), nil
 	}
 	outcomes, err := o.finish(ctx, u, pointers(entries), others)
 	if err != nil {
@@ -54,7 +54,7 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 
 // lookUnfinished is the preflight of the gateways that unfinished upgrades are worked on through, and of no other.
 func (o *upgradeOptions) lookUnfinished(ctx context.Context, left []upgrade.Entry, found *answer) (seen upgradeSurvey, err error) {
-	host := o.app.host()
+	host := o.app.host
 	registry, err := host.Registry()
 	if err != nil {
 		return seen, err
@@ -73,12 +73,12 @@ func (o *upgradeOptions) lookUnfinished(ctx context.Context, left []upgrade.Entr
 // asked for if any.
 func (found *answer) nothingLeft(gateway string) *answer {
 	found.result = upgrade.Summarise(nil)
-	found.text = func(a *app) {
+	found.text = func(term *terminal) {
 		if gateway != "" {
-			a.printf("Nothing is unfinished on gateway %q.", gateway)
+			term.printf("Nothing is unfinished on gateway %q.", gateway)
 			return
 		}
-		a.printf("Nothing is unfinished.")
+		term.printf("Nothing is unfinished.")
 	}
 	return found
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -38,7 +37,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebui
 	if a.stateDir() == "" {
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the upgrade journal in")
 	}
-	u = &upgrading{gateways: &driver.Gateways{Open: a.host().Connect(seen.Gateways), Added: extensions{a}.additions()}}
+	u = &upgrading{gateways: &driver.Gateways{Open: a.host.Connect(seen.Gateways), Added: extensions{a}.additions()}}
 	if u.store, err = a.openStoreToChange(ctx, o.store); err != nil {
 		return nil, err
 	}
@@ -88,13 +87,13 @@ func fourHex() string {
 	return hex.EncodeToString(b)
 }
 
-// say writes one stage line: "alpha: deleting". The words are those of the journal.
+// say tells that a sandbox has come to a step.
 func (o *upgradeOptions) say(name string, step upgrade.Step, detail string) {
-	line := fmt.Sprintf("%s: %s", ui.Clean(name), step)
+	text := string(step)
 	if detail != "" {
-		line += " (" + ui.Clean(detail) + ")"
+		text += " (" + ui.Clean(detail) + ")"
 	}
-	fmt.Fprintln(o.app.progressStreams().Err, line)
+	o.app.term.stage(name, text)
 }
 
 // content is where homes are saved: the same run that backup-all makes, without pauses of its own, for the sandboxes
@@ -116,7 +115,7 @@ func (o *upgradeOptions) content(u *upgrading, seen upgradeSurvey) (*upgrade.Bac
 			return run
 		},
 	}
-	if cli := a.host().CLI(seen.Gateways); cli != nil {
+	if cli := a.host.CLI(seen.Gateways); cli != nil {
 		content.CLI = cli
 	}
 	return content, nil
@@ -131,10 +130,10 @@ func (o *upgradeOptions) nemoclaw(ctx context.Context, seen upgradeSurvey) upgra
 	command, err := upgrade.FindRebuild(ctx, o.app.Env, o.app.UID, path)
 	switch {
 	case errors.Is(err, upgrade.ErrNoRebuild):
-		o.app.warn("nemoclaw is not used: %v", err)
+		o.app.term.warn("nemoclaw is not used: %v", err)
 		return nil
 	case err != nil:
-		o.app.warn("nemoclaw cannot be used: %v", err)
+		o.app.term.warn("nemoclaw cannot be used: %v", err)
 		return upgrade.SilentNemoClaw{Err: err}
 	}
 

@@ -30,7 +30,7 @@ func newVersion(a *app) *cobra.Command {
 		Long: "Print the version of sandkeeper; with -o json also the commit that it was built from and its date. Needs no Docker, no config file\nand no home.",
 		RunE: a.pure(func(context.Context) (*answer, error) {
 			v := version()
-			return &answer{result: v, text: func(a *app) { fmt.Fprintln(a.Out, v) }}, nil
+			return &answer{result: v, text: func(term *terminal) { fmt.Fprintln(term.Out, v) }}, nil
 		}),
 	}
 }
@@ -43,7 +43,7 @@ func (v versionResult) String() string {
 // pure runs a command that looks at nothing: no config file, no journal of paused containers.
 func (a *app) pure(run func(context.Context) (*answer, error)) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, _ []string) error {
-		a.JSON = a.JSON || a.global.json || a.global.output == "json"
+		a.term.json = a.term.json || a.global.json || a.global.output == "json"
 		a.started = true
 		found, err := run(c.Context())
 		a.answer = found

@@ -21,7 +21,7 @@ func wayVar(f *pflag.FlagSet, way *string) {
 }
 
 // renderWays says of which sandboxes a way was taken that may not carry everything.
-func renderWays(a *app, s backup.Summary) {
+func renderWays(term *terminal, s backup.Summary) {
 	names := map[archive.Way][]string{}
 	for _, o := range s.Sandboxes {
 		if o.Backup != nil && o.Backup.Way.Lacks() != "" {
@@ -31,7 +31,7 @@ func renderWays(a *app, s backup.Summary) {
 
 	for _, way := range []archive.Way{archive.WayEngine, archive.WayGateway} {
 		if len(names[way]) > 0 {
-			a.printf("read through the %s, which may leave out %s: %s", way, way.Lacks(), strings.Join(names[way], ", "))
+			term.printf("read through the %s, which may leave out %s: %s", way, way.Lacks(), strings.Join(names[way], ", "))
 		}
 	}
 }
