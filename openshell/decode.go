@@ -43,8 +43,20 @@ func DecodeFailure(written string) bool {
 	if !strings.Contains(squeezed, "proto") {
 		return false
 	}
-	flat := strings.Join(strings.Fields(text.StripANSI(written)), " ")
+	flat := strings.Join(strings.Fields(text.StripANSI(ends(written))), " ")
 	return loose().MatchString(flat) || goProto().MatchString(flat)
+}
+
+// mostSaid is how much is read of the beginning and of the end of an output in search of an error: programs say theirs
+// first or last, and a program that prints megabytes of something else must not keep us busy for seconds.
+const mostSaid = 256 << 10
+
+// ends is an output without its middle, where it is so long that it has one.
+func ends(output string) string {
+	if len(output) <= 2*mostSaid {
+		return output
+	}
+	return output[:mostSaid] + "\n" + output[len(output)-mostSaid:]
 }
 
 // squeeze is text in lower case without spaces and gutters: wrapping, also inside words, cannot hide a wording in it.
@@ -54,5 +66,5 @@ func squeeze(written string) string {
 			return -1
 		}
 		return unicode.ToLower(r)
-	}, text.StripANSI(written))
+	}, text.StripANSI(ends(written)))
 }

@@ -64,3 +64,13 @@ func FuzzDecodeFailure(f *testing.F) {
 	f.Add("\xff\xfe")
 	f.Fuzz(func(_ *testing.T, text string) { DecodeFailure(text) })
 }
+
+// An error is read at either end of an output of megabytes.
+func TestDecodeFailureAtEitherEndOfALongOutput(t *testing.T) {
+	said, noise := "failed to decode Protobuf message: invalid wire type", strings.Repeat("y\n", 4*mostSaid)
+	for name, written := range map[string]string{"first": said + "\n" + noise, "last": noise + said} {
+		if !DecodeFailure(written) {
+			t.Errorf("said %s: not seen", name)
+		}
+	}
+}
