@@ -250,7 +250,7 @@ func TestContainerPausedBySomebodyElseStaysPaused(t *testing.T) {
 	if err != nil || !c.Paused() || b.Manifest.Consistency != archive.ConsistencyPaused {
 		t.Errorf("container %q, consistency %q, %v", c.State, b.Manifest.Consistency, err)
 	}
-	if _, err := os.Stat(r.Journal); err == nil {
+	if _, err := os.Stat(r.Pauses.Dir()); err == nil {
 		t.Error("somebody else's pause was journalled")
 	}
 }
@@ -259,7 +259,7 @@ func TestRunWithoutGuardReadsLiveAndSaysSo(t *testing.T) {
 	e := backuptest.RealEngine(t)
 	sb := backuptest.RealSandbox(t, e, true, nil)
 	r := realRun(t, e)
-	r.GuardCommand = nil
+	r.Guard = nil
 	summary, err := r.All(t.Context(), backuptest.InventoryOf(sb))
 	if err != nil || len(summary.Warnings) != 1 || summary.Sandboxes[0].Backup.Consistency != archive.ConsistencyLive {
 		t.Errorf("got %+v, %v", summary, err)

@@ -14,7 +14,6 @@ import (
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
-	"sandkeeper/internal/env"
 	"sandkeeper/internal/journal"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
@@ -43,12 +42,10 @@ type Options struct {
 	EngineWay       bool // read no home through the file system, also where that is possible
 	DryRun          bool // plan only: nothing is written, paused or read
 
-	// Journal is the folder of the records of pauses (journal.PausedDir). Without it, or without GuardCommand, nothing
-	// is paused.
-	Journal string
-	// GuardCommand is the arguments with which this program, run again, calls Guard.
-	GuardCommand []string
-	Env          env.Env
+	// Pauses is the shelf of the records of pauses, and Guard starts the guard process (home.StartGuard). Without both
+	// nothing is paused.
+	Pauses journal.Shelf[journal.Pause]
+	Guard  func() (*home.Guardian, error)
 	// Unfinished says why a home that a restore left half done must not be backed up; nil where it may be. A nil
 	// function is no look.
 	Unfinished func(sandbox.Sandbox) error
@@ -211,14 +208,14 @@ func (w *run) pausing(on home.EngineReach) *home.Pauser {
 }
 
 func (w *run) startPauser() (*home.Pauser, error) {
-	if w.Journal == "" {
+	if w.Pauses.Dir() == "" || w.Guard == nil {
 		return nil, errors.New("there is no folder for the pause journal")
 	}
-	guard, err := home.StartGuard(w.GuardCommand, w.Env)
+	guard, err := w.Guard()
 	if err != nil {
 		return nil, fmt.Errorf("the guard process could not be started: %w", err)
 	}
-	return &home.Pauser{Shelf: journal.Pauses(w.Journal), Guard: guard, Limit: w.pauseLimit(), Now: w.now}, nil
+	return &home.Pauser{Shelf: w.Pauses, Guard: guard, Limit: w.pauseLimit(), Now: w.now}, nil
 }
 
 // mismatchOf finds a decode error among the outcomes: it speaks about the gateway, not about one sandbox.

@@ -8,9 +8,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sandkeeper/backup/archive"
+	"sandkeeper/backup/home"
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/backuptest"
+	"sandkeeper/internal/env"
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/journaltest"
 	"sandkeeper/internal/storetest"
@@ -18,8 +20,14 @@ import (
 
 func realRun(t *testing.T, e *engine.Engine) *Options {
 	t.Helper()
-	dir := journal.PausedDir(t.TempDir())
-	return &Options{Store: storetest.NewStore(t, store.Options{}), Engine: e, Journal: dir, GuardCommand: []string{"guard", dir}}
+	return guarded(&Options{Store: storetest.NewStore(t, store.Options{}), Engine: e}, journal.PausedDir(t.TempDir()))
+}
+
+// guarded lets r pause, with this test binary as the guard and the records in dir.
+func guarded(r *Options, dir string) *Options {
+	r.Pauses = journal.Pauses(dir)
+	r.Guard = func() (*home.Guardian, error) { return home.StartGuard([]string{"guard", dir}, env.Env{}) }
+	return r
 }
 
 func TestRunSavesByteForByte(t *testing.T) {
@@ -61,7 +69,7 @@ func TestRunSavesByteForByte(t *testing.T) {
 
 func assertJournalEmpty(t *testing.T, r *Options) {
 	t.Helper()
-	if there := journaltest.Values(t, journal.Pauses(r.Journal)); len(there) != 0 {
+	if there := journaltest.Values(t, r.Pauses); len(there) != 0 {
 		t.Errorf("the shelf has %v", there)
 	}
 }

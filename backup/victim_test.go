@@ -56,14 +56,14 @@ func victim(dir, root, id string, stay home.Stage) int {
 	sb := sandbox.Sandbox{Name: c.SandboxName, Container: &c, Standing: sandbox.Ready, Route: sandbox.ByContainer}
 	limit, _ := time.ParseDuration(os.Getenv("VICTIM_PAUSE_LIMIT")) // none: the default
 	var once sync.Once
-	r := &Options{Store: store, Engine: e, PauseLimit: limit, Journal: dir, GuardCommand: []string{"guard", dir}, Progress: func(e home.Event) {
+	r := guarded(&Options{Store: store, Engine: e, PauseLimit: limit, Progress: func(e home.Event) {
 		if e.Stage == stay {
 			once.Do(func() {
 				fmt.Println(e.Stage)
 				<-ctx.Done()
 			})
 		}
-	}}
+	}}, dir)
 	if _, err := r.All(ctx, sandbox.Inventory{Sandboxes: []sandbox.Sandbox{sb}}); err != nil {
 		fmt.Println("ended", err)
 		return 130

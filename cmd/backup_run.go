@@ -85,7 +85,7 @@ func (a *app) backupRun(store *store.Store, seen survey.Survey, o captureOptions
 	main, _ := seen.Engines.Main()
 	run := &backup.Options{
 		Store: store, Engine: main, EngineOf: seen.Engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
-		Recipients: o.encryptTo, EngineWay: o.way == wayEngine, Env: a.Env,
+		Recipients: o.encryptTo, EngineWay: o.way == wayEngine,
 		Versions: versionsOf(seen.Gateways, probes{app: a, engines: seen.Engines}), Progress: func(e home.Event) { a.term.showProgress(p, e) },
 	}
 	if o.pauseLimit == 0 {
@@ -95,10 +95,10 @@ func (a *app) backupRun(store *store.Store, seen survey.Survey, o captureOptions
 		run.CLI = cli
 	}
 	if a.Env.StateHome() != "" {
-		run.Journal = journal.PausedDir(a.Env.StateHome())
+		run.Pauses = journal.Pauses(journal.PausedDir(a.Env.StateHome()))
+		run.Guard = func() (*home.Guardian, error) { return home.StartGuard([]string{guardName}, a.Env) }
 		restoring := journal.RestoringDir(a.Env.StateHome())
 		run.Unfinished = func(sb sandbox.Sandbox) error { return restore.Unfinished(restoring, sb) }
-		run.GuardCommand = []string{guardName}
 	}
 
 	return run

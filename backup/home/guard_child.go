@@ -56,14 +56,16 @@ func StartGuard(args []string, e env.Env) (*Guardian, error) {
 	if err := child.Start(); err != nil {
 		return nil, err
 	}
-	g := newGuardian(to, from, child.Wait)
-	if err := g.expect(guardReady); err != nil {
+	g, err := NewGuardian(to, from, child.Wait)
+	if err != nil {
 		return nil, errors.Join(err, child.Process.Kill(), to.Close())
 	}
 	return g, nil
 }
 
-func newGuardian(to io.WriteCloser, from io.Reader, wait func() error) *Guardian {
+// NewGuardian is our end of a guard that reads from to and writes to from; wait waits for its end. It returns once the
+// guard has said that it is ready.
+func NewGuardian(to io.WriteCloser, from io.Reader, wait func() error) (*Guardian, error) {
 	g := &Guardian{to: to, answers: make(chan string, 16), wait: wait}
 	go func() {
 		defer close(g.answers)
@@ -71,7 +73,7 @@ func newGuardian(to io.WriteCloser, from io.Reader, wait func() error) *Guardian
 			g.answers <- lines.Text()
 		}
 	}()
-	return g
+	return g, g.expect(guardReady)
 }
 
 // ownProgram is the image that we run, also when the file was replaced meanwhile.

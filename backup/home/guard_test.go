@@ -163,12 +163,17 @@ func talk(t *testing.T, play func(in *bufio.Scanner, out io.Writer)) *Guardian {
 	from, out := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
+		fmt.Fprintln(out, guardReady)
 		play(bufio.NewScanner(in), out)
 		out.Close()
 		in.Close()
 		ended <- nil
 	}()
-	return newGuardian(to, from, func() error { return <-ended })
+	g, err := NewGuardian(to, from, func() error { return <-ended })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
 
 func TestGuardianWaitsForTheAcknowledgement(t *testing.T) {
