@@ -39,7 +39,7 @@ type Server struct {
 // test is skipped where the server cannot be built; SANDKEEPER_REQUIRE_S3=1 makes that a failure.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	program, err := build()
+	program, err := Build()
 	if err != nil {
 		if os.Getenv("SANDKEEPER_REQUIRE_S3") == "1" {
 			t.Fatal(err)
@@ -138,8 +138,8 @@ func freeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// build gives the server's program, built once for all tests of this checkout and version.
-func build() (string, error) {
+// Build gives the server's program, built once for all tests of this checkout and version.
+func Build() (string, error) {
 	_, here, _, _ := runtime.Caller(0)
 	root := filepath.Join(filepath.Dir(here), "..", "..")
 	dir := filepath.Join(root, ".cache", "tools")

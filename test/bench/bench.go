@@ -22,6 +22,7 @@ type bench struct {
 	program  string
 	programs standin.Programs
 	remove   []func() error
+	saving   *saving // made when a group first needs it
 }
 
 func newBench(ctx context.Context, o options) (*bench, error) {

@@ -18,7 +18,7 @@ func checkSizes() []int { return []int{100, 1000, 2000} }
 // check measures `upgrade-sandboxes --check` over many registered sandboxes, and beside it the listing alone: the very
 // calls that the check made of openshell to list them, made again. The sandboxes are stopped: of those that run, the
 // check also asks the agent inside for its version, which costs one openshell call each, whoever makes it.
-func (b *bench) check(ctx context.Context, r *report) error {
+func (b *bench) check(ctx context.Context, r *section) error {
 	var steps []step
 	for _, many := range checkSizes() {
 		h, err := b.crowded(ctx, many)

@@ -103,9 +103,9 @@ func (c container) remove() error {
 	return err
 }
 
-// fill writes the data set into the container's writable layer.
-func (b *bench) fill(ctx context.Context, d dataSet, c container) error {
-	return b.pipe(func(to io.Writer) error { return d.write(to, "sandbox") }, func(from io.Reader) error {
+// fill writes a home into the container's writable layer.
+func (b *bench) fill(ctx context.Context, c container, write func(to io.Writer, top string) error) error {
+	return b.pipe(func(to io.Writer) error { return write(to, "sandbox") }, func(from io.Reader) error {
 		_, err := docker(ctx, from, "cp", "-", c.name+":/")
 		return err
 	})
@@ -117,7 +117,7 @@ func (b *bench) unpack(ctx context.Context, d dataSet, dir string) error {
 		return err
 	}
 	return b.pipe(func(to io.Writer) error { return d.write(to, "sandbox") }, func(from io.Reader) error {
-		tar := exec.CommandContext(ctx, "tar", "-x", "--no-same-owner", "-f", "-", "-C", dir)
+		tar := exec.CommandContext(ctx, "tar", "-x", "--same-owner", "-f", "-", "-C", dir)
 		tar.Stdin = from
 		if out, err := tar.CombinedOutput(); err != nil {
 			return fmt.Errorf("tar: %w: %s", err, out)

@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"syscall"
@@ -18,6 +21,7 @@ type step struct {
 	exits  []int                       // exit statuses that are as they should be; none: 0
 	before func(context.Context) error // not measured
 	after  func(context.Context) error // not measured
+	read   func(stdout []byte) error   // takes what was said; not measured
 }
 
 // sample is what one run of a step took. RSS is that of its largest process.
@@ -59,26 +63,77 @@ func (s step) run(ctx context.Context) (sample, error) {
 		}
 	}
 
-	var said bytes.Buffer
-	child := exec.CommandContext(ctx, s.argv[0], s.argv[1:]...)
-	child.Env, child.Stdout, child.Stderr = s.env, &said, &said
-	start := time.Now()
-	err := child.Run()
-	wall := time.Since(start)
-	if child.ProcessState == nil {
+	taken, said, err := s.launch(ctx)
+	if err != nil {
 		return sample{}, err
 	}
-	if !s.expected(child.ProcessState.ExitCode()) {
-		return sample{}, fmt.Errorf("%q: %s\n%s", s.argv, child.ProcessState, said.String())
-	}
-	taken := sample{wall: wall, cpu: child.ProcessState.UserTime() + child.ProcessState.SystemTime()}
-	if usage, ok := child.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		taken.rss = int64(usage.Maxrss) << 10 // getrusage(2): kilobytes
+	if s.read != nil {
+		if err := s.read(said); err != nil {
+			return sample{}, err
+		}
 	}
 	if s.after != nil {
 		return taken, s.after(ctx)
 	}
 	return taken, nil
+}
+
+// launch runs the step from a process that has done nothing else: the kernel counts what the one that starts another
+// has in memory to the other's peak, and this one has grown.
+func (s step) launch(ctx context.Context) (sample, []byte, error) {
+	own, err := os.Executable()
+	if err != nil {
+		return sample{}, nil, err
+	}
+	result, write, err := os.Pipe()
+	if err != nil {
+		return sample{}, nil, err
+	}
+	defer result.Close()
+	var said, complaints bytes.Buffer
+	child := exec.CommandContext(ctx, own, append([]string{runCommand}, s.argv...)...)
+	child.Env, child.Stdout, child.Stderr, child.ExtraFiles = s.env, &said, &complaints, []*os.File{write}
+	child.SysProcAttr, child.WaitDelay = &syscall.SysProcAttr{Setpgid: true}, 30*time.Second
+	child.Cancel = func() error { return syscall.Kill(-child.Process.Pid, syscall.SIGTERM) } // the command too
+	if err := errors.Join(child.Start(), write.Close()); err != nil {
+		return sample{}, nil, err
+	}
+	var seen launched
+	err = errors.Join(json.NewDecoder(result).Decode(&seen), child.Wait())
+	switch {
+	case err != nil:
+		return sample{}, nil, fmt.Errorf("%q: %w\n%s%s", s.argv, err, said.String(), complaints.String())
+	case !s.expected(seen.Exit):
+		return sample{}, nil, fmt.Errorf("%q: exit status %d\n%s%s", s.argv, seen.Exit, said.String(), complaints.String())
+	}
+	return sample{wall: seen.Wall, cpu: seen.CPU, rss: seen.RSS}, said.Bytes(), nil
+}
+
+// runCommand is this program's own: run a command, and write what was seen of it to descriptor 3.
+const runCommand = "run"
+
+// launched is what was seen of a command.
+type launched struct {
+	Wall, CPU time.Duration
+	RSS       int64
+	Exit      int
+}
+
+// launchHere is the other side of launch.
+func launchHere(argv []string) error {
+	child := exec.Command(argv[0], argv[1:]...)
+	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	began := time.Now()
+	err := child.Run()
+	seen := launched{Wall: time.Since(began)}
+	if child.ProcessState == nil {
+		return err
+	}
+	seen.CPU, seen.Exit = child.ProcessState.UserTime()+child.ProcessState.SystemTime(), child.ProcessState.ExitCode()
+	if usage, ok := child.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		seen.RSS = int64(usage.Maxrss) << 10 // getrusage(2): kilobytes
+	}
+	return json.NewEncoder(os.NewFile(3, "result")).Encode(seen)
 }
 
 func (s step) expected(exit int) bool {

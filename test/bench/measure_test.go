@@ -1,14 +1,27 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 )
+
+// TestMain is also the launcher of the steps that tests run.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == runCommand {
+		if err := launchHere(os.Args[2:]); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
 
 func TestMedianTakesEachFigureByItself(t *testing.T) {
 	got := median([]sample{{3, 10, 200}, {1, 30, 100}, {2, 20, 300}})
@@ -46,9 +59,15 @@ func TestNoRoundBeginsWhenTimeIsUp(t *testing.T) {
 }
 
 func TestStepMeasuresTheWholeTree(t *testing.T) {
+	const heldMemory = 64 << 20
+	held := bytes.Repeat([]byte{1}, heldMemory)
+	defer runtime.KeepAlive(held)
 	got, err := shell("busy", "i=0; while [ $i -lt 40000 ]; do i=$((i+1)); done | cat").run(t.Context())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if small, err := shell("idle", "exec true").run(t.Context()); err != nil || small.rss >= heldMemory {
+		t.Errorf("the benchmark's own memory is counted: %+v, %v", small, err)
 	}
 	if got.cpu < time.Millisecond || got.wall < time.Millisecond || got.rss < 1<<20 {
 		t.Errorf("measured %+v", got)

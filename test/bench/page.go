@@ -6,52 +6,106 @@ import (
 	"strings"
 )
 
-// What stands between these two lines of the page is the latest result; the rest of it is written by people.
+// What stands between the first two lines of the page is written by this program; the rest of it is written by people.
+// The last two begin the figures of all groups, and what was measured of one.
 const (
 	resultsBegin = "<!-- results: written by make bench -->\n"
 	resultsEnd   = "<!-- end of results -->\n"
+	figuresHead  = "| figure | target | here | met | measured | group |\n|---|---|---|---|---|---|\n"
+	groupBegin   = "<!-- group "
+	groupEnd     = " -->\n"
 )
 
-// keep replaces the results in the page.
-func (r *report) keep(path string) error {
+// results are those of a page: of each group its figures, which are lines of one table, and its tables. Of what is not
+// measured now they stay as they were, with the date of then.
+type results struct {
+	figures map[string][]string
+	tables  map[string]string
+}
+
+// keep replaces what the page says of the section's group.
+func (r *section) keep(path string) error {
 	page, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
 	before, rest, begins := strings.Cut(string(page), resultsBegin)
-	_, after, ends := strings.Cut(rest, resultsEnd)
+	old, after, ends := strings.Cut(rest, resultsEnd)
 	if !begins || !ends {
 		return fmt.Errorf("%s has no place for the results: a line %q and a line %q", path, strings.TrimSpace(resultsBegin), strings.TrimSpace(resultsEnd))
 	}
-	return os.WriteFile(path, []byte(before+resultsBegin+"\n"+r.markdown()+"\n"+resultsEnd+after), 0o644)
+	all := parseResults(old)
+	all.figures[r.name], all.tables[r.name] = r.figures(), r.markdown()
+	return os.WriteFile(path, []byte(before+resultsBegin+all.markdown()+resultsEnd+after), 0o644)
 }
 
-// markdown is the report as the page shows it.
-func (r *report) markdown() string {
-	var out strings.Builder
-	for _, fact := range r.machine {
-		fmt.Fprintf(&out, "- %s\n", fact)
+func parseResults(text string) results {
+	all := results{figures: map[string][]string{}, tables: map[string]string{}}
+	head, rest, _ := strings.Cut(text, groupBegin)
+	_, rows, _ := strings.Cut(head, figuresHead)
+	for row := range strings.Lines(rows) {
+		if cells := strings.Split(strings.TrimRight(row, " |\n"), " | "); strings.HasPrefix(row, "| ") {
+			name := strings.Trim(cells[len(cells)-1], "` ")
+			all.figures[name] = append(all.figures[name], row)
+		}
 	}
-	fmt.Fprintf(&out, "- medians; in brackets the number of runs, the least and the greatest; steps are interleaved; load after the run: %s\n", load())
-	fmt.Fprint(&out, "\n| figure | target | here | met |\n|---|---|---|---|\n")
+
+	for part := range strings.SplitSeq(rest, groupBegin) {
+		if name, tables, found := strings.Cut(part, groupEnd); found {
+			all.tables[name] = tables
+		}
+	}
+
+	return all
+}
+
+func (all results) markdown() string {
+	var figures, tables strings.Builder
+	met, many := 0, 0
+	for _, g := range groups() {
+		for _, row := range all.figures[g.name] {
+			figures.WriteString(row)
+			many++
+			if strings.Contains(row, " | yes | ") {
+				met++
+			}
+		}
+
+		if all.tables[g.name] != "" {
+			tables.WriteString(groupBegin + g.name + groupEnd + all.tables[g.name])
+		}
+	}
+
+	return fmt.Sprintf("\n%d of %d targets are met.\n\n%s%s\n%s", met, many, figuresHead, figures.String(), tables.String())
+}
+
+// figures are the section's lines in the table of all.
+func (r *section) figures() []string {
+	var rows []string
 	for _, t := range r.targets {
-		fmt.Fprintf(&out, "| %s | %s | %s | %s |\n", cell(t.what), cell(t.want), cell(t.got), t.word())
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s | %s | `%s` |\n", cell(t.what), cell(t.want), cell(t.got), t.word(), r.began.Format(stamp), r.name))
 	}
+	return rows
+}
+
+// markdown is what the page says of the group beside its figures.
+func (r *section) markdown() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "### %s\n\n%s\n", r.title, r.when())
 	for _, t := range r.tables {
 		fmt.Fprintf(&out, "\n%s:\n\n| step | wall | CPU | peak RSS | result |\n|---|---|---|---|---|\n", t.title)
 		for _, row := range t.rows {
-			m := row.middle()
-			fmt.Fprintf(&out, "| %s | %s | %s | %s | %s |\n", cell(row.name), row.wall(), seconds(m.cpu), mebibytes(m.rss), megabytes(row.size))
+			fmt.Fprintf(&out, "| %s |\n", cell(strings.Join(row.cells(), "\x00")))
 		}
 	}
 
 	for _, note := range r.notes {
 		fmt.Fprintf(&out, "\n%s\n", note)
 	}
-	return out.String()
+	return out.String() + "\n"
 }
 
-// cell is text that does not end its cell.
+// cell is text that does not end its cell; NUL does.
 func cell(text string) string {
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;").Replace(text)
+	return strings.NewReplacer("|", `\|`, "\x00", " | ", "<", "&lt;", ">", "&gt;").Replace(text)
 }

@@ -22,7 +22,7 @@ const (
 // the openshell that would talk to it. Once with an openshell that takes 100 ms for every answer, as a slow one does,
 // and once with one that answers at once. Beside it stands the command preflight, which goes on to check the host, and
 // asks every sandbox on the engine.
-func (b *bench) preflight(ctx context.Context, r *report) error {
+func (b *bench) preflight(ctx context.Context, r *section) error {
 	slow, err := b.drifted(ctx, "slow", probeDelay)
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func (b *bench) preflight(ctx context.Context, r *report) error {
 		return err
 	}
 	r.preflight(samples)
-	return nil
+	return r.size(b.program)
 }
 
 const (

@@ -1,22 +1,31 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
 
-// report is everything that was found out, in the order in which it is shown.
-type report struct {
-	machine      []string
-	rounds, part int
-	tables       []table
-	targets      []target
-	notes        []string
+// section is everything that was found out about one group.
+type section struct {
+	group
+	machine    string
+	began      time.Time
+	loadBefore string
+	loadAfter  string
+	tables     []table
+	targets    []target
+	notes      []string
 }
 
-// table is one group of steps, measured in the same rounds.
+func newSection(ctx context.Context, g group) *section {
+	return &section{group: g, machine: machineFacts(ctx), began: time.Now().UTC(), loadBefore: load()}
+}
+
+// table is what was measured in the same rounds.
 type table struct {
 	title string
 	rows  []row
@@ -24,8 +33,8 @@ type table struct {
 
 type row struct {
 	name string
-	took []sample
-	size int64 // of what it wrote; 0 where that means nothing
+	took []sample // none: only its size means something
+	size int64    // of what it wrote; 0 where that means nothing
 }
 
 // target is one figure that docs/design.md 9 asks for.
@@ -35,19 +44,19 @@ type target struct {
 }
 
 // lacks says what this machine could not measure. It is printed loudly at the end.
-func (r *report) lacks(what, why string) {
+func (r *section) lacks(what, why string) {
 	r.notes = append(r.notes, fmt.Sprintf("SKIPPED: this machine lacks %s (%s)", what, why))
 }
 
-func (r *report) aim(what, want string, met bool, got string, args ...any) {
+func (r *section) aim(what, want string, met bool, got string, args ...any) {
 	r.targets = append(r.targets, target{what: what, want: want, got: fmt.Sprintf(got, args...), met: met})
 }
 
 // table adds the steps that were measured, in the given order.
-func (r *report) table(title string, samples map[string][]sample, sizes map[string]int64, names ...string) {
+func (r *section) table(title string, samples map[string][]sample, sizes map[string]int64, names ...string) {
 	t := table{title: title}
 	for _, name := range names {
-		if took := samples[name]; len(took) > 0 {
+		if took := samples[name]; len(took) > 0 || sizes[name] > 0 {
 			t.rows = append(t.rows, row{name, took, sizes[name]})
 		}
 	}
@@ -55,17 +64,23 @@ func (r *report) table(title string, samples map[string][]sample, sizes map[stri
 	r.tables = append(r.tables, t)
 }
 
-// print writes the report for people at a terminal.
-func (r *report) print(out io.Writer) {
-	for _, fact := range r.machine {
-		fmt.Fprintln(out, fact)
-	}
+// when says when and on what the section was measured.
+func (r *section) when() string {
+	return fmt.Sprintf("Measured %s on %s; load %s before and %s after.", r.began.Format(stamp), r.machine, r.loadBefore, r.loadAfter)
+}
+
+// stamp is how the page writes a time.
+const stamp = "2006-01-02 15:04 UTC"
+
+// print writes the section for people at a terminal.
+func (r *section) print(out io.Writer) {
+	fmt.Fprintf(out, "\n%s\n%s\n", r.title, r.when())
 	for _, t := range r.tables {
 		fmt.Fprintf(out, "\n%s\n", t.title)
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "STEP\tWALL (RUNS: MIN-MAX)\tCPU\tPEAK RSS\tRESULT")
 		for _, row := range t.rows {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", row.name, row.wall(), seconds(row.middle().cpu), mebibytes(row.middle().rss), megabytes(row.size))
+			fmt.Fprintln(w, strings.Join(row.cells(), "\t"))
 		}
 		_ = w.Flush() // a failed write to the terminal has nobody to be told
 	}
@@ -89,7 +104,14 @@ func (t target) word() string {
 	return "NO"
 }
 
-func (r row) middle() sample { return median(r.took) }
+// cells are what a table shows of the row.
+func (r row) cells() []string {
+	if len(r.took) == 0 {
+		return []string{r.name, "", "", "", megabytes(r.size)}
+	}
+	m := median(r.took)
+	return []string{r.name, r.wall(), seconds(m.cpu), mebibytes(m.rss), megabytes(r.size)}
+}
 
 // wall is the median of so many runs with the least and the greatest.
 func (r row) wall() string {
@@ -97,7 +119,7 @@ func (r row) wall() string {
 	for _, s := range r.took {
 		least, most = min(least, s.wall), max(most, s.wall)
 	}
-	return fmt.Sprintf("%s (%d: %s-%s)", seconds(r.middle().wall), len(r.took), seconds(least), seconds(most))
+	return fmt.Sprintf("%s (%d: %s-%s)", seconds(median(r.took).wall), len(r.took), seconds(least), seconds(most))
 }
 
 func seconds(d time.Duration) string {
