@@ -11,6 +11,7 @@ import (
 // TestRemovedExtensionLeavesTheContainer upgrades with both built-in extensions, takes them out of the configuration one after the other,
 // and upgrades again each time: what one had added, its mount above all, is on no container any more, and what the recipe has is.
 func TestRemovedExtensionLeavesTheContainer(t *testing.T) {
+	t.Parallel()
 	h := newRecipeHost(t, "0.0.110")
 	for _, step := range []struct {
 		active []string

@@ -169,6 +169,7 @@ func (u *upgradeHost) keeps(extensions ...string) {
 }
 
 func TestUpgradeWithBothBuiltInExtensions(t *testing.T) {
+	t.Parallel()
 	u := newUpgradeHost(t, "running")
 	tokens := u.activate("fleet-labels", "workload-identity")
 	u.outcome(u.upgrade(), 0, "upgraded")
@@ -189,6 +190,7 @@ func TestUpgradeWithBothBuiltInExtensions(t *testing.T) {
 // TestReconcileLooksAtEveryStateAlsoOfWhatIsNotActive: what was kept for extensions that are active no longer is told, by the command and
 // at the start of the next upgrade. Nothing of it is changed.
 func TestReconcileLooksAtEveryStateAlsoOfWhatIsNotActive(t *testing.T) {
+	t.Parallel()
 	u := newUpgradeHost(t, "running")
 	u.activate("fleet-labels", "workload-identity")
 	u.outcome(u.upgrade(), 0, "upgraded")
@@ -211,6 +213,7 @@ func TestReconcileLooksAtEveryStateAlsoOfWhatIsNotActive(t *testing.T) {
 
 // TestUpgradeThatAThirdExtensionRefusesOnce brings the old sandbox home by itself, and the built-in ones keep nothing of the attempt.
 func TestUpgradeThatAThirdExtensionRefusesOnce(t *testing.T) {
+	t.Parallel()
 	u := newUpgradeHost(t, "running")
 	tokens := u.activate("fleet-labels", "workload-identity", "refuses-once")
 	s := u.outcome(u.upgradeDownstream(), 1, "rolled_back")
@@ -231,6 +234,7 @@ func TestUpgradeThatAThirdExtensionRefusesOnce(t *testing.T) {
 
 // TestUpgradeThatAThirdExtensionAlwaysRefuses brings the old sandbox home by itself all the same, without any extension, and says so.
 func TestUpgradeThatAThirdExtensionAlwaysRefuses(t *testing.T) {
+	t.Parallel()
 	u := newUpgradeHost(t, "running")
 	u.activate("fleet-labels", "workload-identity", "always-refuses")
 	s := u.outcome(u.upgradeDownstream(), 1, "rolled_back")

@@ -61,6 +61,7 @@ func answered(t *testing.T, version string, response []byte) said {
 // TestRecipeSurvivesAnUpgradeOverRealContainers upgrades a sandbox that was made with everything that its gateway's version has words
 // for. What the gateway is asked to create is, byte for byte, what it had answered, but for the image.
 func TestRecipeSurvivesAnUpgradeOverRealContainers(t *testing.T) {
+	t.Parallel()
 	for _, version := range recipeVersions() {
 		t.Run(version, func(t *testing.T) {
 			h := newRecipeHost(t, version)
@@ -105,6 +106,7 @@ func (h *recipeHost) shows(version string) {
 // TestPolicySetLaterSurvivesAnUpgrade changes the policy of a running sandbox, as `openshell policy set` does: no spec shows that, and
 // the new sandbox has it all the same. One that the sandbox could not load is not brought to life.
 func TestPolicySetLaterSurvivesAnUpgrade(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"0.0.50", "0.0.110", "0.1.4"} {
 		t.Run(version, func(t *testing.T) {
 			h := newRecipeHost(t, version)
@@ -127,6 +129,7 @@ func TestPolicySetLaterSurvivesAnUpgrade(t *testing.T) {
 // TestProviderThatIsGone refuses the upgrade before anything is touched, and names the provider. The gateway itself would refuse the
 // creation, when the old sandbox is gone already.
 func TestProviderThatIsGone(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"0.0.50", "0.0.110", "0.1.4"} {
 		t.Run(version, func(t *testing.T) {
 			h := newRecipeHost(t, version)

@@ -49,6 +49,7 @@ func newSpans(t *testing.T) *spans {
 
 // TestAnUpgradeIsOneTrace from the command down to what an extension does, and its audit events carry the id of that trace.
 func TestAnUpgradeIsOneTrace(t *testing.T) {
+	t.Parallel()
 	u := newUpgradeHost(t, "running")
 	u.activate("fleet-labels")
 	s := newSpans(t)

@@ -125,6 +125,7 @@ func TestUpgradeResumedAfterTheSandboxWasUsed(t *testing.T) {
 // TestUpgradeKilledInTheMiddleOfTheRestore kills a run that has written half of a home: resumed or rolled back, it leaves neither the half
 // home nor the copy of what the image had there.
 func TestUpgradeKilledInTheMiddleOfTheRestore(t *testing.T) {
+	t.Parallel()
 	t.Run("engine", func(t *testing.T) {
 		killedInTheRestore(t, "engine", func(u *upgradeHost) string { return filepath.Join(u.backups(), ".before-restore-*") })
 	})

@@ -31,6 +31,7 @@ func (u *upgradeHost) tag(id string) {
 
 // TestUpgradeOfTwoWhereOneFails has the first of two sandboxes fail: it comes back, the other is upgraded, and the exit code is 3.
 func TestUpgradeOfTwoWhereOneFails(t *testing.T) {
+	t.Parallel()
 	u := newUpgradeHost(t, "running")
 	other := u.beside()
 	refuseFirst(u)
@@ -54,6 +55,7 @@ func TestUpgradeOfTwoWhereOneFails(t *testing.T) {
 // TestUpgradeThatCanNeitherGoOnNorBack has a gateway that refuses every creation, as often as it is asked: everything is kept, the
 // text names it all, and as soon as the gateway creates again, either command brings the sandbox home.
 func TestUpgradeThatCanNeitherGoOnNorBack(t *testing.T) {
+	t.Parallel()
 	for _, then := range []string{"--resume", "--rollback"} {
 		t.Run(then, func(t *testing.T) {
 			u := newUpgradeHost(t, "running")

@@ -11,6 +11,7 @@ import (
 // TestUpgradeOfASandboxThatSomebodyStarts has somebody start the sandbox after it was saved: what is done in it from then on is in no
 // backup, so it is not deleted.
 func TestUpgradeOfASandboxThatSomebodyStarts(t *testing.T) {
+	t.Parallel()
 	u := newUpgradeHost(t, "running")
 	before := u.only().ID
 	started := false

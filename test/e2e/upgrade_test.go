@@ -58,6 +58,7 @@ func (u *upgradeHost) decode(p printed) upgradeDocument {
 }
 
 func TestUpgradeOverRealContainers(t *testing.T) {
+	t.Parallel()
 	for _, state := range []string{"running", "exited"} {
 		t.Run(state, func(t *testing.T) {
 			u := newUpgradeHost(t, state)
@@ -72,6 +73,7 @@ func TestUpgradeOverRealContainers(t *testing.T) {
 
 // TestUpgradeAsksFirst leaves the answer to a person: without a terminal nothing happens.
 func TestUpgradeAsksFirst(t *testing.T) {
+	t.Parallel()
 	u := newUpgradeHost(t, "running")
 	before := u.only().ID
 	p := u.text("upgrade-sandboxes", "--only", u.name, "--allow-unverified")
@@ -152,6 +154,7 @@ func (u *upgradeHost) killRound(stage, then string) {
 
 // TestUpgradeAfterARollback takes an upgrade back, sees that the kept image passes for no sandbox, and upgrades again.
 func TestUpgradeAfterARollback(t *testing.T) {
+	t.Parallel()
 	u := newUpgradeHost(t, "running")
 	u.killAt("creating")
 	back := u.outcome(u.upgrade("--rollback"), 0, "rolled_back")
