@@ -40,6 +40,8 @@ type backupAllOptions struct {
 	failure         failureOptions
 	seen            sandbox.Inventory // for the metrics
 	store           storeOptions
+	seal            sealOptions
+	offHost         string // the bucket, as people write it; "" where nothing leaves this host
 	capture         captureOptions
 	skip            skipOptions
 }
@@ -60,7 +62,10 @@ A running container is paused while it is read when that is short (--pause-limit
 home is kept whole, credentials included: the backups are as worth protecting as the sandboxes.
 
 --offline contacts no gateway and runs no openshell: registry and containers are the inventory. It is for the moment when the
-gateway cannot be trusted, or is dead, and repairing it may cost the sandboxes.`
+gateway cannot be trusted, or is dead, and repairing it may cost the sandboxes.
+
+--store brings what was saved into a bucket as well, as backups sync does: always encrypted, to the recipients of --seal-to, or of --encrypt-to. A
+run that saved everything and could not bring all of it there ends with 3; the next one brings the rest.`
 
 func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer, error)) *cobra.Command {
 	o := &backupAllOptions{app: a}
@@ -69,7 +74,7 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 	}
 	c := &cobra.Command{
 		Use: "backup-all", Short: "Back up every sandbox, after the preflight", Long: backupAllLong,
-		Example:     "  sandkeeper backup-all --strict\n  sandkeeper backup-all --offline",
+		Example:     "  sandkeeper backup-all --strict\n  sandkeeper backup-all --offline\n  sandkeeper backup-all --store s3://backups/fleet --seal-to age1…",
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
@@ -90,6 +95,8 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 	o.failure.addFlags(f)
 	o.store.addFlags(f)
 	o.store.addLockFlag(f)
+	o.store.bucket.addFlags(f, "bring the backups into this bucket as well: s3://bucket/prefix")
+	o.seal.addFlags(f)
 	o.capture.addFlags(f)
 	o.skip.addFlags(f)
 	return c
@@ -145,7 +152,11 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 		}
 	}
 
-	return o.save(ctx, store, seen, found)
+	found, err = o.save(ctx, store, seen, found)
+	if result, done := found.result.(*backedUp); done && !result.empty && ctx.Err() == nil {
+		err = offHostOutcome(err, o.bringOff(ctx, store, result), result.Summary)
+	}
+	return found, err
 }
 
 // check completes the options from NemoClaw's variables, which keep their meaning: exactly "1" counts
@@ -167,7 +178,10 @@ func (o *backupAllOptions) check() error {
 	if err := o.skip.check(); err != nil {
 		return err
 	}
-	return o.capture.check()
+	if err := o.capture.check(); err != nil {
+		return err
+	}
+	return o.checkOffHost()
 }
 
 // survey takes the inventory: after the preflight, or from containers alone.
@@ -222,8 +236,9 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen su
 	if !inv.Empty && ctx.Err() == nil && o.wholeRun(err) {
 		summary.GatewayState = o.saveGatewayStates(ctx, store, seen)
 	}
-	found.result = summary
-	found.text = func(term *terminal) { renderBackupAll(term, summary, inv.Empty, err) }
+	result := &backedUp{Summary: summary, empty: inv.Empty}
+	found.result = result
+	found.text = func(term *terminal) { renderBackupAll(term, result, err) }
 	if err != nil {
 		return found, a.mismatched(ctx, found, err, seen.Gateways, preflight.BackingUp())
 	}

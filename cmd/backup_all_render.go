@@ -12,8 +12,9 @@ import (
 
 // renderBackupAll prints one line per sandbox, what was left out, and the summary lines that installers grep
 // (docs/design.md 4.3).
-func renderBackupAll(term *terminal, s backup.Summary, empty bool, err error) {
-	if empty && len(s.Sandboxes) == 0 {
+func renderBackupAll(term *terminal, r *backedUp, err error) {
+	s := r.Summary
+	if r.empty && len(s.Sandboxes) == 0 {
 		term.printf("No sandboxes registered. Nothing to back up.")
 		if s.LookedAt != "" {
 			fmt.Fprintln(term.Err, "container engines that were looked at: "+ui.Clean(s.LookedAt))
@@ -44,6 +45,7 @@ func renderBackupAll(term *terminal, s backup.Summary, empty bool, err error) {
 	renderWays(term, s)
 	renderOrphans(term, s)
 	renderGatewayStates(term, s.GatewayState)
+	renderOff(term, r.OffHost, s.DryRun)
 	t := s.Totals
 	if s.DryRun {
 		term.printf("Dry run: %s would be backed up to %s. Nothing was written.", sandboxCount(t.Planned), s.Root)

@@ -48,7 +48,7 @@ func (o *backupsPruneOptions) removeOffHost(ctx context.Context, off *offHost, p
 	if err != nil {
 		return err
 	}
-	machine, unlock, err := o.app.alone(root)
+	machine, unlock, err := o.app.alone(ctx, root, o.store.lockWait)
 	if err != nil {
 		return err
 	}

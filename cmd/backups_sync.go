@@ -44,6 +44,7 @@ func newBackupsSync(a *app, run func(context.Context, *backupsSyncOptions) (*ans
 	f := c.Flags()
 	o.store.addFlags(f)
 	o.store.bucket.addFlags(f, "the bucket to bring them to: s3://bucket/prefix")
+	o.store.addLockFlag(f)
 	o.seal.addFlags(f)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o.name = argument(args, 0)
@@ -80,31 +81,31 @@ func runBackupsSync(ctx context.Context, o *backupsSyncOptions) (*answer, error)
 	if err != nil {
 		return nil, err
 	}
-	result, err := a.sync(ctx, st, o.name, o.store.bucket, o.seal)
+	scopes, err := selection{app: a, name: o.name}.scopes(st)
+	if err != nil {
+		return nil, err
+	}
+	result, err := a.sync(ctx, st, scopes, outgoing{bucketOptions: o.store.bucket, sealOptions: o.seal, lockWait: o.store.lockWait})
 	if result == nil {
 		return nil, err
 	}
 	return &answer{result: result, text: func(term *terminal) { renderSync(term, result) }}, err
 }
 
-// sync brings what is new into the bucket. The result is nil where nothing was begun.
-func (a *app) sync(ctx context.Context, st *store.Store, name string, to bucketOptions, seal sealOptions) (result *syncResult, err error) {
-	with, err := seal.options()
+// sync brings what is new of a store's scopes into the bucket. The result is nil where nothing was begun.
+func (a *app) sync(ctx context.Context, st *store.Store, scopes []selection, to outgoing) (result *syncResult, err error) {
+	with, err := to.options()
 	if err != nil {
 		return nil, err
 	}
 	progress := a.term.progress()
 	defer progress.Close()
 	with.Progress = func(object string, done, all int64) { progress.Update(object, "sending", done, all) }
-	b, err := a.openBucket(to, with)
+	b, err := a.openBucket(to.bucketOptions, with)
 	if err != nil {
 		return nil, err
 	}
-	scopes, err := selection{app: a, name: name}.scopes(st)
-	if err != nil {
-		return nil, err
-	}
-	machine, unlock, err := a.alone(st.Root())
+	machine, unlock, err := a.alone(ctx, st.Root(), to.lockWait)
 	if err != nil {
 		return nil, err
 	}

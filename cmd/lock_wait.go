@@ -29,14 +29,20 @@ func (a *app) openStoreToChange(ctx context.Context, o storeOptions) (*store.Sto
 	if err != nil || o.lockWait == 0 {
 		return st, err
 	}
-	until, said := time.Now().Add(o.lockWait), false
-	st.Patience = func(held *store.LockedError) bool {
-		if !said && !a.term.quiet {
-			fmt.Fprintln(a.Err, ui.Clean(fmt.Sprintf("waiting up to %s: %v", o.lockWait, held)))
-			said = true
-		}
+	st.Patience = a.patience(ctx, o.lockWait)
+	return st, nil
+}
+
+// patience is asked whether to try again for what another run holds: until limit is over, or ctx.
+func (a *app) patience(ctx context.Context, limit time.Duration) func(*store.LockedError) bool {
+	until, said := time.Now().Add(limit), false
+	return func(held *store.LockedError) bool {
 		if !time.Now().Before(until) {
 			return false
+		}
+		if !said && !a.term.quiet {
+			fmt.Fprintln(a.Err, ui.Clean(fmt.Sprintf("waiting up to %s: %v", limit, held)))
+			said = true
 		}
 		select {
 		case <-ctx.Done():
@@ -45,5 +51,4 @@ func (a *app) openStoreToChange(ctx context.Context, o storeOptions) (*store.Sto
 			return true
 		}
 	}
-	return st, nil
 }

@@ -56,6 +56,13 @@ func (o *sealOptions) addFlags(f *pflag.FlagSet) {
 	choiceVar(f, &o.retainMode, "retain-mode", []string{bucket.Governance, bucket.Compliance}, "who can lift the lock: whoever has the right to, or nobody")
 }
 
+// outgoing says where backups are brought, and how.
+type outgoing struct {
+	bucketOptions
+	sealOptions
+	lockWait time.Duration
+}
+
 // options are those of a bucket that is written to.
 func (o *sealOptions) options() (bucket.Options, error) {
 	if len(o.sealTo) == 0 {
@@ -239,18 +246,21 @@ func (o *offHost) path(b store.Backup) string {
 	return o.Path(b)
 }
 
-// alone takes the right to change what this host has in buckets: runs of one machine follow each other.
-func (a *app) alone(root string) (machine string, unlock func(), err error) {
+// alone takes the right to change what this host has in buckets: runs of one machine follow each other. Another one is
+// waited for as long as wait says.
+func (a *app) alone(ctx context.Context, root string, wait time.Duration) (machine string, unlock func(), err error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return "", nil, err
 	}
 	lock := flock.New(filepath.Join(root, ".sync.lock"), flock.SetPermissions(0o600))
-	got, err := lock.TryLock()
-	if err == nil && !got {
-		err = &store.LockedError{Path: lock.Path()}
-	}
-	if err != nil {
-		return "", nil, err
+	again := a.patience(ctx, wait)
+	for got := false; !got; {
+		if got, err = lock.TryLock(); err != nil {
+			return "", nil, err
+		}
+		if held := (&store.LockedError{Path: lock.Path()}); !got && !again(held) {
+			return "", nil, held
+		}
 	}
 	id, err := host.HostID()
 	if err != nil || id == "" {

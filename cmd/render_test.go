@@ -58,7 +58,7 @@ Backups stored in: /b
 		}, want: "  skipped  a  dry run\nDry run: 1 sandbox would be backed up to /b. Nothing was written.\n"},
 	} {
 		term, out := screen()
-		renderBackupAll(term, tc.summary, tc.empty, tc.err)
+		renderBackupAll(term, &backedUp{Summary: tc.summary, empty: tc.empty}, tc.err)
 		if diff := cmp.Diff(tc.want, out.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
