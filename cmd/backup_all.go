@@ -244,7 +244,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen su
 	}
 	err = o.outcome(summary)
 	if err == nil && inv.Partial != nil {
-		err = unseen(inv.Partial, o.dryRun)
+		err = o.unseen(inv.Partial)
 	}
 	return found, o.causeOf(ctx, err, seen.Gateways)
 }
@@ -273,13 +273,17 @@ func (o *backupAllOptions) gateways(seen survey.Survey) *driver.Gateways {
 }
 
 // unseen is the end of a run that saved all it saw, and could not see everything.
-func unseen(partial error, dryRun bool) *Failure {
-	saved := "what was seen is saved, and not everything was seen"
-	if dryRun {
-		saved = "not everything was seen"
+func (o *backupAllOptions) unseen(partial error) *Failure {
+	if o.dryRun {
+		return unseen("not everything was seen", partial)
 	}
+	return unseen("what was seen is saved, and not everything was seen", partial)
+}
+
+// unseen is the end of a run that did all it could for what it saw, while an engine of this host was silent.
+func unseen(what string, partial error) *Failure {
 	return &Failure{
-		Code: ExitPartial, Kind: kindPartial, Err: fmt.Errorf("%s: %w", saved, partial),
+		Code: ExitPartial, Kind: kindPartial, Err: fmt.Errorf("%s: %w", what, partial),
 		Hint: "start that engine and run this again; SANDKEEPER_ENGINES names the engines to look at, where one of them is meant to be off",
 	}
 }

@@ -34,7 +34,11 @@ func (o *upgradeOptions) runMutating(ctx context.Context) (*answer, error) {
 	for _, warning := range seen.summary.Warnings {
 		o.app.term.warn("%s", warning)
 	}
-	return o.rebuild(ctx, seen, found)
+	answered, err := o.rebuild(ctx, seen, found)
+	if err == nil && seen.Inventory.Partial != nil {
+		err = unseen("nothing that was seen is left to upgrade, and not everything was seen", seen.Inventory.Partial)
+	}
+	return answered, err
 }
 
 // rebuild plans, looks at the preconditions of everything, asks, and goes to work.

@@ -143,10 +143,13 @@ func (o *upgradeOptions) runCheck(ctx context.Context) (*answer, error) {
 
 	found.result = summary
 	found.text = func(term *terminal) { renderCheck(term, summary) }
-	if !summary.NeedsAttention() {
+	t := summary.Totals
+	switch {
+	case !summary.NeedsAttention() && seen.Inventory.Partial != nil:
+		return found, unseen("what was seen is current, and not everything was seen", seen.Inventory.Partial)
+	case !summary.NeedsAttention():
 		return found, nil
 	}
-	t := summary.Totals
 	return found, &Failure{
 		Code: ExitFound, Kind: kindPartial, Said: true,
 		Err:  fmt.Errorf("%d stale, %d unknown, %d orphaned", t.Stale, t.Unknown, t.Orphaned),

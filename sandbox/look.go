@@ -47,6 +47,18 @@ func (l look) warnings() []string {
 	return []string{fmt.Sprintf("the container engine did not answer, so no container was looked at: %v", l.engineErr)}
 }
 
+// unseen is why there may be sandboxes that were not seen: an engine is there and silent. One that this user may not
+// ask, or that is not where it was named, is only warned of (docs/design.md 5).
+func (l look) unseen() error {
+	switch {
+	case l.partial != nil:
+		return l.partial
+	case l.engineSettled(), errors.Is(l.engineErr, ErrNotAsked):
+		return nil
+	}
+	return fmt.Errorf("no container was looked at: %w", l.engineErr)
+}
+
 func (l *look) askEngine(ctx context.Context, s Sources) {
 	l.asked = true
 	if s.Containers == nil {

@@ -17,6 +17,10 @@ var ErrNoInventory = errors.New("the sandboxes of this host cannot be known")
 // that one is there and did not answer: then no container may be taken as absent.
 var ErrNoEngine = errors.New("no container engine")
 
+// ErrNotAsked is what Sources.Containers wraps when an engine could not be asked: this user may not open its socket, or
+// there is none where it was named. No container may be taken as absent, and the inventory is as whole as it can be.
+var ErrNotAsked = errors.New("the container engine cannot be asked")
+
 // Sources is what an inventory is made of.
 type Sources struct {
 	Registry Registry
@@ -73,7 +77,7 @@ func Take(ctx context.Context, s Sources) (Inventory, error) {
 	if err != nil {
 		return Inventory{}, err
 	}
-	inv := Inventory{Source: source(s, seen), Partial: seen.partial, Warnings: append([]string(nil), s.Registry.Problems...)}
+	inv := Inventory{Source: source(s, seen), Partial: seen.unseen(), Warnings: append([]string(nil), s.Registry.Problems...)}
 	inv.Warnings = append(inv.Warnings, seen.warnings()...)
 	inv.Warnings = append(inv.Warnings, entries.warnings...)
 	inv.Warnings = append(inv.Warnings, gone...)

@@ -52,6 +52,10 @@ func containersOf(engines engine.Engines) func(context.Context) ([]engine.Contai
 	switch {
 	case len(engines.All()) > 0:
 		return engines.Sandboxes
+	case state.State == drift.Unknown && (state.Closed || noSocket(state.Host)):
+		return func(context.Context) ([]engine.Container, error) {
+			return nil, fmt.Errorf("%w: %s", sandbox.ErrNotAsked, state.Words())
+		}
 	case state.State == drift.Unknown:
 		return func(context.Context) ([]engine.Container, error) {
 			return nil, fmt.Errorf("container engine at %s", state.Words())
