@@ -46,7 +46,7 @@ func (w *run) ask(ctx context.Context, sb sandbox.Sandbox) *recipeRequest {
 		return nil
 	}
 	a := &recipeRequest{work: w, gateway: sb.Gateway, limit: cmp.Or(w.RecipeLimit, recipeLimit), answer: make(chan recipeAnswer, 1)}
-	ctx, a.cancel = context.WithTimeout(ctx, a.limit)
+	ctx, a.cancel = text.Within(ctx, a.limit)
 	a.over = ctx.Done()
 	if err := w.unasked(sb); err != nil {
 		a.answer <- recipeAnswer{err: err}

@@ -18,6 +18,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/private"
+	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
@@ -111,7 +112,7 @@ const supervisorLimit = 5 * time.Second
 // manifest.
 func versionsOf(gateways survey.Gateways, ask probes) func(context.Context, sandbox.Sandbox) archive.Versions {
 	return func(ctx context.Context, sb sandbox.Sandbox) archive.Versions {
-		ctx, cancel := context.WithTimeout(ctx, supervisorLimit)
+		ctx, cancel := text.Within(ctx, supervisorLimit)
 		defer cancel()
 		var v archive.Versions
 		if supervisor, err := ask.supervisor(ctx, sb); err == nil {

@@ -11,6 +11,7 @@ import (
 
 	"sandkeeper/drift"
 	"sandkeeper/gateway"
+	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
 	"sandkeeper/openshell"
 	"sandkeeper/preflight"
@@ -136,7 +137,7 @@ const supervisorsLimit = 10 * time.Second
 
 // lookDeeper adds what the observation does not see: the database, and the supervisors inside the sandboxes.
 func (a *app) lookDeeper(ctx context.Context, s *gatewayStatus, g *survey.Gateway, registry sandbox.Registry) {
-	ctx, cancel := context.WithTimeout(ctx, supervisorsLimit)
+	ctx, cancel := text.Within(ctx, supervisorsLimit)
 	defer cancel()
 	facts := hostFacts{seen: g.Seen, registry: registry, engines: a.host.Engines(ctx)}
 	in := a.hostInput(facts)

@@ -14,6 +14,7 @@ import (
 	"sandkeeper/driver"
 	"sandkeeper/gateway"
 	"sandkeeper/internal/homefile"
+	"sandkeeper/internal/text"
 	"sandkeeper/migrate"
 	"sandkeeper/openshell"
 	"sandkeeper/preflight"
@@ -185,7 +186,7 @@ const recipeWait = 10 * time.Second
 // lookInto looks at one sandbox: at what its gateway was told, and at what the engine knows.
 func (h *migrating) lookInto(ctx context.Context, sb sandbox.Sandbox) migrate.Seen {
 	seen := migrate.Seen{Sandbox: sb}
-	told, cancel := context.WithTimeout(ctx, recipeWait)
+	told, cancel := text.Within(ctx, recipeWait)
 	defer cancel()
 	if h.offline {
 		seen.Untold = "no gateway was asked"
@@ -269,7 +270,7 @@ func (h *migrating) workspaces(ctx context.Context) []string {
 }
 
 func (h *migrating) listWorkspaces(ctx context.Context) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, recipeWait)
+	ctx, cancel := text.Within(ctx, recipeWait)
 	defer cancel()
 	api, err := h.gateways.API(ctx, h.name())
 	if err != nil {

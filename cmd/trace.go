@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"sandkeeper/internal/otlp"
+	"sandkeeper/internal/text"
 	"sandkeeper/internal/tracing"
 	"sandkeeper/lifecycle"
 )
@@ -28,10 +30,10 @@ func (a *app) traced(c *cobra.Command) context.Context {
 	a.endTrace = func(code ExitCode, err error) {
 		span.SetAttributes(attribute.Int("process.exit.code", int(code)))
 		tracing.End(span, err)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
+		ctx, cancel := text.Within(context.WithoutCancel(ctx), flushLimit)
 		defer cancel()
 		if err := flush(ctx); err != nil {
-			a.term.warn("the trace of this command was not sent: %s", strings.TrimSpace(err.Error()))
+			a.term.warn("the trace of this command was not sent: %s", strings.TrimSpace(cmp.Or(context.Cause(ctx), err).Error()))
 		}
 	}
 	return ctx

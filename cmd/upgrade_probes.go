@@ -12,6 +12,7 @@ import (
 	"sandkeeper/drift"
 	"sandkeeper/driver"
 	"sandkeeper/engine"
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 	"sandkeeper/openshell/wire"
 	"sandkeeper/sandbox"
@@ -92,14 +93,14 @@ func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Versi
 			return classify.SupervisorFileVersion(ctx, p.app.Env, p.app.UID, mount.Source)
 		}
 	}
-	return drift.Version{}, fmt.Errorf("container %q does not run, and has no supervisor mounted at %s: %w", sb.Container.Name, supervisorPath, fs.ErrNotExist)
+	return drift.Version{}, text.As(fs.ErrNotExist, "container %q does not run, and has no supervisor mounted at %s", sb.Container.Name, supervisorPath)
 }
 
 // companionVersion is the version of the image that the companion of a sandbox runs. Nobody enters a companion; and the
 // tag of its image is its gateway's version (docs/facts/openshell-0.1.md 7).
 func (p probes) companionVersion(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
 	if sb.Companion == nil {
-		return drift.Version{}, fmt.Errorf("container %q has no companion now: its next start takes the supervisor of its gateway: %w", sb.Container.Name, fs.ErrNotExist)
+		return drift.Version{}, text.As(fs.ErrNotExist, "container %q has no companion now: its next start takes the supervisor of its gateway", sb.Container.Name)
 	}
 	on := p.engines.Of(*sb.Companion)
 	if on == nil {
@@ -118,7 +119,7 @@ func (p probes) companionVersion(ctx context.Context, sb sandbox.Sandbox) (drift
 	if version, ok := drift.Parse(label); ok && version.Known() {
 		return version, nil
 	}
-	return drift.Version{}, fmt.Errorf("the image of its companion %q tells no version: %w", sb.Companion.Name, fs.ErrNotExist)
+	return drift.Version{}, text.As(fs.ErrNotExist, "the image of its companion %q tells no version", sb.Companion.Name)
 }
 
 // runningSupervisor runs the supervisor's --version. Exit 126 and 127 are the engine's way to say that there is no such
@@ -130,7 +131,7 @@ func (p probes) runningSupervisor(ctx context.Context, sb sandbox.Sandbox) (drif
 	out, exit, err := p.engines.Of(*sb.Container).Exec(ctx, sb.Container.ID, []string{supervisorPath, "--version"})
 	switch {
 	case err != nil && strings.Contains(err.Error(), "no such file"), exit == 126, exit == 127:
-		return drift.Version{}, fmt.Errorf("container %q has no %s: %w", sb.Container.Name, supervisorPath, fs.ErrNotExist)
+		return drift.Version{}, text.As(fs.ErrNotExist, "container %q has no %s", sb.Container.Name, supervisorPath)
 	case err != nil:
 		return drift.Version{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"sandkeeper/internal/text"
 	"sandkeeper/lifecycle"
 	"sandkeeper/openshell"
 )
@@ -45,7 +46,7 @@ func (d *API) CreateSandbox(ctx context.Context, request lifecycle.Request) (lif
 	// Without this, a sandbox that is found after a lost answer could have been there before.
 	_, err = d.API.GetSandbox(ctx, request.Name)
 	if err == nil {
-		return lifecycle.Record{}, fmt.Errorf("gateway %q has a sandbox %q already: %w", d.API.Gateway, request.Name, fs.ErrExist)
+		return lifecycle.Record{}, text.As(fs.ErrExist, "gateway %q has a sandbox %q already", d.API.Gateway, request.Name)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return lifecycle.Record{}, err
@@ -71,7 +72,7 @@ func answered(err error) bool {
 // createdAnyway looks for a sandbox whose creation was not answered, for as long as the gateway does not answer that
 // either; the zero record when there is none, or nobody can say.
 func (d *API) createdAnyway(ctx context.Context, name string) lifecycle.Record {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
+	ctx, cancel := text.Within(context.WithoutCancel(ctx), lookLimit)
 	defer cancel()
 	seen, err := d.API.Wait(ctx, name, func(*openshell.RawSandbox) (bool, error) { return true, nil })
 	if err != nil || seen == nil {

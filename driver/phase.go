@@ -104,7 +104,7 @@ func (d *API) phase(ctx context.Context, wanted lifecycle.Reference, look func(c
 		case err != nil && (!openshell.Transient(err) || time.Since(heard) > silenceLimit):
 			return err
 		case err == nil && now == nil:
-			return fmt.Errorf("gateway %q has no sandbox %q (id %s): %w", d.API.Gateway, wanted.Name, wanted.ID, fs.ErrNotExist)
+			return text.As(fs.ErrNotExist, "gateway %q has no sandbox %q (id %s)", d.API.Gateway, wanted.Name, wanted.ID)
 		case err == nil:
 			heard = time.Now()
 			if done, err := look(ctx, now); done || err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"sandkeeper/drift"
+	"sandkeeper/internal/text"
 )
 
 // DefaultTimeout is how long one request to the container engine may take unless a caller says otherwise.
@@ -131,7 +132,7 @@ func (e *Engine) limited(ctx context.Context) (context.Context, context.CancelFu
 }
 
 func (e *Engine) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s did not answer within %s: %w", e.host, limit, context.DeadlineExceeded))
+	return context.WithTimeoutCause(ctx, limit, text.As(context.DeadlineExceeded, "%s did not answer within %s", e.host, limit))
 }
 
 // noSuchImageID is how Podman says that it has no image of an id: it takes the id for a name then
@@ -144,7 +145,7 @@ func (e *Engine) explain(ctx context.Context, err error) error {
 	case err == nil:
 		return nil
 	case errdefs.IsNotFound(err), strings.Contains(err.Error(), noSuchImageID):
-		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+		return text.As(fs.ErrNotExist, "%s", inWords(err))
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
@@ -156,23 +157,11 @@ func (e *Engine) explain(ctx context.Context, err error) error {
 func inWords(err error) error {
 	said := err.Error()
 	if strings.Contains(said, "malformed HTTP") || strings.Contains(said, "readLoopPeekFail") { // the latter when it speaks before it is asked
-		return reworded{"what answers there is no container engine", err}
+		return text.As(err, "what answers there is no container engine")
 	}
 	request := regexp.MustCompile(`^(?:error during connect: )?[A-Z][a-z]+ "http[^"]*": `)
 	if words := request.ReplaceAllString(said, ""); words != said {
-		return reworded{words, err}
+		return text.As(err, "%s", words)
 	}
 	return err
 }
-
-// reworded is an error that is told in other words.
-type reworded struct {
-	words string
-	err   error
-}
-
-// Error is the words.
-func (r reworded) Error() string { return r.words }
-
-// Unwrap is the error itself.
-func (r reworded) Unwrap() error { return r.err }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"sandkeeper/internal/text"
+
 	"github.com/docker/docker/api/types/image"
 )
 
@@ -34,7 +36,7 @@ func (e *Engine) Pull(ctx context.Context, ref string, o PullOptions) (Pulled, e
 	}
 	bounded, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(stall, func() { cancel(fmt.Errorf("nothing came for %s: %w", stall, context.DeadlineExceeded)) })
+	watch := time.AfterFunc(stall, func() { cancel(text.As(context.DeadlineExceeded, "nothing came for %s", stall)) })
 	defer watch.Stop()
 
 	report := pullReport{progress: o.Progress, alive: func() { watch.Reset(stall) }}

@@ -2,11 +2,11 @@ package gateway
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"sandkeeper/drift"
 	"sandkeeper/engine"
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 )
 
@@ -27,7 +27,7 @@ const (
 // seen is unknown, with the reason. Nothing is changed, and nothing is executed that another user could have written.
 func Observe(ctx context.Context, o Options) Observation {
 	o = o.filled()
-	limit := fmt.Errorf("not seen within %s: %w", o.ProbeTimeout, context.DeadlineExceeded)
+	limit := text.As(context.DeadlineExceeded, "not seen within %s", o.ProbeTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, o.ProbeTimeout, limit)
 	defer cancel()
 	l := newLook(ctx, o, ChooseTarget(ctx, o))

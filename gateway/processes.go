@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"sandkeeper/internal/text"
+
 	"github.com/shirou/gopsutil/v3/process"
 )
 
@@ -109,7 +111,7 @@ func (h hostProcesses) Look(ctx context.Context, pid int) (Process, error) {
 func there(ctx context.Context, pid int) error {
 	exists, err := process.PidExistsWithContext(ctx, int32(pid))
 	if err == nil && !exists {
-		err = fmt.Errorf("process %d: %w", pid, fs.ErrNotExist)
+		err = text.As(fs.ErrNotExist, "there is no process %d", pid)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sandkeeper/drift"
+	"sandkeeper/internal/text"
 )
 
 // Defaults of Waiting.
@@ -78,7 +79,7 @@ func Wait(ctx context.Context, w Waiting) Readiness {
 	if w.ask == nil {
 		w.ask = w.asker(ctx, t)
 	}
-	limit := fmt.Errorf("not ready within %s: %w", w.Timeout, context.DeadlineExceeded)
+	limit := text.As(context.DeadlineExceeded, "not ready within %s", w.Timeout)
 	timed, cancel := context.WithTimeoutCause(ctx, w.Timeout, limit)
 	defer cancel()
 	wait := &wait{Waiting: w, target: t, result: &r}
@@ -163,7 +164,7 @@ func (w *wait) judge(served Served, accepts error, look time.Time) bool {
 
 // rest waits for the next look, or until the process ends: the next look then says so.
 func (w *wait) rest(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, waitPoll)
+	ctx, cancel := text.Within(ctx, waitPoll)
 	defer cancel()
 	w.watched.until(ctx)
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 )
 
@@ -83,7 +84,7 @@ func (w *watched) until(ctx context.Context) string {
 
 // look asks the gateway and knocks at its port, and gives up at once when its process ends meanwhile.
 func (w *wait) look(ctx context.Context) (served Served, exit string, accepts error) {
-	ctx, cancel := context.WithTimeout(ctx, w.ProbeTimeout)
+	ctx, cancel := text.Within(ctx, w.ProbeTimeout)
 	defer cancel()
 	var watching, probing sync.WaitGroup
 	watching.Go(func() {

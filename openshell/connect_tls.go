@@ -14,6 +14,7 @@ import (
 
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/homefile"
+	"sandkeeper/internal/text"
 )
 
 // credentialLimit is far above any certificate, key or token.
@@ -115,7 +116,7 @@ func explain(ctx context.Context, failure error, target endpoint, config *tls.Co
 	if !ok || broken.Kind != Unreachable || config == nil || ctx.Err() != nil {
 		return failure
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	ctx, cancel := text.Within(ctx, connectTimeout)
 	defer cancel()
 	config = config.Clone()
 	config.NextProtos = []string{"h2"}

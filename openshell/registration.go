@@ -12,6 +12,7 @@ import (
 
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/homefile"
+	"sandkeeper/internal/text"
 )
 
 // metadataLimit is far above any registration that the CLI writes (a few hundred bytes).
@@ -21,7 +22,7 @@ const metadataLimit = 1 << 20
 // (docs/facts/openshell.md 1.4). It wraps fs.ErrNotExist when there is neither.
 func ReadRegistration(e env.Env, name string) (Registration, error) {
 	if !oneComponent(name) {
-		return Registration{}, fmt.Errorf("gateway name %q is not one path component: %w", name, fs.ErrInvalid)
+		return Registration{}, text.As(fs.ErrInvalid, "gateway name %q is not one path component", name)
 	}
 	for _, dir := range configDirs(e) {
 		path := filepath.Join(dir, "gateways", name, "metadata.json")
@@ -39,7 +40,7 @@ func ReadRegistration(e env.Env, name string) (Registration, error) {
 		registration.Active = ActiveGateway(e) == name
 		return registration, nil
 	}
-	return Registration{}, fmt.Errorf("gateway %q is not registered with the openshell CLI: %w", name, fs.ErrNotExist)
+	return Registration{}, text.As(fs.ErrNotExist, "gateway %q is not registered with the openshell CLI", name)
 }
 
 // Registered are the names of all gateways that the CLI has registered, of this user and of the system, sorted. A

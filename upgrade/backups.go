@@ -15,6 +15,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/text"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 )
@@ -68,7 +69,7 @@ func (b *Backups) Hold(ctx context.Context) (release func() error, err error) {
 	if wait == 0 {
 		wait = 2 * time.Minute
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	ctx, cancel := text.Within(ctx, wait)
 	defer cancel()
 	for {
 		lock, err := b.Store.Lock(lockName)

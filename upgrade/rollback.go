@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/internal/text"
 	"sandkeeper/lifecycle"
 )
 
@@ -41,7 +42,7 @@ func (e *Entry) reached(step, at Step) bool {
 // undo brings the old sandbox back after the upgrade failed at a step, or was given up there. It goes on also when ctx
 // has ended.
 func (j *job) undo(ctx context.Context, at Step, cause error) Outcome {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoLimit)
+	ctx, cancel := text.Within(context.WithoutCancel(ctx), undoLimit)
 	defer cancel()
 	if !j.RollingBack() {
 		j.FailedAt, j.Reason = at, inOneLine(cause)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"slices"
 	"time"
+
+	"sandkeeper/internal/text"
 )
 
 // stillWhole reports whether the old sandbox was never deleted. As long as nobody was about to ask for that, nobody
@@ -77,7 +79,7 @@ func (j *job) startOld(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !there:
-		return fmt.Errorf("container %q of sandbox %q is gone, and this upgrade has not removed it: %w", j.ContainerName, j.Name, fs.ErrNotExist)
+		return text.As(fs.ErrNotExist, "container %q of sandbox %q is gone, and this upgrade has not removed it", j.ContainerName, j.Name)
 	case !j.Running:
 		return nil
 	case j.resumed && c.Running() && j.FailedAt == StepStopping:

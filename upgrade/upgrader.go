@@ -11,6 +11,7 @@ import (
 
 	"sandkeeper/driver"
 	"sandkeeper/engine"
+	"sandkeeper/internal/text"
 	"sandkeeper/lifecycle"
 	"sandkeeper/sandbox"
 )
@@ -197,7 +198,7 @@ func (j *job) containerOf(ctx context.Context, id string) (engine.Container, err
 
 	switch len(found) {
 	case 0:
-		return engine.Container{}, fmt.Errorf("sandbox %q (id %s) has no container: %w", j.Name, id, fs.ErrNotExist)
+		return engine.Container{}, text.As(fs.ErrNotExist, "sandbox %q (id %s) has no container", j.Name, id)
 	case 1:
 		return found[0], nil
 	}

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"sandkeeper/internal/text"
+
 	"github.com/zeebo/blake3"
 )
 
@@ -143,7 +145,7 @@ func (a *Archive) body(h *tar.Header, r io.Reader, e *Entry) (err error) {
 		}
 		left -= int64(n)
 		if errors.Is(err, io.EOF) && left > 0 {
-			return fmt.Errorf("the stream ended after %d of %d bytes: %w", h.Size-left, h.Size, io.ErrUnexpectedEOF)
+			return text.As(io.ErrUnexpectedEOF, "the stream ended after %d of %d bytes", h.Size-left, h.Size)
 		}
 		if err != nil && left > 0 {
 			return err

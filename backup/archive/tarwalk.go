@@ -2,9 +2,10 @@ package archive
 
 import (
 	"archive/tar"
-	"fmt"
 	"io"
 	"time"
+
+	"sandkeeper/internal/text"
 )
 
 // DefaultStall is how long a source may be silent.
@@ -44,7 +45,7 @@ func (w *tarWalk) Next() (*tar.Header, error) {
 	h, err := w.Tar.Next()
 	switch {
 	case err == io.EOF && w.raw.n-end < 2*tarBlock:
-		return nil, fmt.Errorf("it has no end mark: %w", io.ErrUnexpectedEOF)
+		return nil, text.As(io.ErrUnexpectedEOF, "it has no end mark")
 	case err == io.EOF:
 		return nil, drain(w.raw)
 	case err != nil:

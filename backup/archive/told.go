@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
 
 	"sandkeeper/internal/disk"
+	"sandkeeper/internal/text"
 )
 
 // Told is what a gateway told of a sandbox.
@@ -63,7 +63,7 @@ func ReadRecipe(dir string, m *Manifest, ids Identities) ([]byte, error) {
 func RecipeBytes(dir string, m *Manifest) ([]byte, error) {
 	f := m.RecipeFile
 	if f == nil {
-		return nil, fmt.Errorf("backup %s keeps no recipe: %w", m.ID, fs.ErrNotExist)
+		return nil, text.As(fs.ErrNotExist, "backup %s keeps no recipe", m.ID)
 	}
 	if err := CheckRecipeFile(f); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package bucket
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,6 +13,7 @@ import (
 	"strings"
 
 	"sandkeeper/backup/archive"
+	"sandkeeper/internal/text"
 )
 
 // pieceSize is how much of a file is sealed into one object: with what encryption adds, an object is below 128 MiB.
@@ -65,17 +65,13 @@ func (b *Bucket) seal(ctx context.Context, w io.Writer, s source, o archive.Obje
 		if err == io.EOF && done == o.Plain { //nolint:errorlint // a SectionReader gives no other
 			return out.Close()
 		}
+		if err == io.EOF { //nolint:errorlint // likewise
+			return text.As(io.ErrUnexpectedEOF, "%s became shorter while it was read", s.file.Name())
+		}
 		if err != nil {
-			return fmt.Errorf("read %s: %w", s.file.Name(), cmp.Or(notEOF(err), io.ErrUnexpectedEOF))
+			return fmt.Errorf("read %s: %w", s.file.Name(), err)
 		}
 	}
-}
-
-func notEOF(err error) error {
-	if err == io.EOF { //nolint:errorlint // likewise
-		return nil
-	}
-	return err
 }
 
 // sealedSize is how long a piece of that many bytes is when it is sealed to the recipients: age's header, its nonce,

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/internal/text"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
@@ -141,7 +143,7 @@ func (s *Session) alone(ctx context.Context, machine string) error {
 
 // End takes the session's note away. It works also after ctx is over.
 func (s *Session) End(ctx context.Context) error {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), s.b.o.Stall)
+	ctx, stop := text.Within(context.WithoutCancel(ctx), s.b.o.Stall)
 	defer stop()
 	err := s.b.removeVersions(ctx, s.note)
 	if _, locked := errors.AsType[*LockedError](err); locked {

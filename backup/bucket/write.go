@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 
+	"sandkeeper/internal/text"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -179,7 +181,7 @@ func (w *writer) abandon() {
 	if err != nil || w.upload == "" {
 		return
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(w.ctx), w.b.o.Stall)
+	ctx, stop := text.Within(context.WithoutCancel(w.ctx), w.b.o.Stall)
 	defer stop()
 	_, _ = client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &w.b.name, Key: &w.key, UploadId: &w.upload})
 }

@@ -11,6 +11,7 @@ import (
 
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/text"
 )
 
 // throwaway is a container that this run drills in. Its record is there before it is, and goes after it is gone.
@@ -47,7 +48,7 @@ func (o Options) make(ctx context.Context, e *engine.Engine, a engine.Apart) (*t
 
 // remove takes the container away, also after ctx has ended. Where that fails the record stays for the next run.
 func (t *throwaway) remove(ctx context.Context, e *engine.Engine) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpLimit)
+	ctx, cancel := text.Within(context.WithoutCancel(ctx), cleanUpLimit)
 	defer cancel()
 	err := e.RemoveApart(ctx, t.id)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {

@@ -10,6 +10,7 @@ import (
 
 	"sandkeeper/engine"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/text"
 	"sandkeeper/sandbox"
 )
 
@@ -135,7 +136,7 @@ func (h ContainerHome) check(ctx context.Context) error {
 
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("the container has no %s: %w", dir, fs.ErrNotExist) // the engine's own words are about its API
+			return text.As(fs.ErrNotExist, "the container has no %s", dir) // the engine's own words are about its API
 		case err != nil:
 			return fmt.Errorf("looking at %s: %w", dir, err)
 		case fact.Mode&fs.ModeSymlink != 0:

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/text"
 )
 
 // The guard's conversation. Down: one guardWord a line, as JSON. Up: guardReady once, then guardOK and a container's id
@@ -51,7 +52,7 @@ func Guard(ctx context.Context, in io.Reader, out io.Writer, shelf journal.Shelf
 	}
 	w := &watchman{out: out, dial: dial, open: map[string]watched{}}
 	w.follow(ctx, wordsOf(in))
-	ctx, cancel := context.WithTimeout(ctx, guardLimit)
+	ctx, cancel := text.Within(ctx, guardLimit)
 	defer cancel()
 	return w.freeAll(ctx, shelf)
 }
@@ -105,7 +106,7 @@ func (w *watchman) follow(ctx context.Context, words <-chan guardWord) {
 // the parent is gone.
 func (w *watchman) watch(ctx context.Context, p journal.Pause, limit time.Duration) {
 	w.open[p.Container] = watched{pause: p, over: time.AfterFunc(limit+guardGrace, func() {
-		ctx, cancel := context.WithTimeout(ctx, thawLimit)
+		ctx, cancel := text.Within(ctx, thawLimit)
 		defer cancel()
 		if e, err := reach(ctx, p, w.dial); err == nil {
 			_ = Thaw(ctx, e, p.Container)

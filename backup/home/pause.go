@@ -9,6 +9,7 @@ import (
 
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/text"
 )
 
 // Freezer is what it takes to pause a container and to be sure that it goes on again; *engine.Engine is one.
@@ -86,7 +87,7 @@ func (p *Pauser) note(ctx context.Context, c engine.Container) (*journal.Record[
 }
 
 func (p *Pauser) release(ctx context.Context, c engine.Container, record *journal.Record[journal.Pause]) error {
-	ctx, cancel := context.WithTimeout(ctx, thawLimit)
+	ctx, cancel := text.Within(ctx, thawLimit)
 	defer cancel()
 	if err := Thaw(ctx, p.Engine, c.ID); err != nil {
 		return fmt.Errorf("container %q %w, run \"docker unpause %s\": %w", c.Name, ErrThaw, c.Name, err)

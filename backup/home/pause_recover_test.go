@@ -52,7 +52,7 @@ func TestRecover(t *testing.T) {
 			engine: &backuptest.Freezer{State: map[string]string{backuptest.IdA: "paused"}}, change: func(p *journal.Pause) { p.Engine, p.Created = "", time.Time{} }, unpaused: true,
 		},
 		"of an earlier version, on an engine that may be another": {
-			engine: &backuptest.Freezer{State: map[string]string{}}, change: func(p *journal.Pause) { p.Engine, p.Created = "", time.Time{} }, kept: true, problem: "not exist",
+			engine: &backuptest.Freezer{State: map[string]string{}}, change: func(p *journal.Pause) { p.Engine, p.Created = "", time.Time{} }, kept: true, problem: "no container",
 		},
 	} {
 		shelf, pause := pauses(t), backuptest.PauseOf(backuptest.IdA)

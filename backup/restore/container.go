@@ -12,6 +12,7 @@ import (
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/home"
 	"sandkeeper/engine"
+	"sandkeeper/internal/text"
 )
 
 // bringBackLimit bounds what is done after ctx has ended: putting the old content back, and starting the container.
@@ -144,7 +145,7 @@ func (p *containerPlace) stop(ctx context.Context, j *restoreJob, c engine.Conta
 	}
 	// A stop that was asked for comes about, whoever gives up waiting for it: starting the container again before that
 	// starts nothing.
-	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
+	patient, cancel := text.Within(context.WithoutCancel(ctx), bringBackLimit)
 	defer cancel()
 	return errors.Join(p.halt(patient, j, mark), context.Cause(ctx))
 }
@@ -213,7 +214,7 @@ func (p *containerPlace) start(ctx context.Context, j *restoreJob, c engine.Cont
 	if mark.entry.Writing {
 		return fmt.Errorf("container %q was left stopped", c.Name)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
+	ctx, cancel := text.Within(context.WithoutCancel(ctx), bringBackLimit)
 	defer cancel()
 	j.meter.Enter(home.StageStarting)
 	if err := p.rouse(ctx, j, c, mark); err != nil {
@@ -238,7 +239,7 @@ func (p *containerPlace) replace(ctx context.Context, j *restoreJob, old *oldHom
 
 // undo puts the old content back, also after ctx has ended.
 func (p *containerPlace) undo(ctx context.Context, j *restoreJob, old *oldHome) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
+	ctx, cancel := text.Within(context.WithoutCancel(ctx), bringBackLimit)
 	defer cancel()
 	j.meter.Enter(home.StageUndoing)
 	pack := newPacker(path.Base(p.Dir), j.pick, owner{})

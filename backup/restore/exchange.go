@@ -14,6 +14,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/text"
 )
 
 // exchange is a restore on the direct way. The new home is made beside the container's writable layer while the sandbox
@@ -135,7 +136,7 @@ const settleTime = 15 * time.Second
 // settled waits until the container is proved stopped: the engine says so, and no overlay of its writable layer is
 // mounted on this host.
 func (x *exchange) settled(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	ctx, cancel := text.Within(ctx, settleTime)
 	defer cancel()
 	for {
 		err := x.stopped(ctx)
@@ -168,7 +169,7 @@ func (x *exchange) undisturbed(ctx context.Context, j *restoreJob, mark *restore
 	if disturbed == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
+	ctx, cancel := text.Within(context.WithoutCancel(ctx), bringBackLimit)
 	defer cancel()
 	disturbed = fmt.Errorf("container %s is not proved to have been stopped while the homes changed places: %w", x.ID[:12], disturbed)
 	err := x.halt(ctx, j, mark)

@@ -186,7 +186,7 @@ func (p *execPlace) shell(ctx context.Context, script, stage string, in io.Reade
 
 // after does something in the sandbox also when ctx has ended.
 func (p *execPlace) after(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackLimit)
+	ctx, cancel := text.Within(context.WithoutCancel(ctx), bringBackLimit)
 	defer cancel()
 	return do(ctx)
 }

@@ -204,7 +204,7 @@ func TestRestoreRefusals(t *testing.T) {
 	}{
 		"no consent":       {func(_ *backuptest.FakeEngine, r *Request) { r.Consent = false }, `has 2 entries in /sandbox`},
 		"paused":           {func(f *backuptest.FakeEngine, _ *Request) { f.State[backuptest.IdA] = "paused" }, "is paused"},
-		"gone":             {func(f *backuptest.FakeEngine, _ *Request) { f.Files[backuptest.IdA] = nil }, "has no /sandbox: file does not exist"},
+		"gone":             {func(f *backuptest.FakeEngine, _ *Request) { f.Files[backuptest.IdA] = nil }, "the container has no /sandbox"},
 		"unknown scope":    {func(_ *backuptest.FakeEngine, r *Request) { r.Scope = "half" }, `scope "half"`},
 		"no state in it":   {func(_ *backuptest.FakeEngine, r *Request) { r.Scope = ScopeState }, "none of the state"},
 		"no way in":        {func(_ *backuptest.FakeEngine, r *Request) { r.Target.Container = nil }, "cannot be restored to"},

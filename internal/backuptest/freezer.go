@@ -2,13 +2,13 @@ package backuptest
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"sync"
 	"time"
 
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/text"
 )
 
 // Freezer is a container engine with containers that are paused or not, or gone.
@@ -42,7 +42,7 @@ func (f *Freezer) Inspect(_ context.Context, id string) (engine.Container, error
 	defer f.mu.Unlock()
 	state, found := f.State[id]
 	if !found {
-		return engine.Container{}, fmt.Errorf("container %q: %w", id, fs.ErrNotExist)
+		return engine.Container{}, text.As(fs.ErrNotExist, "no container %q", id)
 	}
 	return engine.Container{ID: id, Name: "name-of-" + id[:2], State: state, Created: FreezerMade()}, f.Broken["inspect"]
 }

@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"sandkeeper/internal/text"
 )
 
 // OutputLimit is how many bytes of each stream are kept; a program that prints more is cut off there and Truncated is
@@ -60,7 +62,7 @@ func (r Result) Combined() string {
 func Run(ctx context.Context, c Command) (Result, error) {
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
+		ctx, cancel = text.Within(ctx, c.Timeout)
 		defer cancel()
 	}
 
@@ -87,7 +89,7 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	}
 	if cause := ctx.Err(); cause != nil && result.Exit == -1 {
 		result.TimedOut = errors.Is(cause, context.DeadlineExceeded)
-		return result, fmt.Errorf("%s %s: %w", c.Path, cutOff(c, result), cause)
+		return result, text.As(cause, "%s %s", c.Path, cutOff(c, result))
 	}
 	if sink.err != nil {
 		return result, fmt.Errorf("keeping the output of %s: %w", c.Path, sink.err)

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"sandkeeper/internal/text"
 )
 
 // OpenPlain opens a regular file to read; links are not followed and pipes not waited for.
@@ -53,7 +55,7 @@ func MustBeAbsent(path string) error {
 	_, err := os.Lstat(path)
 	switch {
 	case err == nil:
-		return fmt.Errorf("%s: %w", path, fs.ErrExist)
+		return text.As(fs.ErrExist, "%s is there already", path)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	}

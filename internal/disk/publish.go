@@ -2,11 +2,12 @@ package disk
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"sandkeeper/internal/text"
 )
 
 // Publish makes the file at path hold what write writes, readable by everybody: its readers see the whole new content
@@ -21,7 +22,7 @@ func Publish(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	if err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is there and is no plain file: %w", path, fs.ErrExist)
+		return text.As(fs.ErrExist, "%s is there and is no plain file", path)
 	}
 	part, err := os.CreateTemp(filepath.Dir(path), StagingPrefix+"*")
 	if err != nil {

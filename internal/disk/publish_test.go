@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func text(content string) func(io.Writer) error {
+func plain(content string) func(io.Writer) error {
 	return func(w io.Writer) error {
 		_, err := io.WriteString(w, content)
 		return err
@@ -21,7 +21,7 @@ func text(content string) func(io.Writer) error {
 func TestPublishReplacesWholeOrNotAtAll(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "status.prom")
-	if err := Publish(path, text("first")); err != nil {
+	if err := Publish(path, plain("first")); err != nil {
 		t.Fatal(err)
 	}
 	broken := errors.New("broken")
@@ -30,7 +30,7 @@ func TestPublishReplacesWholeOrNotAtAll(t *testing.T) {
 		if hidden, _ := filepath.Glob(filepath.Join(dir, ".*.prom")); len(names) != 1 || len(hidden) != 0 {
 			t.Errorf("a collector would read the part as well: %q %q", names, hidden)
 		}
-		return errors.Join(text("half")(w), broken)
+		return errors.Join(plain("half")(w), broken)
 	})
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
@@ -52,7 +52,7 @@ func TestPublishReplacesPlainFilesOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{link, dir, os.DevNull} {
-		if err := Publish(path, text("new")); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), path) {
+		if err := Publish(path, plain("new")); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v", path, err)
 		}
 	}

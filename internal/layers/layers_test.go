@@ -12,9 +12,13 @@ func TestTree(t *testing.T) {
 	if len(sources) < 20 || !slices.ContainsFunc(sources, func(s source) bool { return s.path == "drift/assess.go" }) {
 		t.Fatalf("found %d Go files: this is not the tree that is meant", len(sources))
 	}
-	for _, violation := range append(importViolations(sources), globalViolations(sources)...) {
+	for _, violation := range violations(sources) {
 		t.Error(violation)
 	}
+}
+
+func violations(sources []source) []string {
+	return slices.Concat(importViolations(sources), globalViolations(sources), wordViolations(sources))
 }
 
 // TestRoomsAreInOrder holds the table itself: a room may import only rooms that stand above it, so no import can lead upward or in a circle.
@@ -87,6 +91,9 @@ func TestChecker(t *testing.T) {
 		"table grown":         {files("cmd/a.go", `var m = map[string]int{}; func f() { m["a"]++ }`), "package variable m can change"},
 		"table emptied":       {files("cmd/a.go", `var m = map[string]int{}; func f() { clear(m) }`), "package variable m can change"},
 		"table handed out":    {files("cmd/a.go", `var m = [2]int{}; func f() *int { return &m[0] }`), "package variable m can change"},
+		"sentinel":            {files("cmd/a.go", `func f() error { return fmt.Errorf("no sandbox: %w", fs.ErrNotExist) }`), "words of fs.ErrNotExist"},
+		"limit":               {files("cmd/a.go", `func f() { context.WithTimeout(ctx, 3) }`), "has no name"},
+		"error of the system": {files("cmd/a.go", `func f() error { return fmt.Errorf("reading: %w", err) }`), ""},
 		"other package's own": {files("cmd/a.go", `var m = []int{1}`, "gateway/b.go", `func f() { m := 1; _ = m }`), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +101,7 @@ func TestChecker(t *testing.T) {
 			for file, content := range test.files {
 				sources = append(sources, parse(t, file, content))
 			}
-			got := append(importViolations(sources), globalViolations(sources)...)
+			got := violations(sources)
 			if test.want == "" && len(got) > 0 || test.want != "" && (len(got) != 1 || !strings.Contains(got[0], test.want)) {
 				t.Errorf("violations %q, want %q", got, test.want)
 			}
