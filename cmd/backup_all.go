@@ -130,7 +130,7 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	store, err := a.openStoreToChange(ctx, o.store)
+	store, err := a.stores.openToChange(ctx, o.store)
 	if err != nil {
 		return nil, err
 	}
@@ -186,22 +186,23 @@ func (o *backupAllOptions) check() error {
 
 // survey takes the inventory: after the preflight, or from containers alone.
 func (o *backupAllOptions) survey(ctx context.Context, found *answer) (survey.Survey, error) {
-	recorded := o.app.recorded(o.store)
+	recorded := o.app.stores.recorded(o.store)
 	if o.offline {
 		return o.app.host.LookOffline(ctx, recorded)
 	}
-	return o.app.look(ctx, found, survey.Question{Action: preflight.BackingUp(), AllowUnverified: true, Recorded: recorded})
+	return o.app.gate.look(ctx, found, survey.Question{Action: preflight.BackingUp(), AllowUnverified: true, Recorded: recorded})
 }
 
-// unfinished looks for an upgrade or a recreation that has a home half done, beside what restores have left.
-func (a *app) unfinished(restoring func(sandbox.Sandbox) error) func(sandbox.Sandbox) error {
-	if a.stateDir() == "" {
+// unfinished looks in the state folder dir for an upgrade or a recreation that has a home half done, beside what restores
+// have left.
+func unfinished(dir string, restoring func(sandbox.Sandbox) error) func(sandbox.Sandbox) error {
+	if dir == "" {
 		return restoring
 	}
 	return func(sb sandbox.Sandbox) error {
-		err := upgrade.HalfDone(a.stateDir(), sb)
+		err := upgrade.HalfDone(dir, sb)
 		if err == nil {
-			err = recreate.HalfMade(a.stateDir(), sb)
+			err = recreate.HalfMade(dir, sb)
 		}
 		if err != nil || restoring == nil {
 			return err
@@ -240,7 +241,7 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen su
 	found.result = result
 	found.text = func(term *terminal) { renderBackupAll(term, result, err) }
 	if err != nil {
-		return found, a.mismatched(ctx, found, err, seen.Gateways, preflight.BackingUp())
+		return found, a.gate.mismatched(ctx, found, err, seen.Gateways, preflight.BackingUp())
 	}
 	err = o.outcome(summary)
 	if err == nil && inv.Partial != nil {
@@ -254,7 +255,7 @@ func (o *backupAllOptions) run(r *backup.Options, gateways *driver.Gateways) *ba
 	r.Jobs, r.Label, r.Only, r.Exclude = o.jobs, o.label, o.only, o.exclude
 	r.SkipUnreachable, r.DryRun, r.SkippedChecks = o.skipUnreachable, o.dryRun, o.skip.codes
 	r.Reread, r.ReadBack, r.Skip = o.reread, o.verify, o.unwanted
-	r.Unfinished = o.app.unfinished(r.Unfinished)
+	r.Unfinished = unfinished(stateDir(o.app.Env), r.Unfinished)
 	r.Recipe = gateways.Told
 	if o.offline {
 		r.CLI, r.Recipe = nil, nil
@@ -267,7 +268,7 @@ func (o *backupAllOptions) run(r *backup.Options, gateways *driver.Gateways) *ba
 func (o *backupAllOptions) gateways(seen survey.Survey) *driver.Gateways {
 	gateways := &driver.Gateways{Open: o.app.host.Connect(seen.Gateways)}
 	if !o.dryRun && !o.offline {
-		gateways.Added = extensions{o.app}.additions()
+		gateways.Added = o.app.extensions.additions()
 	}
 	return gateways
 }

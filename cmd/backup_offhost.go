@@ -39,7 +39,7 @@ func (o *backupAllOptions) checkOffHost() error {
 		o.offHost = b.Address()
 		return nil
 	}
-	setting, place, _ := o.app.config.flag("store")
+	setting, place, _ := o.app.settings.file.flag("store")
 	if !o.offline || setting != o.store.bucket.address {
 		return err
 	}
@@ -52,7 +52,7 @@ func (o *backupAllOptions) bucket() (*bucket.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.app.openBucket(o.store.bucket, with)
+	return o.app.stores.bucket(o.store.bucket, with)
 }
 
 // bringOff brings what the bucket lacks there, after everything was saved on this host: what one run could not bring,

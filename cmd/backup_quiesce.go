@@ -18,17 +18,17 @@ import (
 // which owns the store until then: what a killed run has left is told from what another is at by that.
 func (o *backupAllOptions) quiesce(ctx context.Context, run *backup.Options, inv sandbox.Inventory, look probes) (*extensionChain, error) {
 	a := o.app
-	links, _ := extensions{a}.links() // a mistake was told at the start, and stops no backup
+	links, _ := a.extensions.links() // a mistake was told at the start, and stops no backup
 	if o.dryRun || !lifecycle.Quiesces(links) {
 		return nil, nil
 	}
-	chain, err := extensions{a}.chainOf(links, insideOf(inv, look))
+	chain, err := a.extensions.chainOf(links, insideOf(inv, look))
 	if err != nil {
 		return nil, err
 	}
 	reports, err := chain.EndBackups(ctx)
 	for _, r := range reports {
-		extensions{a}.sayReconciled(r)
+		a.extensions.sayReconciled(r)
 	}
 	if err != nil {
 		return nil, errors.Join(err, chain.close())

@@ -142,14 +142,14 @@ func killedRun(t *testing.T, h *madeUpHost) *extensionChain {
 	t.Helper()
 	a := newApp(nil, &ui.Streams{Env: env.Parse([]string{"HOME=" + h.home})})
 	var err error
-	if a.config, err = readConfig(a.Env, os.Geteuid(), nil, nil); err != nil {
+	if a.settings.file, err = readConfig(a.Env, os.Geteuid(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	links, err := extensions{a}.links()
+	links, err := a.extensions.links()
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := extensions{a}.chainOf(links, func(context.Context, lifecycle.Reference, []string) (string, error) { return "", nil })
+	chain, err := a.extensions.chainOf(links, func(context.Context, lifecycle.Reference, []string) (string, error) { return "", nil })
 	if err != nil {
 		t.Fatal(err)
 	}

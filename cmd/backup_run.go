@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -43,24 +41,6 @@ func (o storeOptions) named(root string) error {
 	return nil
 }
 
-func (a *app) openStore(o storeOptions) (*store.Store, error) {
-	root, err := a.backupRoot(o.dir)
-	if err != nil {
-		return nil, err
-	}
-	a.term.note("backups are looked for in %s", root)
-	collectOften(a.Streams)
-	return store.Open(root, store.Options{Tool: version().Version, UID: a.UID, Keys: a.storeKeys()})
-}
-
-// storeKeys is the folder of the keys by which this host adds to encrypted backups; "" without a home.
-func (a *app) storeKeys() string {
-	if a.stateDir() == "" {
-		return ""
-	}
-	return filepath.Join(a.stateDir(), "store-keys")
-}
-
 // mayBePlain refuses to write backups in plain text where they leave this host: homes are saved with their credentials.
 func (o *captureOptions) mayBePlain(root string) error {
 	if len(o.encryptTo) > 0 || o.allowPlaintext {
@@ -70,15 +50,6 @@ func (o *captureOptions) mayBePlain(root string) error {
 		return usage("add --encrypt-to RECIPIENT, or --allow-plaintext", "backups hold credentials and would leave this host in plain text: %w", err)
 	}
 	return nil
-}
-
-// collectOften keeps a whole backup below 64 MiB: what lives while it runs is a few large buffers and the index, so
-// that collecting at half as much garbage as is usual costs next to nothing (docs/benchmarks.md). GOGC keeps its
-// meaning.
-func collectOften(s *ui.Streams) {
-	if s.Env.Get("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
 }
 
 // backupRun is a backup run as every command makes it; callers add what is theirs.

@@ -115,7 +115,7 @@ func (s selection) address() (workspace, name string) {
 	if s.app == nil || s.gateway != "" {
 		return "", s.name
 	}
-	return s.app.address(s.name)
+	return s.app.stores.address(s.name)
 }
 
 // within reports whether b is of the workspace and, with -g, of the gateway that are meant. A backup that does not say
@@ -150,7 +150,7 @@ func (s selection) one(ctx context.Context) (store.Backup, error) {
 
 	workspace, name := s.address()
 	if (s.id == "" || s.id == store.Latest) && s.app != nil && s.gateway == "" {
-		return s.app.latest(s.store, workspace, name)
+		return s.app.stores.latest(s.store, workspace, name)
 	}
 	return s.store.Find(name, cmp.Or(s.id, store.Latest))
 }

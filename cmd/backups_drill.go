@@ -73,7 +73,7 @@ type drillResult struct {
 
 func runBackupsDrill(ctx context.Context, o *backupsDrillOptions) (_ *answer, err error) {
 	a := o.app
-	st, off, err := a.openSource(ctx, o.store, o.identity)
+	st, off, err := a.stores.source(ctx, o.store, o.identity)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 	if o.to == "-" && o.app.term.json {
 		return nil, usage("give --to FILE", "standard output cannot hold both the backup and JSON")
 	}
-	st, err := o.app.openStore(o.store)
+	st, err := o.app.stores.open(o.store)
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, er
 	if err != nil {
 		return nil, err
 	}
-	store, err := o.app.openStoreToChange(ctx, o.store)
+	store, err := o.app.stores.openToChange(ctx, o.store)
 	if err != nil {
 		return nil, err
 	}

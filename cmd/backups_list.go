@@ -78,7 +78,7 @@ func newListed(b store.Backup, off *offHost) listed {
 }
 
 func runBackupsList(ctx context.Context, o *backupsListOptions) (_ *answer, err error) {
-	store, off, err := o.app.openSource(ctx, o.store, "")
+	store, off, err := o.app.stores.source(ctx, o.store, "")
 	if err != nil {
 		return nil, err
 	}

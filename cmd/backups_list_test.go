@@ -39,7 +39,7 @@ func TestLockWaitWaitsForTheOtherRun(t *testing.T) {
 	h.sandbox("alpha", "exited", "first")
 	h.mustRun("backup-all", "--offline", "-q")
 	a := newApp(nil, h.streams())
-	store, err := a.openStore(storeOptions{dir: h.store()})
+	store, err := a.stores.open(storeOptions{dir: h.store()})
 	if err != nil {
 		t.Fatal(err)
 	}

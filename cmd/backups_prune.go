@@ -101,7 +101,7 @@ func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (_ *answer, er
 	if err != nil {
 		return nil, err
 	}
-	store, err := a.openStoreToChange(ctx, o.store)
+	store, err := a.stores.openToChange(ctx, o.store)
 	if err != nil {
 		return nil, err
 	}

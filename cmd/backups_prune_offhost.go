@@ -18,7 +18,7 @@ type lockedObject struct {
 // pruneOffHost prunes what a host has in a bucket. What is locked there stays until its date, which is no failure: the
 // next pruning after it removes it.
 func (o *backupsPruneOptions) pruneOffHost(ctx context.Context) (_ *answer, err error) {
-	st, off, err := o.app.openSource(ctx, o.store, "")
+	st, off, err := o.app.stores.source(ctx, o.store, "")
 	if err != nil {
 		return nil, err
 	}
@@ -44,11 +44,11 @@ func (o *backupsPruneOptions) pruneOffHost(ctx context.Context) (_ *answer, err 
 // removeOffHost carries the plan out. No sync can be under way meanwhile, and a backup that came in between is only one
 // more that stays.
 func (o *backupsPruneOptions) removeOffHost(ctx context.Context, off *offHost, plan *pruneResult, remove []removal) (err error) {
-	root, err := o.app.backupRoot(o.store.dir)
+	root, err := o.app.stores.root(o.store.dir)
 	if err != nil {
 		return err
 	}
-	machine, unlock, err := o.app.alone(ctx, root, o.store.lockWait)
+	machine, unlock, err := o.app.stores.alone(ctx, root, o.store.lockWait)
 	if err != nil {
 		return err
 	}

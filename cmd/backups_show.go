@@ -52,7 +52,7 @@ func runBackupsShow(ctx context.Context, o *backupsShowOptions) (_ *answer, err 
 	if err := o.choose(); err != nil {
 		return nil, err
 	}
-	store, off, err := o.app.openSource(ctx, o.store, "")
+	store, off, err := o.app.stores.source(ctx, o.store, "")
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ type syncResult struct {
 
 func runBackupsSync(ctx context.Context, o *backupsSyncOptions) (*answer, error) {
 	a := o.app
-	st, err := a.openStore(o.store)
+	st, err := a.stores.open(o.store)
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +101,11 @@ func (a *app) sync(ctx context.Context, st *store.Store, scopes []selection, to 
 	progress := a.term.progress()
 	defer progress.Close()
 	with.Progress = func(object string, done, all int64) { progress.Update(object, "sending", done, all) }
-	b, err := a.openBucket(to.bucketOptions, with)
+	b, err := a.stores.bucket(to.bucketOptions, with)
 	if err != nil {
 		return nil, err
 	}
-	machine, unlock, err := a.alone(ctx, st.Root(), to.lockWait)
+	machine, unlock, err := a.stores.alone(ctx, st.Root(), to.lockWait)
 	if err != nil {
 		return nil, err
 	}

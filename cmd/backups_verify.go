@@ -75,7 +75,7 @@ func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (_ *answer, 
 		return nil, err
 	}
 	proofs := store.Proofs{}
-	store, off, err := o.app.openSource(ctx, o.store, o.identity)
+	store, off, err := o.app.stores.source(ctx, o.store, o.identity)
 	if err != nil {
 		return nil, err
 	}

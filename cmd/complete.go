@@ -19,17 +19,17 @@ import (
 )
 
 // completions are the values that a shell offers for arguments and flags.
-type completions struct{ *app }
+type completions struct{ app *app }
 
 // offer gives the arguments and flags of c their completions. A completion looks at files only, never at an engine or a
 // gateway, and says nothing when it cannot know: it must never print.
-func (a completions) offer(c *cobra.Command) {
+func (o completions) offer(c *cobra.Command) {
 	if words := strings.Fields(c.Use)[1:]; c.ValidArgsFunction == nil && !c.HasSubCommands() && len(words) > 0 {
 		c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(args) >= len(words) {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return a.offerFor(c, strings.Trim(words[len(args)], "[]"), args)
+			return o.offerFor(c, strings.Trim(words[len(args)], "[]"), args)
 		}
 	}
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
@@ -40,44 +40,44 @@ func (a completions) offer(c *cobra.Command) {
 			if picked, ok := f.Value.(*choice); ok {
 				return picked.words, cobra.ShellCompDirectiveNoFileComp
 			}
-			return a.offerFor(c, "--"+f.Name, args)
+			return o.offerFor(c, "--"+f.Name, args)
 		}) // refused only for a flag that has one already
 	})
 }
 
 // offerFor are the values for a word of a usage line, or for a flag.
-func (a completions) offerFor(c *cobra.Command, what string, args []string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	_ = a.prepare(c) // the environment and the config file may name another store; with a mistake in them nothing is offered
+func (o completions) offerFor(c *cobra.Command, what string, args []string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	_ = o.app.prepare(c) // the environment and the config file may name another store; with a mistake in them nothing is offered
 	var values []cobra.Completion
 	switch what {
 	case "NAME":
-		values = a.savedSandboxes(c)
+		values = o.savedSandboxes(c)
 	case "ID", "--backup":
-		values = a.savedIDs(c, argument(args, 0))
+		values = o.savedIDs(c, argument(args, 0))
 	case "NAME|ID":
-		values = a.savedSandboxes(c)
+		values = o.savedSandboxes(c)
 		for _, name := range slices.Clone(values) {
-			values = append(values, a.savedIDs(c, name)...)
+			values = append(values, o.savedIDs(c, name)...)
 		}
 	case "--only", "--exclude":
-		values = a.recordedSandboxes(c)
+		values = o.recordedSandboxes(c)
 	case "--to":
 		if c.Name() != "restore" {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
-		values = a.recordedSandboxes(c)
+		values = o.recordedSandboxes(c)
 	case "--gateway":
-		values = a.knownGateways()
+		values = o.knownGateways()
 	case "--workspace":
-		values = a.savedWorkspaces(c)
+		values = o.savedWorkspaces(c)
 	case "--gateway-state":
-		if store := a.storeOf(c); store != nil {
+		if store := o.storeOf(c); store != nil {
 			values, _ = store.Gateways().Sandboxes()
 		}
 	case "--skip-check":
 		values = slices.DeleteFunc(preflight.KnownChecks(), func(code string) bool { return code == preflight.CodeAgreement })
 	case "EXTENSION":
-		if registry, err := builtin.Registry(a.linked...); err == nil {
+		if registry, err := builtin.Registry(o.app.extensions.linked...); err == nil {
 			values = registry.Names()
 		}
 	case "--backup-dir":
@@ -89,9 +89,9 @@ func (a completions) offerFor(c *cobra.Command, what string, args []string) ([]c
 }
 
 // storeOf is the store that the flags of c name, or nil.
-func (a completions) storeOf(c *cobra.Command) *store.Store {
+func (o completions) storeOf(c *cobra.Command) *store.Store {
 	dir, _ := c.Flags().GetString("backup-dir")
-	store, err := a.openStore(storeOptions{dir: dir})
+	store, err := o.app.stores.open(storeOptions{dir: dir})
 	if err != nil {
 		return nil
 	}
@@ -101,8 +101,8 @@ func (a completions) storeOf(c *cobra.Command) *store.Store {
 	return store
 }
 
-func (a completions) savedSandboxes(c *cobra.Command) []cobra.Completion {
-	store := a.storeOf(c)
+func (o completions) savedSandboxes(c *cobra.Command) []cobra.Completion {
+	store := o.storeOf(c)
 	if gateway, _ := c.Flags().GetString("gateway-state"); store == nil || gateway != "" {
 		return nil
 	}
@@ -111,8 +111,8 @@ func (a completions) savedSandboxes(c *cobra.Command) []cobra.Completion {
 }
 
 // savedIDs are the ids of one sandbox's whole backups, newest first, each with its age and size.
-func (a completions) savedIDs(c *cobra.Command, name string) []cobra.Completion {
-	store := a.storeOf(c)
+func (o completions) savedIDs(c *cobra.Command, name string) []cobra.Completion {
+	store := o.storeOf(c)
 	if gateway, _ := c.Flags().GetString("gateway-state"); gateway != "" {
 		name = gateway
 	}
@@ -132,8 +132,8 @@ func (a completions) savedIDs(c *cobra.Command, name string) []cobra.Completion 
 }
 
 // savedWorkspaces are those of the sandboxes that have backups.
-func (a completions) savedWorkspaces(c *cobra.Command) []cobra.Completion {
-	store := a.storeOf(c)
+func (o completions) savedWorkspaces(c *cobra.Command) []cobra.Completion {
+	store := o.storeOf(c)
 	if store == nil {
 		return nil
 	}
@@ -153,9 +153,9 @@ func (a completions) savedWorkspaces(c *cobra.Command) []cobra.Completion {
 }
 
 // recordedSandboxes are those that the registry names, and those that have backups.
-func (a completions) recordedSandboxes(c *cobra.Command) []cobra.Completion {
-	names := a.savedSandboxes(c)
-	registry, _ := a.host.Registry()
+func (o completions) recordedSandboxes(c *cobra.Command) []cobra.Completion {
+	names := o.savedSandboxes(c)
+	registry, _ := o.app.host.Registry()
 	for _, row := range registry.Rows {
 		names = append(names, row.Name)
 	}
@@ -164,9 +164,9 @@ func (a completions) recordedSandboxes(c *cobra.Command) []cobra.Completion {
 }
 
 // knownGateways are those that the openshell CLI has registered, and those that the registry's sandboxes are on.
-func (a completions) knownGateways() []cobra.Completion {
-	names := openshell.Registered(a.Env)
-	registry, _ := a.host.Registry()
+func (o completions) knownGateways() []cobra.Completion {
+	names := openshell.Registered(o.app.Env)
+	registry, _ := o.app.host.Registry()
 	for _, row := range registry.Rows {
 		if row.Gateway != "" {
 			names = append(names, row.Gateway)

@@ -32,7 +32,7 @@ func newConfigShow(a *app) *cobra.Command {
 			"its line, or the default. With -v, also which commands have it. Changes nothing.",
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return a.do(func(context.Context) (*answer, error) { return a.showConfig(c.Root()) })(c, args)
+		return a.do(func(context.Context) (*answer, error) { return (&configShow{app: a, root: c.Root()}).run() })(c, args)
 	}
 	return c
 }
@@ -46,50 +46,56 @@ type configSetting struct {
 	Commands []string `json:"commands"`
 }
 
-func (a *app) showConfig(root *cobra.Command) (*answer, error) {
+// configShow is the command: root is the tree whose flags are the settings.
+type configShow struct {
+	app  *app
+	root *cobra.Command
+}
+
+func (o *configShow) run() (*answer, error) {
+	a, file := o.app, o.app.settings.file
 	settings := []configSetting{}
-	flags := allFlags(root)
+	flags := allFlags(o.root)
 	for _, name := range slices.Sorted(maps.Keys(flags)) {
-		settings = append(settings, a.settingOf(root, flags[name]))
+		settings = append(settings, o.flag(flags[name]))
 	}
-	for _, name := range slices.Sorted(maps.Keys(a.config.agents)) {
-		s := a.config.agents[name]
-		settings = append(settings, configSetting{"agents." + name + ".expected", s.value, fmt.Sprintf("%s:%d", a.config.path, s.line), "", []string{"upgrade-sandboxes"}})
+	for _, name := range slices.Sorted(maps.Keys(file.agents)) {
+		s := file.agents[name]
+		settings = append(settings, configSetting{"agents." + name + ".expected", s.value, fmt.Sprintf("%s:%d", file.path, s.line), "", []string{"upgrade-sandboxes"}})
 	}
-	links, err := extensions{a}.links()
+
+	links, err := a.extensions.links()
 	if err != nil {
 		a.term.warn("%v", err) // the setting is shown all the same, as far as it could be read
 	}
-	settings = append(settings, a.extensionSetting(links))
-	result := map[string]any{"file": a.config.path, "exists": a.config.text != nil, "settings": settings}
-	return &answer{result: result, text: func(term *terminal) { renderConfig(term, settings, a.config) }}, nil
+	settings = append(settings, o.extensions(links))
+	result := map[string]any{"file": file.path, "exists": file.text != nil, "settings": settings}
+	return &answer{result: result, text: func(term *terminal) { renderConfig(term, settings, file) }}, nil
 }
 
-func (a *app) settingOf(root *cobra.Command, f *pflag.Flag) configSetting {
-	byDefault := defaultOf(root, f)
-	s := configSetting{Key: configKey(f.Name), Value: byDefault, From: "default", Default: byDefault, Commands: commandsWith(root, f.Name)}
-	if dir, err := a.backupRoot(""); f.Name == "backup-dir" && err == nil {
+func (o *configShow) flag(f *pflag.Flag) configSetting {
+	byDefault := defaultOf(o.root, f)
+	s := configSetting{Key: configKey(f.Name), Value: byDefault, From: "default", Default: byDefault, Commands: commandsWith(o.root, f.Name)}
+	if dir, err := o.app.stores.root(""); f.Name == "backup-dir" && err == nil {
 		s.Value = dir
 	}
-	if value, place, set := a.config.flag(f.Name); set {
-		s.Value, s.From = value, place
-	}
-	if value := a.Env.Get(twin(f.Name)); value != "" {
-		s.Value, s.From = value, "environment variable "+twin(f.Name)
+	if value, source, set := o.app.settings.of(f.Name); set {
+		s.Value, s.From = value, source
 	}
 	return s
 }
 
-func (a *app) extensionSetting(links []lifecycle.Link) configSetting {
+func (o *configShow) extensions(links []lifecycle.Link) configSetting {
 	var names []string
 	for _, link := range links {
 		names = append(names, link.Name)
 	}
+	file := o.app.settings.file
 	s := configSetting{Key: "compute.extensions", Value: strings.Join(names, ","), From: "default", Commands: []string{"upgrade-sandboxes"}}
-	if line := a.config.lines["compute\x00extensions"]; line > 0 {
-		s.From = fmt.Sprintf("%s:%d", a.config.path, line)
+	if line := file.lines["compute\x00extensions"]; line > 0 {
+		s.From = fmt.Sprintf("%s:%d", file.path, line)
 	}
-	if _, set := a.Env.Lookup(lifecycle.OverrideVariable); set {
+	if _, set := o.app.Env.Lookup(lifecycle.OverrideVariable); set {
 		s.From = "environment variable " + lifecycle.OverrideVariable
 	}
 	return s

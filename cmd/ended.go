@@ -3,9 +3,7 @@ package cmd
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -46,76 +44,57 @@ func isNoted(c *cobra.Command) bool {
 	return true
 }
 
-// ended tells of the end of a run those who asked for it: the history, the log, systemd's journal, and who is to hear
+// report tells of the end of a run those who asked for it: the history, the log, systemd's journal, and who is to hear
 // of failures. What goes wrong here is a warning: it does not change how the run ended.
-func (a *app) ended(c *cobra.Command, code ExitCode, f *Failure) {
-	if !a.started {
-		return
-	}
-	e := a.envelope(commandName(c), code, f)
-	r := recordOf(e, a)
+func (e *ending) report(c *cobra.Command, code ExitCode, publish func() error) {
+	result, term := e.envelope(code, e.failure), e.term
+	r := e.record(result)
 	if isNoted(c) {
-		a.term.note("%s", r.Sentence())
-		a.term.orWarn(a.remember(r))
-		if a.Journal {
-			a.term.orWarn(runlog.Tell(runlog.JournalSocket, r))
+		term.note("%s", r.Sentence())
+		term.orWarn(history{term}.remember(r))
+		if term.Journal {
+			term.orWarn(runlog.Tell(runlog.JournalSocket, r))
 		}
 	}
 
-	a.term.orWarn(a.term.lines.End(r))
-	if a.publish != nil && isNoted(c) {
-		a.term.orWarn(a.publish())
+	term.orWarn(term.lines.End(r))
+	if publish != nil && isNoted(c) {
+		term.orWarn(publish())
 	}
 	if flag := c.Flags().Lookup("on-failure"); flag != nil && flag.Value.String() != "" && code != ExitOK {
-		a.term.orWarn(a.tellFailure(c.Context(), flag.Value.String(), e))
+		term.orWarn(e.onFailure(c.Context(), flag.Value.String(), result))
 	}
 }
 
-// remember adds the run to the history of this user. Root with somebody's HOME keeps none.
-func (a *app) remember(r runlog.Record) error {
-	if a.Env.StateHome() == "" {
-		return nil
-	}
-	if _, err := os.Stat(a.stateDir()); err != nil && r.ExitCode != int(ExitOK) && !a.Journal {
-		return nil // by hand, a run that did nothing leaves nothing where none was before
-	}
-	err := runlog.Append(runlog.File(a.Env.StateHome()), r)
-	if errors.Is(err, runlog.ErrNotOurs) {
-		a.term.note("%v", err)
-		return nil
-	}
-	return err
-}
-
-// recordOf sums a run up for the history.
-func recordOf(e envelope, a *app) runlog.Record {
+// record sums the run up for the history.
+func (e *ending) record(result envelope) runlog.Record {
 	r := runlog.Record{
-		At: a.began.UTC().Truncate(time.Second), Command: e.Command, ExitCode: int(e.ExitCode), TookMs: time.Since(a.began).Milliseconds(), PID: a.PID,
+		At: e.began.UTC().Truncate(time.Second), Command: result.Command, ExitCode: int(result.ExitCode), TookMs: time.Since(e.began).Milliseconds(), PID: e.term.PID,
 	}
-	if e.Error != nil {
-		r.Error = ui.Clean(e.Error.Message)
+	if result.Error != nil {
+		r.Error = ui.Clean(result.Error.Message)
 	}
 	var known struct {
 		Root   string          `json:"root"`
 		Totals json.RawMessage `json:"totals"`
 	}
-	if text, err := json.Marshal(e.Result); err == nil && json.Unmarshal(text, &known) == nil {
+	if text, err := json.Marshal(result.Result); err == nil && json.Unmarshal(text, &known) == nil {
 		r.Root, r.Totals = known.Root, known.Totals
 	}
 	return r
 }
 
-// tellFailure runs the operator's command, also after the run was interrupted.
-func (a *app) tellFailure(ctx context.Context, line string, e envelope) error {
+// onFailure runs the operator's command, also after the run was interrupted.
+func (e *ending) onFailure(ctx context.Context, line string, result envelope) error {
 	var document strings.Builder
-	if err := writeEnvelope(&document, e); err != nil {
+	if err := writeEnvelope(&document, result); err != nil {
 		return fmt.Errorf("--on-failure: %w", err)
 	}
 	ran, err := command.Run(context.WithoutCancel(ctx), command.Command{
-		Path: "/bin/sh", Args: []string{"-c", line}, Env: a.Env.All(), Timeout: onFailureLimit, Stdin: strings.NewReader(document.String()),
+		Path: "/bin/sh", Args: []string{"-c", line}, Env: e.term.Env.All(), Timeout: onFailureLimit, Stdin: strings.NewReader(document.String()),
 	})
 	if said := strings.TrimSpace(ran.Combined()); said != "" {
-		fmt.Fprintln(a.Err, ui.CleanLines(said))
+		fmt.Fprintln(e.term.Err, ui.CleanLines(said))
 	}
 	if err == nil && ran.Exit != 0 {
 		err = fmt.Errorf("it ended with exit status %d", ran.Exit)
@@ -124,17 +103,4 @@ func (a *app) tellFailure(ctx context.Context, line string, e envelope) error {
 		return fmt.Errorf("--on-failure %q: %w", line, err)
 	}
 	return nil
-}
-
-// openLines begins the log of --log-json.
-func (a *app) openLines(c *cobra.Command) {
-	if a.global.logJSON == "" {
-		return
-	}
-	lines, err := runlog.OpenLines(a.global.logJSON, commandName(c))
-	if err != nil {
-		a.term.warn("--log-json: %v; nothing is logged there", err)
-		return
-	}
-	a.term.lines = lines
 }

@@ -12,6 +12,7 @@ import (
 
 	"sandkeeper/lifecycle"
 	"sandkeeper/lifecycle/builtin"
+	"sandkeeper/survey"
 )
 
 const extensionsLong = `Lifecycle extensions run around every create and delete of a sandbox that upgrade-sandboxes, restore --recreate or migrate import
@@ -57,31 +58,36 @@ func creates(c *cobra.Command) bool {
 }
 
 // extensions are those that this host has configured, with what is kept of them.
-type extensions struct{ *app }
+type extensions struct {
+	term     *terminal
+	host     *survey.Host
+	settings *settings
+	linked   []lifecycle.Definition // of a downstream, beside the built-in ones
+}
 
 // judge refuses a mistake in the configuration of extensions at the start of a command that creates or deletes
 // sandboxes. No other command depends on them: there it is a warning, so that it never stands between an operator and a
 // backup.
-func (a extensions) judge(c *cobra.Command) error {
-	_, err := a.links()
+func (e *extensions) judge(c *cobra.Command) error {
+	_, err := e.links()
 	if f, ok := errors.AsType[*Failure](err); !ok || f.Kind != "config_invalid" {
 		return err
 	}
 	if creates(c) {
 		return err
 	}
-	a.term.warn("%v\n(until that is corrected, no sandbox is created or deleted; %s= switches all extensions off)", err, lifecycle.OverrideVariable)
+	e.term.warn("%v\n(until that is corrected, no sandbox is created or deleted; %s= switches all extensions off)", err, lifecycle.OverrideVariable)
 	return nil
 }
 
 // links are the active extensions in chain order. Beside a mistake in their configuration they are those without one.
-func (a extensions) links() ([]lifecycle.Link, error) {
-	override, overridden := a.Env.Lookup(lifecycle.OverrideVariable)
-	registry, err := builtin.Registry(a.linked...)
+func (e *extensions) links() ([]lifecycle.Link, error) {
+	override, overridden := e.term.Env.Lookup(lifecycle.OverrideVariable)
+	registry, err := builtin.Registry(e.linked...)
 	if err != nil {
 		return nil, err
 	}
-	links, err := lifecycle.Configure(registry, lifecycle.Source{File: a.config.path, Data: a.config.text, Override: override, Overridden: overridden})
+	links, err := lifecycle.Configure(registry, lifecycle.Source{File: e.settings.file.path, Data: e.settings.file.text, Override: override, Overridden: overridden})
 	if err != nil {
 		return links, &Failure{
 			Code: ExitUsage, Kind: "config_invalid", Err: err,
@@ -93,16 +99,16 @@ func (a extensions) links() ([]lifecycle.Link, error) {
 }
 
 // storePath is where the states of extensions are kept.
-func (a extensions) storePath() (string, error) {
-	if a.stateDir() == "" {
+func (e *extensions) storePath() (string, error) {
+	if stateDir(e.term.Env) == "" {
 		return "", usage("set HOME", "there is no home to keep the state of extensions in")
 	}
-	return filepath.Join(a.stateDir(), "extensions.db"), nil
+	return filepath.Join(stateDir(e.term.Env), "extensions.db"), nil
 }
 
 // readStore opens the store if there is one; nil means that no state was ever kept. A reader does not create it.
-func (a extensions) readStore() (*lifecycle.Store, error) {
-	path, err := a.storePath()
+func (e *extensions) readStore() (*lifecycle.Store, error) {
+	path, err := e.storePath()
 	if err != nil {
 		return nil, err
 	}

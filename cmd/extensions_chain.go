@@ -23,26 +23,26 @@ func (c *extensionChain) close() error {
 
 // open makes the chain of the active extensions; nil when there are none and none ever kept anything: then nothing is
 // opened or made. What extensions added that are active no longer can only be withdrawn with the store.
-func (a extensions) open() (*extensionChain, error) {
-	links, err := a.links()
+func (e *extensions) open() (*extensionChain, error) {
+	links, err := e.links()
 	if err != nil {
 		return nil, err
 	}
-	return a.chainOf(links, nil)
+	return e.chainOf(links, nil)
 }
 
 // chainOf makes the chain of these links. With inside, they can run commands in sandboxes.
-func (a extensions) chainOf(links []lifecycle.Link, inside lifecycle.Inside) (c *extensionChain, err error) {
+func (e *extensions) chainOf(links []lifecycle.Link, inside lifecycle.Inside) (c *extensionChain, err error) {
 	c = &extensionChain{}
-	if c.store, err = a.keptStore(len(links) > 0); err != nil || c.store == nil {
+	if c.store, err = e.keptStore(len(links) > 0); err != nil || c.store == nil {
 		return nil, err
 	}
-	if c.audit, err = lifecycle.OpenAuditFile(filepath.Join(a.stateDir(), "extensions-audit.jsonl")); err != nil {
+	if c.audit, err = lifecycle.OpenAuditFile(filepath.Join(stateDir(e.term.Env), "extensions-audit.jsonl")); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	c.Chain, err = lifecycle.NewChain(lifecycle.Options{
-		Links: links, Store: c.store, Audit: lifecycle.JoinSinks(c.audit, lifecycle.SinksOf(a.linked).Audit), Inside: inside,
-		Warn: func(err error) { a.term.warn("%v", err) },
+		Links: links, Store: c.store, Audit: lifecycle.JoinSinks(c.audit, lifecycle.SinksOf(e.linked).Audit), Inside: inside,
+		Warn: func(err error) { e.term.warn("%v", err) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, c.close())
@@ -51,11 +51,11 @@ func (a extensions) chainOf(links []lifecycle.Link, inside lifecycle.Inside) (c 
 }
 
 // keptStore is the store, made where it is needed; else nil when there is none.
-func (a extensions) keptStore(needed bool) (*lifecycle.Store, error) {
+func (e *extensions) keptStore(needed bool) (*lifecycle.Store, error) {
 	if !needed {
-		return a.readStore()
+		return e.readStore()
 	}
-	path, err := a.storePath()
+	path, err := e.storePath()
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +64,8 @@ func (a extensions) keptStore(needed bool) (*lifecycle.Store, error) {
 
 // additions is what extensions have added to sandboxes, by id, as it is stored now. Where another run holds the store,
 // nothing is known.
-func (a extensions) additions() func(id string) []lifecycle.Addition {
-	store, err := a.readStore()
+func (e *extensions) additions() func(id string) []lifecycle.Addition {
+	store, err := e.readStore()
 	if err != nil || store == nil {
 		return nil
 	}

@@ -26,8 +26,8 @@ func newExtensionsList(a *app, run func(context.Context, *extensionsListOptions)
 }
 
 func runExtensionsList(_ context.Context, o *extensionsListOptions) (*answer, error) {
-	links, _ := extensions{o.app}.links() // a mistake has been told at the start
-	registry, err := builtin.Registry(o.app.linked...)
+	links, _ := o.app.extensions.links() // a mistake has been told at the start
+	registry, err := builtin.Registry(o.app.extensions.linked...)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func newExtensionsReconcile(a *app, run func(context.Context, *extensionsReconci
 
 func runExtensionsReconcile(ctx context.Context, o *extensionsReconcileOptions) (*answer, error) {
 	a := o.app
-	chain, err := extensions{a}.open()
+	chain, err := a.extensions.open()
 	if err != nil {
 		return nil, err
 	}
@@ -57,11 +57,11 @@ func (o *extensionsReconcileOptions) reconcile(ctx context.Context, chain *exten
 	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper extensions reconcile"}
 	seen := a.host.Judge(ctx, action, a.host.Bindings(registry))
 	found := &answer{preflight: &seen.Decisive().Report}
-	if err := a.gate(seen, action, false); err != nil {
+	if err := a.gate.admit(seen, action, false); err != nil {
 		return found, err
 	}
 	gateways := &driver.Gateways{Open: a.host.Connect(seen)}
-	reports, err := chain.reconcile(ctx, a, gateways, seen)
+	reports, err := chain.reconcile(ctx, a.extensions, gateways, seen)
 	found.result = reconciled(reports)
 	found.text = func(term *terminal) { renderReconciled(term, reports) }
 	return found, joined(joined(err, gateways.Close()), reconcileFailure(reports))

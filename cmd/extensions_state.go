@@ -62,7 +62,7 @@ type extensionsStateResult struct {
 }
 
 func runExtensionsState(ctx context.Context, o *extensionsStateOptions) (*answer, error) {
-	store, err := extensions{o.app}.readStore()
+	store, err := o.app.extensions.readStore()
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,6 @@ package cmd
 import (
 	"context"
 
-	"github.com/spf13/pflag"
-
 	"sandkeeper/backup/archive"
 	"sandkeeper/gateway"
 )
@@ -21,11 +19,11 @@ func launchOf(ctx context.Context, o gateway.Options, t gateway.Target) *archive
 
 // addLaunch adds to what was seen of a gateway how it was started when its state was last saved, where nothing else
 // starts it and its program is still there.
-func (a *app) addLaunch(seen *gateway.Observation) {
+func (s *stores) addLaunch(seen *gateway.Observation) {
 	if seen.Served.Answered || seen.Process.PID != 0 || seen.Host.Start != "" || seen.Target.Err != nil {
 		return
 	}
-	st, err := a.openStore(storeOptions{dir: a.backupDir})
+	st, err := s.open(storeOptions{dir: s.dir})
 	if err != nil {
 		return
 	}
@@ -38,23 +36,9 @@ func (a *app) addLaunch(seen *gateway.Observation) {
 			continue
 		}
 		kept := b.Manifest.Launch
-		if l := (gateway.Launch{Program: kept.Program, Args: kept.Args, Env: kept.Env, Dir: kept.Dir}); l.Starts(a.UID) {
+		if l := (gateway.Launch{Program: kept.Program, Args: kept.Args, Env: kept.Env, Dir: kept.Dir}); l.Starts(s.term.UID) {
 			seen.Host.Launch = &l
 		}
 		return
 	}
-}
-
-// backupDirOf is where the backups are for a command with these flags: what its own flag says, else what the flag would
-// be given.
-func (a *app) backupDirOf(flags *pflag.FlagSet) string {
-	const name = "backup-dir"
-	if f := flags.Lookup(name); f != nil {
-		return f.Value.String()
-	}
-	if value := a.Env.Get(twin(name)); value != "" {
-		return value
-	}
-	value, _, _ := a.config.flag(name)
-	return value
 }

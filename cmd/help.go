@@ -51,11 +51,8 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// tellInJSON makes help, where it is asked for with --json, the one document that standard output is promised to carry.
-func (a *app) tellInJSON(root *cobra.Command) {
-	if !a.term.json {
-		return
-	}
+// tellInJSON makes help the one document that standard output is promised to carry.
+func tellInJSON(root *cobra.Command) {
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
 		fmt.Fprint(c.OutOrStdout(), document("help", map[string]string{"help": cmp.Or(c.Long, c.Short) + "\n\n" + c.UsageString()}))
 	})
@@ -69,9 +66,9 @@ func document(command string, result any) string {
 }
 
 // tellVersion is --version: without a command, and without a look at anything.
-func (a *app) tellVersion(c *cobra.Command) error {
+func tellVersion(c *cobra.Command, asJSON bool) error {
 	text := version().String() + "\n"
-	if a.term.json {
+	if asJSON {
 		text = document("version", version())
 	}
 	_, err := io.WriteString(c.OutOrStdout(), text)

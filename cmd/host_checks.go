@@ -29,8 +29,8 @@ type hostFacts struct {
 // hostFactsOf gathers them for one gateway. A store that cannot be named is a finding, not an error.
 func (a *app) hostFactsOf(ctx context.Context, g *survey.Gateway, registry sandbox.Registry, o storeOptions) hostFacts {
 	f := hostFacts{seen: g.Seen, registry: registry}
-	if f.root, f.rootErr = a.backupRoot(o.dir); f.rootErr == nil {
-		f.store, f.rootErr = a.openStore(o)
+	if f.root, f.rootErr = a.stores.root(o.dir); f.rootErr == nil {
+		f.store, f.rootErr = a.stores.open(o)
 	}
 	f.engines = a.host.Engines(ctx)
 	return f
@@ -47,7 +47,7 @@ func (a *app) hostInput(f hostFacts) preflight.HostInput {
 			return gateway.ReadConfig(ctx, a.host.Options(sandbox.Binding{}), f.seen.Target, f.seen.File)
 		},
 	}
-	in.Unfinished = func() ([]preflight.Unfinished, error) { return unfinishedIn(a.stateDir()) }
+	in.Unfinished = func() ([]preflight.Unfinished, error) { return unfinishedIn(stateDir(a.Env)) }
 	if len(f.engines.All()) > 0 {
 		ask := probes{app: a, engines: f.engines}
 		in.Supervisor = func(ctx context.Context, c engine.Container) (drift.Version, error) {

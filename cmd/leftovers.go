@@ -15,91 +15,96 @@ import (
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
+	"sandkeeper/survey"
 )
 
 // leftovers puts right what killed runs have left on this host, or tells of it.
-type leftovers struct{ *app }
+type leftovers struct {
+	term   *terminal
+	host   *survey.Host
+	stores *stores
+}
 
 // clearUp is the first thing that every command does: what killed runs have left is put right, or told. It costs a few
 // failed opens when there is nothing, and it never stops the command that the operator asked for. mayAsk is false for a
 // command that asks no gateway.
-func (a leftovers) clearUp(ctx context.Context, mayAsk bool) {
-	state := a.Env.StateHome()
+func (l *leftovers) clearUp(ctx context.Context, mayAsk bool) {
+	state := l.term.Env.StateHome()
 	if state == "" {
 		return
 	}
 	restoring := journal.RestoringDir(state)
-	a.unpauseLeftovers(ctx, journal.Pauses(journal.PausedDir(state)))
-	a.tellRestores(ctx, restoring, mayAsk)
-	a.finishExecRestores(ctx, restoring, mayAsk)
-	a.takeBackGatewayStates(ctx, restoring)
-	a.tellRecreations(a.stateDir())
+	l.unpauseLeftovers(ctx, journal.Pauses(journal.PausedDir(state)))
+	l.tellRestores(ctx, restoring, mayAsk)
+	l.finishExecRestores(ctx, restoring, mayAsk)
+	l.takeBackGatewayStates(ctx, restoring)
+	l.tellRecreations(stateDir(l.term.Env))
 }
 
 // unpauseLeftovers lets containers go on that a killed run left paused.
-func (a leftovers) unpauseLeftovers(ctx context.Context, shelf journal.Shelf[journal.Pause]) {
-	found, left := home.Recover(ctx, shelf, home.Dialer(a.Env))
-	a.tellLeftAlone("a paused container", left)
+func (l *leftovers) unpauseLeftovers(ctx context.Context, shelf journal.Shelf[journal.Pause]) {
+	found, left := home.Recover(ctx, shelf, home.Dialer(l.term.Env))
+	l.tellLeftAlone("a paused container", left)
 	for _, r := range found {
 		switch {
 		case errors.Is(r.Err, journal.ErrOther):
-			a.term.warn("%v; %s stays until that engine answers there again, or is removed by hand", r.Err, shelf.Path(r.Pause.Container))
+			l.term.warn("%v; %s stays until that engine answers there again, or is removed by hand", r.Err, shelf.Path(r.Pause.Container))
 		case r.Err != nil:
-			a.term.warn("%v; it is tried again by the next run, or: docker unpause %s", r.Err, r.Pause.Container)
+			l.term.warn("%v; it is tried again by the next run, or: docker unpause %s", r.Err, r.Pause.Container)
 		case r.Unpaused:
-			fmt.Fprintf(a.Err, "unpaused container %s, which a run that was killed had left paused for %s\n", ui.Clean(r.Pause.Name), ui.Age(time.Since(r.Pause.At)))
+			fmt.Fprintf(l.term.Err, "unpaused container %s, which a run that was killed had left paused for %s\n", ui.Clean(r.Pause.Name), ui.Age(time.Since(r.Pause.At)))
 		}
 	}
 }
 
 // tellLeftAlone names the records that are not acted on. That another run is at work on something is no trouble.
-func (a leftovers) tellLeftAlone(what string, left []error) {
+func (l *leftovers) tellLeftAlone(what string, left []error) {
 	for _, err := range left {
 		if _, held := errors.AsType[*journal.HeldError](err); held {
-			a.term.note("the record of %s is left alone: %v", what, err)
+			l.term.note("the record of %s is left alone: %v", what, err)
 			continue
 		}
-		a.term.warn("the record of %s is left alone: %v", what, err)
+		l.term.warn("the record of %s is left alone: %v", what, err)
 	}
 }
 
 // tellRestores brings back the containers of restores that were killed, and says which homes are half done and how they
 // become whole.
-func (a leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
+func (l *leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
 	shelf := journal.Restores(dir)
-	bringing := restore.Recoverer{Dial: restore.RestartDialer(a.Env), Keep: restore.KeepLocked(func(root string) (*store.Store, error) {
-		return store.Open(root, store.Options{Tool: version().Version, UID: a.UID})
+	bringing := restore.Recoverer{Dial: restore.RestartDialer(l.term.Env), Keep: restore.KeepLocked(func(root string) (*store.Store, error) {
+		return store.Open(root, store.Options{Tool: version().Version, UID: l.term.UID})
 	})}
 	if mayAsk {
-		gateways := &driver.Gateways{Open: a.host.Connect(nil)}
+		gateways := &driver.Gateways{Open: l.host.Connect(nil)}
 		defer gateways.Close()
 		bringing.Switch = gateways
 	}
 
 	found, left := bringing.Recover(ctx, shelf)
-	a.tellLeftAlone("a restore", left)
+	l.tellLeftAlone("a restore", left)
 	for _, i := range found {
 		switch {
 		case i.Half:
-			a.term.warn("a restore of backup %s into sandbox %q, begun %s ago, did not end: %s in container %s may be half old and half new%s",
+			l.term.warn("a restore of backup %s into sandbox %q, begun %s ago, did not end: %s in container %s may be half old and half new%s",
 				i.Backup, i.Sandbox, ui.Age(time.Since(i.At)), i.Home, i.Name, leftStopped(i))
 			if i.Previous != "" {
-				a.term.warn("to put back what was there before, credentials included: %s", a.restoreLine(i, i.Sandbox, i.Previous, restore.ScopeFull))
+				l.term.warn("to put back what was there before, credentials included: %s", l.restoreLine(i, i.Sandbox, i.Previous, restore.ScopeFull))
 			}
-			a.term.warn("to finish that restore: %s", a.restoreLine(i, i.From, i.Backup, restore.Scope(i.Scope)))
+			l.term.warn("to finish that restore: %s", l.restoreLine(i, i.From, i.Backup, restore.Scope(i.Scope)))
 		case errors.Is(i.Err, journal.ErrOther):
-			a.term.warn("%v; %s stays until that engine answers there again, or is removed by hand", i.Err, shelf.Path(i.Container))
+			l.term.warn("%v; %s stays until that engine answers there again, or is removed by hand", i.Err, shelf.Path(i.Container))
 		case i.Err != nil && i.Exchange != nil:
-			a.term.warn("%v; it is tried again by the next run", i.Err)
+			l.term.warn("%v; it is tried again by the next run", i.Err)
 		case i.Err != nil && i.Through != nil:
-			a.term.warn("%v; it is tried again by the next run, or: openshell sandbox start %s", i.Err, text.ShellWord(i.Sandbox))
+			l.term.warn("%v; it is tried again by the next run, or: openshell sandbox start %s", i.Err, text.ShellWord(i.Sandbox))
 		case i.Err != nil:
-			a.term.warn("%v; it is tried again by the next run, or: docker start %s", i.Err, i.Container)
+			l.term.warn("%v; it is tried again by the next run, or: docker start %s", i.Err, i.Container)
 		case i.Exchanged:
-			fmt.Fprintf(a.Err, "ended a restore of backup %s into sandbox %s that was killed after the new home was in place; what was there before is a backup now (before-restore)\n",
+			fmt.Fprintf(l.term.Err, "ended a restore of backup %s into sandbox %s that was killed after the new home was in place; what was there before is a backup now (before-restore)\n",
 				ui.Clean(i.Backup), ui.Clean(i.Sandbox))
 		case i.Started:
-			fmt.Fprintf(a.Err, "started container %s, which a restore that was killed had left stopped; its content is whole\n", ui.Clean(i.Name))
+			fmt.Fprintf(l.term.Err, "started container %s, which a restore that was killed had left stopped; its content is whole\n", ui.Clean(i.Name))
 		}
 	}
 }
@@ -112,7 +117,7 @@ func leftStopped(i restore.Interruption) string {
 }
 
 // restoreLine is the command that restores a backup of sandbox from into the sandbox of an interrupted restore.
-func (a leftovers) restoreLine(i restore.Interruption, from, id string, scope restore.Scope) string {
+func (l *leftovers) restoreLine(i restore.Interruption, from, id string, scope restore.Scope) string {
 	words := []string{"sandkeeper restore", from, "--backup", id, "--yes"}
 	if from != i.Sandbox {
 		words = append(words, "--to", i.Sandbox)
@@ -124,7 +129,7 @@ func (a leftovers) restoreLine(i restore.Interruption, from, id string, scope re
 	if id == i.Backup {
 		dir = cmp.Or(i.Source, i.Root)
 	}
-	if root, err := a.backupRoot(""); err != nil || root != dir {
+	if root, err := l.stores.root(""); err != nil || root != dir {
 		words = append(words, "--backup-dir", text.ShellWord(dir))
 	}
 	return strings.Join(words, " ")

@@ -14,24 +14,24 @@ import (
 
 // finishExecRestores makes the sandboxes whole in which a restore through their gateway was killed. What cannot be done
 // now is told, and done by the next run.
-func (a leftovers) finishExecRestores(ctx context.Context, dir string, mayAsk bool) {
+func (l *leftovers) finishExecRestores(ctx context.Context, dir string, mayAsk bool) {
 	for record, err := range journal.ExecRestores(dir).Abandoned() {
 		if err != nil {
-			a.tellLeftAlone("a restore through a gateway", []error{err})
+			l.tellLeftAlone("a restore through a gateway", []error{err})
 			continue
 		}
 		e := record.Value
 		err := errors.New("this command asks no gateway")
 		if mayAsk {
-			err = a.finishExecRestore(ctx, record)
+			err = l.finishExecRestore(ctx, record)
 		}
 		if err != nil {
-			a.term.warn("a restore of backup %s into sandbox %q of gateway %q, begun %s ago, did not end; %s may be half old and half new, and what is missing lies in %s: %v; "+
+			l.term.warn("a restore of backup %s into sandbox %q of gateway %q, begun %s ago, did not end; %s may be half old and half new, and what is missing lies in %s: %v; "+
 				"the next run makes it whole", e.Backup, e.Sandbox, e.Gateway, ui.Age(time.Since(e.At)), e.Home, e.Stage, err)
 			continue
 		}
 
-		fmt.Fprintf(a.Err, "sandbox %s: a restore of backup %s that did not end is %s\n", ui.Clean(e.Sandbox), ui.Clean(e.Backup), howItEnded(e))
+		fmt.Fprintf(l.term.Err, "sandbox %s: a restore of backup %s that did not end is %s\n", ui.Clean(e.Sandbox), ui.Clean(e.Backup), howItEnded(e))
 	}
 }
 
@@ -43,8 +43,8 @@ func howItEnded(e journal.ExecRestore) string {
 }
 
 // finishExecRestore judges the gateway first, as before anything else that goes through one.
-func (a leftovers) finishExecRestore(ctx context.Context, record *journal.Record[journal.ExecRestore]) error {
-	host := a.host.On(record.Value.Gateway)
+func (l *leftovers) finishExecRestore(ctx context.Context, record *journal.Record[journal.ExecRestore]) error {
+	host := l.host.On(record.Value.Gateway)
 	registry, err := host.Registry()
 	if err != nil {
 		return err

@@ -8,20 +8,20 @@ import (
 )
 
 // tellRecreations names the sandboxes that a killed run has left half made.
-func (a leftovers) tellRecreations(state string) {
+func (l *leftovers) tellRecreations(state string) {
 	all, err := recreate.Unfinished(state).All()
 	if err != nil {
-		a.term.warn("the records of sandboxes that are half made cannot be read: %v", err)
+		l.term.warn("the records of sandboxes that are half made cannot be read: %v", err)
 		return
 	}
 	for _, seen := range all {
 		switch {
 		case seen.Owner != nil:
-			a.term.note("sandbox %q is being made again: %v", seen.Value.Name, seen.Owner)
+			l.term.note("sandbox %q is being made again: %v", seen.Value.Name, seen.Owner)
 		case seen.Err != nil:
-			a.term.warn("the record of a sandbox that is half made is left alone: %v", seen.Err)
+			l.term.warn("the record of a sandbox that is half made is left alone: %v", seen.Err)
 		default:
-			a.term.warn("sandbox %q is half made (at %s, begun %s ago); to go on: %s",
+			l.term.warn("sandbox %q is half made (at %s, begun %s ago); to go on: %s",
 				seen.Value.Name, seen.Value.Step, ui.Age(time.Since(seen.Value.Begun)), seen.Value.Command())
 		}
 	}

@@ -21,27 +21,27 @@ func (o *storeOptions) addLockFlag(f *pflag.FlagSet) {
 
 // openStoreToChange is openStore for a command that will lock the store. A store that another run holds is waited for
 // as long as --lock-wait says, or until ctx ends.
-func (a *app) openStoreToChange(ctx context.Context, o storeOptions) (*store.Store, error) {
+func (s *stores) openToChange(ctx context.Context, o storeOptions) (*store.Store, error) {
 	if o.lockWait < 0 {
 		return nil, usage("give a duration such as 10m", "--lock-wait must not be negative")
 	}
-	st, err := a.openStore(o)
+	st, err := s.open(o)
 	if err != nil || o.lockWait == 0 {
 		return st, err
 	}
-	st.Patience = a.patience(ctx, o.lockWait)
+	st.Patience = s.patience(ctx, o.lockWait)
 	return st, nil
 }
 
 // patience is asked whether to try again for what another run holds: until limit is over, or ctx.
-func (a *app) patience(ctx context.Context, limit time.Duration) func(*store.LockedError) bool {
+func (s *stores) patience(ctx context.Context, limit time.Duration) func(*store.LockedError) bool {
 	until, said := time.Now().Add(limit), false
 	return func(held *store.LockedError) bool {
 		if !time.Now().Before(until) {
 			return false
 		}
-		if !said && !a.term.quiet {
-			fmt.Fprintln(a.Err, ui.Clean(fmt.Sprintf("waiting up to %s: %v", limit, held)))
+		if !said && !s.term.quiet {
+			fmt.Fprintln(s.term.Err, ui.Clean(fmt.Sprintf("waiting up to %s: %v", limit, held)))
 			said = true
 		}
 		select {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -18,10 +17,8 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/survey"
 
-	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
-	"sandkeeper/internal/runlog"
 	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle"
 	"sandkeeper/preflight"
@@ -56,28 +53,31 @@ func run(ctx context.Context, args []string, a *app) ExitCode {
 	if err != nil && !a.started { // unknown command, bad flag, wrong arguments: nothing has run yet
 		err = asUsage(err)
 	}
-	failure := failureOf(err)
-	code := a.finish(commandName(command), failure)
-	a.ended(command, code, failure)
+	end := ending{command: commandName(command), answer: a.answer, failure: failureOf(err), began: a.began, term: a.term}
+	code := end.tell()
+	if a.started {
+		end.report(command, code, a.publish)
+	}
 	if a.endTrace != nil {
 		a.endTrace(code, err)
 	}
 	return code
 }
 
-// app is one invocation: where it talks, what was asked of it, and what it has to say at the end.
+// app is one invocation: the parts that a command works with, and how far it has come.
 type app struct {
 	*ui.Streams
-	term   *terminal
-	host   *survey.Host // how this command looks at its host
-	global globalOptions
-	config config
-	linked []lifecycle.Definition // extensions of a downstream, beside the built-in ones
+	term       *terminal
+	host       *survey.Host // how this command looks at its host
+	gate       *gatekeeper
+	stores     *stores
+	settings   *settings
+	extensions *extensions
+	history    history
+	global     globalOptions
 
 	printed  *faithful             // what cobra prints: help and completion scripts
 	endTrace func(ExitCode, error) // of the trace that the command began; nil when it began none
-
-	backupDir string // where backups are, also for a command without --backup-dir; "" is the default
 
 	started bool
 	began   time.Time
@@ -86,8 +86,13 @@ type app struct {
 }
 
 func newApp(args []string, s *ui.Streams, linked ...lifecycle.Definition) *app {
-	a := &app{Streams: s, term: &terminal{Streams: s, json: wantsJSON(args, s)}, linked: linked}
-	a.host = &survey.Host{Env: s.Env, UID: s.UID, Warn: a.term.warn, Note: a.term.note, Remembered: a.addLaunch}
+	term := &terminal{Streams: s, json: wantsJSON(args, s)}
+	host := &survey.Host{Env: s.Env, UID: s.UID, Warn: term.warn, Note: term.note}
+	a := &app{
+		Streams: s, term: term, host: host, gate: &gatekeeper{term, host}, stores: &stores{term: term, host: host}, settings: &settings{env: s.Env}, history: history{term},
+	}
+	a.extensions = &extensions{term: term, host: host, settings: a.settings, linked: linked}
+	host.Remembered = a.stores.addLaunch
 	return a
 }
 
@@ -109,10 +114,10 @@ func (a *app) do(run func(context.Context) (*answer, error)) func(*cobra.Command
 			return usage("give a name, or leave the argument out", "an argument is empty")
 		}
 		a.started, a.began = true, time.Now()
-		a.openLines(c)
+		a.term.openLines(a.global.logJSON, commandName(c))
 		c.SetContext(a.traced(c))
 		offline, err := c.Flags().GetBool("offline")
-		leftovers{a}.clearUp(c.Context(), err != nil || !offline)
+		(&leftovers{a.term, a.host, a.stores}).clearUp(c.Context(), err != nil || !offline)
 		found, err := run(c.Context())
 		a.answer = found
 		_, waited := errors.AsType[*store.LockedError](err)
@@ -122,86 +127,6 @@ func (a *app) do(run func(context.Context) (*answer, error)) func(*cobra.Command
 		}
 		return err
 	}
-}
-
-// finish renders the one answer, then the error, and gives the exit code.
-func (a *app) finish(command string, f *Failure) ExitCode {
-	code := ExitOK
-	if f != nil {
-		code = f.Code
-	}
-	if f != nil && code == ExitOK { // somebody said no, which is no error
-		fmt.Fprintln(a.Err, ui.CleanLines(f.Error()))
-		f = nil
-	}
-	if a.term.json {
-		return a.finishJSON(command, code, f)
-	}
-	if err := a.printAnswer(); err != nil {
-		fmt.Fprintln(a.Err, "error: write the result:", err)
-		code = max(code, ExitRefused)
-	}
-	if f != nil && !f.Said {
-		fmt.Fprintln(a.Err, a.term.priority(runlog.PrefixError)+a.term.paintErr(color.FgRed, "error: ")+ui.CleanLines(f.Error()))
-		if f.Hint != "" {
-			fmt.Fprintln(a.Err, "hint: "+strings.ReplaceAll(ui.CleanLines(f.Hint), "\n", "\n      "))
-		}
-	}
-
-	return code
-}
-
-// printAnswer writes the text form. A result that could not be written was not given: the error is the writer's first
-// one.
-func (a *app) printAnswer() error {
-	if a.answer == nil || a.answer.text == nil {
-		return nil
-	}
-	out := &faithful{to: a.Out}
-	streams := *a.Streams
-	streams.Out = out
-	term := *a.term
-	term.Streams = &streams
-	a.answer.text(&term)
-	return out.err
-}
-
-// faithful remembers the first error of the stream that it writes to.
-type faithful struct {
-	to  io.Writer
-	err error
-}
-
-// Write writes on and remembers the first refusal.
-func (f *faithful) Write(p []byte) (int, error) {
-	n, err := f.to.Write(p)
-	if f.err == nil {
-		f.err = err
-	}
-	return n, err
-}
-
-func (a *app) finishJSON(command string, code ExitCode, f *Failure) ExitCode {
-	if a.answer == nil && f == nil { // help, completion: they have printed what was asked for
-		return code
-	}
-	if err := writeEnvelope(a.Out, a.envelope(command, code, f)); err != nil {
-		fmt.Fprintln(a.Err, "error: write the result:", err)
-		return max(code, ExitRefused)
-	}
-	return code
-}
-
-// envelope is the result as JSON has it.
-func (a *app) envelope(command string, code ExitCode, f *Failure) envelope {
-	e := envelope{Schema: schema, Command: command, OK: f == nil, ExitCode: code}
-	if f != nil {
-		e.Error = &envelopeError{Kind: f.Kind, Message: f.Error(), Hint: f.Hint}
-	}
-	if a.answer != nil {
-		e.Preflight, e.Result = a.answer.preflight, a.answer.result
-	}
-	return e
 }
 
 func asUsage(err error) error {

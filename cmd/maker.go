@@ -27,18 +27,18 @@ func (m *making) close() error { return errors.Join(m.gateways.Close(), m.extens
 // maker wires what makes sandboxes on the gateways in seen. Unless it only looks, the extensions finish first what an
 // earlier run left.
 func (a *app) maker(ctx context.Context, seen survey.Gateways, looks bool) (m *making, err error) {
-	if a.stateDir() == "" {
+	if stateDir(a.Env) == "" {
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the journal in")
 	}
 	m = &making{gateways: &driver.Gateways{Open: a.host.Connect(seen)}}
 	m.Maker = &recreate.Maker{
-		State: a.stateDir(), Driver: m.gateways.Driver, Switch: m.gateways, Providers: m.gateways.MissingProviders,
+		State: stateDir(a.Env), Driver: m.gateways.Driver, Switch: m.gateways, Providers: m.gateways.MissingProviders,
 		Locate: a.locate(seen), Progress: func(name string, step recreate.Step) { a.term.stage(name, string(step)) },
 	}
 	if looks {
 		return m, nil
 	}
-	m.extensions, err = extensions{a}.begin(ctx, m.gateways, seen)
+	m.extensions, err = a.extensions.begin(ctx, m.gateways, seen)
 	if err != nil {
 		return nil, errors.Join(err, m.close())
 	}

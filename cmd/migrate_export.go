@@ -64,7 +64,7 @@ func runMigrateExport(ctx context.Context, o *migrateExportOptions) (*answer, er
 		return nil, err
 	}
 	a := o.app
-	if _, err := a.openStoreToChange(ctx, o.store); err != nil {
+	if _, err := a.stores.openToChange(ctx, o.store); err != nil {
 		return nil, err
 	}
 	host, err := a.migrating(ctx, o.store, o.offline)
@@ -92,7 +92,7 @@ func (o *migrateExportOptions) export(ctx context.Context, host *migrating) (*an
 		found.text = func(term *terminal) { term.printf("No sandbox of OpenShell 0.0.x is here. Nothing to export.") }
 		return found, nil
 	case !byEngine:
-		if err := o.app.gate(host.seen.Gateways, action, true); err != nil {
+		if err := o.app.gate.admit(host.seen.Gateways, action, true); err != nil {
 			return found, err
 		}
 	}
@@ -103,7 +103,7 @@ func (o *migrateExportOptions) export(ctx context.Context, host *migrating) (*an
 	if err := o.confirm(ctx, plan); err != nil {
 		return found, err
 	}
-	lock, err := migrate.Hold(ctx, o.app.stateDir(), facts.Gateway)
+	lock, err := migrate.Hold(ctx, stateDir(o.app.Env), facts.Gateway)
 	if err != nil {
 		return found, err
 	}

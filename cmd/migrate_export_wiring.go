@@ -34,7 +34,7 @@ func (o *migrateExportOptions) exporter(host *migrating, byEngine bool) (*migrat
 		Progress: o.app.term.stage,
 	}
 	if !o.offline {
-		host.gateways.Added = extensions{o.app}.additions()
+		host.gateways.Added = o.app.extensions.additions()
 	}
 	if !byEngine {
 		exporter.Beside = func(ctx context.Context, sb sandbox.Sandbox) (openshell.Beside, error) {
@@ -67,7 +67,7 @@ func (o *migrateExportOptions) saver(host *migrating, ids archive.Identities) fu
 func (o *migrateExportOptions) backupRun(host *migrating) *backup.Options {
 	run := o.app.backupRun(host.store, host.seen, o.capture, nil)
 	run.Label, run.Progress, run.SkippedChecks = "for a migration", nil, o.skip.codes
-	run.Unfinished = o.app.unfinished(run.Unfinished)
+	run.Unfinished = unfinished(stateDir(o.app.Env), run.Unfinished)
 	if o.offline {
 		run.CLI = nil
 	} else {

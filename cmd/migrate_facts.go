@@ -41,7 +41,7 @@ func (a *app) migrating(ctx context.Context, o storeOptions, offline bool) (*mig
 	}
 	h := &migrating{app: a, offline: offline}
 	var err error
-	if h.store, err = a.openStore(o); err != nil {
+	if h.store, err = a.stores.open(o); err != nil {
 		return nil, err
 	}
 	return h, h.look(ctx, o)
@@ -75,7 +75,7 @@ func (h *migrating) name() string { return h.gateway().Seen.Target.Name }
 // look takes the inventory: from the gateway and the containers, or from the containers alone where the gateway cannot
 // be asked or must not be trusted.
 func (h *migrating) look(ctx context.Context, o storeOptions) error {
-	host, recorded := h.app.host, h.app.recorded(o)
+	host, recorded := h.app.host, h.app.stores.recorded(o)
 	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper migrate export"}
 	var err error
 	if h.offline {
@@ -95,7 +95,7 @@ func (h *migrating) look(ctx context.Context, o storeOptions) error {
 	}
 	h.gateways = &driver.Gateways{Open: host.Connect(h.seen.Gateways)}
 	if _, unknown := errors.AsType[*survey.TargetError](err); unknown || len(h.seen.Gateways) == 0 {
-		return h.app.untrusted(err)
+		return h.app.gate.untrusted(err)
 	}
 	if err == nil || ctx.Err() != nil {
 		return err

@@ -75,7 +75,7 @@ func runMigrateImport(ctx context.Context, o *migrateImportOptions) (found *answ
 	if err != nil {
 		return found, err
 	}
-	st, err := a.openStoreToChange(ctx, o.store)
+	st, err := a.stores.openToChange(ctx, o.store)
 	if err != nil {
 		return found, err
 	}
@@ -110,7 +110,7 @@ func (o *migrateImportOptions) judge(ctx context.Context, found *answer) (survey
 	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper migrate import"}
 	seen := host.Judge(ctx, action, host.Bindings(registry))
 	found.preflight = survey.Survey{Gateways: seen}.Report()
-	if err := o.app.gate(seen, action, o.allowUnverified); err != nil {
+	if err := o.app.gate.admit(seen, action, o.allowUnverified); err != nil {
 		return seen, err
 	}
 	name := seen.Decisive().Seen.Target.Name

@@ -19,7 +19,7 @@ func (o *migrateImportOptions) importer(maker *making, set *migrate.Set, in impo
 	in.app, in.set, in.elsewhere = a, set, o.stoppedElsewhere
 	maker.Settle, maker.ReadyLimit = settleOf(o.settle), o.readyLimit
 	return &migrate.Importer{
-		State: a.stateDir(), Gateway: in.seen.Decisive().Seen.Target.Name, Set: set, Store: in.store, Maker: maker.Maker,
+		State: stateDir(a.Env), Gateway: in.seen.Decisive().Seen.Target.Name, Set: set, Store: in.store, Maker: maker.Maker,
 		Prepare: in.prepare, StillRuns: in.stillRuns, Rename: o.rename, WithoutDriverConfig: o.withoutDriverConfig,
 		Listed: func(ctx context.Context, at driver.Place) ([]lifecycle.Record, error) {
 			return in.listed(ctx, maker.gateways, at)

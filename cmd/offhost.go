@@ -81,7 +81,7 @@ func (o *sealOptions) options() (bucket.Options, error) {
 }
 
 // openBucket names the place of a host in a bucket; nothing is asked of its server yet.
-func (a *app) openBucket(o bucketOptions, with bucket.Options) (*bucket.Bucket, error) {
+func (s *stores) bucket(o bucketOptions, with bucket.Options) (*bucket.Bucket, error) {
 	if o.address == "" {
 		return nil, usage("give --store s3://bucket/prefix", "which bucket? --store is missing")
 	}
@@ -89,7 +89,7 @@ func (a *app) openBucket(o bucketOptions, with bucket.Options) (*bucket.Bucket, 
 	if o.host == "" && err != nil {
 		return nil, usage("give --store-host NAME", "this host has no name: %w", err)
 	}
-	with.Host, with.Tool, with.Warn = cmp.Or(o.host, name), version().Version, func(text string) { a.term.warn("%s", text) }
+	with.Host, with.Tool, with.Warn = cmp.Or(o.host, name), version().Version, func(text string) { s.term.warn("%s", text) }
 	b, err := bucket.Open(o.address, with)
 	if err != nil {
 		return nil, usage("give --store s3://bucket/prefix, and --store-host NAME where the name of this host will not do", "%w", err)
@@ -108,34 +108,34 @@ type offHost struct {
 
 // openSource is the store that a reading command is about: the backup folder, or what a bucket shows; off is nil for
 // the folder. It is closed in any case.
-func (a *app) openSource(ctx context.Context, o storeOptions, identity string) (st *store.Store, off *offHost, err error) {
+func (s *stores) source(ctx context.Context, o storeOptions, identity string) (st *store.Store, off *offHost, err error) {
 	if o.bucket.address == "" {
-		st, err = a.openStore(o)
+		st, err = s.open(o)
 		return st, nil, err
 	}
 	identities, err := readIdentities(identity)
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := a.openBucket(o.bucket, bucket.Options{Identities: identities})
+	b, err := s.bucket(o.bucket, bucket.Options{Identities: identities})
 	if err != nil {
 		return nil, nil, err
 	}
 	off = &offHost{bucket: b, identities: identities}
-	if st, err = a.show(ctx, o, off); err != nil {
+	if st, err = s.show(ctx, o, off); err != nil {
 		return nil, nil, errors.Join(err, off.close())
 	}
 	if !off.Empty() {
 		return st, off, nil
 	}
-	err = a.nobody(ctx, b)
+	err = s.nobody(ctx, b)
 	return nil, nil, errors.Join(err, off.close())
 }
 
 // show makes the store in which off is seen. Its folder is beside the backups, for there is room for them, and is the
 // same in every run, so that a run which goes on with a killed one's work finds what it looks for.
-func (a *app) show(ctx context.Context, o storeOptions, off *offHost) (*store.Store, error) {
-	root, err := a.backupRoot(o.dir)
+func (s *stores) show(ctx context.Context, o storeOptions, off *offHost) (*store.Store, error) {
+	root, err := s.root(o.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -165,11 +165,11 @@ func (a *app) show(ctx context.Context, o storeOptions, off *offHost) (*store.St
 		off.View = &bucket.View{Root: dir}
 		return nil, err
 	}
-	return store.Open(dir, store.Options{Tool: version().Version, UID: a.UID})
+	return store.Open(dir, store.Options{Tool: version().Version, UID: s.term.UID})
 }
 
 // nobody says that a host has nothing in a bucket, and who has.
-func (a *app) nobody(ctx context.Context, b *bucket.Bucket) error {
+func (s *stores) nobody(ctx context.Context, b *bucket.Bucket) error {
 	hosts, err := b.Hosts(ctx)
 	if err != nil {
 		return err
@@ -248,12 +248,12 @@ func (o *offHost) path(b store.Backup) string {
 
 // alone takes the right to change what this host has in buckets: runs of one machine follow each other. Another one is
 // waited for as long as wait says.
-func (a *app) alone(ctx context.Context, root string, wait time.Duration) (machine string, unlock func(), err error) {
+func (s *stores) alone(ctx context.Context, root string, wait time.Duration) (machine string, unlock func(), err error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return "", nil, err
 	}
 	lock := flock.New(filepath.Join(root, ".sync.lock"), flock.SetPermissions(0o600))
-	again := a.patience(ctx, wait)
+	again := s.patience(ctx, wait)
 	for got := false; !got; {
 		if got, err = lock.TryLock(); err != nil {
 			return "", nil, err

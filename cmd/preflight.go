@@ -60,9 +60,9 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 
 	found := &answer{preflight: &decisive.Report}
 	err := registryErr
-	switch blocked := a.readiness(gateways, decisive, action); {
+	switch blocked := a.gate.readiness(gateways, decisive, action); {
 	case decisive.Report.Refused():
-		err = a.refusal(decisive.Report, action)
+		err = a.gate.refuse(decisive.Report, action)
 	case blocked != nil && (registryErr == nil || failureOf(blocked).Code == ExitRefused):
 		err = blocked
 	}

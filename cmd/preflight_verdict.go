@@ -13,18 +13,18 @@ import (
 
 // readiness is what keeps this host from being worked on now although nothing refuses: a check that failed, then a
 // gateway that did not answer, then versions that nothing confirms (docs/design.md 3.2). Nil when nothing does.
-func (a *app) readiness(gateways survey.Gateways, g *survey.Gateway, action preflight.Action) error {
-	if f := failedChecks(g.Report.Checks, gateway.ProbeCLI); f == nil && g.NeverHeardOf() {
-		return notRegistered(*g)
+func (g *gatekeeper) readiness(gateways survey.Gateways, of *survey.Gateway, action preflight.Action) error {
+	if f := failedChecks(of.Report.Checks, gateway.ProbeCLI); f == nil && of.NeverHeardOf() {
+		return notRegistered(*of)
 	}
-	if f := failedChecks(g.Report.Checks); f != nil {
+	if f := failedChecks(of.Report.Checks); f != nil {
 		return f
 	}
-	if asked := g.Seen.Target.Err == nil && g.Seen.CLI.Path != ""; asked && !g.Seen.Served.Answered {
-		return unanswered(g.Seen)
+	if asked := of.Seen.Target.Err == nil && of.Seen.CLI.Path != ""; asked && !of.Seen.Served.Answered {
+		return unanswered(of.Seen)
 	}
-	if g.Report.Verdict == drift.Unverified {
-		return a.gate(gateways, action, false)
+	if of.Report.Verdict == drift.Unverified {
+		return g.admit(gateways, action, false)
 	}
 	return nil
 }

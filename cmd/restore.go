@@ -134,11 +134,11 @@ func runRestore(ctx context.Context, o *restoreOptions) (_ *answer, err error) {
 
 // find is the backup that is meant. The same name on two gateways is two sandboxes: latest then needs -g.
 func (o *restoreOptions) find(st *store.Store) (store.Backup, error) {
-	workspace, name := o.app.address(o.name)
+	workspace, name := o.app.stores.address(o.name)
 	if o.id != store.Latest {
 		return st.Find(name, o.id)
 	}
-	return o.app.latest(st, workspace, name)
+	return o.app.stores.latest(st, workspace, name)
 }
 
 // target finds the sandbox to restore into: by its container where there is one, so that neither a gateway is needed
@@ -149,7 +149,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Req
 		name = o.to
 	}
 	request := restore.Request{Scope: restore.Scope(o.scope), EngineWay: o.way == wayEngine, DryRun: o.dryRun, Consent: o.yes, Stall: o.stall}
-	seen, err := a.host.LookOffline(ctx, a.recorded(o.store))
+	seen, err := a.host.LookOffline(ctx, a.stores.recorded(o.store))
 	if err == nil {
 		if sb, one := named(seen.Inventory, name); one && sb.Route == sandbox.ByContainer {
 			request.Target, request.Engine = sb, seen.Engines.Of(*sb.Container)
@@ -163,8 +163,8 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Req
 
 func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Request, name string, found *answer) (restore.Request, error) {
 	a := o.app
-	seen, err := a.look(ctx, found, survey.Question{
-		Action: preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + o.name}, AllowUnverified: true, Recorded: a.recorded(o.store),
+	seen, err := a.gate.look(ctx, found, survey.Question{
+		Action: preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + o.name}, AllowUnverified: true, Recorded: a.stores.recorded(o.store),
 	})
 	if err != nil {
 		return request, err
@@ -239,7 +239,7 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.Request, f
 	summary, err := restore.Restore(ctx, request)
 	if consent, ok := errors.AsType[*restore.ConsentError](err); ok {
 		progress.Close()
-		if err := a.consent(ctx, consent); err != nil {
+		if err := o.consent(ctx, consent); err != nil {
 			return err
 		}
 		request.Consent = true
@@ -265,10 +265,10 @@ func (o *restoreOptions) lock(request *restore.Request) (*store.Lock, error) {
 	}
 	lock, err := request.Store.Lock(command)
 	readOnly := errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission)
-	if !readOnly || o.app.stateDir() == "" {
+	if !readOnly || stateDir(o.app.Env) == "" {
 		return lock, err
 	}
-	request.Keep, err = store.Open(filepath.Join(o.app.stateDir(), "replaced"), store.Options{Tool: version().Version, UID: o.app.UID})
+	request.Keep, err = store.Open(filepath.Join(stateDir(o.app.Env), "replaced"), store.Options{Tool: version().Version, UID: o.app.UID})
 	if err != nil {
 		return nil, err
 	}
@@ -279,15 +279,15 @@ func (o *restoreOptions) lock(request *restore.Request) (*store.Lock, error) {
 // openSource is the store that the backup is in: the backup folder, or what a bucket shows.
 func (o *restoreOptions) openSource(ctx context.Context) (*store.Store, *offHost, error) {
 	if o.store.bucket.address == "" {
-		st, err := o.app.openStoreToChange(ctx, o.store)
+		st, err := o.app.stores.openToChange(ctx, o.store)
 		return st, nil, err
 	}
-	return o.app.openSource(ctx, o.store, o.identity)
+	return o.app.stores.source(ctx, o.store, o.identity)
 }
 
 // keepHere takes the backup folder of this host: there goes what a restore from a bucket replaces.
 func (o *restoreOptions) keepHere(request *restore.Request, command string) (lock *store.Lock, err error) {
-	if request.Keep, err = o.app.openStore(o.store); err != nil {
+	if request.Keep, err = o.app.stores.open(o.store); err != nil {
 		return nil, err
 	}
 	return request.Keep.Lock(command)
@@ -303,8 +303,8 @@ func notRestored(err error) error {
 }
 
 // consent asks whether the present content may be replaced.
-func (a *app) consent(ctx context.Context, c *restore.ConsentError) error {
-	return a.term.ask(ctx, question{
+func (o *restoreOptions) consent(ctx context.Context, c *restore.ConsentError) error {
+	return o.app.term.ask(ctx, question{
 		text:     fmt.Sprintf("%v.\nWhat is in it now is saved as a backup first. Replace it?", c),
 		unasked:  c.Error(),
 		flags:    "add --yes, or --dry-run to look first",

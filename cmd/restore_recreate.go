@@ -110,10 +110,10 @@ func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b sto
 // goOn is the backup that an earlier run began with, where no other one is asked for: a later one may be the latest by
 // now.
 func (o *restoreOptions) goOn(st *store.Store, b store.Backup) (store.Backup, error) {
-	if o.id != store.Latest || o.app.stateDir() == "" {
+	if o.id != store.Latest || stateDir(o.app.Env) == "" {
 		return b, nil
 	}
-	if begun := recreate.Begun(o.app.stateDir(), b.Series(), st.Root()); begun != "" && begun != b.ID {
+	if begun := recreate.Begun(stateDir(o.app.Env), b.Series(), st.Root()); begun != "" && begun != b.ID {
 		return st.Find(b.Sandbox, begun)
 	}
 	return b, nil
@@ -136,7 +136,7 @@ func (o *restoreOptions) judge(ctx context.Context, gateway string, found *answe
 	action := preflight.Action{Phrase: preflight.Checking().Phrase, Command: o.again()}
 	seen := host.Judge(ctx, action, []sandbox.Binding{binding})
 	found.preflight = survey.Survey{Gateways: seen}.Report()
-	return seen, o.app.gate(seen, action, o.allowUnverified)
+	return seen, o.app.gate.admit(seen, action, o.allowUnverified)
 }
 
 // recipe finds the recipe: that of the backup, else the newest one of the same series. It says how the sandbox is left.

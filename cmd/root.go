@@ -1,9 +1,7 @@
 package cmd
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -34,7 +32,7 @@ func newRoot(a *app) *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 		RunE: func(c *cobra.Command, _ []string) error {
 			if asked, _ := c.Flags().GetBool("version"); asked {
-				return a.tellVersion(c)
+				return tellVersion(c, a.term.json)
 			}
 			return usage("sandkeeper --help lists them", "a command is needed")
 		},
@@ -47,7 +45,9 @@ func newRoot(a *app) *cobra.Command {
 	)
 	a.printed = &faithful{to: a.Out}
 	root.SetOut(a.printed) // before the completion command is made, which keeps it
-	a.tellInJSON(root)
+	if a.term.json {
+		tellInJSON(root)
+	}
 	root.SetFlagErrorFunc(mistyped)
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()
@@ -87,17 +87,18 @@ func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
 
 // prepare completes the options of c from the environment and the config file, and judges the global ones.
 func (a *app) prepare(c *cobra.Command) error {
+	set := a.settings
 	var err error
-	if a.config, err = readConfig(a.Env, a.UID, allFlags(c.Root()), a.needs(c)); err != nil {
+	if set.file, err = readConfig(a.Env, a.UID, allFlags(c.Root()), set.needs(c)); err != nil {
 		return err
 	}
-	for _, problem := range a.config.passedOver {
+	for _, problem := range set.file.passedOver {
 		a.term.warn("passed over, for --offline does without it: %v", problem)
 	}
-	if err := a.complete(c.Flags()); err != nil {
+	if err := set.complete(c.Flags()); err != nil {
 		return err
 	}
-	a.backupDir = a.backupDirOf(c.Flags())
+	a.stores.dir = set.backupDir(c.Flags())
 	if a.host.ProbeTimeout < 0 {
 		return usage("give a duration such as 20s", "--probe-timeout must not be negative")
 	}
@@ -105,76 +106,7 @@ func (a *app) prepare(c *cobra.Command) error {
 	if err := noEmptyValues(c.Flags()); err != nil {
 		return err
 	}
-	return extensions{a}.judge(c)
-}
-
-// needs says which keys of the config file c cannot do without; nil is every key. Under --offline they are those that
-// say what is saved, where, and how it is guarded: that is the way out of a broken host, and a mistake in another key
-// must not bar it.
-func (a *app) needs(c *cobra.Command) func(key string) bool {
-	offline := c.Flags().Lookup("offline")
-	if offline == nil {
-		return nil
-	}
-	on := a.Env.Get(twin("offline"))
-	if offline.Changed {
-		on = offline.Value.String()
-	}
-	if !isTrue(on) {
-		return nil
-	}
-	guards := []string{"backup_dir", "encrypt_to", "allow_plaintext", "only", "exclude", "skip_path", "gateway", "workspace"}
-	return func(key string) bool { return slices.Contains(guards, key) }
-}
-
-// complete gives every flag that was not on the command line its environment twin's value, or else the config file's.
-func (a *app) complete(flags *pflag.FlagSet) error {
-	var problem error
-	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Name == "help" || f.Annotations[byHand] != nil || problem != nil {
-			return
-		}
-		name := twin(f.Name)
-		value, set := a.Env.Lookup(name)
-		source := "environment variable " + name
-		if !set || value == "" {
-			value, source, set = a.config.flag(f.Name)
-		}
-		if !set {
-			return
-		}
-		err := flags.Set(f.Name, value)
-		if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-			problem = invalidValue(source, invalid)
-		} else if err != nil {
-			problem = usage("see the flag --"+f.Name, "%s: %w", source, err)
-		}
-	})
-	return problem
-}
-
-// noEmptyValues refuses --only "$NAME" with NAME unset: it would mean every sandbox, --to "" the sandbox itself,
-// --encrypt-to "" a plain archive.
-func noEmptyValues(flags *pflag.FlagSet) error {
-	for _, flag := range []string{"only", "exclude", "encrypt-to", "seal-to"} {
-		values, err := flags.GetStringSlice(flag)
-		if err == nil && flags.Changed(flag) && (len(values) == 0 || slices.Contains(values, "")) {
-			return usage("give values, or leave the flag out", "--%s has an empty value", flag)
-		}
-	}
-
-	for _, flag := range []string{"gateway", "workspace", "backup-dir", "backup", "to", "identity", "gateway-state", "store", "store-host"} {
-		value, err := flags.GetString(flag)
-		if err == nil && flags.Changed(flag) && value == "" {
-			return usage("give a value, or leave the flag out", "--%s is empty", flag)
-		}
-	}
-	return nil
-}
-
-// twin is the environment variable that stands for a flag.
-func twin(flag string) string {
-	return "SANDKEEPER_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+	return a.extensions.judge(c)
 }
 
 // isTrue reads a switch as the flags do.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sandkeeper/internal/ui"
 	"sandkeeper/schedule"
 )
 
@@ -28,8 +29,8 @@ func newSchedule(a *app) *cobra.Command {
 }
 
 // scheduleHost is the host whose scheduler is meant: the machine's for root, the user's for everybody else.
-func (a *app) scheduleHost(user bool) schedule.Host {
-	return schedule.Host{Env: a.Env, UID: a.UID, System: a.UID == 0 && !user}
+func scheduleHost(s *ui.Streams, user bool) schedule.Host {
+	return schedule.Host{Env: s.Env, UID: s.UID, System: s.UID == 0 && !user}
 }
 
 type scheduleInstallOptions struct {
@@ -97,7 +98,7 @@ func runScheduleInstall(ctx context.Context, o *scheduleInstallOptions) (*answer
 	if err != nil {
 		return nil, err
 	}
-	h := o.app.scheduleHost(o.user)
+	h := scheduleHost(o.app.Streams, o.user)
 	manager, why := h.Manager(ctx)
 	r := scheduleInstalled{Manager: manager, Scope: scopeOf(h), DryRun: o.dryRun, When: jobs[0].When.Words(), Command: append([]string{jobs[0].Program}, jobs[0].Args...), Files: []schedule.File{}}
 	found := &answer{text: func(term *terminal) { renderInstalled(term, r, h) }}

@@ -38,27 +38,18 @@ func newScheduleShow(a *app, run func(context.Context, *scheduleLookOptions) (*a
 const runsShown = 5
 
 func runScheduleShow(ctx context.Context, o *scheduleLookOptions) (*answer, error) {
-	h := o.app.scheduleHost(o.user)
+	h := scheduleHost(o.app.Streams, o.user)
 	manager, why := h.Manager(ctx)
 	jobs, err := h.Look(ctx, manager, jobNames())
 	if err != nil {
 		return nil, err
 	}
-	runs, err := o.app.lastRuns(runsShown)
+	runs, err := o.app.history.last(runsShown)
 	if err != nil {
 		o.app.term.warn("%v", err)
 	}
 	result := map[string]any{"manager": manager, "scope": scopeOf(h), "why": why, "jobs": jobs, "runs": runs}
 	return &answer{result: result, text: func(term *terminal) { renderSchedule(term, manager, why, jobs, runs) }}, nil
-}
-
-// lastRuns are the newest runs that this user's history has; of all commands that are noted there.
-func (a *app) lastRuns(n int) ([]runlog.Record, error) {
-	if a.Env.StateHome() == "" {
-		return []runlog.Record{}, nil
-	}
-	runs, err := a.history()
-	return append([]runlog.Record{}, runs[:min(n, len(runs))]...), err
 }
 
 func renderSchedule(term *terminal, manager schedule.Manager, why string, jobs []schedule.Seen, runs []runlog.Record) {
@@ -131,7 +122,7 @@ func newScheduleRemove(a *app, run func(context.Context, *scheduleLookOptions) (
 }
 
 func runScheduleRemove(ctx context.Context, o *scheduleLookOptions) (*answer, error) {
-	h := o.app.scheduleHost(o.user)
+	h := scheduleHost(o.app.Streams, o.user)
 	manager, why := h.Manager(ctx)
 	removed, left, err := h.Remove(ctx, manager, jobNames())
 	leftWords := []string{}

@@ -57,7 +57,7 @@ func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
 	if o.maxAge < 0 {
 		return nil, usage("give a duration such as 26h", "--max-age must not be negative")
 	}
-	st, err := o.app.openStore(o.store)
+	st, err := o.app.stores.open(o.store)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if report.LastRun, err = o.app.lastBackup(report.Root); err != nil {
+	if report.LastRun, err = o.app.history.lastBackup(report.Root); err != nil {
 		o.app.term.warn("%v", err)
 	}
 	found := &answer{result: report, text: func(term *terminal) { renderStatus(term, report, o.app.host.Gateway) }}
@@ -90,7 +90,7 @@ func (o *statusOptions) question(st *store.Store, inventory sandbox.Inventory, u
 // error.
 func (o *statusOptions) inventory(ctx context.Context) (inv sandbox.Inventory, unseen, err error) {
 	a := o.app
-	recorded := a.recorded(o.store)
+	recorded := a.stores.recorded(o.store)
 	if !o.offline {
 		inv, unseen, err = o.askGateways(ctx, recorded)
 		if err == nil || isRegistry(err) {

@@ -66,3 +66,16 @@ func (t *terminal) table() ui.Table {
 	}
 	return ui.Table{Width: t.Width}
 }
+
+// openLines begins the log of --log-json.
+func (t *terminal) openLines(file, command string) {
+	if file == "" {
+		return
+	}
+	lines, err := runlog.OpenLines(file, command)
+	if err != nil {
+		t.warn("--log-json: %v; nothing is logged there", err)
+		return
+	}
+	t.lines = lines
+}

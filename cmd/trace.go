@@ -22,7 +22,7 @@ const flushLimit = 2 * time.Second
 // traced puts the command into a trace of its own, which endTrace ends. Where no tracer is wanted there is an id all
 // the same. Nothing about traces decides over a command: what goes wrong is a warning.
 func (a *app) traced(c *cobra.Command) context.Context {
-	provider, flush := a.tracer(c.Context())
+	provider, flush := tracer(c.Context(), a.term, lifecycle.SinksOf(a.extensions.linked).Tracer)
 	if provider == nil {
 		return tracing.Identified(c.Context())
 	}
@@ -40,20 +40,20 @@ func (a *app) traced(c *cobra.Command) context.Context {
 }
 
 // tracer is the provider that a downstream linked in, else an exporter where the environment asks for one, else nil.
-func (a *app) tracer(ctx context.Context) (trace.TracerProvider, func(context.Context) error) {
-	if linked := lifecycle.SinksOf(a.linked).Tracer; linked != nil {
+func tracer(ctx context.Context, term *terminal, linked trace.TracerProvider) (trace.TracerProvider, func(context.Context) error) {
+	if linked != nil {
 		return linked, flusher(linked)
 	}
-	endpoint, err := otlp.Endpoint(a.Env)
+	endpoint, err := otlp.Endpoint(term.Env)
 	if err != nil {
-		a.term.warn("no trace is sent: %v", err)
+		term.warn("no trace is sent: %v", err)
 	}
 	if endpoint == "" {
 		return nil, nil
 	}
 	exporter, err := otlp.New(ctx, endpoint, version().Version)
 	if err != nil {
-		a.term.warn("no trace is sent: %v", err)
+		term.warn("no trace is sent: %v", err)
 		return nil, nil
 	}
 	return exporter, exporter.Close

@@ -16,7 +16,7 @@ import (
 // runForget gives up an upgrade that neither --resume nor --rollback can end. It needs no gateway, and removes nothing.
 func (o *upgradeOptions) runForget(ctx context.Context) (*answer, error) {
 	found := &answer{}
-	dir := o.app.stateDir()
+	dir := stateDir(o.app.Env)
 	if err := o.takeOver(dir); err != nil {
 		return found, err
 	}

@@ -12,7 +12,7 @@ import (
 // peek looks into the journal, before anything else and without changing it, for what -g and --only ask for. A record
 // that cannot be read does not say whose it is, and holds up the sandbox whose key it has.
 func (o *upgradeOptions) peek() error {
-	all, err := upgrade.Peek(o.app.stateDir())
+	all, err := upgrade.Peek(stateDir(o.app.Env))
 	if err != nil {
 		return journalFailure(err)
 	}

@@ -52,7 +52,7 @@ func (p probes) throughGateway(ctx context.Context, sb sandbox.Sandbox, argv []s
 	}
 
 	var out bytes.Buffer
-	result, err := p.cli.Exec(ctx, openshell.ExecRequest{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name, Argv: argv, Stdout: &out, Timeout: p.app.commandTimeout()})
+	result, err := p.cli.Exec(ctx, openshell.ExecRequest{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name, Argv: argv, Stdout: &out, Timeout: p.app.host.CommandTimeout()})
 	return exited(out.String(), result.Exit, argv, err)
 }
 

@@ -181,7 +181,7 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 	a := o.app
 	s := upgradeSurvey{summary: classify.Summary{Sandboxes: []classify.Checked{}}}
 	var err error
-	s.Survey, err = a.look(ctx, found, survey.Question{Action: action, AllowUnverified: allowUnverified, Recorded: a.recorded(o.store), Judged: o.skipped})
+	s.Survey, err = a.gate.look(ctx, found, survey.Question{Action: action, AllowUnverified: allowUnverified, Recorded: a.stores.recorded(o.store), Judged: o.skipped})
 	if err != nil || len(s.Gateways) == 0 { // nothing is registered
 		return s, err
 	}
@@ -190,17 +190,18 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 	}
 	s.engine = engineOf(s.Engines, s.Inventory.Sandboxes)
 	look := probes{app: a, cli: a.host.CLI(s.Gateways), engines: s.Engines, gateways: &driver.Gateways{Open: a.host.Connect(s.Gateways)}}
-	s.summary, err = classify.Sandboxes(ctx, a.classifyInput(ctx, s.Inventory, s.Gateways, look))
+	s.summary, err = classify.Sandboxes(ctx, o.classifyInput(ctx, s, look))
 	return s, errors.Join(err, look.gateways.Close())
 }
 
-func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, gateways survey.Gateways, look probes) classify.Input {
-	in := classify.Input{Inventory: inventory, Gateways: map[string]drift.Version{}, Timeout: a.commandTimeout()}
-	for _, g := range gateways {
+func (o *upgradeOptions) classifyInput(ctx context.Context, s upgradeSurvey, look probes) classify.Input {
+	a := o.app
+	in := classify.Input{Inventory: s.Inventory, Gateways: map[string]drift.Version{}, Timeout: a.host.CommandTimeout()}
+	for _, g := range s.Gateways {
 		in.Gateways[g.Seen.Target.Name] = g.Seen.Evidence().Gateway()
 	}
-	nemoclaw := nemoclawPath(gateways)
-	in.Agents = classify.ReadAgents(a.Env, classify.AgentRoots(a.Env, nemoclaw), a.config.expectedAgents())
+	nemoclaw := nemoclawPath(s.Gateways)
+	in.Agents = classify.ReadAgents(a.Env, classify.AgentRoots(a.Env, nemoclaw), a.settings.file.expectedAgents())
 	if nemoclaw != "" {
 		version, err := classify.NemoClawVersion(ctx, a.Env, a.UID, nemoclaw)
 		if err != nil {
@@ -210,8 +211,8 @@ func (a *app) classifyInput(ctx context.Context, inventory sandbox.Inventory, ga
 	}
 
 	in.Probe, in.Supervisor, in.RecipeImage = look.agent, look.supervisor, look.recipeImage
-	if eng := engineOf(look.engines, inventory.Sandboxes); eng != nil {
-		in.ImageID, in.Inspect = eng.ImageID, eng.Inspect
+	if s.engine != nil {
+		in.ImageID, in.Inspect = s.engine.ImageID, s.engine.Inspect
 	}
 	return in
 }

@@ -66,7 +66,7 @@ func (o *upgradeOptions) lookUnfinished(ctx context.Context, left []upgrade.Entr
 	found.preflight = seen.Report()
 	found.preflight.DataChanged = true
 	seen.engine, _ = seen.Engines.Main()
-	return seen, o.app.gate(seen.Gateways, action, o.allowUnverified)
+	return seen, o.app.gate.admit(seen.Gateways, action, o.allowUnverified)
 }
 
 // nothingLeft is the answer to --resume and --rollback where no upgrade has been left, on the one gateway that was

@@ -34,11 +34,11 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebui
 	if seen.engine == nil {
 		return nil, &Failure{Code: ExitRefused, Kind: "internal", Err: errors.New("there is no container engine to keep the old sandboxes in"), Hint: "start Docker, or set DOCKER_HOST"}
 	}
-	if a.stateDir() == "" {
+	if stateDir(a.Env) == "" {
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the upgrade journal in")
 	}
-	u = &upgrading{gateways: &driver.Gateways{Open: a.host.Connect(seen.Gateways), Added: extensions{a}.additions()}}
-	if u.store, err = a.openStoreToChange(ctx, o.store); err != nil {
+	u = &upgrading{gateways: &driver.Gateways{Open: a.host.Connect(seen.Gateways), Added: a.extensions.additions()}}
+	if u.store, err = a.stores.openToChange(ctx, o.store); err != nil {
 		return nil, err
 	}
 	if err := o.capture.mayBePlain(u.store.Root()); err != nil {
@@ -48,7 +48,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebui
 	if err != nil {
 		return nil, err
 	}
-	journal, err := upgrade.OpenJournal(a.stateDir(), time.Now)
+	journal, err := upgrade.OpenJournal(stateDir(a.Env), time.Now)
 	if err != nil {
 		return nil, journalFailure(err)
 	}
@@ -107,7 +107,7 @@ func (o *upgradeOptions) content(u *upgrading, seen upgradeSurvey) (*upgrade.Bac
 	content := &upgrade.Backups{
 		Store: u.store, Engine: seen.engine, Identities: identities, Stall: o.capture.stallLimit,
 		EngineWay: o.capture.way == wayEngine,
-		Restoring: filepath.Join(a.stateDir(), "upgrade-restoring"),
+		Restoring: filepath.Join(stateDir(a.Env), "upgrade-restoring"),
 		Run: func() *backup.Options {
 			run := a.backupRun(u.store, seen.Survey, o.capture, nil)
 			run.Label, run.Progress = "before an upgrade", nil // the stage lines are the progress
@@ -143,7 +143,7 @@ func (o *upgradeOptions) nemoclaw(ctx context.Context, seen upgradeSurvey) upgra
 // chain puts the configured extensions around every create and delete, after it has finished what an earlier run left
 // of them.
 func (o *upgradeOptions) chain(ctx context.Context, u *upgrading, gateways survey.Gateways) (err error) {
-	u.extensions, err = extensions{o.app}.begin(ctx, u.gateways, gateways)
+	u.extensions, err = o.app.extensions.begin(ctx, u.gateways, gateways)
 	if u.extensions != nil {
 		u.Chain = u.extensions.Chain
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sandkeeper/gateway"
+	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
 	"sandkeeper/sandbox"
 )
@@ -43,6 +44,14 @@ func (h *Host) On(gateway string) *Host {
 		Env: h.Env, UID: h.UID, Gateway: gateway, Workspace: h.Workspace, ProbeTimeout: h.ProbeTimeout, Warn: h.Warn, Note: h.Note,
 		Remembered: h.Remembered,
 	}
+}
+
+// CommandTimeout is how long a single foreign command may take.
+func (h *Host) CommandTimeout() time.Duration {
+	if h.ProbeTimeout > 0 {
+		return h.ProbeTimeout
+	}
+	return command.DefaultTimeout
 }
 
 // Registry reads NemoClaw's registry: all of it, or the rows of the one gateway that was asked for. Errors: *PortError,

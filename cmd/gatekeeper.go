@@ -12,42 +12,48 @@ import (
 	"sandkeeper/survey"
 )
 
-// look surveys the host through its gateways, puts the preflight's report into found, and prints the refusal block or
-// the warnings.
-func (a *app) look(ctx context.Context, found *answer, q survey.Question) (survey.Survey, error) {
-	s, err := a.host.Look(ctx, q)
-	return s, a.looked(s, found, q, err)
+// gatekeeper lets a command go on only with gateways that may be trusted, and tells the operator why not.
+type gatekeeper struct {
+	term *terminal
+	host *survey.Host
 }
 
-func (a *app) looked(s survey.Survey, found *answer, q survey.Question, err error) error {
+// look surveys the host through its gateways, puts the preflight's report into found, and prints the refusal block or
+// the warnings.
+func (g *gatekeeper) look(ctx context.Context, found *answer, q survey.Question) (survey.Survey, error) {
+	s, err := g.host.Look(ctx, q)
+	return s, g.looked(s, found, q, err)
+}
+
+func (g *gatekeeper) looked(s survey.Survey, found *answer, q survey.Question, err error) error {
 	if report := s.Report(); report != nil {
 		found.preflight = report
 	}
 	if len(s.Gateways) == 0 || s.Gateways.Gate(q.Action, q.AllowUnverified) != nil {
-		return a.untrusted(err)
+		return g.untrusted(err)
 	}
-	a.warnAboutAll(s.Gateways)
-	return a.explained(err, s.Gateways, q.Action)
+	g.warnAboutAll(s.Gateways)
+	return g.explained(err, s.Gateways, q.Action)
 }
 
-// gate lets a command go on with gateways that may be trusted. It prints the refusal block, or the warnings, where a
+// admit lets a command go on with gateways that may be trusted. It prints the refusal block, or the warnings, where a
 // person reads.
-func (a *app) gate(gs survey.Gateways, action preflight.Action, allowUnverified bool) error {
+func (g *gatekeeper) admit(gs survey.Gateways, action preflight.Action, allowUnverified bool) error {
 	if err := gs.Gate(action, allowUnverified); err != nil {
-		return a.untrusted(err)
+		return g.untrusted(err)
 	}
-	a.warnAboutAll(gs)
+	g.warnAboutAll(gs)
 	return nil
 }
 
 // untrusted gives the errors of a survey their exit codes, and prints the block of a refusal. Other errors stay as they
 // are.
-func (a *app) untrusted(err error) error {
+func (g *gatekeeper) untrusted(err error) error {
 	if target, ok := errors.AsType[*survey.TargetError](err); ok {
 		return usage("give the gateway's name as openshell gateway list shows it", "%w", target)
 	}
 	if refused, ok := errors.AsType[*survey.RefusedError](err); ok {
-		return a.refusal(refused.Report, refused.Action)
+		return g.refuse(refused.Report, refused.Action)
 	}
 	if unverified, ok := errors.AsType[*survey.UnverifiedError](err); ok {
 		return &Failure{Code: ExitUnreachable, Kind: kindUnverified, Err: unverified, Hint: unverifiedHint(unverified.Action)}
@@ -63,22 +69,22 @@ func unverifiedHint(action preflight.Action) string {
 	return "sandkeeper preflight shows every check; --allow-unverified goes on all the same"
 }
 
-func (a *app) warnAboutAll(gs survey.Gateways) {
-	for _, g := range gs {
-		if g.Report.Verdict == drift.Unverified {
-			a.term.warn("gateway %q: CLI and gateway cannot be shown to agree: %s", g.Report.Gateway, g.Report.Doubt)
+func (g *gatekeeper) warnAboutAll(gs survey.Gateways) {
+	for _, seen := range gs {
+		if seen.Report.Verdict == drift.Unverified {
+			g.term.warn("gateway %q: CLI and gateway cannot be shown to agree: %s", seen.Report.Gateway, seen.Report.Doubt)
 		}
-		for _, warning := range g.Report.Warnings {
-			a.term.warn("%s", warning)
+		for _, warning := range seen.Report.Warnings {
+			g.term.warn("%s", warning)
 		}
 	}
 }
 
-// refusal prints the block and becomes the error; in JSON the same words are data.
-func (a *app) refusal(r preflight.Report, action preflight.Action) *Failure {
+// refuse prints the block and becomes the error; in JSON the same words are data.
+func (g *gatekeeper) refuse(r preflight.Report, action preflight.Action) *Failure {
 	block := preflight.Block(r, action)
-	if !a.term.json {
-		fmt.Fprint(a.Err, a.term.paintBlock(block))
+	if !g.term.json {
+		fmt.Fprint(g.term.Err, g.term.paintBlock(block))
 	}
 	return &Failure{
 		Code: ExitRefused, Kind: string(r.Issue.Kind), Err: errors.New(headline(block)),
@@ -98,21 +104,21 @@ func headline(block string) string {
 
 // mismatched turns an error of a run that betrays a schema mismatch into a refusal, whose report goes into found. Other
 // errors are explained.
-func (a *app) mismatched(ctx context.Context, found *answer, err error, gs survey.Gateways, action preflight.Action) error {
+func (g *gatekeeper) mismatched(ctx context.Context, found *answer, err error, gs survey.Gateways, action preflight.Action) error {
 	if err == nil {
 		return nil
 	}
-	if report := a.host.Explain(ctx, err, gs, action); report != nil {
+	if report := g.host.Explain(ctx, err, gs, action); report != nil {
 		found.preflight = report
-		return a.refusal(*report, action)
+		return g.refuse(*report, action)
 	}
-	return a.explained(err, gs, action)
+	return g.explained(err, gs, action)
 }
 
 // explained adds to the failure of one gateway of several how the others' sandboxes are reached all the same.
-func (a *app) explained(err error, gs survey.Gateways, action preflight.Action) error {
+func (g *gatekeeper) explained(err error, gs survey.Gateways, action preflight.Action) error {
 	if refused, ok := errors.AsType[*survey.RefusedError](err); ok {
-		return a.untrusted(refused)
+		return g.untrusted(refused)
 	}
 	listing, ok := errors.AsType[*openshell.ListingError](err)
 	f := failureOf(err)
@@ -126,9 +132,9 @@ func (a *app) explained(err error, gs survey.Gateways, action preflight.Action) 
 		return f
 	}
 	others := []string{}
-	for _, g := range gs {
-		if g.Seen.Target.Name != listing.Gateway {
-			others = append(others, fmt.Sprintf("`%s -g %s`", action.Command, g.Seen.Target.Name))
+	for _, other := range gs {
+		if other.Seen.Target.Name != listing.Gateway {
+			others = append(others, fmt.Sprintf("`%s -g %s`", action.Command, other.Seen.Target.Name))
 		}
 	}
 

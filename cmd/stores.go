@@ -1,0 +1,98 @@
+package cmd
+
+import (
+	"cmp"
+	"errors"
+	"path/filepath"
+	"runtime/debug"
+
+	"sandkeeper/backup/store"
+	"sandkeeper/internal/env"
+	"sandkeeper/internal/ui"
+	"sandkeeper/sandbox"
+	"sandkeeper/survey"
+)
+
+// stores opens the backups of this host, and those that a bucket has.
+type stores struct {
+	term *terminal
+	host *survey.Host
+	dir  string // where backups are, also for a command without --backup-dir; "" is the default
+}
+
+// root is --backup-dir, or its default below the data home.
+func (s *stores) root(dir string) (string, error) {
+	if dir != "" {
+		return filepath.Abs(dir)
+	}
+	if s.term.Env.DataHome() == "" {
+		return "", usage("give --backup-dir", "there is no home to keep backups in (HOME is not set)")
+	}
+	return filepath.Join(s.term.Env.DataHome(), "sandkeeper", "backups"), nil
+}
+
+// open opens the folder of backups. It is made by the first backup.
+func (s *stores) open(o storeOptions) (*store.Store, error) {
+	root, err := s.root(o.dir)
+	if err != nil {
+		return nil, err
+	}
+	s.term.note("backups are looked for in %s", root)
+	collectOften(s.term.Streams)
+	return store.Open(root, store.Options{Tool: version().Version, UID: s.term.UID, Keys: s.keys()})
+}
+
+// keys is the folder of the keys by which this host adds to encrypted backups; "" without a home.
+func (s *stores) keys() string {
+	if stateDir(s.term.Env) == "" {
+		return ""
+	}
+	return filepath.Join(stateDir(s.term.Env), "store-keys")
+}
+
+// collectOften keeps a whole backup below 64 MiB: what lives while it runs is a few large buffers and the index, so
+// that collecting at half as much garbage as is usual costs next to nothing (docs/benchmarks.md). GOGC keeps its
+// meaning.
+func collectOften(s *ui.Streams) {
+	if s.Env.Get("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+}
+
+// recorded names the gateway of a sandbox by its newest backup; nil without a store.
+func (s *stores) recorded(o storeOptions) func(name, id string) string {
+	st, err := s.open(o)
+	if err != nil {
+		return nil
+	}
+	return st.GatewayOf
+}
+
+// address takes a name as people write it apart, "workspace/name"; without a workspace, that of --workspace is meant.
+func (s *stores) address(written string) (workspace, name string) {
+	workspace, name = sandbox.ParseAddress(written)
+	return cmp.Or(workspace, s.host.Workspace), name
+}
+
+// latest is the newest backup of the sandbox that is meant. A name that is that of several sandboxes needs a word more.
+func (s *stores) latest(st *store.Store, workspace, name string) (store.Backup, error) {
+	b, err := st.LatestOn(s.host.Gateway, workspace, name)
+	if several, ok := errors.AsType[*store.SeveralError](err); ok {
+		first := several.Series[0]
+		hint := "add -g " + first.Gateway
+		if several.Series[1].Workspace != first.Workspace {
+			hint = "write the workspace as well: " + first.Workspace + "/" + first.Name
+		}
+		return b, usage(hint+", or --backup ID from: sandkeeper backups list "+name, "%w", err)
+	}
+	return b, err
+}
+
+// stateDir is the folder of what sandkeeper itself keeps: journals of pauses, restores and upgrades, the store of extensions.
+// It is "" without a home.
+func stateDir(e env.Env) string {
+	if e.StateHome() == "" {
+		return ""
+	}
+	return filepath.Join(e.StateHome(), "sandkeeper")
+}
