@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -85,6 +86,9 @@ type history struct {
 	saved  []string          // backups that were reported as made
 	redo   string            // the backup whose restore did not end
 	before map[string]string // the home before that restore
+
+	// unwatched: a process died, and its guard with it, and no command has ended since: what it had paused may be so.
+	unwatched bool
 }
 
 func newHistory(t *testing.T, seed int) *history {
@@ -116,15 +120,16 @@ func (h *history) step() {
 	case len(unfinished) > 0:
 		h.run([]string{"resume", "rollback"}[h.rand.IntN(2)], h.fate())
 	default:
-		switch h.rand.IntN(9) {
+		switch h.rand.IntN(10) {
 		case 0:
 			h.clock += time.Duration(h.rand.IntN(7200)-3600) * time.Second
 			h.told = append(h.told, fmt.Sprintf("the clock is at %v", h.clock))
 		case 1, 2:
+			h.run("look", fate{})
 			h.work()
-		case 3:
+		case 3, 4:
 			h.run("backup", h.fate())
-		case 4, 5:
+		case 5, 6:
 			h.choose()
 			h.restore(h.fate())
 		default:
@@ -145,6 +150,7 @@ func (h *history) end() {
 			h.run([]string{"resume", "rollback"}[h.rand.IntN(2)], fate{})
 		}
 	}
+	h.run("look", fate{})
 	if left := h.unfinished(); len(left) > 0 || h.redo != "" {
 		h.t.Fatalf("neither way ends it: %+v, restore of %q", left, h.redo)
 	}
@@ -195,6 +201,7 @@ func (h *history) run(command string, f fate) bool {
 	p := h.begin(f)
 	outcomes, err := p.do(h.t.Context(), command)
 	h.told = append(h.told, fmt.Sprintf("%s, %v: %s, %v", command, f, outcomesInWords(outcomes), err))
+	h.unwatched = errors.Is(err, errDied) && (h.unwatched || p.guard != nil && p.guard.died)
 	if p.cut != nil {
 		h.t.Fatalf("the power could not be cut: %v", p.cut)
 	}
@@ -205,6 +212,27 @@ func (h *history) run(command string, f fate) bool {
 		h.saved = append(h.saved, p.savedID)
 	}
 	return err == nil
+}
+
+// meanwhile is another command, while the one of the history is under way. One that only looks leaves everything as it is.
+func (h *history) meanwhile(command string) {
+	before := h.states()
+	p := h.begin(fate{})
+	p.backups.LockWait = 50 * time.Millisecond
+	outcomes, err := p.do(h.t.Context(), command)
+	h.told = append(h.told, fmt.Sprintf("meanwhile %s: %s, %v", command, outcomesInWords(outcomes), err))
+	if after := h.states(); command == "look" && after != before {
+		h.t.Errorf("another command, which only looked, made this of a run that was under way: %s -> %s", before, after)
+	}
+}
+
+// states are the containers, and what each of them does.
+func (h *history) states() string {
+	var all []string
+	for _, c := range h.world.containers() {
+		all = append(all, c.ID+" "+c.State)
+	}
+	return strings.Join(all, ", ")
 }
 
 func outcomesInWords(outcomes []Outcome) string {
@@ -279,7 +307,7 @@ func (h *history) places() []string {
 	h.t.Helper()
 	var found []string
 	for _, c := range h.world.containers() {
-		if c.State == "paused" {
+		if c.State == "paused" && !h.unwatched {
 			h.t.Fatalf("container %s is left paused", c.Name)
 		}
 		found = append(found, homeOf(c.Files)["/sandbox/notes.md"])
@@ -303,7 +331,8 @@ func (h *history) isThere() dockertest.Container {
 	if len(listed) != 1 || len(found) != 1 || found[0].Labels["openshell.ai/sandbox-id"] != listed[0].ID {
 		h.t.Fatalf("the gateway lists %+v, the engine has %d containers", listed, len(found))
 	}
-	if found[0].State != "running" || listed[0].Phase != "Ready" {
+	frozen := found[0].State == "paused" && h.unwatched
+	if !frozen && (found[0].State != "running" || listed[0].Phase != "Ready") {
 		h.t.Fatalf("the sandbox is %s, %s", found[0].State, listed[0].Phase)
 	}
 	now := homeOf(found[0].Files)
@@ -331,6 +360,7 @@ func (p *process) do(ctx context.Context, command string) ([]Outcome, error) {
 	case <-p.died:
 		p.disk.Kill()
 		p.bury()
+		p.endGuard()
 		if p.fate.power {
 			p.cut = p.host.Cut()
 		}

@@ -31,17 +31,37 @@ type fate struct {
 	lost  string // the operation of the gateway whose next answer is an error although it is carried out; "" is none
 	disk  int    // at which of its calls to the disk it dies; 0: it does not
 	power bool   // the power goes with it: the disk keeps what was synced, and of the rest any part
+	guard bool   // its guard dies with it
+	deaf  int    // the call whose answer is lost on its way although it is carried out; 0 is none
+	meets int    // the call before which another process does its command; 0: none does
+	other string // that command
 }
 
 // String is the fate in words.
 func (f fate) String() string {
-	return fmt.Sprintf("dies at call %d (carried out: %v) or at call %d to the disk, with the power: %v; answer lost to %q", f.dies, f.after, f.disk, f.power, f.lost)
+	switch {
+	case f.dies > 0:
+		return fmt.Sprintf("dies at call %d (carried out: %v; with the power: %v, its guard: %v)", f.dies, f.after, f.power, f.guard)
+	case f.disk > 0:
+		return fmt.Sprintf("dies at call %d to the disk (with the power: %v, its guard: %v)", f.disk, f.power, f.guard)
+	case f.deaf > 0:
+		return fmt.Sprintf("answer lost to call %d", f.deaf)
+	case f.lost != "":
+		return "answer lost to " + f.lost
+	case f.meets > 0:
+		return fmt.Sprintf("meets %s at call %d", f.other, f.meets)
+	}
+	return "nothing befalls it"
 }
 
 func (h *history) fate() fate {
-	f := fate{}
-	switch h.rand.IntN(6) {
+	f := fate{guard: h.rand.IntN(2) == 0}
+	switch h.rand.IntN(8) {
 	case 0:
+	case 6:
+		f.deaf = 1 + h.rand.IntN(70)
+	case 7:
+		f.meets, f.other = 1+h.rand.IntN(70), []string{"look", "look", "resume", "rollback"}[h.rand.IntN(4)]
 	case 1:
 		f.lost = []string{"create", "delete", "stop", "start", "list"}[h.rand.IntN(5)]
 	case 2, 3:
@@ -61,6 +81,10 @@ type process struct {
 	calls  atomic.Int64 // since the command began
 	host   *powercut.Disk
 	disk   *powercut.Process
+	guard  *guard // nil: nothing was to be paused
+
+	engineHost string
+	meet       func() // what another process does meanwhile
 
 	savedID string
 	cut     error // what went wrong with the power cut
@@ -71,7 +95,8 @@ type process struct {
 
 func (h *history) begin(f fate) *process {
 	h.t.Helper()
-	p := &process{folder: h.folder, fate: f, died: make(chan struct{}), host: h.disk}
+	p := &process{folder: h.folder, fate: f, died: make(chan struct{}), host: h.disk, engineHost: h.world.engine.Host()}
+	p.meet = func() { h.meanwhile(f.other) }
 	if h.rand.IntN(2) == 0 {
 		h.disk.Sync() // the disk had the time to write all that was left to it
 	}
@@ -96,7 +121,9 @@ func (h *history) begin(f fate) *process {
 	p.calls.Store(0) // the greeting of the engine is no part of the command
 	p.Now, p.backups.Store = h.now, st
 	eng := p.engine
-	p.backups.Run = func() *backup.Options { return &backup.Options{Store: st, Engine: eng, PauseLimit: -1} }
+	p.backups.Run = func() *backup.Options {
+		return &backup.Options{Store: st, Engine: eng, PauseLimit: pauseLimit, Pauses: p.pauses(), Guard: p.startGuard}
+	}
 	h.world.mu.Lock()
 	h.world.lost = f.lost
 	h.world.mu.Unlock()
@@ -124,6 +151,12 @@ func (p *process) door(h *history, path, to string) string {
 		case int(n) == p.fate.dies && p.ready.Load():
 			through.ServeHTTP(&nobody{header: http.Header{}}, r)
 			p.die()
+		case int(n) == p.fate.deaf && p.ready.Load():
+			through.ServeHTTP(&nobody{header: http.Header{}}, r)
+			panic(http.ErrAbortHandler) // the connection breaks
+		case int(n) == p.fate.meets && p.ready.Load():
+			p.meet()
+			through.ServeHTTP(w, r)
 		default:
 			through.ServeHTTP(w, r)
 		}
@@ -177,8 +210,11 @@ func (p *process) bury() {
 // command is what one invocation of the program does.
 func (p *process) command(ctx context.Context, command string) ([]Outcome, error) {
 	defer p.Journal.Close()
+	p.unpause(ctx)
 	word, id, _ := strings.Cut(command, " ")
 	switch word {
+	case "look":
+		return nil, nil
 	case "backup", "restore":
 		targets, err := p.targets(ctx, "alpha")
 		if err != nil || len(targets) != 1 {
