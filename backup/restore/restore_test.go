@@ -178,22 +178,28 @@ func TestRestoreKeepsTheCopyWhenNothingHelps(t *testing.T) {
 }
 
 func TestRestoreIsNotBelievedUntilItWasReadBack(t *testing.T) {
-	f, request := savedFake(t, "exited")
-	reads := 0
-	f.Broken.Read = func(string) error {
-		if reads++; reads == 3 { // the first looks whether there is content, the second takes the copy, the third confirms
-			e := f.Files[backuptest.IdA]["sandbox/dir/b"]
-			e.Body = "flip"
-			f.Files[backuptest.IdA]["sandbox/dir/b"] = e
+	for name, alter := range map[string]func(*backuptest.Entry){
+		"its content": func(e *backuptest.Entry) { e.Body = "flip" },
+		"its owner":   func(e *backuptest.Entry) { e.Uid = 1 },
+		"a mode bit":  func(e *backuptest.Entry) { e.Mode ^= 0o4000 },
+	} {
+		f, request := savedFake(t, "exited")
+		reads := 0
+		f.Broken.Read = func(string) error {
+			if reads++; reads == 3 { // the first looks whether there is content, the second takes the copy, the third confirms
+				e := f.Files[backuptest.IdA]["sandbox/dir/b"]
+				alter(&e)
+				f.Files[backuptest.IdA]["sandbox/dir/b"] = e
+			}
+			return nil
 		}
-		return nil
-	}
-	_, err := Restore(t.Context(), request)
-	if !errors.Is(err, ErrPutBack) || !strings.Contains(err.Error(), `1 entry is not as written, the first is "dir/b"`) {
-		t.Errorf("got %v", err)
-	}
-	if diff := cmp.Diff(nowHome, f.Home(backuptest.IdA)); diff != "" {
-		t.Errorf("home (-want +got):\n%s", diff)
+		_, err := Restore(t.Context(), request)
+		if !errors.Is(err, ErrPutBack) || !strings.Contains(err.Error(), `1 entry is not as written, the first is "dir/b"`) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if diff := cmp.Diff(nowHome, f.Home(backuptest.IdA)); diff != "" {
+			t.Errorf("%s: home (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

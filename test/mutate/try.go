@@ -41,7 +41,7 @@ func verdict(ctx context.Context, m mutant) (word, detail string) {
 		return broken, err.Error()
 	}
 	defer clean()
-	args := append([]string{"test", "-vet=off", "-short", "-failfast", "-count=1", "-timeout", tryLimit.String(), "-overlay", overlay}, m.Tests...)
+	args := append([]string{"test", "-vet=off", "-short", "-failfast", "-ldflags=-s -w", "-count=1", "-timeout", tryLimit.String(), "-overlay", overlay}, m.Tests...)
 	out, err := goTool(ctx, args...)
 	switch {
 	case err == nil && !anyRan(out):
