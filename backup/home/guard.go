@@ -47,14 +47,8 @@ func Guard(ctx context.Context, in io.Reader, out io.Writer, shelf journal.Shelf
 	deaf := make(chan os.Signal, 1)
 	signal.Notify(deaf, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGTSTP)
 	defer signal.Stop(deaf)
-	if _, err := fmt.Fprintln(out, guardReady); err != nil {
-		return err
-	}
-	w := &watchman{out: out, dial: dial, open: map[string]watched{}}
-	w.follow(ctx, wordsOf(in))
-	ctx, cancel := text.Within(ctx, guardLimit)
-	defer cancel()
-	return w.freeAll(ctx, shelf)
+	w := watchman{out: out, shelf: shelf, dial: dial, open: map[string]watched{}}
+	return w.serve(ctx, in)
 }
 
 // wordsOf reads the parent's words to their end. A line that is none is passed over.
@@ -74,15 +68,27 @@ func wordsOf(in io.Reader) <-chan guardWord {
 
 // watchman knows what is paused.
 type watchman struct {
-	out  io.Writer
-	dial DialFunc
-	open map[string]watched // by container
+	out   io.Writer
+	shelf journal.Shelf[journal.Pause]
+	dial  DialFunc
+	open  map[string]watched // by container
 }
 
 // watched is a pause that was not reported done.
 type watched struct {
 	pause journal.Pause
 	over  *time.Timer // ends it when it lasts too long
+}
+
+// serve watches until the parent is gone, and then unpauses what is left.
+func (w *watchman) serve(ctx context.Context, in io.Reader) error {
+	if _, err := fmt.Fprintln(w.out, guardReady); err != nil {
+		return err
+	}
+	w.follow(ctx, wordsOf(in))
+	ctx, cancel := text.Within(ctx, guardLimit)
+	defer cancel()
+	return w.freeAll(ctx)
 }
 
 // follow takes note of the parent's words until it is gone.
@@ -92,10 +98,7 @@ func (w *watchman) follow(ctx context.Context, words <-chan guardWord) {
 			w.watch(ctx, *word.Pause, word.Limit)
 			fmt.Fprintln(w.out, guardOK, word.Pause.Container) // an error means that the parent is gone, which the end of words says as well
 		}
-		if old, watching := w.open[word.Done]; watching {
-			old.over.Stop()
-			delete(w.open, word.Done)
-		}
+		w.forget(word.Done)
 	}
 	for _, still := range w.open {
 		still.over.Stop()
@@ -105,6 +108,7 @@ func (w *watchman) follow(ctx context.Context, words <-chan guardWord) {
 // watch notes a pause, and ends it by itself when it lasts too long. What cannot be reached then is tried again when
 // the parent is gone.
 func (w *watchman) watch(ctx context.Context, p journal.Pause, limit time.Duration) {
+	w.forget(p.Container)
 	w.open[p.Container] = watched{pause: p, over: time.AfterFunc(limit+guardGrace, func() {
 		ctx, cancel := text.Within(ctx, thawLimit)
 		defer cancel()
@@ -114,11 +118,19 @@ func (w *watchman) watch(ctx context.Context, p journal.Pause, limit time.Durati
 	})}
 }
 
+// forget ends the watch over a container. The deadline of one pause must not end the next.
+func (w *watchman) forget(container string) {
+	if old, watching := w.open[container]; watching {
+		old.over.Stop()
+		delete(w.open, container)
+	}
+}
+
 // freeAll unpauses what is still paused. The parent is gone, and its records with it: who takes one owns it.
-func (w *watchman) freeAll(ctx context.Context, shelf journal.Shelf[journal.Pause]) error {
+func (w *watchman) freeAll(ctx context.Context) error {
 	results := make(chan error, len(w.open))
 	for _, one := range w.open {
-		go func() { results <- freeOne(ctx, one.pause, shelf, w.dial) }()
+		go func() { results <- freeOne(ctx, one.pause, w.shelf, w.dial) }()
 	}
 	var problems []error
 	for range w.open {

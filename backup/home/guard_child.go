@@ -58,7 +58,9 @@ func StartGuard(args []string, e env.Env) (*Guardian, error) {
 	}
 	g, err := NewGuardian(to, from, child.Wait)
 	if err != nil {
-		return nil, errors.Join(err, child.Process.Kill(), to.Close())
+		err = errors.Join(err, child.Process.Kill(), to.Close())
+		_ = child.Wait() // it was killed
+		return nil, err
 	}
 	return g, nil
 }
@@ -109,11 +111,10 @@ func (g *Guardian) watch(p journal.Pause, limit time.Duration) error {
 }
 
 // done tells the guard that a container goes on again. A guard that is gone by then has nothing left to do.
-func (g *Guardian) done(id string) error {
+func (g *Guardian) done(id string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	_ = json.NewEncoder(g.to).Encode(guardWord{Done: id})
-	return nil
 }
 
 func (g *Guardian) expect(want string) error {

@@ -99,7 +99,7 @@ func TestGuardEndsAPauseThatLastsTooLong(t *testing.T) {
 		parent := journaltest.Hold(t, shelf, backuptest.IdA, backuptest.PauseOf(backuptest.IdA))
 		in, to := io.Pipe()
 		ended := make(chan error, 1)
-		go func() { ended <- Guard(t.Context(), in, io.Discard, shelf, dialTo(f)) }()
+		go func() { ended <- watchOnly(t, in, shelf, dialTo(f)) }()
 		_, _ = io.WriteString(to, words(t, pausing(backuptest.IdA, 10*time.Second), pausing(backuptest.IdB, time.Hour), guardWord{Done: backuptest.IdB}))
 		time.Sleep(10 * time.Second)
 		if f.Now(backuptest.IdA) != "paused" {
@@ -118,6 +118,26 @@ func TestGuardEndsAPauseThatLastsTooLong(t *testing.T) {
 	})
 }
 
+// A container that is paused again before the guard heard that it went on keeps the time of the second pause.
+func TestTheDeadlineOfOnePauseEndsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &backuptest.Freezer{State: map[string]string{backuptest.IdA: "paused"}}
+		in, to := io.Pipe()
+		ended := make(chan error, 1)
+		go func() { ended <- watchOnly(t, in, pauses(t), dialTo(f)) }()
+		for range 2 {
+			_, _ = io.WriteString(to, words(t, pausing(backuptest.IdA, 10*time.Second)))
+			time.Sleep(8 * time.Second)
+		}
+		if f.Now(backuptest.IdA) != "paused" {
+			t.Error("the first pause's deadline has ended the second")
+		}
+		if err := errors.Join(to.Close(), <-ended); err != nil || f.Now(backuptest.IdA) != "running" {
+			t.Errorf("%v, the container is %s", err, f.Now(backuptest.IdA))
+		}
+	})
+}
+
 // Where another engine answers at the address, a container of the same id there is not touched.
 func TestGuardKnowsItsEngine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -127,7 +147,7 @@ func TestGuardKnowsItsEngine(t *testing.T) {
 		journaltest.Leave(t, shelf, backuptest.IdA, elsewhere)
 		in, to := io.Pipe()
 		ended := make(chan error, 1)
-		go func() { ended <- Guard(t.Context(), in, io.Discard, shelf, dialTo(f)) }()
+		go func() { ended <- watchOnly(t, in, shelf, dialTo(f)) }()
 		_, _ = io.WriteString(to, words(t, guardWord{Pause: &elsewhere, Limit: time.Second}))
 		time.Sleep(time.Minute)
 		_ = to.Close()
@@ -156,6 +176,12 @@ func TestGuardKeepsTheRecordWhenItCannotUnpause(t *testing.T) {
 	})
 }
 
+// watchOnly is a guard without what it does about signals, which must not begin within a bubble of synctest.
+func watchOnly(t *testing.T, in io.Reader, shelf journal.Shelf[journal.Pause], dial DialFunc) error {
+	w := watchman{out: io.Discard, shelf: shelf, dial: dial, open: map[string]watched{}}
+	return w.serve(t.Context(), in)
+}
+
 // talk is a Guardian whose guard is played by the test.
 func talk(t *testing.T, play func(in *bufio.Scanner, out io.Writer)) *Guardian {
 	t.Helper()
@@ -181,7 +207,8 @@ func TestGuardianWaitsForTheAcknowledgement(t *testing.T) {
 	if err := g.watch(backuptest.PauseOf(backuptest.IdA), time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(g.done(backuptest.IdA), g.Close(t.Context())); err != nil {
+	g.done(backuptest.IdA)
+	if err := g.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

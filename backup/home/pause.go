@@ -92,7 +92,9 @@ func (p *Pauser) release(ctx context.Context, c engine.Container, record *journa
 	if err := Thaw(ctx, p.Engine, c.ID); err != nil {
 		return fmt.Errorf("container %q %w, run \"docker unpause %s\": %w", c.Name, ErrThaw, c.Name, err)
 	}
-	return errors.Join(record.Remove(), p.Guard.done(c.ID))
+	err := record.Remove()
+	p.Guard.done(c.ID)
+	return err
 }
 
 // Thaw unpauses a container, again and again until it is done or ctx ends: the engine may be busy with a read that was
