@@ -67,12 +67,8 @@ func (d *API) findByID(ctx context.Context, id string) (*openshell.RawSandbox, e
 	return nil, nil
 }
 
-// afterFailedDelete looks whether a deletion whose answer was lost was made, or begun, all the same. A refusal is
-// final.
+// afterFailedDelete looks whether a deletion that failed was made, or begun, all the same.
 func (d *API) afterFailedDelete(ctx context.Context, found openshell.RawSandbox, failure error) error {
-	if answered(failure) {
-		return failure
-	}
 	look, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), lookLimit, fmt.Errorf("nobody said within %s what became of it", lookLimit))
 	defer cancel()
 	left, err := d.API.Wait(look, found.Name, func(*openshell.RawSandbox) (bool, error) { return true, nil })
