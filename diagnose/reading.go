@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,7 +44,8 @@ func readText(written string) reading {
 
 	r.whole = whole.String()
 	r.ours = framed().MatchString(written) || names().MatchString(r.whole)
-	r.foreign = r.foreign || alike().MatchString(r.whole) || logsOfOthers(logTarget(), r.whole) || logsOfOthers(logCrate(), written)
+	r.foreign = r.foreign || slices.ContainsFunc(r.lines, alike().MatchString) || !r.ours && languages().MatchString(r.whole) ||
+		logsOfOthers(logTarget(), r.whole) || logsOfOthers(logCrate(), written)
 	return r
 }
 
@@ -110,6 +112,7 @@ var (
 	// prost's sentence begins with a small letter; with a capital one it is somebody else's.
 	capitalised = pattern.Of(`\bFailed to decode Protobuf`)
 	escapedBox  = pattern.Of(`\\+u(25[0-9a-fA-F]{2}|00[dD]7)`)
+	percent     = pattern.Of(`%[2-7][0-9A-Fa-f]`)
 	htmlQuote   = pattern.Of(`&(?:quot|#34|#39|apos|nbsp|gt|lt|amp);`)
 )
 
@@ -136,6 +139,12 @@ func unescape(text string) string {
 		text = escapedBox().ReplaceAllStringFunc(text, func(escaped string) string {
 			point, _ := strconv.ParseUint(escaped[len(escaped)-4:], 16, 32)
 			return string(rune(point))
+		})
+	}
+	if strings.Contains(text, "%20") { // gRPC's own escapes, of a status as it goes over the wire
+		text = percent().ReplaceAllStringFunc(text, func(escaped string) string {
+			char, _ := strconv.ParseUint(escaped[1:], 16, 8)
+			return string(rune(char))
 		})
 	}
 	return htmlQuote().ReplaceAllStringFunc(text, func(entity string) string {
@@ -171,6 +180,7 @@ func squeeze(text string) string {
 }
 
 var (
-	names = sync.OnceValue(func() *regexp.Regexp { return compiled(ourWords) })
-	alike = sync.OnceValue(func() *regexp.Regexp { return compiled(foreignWords) })
+	names     = sync.OnceValue(func() *regexp.Regexp { return compiled(ourWords) })
+	alike     = sync.OnceValue(func() *regexp.Regexp { return compiled(foreignWords) })
+	languages = sync.OnceValue(func() *regexp.Regexp { return compiled(languageWords) })
 )

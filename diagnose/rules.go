@@ -153,6 +153,7 @@ func sandboxRules() []rule {
 
 func callRules() []rule {
 	return []rule{
+		{class: WrongEndpoint, is: compiled(webAnswer), needs: ourOwn},
 		{class: VersionSkew, is: compiled(tonicMissing), needs: native},
 		{class: VersionSkew, is: compiled(olderCLI)},
 		{class: VersionSkew, is: compiled(unimplemented), needs: ourOwn},

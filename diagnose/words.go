@@ -1,5 +1,7 @@
 package diagnose
 
+import "sandkeeper/openshell"
+
 // The words of the rules, for squeezed lower-case text; the spaces are for the reader and taken out (see compiled). A
 // span of unrelated words is bounded, so that two lines of a long log do not make one message.
 
@@ -10,10 +12,11 @@ const (
 		`invalid string value|recursion limit reached)`
 	decoding = `(?:failed to decode protobuf|protobuf decode|proto decode|` + prostReason + `|failed to unmarshal the received message|` +
 		`cannot parse invalid wire-format data|error unmarshalling request|(?:wrong|illegal|unexpected|unknown|bad) wire[ -]?type|proto(?:col )?buf(?:fer)? pars(?:e|ing) (?:error|failure)|illegal tag \d|exception deserializing response|` +
-		`response message parsing error|error parsing message|while parsing a protocol message|protocol message contained an invalid tag)`
+		`response message parsing error|error parsing message|while parsing a protocol message|protocol message contained an invalid tag|` +
+		openshell.DecoderSentences + `)`
 	tonicInternal = `(?:status: internal, message:|code: 'internal error', message:)`
 	unimplemented = `(?:status: unimplemented|code: 'operation is not implemented or not supported'|code = unimplemented|code: unimplemented|` +
-		`12 unimplemented|statuscode\.unimplemented|unknown (?:method|service) [a-z]* (?:for service)? openshell\.)`
+		`12 unimplemented|statuscode\.unimplemented|"code":"unimplemented"|unimplemented: method [a-z0-9_./]{1,120} is unimplemented|unknown (?:method|service) [a-z]* (?:for service)? openshell\.)`
 	tonicMissing = `(?:status: unimplemented, message:|code: 'operation is not implemented or not supported'|is not supported by this gateway version)`
 	// A command line that lacks what was asked of it, in the words of clap.
 	olderCLI    = `(?:unrecognized subcommand|unexpected argument|invalid subcommand) '[^']{1,60}'.{0,240}usage: openshell`
@@ -109,7 +112,7 @@ const (
 	// The words of Go's own TLS for a server that refused the client's certificate.
 	anyClientCert = `remote error: tls: (?:bad certificate|certificate required|unknown certificate|expired certificate|revoked certificate|unknown ca)`
 	rustTrust     = `invalid peer certificate|received fatal alert|bad signature|unknownissuer|notvalidforname|certnotvalid`
-	anyTrust      = `self-?signed certificate|certificate verify failed|certificate signed by unknown authority|certificate has expired|unknown ca|certificate is (?:valid for|not valid)|` +
+	anyTrust      = `self-?signed certificate|certificate[ _]verify[ _]failed|certificate signed by unknown authority|certificate has expired|unknown ca|certificate is (?:valid for|not valid)|` +
 		`cannot validate certificate|certificate is not trusted|unable to get (?:local )?issuer certificate`
 
 	rustProtocol = `grpc-status header missing|mapped from http status code|invalid http version parsed|received corrupt message|frame with invalid size|` +
@@ -117,13 +120,15 @@ const (
 	anyProtocol = `wrong[_ ]version[_ ]number|invalid content-type|http/1\.[01]400|protocol_error|http2 error|not a grpc server|unexpected http status code|` +
 		`frame too large|received http2 header with status|looked like an http/1\.1 header|malformed http response|server gave http response to https client|` +
 		`unexpected content-type|does not look like a tls handshake|missing selected alpn property`
+	// A web server that was asked for a call: its status may read as that of a call that it does not know.
+	webAnswer = `unexpected http status code received from server|received unexpected content-type`
 	// http2's word for a peer that is gone.
 	keptAlive = `keep-?alive timed out`
 
 	rustAuth = unauthentic + `|` + denied + `|missing authorization header|missing gateway auth token|expiredsignature|requires admin privileges|permission denied \(requires |` +
 		`no oidc token stored|no refresh token available|edge token required`
 	anyAuth = `authentication (?:timed out|required|skipped|was denied)|authorization was denied|device (?:code|authorization) |oidc discovery|session (?:has)? expired|token exchange failed|oidc_client_secret|` +
-		`http error: 40[13]|code = unauthenticated|16 unauthenticated|unauthorized|forbidden|authentication failed|device identity required|(?:oidc|bearer|access|gateway|auth) token (?:for [^:;]{1,40}?)? (?:has|is|was)? (?:expired|invalid|missing)|` +
+		`http error: 40[13]|code = (?:unauthenticated|permissiondenied)|16 unauthenticated|7 permission_denied|statuscode\.(?:unauthenticated|permission_denied)|(?:unauthenticated|permission_denied): |unauthorized|forbidden|authentication failed|device identity required|(?:oidc|bearer|access|gateway|auth) token (?:for [^:;]{1,40}?)? (?:has|is|was)? (?:expired|invalid|missing)|` +
 		`(?:invalid|expired|missing) (?:oidc|bearer|access|gateway|auth)? token|not authenticated|not logged in|token refresh failed|token expired|invalid_grant|` +
 		`access_denied|device authorization (?:failed|expired|denied)`
 
@@ -135,7 +140,7 @@ const (
 	refusedAlone = `^(?:error:)?connection (?:refused|reset by peer|timed out) \(os error \d+\)$`
 	refusedToUs  = `connection refused|econnrefused|connection reset|connection timed out|no route to host|broken pipe|deadline exceeded|` +
 		`deadline expired before|not reachable|unreachable|dns error|connection closed|operation timed out|code = unavailable|14 unavailable|` +
-		`failed to connect to all addresses|statuscode\.unavailable|no answer in time|timed out|does not answer|(?:could not|cannot) reach (?:the)? (?:openshell)? gateway|i/o timeout|ensure openshell is running`
+		`failed to connect to all addresses|statuscode\.unavailable|upstream connect error|no healthy upstream|produced zero addresses|no answer in time|timed out|does not answer|(?:could not|cannot) reach (?:the)? (?:openshell)? gateway|i/o timeout|ensure openshell is running`
 )
 
 // Registrations of gateways.
@@ -159,4 +164,8 @@ const foreignWords = openClaw + `|atuin|mollysocket|pnpm|cargo\.toml|openobserve
 	`grafana|prometheus|etcd|kubelet|apiserver|containerd(?:[^e]|$)|dockerd(?:[^r]|$)|docker daemon|docker\.sock|response from daemon|ollama|:11434|port 11434|sccache|nokv|\[nest\]|` +
 	`[ewif]\d{6}:\d\d:\d\d\.\d+.{0,30}\.go:|teleport|proto\.authservice|gobgp|dgraph|pachyderm|qdrant|milvus|temporal|tikv|tensorflow|bazel|` +
 	`whatsapp|signal-|polkadot|lighthouse|solana|ethereum|redis|mysql|mongodb|kafka|consul|vault|terraform|argocd|istio|envoy|linkerd|traefik|` +
-	`nginx|haproxy|e2b|modal\.|daytona|codesandbox|better-sqlite3|home-assistant|surrealdb|meilisearch|influxdb|cockroach|elasticsearch|wstunnel|firezone|buildkit|/var/lib/dpkg|apt-get|\.git/index\.lock|curl:|at java\.|exception in thread|traceback \(most recent`
+	`nginx|haproxy|e2b|modal\.|daytona|codesandbox|better-sqlite3|home-assistant|surrealdb|meilisearch|influxdb|cockroach|elasticsearch|wstunnel|firezone|buildkit|/var/lib/dpkg|apt-get|\.git/index\.lock|curl:`
+
+// languageWords are how programs in other languages than OpenShell's print what ended them: somebody else's, unless the
+// text names us as well.
+const languageWords = `at java\.|exception in thread|traceback \(most recent|(?:value|type|range|key|attribute)error:`

@@ -23,6 +23,15 @@ var decodeWordings = []string{
 	"responsemessageparsingerror", "exceptiondeserializingresponse", "errorparsingmessagewithtype",
 }
 
+// DecoderSentences is a pattern, for text as squeeze makes it, of what the decoders of other languages say: a verb that
+// failed, and the message that it failed on.
+const DecoderSentences = `(?:failedto|failureto|cannot|can't|could[n]ot|unableto|exception|error(?:occurredduring|while|when|in)?)` +
+	`(?:de(?:cod|seriali[sz])(?:e|ing)|unmarshal(?:l?ing)?|pars(?:e|ing))(?:an?|the)?(?:received|incoming|grpc)?` +
+	`(?:(?:request|response)message|message(?:oftype|withtype|!|[a-z0-9_.]{1,120}frombinary)|(?:request|response)!|protobuf)|` +
+	`(?:invalid|malformed|corrupt|corrupted)protobuf|wireformat(?:error|wascorrupt)`
+
+var decoderSentence = pattern.Of(DecoderSentences)
+
 // loose is the pattern by which NemoClaw itself recognises a mismatch (src/lib/runtime-recovery.ts).
 var loose = pattern.Of(`(?i)\bproto(?:buf)? (?:decode|schema|wire)`)
 
@@ -40,6 +49,9 @@ func DecodeFailure(written string) bool {
 		}
 	}
 
+	if decoderSentence().MatchString(squeezed) {
+		return true
+	}
 	if !strings.Contains(squeezed, "proto") {
 		return false
 	}

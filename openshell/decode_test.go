@@ -28,6 +28,9 @@ func TestDecodeFailure(t *testing.T) {
 		"proto: cannot parse invalid wire-format data", "grpc: failed to unmarshal the received message: proto: wrong wireType = 2 for field Id",
 		"proto: illegal wireType 7", "string field contains invalid UTF-8", "Protocol message tag had invalid wire type.",
 		"Response message parsing error: invalid wire type 6 at offset 1039",
+		"Exception deserializing message!", "details = \"Exception deserializing request!\"", "Failed to deserialize response message.",
+		"Error occurred during parsing: Wire format error", "cannot decode message openshell.v1.Sandbox from binary: illegal tag: field no 0 wire type 2",
+		"Can't parse message of type \"openshell.v1.Sandbox\" because it is missing required fields: id", "INTERNAL: Invalid protobuf byte sequence",
 	} {
 		if !DecodeFailure(text) {
 			t.Errorf("%q is not recognised", text)
@@ -40,6 +43,7 @@ func TestOtherTextsAreNoDecodeFailure(t *testing.T) {
 		"", "No sandboxes found.", "NAME  CREATED  PHASE\nproto-decode  2026-08-21 14:15:56  Ready",
 		"Error: transport error\n    Caused by: Connection refused (os error 111)", `[{"name":"protobuf","phase":"Ready"}]`,
 		"status: Unimplemented, message: \"\"", "proto: file \"x.proto\" is already registered", "code: 'Some requested entity was not found'",
+		"failed to parse response as JSON", "error decoding response body: expected value at line 1 column 1", "failed to parse gateway metadata",
 	} {
 		if DecodeFailure(text) {
 			t.Errorf("%q is taken for a decode failure", text)
