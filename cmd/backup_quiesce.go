@@ -11,12 +11,13 @@ import (
 	"sandkeeper/lifecycle"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
+	"sandkeeper/upgrade/classify"
 )
 
 // quiesce puts the extensions that have something to do around a backup into the run, after it has ended the backups
 // that a killed run has left. nil when there are none: then no store is opened. The chain is closed after the run,
 // which owns the store until then: what a killed run has left is told from what another is at by that.
-func (o *backupAllOptions) quiesce(ctx context.Context, run *backup.Options, inv sandbox.Inventory, look probes) (*extensionChain, error) {
+func (o *backupAllOptions) quiesce(ctx context.Context, run *backup.Options, inv sandbox.Inventory, look classify.Probes) (*extensionChain, error) {
 	a := o.app
 	links, _ := a.extensions.links() // a mistake was told at the start, and stops no backup
 	if o.dryRun || !lifecycle.Quiesces(links) {
@@ -49,11 +50,11 @@ func referenceOf(sb sandbox.Sandbox) lifecycle.Reference {
 }
 
 // insideOf runs commands in the sandboxes of an inventory, the way that version commands are run in them.
-func insideOf(inv sandbox.Inventory, look probes) lifecycle.Inside {
+func insideOf(inv sandbox.Inventory, look classify.Probes) lifecycle.Inside {
 	return func(ctx context.Context, ref lifecycle.Reference, command []string) (string, error) {
 		for _, sb := range inv.Sandboxes {
 			if referenceOf(sb).ID == ref.ID {
-				return look.agent(ctx, sb, command)
+				return look.Agent(ctx, sb, command)
 			}
 		}
 		return "", fmt.Errorf("sandbox %q (id %s) is not among those of this run: %w", ref.Name, ref.ID, lifecycle.ErrNotInside)
@@ -62,10 +63,11 @@ func insideOf(inv sandbox.Inventory, look probes) lifecycle.Inside {
 
 // inside looks into sandboxes for the run: through their gateways, or with --offline through the container engine
 // alone.
-func (o *backupAllOptions) inside(seen survey.Survey, gateways *driver.Gateways) probes {
-	look := probes{app: o.app, engines: seen.Engines, gateways: gateways}
+func (o *backupAllOptions) inside(seen survey.Survey, gateways *driver.Gateways) classify.Probes {
+	look := o.app.probes(seen.Engines)
+	look.Gateways = gateways
 	if !o.offline {
-		look.cli = o.app.host.CLI(seen.Gateways)
+		look.CLI = o.app.host.CLI(seen.Gateways)
 	}
 	return look
 }

@@ -14,12 +14,14 @@ import (
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
+	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/private"
 	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
+	"sandkeeper/upgrade/classify"
 )
 
 // storeOptions say where backups lie.
@@ -58,7 +60,7 @@ func (a *app) backupRun(store *store.Store, seen survey.Survey, o captureOptions
 	run := &backup.Options{
 		Store: store, Engine: main, EngineOf: seen.Engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
 		Recipients: o.encryptTo, EngineWay: o.way == wayEngine,
-		Versions: versionsOf(seen.Gateways, probes{app: a, engines: seen.Engines}), Progress: func(e home.Event) { a.term.showProgress(p, e) },
+		Versions: versionsOf(seen.Gateways, a.probes(seen.Engines)), Progress: func(e home.Event) { a.term.showProgress(p, e) },
 	}
 	if o.pauseLimit == 0 {
 		run.PauseLimit = -1
@@ -81,12 +83,12 @@ const supervisorLimit = 5 * time.Second
 
 // versionsOf gives the versions that the preflight saw on a sandbox's gateway, and the supervisor's own, for its
 // manifest.
-func versionsOf(gateways survey.Gateways, ask probes) func(context.Context, sandbox.Sandbox) archive.Versions {
+func versionsOf(gateways survey.Gateways, ask classify.Probes) func(context.Context, sandbox.Sandbox) archive.Versions {
 	return func(ctx context.Context, sb sandbox.Sandbox) archive.Versions {
 		ctx, cancel := text.Within(ctx, supervisorLimit)
 		defer cancel()
 		var v archive.Versions
-		if supervisor, err := ask.supervisor(ctx, sb); err == nil {
+		if supervisor, err := ask.Supervisor(ctx, sb); err == nil {
 			v.Supervisor = supervisor.String()
 		}
 		if sb.Row != nil {
@@ -99,4 +101,9 @@ func versionsOf(gateways survey.Gateways, ask probes) func(context.Context, sand
 		v.CLI, v.Gateway = seen.CLI.Version.String(), seen.Evidence().Gateway().String()
 		return v
 	}
+}
+
+// probes look into the sandboxes of these engines; no gateway is asked.
+func (a *app) probes(engines engine.Engines) classify.Probes {
+	return classify.Probes{Env: a.Env, UID: a.UID, Timeout: a.host.CommandTimeout(), Engines: engines}
 }

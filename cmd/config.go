@@ -125,7 +125,7 @@ func (c *config) unknownKey(key string, known map[string]*pflag.Flag) error {
 	}
 	slices.Sort(keys)
 	f := c.fault(errors.New("there is no such key"), key)
-	f.Hint = meant(nearest(key, keys)) + "docs/config.md has every key; sandkeeper config show prints them"
+	f.Hint = meant(text.Nearest(key, keys)) + "docs/config.md has every key; sandkeeper config show prints them"
 	return f
 }
 

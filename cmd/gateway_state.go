@@ -13,6 +13,7 @@ import (
 	"sandkeeper/internal/size"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
+	"sandkeeper/upgrade/classify"
 )
 
 // saveGatewayStates saves the state of every gateway of the run. It reads files only, so it is done under --offline as
@@ -47,7 +48,7 @@ func (a *app) saveGatewayState(ctx context.Context, binding sandbox.Binding, see
 	}
 	s.Name, s.Home, s.Places = target.Name, a.Env.Home(), gateway.StatePlaces(ctx, options, target)
 	s.Extra, s.Launch = a.providerProfiles(ctx, seen, target.Name), launchOf(ctx, options, target)
-	s.Versions = versionsOf(seen, probes{})(ctx, sandbox.Sandbox{Gateway: target.Name})
+	s.Versions = versionsOf(seen, classify.Probes{})(ctx, sandbox.Sandbox{Gateway: target.Name})
 	state = gatewaystate.Save(ctx, s)
 	if state.Status == string(store.Failed) {
 		a.term.warn("the state of gateway %q is %s: %s", target.Name, savedWord(state), state.Reason)

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"sandkeeper/backup"
@@ -39,7 +38,7 @@ func (a *app) hostFactsOf(ctx context.Context, g *survey.Gateway, registry sandb
 // hostInput is the input of the host's checks. Nothing in it changes anything.
 func (a *app) hostInput(f hostFacts) preflight.HostInput {
 	in := preflight.HostInput{
-		Seen: f.seen, Names: sandboxNames(f.registry, f.seen.Containers), Root: f.root, RootErr: f.rootErr, UID: a.UID,
+		Seen: f.seen, Names: sandbox.Names(f.registry, f.seen.Containers), Root: f.root, RootErr: f.rootErr, UID: a.UID,
 		Database: func(ctx context.Context) gateway.Database {
 			return gateway.ReadDatabase(ctx, a.host.Options(sandbox.Binding{}), f.seen.Target)
 		},
@@ -47,42 +46,21 @@ func (a *app) hostInput(f hostFacts) preflight.HostInput {
 			return gateway.ReadConfig(ctx, a.host.Options(sandbox.Binding{}), f.seen.Target, f.seen.File)
 		},
 	}
-	in.Unfinished = func() ([]preflight.Unfinished, error) { return unfinishedIn(stateDir(a.Env)) }
+	in.Unfinished = func() ([]preflight.Unfinished, error) { return upgrade.HeldUp(stateDir(a.Env)) }
 	if len(f.engines.All()) > 0 {
-		ask := probes{app: a, engines: f.engines}
+		ask := a.probes(f.engines)
 		in.Supervisor = func(ctx context.Context, c engine.Container) (drift.Version, error) {
-			return ask.supervisor(ctx, sandbox.Sandbox{Name: c.SandboxName, Container: &c, Companion: sandbox.CompanionOf(c, f.seen.Containers)})
+			return ask.Supervisor(ctx, sandbox.Sandbox{Name: c.SandboxName, Container: &c, Companion: sandbox.CompanionOf(c, f.seen.Containers)})
 		}
 	}
 
 	if f.store != nil {
 		in.Free = f.store.Free
-		in.Need = func(ctx context.Context) preflight.Need { return needOf(ctx, f, in.Names) }
+		in.Need = func(ctx context.Context) preflight.Need { return f.need(ctx, in.Names) }
 		in.Holder = func() (string, bool) { return holder(f.store) }
 	}
 
 	return in
-}
-
-// unfinishedIn are the upgrades in the journal of a state folder that hold their sandboxes up.
-func unfinishedIn(dir string) ([]preflight.Unfinished, error) {
-	pending, err := upgrade.Peek(dir)
-	if err != nil {
-		return nil, err
-	}
-	var left []preflight.Unfinished
-	for i := range pending {
-		p := &pending[i]
-		switch {
-		case !p.Holds():
-		case p.Problem != nil:
-			left = append(left, preflight.Unfinished{Detail: p.Problem.Error(), Busy: errors.Is(p.Problem, upgrade.ErrJournalBusy)})
-		default:
-			left = append(left, preflight.Unfinished{Sandbox: p.Address(), Detail: string(p.Step)})
-		}
-	}
-
-	return left, nil
 }
 
 func holder(store *store.Store) (string, bool) {
@@ -92,49 +70,9 @@ func holder(store *store.Store) (string, bool) {
 	return "", false
 }
 
-// sandboxNames are all names that the registry or a container has.
-func sandboxNames(registry sandbox.Registry, containers []engine.Container) []string {
-	var names []string
-	for _, row := range registry.Rows {
-		names = append(names, row.Name)
-	}
-	for _, c := range containers {
-		if c.SandboxName != "" {
-			names = append(names, c.SandboxName)
-		}
-	}
-
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// needOf adds up what the next backups are expected to take.
-func needOf(ctx context.Context, f hostFacts, names []string) preflight.Need {
-	var need preflight.Need
-	for _, name := range names {
-		bytes, known := f.expect(ctx, name)
-		if !known {
-			need.Unknown++
-			continue
-		}
-		need.Bytes += bytes
-		need.Sandboxes++
-	}
-	return need
-}
-
-func (f hostFacts) expect(ctx context.Context, name string) (int64, bool) {
-	if last, err := f.store.Find(name, store.Latest); err == nil {
-		return backup.Expect(ctx, &last, nil)
-	}
-	for _, c := range f.seen.Containers {
-		eng := f.engines.Of(c)
-		if c.SandboxName != name || eng == nil || !c.Workload() {
-			continue
-		}
-		return backup.Expect(ctx, nil, func(ctx context.Context) (int64, error) { return eng.Written(ctx, c.ID) })
-	}
-	return 0, false
+// need is what the next backups of these sandboxes are expected to take.
+func (f hostFacts) need(ctx context.Context, names []string) preflight.Need {
+	return preflight.Need(backup.Room{Store: f.store, Containers: f.seen.Containers, EngineOf: f.engines.Of}.Need(ctx, names))
 }
 
 // addHostChecks runs the checks and adds them to the report, with what is skipped demoted.

@@ -23,7 +23,7 @@ type hostRun struct {
 func (a *app) checkHost(ctx context.Context, f hostRun) error {
 	in := a.hostInput(f.facts)
 	in.Names = f.chosen(in.Names)
-	in.Need = func(ctx context.Context) preflight.Need { return needOf(ctx, f.facts, in.Names) }
+	in.Need = func(ctx context.Context) preflight.Need { return f.facts.need(ctx, in.Names) }
 	in.Supervisor, in.Holder = nil, nil // upgrade-sandboxes asks the first, the lock the second
 	if f.noGateway {
 		in.Database = nil

@@ -6,12 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"sandkeeper/backup/home"
 	"sandkeeper/driver"
-	"sandkeeper/lifecycle"
-	"sandkeeper/openshell"
 	"sandkeeper/recreate"
-	"sandkeeper/sandbox"
 	"sandkeeper/survey"
 )
 
@@ -33,7 +29,7 @@ func (a *app) maker(ctx context.Context, seen survey.Gateways, looks bool) (m *m
 	m = &making{gateways: &driver.Gateways{Open: a.host.Connect(seen)}}
 	m.Maker = &recreate.Maker{
 		State: stateDir(a.Env), Driver: m.gateways.Driver, Switch: m.gateways, Providers: m.gateways.MissingProviders,
-		Locate: a.locate(seen), Progress: func(name string, step recreate.Step) { a.term.stage(name, string(step)) },
+		Locate: recreate.LocateOn(a.host, seen), Progress: func(name string, step recreate.Step) { a.term.stage(name, string(step)) },
 	}
 	if looks {
 		return m, nil
@@ -46,40 +42,6 @@ func (a *app) maker(ctx context.Context, seen survey.Gateways, looks bool) (m *m
 		m.Chain = m.extensions.Chain
 	}
 	return m, nil
-}
-
-// locate finds a sandbox that was just made: by its container where it runs on an engine of this host, else through its
-// gateway.
-func (a *app) locate(seen survey.Gateways) func(context.Context, lifecycle.Record, driver.Place) (recreate.Found, error) {
-	return func(ctx context.Context, made lifecycle.Record, at driver.Place) (found recreate.Found, err error) {
-		told := openshell.Sandbox{ID: made.ID, Name: made.Name, Workspace: workspaceOf(at), Phase: "Ready"}
-		there, err := a.host.On("").LookFor(ctx, at.Gateway, told) // whatever -g says, its id decides
-		if err == nil {
-			for _, sb := range there.Inventory.Sandboxes {
-				if sb.ID == made.ID && sb.Route == sandbox.ByContainer {
-					sb.Gateway, sb.Workspace = at.Gateway, workspaceOf(at)
-					return recreate.Found{Sandbox: sb, Engine: there.Engines.Of(*sb.Container)}, nil
-				}
-			}
-		}
-
-		cli := a.host.CLI(seen)
-		if cli == nil {
-			return found, fmt.Errorf("sandbox %q has no container on this host, and there is no openshell to reach it through its gateway", made.Name)
-		}
-		found.CLI = home.Execer(cli)
-		found.Sandbox = sandbox.Sandbox{
-			Name: made.Name, ID: made.ID, Gateway: at.Gateway, Workspace: workspaceOf(at), Listed: true, Standing: sandbox.Ready, Route: sandbox.ByExec,
-		}
-		return found, nil
-	}
-}
-
-func workspaceOf(at driver.Place) string {
-	if at.Workspace == "" {
-		return sandbox.DefaultWorkspace
-	}
-	return at.Workspace
 }
 
 // notMade gives what a Maker refuses its exit code and its next command. again is the command to run again.

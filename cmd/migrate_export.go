@@ -71,18 +71,18 @@ func runMigrateExport(ctx context.Context, o *migrateExportOptions) (*answer, er
 	if err != nil {
 		return nil, err
 	}
-	defer host.close()
-	if err := o.capture.mayBePlain(host.store.Root()); err != nil {
+	defer host.Close()
+	if err := o.capture.mayBePlain(host.Store.Root()); err != nil {
 		return nil, err
 	}
 	surviveReaders()
 	return o.export(ctx, host)
 }
 
-func (o *migrateExportOptions) export(ctx context.Context, host *migrating) (*answer, error) {
-	report := host.gateway().Report
+func (o *migrateExportOptions) export(ctx context.Context, host *migrate.Host) (*answer, error) {
+	report := host.Gateway().Report
 	found := &answer{preflight: &report}
-	facts := host.facts(ctx)
+	facts := host.Facts(ctx)
 	plan := migrate.Make(facts)
 	byEngine := o.offline || plan.Stage == migrate.StageRescue || plan.Stage == migrate.StageImport && facts.Running.Stable()
 	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper migrate export"}
@@ -92,7 +92,7 @@ func (o *migrateExportOptions) export(ctx context.Context, host *migrating) (*an
 		found.text = func(term *terminal) { term.printf("No sandbox of OpenShell 0.0.x is here. Nothing to export.") }
 		return found, nil
 	case !byEngine:
-		if err := o.app.gate.admit(host.seen.Gateways, action, true); err != nil {
+		if err := o.app.gate.admit(host.Seen.Gateways, action, true); err != nil {
 			return found, err
 		}
 	}
@@ -119,13 +119,13 @@ func (o *migrateExportOptions) export(ctx context.Context, host *migrating) (*an
 }
 
 // checkHost runs the host's checks for what will be saved.
-func (o *migrateExportOptions) checkHost(ctx context.Context, host *migrating, plan migrate.Plan, found *answer) error {
+func (o *migrateExportOptions) checkHost(ctx context.Context, host *migrate.Host, plan migrate.Plan, found *answer) error {
 	names := make([]string, 0, len(plan.Sandboxes))
 	for _, s := range plan.Sandboxes {
 		names = append(names, s.Name)
 	}
 	return o.app.checkHost(ctx, hostRun{
-		facts:  hostFacts{seen: host.gateway().Seen, registry: host.seen.Registry, root: host.store.Root(), store: host.store, engines: host.seen.Engines},
+		facts:  hostFacts{seen: host.Gateway().Seen, registry: host.Seen.Registry, root: host.Store.Root(), store: host.Store, engines: host.Seen.Engines},
 		chosen: func([]string) []string { return names }, report: found.preflight, skip: o.skip,
 		hint: "nothing was stopped or written; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
 	})

@@ -9,7 +9,6 @@ import (
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/gatewaystate"
 	"sandkeeper/backup/store"
-	"sandkeeper/engine"
 	"sandkeeper/migrate"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
@@ -17,15 +16,15 @@ import (
 )
 
 // exporter wires what an export works with.
-func (o *migrateExportOptions) exporter(host *migrating, byEngine bool) (*migrate.Exporter, error) {
+func (o *migrateExportOptions) exporter(host *migrate.Host, byEngine bool) (*migrate.Exporter, error) {
 	identities, err := readIdentities(o.identity)
 	if err != nil {
 		return nil, err
 	}
 	exporter := &migrate.Exporter{
-		Root: host.store.Root(), Tool: version().Version, Now: time.Now, EngineOf: host.engineOf, Save: o.saver(host, identities),
+		Root: host.Store.Root(), Tool: version().Version, Now: time.Now, EngineOf: host.EngineOf, Save: o.saver(host, identities),
 		WithRecipe: func(of store.Series) string {
-			b, err := host.store.NewestRecipe(of)
+			b, err := host.Store.NewestRecipe(of)
 			if err != nil {
 				return ""
 			}
@@ -34,14 +33,14 @@ func (o *migrateExportOptions) exporter(host *migrating, byEngine bool) (*migrat
 		Progress: o.app.term.stage,
 	}
 	if !o.offline {
-		host.gateways.Added = o.app.extensions.additions()
+		host.Gateways.Added = o.app.extensions.additions()
 	}
 	if !byEngine {
 		exporter.Beside = func(ctx context.Context, sb sandbox.Sandbox) (openshell.Beside, error) {
-			return host.gateways.Beside(ctx, host.asked(sb))
+			return host.Gateways.Beside(ctx, host.Asked(sb))
 		}
 		exporter.Stop = func(ctx context.Context, sb sandbox.Sandbox) error {
-			return host.gateways.StopSandbox(ctx, host.asked(sb))
+			return host.Gateways.StopSandbox(ctx, host.Asked(sb))
 		}
 	}
 
@@ -49,51 +48,43 @@ func (o *migrateExportOptions) exporter(host *migrating, byEngine bool) (*migrat
 }
 
 // saver makes one backup and reads it back, as an upgrade does.
-func (o *migrateExportOptions) saver(host *migrating, ids archive.Identities) func(context.Context, sandbox.Sandbox) (store.Backup, error) {
-	main, _ := host.seen.Engines.Main()
+func (o *migrateExportOptions) saver(host *migrate.Host, ids archive.Identities) func(context.Context, sandbox.Sandbox) (store.Backup, error) {
+	main, _ := host.Seen.Engines.Main()
 	content := &upgrade.Backups{
-		Store: host.store, Engine: main, Identities: ids, Stall: o.capture.stallLimit,
+		Store: host.Store, Engine: main, Identities: ids, Stall: o.capture.stallLimit,
 		Run: func() *backup.Options { return o.backupRun(host) },
 	}
 	return func(ctx context.Context, sb sandbox.Sandbox) (store.Backup, error) {
-		saved, err := content.Save(ctx, host.asked(sb))
+		saved, err := content.Save(ctx, host.Asked(sb))
 		if err != nil {
 			return store.Backup{}, err
 		}
-		return host.store.Find(sb.Name, saved.ID)
+		return host.Store.Find(sb.Name, saved.ID)
 	}
 }
 
-func (o *migrateExportOptions) backupRun(host *migrating) *backup.Options {
-	run := o.app.backupRun(host.store, host.seen, o.capture, nil)
+func (o *migrateExportOptions) backupRun(host *migrate.Host) *backup.Options {
+	run := o.app.backupRun(host.Store, host.Seen, o.capture, nil)
 	run.Label, run.Progress, run.SkippedChecks = "for a migration", nil, o.skip.codes
 	run.Unfinished = unfinished(stateDir(o.app.Env), run.Unfinished)
 	if o.offline {
 		run.CLI = nil
 	} else {
-		run.Recipe = host.gateways.Told
+		run.Recipe = host.Gateways.Told
 	}
 
 	return run
 }
 
-// engineOf is the engine of a container; nil where there is none.
-func (h *migrating) engineOf(c engine.Container) migrate.Engine {
-	if on := h.seen.Engines.Of(c); on != nil {
-		return on
-	}
-	return nil
-}
-
 // input adds to what was seen what is saved of the gateway itself.
-func (o *migrateExportOptions) input(ctx context.Context, host *migrating, facts migrate.Facts, byEngine bool) migrate.Input {
-	in := migrate.Input{Facts: facts, Workspaces: host.workspaces(ctx), Asked: !o.offline && !byEngine, Files: map[string][]byte{}}
-	gateways := host.seen.Gateways
+func (o *migrateExportOptions) input(ctx context.Context, host *migrate.Host, facts migrate.Facts, byEngine bool) migrate.Input {
+	in := migrate.Input{Facts: facts, Workspaces: host.Workspaces(ctx), Asked: !o.offline && !byEngine, Files: map[string][]byte{}}
+	gateways := host.Seen.Gateways
 	if o.offline {
 		gateways = nil
 	}
-	state, saved := o.app.saveGatewayState(ctx, host.gateway().Binding, gateways, gatewaystate.Saving{
-		Store: host.store, Label: "for a migration", Recipients: o.capture.encryptTo, Plain: o.capture.allowPlaintext, Skipped: o.skip.codes,
+	state, saved := o.app.saveGatewayState(ctx, host.Gateway().Binding, gateways, gatewaystate.Saving{
+		Store: host.Store, Label: "for a migration", Recipients: o.capture.encryptTo, Plain: o.capture.allowPlaintext, Skipped: o.skip.codes,
 	})
 	switch {
 	case saved:
@@ -108,32 +99,19 @@ func (o *migrateExportOptions) input(ctx context.Context, host *migrating, facts
 	if !in.Asked {
 		return in
 	}
-	in.Settings = host.settings(ctx)
-	for name, content := range o.app.providerProfiles(ctx, gateways, host.name()) {
+	in.Settings = host.Settings(ctx)
+	for name, content := range o.app.providerProfiles(ctx, gateways, host.Name()) {
 		in.Files[filepath.ToSlash(name)] = content
 	}
 	if cli := o.app.host.CLI(gateways); cli != nil {
-		settings, missing := cli.HostSettings(ctx, host.name())
+		settings, missing := cli.HostSettings(ctx, host.Name())
 		for name, content := range settings {
 			in.Files[name] = content
 		}
 		for name, why := range missing {
-			o.app.term.warn("%s of gateway %q is not in the set: %s", name, host.name(), why)
+			o.app.term.warn("%s of gateway %q is not in the set: %s", name, host.Name(), why)
 		}
 	}
 
 	return in
-}
-
-// settings are those of the whole gateway that somebody has set.
-func (h *migrating) settings(ctx context.Context) []openshell.Setting {
-	api, err := h.gateways.API(ctx, h.name())
-	if err != nil {
-		return nil // that it does not answer is said
-	}
-	settings, err := api.Settings(ctx)
-	if err != nil {
-		h.app.term.warn("the settings of gateway %q are not in the set: %v", h.name(), err)
-	}
-	return settings
 }

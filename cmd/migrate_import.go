@@ -67,7 +67,7 @@ func runMigrateImport(ctx context.Context, o *migrateImportOptions) (found *answ
 	if err != nil {
 		return nil, err
 	}
-	if err := a.oneGateway(); err != nil {
+	if err := oneGateway(a.host); err != nil {
 		return nil, err
 	}
 	found = &answer{}
@@ -97,7 +97,8 @@ func runMigrateImport(ctx context.Context, o *migrateImportOptions) (found *answ
 		return found, err
 	}
 	defer func() { err = joined(err, maker.close()) }()
-	return o.make(ctx, o.importer(maker, set, importing{seen: seen, store: st, identities: identities}), found)
+	from := migrate.Source{Host: a.host, Store: st, Identities: identities, Elsewhere: o.stoppedElsewhere}
+	return o.make(ctx, o.importer(maker, set, from, seen.Decisive().Seen.Target.Name), found)
 }
 
 // judge is the preflight of the gateway that the sandboxes are made on; it must be one of 0.1.x.

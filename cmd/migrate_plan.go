@@ -1,17 +1,12 @@
 package cmd
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/internal/disk"
 	"sandkeeper/migrate"
 )
 
@@ -45,49 +40,14 @@ func runMigratePlan(ctx context.Context, o *migratePlanOptions) (*answer, error)
 	if err != nil {
 		return nil, err
 	}
-	defer host.close()
-	facts := host.facts(ctx)
+	defer host.Close()
+	facts := host.Facts(ctx)
 	plan := migrate.Make(facts)
-	if err := propose(facts.Config, plan.Host.Config); err != nil {
+	if err := migrate.WriteProposal(facts.Config, plan.Host.Config); err != nil {
 		plan.Warnings = append(plan.Warnings, err.Error())
 	}
-	report := host.gateway().Report
+	report := host.Gateway().Report
 	return &answer{preflight: &report, result: plan, text: func(term *terminal) { renderPlan(term, plan) }}, ctx.Err()
-}
-
-// propose writes the proposal beside the old file, unless there is one. What lies there and differs is somebody's work,
-// and stays.
-func propose(config migrate.Config, plan *migrate.ConfigPlan) error {
-	if plan == nil || len(plan.Changes) == 0 {
-		return nil
-	}
-	proposal, err := migrate.ProposeConfig(config.Content)
-	if err != nil {
-		return err
-	}
-	path := migrate.ProposalPath(config.Path)
-	there, err := disk.ReadPlain(path, 1<<20)
-	switch {
-	case err == nil && !bytes.Equal(there, proposal.Text):
-		plan.Proposed = path
-		return fmt.Errorf("%s is there and says something else than what would be proposed now: it is left alone", path)
-	case err == nil:
-		plan.Proposed = path
-		return nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("the proposed gateway.toml was not written: %w", err)
-	}
-
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err == nil {
-		_, err = f.Write(proposal.Text)
-		err = errors.Join(err, f.Close())
-	}
-	if err != nil {
-		return fmt.Errorf("the proposed gateway.toml was not written: %w", err)
-	}
-	plan.Proposed = path
-	return nil
 }
 
 func renderPlan(term *terminal, p migrate.Plan) {

@@ -98,7 +98,7 @@ func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b sto
 	defer func() { err = joined(err, m.close()) }()
 	m.Settle, m.ReadyLimit, m.Stall = settleOf(o.settle), o.readyLimit, o.stall
 	made := &recreated{
-		Gateway: order.Recipe.Gateway, Workspace: workspaceOf(driver.Place{Workspace: order.Recipe.Workspace}), Image: order.Recipe.Image, RecipeOf: recipeOf.ID,
+		Gateway: order.Recipe.Gateway, Workspace: driver.Place{Workspace: order.Recipe.Workspace}.WorkspaceName(), Image: order.Recipe.Image, RecipeOf: recipeOf.ID,
 		Running: order.Running, Providers: append([]string{}, order.Recipe.Providers...), Withheld: append([]string{}, order.Recipe.Withheld...),
 	}
 	if o.dryRun {

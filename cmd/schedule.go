@@ -147,13 +147,13 @@ func (o *scheduleInstallOptions) jobs() ([]schedule.Job, error) {
 		return nil, fmt.Errorf("where this program lies is not known (%q)", a.Args0)
 	}
 	jobs := []schedule.Job{{
-		Name: jobNames()[0], Description: "Back up every OpenShell sandbox", Program: a.Args0, When: when, Environment: o.environment(),
+		Name: jobNames()[0], Description: "Back up every OpenShell sandbox", Program: a.Args0, When: when, Environment: schedule.Environment(a.Env),
 		Args: append([]string{"backup-all", "--quiet", "--verify", "--lock-wait", "10m"}, extra...),
 	}}
 	if o.drill {
 		jobs = append(jobs, schedule.Job{
 			Name: jobNames()[1], Description: "Restore the newest backups into throw-away containers", Program: a.Args0,
-			When: schedule.When{Hour: 5, Minute: 30, Weekly: true}, Environment: o.environment(), Args: []string{"backups", "drill", "--quiet"},
+			When: schedule.When{Hour: 5, Minute: 30, Weekly: true}, Environment: schedule.Environment(a.Env), Args: []string{"backups", "drill", "--quiet"},
 		})
 	}
 
@@ -202,40 +202,4 @@ func (o *scheduleInstallOptions) flagsOfBackupAll() ([]string, error) {
 	}
 
 	return extra, nil
-}
-
-// environment is what the run needs of the environment: what sandkeeper and the programs that it runs look at, but
-// nothing that looks like a secret, for units can be read by others.
-func (o *scheduleInstallOptions) environment() []string {
-	var kept []string
-	for _, each := range o.app.Env.All() {
-		name, value, _ := strings.Cut(each, "=")
-		if value != "" && nightly(name) && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' }) {
-			kept = append(kept, each)
-		}
-	}
-	return kept
-}
-
-func nightly(name string) bool {
-	if slices.Contains([]string{ // where the S3 library finds bucket and credentials: places and names, no keys
-		"AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
-		"AWS_CA_BUNDLE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
-	}, name) {
-		return true
-	}
-	for _, part := range []string{"TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL"} {
-		if strings.Contains(name, part) {
-			return false
-		}
-	}
-
-	for _, prefix := range []string{"SANDKEEPER_", "NEMOCLAW_", "OPENSHELL_"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return slices.Contains([]string{
-		"HOME", "PATH", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY",
-	}, name)
 }

@@ -189,12 +189,13 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 		return s, err
 	}
 	s.engine = engineOf(s.Engines, s.Inventory.Sandboxes)
-	look := probes{app: a, cli: a.host.CLI(s.Gateways), engines: s.Engines, gateways: &driver.Gateways{Open: a.host.Connect(s.Gateways)}}
+	look := a.probes(s.Engines)
+	look.CLI, look.Gateways = a.host.CLI(s.Gateways), &driver.Gateways{Open: a.host.Connect(s.Gateways)}
 	s.summary, err = classify.Sandboxes(ctx, o.classifyInput(ctx, s, look))
-	return s, errors.Join(err, look.gateways.Close())
+	return s, errors.Join(err, look.Gateways.Close())
 }
 
-func (o *upgradeOptions) classifyInput(ctx context.Context, s upgradeSurvey, look probes) classify.Input {
+func (o *upgradeOptions) classifyInput(ctx context.Context, s upgradeSurvey, look classify.Probes) classify.Input {
 	a := o.app
 	in := classify.Input{Inventory: s.Inventory, Gateways: map[string]drift.Version{}, Timeout: a.host.CommandTimeout()}
 	for _, g := range s.Gateways {
@@ -210,7 +211,7 @@ func (o *upgradeOptions) classifyInput(ctx context.Context, s upgradeSurvey, loo
 		in.NemoClaw = version
 	}
 
-	in.Probe, in.Supervisor, in.RecipeImage = look.agent, look.supervisor, look.recipeImage
+	in.Probe, in.Supervisor, in.RecipeImage = look.Agent, look.Supervisor, look.RecipeImage
 	if s.engine != nil {
 		in.ImageID, in.Inspect = s.engine.ImageID, s.engine.Inspect
 	}

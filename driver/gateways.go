@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,6 +63,9 @@ func (g *Gateways) API(ctx context.Context, gateway string) (*openshell.API, err
 // Place is a workspace of a gateway: names of sandboxes and providers are unique in one. An empty Workspace is the one
 // that the CLI works in; a gateway without workspaces has one, whatever is said.
 type Place struct{ Gateway, Workspace string }
+
+// WorkspaceName is the workspace by its name: OpenShell's default one where none is said.
+func (p Place) WorkspaceName() string { return cmp.Or(p.Workspace, sandbox.DefaultWorkspace) }
 
 // in is the open API of a gateway, for one of its workspaces.
 func (g *Gateways) in(ctx context.Context, at Place) (*openshell.API, error) {

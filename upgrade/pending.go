@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 )
 
@@ -34,6 +35,27 @@ func Peek(dir string) ([]Pending, error) {
 	}
 	records, err := (&Journal{shelf: upgrades(dir)}).pending()
 	return append(pending, records...), err
+}
+
+// HeldUp are the upgrades in the journal of a state folder that hold their sandboxes up, as a check of the host names them.
+func HeldUp(dir string) ([]preflight.Unfinished, error) {
+	pending, err := Peek(dir)
+	if err != nil {
+		return nil, err
+	}
+	var left []preflight.Unfinished
+	for i := range pending {
+		p := &pending[i]
+		switch {
+		case !p.Holds():
+		case p.Problem != nil:
+			left = append(left, preflight.Unfinished{Detail: p.Problem.Error(), Busy: errors.Is(p.Problem, ErrJournalBusy)})
+		default:
+			left = append(left, preflight.Unfinished{Sandbox: p.Address(), Detail: string(p.Step)})
+		}
+	}
+
+	return left, nil
 }
 
 // pending are the records, by key.

@@ -38,15 +38,15 @@ var rooms = []struct {
 	{"schedule", nil},
 	{"driver", []string{"lifecycle", "openshell", "sandbox", "backup/archive"}},
 	{"recreate", []string{
-		"lifecycle", "openshell", "engine", "sandbox", "backup/archive", "backup/store", "backup/home", "backup/restore", "driver",
+		"survey", "lifecycle", "openshell", "engine", "sandbox", "backup/archive", "backup/store", "backup/home", "backup/restore", "driver",
 	}},
-	{"upgrade/classify", []string{"drift", "engine", "openshell", "sandbox"}},
+	{"upgrade/classify", []string{"drift", "engine", "openshell", "openshell/wire", "sandbox", "driver"}},
 	{"upgrade", []string{
 		"drift", "lifecycle", "openshell", "engine", "preflight", "sandbox", "backup/archive", "backup/store", "backup/home",
 		"backup/restore", "backup", "driver", "upgrade/classify",
 	}},
 	{"migrate", []string{
-		"recreate", "drift", "openshell", "engine", "gateway", "sandbox", "lifecycle", "driver", "backup/archive", "backup/store", "backup/home", "backup/restore",
+		"survey", "preflight", "recreate", "drift", "openshell", "engine", "gateway", "sandbox", "lifecycle", "driver", "backup/archive", "backup/store", "backup/home", "backup/restore",
 		"backup/gatewaystate", "backup",
 	}},
 	{"cmd", []string{

@@ -1,4 +1,4 @@
-package cmd
+package classify
 
 import (
 	"context"
@@ -17,7 +17,6 @@ import (
 	"sandkeeper/engine"
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/env"
-	"sandkeeper/internal/ui"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 	"sandkeeper/test/e2e/gateway"
@@ -32,7 +31,7 @@ func (answering) Exec(_ context.Context, _ gateway.Sandbox, e gateway.Exec) (int
 }
 
 // probesAt are probes of a host whose gateway is served, and whose openshell says so of itself.
-func probesAt(t *testing.T, served gateway.Backend, asked *[]string) probes {
+func probesAt(t *testing.T, served gateway.Backend, asked *[]string) Probes {
 	t.Helper()
 	home := t.TempDir()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -54,7 +53,7 @@ func probesAt(t *testing.T, served gateway.Backend, asked *[]string) probes {
 		_, err := io.WriteString(c.Stdout, "from the command line")
 		return command.Result{}, err
 	}}
-	return probes{app: newApp(nil, &ui.Streams{Env: e}), cli: cli, gateways: &driver.Gateways{
+	return Probes{Env: e, CLI: cli, Gateways: &driver.Gateways{
 		Open: func(ctx context.Context, name string) (*openshell.API, error) {
 			return openshell.Connect(ctx, e, name, "0.0.110")
 		},
@@ -72,7 +71,7 @@ func TestTheVersionProbeAsksTheGatewayBeforeTheCommandLine(t *testing.T) {
 			var asked []string
 			p := probesAt(t, served, &asked)
 			sb := sandbox.Sandbox{Name: "alpha", ID: "id-a", Gateway: "gw", Listed: true, Phase: "Ready"}
-			got, err := p.agent(t.Context(), sb, []string{"openclaw", "--version"})
+			got, err := p.Agent(t.Context(), sb, []string{"openclaw", "--version"})
 			if err != nil || got != want {
 				t.Errorf("agent = %q, %v", got, err)
 			}
@@ -88,7 +87,7 @@ func TestTheVersionProbeDoesNotAskTwice(t *testing.T) {
 	var asked []string
 	p := probesAt(t, gateway.NewMemory(gateway.Sandbox{ID: "id-a", Name: "alpha", Phase: gateway.Ready}), &asked)
 	sb := sandbox.Sandbox{Name: "alpha", ID: "id-a", Gateway: "gw", Listed: true, Phase: "Ready"}
-	if got, err := p.agent(t.Context(), sb, []string{"openclaw", "--version"}); err == nil || len(asked) > 0 {
+	if got, err := p.Agent(t.Context(), sb, []string{"openclaw", "--version"}); err == nil || len(asked) > 0 {
 		t.Errorf("agent = %q, %v; the command line was asked: %q", got, err, asked)
 	}
 }
@@ -96,7 +95,7 @@ func TestTheVersionProbeDoesNotAskTwice(t *testing.T) {
 // TestAStoppedSandboxWithoutASupervisorIsNamed: "file does not exist" would say nothing to anybody.
 func TestAStoppedSandboxWithoutASupervisorIsNamed(t *testing.T) {
 	sb := sandbox.Sandbox{Name: "alpha", Container: &engine.Container{Name: "openshell-alpha", State: "exited"}}
-	got, err := probes{}.supervisor(t.Context(), sb)
+	got, err := Probes{}.Supervisor(t.Context(), sb)
 	if got.String() != "" || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), `container "openshell-alpha" does not run, and has no supervisor mounted`) {
 		t.Errorf("supervisor = %q, %v", got, err)
 	}

@@ -1,4 +1,4 @@
-package cmd
+package classify
 
 import (
 	"bytes"
@@ -8,32 +8,35 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"sandkeeper/drift"
 	"sandkeeper/driver"
 	"sandkeeper/engine"
+	"sandkeeper/internal/env"
 	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 	"sandkeeper/openshell/wire"
 	"sandkeeper/sandbox"
-	"sandkeeper/upgrade/classify"
 )
 
 // supervisorPath is where the docker driver mounts the supervisor in a sandbox (docs/facts/openshell.md 5.1).
 const supervisorPath = "/opt/openshell/bin/openshell-sandbox"
 
-// probes look into sandboxes for the check. They only run version commands.
-type probes struct {
-	app      *app
-	cli      *openshell.CLI
-	engines  engine.Engines
-	gateways *driver.Gateways
+// Probes look into sandboxes for versions. They run nothing but version commands.
+type Probes struct {
+	Env      env.Env
+	UID      int
+	Timeout  time.Duration    // of a command through the command line
+	CLI      *openshell.CLI   // nil: no gateway is asked
+	Gateways *driver.Gateways // for the gateways' own API; needed beside CLI, and for recipes
+	Engines  engine.Engines
 }
 
-// agent runs a version command in a running sandbox: through the gateway, as the sandbox's own user, where it lists the
+// Agent runs a version command in a running sandbox: through the gateway, as the sandbox's own user, where it lists the
 // sandbox Ready; else through the container engine.
-func (p probes) agent(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
-	if p.cli != nil && sb.Listed && openshell.PhaseReady(sb.Phase) {
+func (p Probes) Agent(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
+	if p.CLI != nil && sb.Listed && openshell.PhaseReady(sb.Phase) {
 		return p.throughGateway(ctx, sb, argv)
 	}
 	return p.inContainer(ctx, sb, argv)
@@ -42,8 +45,8 @@ func (p probes) agent(ctx context.Context, sb sandbox.Sandbox, argv []string) (s
 // throughGateway asks the gateway's own API, which leaves no trace here. The command line makes the sandbox the one
 // that its later calls without a name mean; it is only run where nothing else reaches the gateway, or what answers has
 // no such call or sandbox.
-func (p probes) throughGateway(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
-	api, err := p.gateways.API(ctx, sb.Gateway)
+func (p Probes) throughGateway(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
+	api, err := p.Gateways.API(ctx, sb.Gateway)
 	if err == nil && api.Generation() != wire.Unknown {
 		out, exit, err := api.ExecSandbox(ctx, sb.ID, sb.Name, argv)
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, openshell.ErrUnsupported) {
@@ -52,15 +55,15 @@ func (p probes) throughGateway(ctx context.Context, sb sandbox.Sandbox, argv []s
 	}
 
 	var out bytes.Buffer
-	result, err := p.cli.Exec(ctx, openshell.ExecRequest{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name, Argv: argv, Stdout: &out, Timeout: p.app.host.CommandTimeout()})
+	result, err := p.CLI.Exec(ctx, openshell.ExecRequest{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name, Argv: argv, Stdout: &out, Timeout: p.Timeout})
 	return exited(out.String(), result.Exit, argv, err)
 }
 
-func (p probes) inContainer(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
-	if sb.Container == nil || !sb.Container.Running() || p.engines.Of(*sb.Container) == nil {
+func (p Probes) inContainer(ctx context.Context, sb sandbox.Sandbox, argv []string) (string, error) {
+	if sb.Container == nil || !sb.Container.Running() || p.Engines.Of(*sb.Container) == nil {
 		return "", errors.New("nothing on this host can run a command in it")
 	}
-	out, exit, err := p.engines.Of(*sb.Container).Exec(ctx, sb.Container.ID, argv)
+	out, exit, err := p.Engines.Of(*sb.Container).Exec(ctx, sb.Container.ID, argv)
 	return exited(string(out), exit, argv, err)
 }
 
@@ -71,14 +74,14 @@ func exited(out string, exit int, argv []string, err error) (string, error) {
 	return out, err
 }
 
-// recipeImage is the image that the sandbox's recipe names; only its gateway knows it.
-func (p probes) recipeImage(ctx context.Context, sb sandbox.Sandbox) (string, error) {
-	recipe, err := p.gateways.RecipeOf(ctx, sb)
+// RecipeImage is the image that the sandbox's recipe names; only its gateway knows it.
+func (p Probes) RecipeImage(ctx context.Context, sb sandbox.Sandbox) (string, error) {
+	recipe, err := p.Gateways.RecipeOf(ctx, sb)
 	return recipe.Image, err
 }
 
-// supervisor asks the supervisor inside a running sandbox; of a stopped one it asks the file that is mounted into it.
-func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
+// Supervisor asks the supervisor inside a running sandbox; of a stopped one it asks the file that is mounted into it.
+func (p Probes) Supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
 	switch {
 	case sb.Container == nil:
 		return drift.Version{}, fs.ErrNotExist
@@ -90,7 +93,7 @@ func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Versi
 
 	for _, mount := range sb.Container.Mounts {
 		if mount.Destination == supervisorPath && mount.Source != "" {
-			return classify.SupervisorFileVersion(ctx, p.app.Env, p.app.UID, mount.Source)
+			return SupervisorFileVersion(ctx, p.Env, p.UID, mount.Source)
 		}
 	}
 	return drift.Version{}, text.As(fs.ErrNotExist, "container %q does not run, and has no supervisor mounted at %s", sb.Container.Name, supervisorPath)
@@ -98,11 +101,11 @@ func (p probes) supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Versi
 
 // companionVersion is the version of the image that the companion of a sandbox runs. Nobody enters a companion; and the
 // tag of its image is its gateway's version (docs/facts/openshell-0.1.md 7).
-func (p probes) companionVersion(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
+func (p Probes) companionVersion(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
 	if sb.Companion == nil {
 		return drift.Version{}, text.As(fs.ErrNotExist, "container %q has no companion now: its next start takes the supervisor of its gateway", sb.Container.Name)
 	}
-	on := p.engines.Of(*sb.Companion)
+	on := p.Engines.Of(*sb.Companion)
 	if on == nil {
 		return drift.Version{}, errors.New("the engine of its companion does not answer")
 	}
@@ -124,16 +127,16 @@ func (p probes) companionVersion(ctx context.Context, sb sandbox.Sandbox) (drift
 
 // runningSupervisor runs the supervisor's --version. Exit 126 and 127 are the engine's way to say that there is no such
 // program.
-func (p probes) runningSupervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
-	if p.engines.Of(*sb.Container) == nil {
+func (p Probes) runningSupervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
+	if p.Engines.Of(*sb.Container) == nil {
 		return drift.Version{}, errors.New("nothing on this host can run a command in it")
 	}
-	out, exit, err := p.engines.Of(*sb.Container).Exec(ctx, sb.Container.ID, []string{supervisorPath, "--version"})
+	out, exit, err := p.Engines.Of(*sb.Container).Exec(ctx, sb.Container.ID, []string{supervisorPath, "--version"})
 	switch {
 	case err != nil && strings.Contains(err.Error(), "no such file"), exit == 126, exit == 127:
 		return drift.Version{}, text.As(fs.ErrNotExist, "container %q has no %s", sb.Container.Name, supervisorPath)
 	case err != nil:
 		return drift.Version{}, err
 	}
-	return classify.SupervisorVersion(string(out))
+	return SupervisorVersion(string(out))
 }

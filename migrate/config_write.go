@@ -1,0 +1,46 @@
+package migrate
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"sandkeeper/internal/disk"
+)
+
+// WriteProposal writes the proposal of a new gateway.toml beside the old file, unless there is one. What lies there and differs is somebody's work,
+// and stays.
+func WriteProposal(config Config, plan *ConfigPlan) error {
+	if plan == nil || len(plan.Changes) == 0 {
+		return nil
+	}
+	proposal, err := ProposeConfig(config.Content)
+	if err != nil {
+		return err
+	}
+	path := ProposalPath(config.Path)
+	there, err := disk.ReadPlain(path, 1<<20)
+	switch {
+	case err == nil && !bytes.Equal(there, proposal.Text):
+		plan.Proposed = path
+		return fmt.Errorf("%s is there and says something else than what would be proposed now: it is left alone", path)
+	case err == nil:
+		plan.Proposed = path
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the proposed gateway.toml was not written: %w", err)
+	}
+
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		_, err = f.Write(proposal.Text)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("the proposed gateway.toml was not written: %w", err)
+	}
+	plan.Proposed = path
+	return nil
+}
