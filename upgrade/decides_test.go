@@ -129,7 +129,7 @@ func TestWhatReadyIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, j := atDeletion(t, tc.state)
-			w.sandboxes["id-alpha"].Phase, j.NewID = tc.phase, tc.id
+			w.sandboxes["id-alpha"].Phase, j.NewID, w.blind = tc.phase, tc.id, true
 			err := j.condition(t.Context())
 			if _, not := errors.AsType[*driver.NotReadyError](err); not == tc.ready || tc.ready != (err == nil) {
 				t.Errorf("got %v", err)
@@ -187,5 +187,24 @@ func TestAnEarlierRollbackImageGoesFirst(t *testing.T) {
 	removed, made := strings.Index(calls, "DELETE"), strings.Index(calls, "commit")
 	if removed < 0 || made < removed {
 		t.Errorf("calls:\n%s", calls)
+	}
+}
+
+// nameless is a driver whose gateway makes something and does not say what.
+type nameless struct{ lifecycle.Driver }
+
+func (nameless) CreateSandbox(context.Context, lifecycle.Request) (lifecycle.Record, error) {
+	return lifecycle.Record{}, nil
+}
+
+func TestACreationWithoutAnIDIsNone(t *testing.T) {
+	w, j := atDeletion(t, "exited")
+	request, err := w.recipes["id-alpha"].Request()
+	if err := errors.Join(err, j.deleteOld(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	j.Request, j.driver = request, nameless{j.driver}
+	if err := j.create(t.Context()); err == nil || !strings.Contains(err.Error(), "gave it no id") || j.NewID != "" {
+		t.Errorf("got %v, new id %q", err, j.NewID)
 	}
 }

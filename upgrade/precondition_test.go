@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +47,10 @@ func unmetPreconditions() []unmet {
 		},
 		{"no recipe", func(w *world, _ *fitted, _ *Target) { w.fails("recipe", "unauthenticated") }, []string{NeedRecipe}, "unauthenticated", ""},
 		{"another sandbox's recipe", func(_ *world, _ *fitted, s *Target) { s.Sandbox.ID = "id-other" }, []string{NeedRecipe}, "id id-alpha, not id-other", ""},
+		{"two containers", func(_ *world, _ *fitted, s *Target) {
+			s.Sandbox.Rivals = []engine.Container{*s.Sandbox.Container, *s.Sandbox.Container}
+		}, []string{NeedContainer}, "2 containers claim it", ""},
+		{"listed under another id", func(w *world, _ *fitted, _ *Target) { w.sandboxes["id-alpha"].ID = "id-other" }, []string{NeedGateway}, "does not list it under its id id-alpha", ""},
 		{"listing fails", func(w *world, _ *fitted, _ *Target) { w.fails("list", "connection refused") }, []string{NeedGateway}, "connection refused", ""},
 		{
 			"no image", func(_ *world, f *fitted, _ *Target) { _ = f.engine.RemoveImage(context.Background(), "img:1") },
@@ -292,4 +299,36 @@ func TestAContainerThatOutlivesItsSandboxIsRemoved(t *testing.T) {
 	if calls := changing(w.engine.Calls()); !slices.ContainsFunc(calls, func(call string) bool { return strings.HasPrefix(call, "DELETE /containers/") }) {
 		t.Errorf("no container was removed: %q", calls)
 	}
+}
+
+// inLayer is an engine on this host, whose container's files lie in a folder.
+type inLayer struct {
+	Engine
+	dir string
+}
+
+func (i inLayer) Layer(context.Context, string) (engine.Layer, error) {
+	return engine.Layer{Dir: i.dir}, nil
+}
+
+// An entry that chattr has locked would end the deletion half way: it is found before anything is stopped.
+func TestPreconditionOfLockedFiles(t *testing.T) {
+	dir := t.TempDir()
+	locked := filepath.Join(dir, "config")
+	if err := os.WriteFile(locked, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := exec.Command("chattr", "+i", locked).CombinedOutput(); err != nil {
+		t.Skipf("SKIPPED, needs root and a file system with flags: %v: %s", err, text)
+	}
+	t.Cleanup(func() { _ = exec.Command("chattr", "-i", locked).Run() })
+
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	f.Engine = inLayer{f.Engine, dir}
+	got, err := f.upgrade(t.Context(), "alpha")
+	if err != nil || len(got) != 1 || len(got[0].Problems) != 1 || got[0].Problems[0].Code != NeedRemovable || got[0].Problems[0].Fix != "chattr -i -a "+locked {
+		t.Errorf("upgrade = %+v, %v", got, err)
+	}
+	w.settled(t, f, "alpha", "running")
 }

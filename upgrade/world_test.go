@@ -38,6 +38,7 @@ type world struct {
 	refuse    map[string]string // operation → the error it ends with
 	phases    []string          // of the next sandbox that is created, look by look; the last one stays
 	hook      func(op string)   // called with the lock held, before an operation
+	blind     bool              // it has not noticed yet that a container does not run
 	lost      string            // the operation whose next answer is an error although it was carried out
 }
 
@@ -156,7 +157,7 @@ func (w *world) list() []lifecycle.Record {
 			b.Phase, b.phases = b.phases[0], b.phases[1:]
 		}
 		record := b.Record
-		if c, there := w.container(id); record.Phase == "Ready" && there && c.State != "running" {
+		if c, there := w.container(id); record.Phase == "Ready" && there && c.State != "running" && !w.blind {
 			record.Phase = "Error" // it ended, and nobody has told the gateway to stop it
 		}
 		records = append(records, record)

@@ -28,7 +28,7 @@ func proveProcess(at engine.OnHost) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, prove := range []func(engine.OnHost) error{p.inGroup, p.apart, p.sameUsers, p.onLayer, p.alive} {
+	for _, prove := range []func(engine.OnHost) error{p.inGroup, p.apart, p.sameUsers, p.onLayer} {
 		if err := prove(at); err != nil {
 			p.close()
 			return nil, fmt.Errorf("process %d: %w", at.Pid, err)
@@ -37,6 +37,7 @@ func proveProcess(at engine.OnHost) (*process, error) {
 	return p, nil
 }
 
+// holdProcess takes hold of a process that lives.
 func holdProcess(pid int) (*process, error) {
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -47,7 +48,12 @@ func holdProcess(pid int) (*process, error) {
 		_ = unix.Close(pidfd)
 		return nil, fmt.Errorf("process %d: %w", pid, err)
 	}
-	return &process{pidfd: pidfd, proc: proc}, nil
+	p := &process{pidfd: pidfd, proc: proc}
+	if p.ended() { // and the folder may be that of another process, which has its number now
+		p.close()
+		return nil, fmt.Errorf("process %d has ended", pid)
+	}
+	return p, nil
 }
 
 func (p *process) close() {
@@ -60,13 +66,6 @@ func (p *process) ended() bool {
 	poll := []unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}
 	n, err := unix.Poll(poll, 0)
 	return n != 0 || err != nil
-}
-
-func (p *process) alive(engine.OnHost) error {
-	if p.ended() {
-		return errors.New("it has ended")
-	}
-	return nil
 }
 
 // inGroup: every engine gives a container control groups that are named by its whole id (docker/ID, docker-ID.scope,
