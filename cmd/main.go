@@ -41,6 +41,11 @@ func endings() []os.Signal {
 	return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 }
 
+// surviveReaders lets a run go on whose standard error nobody reads any more (`2>&1 | head`): the sandbox that it has
+// in hand comes first, and a result that cannot be written is told by the exit status. Unlike an ignored signal, a
+// caught one is no matter of children.
+func surviveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
 func run(ctx context.Context, args []string, a *app) ExitCode {
 	root := newRoot(a)
 	root.SetArgs(args)

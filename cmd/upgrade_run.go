@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
+	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
+	"sandkeeper/backup/store"
 	"sandkeeper/preflight"
 	"sandkeeper/upgrade"
 )
@@ -20,11 +18,11 @@ func (o *upgradeOptions) runMutating(ctx context.Context) (*answer, error) {
 	if err := o.peek(); err != nil {
 		return found, err
 	}
-	if err := o.damaged(); err != nil {
+	if err := o.pending.Damaged(); err != nil {
 		o.app.term.warn("%v", err)
 	}
-	if o.nothingFree() {
-		return o.answered(found, outcomesOf(o.pending))
+	if o.pending.HoldAll(o.only) {
+		return o.answered(found, o.pending.Outcomes())
 	}
 	seen, err := o.classify(ctx, found, preflight.Upgrading(), o.allowUnverified)
 	if err != nil {
@@ -71,18 +69,6 @@ func (o *upgradeOptions) rebuild(ctx context.Context, seen upgradeSurvey, found 
 	}
 
 	return o.ended(ctx, found, outcomes)
-}
-
-// surviveReaders lets a run go on whose standard error nobody reads any more (`2>&1 | head`): the sandbox that it has
-// in hand comes first, and a result that cannot be written is told by the exit status. Unlike an ignored signal, a
-// caught one is no matter of children.
-func surviveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
-
-func journalFailure(err error) error {
-	if errors.Is(err, upgrade.ErrJournalBusy) {
-		return &Failure{Code: ExitLocked, Kind: "locked", Err: err, Hint: "wait for that run to end, then run this command again"}
-	}
-	return err
 }
 
 // ended is the answer of a run that may have been interrupted.
@@ -141,6 +127,26 @@ func (o *upgradeOptions) confirm(ctx context.Context, text string) error {
 	})
 }
 
-func newRunID(now time.Time, random string) string {
-	return strings.ToLower(now.UTC().Format("20060102t150405z")) + "-" + random
+// remember has an upgrade go on with the backups and the key that it began with.
+func (o *upgradeOptions) remember(ready []*upgrade.Entry, root string) {
+	identity := o.identity
+	if absolute, err := filepath.Abs(identity); identity != "" && err == nil {
+		identity = absolute
+	}
+	for _, e := range ready {
+		e.BackupRoot, e.Identity = root, identity
+	}
+}
+
+// checkHost runs the host's checks for the sandboxes that are to be rebuilt: each is backed up first.
+func (o *upgradeOptions) checkHost(ctx context.Context, seen upgradeSurvey, store *store.Store, targets []upgrade.Target, found *answer) error {
+	names := make([]string, 0, len(targets))
+	for _, t := range targets {
+		names = append(names, t.Sandbox.Name)
+	}
+	return o.app.checkHost(ctx, hostRun{
+		facts:  hostFacts{seen: seen.Gateways.Decisive().Seen, root: store.Root(), store: store, engines: seen.Engines},
+		chosen: func([]string) []string { return names }, report: found.preflight, skip: o.skip,
+		hint: "nothing was touched; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
+	})
 }

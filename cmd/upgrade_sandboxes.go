@@ -28,7 +28,7 @@ type upgradeOptions struct {
 	resume          bool
 	rollback        bool
 	forget          string
-	pending         []upgrade.Pending // what has not ended, of what -g and --only ask for
+	pending         upgrade.Left // what has not ended, of what -g and --only ask for
 	noRehearsal     bool
 	rehearseFull    bool
 	settle          time.Duration
@@ -185,7 +185,7 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 	if err != nil || len(s.Gateways) == 0 { // nothing is registered
 		return s, err
 	}
-	if s.Inventory.Sandboxes, err = onlyThese(s.Inventory.Sandboxes, o.only, o.leftOf); err != nil {
+	if s.Inventory.Sandboxes, err = onlyThese(s.Inventory.Sandboxes, o.only, o.pending.Of); err != nil {
 		return s, err
 	}
 	s.engine = engineOf(s.Engines, s.Inventory.Sandboxes)
@@ -252,4 +252,13 @@ func onlyThese(all []sandbox.Sandbox, names []string, elsewhere func(name string
 		}
 	}
 	return chosen, nil
+}
+
+// skipped takes down, for every way of the command, which failures are warnings only.
+func (o *upgradeOptions) skipped(gateways survey.Gateways) {
+	for i := range gateways {
+		r := &gateways[i].Report
+		r.Checks = preflight.Demote(r.Checks, o.skip.codes)
+		r.SkippedChecks = o.skip.codes
+	}
 }

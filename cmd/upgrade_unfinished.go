@@ -3,14 +3,107 @@ package cmd
 import (
 	"context"
 	"errors"
-	"path/filepath"
+	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
 	"sandkeeper/upgrade"
 )
+
+// peek looks into the journal, before anything else and without changing it, for what -g and --only ask for. A record
+// that cannot be read does not say whose it is, and holds up the sandbox whose key it has.
+func (o *upgradeOptions) peek() error {
+	all, err := upgrade.Peek(stateDir(o.app.Env))
+	if err != nil {
+		return journalFailure(err)
+	}
+	o.pending = slices.DeleteFunc(all, func(p upgrade.Pending) bool { return !o.asksFor(p) })
+	return nil
+}
+
+func journalFailure(err error) error {
+	if errors.Is(err, upgrade.ErrJournalBusy) {
+		return &Failure{Code: ExitLocked, Kind: "locked", Err: err, Hint: "wait for that run to end, then run this command again"}
+	}
+	return err
+}
+
+func (o *upgradeOptions) asksFor(p upgrade.Pending) bool {
+	gateway := o.app.host.Gateway
+	return p.Name == "" || (gateway == "" || p.Gateway == gateway) && (len(o.only) == 0 || slices.ContainsFunc(o.only, p.Answers))
+}
+
+// warnPending names what has not ended.
+func (o *upgradeOptions) warnPending() {
+	for _, p := range o.pending {
+		if p.Name != "" && p.Holds() {
+			o.app.term.warn("%s", p.Why())
+		}
+	}
+}
+
+// onlyPending leaves what can be gone on with, and fails where --only names what is not pending. Of a journal that
+// cannot be read it is never said that it has nothing.
+func (o *upgradeOptions) onlyPending() error {
+	damaged := o.pending.Damaged()
+	o.pending = o.pending.Readable()
+	missing := slices.IndexFunc(o.only, func(name string) bool { return !o.pending.Of(name) })
+	switch {
+	case damaged != nil && (len(o.pending) == 0 || missing >= 0):
+		return damaged
+	case missing < 0, len(o.pending) == 0 && o.app.host.Gateway != "":
+		return nil
+	}
+
+	return noneOf(o.only[missing])
+}
+
+// noneOf is the failure to find the unfinished upgrade that is named.
+func noneOf(name string) *Failure {
+	f := notFound("no upgrade of a sandbox %q is unfinished", name)
+	f.Hint = "sandkeeper upgrade-sandboxes --check names what is unfinished"
+	return f
+}
+
+// heldUp counts the sandboxes that an earlier upgrade, or another run, holds up.
+func heldUp(outcomes []upgrade.Outcome) (held int) {
+	for _, o := range outcomes {
+		if o.Held {
+			held++
+		}
+	}
+	return held
+}
+
+// heldFailure is that of a run in which nothing but held up sandboxes was left to do.
+func heldFailure(outcomes []upgrade.Outcome) *Failure {
+	outcomes = slices.DeleteFunc(slices.Clone(outcomes), func(o upgrade.Outcome) bool { return !o.Held })
+	var open []string
+	for _, o := range outcomes {
+		if o.Busy {
+			return &Failure{Code: ExitLocked, Kind: "locked", Err: errors.New(o.Reason), Hint: "wait for that run to end, then run this command again"}
+		}
+		open = append(open, fmt.Sprintf("%q at %s", o.Address(), o.Step))
+	}
+	return &Failure{
+		Code: ExitRefused, Kind: kindPartial, Err: fmt.Errorf("an earlier upgrade is not finished: %s", strings.Join(open, ", ")), Hint: waysOut,
+	}
+}
+
+// waysOut are the ways out of an upgrade that was left.
+const waysOut = "to go on: sandkeeper upgrade-sandboxes --resume\nto go back: sandkeeper upgrade-sandboxes --rollback\n" +
+	"when neither can end it: sandkeeper upgrade-sandboxes --forget NAME"
+
+func unfinishedHint(outcomes []upgrade.Outcome) string {
+	if slices.ContainsFunc(outcomes, func(o upgrade.Outcome) bool { return o.Unfinished }) {
+		return waysOut
+	}
+	return "each is named with its reason; sandkeeper upgrade-sandboxes --check shows what is stale now"
+}
 
 // runUnfinished goes on with, or takes back, what the journal names.
 func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, err error) {
@@ -21,12 +114,12 @@ func (o *upgradeOptions) runUnfinished(ctx context.Context) (answered *answer, e
 	if err := o.onlyPending(); err != nil {
 		return found, err
 	}
-	left := o.entries()
+	left := o.pending.Entries()
 	switch {
 	case len(o.pending) == 0:
 		return found.nothingLeft(o.app.host.Gateway), nil
 	case len(left) == 0:
-		return o.answered(found, outcomesOf(o.pending))
+		return o.answered(found, o.pending.Outcomes())
 	}
 
 	if err := o.recall(left); err != nil {
@@ -60,7 +153,7 @@ func (o *upgradeOptions) lookUnfinished(ctx context.Context, left []upgrade.Entr
 		return seen, err
 	}
 	action := preflight.Upgrading()
-	gateways := host.Judge(ctx, action, bindingsOf(left, host.Bindings(registry)))
+	gateways := host.Judge(ctx, action, upgrade.Bindings(left, host.Bindings(registry)))
 	seen.Survey = survey.Survey{Registry: registry, Gateways: gateways, Engines: host.Engines(ctx)}
 	o.skipped(seen.Gateways)
 	found.preflight = seen.Report()
@@ -103,35 +196,6 @@ func (o *upgradeOptions) finish(ctx context.Context, u *upgrading, chosen []*upg
 	return append(others, u.Execute(ctx, chosen)...), nil
 }
 
-// bindingsOf are the gateways that unfinished upgrades are worked on through, whatever the registry has by now.
-func bindingsOf(entries []upgrade.Entry, registered []sandbox.Binding) []sandbox.Binding {
-	var found []sandbox.Binding
-	for i := range entries {
-		binding := sandbox.Binding{Gateway: entries[i].Gateway}
-		for _, recorded := range registered {
-			if recorded.Gateway == binding.Gateway {
-				binding = recorded
-			}
-		}
-
-		if !slices.Contains(found, binding) {
-			found = append(found, binding)
-		}
-	}
-	return found
-}
-
-// remember has an upgrade go on with the backups and the key that it began with.
-func (o *upgradeOptions) remember(ready []*upgrade.Entry, root string) {
-	identity := o.identity
-	if absolute, err := filepath.Abs(identity); identity != "" && err == nil {
-		identity = absolute
-	}
-	for _, e := range ready {
-		e.BackupRoot, e.Identity = root, identity
-	}
-}
-
 // recall takes from the journal where the backups are and what opens them, unless the command line says so: the
 // commands that are advised while something is unfinished name neither.
 func (o *upgradeOptions) recall(entries []upgrade.Entry) error {
@@ -149,4 +213,91 @@ func (o *upgradeOptions) recall(entries []upgrade.Entry) error {
 		o.identity = entries[0].Identity
 	}
 	return nil
+}
+
+func pointers(entries []upgrade.Entry) []*upgrade.Entry {
+	chosen := make([]*upgrade.Entry, 0, len(entries))
+	for i := range entries {
+		chosen = append(chosen, &entries[i])
+	}
+	return chosen
+}
+
+// runForget gives up an upgrade that neither --resume nor --rollback can end. It needs no gateway, and removes nothing.
+func (o *upgradeOptions) runForget(ctx context.Context) (*answer, error) {
+	found := &answer{}
+	dir := stateDir(o.app.Env)
+	if err := o.takeOver(dir); err != nil {
+		return found, err
+	}
+	p, err := o.forgettable(dir)
+	if err != nil {
+		return found, err
+	}
+	outcome := upgrade.Outcome{Name: p.Name, Workspace: p.Workspace, Gateway: p.Gateway, Outcome: upgrade.Forgotten, Step: p.Step, Backup: p.Backup, Log: p.Log}
+	if p.Problem == nil {
+		outcome.Left = p.Leftovers(ctx, o.looker(ctx))
+	}
+	if err := o.confirm(ctx, questionForget(p, outcome.Left)); err != nil {
+		return found, err
+	}
+	kept, err := p.Forget(dir, upgrade.NewRunID(time.Now()))
+	if err != nil {
+		return found, journalFailure(err)
+	}
+	outcome.Reason = "given up, nothing was removed; its record is kept in " + kept
+	if p.MayBeEmpty() {
+		outcome.Warnings = []string{halfDoneWarning(p)}
+	}
+	return o.answered(found, []upgrade.Outcome{outcome})
+}
+
+// takeOver makes records of what a build before the records has left.
+func (o *upgradeOptions) takeOver(dir string) error {
+	j, err := upgrade.OpenJournal(dir, time.Now)
+	if err != nil {
+		return journalFailure(err)
+	}
+	return j.Close()
+}
+
+// forgettable is the one upgrade of that name that has not ended and that nobody is at work on. A record that cannot be
+// read is found by the key that a sandbox of that name has on a gateway that is known here.
+func (o *upgradeOptions) forgettable(dir string) (*upgrade.Pending, error) {
+	all, err := upgrade.Peek(dir)
+	if err != nil {
+		return nil, journalFailure(err)
+	}
+	named := slices.DeleteFunc(all, func(p upgrade.Pending) bool { return !o.forgets(p) })
+	switch {
+	case len(named) == 0:
+		return nil, noneOf(o.forget)
+	case len(named) > 1:
+		return nil, usage("write workspace/name, or add -g GATEWAY", "%d upgrades of a sandbox %q have not ended", len(named), o.forget)
+	case errors.Is(named[0].Problem, upgrade.ErrJournalBusy):
+		return nil, journalFailure(named[0].Problem)
+	}
+
+	return &named[0], nil
+}
+
+func (o *upgradeOptions) forgets(p upgrade.Pending) bool {
+	gateway := o.app.host.Gateway
+	if p.Name != "" {
+		return p.Answers(o.forget) && (gateway == "" || p.Gateway == gateway)
+	}
+	registry, _ := o.app.host.Registry() // what cannot be read names no gateway
+	workspace, name := sandbox.ParseAddress(o.forget)
+	return slices.ContainsFunc(o.app.host.Bindings(registry), func(b sandbox.Binding) bool {
+		return p.Of(sandbox.Sandbox{Gateway: b.Gateway, Workspace: workspace, Name: name})
+	})
+}
+
+// looker is the container engine; nil where none answers.
+func (o *upgradeOptions) looker(ctx context.Context) upgrade.Looker {
+	eng, _ := o.app.host.Engines(ctx).Main()
+	if eng == nil {
+		return nil
+	}
+	return eng
 }

@@ -5,10 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
-	"sandkeeper/sandbox"
-	"sandkeeper/survey"
 	"sandkeeper/upgrade"
 )
 
@@ -31,16 +27,6 @@ func TestUnfinishedOfAnotherGatewayIsLeftAlone(t *testing.T) {
 	left, err := upgrade.Peek(filepath.Join(h.home, ".local/state/sandkeeper"))
 	if err != nil || len(left) != 1 || left[0].Step != upgrade.StepCreating {
 		t.Errorf("the journal has %+v, %v", left, err)
-	}
-}
-
-// TestTheGatewaysOfWhatIsUnfinishedAreLookedAt, also where the registry has forgotten them, and no others.
-func TestTheGatewaysOfWhatIsUnfinishedAreLookedAt(t *testing.T) {
-	r := sandbox.Registry{Rows: []sandbox.Row{{Name: "a", Gateway: "one", GatewayPort: 8081}, {Name: "b", Gateway: "two", GatewayPort: 8082}}}
-	left := []upgrade.Entry{{Name: "x", Gateway: "two"}, {Name: "y", Gateway: "gone"}, {Name: "z", Gateway: "two"}}
-	want := []sandbox.Binding{{Gateway: "two", Port: 8082}, {Gateway: "gone"}}
-	if diff := cmp.Diff(want, bindingsOf(left, (&survey.Host{}).Bindings(r))); diff != "" {
-		t.Error(diff)
 	}
 }
 

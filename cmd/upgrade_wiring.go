@@ -2,8 +2,6 @@ package cmd
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"path/filepath"
 	"time"
@@ -55,7 +53,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebui
 	u.Upgrader = &upgrade.Upgrader{
 		Journal: journal, Engine: seen.engine, Content: content, Recipes: u.gateways, Driver: u.gateways.Driver, NemoClaw: rebuilder,
 		Providers: u.gateways.MissingProviders, Keeper: u.gateways, Room: seen.engine.RoomToCommit, Switch: u.gateways,
-		Rehearsals: o.rehearsals(), Settle: o.settleTime(), ReadyLimit: o.readyLimit, PullStall: o.capture.stallLimit, RunID: func() string { return newRunID(time.Now(), fourHex()) }, Progress: o.say,
+		Rehearsals: o.rehearsals(), Settle: o.settleTime(), ReadyLimit: o.readyLimit, PullStall: o.capture.stallLimit, Progress: o.say,
 	}
 	if err := o.chain(ctx, u, seen.Gateways); err != nil {
 		return nil, errors.Join(err, u.close())
@@ -79,12 +77,6 @@ func (o *upgradeOptions) settleTime() time.Duration {
 		return -1
 	}
 	return o.settle
-}
-
-func fourHex() string {
-	b := make([]byte, 2)
-	_, _ = rand.Read(b) // never fails: crypto/rand ends the program instead
-	return hex.EncodeToString(b)
 }
 
 // say tells that a sandbox has come to a step.

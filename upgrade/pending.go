@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
@@ -166,4 +167,72 @@ func (j *Journal) release(e *Entry) error {
 	record := j.own[e.key()]
 	delete(j.own, e.key())
 	return record.Close()
+}
+
+// Left are the upgrades that have not ended.
+type Left []Pending
+
+// Of reports whether an upgrade of a sandbox of that name is among them.
+func (l Left) Of(name string) bool {
+	return slices.ContainsFunc(l, func(p Pending) bool { return p.Name != "" && p.Answers(name) })
+}
+
+// HoldAll reports whether each of these names is that of a sandbox which is held up. Of no names it is false.
+func (l Left) HoldAll(names []string) bool {
+	return len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(l, func(p Pending) bool { return p.Name != "" && p.Holds() && p.Answers(name) })
+	})
+}
+
+// Readable are those whose record could be read.
+func (l Left) Readable() Left {
+	return slices.DeleteFunc(slices.Clone(l), func(p Pending) bool { return p.Name == "" })
+}
+
+// Damaged names the records that cannot be read.
+func (l Left) Damaged() error {
+	var problems []error
+	for _, p := range l {
+		if errors.Is(p.Problem, ErrJournalDamaged) {
+			problems = append(problems, p.Problem)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// Entries are those that nobody is at work on.
+func (l Left) Entries() []Entry {
+	var entries []Entry
+	for _, p := range l {
+		if p.Problem == nil {
+			entries = append(entries, p.Entry)
+		}
+	}
+	return entries
+}
+
+// Outcomes are those of the sandboxes that are held up.
+func (l Left) Outcomes() (outcomes []Outcome) {
+	for _, p := range l {
+		outcomes = append(outcomes, p.Outcome())
+	}
+	return outcomes
+}
+
+// Bindings are the gateways that upgrades are worked on through, whatever the registry has by now.
+func Bindings(entries []Entry, registered []sandbox.Binding) []sandbox.Binding {
+	var found []sandbox.Binding
+	for i := range entries {
+		binding := sandbox.Binding{Gateway: entries[i].Gateway}
+		for _, recorded := range registered {
+			if recorded.Gateway == binding.Gateway {
+				binding = recorded
+			}
+		}
+
+		if !slices.Contains(found, binding) {
+			found = append(found, binding)
+		}
+	}
+	return found
 }

@@ -115,7 +115,7 @@ func (u *Upgrader) runID() string {
 	if u.RunID != nil {
 		return u.RunID()
 	}
-	return strings.ToLower(u.now().UTC().Format("20060102t150405.000z"))
+	return NewRunID(u.now())
 }
 
 // container needs the sandbox's container: a rollback image can only be made of one on this host.

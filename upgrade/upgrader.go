@@ -96,7 +96,7 @@ type Upgrader struct {
 	Poll       time.Duration // between two looks; 0 is half a second
 	PullStall  time.Duration // how long a pull may say nothing; 0 is the engine's default
 	Now        func() time.Time
-	RunID      func() string // names rollback images and logs: lower-case letters, digits, dashes
+	RunID      func() string // names rollback images and logs: lower-case letters, digits, dashes; nil: NewRunID
 
 	// Progress is told each step, after the journal and before the effect; the sandbox is named by its address.
 	Progress func(address string, step Step, detail string)

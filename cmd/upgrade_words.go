@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sandkeeper/internal/ui"
 	"sandkeeper/upgrade"
 	"sandkeeper/upgrade/classify"
 )
@@ -135,4 +136,92 @@ func renderRemarks(term *terminal, o upgrade.Outcome) {
 	for _, warning := range o.Warnings {
 		term.printf("%s: warning: %s", o.Address(), warning)
 	}
+}
+
+// question names what will be rebuilt, and what each will lose by it.
+func (o *upgradeOptions) question(ready []*upgrade.Entry) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d sandbox(es) will be backed up, deleted and made again, one after the other:\n", len(ready))
+	for _, e := range ready {
+		fmt.Fprintf(&b, "  %s: %s\n", e.Address(), planText(e))
+		if beside := e.Beside.String(); beside != "" {
+			fmt.Fprintf(&b, "    given back afterwards: %s\n", ui.Clean(beside))
+		}
+		for _, warning := range e.Warnings {
+			fmt.Fprintf(&b, "    note: %s\n", warning)
+		}
+	}
+
+	b.WriteString("What lies outside of the sandbox home (/sandbox) is lost, and running processes end.\n" +
+		"The history of its policy begins anew; the policy in force comes along.\n")
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func planText(e *upgrade.Entry) string {
+	state := "stopped, and left so"
+	if e.Running {
+		state = "running"
+	}
+	if e.Way == upgrade.ByNemoClaw {
+		return fmt.Sprintf("%s; by nemoclaw %s rebuild --yes, which carries over the agent's state alone: what else is in its home will be in the backup only", state, e.Name)
+	}
+	image := e.Image
+	if image == "" {
+		image = "the gateway's default image"
+	}
+	if e.Pull != "" {
+		image += ", which is not on this host and is pulled first (" + e.Pull + ")"
+	}
+	return fmt.Sprintf("%s; from %s", state, ui.Clean(image))
+}
+
+// questionUnfinished names what was left, and what will become of it.
+func (o *upgradeOptions) questionUnfinished(chosen []*upgrade.Entry) string {
+	var b strings.Builder
+	for _, e := range chosen {
+		verb := "will be finished"
+		if o.rollback || e.RollingBack() {
+			verb = "will be taken back to what it was; what was made in its place since will be deleted"
+		}
+		fmt.Fprintf(&b, "The upgrade of sandbox %q was left at %s: it %s.\n", e.Address(), e.Step, verb)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// sayRefused tells, before the question, which sandboxes will not be rebuilt: the answer may depend on it.
+func (o *upgradeOptions) sayRefused(refused []upgrade.Outcome) {
+	for _, outcome := range refused {
+		o.app.term.warn("sandbox %q cannot be rebuilt: %s", outcome.Address(), outcome.Reason)
+	}
+}
+
+func questionForget(p *upgrade.Pending, left []upgrade.Leftover) string {
+	var b strings.Builder
+	if p.Problem != nil {
+		fmt.Fprintf(&b, "The record of an upgrade cannot be read: %v.\n", p.Problem)
+	} else {
+		fmt.Fprintf(&b, "The upgrade of sandbox %q was left at %s. Once it is given up, neither --resume nor --rollback can end it.\n", p.Address(), p.Step)
+	}
+
+	b.WriteString("Nothing is removed. ")
+	if len(left) > 0 {
+		b.WriteString("What it leaves behind:\n")
+	}
+	for _, l := range left {
+		fmt.Fprintf(&b, "  %s\n", leftText(l))
+	}
+	return strings.TrimRight(b.String(), " \n")
+}
+
+func leftText(l upgrade.Leftover) string {
+	return fmt.Sprintf("%s %s (%s)", l.Kind, ui.Clean(l.Name), ui.Clean(l.Detail))
+}
+
+// halfDoneWarning: backup-all passes over a home that is half done only as long as the journal says so.
+func halfDoneWarning(p *upgrade.Pending) string {
+	said := "what is there under its name may not have its home whole, and the next backup-all takes it for its newest state"
+	if p.Backup != "" {
+		said += fmt.Sprintf("; `sandkeeper restore %s --backup %s` puts its home back", p.Address(), p.Backup)
+	}
+	return said
 }
