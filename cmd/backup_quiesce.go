@@ -64,7 +64,7 @@ func insideOf(inv sandbox.Inventory, look classify.Probes) lifecycle.Inside {
 // inside looks into sandboxes for the run: through their gateways, or with --offline through the container engine
 // alone.
 func (o *backupAllOptions) inside(seen survey.Survey, gateways *driver.Gateways) classify.Probes {
-	look := o.app.probes(seen.Engines)
+	look := probesOf(o.app.host, seen.Engines)
 	look.Gateways = gateways
 	if !o.offline {
 		look.CLI = o.app.host.CLI(seen.Gateways)

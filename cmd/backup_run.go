@@ -60,7 +60,7 @@ func (a *app) backupRun(store *store.Store, seen survey.Survey, o captureOptions
 	run := &backup.Options{
 		Store: store, Engine: main, EngineOf: seen.Engines.Of, PauseLimit: o.pauseLimit, Stall: o.stallLimit,
 		Recipients: o.encryptTo, EngineWay: o.way == wayEngine,
-		Versions: versionsOf(seen.Gateways, a.probes(seen.Engines)), Progress: func(e home.Event) { a.term.showProgress(p, e) },
+		Versions: versionsOf(seen.Gateways, probesOf(a.host, seen.Engines)), Progress: func(e home.Event) { a.term.showProgress(p, e) },
 	}
 	if o.pauseLimit == 0 {
 		run.PauseLimit = -1
@@ -103,7 +103,7 @@ func versionsOf(gateways survey.Gateways, ask classify.Probes) func(context.Cont
 	}
 }
 
-// probes look into the sandboxes of these engines; no gateway is asked.
-func (a *app) probes(engines engine.Engines) classify.Probes {
-	return classify.Probes{Env: a.Env, UID: a.UID, Timeout: a.host.CommandTimeout(), Engines: engines}
+// probesOf look into the sandboxes of these engines; no gateway is asked.
+func probesOf(host *survey.Host, engines engine.Engines) classify.Probes {
+	return classify.Probes{Env: host.Env, UID: host.UID, Timeout: host.CommandTimeout(), Engines: engines}
 }

@@ -140,7 +140,7 @@ func (a *app) lookDeeper(ctx context.Context, s *gatewayStatus, g *survey.Gatewa
 	ctx, cancel := text.Within(ctx, supervisorsLimit)
 	defer cancel()
 	facts := hostFacts{seen: g.Seen, registry: registry, engines: a.host.Engines(ctx)}
-	in := a.hostInput(facts)
+	in := a.checks.input(facts)
 	s.Supervisors = in.Supervisors(ctx)
 	if created := g.Seen.Marker.CreatedAt; !created.IsZero() {
 		s.MarkerAgeS = int64(time.Since(created).Seconds())

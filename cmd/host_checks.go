@@ -25,32 +25,39 @@ type hostFacts struct {
 	engines  engine.Engines
 }
 
-// hostFactsOf gathers them for one gateway. A store that cannot be named is a finding, not an error.
-func (a *app) hostFactsOf(ctx context.Context, g *survey.Gateway, registry sandbox.Registry, o storeOptions) hostFacts {
+// hostChecks find out whether a host is fit for a run.
+type hostChecks struct {
+	term   *terminal
+	host   *survey.Host
+	stores *stores
+}
+
+// factsOf gathers them for one gateway. A store that cannot be named is a finding, not an error.
+func (c *hostChecks) factsOf(ctx context.Context, g *survey.Gateway, registry sandbox.Registry, o storeOptions) hostFacts {
 	f := hostFacts{seen: g.Seen, registry: registry}
-	if f.root, f.rootErr = a.stores.root(o.dir); f.rootErr == nil {
-		f.store, f.rootErr = a.stores.open(o)
+	if f.root, f.rootErr = c.stores.root(o.dir); f.rootErr == nil {
+		f.store, f.rootErr = c.stores.open(o)
 	}
-	f.engines = a.host.Engines(ctx)
+	f.engines = c.host.Engines(ctx)
 	return f
 }
 
-// hostInput is the input of the host's checks. Nothing in it changes anything.
-func (a *app) hostInput(f hostFacts) preflight.HostInput {
+// input is the input of the host's checks. Nothing in it changes anything.
+func (c *hostChecks) input(f hostFacts) preflight.HostInput {
 	in := preflight.HostInput{
-		Seen: f.seen, Names: sandbox.Names(f.registry, f.seen.Containers), Root: f.root, RootErr: f.rootErr, UID: a.UID,
+		Seen: f.seen, Names: sandbox.Names(f.registry, f.seen.Containers), Root: f.root, RootErr: f.rootErr, UID: c.term.UID,
 		Database: func(ctx context.Context) gateway.Database {
-			return gateway.ReadDatabase(ctx, a.host.Options(sandbox.Binding{}), f.seen.Target)
+			return gateway.ReadDatabase(ctx, c.host.Options(sandbox.Binding{}), f.seen.Target)
 		},
 		Config: func(ctx context.Context) gateway.Config {
-			return gateway.ReadConfig(ctx, a.host.Options(sandbox.Binding{}), f.seen.Target, f.seen.File)
+			return gateway.ReadConfig(ctx, c.host.Options(sandbox.Binding{}), f.seen.Target, f.seen.File)
 		},
 	}
-	in.Unfinished = func() ([]preflight.Unfinished, error) { return upgrade.HeldUp(stateDir(a.Env)) }
+	in.Unfinished = func() ([]preflight.Unfinished, error) { return upgrade.HeldUp(stateDir(c.term.Env)) }
 	if len(f.engines.All()) > 0 {
-		ask := a.probes(f.engines)
-		in.Supervisor = func(ctx context.Context, c engine.Container) (drift.Version, error) {
-			return ask.Supervisor(ctx, sandbox.Sandbox{Name: c.SandboxName, Container: &c, Companion: sandbox.CompanionOf(c, f.seen.Containers)})
+		ask := probesOf(c.host, f.engines)
+		in.Supervisor = func(ctx context.Context, on engine.Container) (drift.Version, error) {
+			return ask.Supervisor(ctx, sandbox.Sandbox{Name: on.SandboxName, Container: &on, Companion: sandbox.CompanionOf(on, f.seen.Containers)})
 		}
 	}
 
@@ -75,8 +82,8 @@ func (f hostFacts) need(ctx context.Context, names []string) preflight.Need {
 	return preflight.Need(backup.Room{Store: f.store, Containers: f.seen.Containers, EngineOf: f.engines.Of}.Need(ctx, names))
 }
 
-// addHostChecks runs the checks and adds them to the report, with what is skipped demoted.
-func (a *app) addHostChecks(ctx context.Context, r *preflight.Report, in preflight.HostInput, skip skipOptions) []preflight.Result {
+// add runs the checks and adds them to the report, with what is skipped demoted.
+func (c *hostChecks) add(ctx context.Context, r *preflight.Report, in preflight.HostInput, skip skipOptions) []preflight.Result {
 	found := preflight.Demote(preflight.RunChecks(ctx, preflight.HostChecks(in), nil), skip.codes)
 	r.Checks = append(preflight.Demote(r.Checks, skip.codes), found...)
 	r.SkippedChecks = skip.codes
@@ -103,7 +110,7 @@ func (o *backupAllOptions) checkHost(ctx context.Context, store *store.Store, se
 		_, f.facts.seen.Engine = f.facts.engines.Main()
 		f.facts.seen.Containers, _ = f.facts.engines.Sandboxes(ctx) // the inventory has said what cannot be listed
 	}
-	return o.app.checkHost(ctx, f)
+	return o.app.checks.check(ctx, f)
 }
 
 // causeOf names in err the check of the gateway that failed, as the likely cause: a gateway that cannot start on its
@@ -114,7 +121,7 @@ func (o *backupAllOptions) causeOf(ctx context.Context, err error, gateways surv
 	}
 	var checks []preflight.Result
 	for _, g := range gateways {
-		in := o.app.hostInput(hostFacts{seen: g.Seen})
+		in := o.app.checks.input(hostFacts{seen: g.Seen})
 		all := append(preflight.Checks(g.Seen), preflight.HostChecks(in)...)
 		checks = append(checks, preflight.RunChecks(ctx, slices.DeleteFunc(all, func(c preflight.Check) bool {
 			return c.Code != preflight.CodeDatabase && c.Code != gateway.ProbePort

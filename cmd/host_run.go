@@ -19,9 +19,9 @@ type hostRun struct {
 	hint      string
 }
 
-// checkHost runs the host's checks for a run that writes backups: what would end it halfway ends it now.
-func (a *app) checkHost(ctx context.Context, f hostRun) error {
-	in := a.hostInput(f.facts)
+// check runs the host's checks for a run that writes backups: what would end it halfway ends it now.
+func (c *hostChecks) check(ctx context.Context, f hostRun) error {
+	in := c.input(f.facts)
 	in.Names = f.chosen(in.Names)
 	in.Need = func(ctx context.Context) preflight.Need { return f.facts.need(ctx, in.Names) }
 	in.Supervisor, in.Holder = nil, nil // upgrade-sandboxes asks the first, the lock the second
@@ -29,13 +29,13 @@ func (a *app) checkHost(ctx context.Context, f hostRun) error {
 		in.Database = nil
 	}
 	var stop []error
-	for _, r := range a.addHostChecks(ctx, f.report, in, f.skip) {
+	for _, r := range c.add(ctx, f.report, in, f.skip) {
 		decisive := r.Code == preflight.CodeRoot || r.Code == preflight.CodeSpace
 		switch {
 		case r.Status == preflight.Fail && decisive && !f.harmless:
 			stop = append(stop, fmt.Errorf("%s: %s", r.Code, r.Detail))
 		case r.Status == preflight.Fail || r.Status == preflight.Warn:
-			a.term.warn("%s: %s", r.Code, r.Detail)
+			c.term.warn("%s: %s", r.Code, r.Detail)
 		}
 	}
 

@@ -76,6 +76,7 @@ type app struct {
 	host       *survey.Host // how this command looks at its host
 	gate       *gatekeeper
 	stores     *stores
+	checks     *hostChecks
 	settings   *settings
 	extensions *extensions
 	history    history
@@ -96,6 +97,7 @@ func newApp(args []string, s *ui.Streams, linked ...lifecycle.Definition) *app {
 	a := &app{
 		Streams: s, term: term, host: host, gate: &gatekeeper{term, host}, stores: &stores{term: term, host: host}, settings: &settings{env: s.Env}, history: history{term},
 	}
+	a.checks = &hostChecks{term, host, a.stores}
 	a.extensions = &extensions{term: term, host: host, settings: a.settings, linked: linked}
 	host.Remembered = a.stores.addLaunch
 	return a

@@ -124,7 +124,7 @@ func (o *migrateExportOptions) checkHost(ctx context.Context, host *migrate.Host
 	for _, s := range plan.Sandboxes {
 		names = append(names, s.Name)
 	}
-	return o.app.checkHost(ctx, hostRun{
+	return o.app.checks.check(ctx, hostRun{
 		facts:  hostFacts{seen: host.Gateway().Seen, registry: host.Seen.Registry, root: host.Store.Root(), store: host.Store, engines: host.Seen.Engines},
 		chosen: func([]string) []string { return names }, report: found.preflight, skip: o.skip,
 		hint: "nothing was stopped or written; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",

@@ -51,11 +51,11 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 	demotedEverywhere(gateways, o.skip)
 	decisive := mostUrgent(gateways)
 	if decisive.Seen.Target.Err == nil {
-		in := a.hostInput(a.hostFactsOf(ctx, decisive, registry, o.store))
+		in := a.checks.input(a.checks.factsOf(ctx, decisive, registry, o.store))
 		if decisive.Report.Refused() {
 			in.Supervisor, in.Need = nil, nil // a refusal does not wait for what looks into every sandbox
 		}
-		a.addHostChecks(ctx, &decisive.Report, in, o.skip)
+		a.checks.add(ctx, &decisive.Report, in, o.skip)
 	}
 
 	found := &answer{preflight: &decisive.Report}

@@ -144,7 +144,7 @@ func (o *upgradeOptions) checkHost(ctx context.Context, seen upgradeSurvey, stor
 	for _, t := range targets {
 		names = append(names, t.Sandbox.Name)
 	}
-	return o.app.checkHost(ctx, hostRun{
+	return o.app.checks.check(ctx, hostRun{
 		facts:  hostFacts{seen: seen.Gateways.Decisive().Seen, root: store.Root(), store: store, engines: seen.Engines},
 		chosen: func([]string) []string { return names }, report: found.preflight, skip: o.skip,
 		hint: "nothing was touched; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",

@@ -189,7 +189,7 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 		return s, err
 	}
 	s.engine = engineOf(s.Engines, s.Inventory.Sandboxes)
-	look := a.probes(s.Engines)
+	look := probesOf(a.host, s.Engines)
 	look.CLI, look.Gateways = a.host.CLI(s.Gateways), &driver.Gateways{Open: a.host.Connect(s.Gateways)}
 	s.summary, err = classify.Sandboxes(ctx, o.classifyInput(ctx, s, look))
 	return s, errors.Join(err, look.Gateways.Close())
