@@ -135,7 +135,8 @@ func (w *run) create(ctx context.Context, manifest archive.Manifest, m *home.Met
 				read.told.complete(m)
 				read.way.note(m)
 				if read.moved != "" {
-					m.Consistency, m.ConsistencyReason, m.Standing = archive.ConsistencyLive, read.moved, nil
+					m.Consistency, m.ConsistencyReason = archive.ConsistencyLive, read.moved
+					m.Standing, m.Looked = nil, nil
 				}
 			})
 			m.Keep(home.StageCommitting)
@@ -172,6 +173,7 @@ type reading struct {
 	told      *recipeRequest
 	indirect  error // why the direct way is not taken; nil: it is tried
 	way       way
+	earlier   *archive.Earlier // nil: every file is read
 
 	thawErr  error
 	moved    string // why what was read while nothing ran may not be of one moment after all
@@ -236,7 +238,8 @@ func (r *reading) capture(ctx context.Context, a home.Sink) error {
 		return nil
 	}
 	if direct != nil {
-		changed, err := direct.Capture(ctx, r.skip.Sink(a), r.meter)
+		changed, err := direct.Capture(ctx, r.skip.Sink(a), r.earlier, r.meter)
+		r.earlier = nil // it holds an index
 		r.warnings = append(r.warnings, changedWarnings(changed)...)
 		if err == nil {
 			keep()

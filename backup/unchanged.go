@@ -18,6 +18,8 @@ const (
 
 // unchanged reports whether the home is by its standing what the previous backup holds; then the archive holds it, and
 // nothing is read. Else keep, called after the read, puts the standing in the manifest, for the next backup.
+//
+// Of a home that was written to, files may be what they were: then r.earlier knows them.
 func (r *reading) unchanged(ctx context.Context, a home.Sink) (same bool, keep func()) {
 	keep = func() {}
 	h, ofContainer := r.home.(home.ContainerHome)
@@ -25,19 +27,29 @@ func (r *reading) unchanged(ctx context.Context, a home.Sink) (same bool, keep f
 	if !ofContainer || !ok {
 		return false, keep
 	}
-	seen, err := h.Standing(ctx, time.Now())
+	begun := time.Now()
+	seen, err := h.Standing(ctx, begun)
 	if err != nil {
 		return false, keep // there is no standing: nothing is lost but time
 	}
 	if !r.reread && !r.way.better(packed.Previous) && r.sameSkip(packed.Previous) && packed.Adopt(seen.LayerFingerprint) {
 		return true, keep
 	}
+	if !r.reread {
+		r.earlier = packed.Earlier(seen.LayerFingerprint)
+	}
 	packed.Previous = nil // its index is as large as the new one's
 	written := r.flush(ctx, h, &seen)
 	return false, func() {
-		if seen.Settled && written() {
-			packed.Note(func(m *archive.Manifest) { m.Standing = &seen.LayerFingerprint })
+		if !written() {
+			return
 		}
+		packed.Note(func(m *archive.Manifest) {
+			m.Looked = &archive.Looked{Container: seen.Container, Image: seen.Image, Home: seen.Home, Settled: begun.Add(-home.Tick)}
+			if seen.Settled {
+				m.Standing = &seen.LayerFingerprint
+			}
+		})
 	}
 }
 

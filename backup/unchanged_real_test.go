@@ -77,8 +77,8 @@ func TestSlowDiskLeavesNoStanding(t *testing.T) {
 	r := realRun(t, e)
 	r.flushing = func(string) <-chan struct{} { return nil } // never comes about
 	settle()
-	if m, _ := savedNow(t, r, sb); m.Standing != nil {
-		t.Errorf("before the disk had everything the home has standing %+v", m.Standing)
+	if m, _ := savedNow(t, r, sb); m.Standing != nil || m.Looked != nil {
+		t.Errorf("before the disk had everything the home has standing %+v, and its files %+v", m.Standing, m.Looked)
 	}
 }
 

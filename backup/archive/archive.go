@@ -138,6 +138,14 @@ func (a *Archive) body(h *tar.Header, r io.Reader, e *Entry) (err error) {
 	if err := a.cut.beginFile(h.Size); err != nil {
 		return err
 	}
+	if w, ok := r.(*Witnessed); ok && a.key == nil {
+		from := a.pack.count()
+		defer func() { e.Witness = &Witness{w.Seen, from, a.pack.count() - from} }()
+		if w.Kept != nil {
+			e.Digest, err = a.keep(h.Size, w.Kept)
+			return err
+		}
+	}
 	for left := h.Size; left > 0; {
 		n, err := r.Read(a.buffer[:min(left, int64(len(a.buffer)))])
 		if _, err := a.tar.Write(a.buffer[:n]); err != nil {
@@ -273,6 +281,7 @@ func (a *Archive) Adopt(s LayerFingerprint) bool {
 	a.Adopted = true
 	a.Exclusions, a.Content = m.Exclusions, m.Content
 	a.Note(func(into *Manifest) {
+		into.Looked = m.Looked
 		into.Standing, into.ContentOf = m.Standing, cmp.Or(m.ContentOf, m.ID)
 		into.Way, into.WayReason = m.Way, m.WayReason
 	})

@@ -54,6 +54,7 @@ type cutter struct {
 	size  int            // where the present block ends at the latest
 	file  *blake3.Hasher // of the present file, when it fills a block, which is flushed before the file ends, or has more of them
 	head  bool           // the present block is the first one of a file
+	idle  bool           // what is written is not taken
 }
 
 func newCutter(names *naming, put func([]byte, Name) error) *cutter {
@@ -62,6 +63,9 @@ func newCutter(names *naming, put func([]byte, Name) error) *cutter {
 
 // Write takes the next bytes of the stream.
 func (c *cutter) Write(p []byte) (int, error) {
+	if c.idle {
+		return len(p), nil
+	}
 	for rest := p; len(rest) > 0; {
 		n := min(len(rest), c.size-len(c.block))
 		c.block = append(c.block, rest[:n]...)

@@ -62,6 +62,7 @@ type knownPack struct {
 	id    string
 	first int
 	at    func(i int) *Block
+	table *Table // nil of the one that is being written
 }
 
 // AddPack says that the blocks of a pack are there, but for those in frames that skip has. A block that is known
@@ -70,6 +71,7 @@ func (k *Blocks) AddPack(p *Pack, skip map[int]bool) {
 	blocks := p.Table.Blocks
 	first := k.next
 	k.begin(p.ID, func(i int) *Block { return &blocks[i] })
+	k.packs[len(k.packs)-1].table = p.Table
 	k.next += len(blocks)
 	for k.full(len(blocks)) {
 		k.grow()
@@ -83,6 +85,20 @@ func (k *Blocks) AddPack(p *Pack, skip map[int]bool) {
 			k.add(first + i)
 		}
 	}
+}
+
+// of are the blocks of a run; none when some are not there.
+func (k *Blocks) of(r Run) []Block {
+	for i := range k.packs {
+		if p := &k.packs[i]; p.id == r.Pack && p.table != nil {
+			at, found := p.table.index(r)
+			if !found {
+				return nil
+			}
+			return p.table.Blocks[at : at+int(r.Count)]
+		}
+	}
+	return nil
 }
 
 // Empty reports whether nothing is known.

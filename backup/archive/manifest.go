@@ -90,6 +90,7 @@ type Manifest struct {
 	Exclusions        []Exclusion       `json:"exclusions"`
 	Parts             []string          `json:"parts,omitempty"`     // of a NemoClaw snapshot: the paths that it holds whole; nil: the home
 	Standing          *LayerFingerprint `json:"standing,omitempty"`  // of the home when it was read
+	Looked            *Looked           `json:"looked,omitempty"`    // of its files when they were read
 	ContentOf         string            `json:"contentOf,omitempty"` // the backup for which these files were read; "": this one
 
 	Objects []Object `json:"objects,omitempty"` // of a copy in a bucket: what it is made of there
@@ -280,6 +281,8 @@ type Entry struct {
 	Mode   int64  `json:"mode"`
 	Link   string `json:"link,omitempty"`
 	Digest string `json:"digest,omitempty"`
+
+	Witness *Witness `json:"seen,omitempty"` // of a file that was read in the file system, for the next backup
 }
 
 // Name is the entry's path in the archive, byte for byte.

@@ -28,9 +28,7 @@ func (p *packWriter) put(block []byte, name Name) error {
 	_, _ = p.content.Write(name[:]) // no hash fails
 	if !p.whole {
 		if pack, number, found := p.known.find(name); found {
-			p.runs = addBlock(p.runs, pack, number)
-			p.shared += int64(len(block))
-			p.shares++
+			p.refer(pack, number, uint32(len(block)))
 			return nil
 		}
 	}
@@ -44,6 +42,23 @@ func (p *packWriter) put(block []byte, name Name) error {
 	p.added += int64(len(block))
 	return p.frames.put(block)
 }
+
+// share takes the next blocks of the stream from a pack that is there.
+func (p *packWriter) share(pack string, blocks []Block) {
+	for _, b := range blocks {
+		_, _ = p.content.Write(b.Name[:]) // no hash fails
+		p.refer(pack, b.Number, b.Length)
+	}
+}
+
+func (p *packWriter) refer(pack string, number, length uint32) {
+	p.runs = addBlock(p.runs, pack, number)
+	p.shared += int64(length)
+	p.shares++
+}
+
+// count is how many blocks the stream has so far.
+func (p *packWriter) count() uint32 { return uint32(p.table.count + p.shares) }
 
 // finish writes what is left, and the table of the pack behind it.
 func (p *packWriter) finish() error {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sandkeeper/backup/archive"
 	"sandkeeper/backup/tree"
 	"sandkeeper/engine"
 )
@@ -169,7 +170,9 @@ func (h ContainerHome) still(ctx context.Context, e Grounded, then engine.OnHost
 
 // Capture reads the home whole into into, several files at once. changed names the files that were written to while
 // they were read. An error that is neither into's nor the context's wraps ErrNotDirect.
-func (d *DirectHome) Capture(ctx context.Context, into Sink, m *Meter) (changed []string, err error) {
+//
+// Files that earlier knows are not read. nil: all are.
+func (d *DirectHome) Capture(ctx context.Context, into Sink, earlier *archive.Earlier, m *Meter) (changed []string, err error) {
 	counted := meterReader{Meter: m}
 	into, only, left := walked(into)
 	defer left()
@@ -177,6 +180,7 @@ func (d *DirectHome) Capture(ctx context.Context, into Sink, m *Meter) (changed 
 		Only:    only,
 		Enter:   func(name string) bool { return d.mounts[name] },
 		Through: func(r io.Reader) io.Reader { counted.from = r; return &counted },
+		Earlier: earlier.Of,
 		Added:   m.file,
 	})
 	if unreadable, ok := errors.AsType[*tree.UnreadableError](err); ok {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"sandkeeper/backup/archive"
 	"sandkeeper/engine"
 )
 
@@ -23,6 +24,6 @@ func Ground(ctx context.Context, e Grounded, id string) (engine.OnHost, error) {
 func (h ContainerHome) DirectLayers(ctx context.Context) (*DirectHome, error) { return h.Direct(ctx) }
 
 // Capture is never called.
-func (d *DirectHome) Capture(context.Context, Sink, *Meter) ([]string, error) {
+func (d *DirectHome) Capture(context.Context, Sink, *archive.Earlier, *Meter) ([]string, error) {
 	return nil, ErrNotDirect
 }

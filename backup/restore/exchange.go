@@ -212,7 +212,7 @@ func saveExchanged(ctx context.Context, into *store.Store, plan journal.Exchange
 		return store.Backup{}, err
 	}
 	return into.Create(ctx, store.NewBackup{Manifest: manifest}, func(ctx context.Context, a *archive.Archive) error {
-		_, err := old.Capture(ctx, a, m)
+		_, err := old.Capture(ctx, a, nil, m)
 		for _, name := range plan.Mounts {
 			a.Omit(name, "something is mounted there, and was left as it is")
 		}

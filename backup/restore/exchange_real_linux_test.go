@@ -55,7 +55,7 @@ func exchangeable(t *testing.T) (*engine.Engine, sandbox.Sandbox, *store.Store, 
 	defer direct.Close()
 	s := storetest.NewStore(t, store.Options{})
 	b, err := s.Create(t.Context(), store.NewBackup{Manifest: archive.Manifest{Sandbox: sb.Name, Home: "/sandbox"}}, func(ctx context.Context, a *archive.Archive) error {
-		_, err := direct.Capture(ctx, a, home.NewMeter(sb.Name, nil))
+		_, err := direct.Capture(ctx, a, nil, home.NewMeter(sb.Name, nil))
 		return err
 	})
 	if err != nil {

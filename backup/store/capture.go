@@ -168,6 +168,10 @@ func copyFile(from string, to io.Writer) error {
 	return errors.Join(err, f.Close())
 }
 
+// previousIndexMax bounds, in packed bytes, which index of a previous backup is kept in memory while the next one is
+// made: that of some half a million entries. Of larger homes all files are read.
+const previousIndexMax = 16 << 20
+
 // previous is the backup whose home may turn out not to have been written to since, and its manifest with its runs,
 // unless those are encrypted; nil for none.
 func (s *Store) previous(n NewBackup, key *archive.StoreKey) (Backup, *archive.Manifest) {
@@ -175,7 +179,7 @@ func (s *Store) previous(n NewBackup, key *archive.StoreKey) (Backup, *archive.M
 		return Backup{}, nil
 	}
 	last, err := s.LatestOf(SeriesOf(&n.Manifest))
-	if err != nil || last.Manifest.Secrets != archive.SecretsInclude || last.Manifest.Blocks == nil || last.Manifest.Standing == nil || last.Manifest.Tool != s.tool {
+	if err != nil || last.Manifest.Secrets != archive.SecretsInclude || last.Manifest.Blocks == nil || last.Manifest.Tool != s.tool || last.Manifest.Standing == nil && last.Manifest.Looked == nil {
 		return Backup{}, nil // whatever is wrong with the previous one, reading is never wrong; and what is kept of a home may differ between versions
 	}
 	if key != nil {
@@ -185,7 +189,8 @@ func (s *Store) previous(n NewBackup, key *archive.StoreKey) (Backup, *archive.M
 		return last, last.Manifest
 	}
 
-	m, err := loadManifest(last, nil, true)
+	runsOnly := last.Manifest.IndexFile == nil || last.Manifest.IndexFile.Bytes > previousIndexMax
+	m, err := loadManifest(last, nil, runsOnly)
 	if err != nil {
 		return Backup{}, nil
 	}

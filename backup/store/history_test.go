@@ -30,6 +30,10 @@ type history struct {
 	saved map[string][]item // by id: what a backup must be
 	to    []string          // recipients; none: not encrypted
 	ids   archive.Identities
+	seen  map[string]archive.Seen // what the file system says of each file; nil: nothing is
+	kept  int                     // files that were not read
+
+	touched int64
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
@@ -54,6 +58,11 @@ func (h *history) bytes(n int) []byte {
 func (h *history) change() {
 	name := fmt.Sprintf("dir/file-%d", h.pick.IntN(12))
 	old, there := h.files[name]
+	h.touched++
+	if h.seen != nil {
+		h.seen[name] = archive.Seen{Inode: 7, Changed: h.touched}
+		h.seen[name+"-moved"] = archive.Seen{Inode: 7, Changed: h.touched}
+	}
 	body := []byte(old.body)
 	switch h.pick.IntN(7) {
 	case 0:
@@ -101,7 +110,10 @@ func (h *history) save() {
 	items := h.home()
 	n := newOf("alpha")
 	n.Recipients = h.to
-	b := create(h.t, h.store, n, items...)
+	b, err := h.store.Create(h.t.Context(), n, h.fill(items))
+	if err != nil {
+		h.t.Fatal(err)
+	}
 	h.saved[b.ID] = items
 }
 

@@ -27,6 +27,8 @@ type job struct {
 	small   []byte
 	reading *tail
 	changed bool
+	seen    archive.Seen  // when kept was found
+	kept    *archive.Kept // an earlier backup has the content
 }
 
 func newJob(name string) *job { return &job{name: name, fd: -1, file: -1, done: make(chan struct{})} }
@@ -94,7 +96,7 @@ func (j *job) loadFile(attributes *attributeReader) (err error) {
 		return err
 	}
 	for range readTries {
-		if err := j.loadFacts(attributes); err != nil || j.stat.Size > smallFile {
+		if err := j.loadFacts(attributes); err != nil || j.kept != nil || j.stat.Size > smallFile {
 			return err
 		}
 		if err := j.loadSmall(); err != nil || !j.changed {
@@ -120,6 +122,9 @@ func (j *job) loadFacts(attributes *attributeReader) (err error) {
 	if !whole {
 		record(j.header, archive.RecordData, spell(data))
 	}
+	if j.kept != nil && seen(&j.stat) != j.seen {
+		j.kept = nil
+	}
 	j.reading = &tail{layout: layout{size: j.stat.Size, whole: whole, data: data}, fd: j.file}
 	return nil
 }
@@ -140,6 +145,9 @@ func (j *job) loadSmall() error {
 	}
 	return nil
 }
+
+// seen is what says later whether the file was written to.
+func seen(st *unix.Stat_t) archive.Seen { return archive.Seen{Inode: st.Ino, Changed: st.Ctim.Nano()} }
 
 // same reports whether nothing was written to a file between two looks.
 func same(a, b *unix.Stat_t) bool {

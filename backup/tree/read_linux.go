@@ -90,6 +90,9 @@ func (t *taker) take(j *job) error {
 	if t.o.Through != nil {
 		content = t.o.Through(content)
 	}
+	if t.o.Earlier != nil {
+		content = &archive.Witnessed{Reader: content, Seen: seen(&j.stat), Kept: j.kept}
+	}
 	if err := t.into.Add(j.header, content); err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ package tree
 import (
 	"archive/tar"
 	"io"
+
+	"sandkeeper/backup/archive"
 )
 
 // Sink takes the entries of a folder in the order of their names, a folder before what is in it; *archive.Archive is
@@ -24,6 +26,9 @@ type ReadOptions struct {
 	Only func(name string) bool
 	// Through is what the content of every file passes through, for counting; nil: nothing.
 	Through func(io.Reader) io.Reader
+	// Earlier is asked for each file, in the order of the walk, whether an earlier backup has what is in it; then it is
+	// not read. What is handed over is *archive.Witnessed then, also what is read. nil: all is read.
+	Earlier func(name string, size int64, seen archive.Seen) *archive.Kept
 	// Added is told of every entry that was handed over; nil: nobody is.
 	Added func()
 }

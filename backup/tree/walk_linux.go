@@ -94,6 +94,10 @@ func (w *walker) entry(at int, child, name string) error {
 	if err := unix.Fstat(fd, &j.stat); err == nil && j.stat.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return w.into(name, fd)
 	}
+	if w.o.Earlier != nil && j.stat.Mode&unix.S_IFMT == unix.S_IFREG {
+		j.seen = seen(&j.stat)
+		j.kept = w.o.Earlier(name, j.stat.Size, j.seen)
+	}
 	j.fd = fd
 	if err := w.hand(j); err != nil {
 		j.close()
