@@ -12,6 +12,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/size"
+	"sandkeeper/internal/text"
 	"sandkeeper/sandbox"
 )
 
@@ -40,7 +41,7 @@ func (w *run) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *home.Met
 	for {
 		c, err := w.engine(sb).Inspect(ctx, sb.Container.ID)
 		if errors.Is(err, fs.ErrNotExist) {
-			return saving{}, fmt.Errorf("its container %q is gone: %w", sb.Container.Name, err)
+			return saving{}, text.As(err, "its container %q is gone", sb.Container.Name)
 		}
 		if err != nil {
 			return saving{}, err

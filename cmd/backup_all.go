@@ -139,7 +139,7 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 	}
 	found := &answer{}
 	if o.metrics != "" {
-		a.publish = func() error { return o.publishMetrics(store) }
+		a.publish = func() error { return about("--metrics", o.publishMetrics(store)) }
 	}
 	seen, err := o.survey(ctx, found)
 	o.seen = seen.Inventory

@@ -38,7 +38,9 @@ func (o *storeOptions) addFlags(f *pflag.FlagSet) {
 // named refuses a folder of backups that was named and is not there: one that was mistyped is no empty store.
 func (o storeOptions) named(root string) error {
 	if _, err := os.Stat(root); o.dir != "" && errors.Is(err, fs.ErrNotExist) {
-		return notFound("there is no folder of backups %s", root)
+		missing := notFound("there is no folder of backups %s", root)
+		missing.Hint = "--backup-dir names the folder that backup-all --backup-dir has made; without it the user's own is looked at"
+		return missing
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (e *ending) report(c *cobra.Command, code ExitCode, publish func() error) {
 		}
 	}
 
-	term.orWarn(term.lines.End(r))
+	term.orWarn(about("--log-json", term.lines.End(r)))
 	if publish != nil && isNoted(c) {
 		term.orWarn(publish())
 	}

@@ -80,7 +80,7 @@ func runExtensionsState(ctx context.Context, o *extensionsStateOptions) (*answer
 		return nil, noState(err)
 	}
 	if err == nil && o.metrics != "" && o.sandbox == "" {
-		err = disk.Publish(o.metrics, func(w io.Writer) error { return lifecycle.WriteMetrics(w, result.Stats) })
+		err = about("--metrics", disk.Publish(o.metrics, func(w io.Writer) error { return lifecycle.WriteMetrics(w, result.Stats) }))
 	}
 	return found, err
 }

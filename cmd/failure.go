@@ -49,6 +49,14 @@ func usage(hint, format string, args ...any) *Failure {
 	return &Failure{Code: ExitUsage, Kind: "usage", Err: fmt.Errorf(format, args...), Hint: hint}
 }
 
+// about names the flag that err is about; nil stays nil.
+func about(flag string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", flag, err)
+}
+
 // failureOf is the only place where an error of a lower layer becomes an exit code and a kind.
 func failureOf(err error) *Failure {
 	if err == nil {

@@ -136,6 +136,9 @@ func whichOne(c *cobra.Command, _ []string) error {
 	}
 
 	last := len(names) - 1
+	if last == 0 {
+		return usage("did you mean "+c.CommandPath()+" "+names[0]+"?", "%s is no command by itself", c.CommandPath())
+	}
 	return usage(c.CommandPath()+" --help says what each does",
 		"which one: %s or %s?", strings.Join(names[:last], ", "), names[last])
 }

@@ -67,7 +67,9 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 		err = blocked
 	}
 
-	found.text = func(term *terminal) { renderReport(term, decisive.Report, err) }
+	if decisive.Seen.Target.Err == nil { // nothing was looked at otherwise
+		found.text = func(term *terminal) { renderReport(term, decisive.Report, err) }
+	}
 	return found, err
 }
 

@@ -16,6 +16,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/driver"
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/text"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
@@ -86,6 +87,10 @@ func newRestore(a *app, run func(context.Context, *restoreOptions) (*answer, err
 	c.Args = func(c *cobra.Command, args []string) error {
 		if o.gatewayState != "" {
 			return selection{gateway: o.gatewayState, name: argument(args, 0)}.single()
+		}
+		if len(args) == 2 {
+			return usage("a backup is named by its flag: sandkeeper restore "+text.ShellWord(args[0])+" --backup "+text.ShellWord(args[1])+"\nsandkeeper restore --help says more",
+				"sandkeeper restore: %q is one argument too many", args[1])
 		}
 		return takes(c, args)
 	}

@@ -1,8 +1,11 @@
 package cmd
 
 import (
+	"slices"
+
 	"github.com/spf13/pflag"
 
+	"sandkeeper/internal/text"
 	"sandkeeper/preflight"
 )
 
@@ -16,7 +19,13 @@ func (o *skipOptions) addFlags(f *pflag.FlagSet) {
 // check refuses codes that are no checks, and the gate.
 func (o skipOptions) check() error {
 	if err := preflight.CheckSkips(o.codes); err != nil {
-		return usage("docs/checks.md has a section for each check", "--skip-check: %w", err)
+		var near []string
+		for _, code := range o.codes {
+			if known := preflight.KnownChecks(); !slices.Contains(known, code) {
+				near = append(near, text.Nearest(code, known)...)
+			}
+		}
+		return usage(meant(near)+"docs/checks.md has a section for each check", "--skip-check: %w", err)
 	}
 	return nil
 }

@@ -183,9 +183,7 @@ func (o *statusOptions) publish(r watch.Report) error {
 		if each.file == "" {
 			continue
 		}
-		if err := disk.Publish(each.file, each.write); err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", each.flag, err))
-		}
+		problems = append(problems, about(each.flag, disk.Publish(each.file, each.write)))
 	}
 	return errors.Join(problems...)
 }

@@ -26,7 +26,7 @@ func (s *stores) root(dir string) (string, error) {
 		return filepath.Abs(dir)
 	}
 	if s.term.Env.DataHome() == "" {
-		return "", usage("give --backup-dir", "there is no home to keep backups in (HOME is not set)")
+		return "", usage("give --backup-dir", "there is no home to keep backups in (HOME is not set to an absolute path)")
 	}
 	return filepath.Join(s.term.Env.DataHome(), "sandkeeper", "backups"), nil
 }

@@ -25,12 +25,12 @@ func (e *Engine) readByTar(ctx context.Context, id, name string) (io.ReadCloser,
 	argv := []string{"tar", "-cf", "-", "-C", path.Dir(name), path.Base(name)}
 	made, err := e.client.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: argv, User: "0", AttachStdout: true, AttachStderr: true})
 	if err != nil {
-		cancel()
+		defer cancel() // after the error was explained, which would otherwise be the cancellation
 		return nil, e.explain(ctx, err)
 	}
 	attached, err := e.attach(ctx, made.ID)
 	if err != nil {
-		cancel()
+		defer cancel() // after the error was explained, which would otherwise be the cancellation
 		return nil, e.explain(ctx, err)
 	}
 	context.AfterFunc(ctx, attached.Close)

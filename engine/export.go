@@ -79,7 +79,7 @@ func (e *Engine) export(ctx context.Context, id, name string) (io.ReadCloser, er
 	ctx, cancel := context.WithCancel(ctx)
 	whole, err := e.client.ContainerExport(ctx, id)
 	if err != nil {
-		cancel()
+		defer cancel() // after the error was explained, which would otherwise be the cancellation
 		return nil, e.explain(ctx, err)
 	}
 	from, to := io.Pipe()

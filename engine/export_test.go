@@ -5,7 +5,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"testing"
+
+	"sandkeeper/internal/dockertest"
+	"sandkeeper/internal/env"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -70,5 +74,21 @@ func TestPickTakesTheHomeOutOfAnExport(t *testing.T) {
 	}
 	if err := pick(io.Discard, bytes.NewReader(whole.Bytes()[:1200]), "/srv/home"); err == nil {
 		t.Error("an export that breaks off passes for a whole one")
+	}
+}
+
+// An engine's refusal is told in its own words, though the request is called off at once: "context canceled" would tell nobody anything.
+func TestARefusedExportIsToldInTheEnginesWords(t *testing.T) {
+	d := dockertest.Start(t)
+	id := d.Add(dockertest.Container{Name: "c"})
+	e, _ := Dial(t.Context(), Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + d.Host()})})
+	for call, read := range map[string]func() error{
+		"GET /containers/" + id + "/export": func() error { _, err := e.Export(t.Context(), id, "/sandbox"); return err },
+		"POST /containers/" + id + "/exec":  func() error { _, err := e.readByTar(t.Context(), id, "/sandbox"); return err },
+	} {
+		d.Break(dockertest.Fault{Call: call, Status: 500, Body: `{"message":"the layer is damaged"}`})
+		if err := read(); err == nil || !strings.Contains(err.Error(), "the layer is damaged") {
+			t.Errorf("%s: %v", call, err)
+		}
 	}
 }

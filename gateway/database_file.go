@@ -166,4 +166,4 @@ func (o Options) packagedDatabase() databaseFile {
 	return databaseFile{why: "nothing says which of these databases the gateway is started with: " + strings.Join(paths, ", ")}
 }
 
-const noHome = "HOME is not set"
+const noHome = "HOME is not set to an absolute path"

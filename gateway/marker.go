@@ -33,7 +33,7 @@ func (o Options) stateDir(t Target) (dir, why string) {
 		return "", fmt.Sprintf("gateway %q is not started by NemoClaw", t.Name)
 	}
 	if o.Env.Home() == "" {
-		return "", "HOME is not set"
+		return "", "HOME is not set to an absolute path"
 	}
 	leaf := "openshell-docker-gateway"
 	if port != NemoClawPort {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -13,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 )
 
@@ -35,7 +35,7 @@ func ChooseTarget(_ context.Context, o Options) Target {
 		return t
 	}
 	if !oneComponent(t.Name) {
-		t.Err = fmt.Errorf("%s names gateway %q, which is not one path component: %w", t.Source, t.Name, ErrBadName)
+		t.Err = text.As(ErrBadName, "%s names gateway %q, and no gateway can be called that", t.Source, t.Name)
 		return t
 	}
 	registered, err := openshell.ReadRegistration(o.Env, t.Name)
@@ -89,10 +89,10 @@ func (o Options) hasNemoClaw() bool {
 	return err == nil && info.IsDir()
 }
 
-func fromPort(text, source string) Target {
-	port, err := strconv.Atoi(text)
+func fromPort(given, source string) Target {
+	port, err := strconv.Atoi(given)
 	if err != nil || port < 1 || port > 65535 {
-		return Target{Source: source, Err: fmt.Errorf("%s is %q, which is not a TCP port: %w", source, text, ErrBadName)}
+		return Target{Source: source, Err: text.As(ErrBadName, "%s is %q, which is not a TCP port", source, given)}
 	}
 	return Target{Name: nemoclawName(port), Source: source}
 }

@@ -116,7 +116,7 @@ func SetPath(root, gateway string) string { return filepath.Join(Dir(root, gatew
 // ReadSet reads the set of a gateway. The error wraps ErrNoSet when there is none.
 func ReadSet(root, gateway string) (*Set, error) {
 	if err := sandboxname.CheckFolder(gateway); err != nil {
-		return nil, fmt.Errorf("gateway name %q is not one path component", gateway)
+		return nil, fmt.Errorf("no gateway can be called %q", gateway)
 	}
 	path := SetPath(root, gateway)
 	content, err := disk.ReadPlain(path, 64<<20)
@@ -166,7 +166,7 @@ func (s *Set) write(root string) error {
 // file puts one file beside the set.
 func (s *Set) file(root, name string, content []byte) error {
 	if err := sandboxname.CheckFolder(s.Gateway); err != nil {
-		return fmt.Errorf("gateway name %q is not one path component", s.Gateway)
+		return fmt.Errorf("no gateway can be called %q", s.Gateway)
 	}
 	path := filepath.Join(Dir(root, s.Gateway), filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

@@ -22,7 +22,7 @@ const metadataLimit = 1 << 20
 // (docs/facts/openshell.md 1.4). It wraps fs.ErrNotExist when there is neither.
 func ReadRegistration(e env.Env, name string) (Registration, error) {
 	if !oneComponent(name) {
-		return Registration{}, text.As(fs.ErrInvalid, "gateway name %q is not one path component", name)
+		return Registration{}, text.As(fs.ErrInvalid, "no gateway can be called %q", name)
 	}
 	for _, dir := range configDirs(e) {
 		path := filepath.Join(dir, "gateways", name, "metadata.json")

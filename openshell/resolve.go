@@ -29,7 +29,7 @@ func Resolve(ctx context.Context, e env.Env, uid int) (string, error) {
 		}
 	}
 
-	var passedOver error
+	passedOver := unusable(e.Get("NEMOCLAW_OPENSHELL_BIN"))
 	for _, candidate := range candidates(e) {
 		if err := ctx.Err(); err != nil {
 			return "", err
@@ -43,6 +43,14 @@ func Resolve(ctx context.Context, e env.Env, uid int) (string, error) {
 		}
 	}
 	return "", notFound(e, passedOver)
+}
+
+// unusable says of a CLI that was named and cannot be it, when no other is found.
+func unusable(configured string) error {
+	if configured == "" {
+		return nil
+	}
+	return fmt.Errorf("NEMOCLAW_OPENSHELL_BIN names %q, which is no program", configured)
 }
 
 // candidates are the places in order, each once.

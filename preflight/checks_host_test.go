@@ -217,7 +217,7 @@ func must(t *testing.T, err error) {
 
 func TestSkipsAreNamedAndTheGateIsNot(t *testing.T) {
 	for code, want := range map[string]string{
-		CodeSpace: "", "cli-version": "", CodeAgreement: "cannot be skipped", "disk": `there is no check "disk"; the checks are cli-version, `,
+		CodeSpace: "", "cli-version": "", CodeAgreement: "cannot be skipped", "disk": `there is no check "disk"; the checks that can be skipped are cli-version, `,
 	} {
 		err := CheckSkips([]string{code})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -133,5 +133,8 @@ func (in HostInput) names(context.Context) Result {
 	case len(odd) > 0:
 		return warned("a newer OpenShell accepts lower-case letters, digits and single hyphens only: %s", some(odd))
 	}
+	if len(in.Names) == 1 {
+		return passed("1 name, it fits")
+	}
 	return passed("%d names, all of them fit", len(in.Names))
 }

@@ -25,10 +25,14 @@ func CheckSkips(codes []string) error {
 			return fmt.Errorf("check %q is the gate and cannot be skipped; `sandkeeper backup-all --offline` trusts no gateway and needs no gate", code)
 		}
 		if !slices.Contains(known, code) {
-			return fmt.Errorf("there is no check %q; the checks are %s", code, strings.Join(known, ", "))
+			return fmt.Errorf("there is no check %q; the checks that can be skipped are %s", code, strings.Join(skippable(known), ", "))
 		}
 	}
 	return nil
+}
+
+func skippable(known []string) []string {
+	return slices.DeleteFunc(slices.Clone(known), func(code string) bool { return code == CodeAgreement })
 }
 
 // Demote makes warnings of the failures that an operator has chosen to skip, and says so in each.

@@ -138,7 +138,7 @@ func (h Host) dir(m Manager) (string, error) {
 	case m == Launchd && h.Env.Home() != "":
 		return filepath.Join(h.Env.Home(), "Library", "LaunchAgents"), nil
 	}
-	return "", errors.New("there is no home to keep a schedule in (HOME is not set)")
+	return "", errors.New("there is no home to keep a schedule in (HOME is not set to an absolute path)")
 }
 
 // Lingers reports whether a user's timers run while nobody is logged in. systemd-logind keeps a file of the user's name

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 
+	"sandkeeper/internal/text"
+
 	"filippo.io/age"
 )
 
@@ -22,20 +24,19 @@ func SealTo(keys []string) (sealing, error) {
 	for _, key := range keys {
 		r, err := age.ParseX25519Recipient(key)
 		if err != nil {
-			return sealing{}, fmt.Errorf("recipient %q is not an age public key%s", key, fault(key, err))
+			return sealing{}, fmt.Errorf("recipient %q is not an age public key%s", key, fault(key))
 		}
 		s.recipients = append(s.recipients, r)
 	}
 	return s, nil
 }
 
-// fault is what is wrong with a key that begins as one does; of anything else the library speaks in terms of its
-// encoding.
-func fault(key string, err error) string {
+// fault says more of a key that begins as one does. The library's own reasons are about its encoding.
+func fault(key string) string {
 	if !strings.HasPrefix(key, "age1") {
 		return ""
 	}
-	return strings.TrimPrefix(err.Error(), fmt.Sprintf("malformed recipient %q", key))
+	return ": it begins as one does, and is not whole, or has a mistake in it"
 }
 
 // CheckRecipients reports the first key that is not an age public key, before anything is done.
@@ -90,7 +91,7 @@ var ErrNoIdentity = errors.New("the backup is encrypted, and none of the given i
 func ReadIdentities(r io.Reader) (Identities, error) {
 	ids, err := age.ParseIdentities(r)
 	if err != nil {
-		return nil, fmt.Errorf("read identities: %w", err)
+		return nil, text.As(err, "there is no age key in it")
 	}
 	return ids, nil
 }

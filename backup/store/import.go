@@ -14,6 +14,7 @@ import (
 	"sandkeeper/backup/archive"
 	"sandkeeper/internal/disk"
 	"sandkeeper/internal/sandboxname"
+	"sandkeeper/internal/text"
 )
 
 // ExistsError says that the store has a backup of this id already.
@@ -74,10 +75,10 @@ func (s *Store) Import(ctx context.Context, r io.Reader, ids archive.Identities)
 func importManifest(in *tar.Reader) ([]byte, *archive.Manifest, error) {
 	h, err := in.Next()
 	if err != nil {
-		return nil, nil, fmt.Errorf("not a tar that backups export wrote: %w", noEOF(err))
+		return nil, nil, text.As(noEOF(err), "this is not a tar that backups export wrote, or it is damaged")
 	}
 	if h.Typeflag != tar.TypeReg || path.Base(h.Name) != archive.ManifestName || h.Size > maxManifest {
-		return nil, nil, fmt.Errorf("not a tar that backups export wrote: its first entry is %q", h.Name)
+		return nil, nil, fmt.Errorf("this is not a tar that backups export wrote: its first entry is %q", h.Name)
 	}
 	text, err := io.ReadAll(in)
 	if err != nil {

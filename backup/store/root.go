@@ -83,7 +83,7 @@ func checkStep(root, step string, info fs.FileInfo, uid int) error {
 	}
 
 	if !info.IsDir() {
-		return fmt.Errorf("backup folder %s: %s is not a folder", root, step)
+		return notFolder(root, step)
 	}
 	if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return fmt.Errorf("backup folder %s: everybody may write to %s; take that away with chmod o-w, or choose another folder with --backup-dir", root, step)
@@ -101,4 +101,11 @@ func splitPath(path string) []string {
 		}
 	}
 	return parts
+}
+
+func notFolder(root, step string) error {
+	if step == root {
+		return fmt.Errorf("%s is not a folder: choose one with --backup-dir", root)
+	}
+	return fmt.Errorf("backup folder %s: %s is not a folder; choose another one with --backup-dir", root, step)
 }

@@ -26,7 +26,7 @@ func Publish(path string, write func(io.Writer) error) (err error) {
 	}
 	part, err := os.CreateTemp(filepath.Dir(path), StagingPrefix+"*")
 	if err != nil {
-		return err
+		return unwritable(path, err)
 	}
 	defer func() { err = errors.Join(err, IgnoreMissing(os.Remove(part.Name()))) }() // its name is gone after the rename
 	if err := write(part); err != nil {
@@ -39,4 +39,15 @@ func Publish(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	return Real{}.SyncDir(filepath.Dir(path))
+}
+
+// unwritable says of the file that was to be written why it cannot be, without the name of the part.
+func unwritable(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return text.As(err, "there is no folder %s", filepath.Dir(path))
+	}
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return &fs.PathError{Op: "write", Path: path, Err: failed.Err}
+	}
+	return err
 }
