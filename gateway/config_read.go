@@ -63,10 +63,11 @@ type configTables struct {
 	OpenShell struct {
 		Version int64 `toml:"version"`
 		Gateway struct {
-			DisableTLS bool           `toml:"disable_tls"`
-			OIDC       map[string]any `toml:"oidc"`
-			JWT        map[string]any `toml:"gateway_jwt"`
-			Auth       struct {
+			BindAddress string         `toml:"bind_address"` // "127.0.0.1:17670"
+			DisableTLS  bool           `toml:"disable_tls"`
+			OIDC        map[string]any `toml:"oidc"`
+			JWT         map[string]any `toml:"gateway_jwt"`
+			Auth        struct {
 				Open bool `toml:"allow_unauthenticated_users"`
 			} `toml:"auth"`
 		} `toml:"gateway"`

@@ -132,13 +132,13 @@ func (o Options) nextDatabase(t Target) databaseFile {
 	if _, managed := nemoclawPort(t.Name); managed {
 		return o.managedDatabase(t)
 	}
-	if own := (startup{env: o.Env}); own.databaseURL() != "" && own.serves(t.Port) {
+	if own := (startup{env: o.Env}); own.databaseURL() != "" && o.wouldServe(own, t.Port) {
 		return o.told(t, own)
 	}
-	if unit, ok := o.gatewayUnit(); ok && unit.serves(t.Port) {
+	if unit, ok := o.gatewayUnit(); ok && o.wouldServe(unit, t.Port) {
 		return o.told(t, unit)
 	}
-	if (startup{}).serves(t.Port) {
+	if o.wouldServe(startup{}, t.Port) {
 		return o.packagedDatabase()
 	}
 	return databaseFile{why: fmt.Sprintf("gateway %q does not run, and nothing on this host says which database it is started with on port %d", t.Name, t.Port)}

@@ -71,6 +71,7 @@ func TestDatabaseOfAStoppedGateway(t *testing.T) {
 		return o
 	}
 	service := "[Unit]\nDescription=x\n[Service]\nExecStartPre=/bin/true --db-url sqlite:/pre\nExecStart=/usr/bin/openshell-gateway"
+	toml, bind := "../../openshell/gateway.toml", "[openshell]\nversion = 2\n[openshell.gateway]\nbind_address = \"127.0.0.1:18001\"\n"
 	for name, test := range map[string]struct {
 		o      Options
 		files  map[string]string
@@ -78,20 +79,25 @@ func TestDatabaseOfAStoppedGateway(t *testing.T) {
 		want   string
 		why    string
 	}{
-		"usual":                    {o, nil, Target{Name: "openshell", Port: OpenShellPort}, usual, ""},
-		"another port":             {o, nil, Target{Name: "second", Port: 18001}, "", `nothing on this host says which database it is started with on port 18001`},
-		"unit":                     {o, map[string]string{unitName: service + " --db-url 'sqlite:" + other + "'\n"}, Target{Name: "openshell", Port: OpenShellPort}, other, ""},
-		"unit of its port":         {o, map[string]string{unitName: service + " --port 18001 \\\n --db-url \"sqlite:" + other + "\"\n"}, Target{Name: "second", Port: 18001}, other, ""},
-		"unit's environment":       {o, map[string]string{unitName: service + "\nEnvironment=A=b \"OPENSHELL_DB_URL=sqlite:%h/elsewhere/second one.db\"\n"}, Target{Name: "openshell", Port: OpenShellPort}, other, ""},
-		"unit's file":              {o, map[string]string{unitName: service + "\nEnvironmentFile=-%E/openshell/gateway.env\n"}, Target{Name: "openshell", Port: OpenShellPort}, other, ""},
-		"unit's drop-in":           {o, map[string]string{unitName: service + "\n", unitName + ".d/10.conf": "[Service]\nExecStart=\nExecStart=/usr/bin/openshell-gateway --db-url \"sqlite:" + other + "\"\n"}, Target{Name: "openshell", Port: OpenShellPort}, other, ""},
-		"unit of another port":     {o, map[string]string{unitName: service + " --port 18001 --db-url sqlite:/second.db\n"}, Target{Name: "openshell", Port: OpenShellPort}, usual, ""},
-		"masked unit":              {o, map[string]string{unitName: "", unitName + ".d/10.conf": service + " --db-url sqlite:/masked\n"}, Target{Name: "openshell", Port: OpenShellPort}, usual, ""},
-		"our environment":          {with("OPENSHELL_DB_URL=sqlite:" + other), nil, Target{Name: "openshell", Port: OpenShellPort}, other, ""},
-		"our environment's port":   {with("OPENSHELL_DB_URL=sqlite:"+other, "OPENSHELL_SERVER_PORT=18001"), nil, Target{Name: "openshell", Port: OpenShellPort}, usual, ""},
-		"NemoClaw's, by port":      {with("OPENSHELL_DB_URL=sqlite:" + other), nil, Target{Name: "nemoclaw-8091", Port: 8091}, filepath.Join(home, ".local/state/nemoclaw/openshell-docker-gateway-8091/openshell.db"), ""},
-		"two packages":             {o, map[string]string{"../../../root/var/snap/openshell/common/gateway.db": "x"}, Target{Name: "openshell", Port: OpenShellPort}, "", "nothing says which of these databases"},
-		"a URL without whole path": {with("OPENSHELL_DB_URL=sqlite:x.db"), nil, Target{Name: "openshell", Port: OpenShellPort}, "", "does not name an SQLite file by its whole path"},
+		"usual":                                 {o, nil, Target{Name: "openshell", Port: OpenShellPort}, usual, ""},
+		"another port":                          {o, nil, Target{Name: "second", Port: 18001}, "", `nothing on this host says which database it is started with on port 18001`},
+		"unit":                                  {o, map[string]string{unitName: service + " --db-url 'sqlite:" + other + "'\n"}, Target{Name: "openshell", Port: OpenShellPort}, other, ""},
+		"unit of its port":                      {o, map[string]string{unitName: service + " --port 18001 \\\n --db-url \"sqlite:" + other + "\"\n"}, Target{Name: "second", Port: 18001}, other, ""},
+		"unit's environment":                    {o, map[string]string{unitName: service + "\nEnvironment=A=b \"OPENSHELL_DB_URL=sqlite:%h/elsewhere/second one.db\"\n"}, Target{Name: "openshell", Port: OpenShellPort}, other, ""},
+		"unit's file":                           {o, map[string]string{unitName: service + "\nEnvironmentFile=-%E/openshell/gateway.env\n"}, Target{Name: "openshell", Port: OpenShellPort}, other, ""},
+		"unit's drop-in":                        {o, map[string]string{unitName: service + "\n", unitName + ".d/10.conf": "[Service]\nExecStart=\nExecStart=/usr/bin/openshell-gateway --db-url \"sqlite:" + other + "\"\n"}, Target{Name: "openshell", Port: OpenShellPort}, other, ""},
+		"unit of another port":                  {o, map[string]string{unitName: service + " --port 18001 --db-url sqlite:/second.db\n"}, Target{Name: "openshell", Port: OpenShellPort}, usual, ""},
+		"port of gateway.toml":                  {o, map[string]string{toml: bind}, Target{Name: "second", Port: 18001}, usual, ""},
+		"gateway.toml's other port":             {o, map[string]string{toml: bind}, Target{Name: "openshell", Port: OpenShellPort}, "", `nothing on this host says which database it is started with on port 17670`},
+		"unit, port of its file":                {o, map[string]string{unitName: service + " --config %h/own.toml --db-url 'sqlite:" + other + "'\n", "../../../own.toml": bind}, Target{Name: "second", Port: 18001}, other, ""},
+		"unit's flag before its file":           {o, map[string]string{unitName: service + " --port 17670 --db-url 'sqlite:" + other + "'\n", toml: bind}, Target{Name: "openshell", Port: OpenShellPort}, other, ""},
+		"our environment, port of gateway.toml": {with("OPENSHELL_DB_URL=sqlite:" + other), map[string]string{toml: bind}, Target{Name: "second", Port: 18001}, other, ""},
+		"masked unit":                           {o, map[string]string{unitName: "", unitName + ".d/10.conf": service + " --db-url sqlite:/masked\n"}, Target{Name: "openshell", Port: OpenShellPort}, usual, ""},
+		"our environment":                       {with("OPENSHELL_DB_URL=sqlite:" + other), nil, Target{Name: "openshell", Port: OpenShellPort}, other, ""},
+		"our environment's port":                {with("OPENSHELL_DB_URL=sqlite:"+other, "OPENSHELL_SERVER_PORT=18001"), nil, Target{Name: "openshell", Port: OpenShellPort}, usual, ""},
+		"NemoClaw's, by port":                   {with("OPENSHELL_DB_URL=sqlite:" + other), nil, Target{Name: "nemoclaw-8091", Port: 8091}, filepath.Join(home, ".local/state/nemoclaw/openshell-docker-gateway-8091/openshell.db"), ""},
+		"two packages":                          {o, map[string]string{"../../../root/var/snap/openshell/common/gateway.db": "x"}, Target{Name: "openshell", Port: OpenShellPort}, "", "nothing says which of these databases"},
+		"a URL without whole path":              {with("OPENSHELL_DB_URL=sqlite:x.db"), nil, Target{Name: "openshell", Port: OpenShellPort}, "", "does not name an SQLite file by its whole path"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for file, content := range test.files {

@@ -34,8 +34,8 @@ func (o Options) start(t Target, h Host) string {
 		return ""
 	case len(units) > 0:
 		return first(units).systemctl("start")
-	case !(startup{}).serves(t.Port):
-		return "" // the packages' services have one port
+	case !o.wouldServe(startup{}, t.Port):
+		return "" // the packages' services have one port: the default, or that of gateway.toml
 	case h.Brew != "":
 		return "brew services start openshell"
 	case h.Snap:

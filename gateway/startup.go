@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -25,17 +26,36 @@ func (s startup) databaseURL() string {
 	return strings.TrimSpace(s.env.Get("OPENSHELL_DB_URL"))
 }
 
-// serves reports whether the gateway would listen on a port: on --port, OPENSHELL_SERVER_PORT, or the default of its
-// version.
-func (s startup) serves(port int) bool {
+// wouldServe reports whether a gateway that is started so would listen on a port: that of --port, else of
+// OPENSHELL_SERVER_PORT, else of the gateway.toml that it reads, else the default of its version
+// (docs/facts/openshell-0.1.md 4.1).
+func (o Options) wouldServe(s startup, port int) bool {
 	given := flag(s.args, "--port")
 	if given == "" {
 		given = strings.TrimSpace(s.env.Get("OPENSHELL_SERVER_PORT"))
+	}
+	if given == "" {
+		given = o.configuredPort(s)
 	}
 	if given != "" {
 		return number(given) == port
 	}
 	return port == OpenShellPort || port == oldOpenShellPort
+}
+
+// configuredPort is the port in the bind_address of the gateway.toml that a start reads; "" when there is none, also
+// when the file cannot be read: no gateway starts with it then.
+func (o Options) configuredPort(s startup) string {
+	path := o.configFile(s)
+	if path == "" {
+		return ""
+	}
+	tables, err := o.readConfig(path)
+	if err != nil {
+		return ""
+	}
+	_, port, _ := net.SplitHostPort(tables.OpenShell.Gateway.BindAddress)
+	return port
 }
 
 // oldOpenShellPort is OpenShell's default port up to 0.0.43 (docs/facts/openshell.md 1.3).

@@ -29,7 +29,7 @@ func (o Options) units(t Target) []Unit {
 	var found []Unit
 	for _, name := range names {
 		for _, user := range []bool{true, false} {
-			if u, ok := o.unit(name, user); ok && u.starts.serves(t.Port) {
+			if u, ok := o.unit(name, user); ok && o.wouldServe(u.starts, t.Port) {
 				found = append(found, u)
 			}
 		}
