@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sandkeeper/driver"
 	"sandkeeper/engine"
@@ -206,5 +207,36 @@ func TestACreationWithoutAnIDIsNone(t *testing.T) {
 	j.Request, j.driver = request, nameless{j.driver}
 	if err := j.create(t.Context()); err == nil || !strings.Contains(err.Error(), "gave it no id") || j.NewID != "" {
 		t.Errorf("got %v, new id %q", err, j.NewID)
+	}
+}
+
+// A deletion whose answer was lost may come about after the first look.
+func TestALateDeletionIsWaitedFor(t *testing.T) {
+	w, j := atDeletion(t, "exited")
+	j.Settle, j.DeleteRequested = 5*time.Second, true
+	looked := make(chan struct{})
+	w.hook = func(string) {
+		if w.hook = nil; w.sandboxes["id-alpha"] != nil {
+			close(looked)
+		}
+	}
+	go func() {
+		<-looked
+		time.Sleep(20 * time.Millisecond)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		_ = w.delete("id-alpha")
+	}()
+	if whole, err := j.stillWhole(t.Context()); err != nil || whole {
+		t.Errorf("whole: %v, %v", whole, err)
+	}
+}
+
+// What this upgrade did not make is not deleted on its way back.
+func TestTheWayBackDeletesOnlyItsOwn(t *testing.T) {
+	w, j := atDeletion(t, "running")
+	w.sandboxes["id-alpha"].ID, j.NewID, j.FailedAt, j.Step = "id-another", "id-new", StepRestoring, StepRollingBack
+	if err := j.clearOnce(t.Context()); !errors.Is(err, errForeign) || slices.Contains(w.log, "delete") {
+		t.Errorf("got %v, the gateway was asked: %q", err, w.log)
 	}
 }

@@ -179,6 +179,18 @@ func TestStandingIsRefused(t *testing.T) {
 	if s, err := scanLayer(t.Context(), filepath.Join(layer, "missing"), "/sandbox"); err == nil {
 		t.Errorf("a layer that is not there has a standing: %+v", s)
 	}
+	mount := filepath.Join(layer, "sandbox/deep")
+	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, ""); err != nil {
+		t.Logf("not tried, needs root: another file system in the layer: %v", err)
+	} else {
+		s, err := scanLayer(t.Context(), layer, "/sandbox")
+		if err == nil {
+			t.Errorf("another file system in the layer was believed: %+v", s)
+		}
+		if err := unix.Unmount(mount, 0); err != nil {
+			t.Error(err)
+		}
+	}
 	over, cancel := context.WithCancelCause(t.Context())
 	errOver := errors.New("over")
 	cancel(errOver)
