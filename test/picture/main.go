@@ -1,5 +1,6 @@
-// Command picture draws what the demo printed as docs/demo-light.svg and docs/demo-dark.svg, for the top of the README.
-// `make picture` runs the demo in colour and hands its output over on standard input.
+// Command picture draws terminals. `make picture` runs the demo in colour and hands its output over on standard input: that becomes
+// docs/demo-light.svg and docs/demo-dark.svg, for the top of the README. `picture COLUMNS FILE SCREEN...` draws screens that
+// test/minutes/record has captured, one below the other, as FILE.
 package main
 
 import (
@@ -8,26 +9,59 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
 func main() {
-	printed, err := io.ReadAll(os.Stdin)
-	if err != nil {
+	work := demoPicture
+	if len(os.Args) > 3 {
+		work = func() error { return screens(os.Args[1], os.Args[2], os.Args[3:]) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "picture:", err)
 		os.Exit(1)
+	}
+}
+
+func demoPicture() error {
+	printed, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
 	}
 	lines, err := scene(string(printed))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "picture:", err)
-		os.Exit(1)
+		return err
 	}
 	for _, t := range themes() {
-		if err := os.WriteFile("docs/demo-"+t.name+".svg", []byte(draw(lines, t)), 0o600); err != nil {
-			fmt.Fprintln(os.Stderr, "picture:", err)
-			os.Exit(1)
+		d := drawing{theme: t, columns: columns, title: "sandkeeper backup-all refuses to trust a gateway whose binary was replaced under the running process"}
+		if err := os.WriteFile("docs/demo-"+t.name+".svg", []byte(d.draw(lines)), 0o600); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// screens draws captured screens as they stood there; the empty end of each is left out.
+func screens(width, file string, captured []string) error {
+	columns, err := strconv.Atoi(width)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for _, name := range captured {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		shown := strings.Split(strings.TrimRight(string(content), " \n"), "\n")
+		if last := len(shown) - 1; colourCode().ReplaceAllString(strings.TrimSpace(shown[last]), "") == "#" {
+			shown = shown[:last] // the prompt that waits for the next command
+		}
+		lines = append(append(lines, shown...), "")
+	}
+	d := drawing{theme: themes()[1], columns: columns, title: "the first ten minutes with sandkeeper, in a terminal of " + width + " columns"}
+	return os.WriteFile(file, []byte(d.draw(lines)), 0o600)
 }
 
 // The scene begins where the installer has been, and ends before the way out; the moment that sandkeeper is for.
@@ -95,12 +129,20 @@ const (
 	margin     = 20
 )
 
+// drawing is how a terminal is drawn.
+type drawing struct {
+	theme
+	columns int
+	title   string
+}
+
 // draw is the SVG of lines.
-func draw(lines []string, t theme) string {
+func (d drawing) draw(lines []string) string {
+	t := d.theme
 	var b strings.Builder
-	w, h := columns*charWidth/100+2*margin, len(lines)*lineHeight+2*margin
+	w, h := d.columns*charWidth/100+2*margin, len(lines)*lineHeight+2*margin
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", w, h, w, h)
-	b.WriteString("<title>sandkeeper backup-all refuses to trust a gateway whose binary was replaced under the running process</title>\n")
+	fmt.Fprintf(&b, "<title>%s</title>\n", html.EscapeString(d.title))
 	fmt.Fprintf(&b, "<style>text{font:14px ui-monospace,Menlo,Consolas,monospace;fill:%s;white-space:pre}.f{fill:%s}.c31{fill:%s}.c32{fill:%s}.c33{fill:%s}.c36{fill:%s}.b{font-weight:bold}</style>\n",
 		t.text, t.faint, t.red, t.green, t.yellow, t.cyan)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" rx="8" fill="%s" stroke="%s"/>`+"\n", w, h, t.back, t.faint)
@@ -111,7 +153,7 @@ func draw(lines []string, t theme) string {
 		switch {
 		case story:
 			class = ` class="f"`
-		case strings.HasPrefix(line, "$ "):
+		case strings.HasPrefix(line, "$ "), strings.HasPrefix(line, "# "):
 			class = ` class="b"`
 		}
 
