@@ -23,10 +23,10 @@ class Formula
 
     def depends_on(want) = (@needs ||= []) << want
     def needs = @needs || []
-    def on_macos = (yield if platform[:os] == :macos)
-    def on_linux = (yield if platform[:os] == :linux)
-    def on_arm = (yield if platform[:cpu] == :arm)
-    def on_intel = (yield if platform[:cpu] == :intel)
+    def on_macos = (yield if Formula.platform[:os] == :macos)
+    def on_linux = (yield if Formula.platform[:os] == :linux)
+    def on_arm = (yield if Formula.platform[:cpu] == :arm)
+    def on_intel = (yield if Formula.platform[:cpu] == :intel)
     def test(&block) = @test = block
     def tests = @test
     def has?(name) = @facts.key?(name)
@@ -86,6 +86,7 @@ end
       puts "#{os} #{cpu}: refused, as it should be: there is no build for it"
       next
     end
+    raise "#{os} #{cpu} gets the build of another machine" if Sandkeeper.url.include?("arm64") != (cpu == :arm)
     Dir.mktmpdir do |prefix|
       installed(Sandkeeper, prefix)
       lacks = wanted.reject { |name| File.file?(File.join(prefix, name.to_s)) }
