@@ -10,6 +10,7 @@ import (
 
 	"sandkeeper/migrate"
 	"sandkeeper/preflight"
+	"sandkeeper/survey"
 )
 
 type migrateExportOptions struct {
@@ -87,10 +88,12 @@ func (o *migrateExportOptions) export(ctx context.Context, host *migrate.Host) (
 	byEngine := o.offline || plan.Stage == migrate.StageRescue || plan.Stage == migrate.StageImport && facts.Running.Stable()
 	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper migrate export"}
 	switch {
+	case host.Unlisted != nil && (!byEngine || len(plan.Sandboxes) == 0): // who exports what was seen loses the rest
+		return found, o.app.gate.looked(host.Seen, found, survey.Question{Action: action, AllowUnverified: true}, host.Unlisted)
 	case len(plan.Sandboxes) == 0:
 		found.result = migrate.Export{Gateway: facts.Gateway, Sandboxes: []migrate.ExportedMember{}, Files: []string{}, Providers: []migrate.Provider{}}
 		found.text = func(term *terminal) { term.printf("No sandbox of OpenShell 0.0.x is here. Nothing to export.") }
-		return found, nil
+		return found, exportUnseen(host.Seen.Inventory.Partial)
 	case !byEngine:
 		if err := o.app.gate.admit(host.Seen.Gateways, action, true); err != nil {
 			return found, err
@@ -115,7 +118,18 @@ func (o *migrateExportOptions) export(ctx context.Context, host *migrate.Host) (
 	result, err := exporter.Export(ctx, o.input(ctx, host, facts, byEngine))
 	result.Warnings = append(result.Warnings, facts.Unseen...)
 	found.result, found.text = result, func(term *terminal) { renderExport(term, result) }
-	return found, errors.Join(err, exportOutcome(result, err))
+	if err = errors.Join(err, exportOutcome(result, err)); err == nil {
+		err = exportUnseen(host.Seen.Inventory.Partial)
+	}
+	return found, err
+}
+
+// exportUnseen is the end of an export of all that was seen.
+func exportUnseen(partial error) error {
+	if partial == nil {
+		return nil
+	}
+	return unseen("what was seen is exported, and not everything was seen", partial)
 }
 
 // checkHost runs the host's checks for what will be saved.

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type Host struct {
 	Seen     survey.Survey // of one gateway
 	Store    *store.Store
 	Gateways *driver.Gateways
+	Unlisted error // why there may be sandboxes that were not seen: whoever should have listed them did not; nil when all did
 
 	on      *survey.Host
 	offline bool     // no gateway is asked
@@ -78,6 +80,7 @@ func (h *Host) look(ctx context.Context) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
+	h.Unlisted = err
 	h.unseen = append(h.unseen, fmt.Sprintf("gateway %q did not list its sandboxes, so only those in containers of this host are here: %v", h.Name(), err))
 	return h.lookOffline(ctx)
 }
@@ -86,6 +89,7 @@ func (h *Host) lookOffline(ctx context.Context) error {
 	offline, err := h.on.LookOffline(ctx, h.Store.GatewayOf)
 	h.Seen.Engines, h.Seen.Inventory = offline.Engines, offline.Inventory
 	if errors.Is(err, sandbox.ErrNoInventory) {
+		h.Unlisted = cmp.Or(h.Unlisted, err)
 		h.unseen = append(h.unseen, err.Error())
 		return nil
 	}

@@ -44,7 +44,7 @@ func (l look) warnings() []string {
 	case l.engineSettled():
 		return nil
 	}
-	return []string{fmt.Sprintf("the container engine did not answer, so no container was looked at: %v", l.engineErr)}
+	return []string{fmt.Sprintf("no container was looked at: %v", l.engineErr)}
 }
 
 // unseen is why there may be sandboxes that were not seen: an engine is there and silent. One that this user may not
