@@ -1,7 +1,8 @@
 package backup
 
 import (
-	"os"
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -110,7 +111,7 @@ func TestDescribeTakesNamesOnly(t *testing.T) {
 	if err != nil || facts.Image != "openshell/base:1" || facts.ImageID == "" {
 		t.Errorf("%+v, %v", facts, err)
 	}
-	if _, err := e.Describe(t.Context(), strings.Repeat("f", 64), false); !os.IsNotExist(err) && !strings.Contains(err.Error(), "not exist") {
+	if _, err := e.Describe(t.Context(), strings.Repeat("f", 64), false); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a container that is not there: %v", err)
 	}
 }

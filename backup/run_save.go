@@ -134,7 +134,7 @@ func (w *run) create(ctx context.Context, manifest archive.Manifest, m *home.Met
 			a.Note(func(m *archive.Manifest) {
 				omitted = m.Exclusions
 				read.told.complete(m)
-				read.way.note(m)
+				read.way.note(a, m)
 				if read.moved != "" {
 					m.Consistency, m.ConsistencyReason = archive.ConsistencyLive, read.moved
 					m.Standing, m.Looked = nil, nil

@@ -39,9 +39,9 @@ func (r *reading) direct(ctx context.Context) *home.DirectHome {
 	return nil
 }
 
-func (w way) note(m *archive.Manifest) {
+func (w way) note(a *archive.Archive, m *archive.Manifest) {
 	if m.ContentOf == "" {
-		m.Way, m.WayReason = w.taken, w.reason
+		a.TakenBy(m, w.taken, w.reason)
 	}
 }
 

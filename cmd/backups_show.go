@@ -157,8 +157,8 @@ func recipeRows(m *archive.Manifest) [][2]string {
 
 // renderExclusions says what is not in a backup.
 func renderExclusions(term *terminal, m *archive.Manifest) {
-	if lacks := m.Way.Lacks(); lacks != "" {
-		term.printf("read through the %s, which may leave out %s", m.Way, lacks)
+	if said := inexactText(m.Way, m.Inexact); said != "" {
+		term.printf("read through the %s: %s", m.Way, said)
 	} else if len(m.Exclusions) == 0 {
 		term.printf("Nothing was left out.")
 	}

@@ -23,21 +23,22 @@ import (
 // series does not have yet are packed in independent zstd frames; where it has none, they are the whole stream, which
 // tar and zstd read. It is used by one goroutine.
 type Archive struct {
-	ctx        context.Context
-	tar        *tar.Writer
-	cut        *cutter
-	pack       *packWriter
-	key        *StoreKey       // of an encrypted one
-	Kinds      *Kinds          // what each captured path is
-	lost       map[string]bool // left out paths that hard links may point to
-	index      *indexWriter    // takes the entries
-	Exclusions []Exclusion
-	Content    Content
-	buffer     []byte
-	notes      []func(*Manifest)
-	Previous   *Manifest // nil, or that of a backup of the same home, all of whose blocks are there
-	Adopted    bool      // all content is the previous backup's
-	err        error     // the stream is broken; nothing more can be added
+	ctx          context.Context
+	tar          *tar.Writer
+	cut          *cutter
+	pack         *packWriter
+	key          *StoreKey       // of an encrypted one
+	Kinds        *Kinds          // what each captured path is
+	lost         map[string]bool // left out paths that hard links may point to
+	index        *indexWriter    // takes the entries
+	Exclusions   []Exclusion
+	Content      Content
+	buffer       []byte
+	notes        []func(*Manifest)
+	Previous     *Manifest // nil, or that of a backup of the same home, all of whose blocks are there
+	Adopted      bool      // all content is the previous backup's
+	wholeSeconds int       // entries whose time came without a fraction
+	err          error     // the stream is broken; nothing more can be added
 }
 
 // EntryError says at which entry the stream of a capture broke. The archive cannot be used after it.
@@ -129,6 +130,7 @@ func (a *Archive) AddUnjudged(h *tar.Header, r io.Reader) error {
 	}
 
 	a.Kinds.Set(h.Name, h.Typeflag)
+	a.weigh(h)
 	a.Content.Entries++
 	return a.index.entry(&e)
 }
@@ -283,7 +285,7 @@ func (a *Archive) Adopt(s LayerFingerprint) bool {
 	a.Note(func(into *Manifest) {
 		into.Looked = m.Looked
 		into.Standing, into.ContentOf = m.Standing, cmp.Or(m.ContentOf, m.ID)
-		into.Way, into.WayReason = m.Way, m.WayReason
+		into.Way, into.WayReason, into.Inexact = m.Way, m.WayReason, m.Inexact
 	})
 	return true
 }

@@ -37,15 +37,6 @@ const (
 	WayGateway Way = "gateway" // through the sandbox's gateway, by a tar in the sandbox
 )
 
-// Lacks says what of a home a way may not carry; "" for the direct one, which carries all that is in a backup.
-func (w Way) Lacks() string {
-	switch w {
-	case WayEngine, WayGateway:
-		return "extended attributes, access lists, holes, times below a second, sockets and paths over 4096 bytes"
-	}
-	return ""
-}
-
 // Manifest is what a backup says about itself: facts that its maker knew (the first half) and what Create measured (the
 // second). Times are UTC, sizes bytes. Members this version does not know are kept when a manifest is read and written
 // again.
@@ -78,6 +69,7 @@ type Manifest struct {
 	ConsistencyReason string            `json:"consistencyReason,omitempty"`
 	Way               Way               `json:"way,omitempty"`       // "" in backups of before the direct way
 	WayReason         string            `json:"wayReason,omitempty"` // why it was not the direct one
+	Inexact           []Inexact         `json:"inexact,omitempty"`   // nil: the way carries everything, or the backup is older than the count
 	Secrets           string            `json:"secrets"`             // SecretsInclude; other words are of backups that do not hold all of a home
 	Encryption        *Encryption       `json:"encryption,omitempty"`
 	Archive           ArchiveFile       `json:"archive"`

@@ -24,6 +24,7 @@ type Saved struct {
 	Consistency archive.Consistency `json:"consistency"`
 	Way         archive.Way         `json:"way,omitempty"`
 	WayReason   string              `json:"wayReason,omitempty"` // why it was not the direct one
+	Inexact     []archive.Inexact   `json:"inexact,omitempty"`   // what that way did not carry
 	Content     int64               `json:"contentBytes"`
 	Exclusions  int                 `json:"exclusions"`
 	ContentOf   string              `json:"contentOf,omitempty"` // the backup for which the files were read; "": this one
@@ -34,6 +35,6 @@ func SavedOf(b Backup, exclusions int) *Saved {
 	m := b.Manifest
 	return &Saved{
 		ID: b.ID, Path: b.Dir, Bytes: m.Archive.Bytes, Files: m.Content.Files, SHA256: m.Archive.SHA256,
-		Consistency: m.Consistency, Way: m.Way, WayReason: m.WayReason, Content: m.Content.Bytes, Exclusions: exclusions, ContentOf: m.ContentOf,
+		Consistency: m.Consistency, Way: m.Way, WayReason: m.WayReason, Inexact: m.Inexact, Content: m.Content.Bytes, Exclusions: exclusions, ContentOf: m.ContentOf,
 	}
 }
