@@ -23,7 +23,7 @@ import (
 //	version=VERSION        0.0.110 where it is not said
 //	sandbox=NAME           what it has, Ready, with the id id-NAME
 //	creates=PHASE:REASON   what becomes of a sandbox that is created there: Provisioning or Error
-//	hangs=created          it answers nobody for three seconds once a new sandbox was seen
+//	hangs=created          once a new sandbox was seen, it answers nobody until that is six seconds old
 //	tls=mutual             it wants a client certificate, and the CLI has one
 //
 // The stand-in's openshell.json gets its address for the gateway of that name.
@@ -132,13 +132,14 @@ func (m *moody) Create(ctx context.Context, s gateway.Sandbox) (gateway.Sandbox,
 }
 
 // hangTime is how long it hangs after a creation.
-const hangTime = 3 * time.Second
+const hangTime = 6 * time.Second
 
 // List says why a new sandbox is as it is, or is answered late.
 func (m *moody) List(ctx context.Context) ([]gateway.Sandbox, error) {
-	if looks := m.looks.Load(); looks > 0 && m.looks.Add(1) > 3 && m.hangs {
+	if looks := m.looks.Load(); looks > 0 && m.looks.Add(1) > 2 && m.hangs {
 		select {
 		case <-ctx.Done():
+			return nil, ctx.Err()
 		case <-time.After(time.Until(m.created.Add(hangTime))):
 		}
 	}
