@@ -43,7 +43,7 @@ func (w *run) one(ctx context.Context, sb sandbox.Sandbox) (o Outcome) {
 	if err := w.unfinished(sb); err != nil {
 		return failed(o, err)
 	}
-	m := home.NewMeter(sb.Name, w.report)
+	m := home.NewMeter(sb.Address(), w.report)
 	made, err := w.atRest(ctx, sb, m)
 	m.Done(err)
 	return w.settle(ctx, o, made, err)

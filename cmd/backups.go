@@ -74,7 +74,7 @@ func (s selection) single() error {
 
 // of says what b is a backup of.
 func (s selection) of(b store.Backup) string {
-	return fmt.Sprintf("backup %s of %s %q", b.ID, s.noun(), b.Sandbox)
+	return fmt.Sprintf("backup %s of %s %q", b.ID, s.noun(), b.Series().Address())
 }
 
 // backups are the selected ones, grouped by sandbox, newest first.

@@ -16,6 +16,7 @@ import (
 	"sandkeeper/internal/sandboxname"
 	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
+	"sandkeeper/sandbox"
 )
 
 type backupsDrillOptions struct {
@@ -144,7 +145,7 @@ func (r *drillResult) run(ctx context.Context, o drill.Options, backups []store.
 		} else {
 			r.Totals.Failed++
 			problems = errors.Join(problems, out.Err)
-			failed = append(failed, fmt.Sprintf("%q", out.Sandbox))
+			failed = append(failed, fmt.Sprintf("%q", sandbox.Address(out.Workspace, out.Sandbox)))
 		}
 	}
 	return r.failure(failed, problems)
@@ -182,7 +183,7 @@ func renderDrills(term *terminal, r drillResult) {
 			detail += "; nothing was run in it (--drill-check runs something)"
 		}
 
-		table.Row(word, d.Sandbox, d.Backup, detail)
+		table.Row(word, sandbox.Address(d.Workspace, d.Sandbox), d.Backup, detail)
 	}
 
 	table.Print(term.Out, nil)

@@ -11,6 +11,7 @@ import (
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
 	"sandkeeper/driver"
+	"sandkeeper/sandbox"
 )
 
 type backupsExportOptions struct {
@@ -55,10 +56,11 @@ func newBackupsExport(a *app, run func(context.Context, *backupsExportOptions) (
 
 // exported is what an export made.
 type exported struct {
-	Sandbox string              `json:"sandbox"`
-	ID      string              `json:"id"`
-	Path    string              `json:"path"`
-	Skipped []archive.Exclusion `json:"skipped"`
+	Sandbox   string              `json:"sandbox"`
+	Workspace string              `json:"workspace,omitempty"` // of the sandbox
+	ID        string              `json:"id"`
+	Path      string              `json:"path"`
+	Skipped   []archive.Exclusion `json:"skipped"`
 }
 
 func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, error) {
@@ -80,7 +82,7 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 	if err != nil {
 		return nil, err
 	}
-	result := exported{Sandbox: b.Sandbox, ID: b.ID, Path: o.to, Skipped: []archive.Exclusion{}}
+	result := exported{Sandbox: b.Sandbox, Workspace: b.Series().Workspace, ID: b.ID, Path: o.to, Skipped: []archive.Exclusion{}}
 	identities, err := readIdentities(o.identity)
 	if err != nil {
 		return nil, err
@@ -137,5 +139,5 @@ func renderExported(term *terminal, e exported) {
 	for _, s := range e.Skipped {
 		term.printf("not in it: %s (%s)", s.Path, s.Reason)
 	}
-	term.printf("Exported backup %s of %s to %s", e.ID, e.Sandbox, e.Path)
+	term.printf("Exported backup %s of %s to %s", e.ID, sandbox.Address(e.Workspace, e.Sandbox), e.Path)
 }

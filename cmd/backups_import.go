@@ -13,6 +13,7 @@ import (
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
+	"sandkeeper/sandbox"
 )
 
 type backupsImportOptions struct {
@@ -74,7 +75,7 @@ func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, er
 	}
 	result := newListed(b, nil)
 	return &answer{result: result, text: func(term *terminal) {
-		term.printf("Imported backup %s of %s: %s, in %s", result.ID, result.Sandbox, fileCount(result.Files), result.Path)
+		term.printf("Imported backup %s of %s: %s, in %s", result.ID, sandbox.Address(result.Workspace, result.Sandbox), fileCount(result.Files), result.Path)
 	}}, nil
 }
 

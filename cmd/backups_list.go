@@ -198,7 +198,7 @@ func renderList(term *terminal, root string, list, states []listed) {
 	table.Print(term.Out, nil)
 	for _, l := range slices.Concat(list, states) {
 		if l.Damage != "" {
-			term.printf("damaged: %s %s: %s", cmp.Or(l.Sandbox, "gateway "+l.Gateway), l.ID, l.Damage)
+			term.printf("damaged: %s %s: %s", cmp.Or(sandbox.Address(l.Workspace, l.Sandbox), "gateway "+l.Gateway), l.ID, l.Damage)
 		}
 	}
 

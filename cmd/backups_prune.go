@@ -11,6 +11,7 @@ import (
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/size"
+	"sandkeeper/sandbox"
 )
 
 type backupsPruneOptions struct {
@@ -59,20 +60,21 @@ func newBackupsPrune(a *app, run func(context.Context, *backupsPruneOptions) (*a
 
 // pruned is one backup of the plan and what became of it.
 type pruned struct {
-	Sandbox string   `json:"sandbox"`
-	Gateway string   `json:"gateway,omitempty"` // whose own state it is; then there is no sandbox
-	ID      string   `json:"id"`
-	Action  string   `json:"action"` // keep, remove, damaged
-	Reasons []string `json:"reasons"`
-	Done    bool     `json:"done"` // removed
-	Error   string   `json:"error"`
+	Sandbox   string   `json:"sandbox"`
+	Workspace string   `json:"workspace,omitempty"` // of the sandbox
+	Gateway   string   `json:"gateway,omitempty"`   // whose own state it is; then there is no sandbox
+	ID        string   `json:"id"`
+	Action    string   `json:"action"` // keep, remove, damaged
+	Reasons   []string `json:"reasons"`
+	Done      bool     `json:"done"` // removed
+	Error     string   `json:"error"`
 }
 
 func (p pruned) whose() string {
 	if p.Gateway != "" {
 		return "(gateway " + p.Gateway + ")"
 	}
-	return p.Sandbox
+	return sandbox.Address(p.Workspace, p.Sandbox)
 }
 
 type pruneResult struct {
@@ -221,9 +223,9 @@ func (o *backupsPruneOptions) plan(ctx context.Context, scopes []selection) (*pr
 // add lists what becomes of the backups of one sandbox or gateway.
 func (r *pruneResult) add(scope selection, plan store.PrunePlan) {
 	row := func(b store.Backup, action string, reasons []string) {
-		p := pruned{Sandbox: b.Sandbox, ID: b.ID, Action: action, Reasons: reasons}
+		p := pruned{Sandbox: b.Sandbox, Workspace: b.Series().Workspace, ID: b.ID, Action: action, Reasons: reasons}
 		if scope.gateway != "" {
-			p.Sandbox, p.Gateway = "", b.Sandbox
+			p.Sandbox, p.Workspace, p.Gateway = "", "", b.Sandbox
 		}
 		r.Plan = append(r.Plan, p)
 	}

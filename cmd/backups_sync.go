@@ -13,6 +13,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
+	"sandkeeper/sandbox"
 )
 
 type backupsSyncOptions struct {
@@ -55,14 +56,15 @@ func newBackupsSync(a *app, run func(context.Context, *backupsSyncOptions) (*ans
 
 // synced is one backup that was to be brought into a bucket.
 type synced struct {
-	Sandbox string `json:"sandbox"`
-	Gateway string `json:"gateway,omitempty"` // whose own state it is; then there is no sandbox
-	ID      string `json:"id"`
-	OK      bool   `json:"ok"`
-	Objects int    `json:"objects"` // that were written
-	Bytes   int64  `json:"bytes"`   // of these
-	Shared  int    `json:"shared"`  // that were there already
-	Reason  string `json:"reason"`  // why not
+	Sandbox   string `json:"sandbox"`
+	Workspace string `json:"workspace,omitempty"` // of the sandbox
+	Gateway   string `json:"gateway,omitempty"`   // whose own state it is; then there is no sandbox
+	ID        string `json:"id"`
+	OK        bool   `json:"ok"`
+	Objects   int    `json:"objects"` // that were written
+	Bytes     int64  `json:"bytes"`   // of these
+	Shared    int    `json:"shared"`  // that were there already
+	Reason    string `json:"reason"`  // why not
 }
 
 // syncResult is what a run brought into a bucket.
@@ -170,9 +172,9 @@ func (s *syncing) scope(ctx context.Context, which selection) error {
 }
 
 func (s *syncing) one(ctx context.Context, which selection, folder string, b store.Backup) error {
-	line := synced{Sandbox: b.Sandbox, ID: b.ID}
+	line := synced{Sandbox: b.Sandbox, Workspace: b.Series().Workspace, ID: b.ID}
 	if which.gateway != "" {
-		line.Sandbox, line.Gateway = "", which.gateway
+		line.Sandbox, line.Workspace, line.Gateway = "", "", which.gateway
 	}
 	pushed, err := s.session.Push(ctx, which.store, folder, b)
 	line.OK, line.Objects, line.Bytes, line.Shared = err == nil, pushed.Sent, pushed.Bytes, pushed.Shared
@@ -215,7 +217,7 @@ func renderSync(term *terminal, r *syncResult) {
 		if !b.OK {
 			word, detail = "FAIL", b.Reason
 		}
-		table.Row(word, nameOrGateway(b.Sandbox, b.Gateway), b.ID, detail)
+		table.Row(word, nameOrGateway(sandbox.Address(b.Workspace, b.Sandbox), b.Gateway), b.ID, detail)
 	}
 
 	table.Print(term.Out, nil)

@@ -11,6 +11,7 @@ import (
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/size"
+	"sandkeeper/sandbox"
 )
 
 type backupsVerifyOptions struct {
@@ -50,7 +51,8 @@ func newBackupsVerify(a *app, run func(context.Context, *backupsVerifyOptions) (
 // verified is how one backup came out.
 type verified struct {
 	Sandbox   string `json:"sandbox"`
-	Gateway   string `json:"gateway,omitempty"` // whose own state it is; then there is no sandbox
+	Workspace string `json:"workspace,omitempty"` // of the sandbox
+	Gateway   string `json:"gateway,omitempty"`   // whose own state it is; then there is no sandbox
 	ID        string `json:"id"`
 	OK        bool   `json:"ok"`
 	ReadData  bool   `json:"readData"`
@@ -139,9 +141,9 @@ func (r *verifyResult) add(v verified) {
 }
 
 func verifyOne(ctx context.Context, which selection, b store.Backup, o store.VerifyOptions) (verified, error) {
-	v := verified{Sandbox: b.Sandbox, ID: b.ID, ReadData: o.ReadData}
+	v := verified{Sandbox: b.Sandbox, Workspace: b.Series().Workspace, ID: b.ID, ReadData: o.ReadData}
 	if which.gateway != "" {
-		v.Sandbox, v.Gateway = "", which.gateway
+		v.Sandbox, v.Workspace, v.Gateway = "", "", which.gateway
 	}
 	if which.off != nil {
 		return which.off.verify(ctx, which, b, v, o)
@@ -208,7 +210,7 @@ func verifyFailure(r verifyResult, err error) error {
 
 func renderVerify(term *terminal, r verifyResult) {
 	for _, v := range slices.Concat(r.Backups, r.States) {
-		name := v.Sandbox
+		name := sandbox.Address(v.Workspace, v.Sandbox)
 		if v.Gateway != "" {
 			name = "(gateway " + v.Gateway + ")"
 		}

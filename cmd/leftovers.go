@@ -15,6 +15,7 @@ import (
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
+	"sandkeeper/sandbox"
 	"sandkeeper/survey"
 )
 
@@ -87,11 +88,11 @@ func (l *leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
 		switch {
 		case i.Half:
 			l.term.warn("a restore of backup %s into sandbox %q, begun %s ago, did not end: %s in container %s may be half old and half new%s",
-				i.Backup, i.Sandbox, ui.Age(time.Since(i.At)), i.Home, i.Name, leftStopped(i))
+				i.Backup, addressOf(i), ui.Age(time.Since(i.At)), i.Home, i.Name, leftStopped(i))
 			if i.Previous != "" {
-				l.term.warn("to put back what was there before, credentials included: %s", l.restoreLine(i, i.Sandbox, i.Previous, restore.ScopeFull))
+				l.term.warn("to put back what was there before, credentials included: %s", l.restoreLine(i, addressOf(i), i.Previous, restore.ScopeFull))
 			}
-			l.term.warn("to finish that restore: %s", l.restoreLine(i, i.From, i.Backup, restore.Scope(i.Scope)))
+			l.term.warn("to finish that restore: %s", l.restoreLine(i, sandbox.Address(i.FromWorkspace, i.From), i.Backup, restore.Scope(i.Scope)))
 		case errors.Is(i.Err, journal.ErrOther):
 			l.term.warn("%v; %s stays until that engine answers there again, or is removed by hand", i.Err, shelf.Path(i.Container))
 		case i.Err != nil && i.Exchange != nil:
@@ -102,7 +103,7 @@ func (l *leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
 			l.term.warn("%v; it is tried again by the next run, or: docker start %s", i.Err, i.Container)
 		case i.Exchanged:
 			fmt.Fprintf(l.term.Err, "ended a restore of backup %s into sandbox %s that was killed after the new home was in place; what was there before is a backup now (before-restore)\n",
-				ui.Clean(i.Backup), ui.Clean(i.Sandbox))
+				ui.Clean(i.Backup), ui.Clean(addressOf(i)))
 		case i.Started:
 			fmt.Fprintf(l.term.Err, "started container %s, which a restore that was killed had left stopped; its content is whole\n", ui.Clean(i.Name))
 		}
@@ -116,11 +117,14 @@ func leftStopped(i restore.Interruption) string {
 	return ""
 }
 
+// addressOf is how people write the sandbox of an interrupted restore.
+func addressOf(i restore.Interruption) string { return sandbox.Address(i.Workspace, i.Sandbox) }
+
 // restoreLine is the command that restores a backup of sandbox from into the sandbox of an interrupted restore.
 func (l *leftovers) restoreLine(i restore.Interruption, from, id string, scope restore.Scope) string {
 	words := []string{"sandkeeper restore", from, "--backup", id, "--yes"}
-	if from != i.Sandbox {
-		words = append(words, "--to", i.Sandbox)
+	if to := addressOf(i); from != to {
+		words = append(words, "--to", to)
 	}
 	if scope != restore.ScopeFull {
 		words = append(words, "--scope", string(scope))

@@ -10,6 +10,7 @@ import (
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/ui"
 	"sandkeeper/preflight"
+	"sandkeeper/sandbox"
 )
 
 // finishExecRestores makes the sandboxes whole in which a restore through their gateway was killed. What cannot be done
@@ -27,11 +28,11 @@ func (l *leftovers) finishExecRestores(ctx context.Context, dir string, mayAsk b
 		}
 		if err != nil {
 			l.term.warn("a restore of backup %s into sandbox %q of gateway %q, begun %s ago, did not end; %s may be half old and half new, and what is missing lies in %s: %v; "+
-				"the next run makes it whole", e.Backup, e.Sandbox, e.Gateway, ui.Age(time.Since(e.At)), e.Home, e.Stage, err)
+				"the next run makes it whole", e.Backup, sandbox.Address(e.Workspace, e.Sandbox), e.Gateway, ui.Age(time.Since(e.At)), e.Home, e.Stage, err)
 			continue
 		}
 
-		fmt.Fprintf(l.term.Err, "sandbox %s: a restore of backup %s that did not end is %s\n", ui.Clean(e.Sandbox), ui.Clean(e.Backup), howItEnded(e))
+		fmt.Fprintf(l.term.Err, "sandbox %s: a restore of backup %s that did not end is %s\n", ui.Clean(sandbox.Address(e.Workspace, e.Sandbox)), ui.Clean(e.Backup), howItEnded(e))
 	}
 }
 

@@ -222,7 +222,7 @@ func (o *restoreOptions) foretellRecreate(ctx context.Context, m *making, order 
 	made.Resumed = resumes
 	manifest := order.Backup.Manifest
 	result := restored{Summary: restore.Summary{
-		Sandbox: order.Recipe.Name, From: manifest.Sandbox, Backup: order.Backup.ID, Scope: restore.ScopeFull, Home: manifest.Home, DryRun: true,
+		Sandbox: order.Recipe.Name, Workspace: order.Recipe.Workspace, From: manifest.Sandbox, Backup: order.Backup.ID, Scope: restore.ScopeFull, Home: manifest.Home, DryRun: true,
 		Files: manifest.Content.Files, Entries: manifest.Content.Entries, Bytes: manifest.Content.Bytes,
 	}, Recreated: made}
 	found.result = result
@@ -244,7 +244,7 @@ func (o *restoreOptions) make(ctx context.Context, m *making, order recreate.Ord
 	result := restored{Summary: outcome.Home, Recreated: made}
 	if result.Sandbox == "" { // its home was put back by an earlier run
 		result.Summary = restore.Summary{
-			Sandbox: order.Recipe.Name, From: order.Backup.Sandbox, Backup: order.Backup.ID, Scope: restore.ScopeFull, Home: order.Backup.Manifest.Home, Done: err == nil,
+			Sandbox: order.Recipe.Name, Workspace: order.Recipe.Workspace, From: order.Backup.Sandbox, Backup: order.Backup.ID, Scope: restore.ScopeFull, Home: order.Backup.Manifest.Home, Done: err == nil,
 			Files: order.Backup.Manifest.Content.Files, Bytes: order.Backup.Manifest.Content.Bytes,
 		}
 	}

@@ -24,9 +24,9 @@ func renderRestore(term *terminal, s restore.Summary) {
 	switch {
 	case s.DryRun:
 		term.printf("Dry run: backup %s of %s into %s: %d to add, %d to change, %d to remove. Nothing was changed.",
-			s.Backup, s.From, s.Sandbox, len(s.Added), len(s.Changed), len(s.Removed))
+			s.Backup, s.From, s.Address(), len(s.Added), len(s.Changed), len(s.Removed))
 	case s.Done:
-		term.printf("Restored %s from backup %s: %s, %s, read back and compared.", s.Sandbox, s.Backup, fileCount(s.Files), size.Text(s.Bytes))
+		term.printf("Restored %s from backup %s: %s, %s, read back and compared.", s.Address(), s.Backup, fileCount(s.Files), size.Text(s.Bytes))
 	}
 
 	if s.DownMs > 0 {
@@ -71,12 +71,12 @@ func renderRecreated(term *terminal, s restored) {
 			verb = "would go on making"
 		}
 		term.printf("Dry run: %s sandbox %s on gateway %s from image %s, put %s, %s, of backup %s into %s, and leave it %s. Nothing was changed.",
-			verb, s.Sandbox, made.Gateway, orDash(made.Image), fileCount(s.Files), size.Text(s.Bytes), s.Backup, s.Home, leftAs(made.Running))
+			verb, s.Address(), made.Gateway, orDash(made.Image), fileCount(s.Files), size.Text(s.Bytes), s.Backup, s.Home, leftAs(made.Running))
 		return
 	}
 
 	if s.Done {
-		term.printf("Recreated %s on gateway %s from image %s (id %s), and left it %s.", s.Sandbox, made.Gateway, orDash(made.Image), made.ID, leftAs(made.Running))
+		term.printf("Recreated %s on gateway %s from image %s (id %s), and left it %s.", s.Address(), made.Gateway, orDash(made.Image), made.ID, leftAs(made.Running))
 		term.printf("Its home is that of backup %s: %s, %s, read back and compared.", s.Backup, fileCount(s.Files), size.Text(s.Bytes))
 	}
 }

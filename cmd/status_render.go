@@ -72,7 +72,7 @@ func oddities(row watch.Row) []string {
 		said = append(said, row.Reason)
 	}
 	if row.Damaged > 0 {
-		said = append(said, fmt.Sprintf("%s; sandkeeper backups list %s names them", damagedText(row), row.Sandbox))
+		said = append(said, fmt.Sprintf("%s; sandkeeper backups list %s names them", damagedText(row), row.Address()))
 	}
 	if row.State == watch.Unverified {
 		said = append(said, fmt.Sprintf("backup %s was not read back yet; sandkeeper backups verify --read-data does it", row.Newest.ID))

@@ -219,7 +219,7 @@ func (j *job) enter(step Step) error {
 		return err
 	}
 	if j.Progress != nil {
-		j.Progress(j.Name, step)
+		j.Progress(j.Address(), step)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"sandkeeper/internal/journal"
 	"sandkeeper/lifecycle"
+	"sandkeeper/sandbox"
 )
 
 // Step is a place on the way of one sandbox. It is in the journal before its effect begins. The words are stable:
@@ -40,7 +41,10 @@ type Entry struct {
 
 func (e Entry) key() string { return journal.SandboxKey(e.Gateway, e.Workspace, e.Name) }
 
-func (e Entry) about() string { return fmt.Sprintf("the recreation of sandbox %q", e.Name) }
+// Address is how people write the sandbox.
+func (e Entry) Address() string { return sandbox.Address(e.Workspace, e.Name) }
+
+func (e Entry) about() string { return fmt.Sprintf("the recreation of sandbox %q", e.Address()) }
 
 // Unfinished is the shelf of sandboxes that are half made, in sandkeeper's state folder.
 func Unfinished(state string) journal.Shelf[Entry] {

@@ -171,13 +171,12 @@ func (b *Backups) keep(root string, save func(*store.Store) error) error {
 	return save(b.Store)
 }
 
-// Sweep removes the copies that restores have kept of what was in the sandboxes of that name when they had just been
-// made.
-func (b *Backups) Sweep(name string) error {
+// Sweep removes the copies that restores have kept of what was in an upgrade's sandbox when it had just been made.
+func (b *Backups) Sweep(e *Entry) error {
 	if b.Restoring == "" {
 		return nil
 	}
-	return restore.Drop(journal.Restores(b.Restoring), name)
+	return restore.Drop(journal.Restores(b.Restoring), e.Gateway, e.Workspace, e.Name)
 }
 
 // Compare reads the home and the backup, and holds every entry and every byte against each other.

@@ -72,7 +72,7 @@ func (j *job) play(ctx context.Context, image, what string) error {
 	if err := j.Journal.Enter(j.Entry, j.Step); err != nil {
 		return err
 	}
-	j.tell(j.Name, j.Step, "a throw-away sandbox from "+what)
+	j.tell(j.Address(), j.Step, "a throw-away sandbox from "+what)
 	stage, err := j.stage()
 	if err == nil {
 		err = stage.comesUp(ctx, image)

@@ -191,7 +191,7 @@ func (j *job) bringHome(ctx context.Context, image string) error {
 
 // forget strikes a finished upgrade off the journal.
 func (j *job) forget(o Outcome) Outcome {
-	if err := j.Content.Sweep(j.Name); err != nil {
+	if err := j.Content.Sweep(j.Entry); err != nil {
 		o.Warnings = append(o.Warnings, fmt.Sprintf("what its restore has left could not be removed: %v", err))
 	}
 	if err := j.Journal.Forget(j.Entry); err != nil {

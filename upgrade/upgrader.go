@@ -47,7 +47,7 @@ type Content interface {
 	Compare(ctx context.Context, sb sandbox.Sandbox, id string, stateOnly bool) (Differences, error)
 	// Sweep removes what restores into the sandbox have left, also those of runs that were killed: its upgrade has
 	// ended.
-	Sweep(name string) error
+	Sweep(e *Entry) error
 }
 
 // Saved is a verified backup.

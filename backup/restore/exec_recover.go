@@ -7,6 +7,7 @@ import (
 
 	"sandkeeper/backup/home"
 	"sandkeeper/internal/journal"
+	"sandkeeper/sandbox"
 )
 
 // FinishExecRestore makes the sandbox of a killed restore whole: with the content from before where the new one was not
@@ -16,7 +17,7 @@ func FinishExecRestore(ctx context.Context, record *journal.Record[journal.ExecR
 	left := record.Value
 	p := &execPlace{home.ExecHome{Cli: cli, Gateway: left.Gateway, Space: left.Workspace, Name: left.Sandbox, Dir: left.Home}}
 	if err := p.finish(ctx, left); err != nil {
-		return fmt.Errorf("sandbox %q, in which a restore did not end, is not whole: %w", left.Sandbox, err)
+		return fmt.Errorf("sandbox %q, in which a restore did not end, is not whole: %w", sandbox.Address(left.Workspace, left.Sandbox), err)
 	}
 	return record.Remove()
 }

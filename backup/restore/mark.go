@@ -12,6 +12,7 @@ import (
 	"sandkeeper/backup/home"
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
+	"sandkeeper/sandbox"
 )
 
 // restoreMark is the record of a restore under way, which is ours until end. Without a journal it only remembers.
@@ -29,6 +30,7 @@ type restoreMark struct {
 func (j *restoreJob) mark(ctx context.Context, c engine.Container, e home.EngineReach) (*restoreMark, error) {
 	m := &restoreMark{entry: journal.Restore{
 		Sandbox: j.Target.Name, From: j.manifest.Sandbox, Backup: j.Backup.ID, Scope: string(j.Scope), Root: filepath.Clean(j.kept().Root()),
+		Gateway: j.Target.Gateway, Workspace: j.Target.Workspace, FromWorkspace: j.manifest.Workspace,
 		Home: j.summary.Home, Running: c.Running(), Stopping: c.Running(), Through: j.through(),
 	}}
 	if j.Keep != nil {
@@ -59,7 +61,7 @@ func (j *restoreJob) mark(ctx context.Context, c engine.Container, e home.Engine
 
 func (m *restoreMark) takeOver(left journal.Restore) error {
 	if left.Exchange != nil {
-		return fmt.Errorf("a restore into sandbox %q that was killed has not been ended; run any command of sandkeeper first, which does that or says why not", left.Sandbox)
+		return fmt.Errorf("a restore into sandbox %q that was killed has not been ended; run any command of sandkeeper first, which does that or says why not", sandbox.Address(left.Workspace, left.Sandbox))
 	}
 	m.entry.Running = m.entry.Running || left.Running
 	m.entry.Through = cmp.Or(m.entry.Through, left.Through)
@@ -68,7 +70,7 @@ func (m *restoreMark) takeOver(left journal.Restore) error {
 	}
 	same := m.entry.Scope == left.Scope && m.entry.Backup == left.Backup
 	if m.entry.Scope != string(ScopeFull) && !same {
-		return fmt.Errorf("a restore of backup %s into sandbox %q was killed while it wrote; finish that one, or restore the whole home (--scope full)", left.Backup, left.Sandbox)
+		return fmt.Errorf("a restore of backup %s into sandbox %q was killed while it wrote; finish that one, or restore the whole home (--scope full)", left.Backup, sandbox.Address(left.Workspace, left.Sandbox))
 	}
 	if _, err := os.Stat(left.Copy); err != nil {
 		return nil // removed by somebody: what the home holds now is all there is

@@ -13,6 +13,7 @@ import (
 	"sandkeeper/internal/disk"
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/journal"
+	"sandkeeper/sandbox"
 )
 
 // Interruption is a restore that was killed, and what is to be said about it.
@@ -91,7 +92,7 @@ func (r Recoverer) recover(ctx context.Context, record *journal.Record[journal.R
 	if err == nil && entry.Exchange != nil {
 		i.Exchanged, err = endExchange(patient, e, entry, r.Keep)
 		if err != nil {
-			i.Err = fmt.Errorf("a restore into sandbox %q that was killed is not ended: %w", entry.Sandbox, err)
+			i.Err = fmt.Errorf("a restore into sandbox %q that was killed is not ended: %w", sandbox.Address(entry.Workspace, entry.Sandbox), err)
 			return i, true
 		}
 	}

@@ -53,13 +53,14 @@ type Request struct {
 
 // Summary is what a restore did, or in a dry run would do.
 type Summary struct {
-	Sandbox string `json:"sandbox"` // the target
-	From    string `json:"from"`    // the backup's sandbox
-	Backup  string `json:"backup"`
-	Scope   Scope  `json:"scope"`
-	Home    string `json:"home"`
-	DryRun  bool   `json:"dryRun"`
-	Done    bool   `json:"done"` // the content is in place and was read back
+	Sandbox   string `json:"sandbox"`             // the target
+	Workspace string `json:"workspace,omitempty"` // of the target
+	From      string `json:"from"`                // the backup's sandbox
+	Backup    string `json:"backup"`
+	Scope     Scope  `json:"scope"`
+	Home      string `json:"home"`
+	DryRun    bool   `json:"dryRun"`
+	Done      bool   `json:"done"` // the content is in place and was read back
 
 	Way       archive.Way `json:"way,omitempty"`
 	WayReason string      `json:"wayReason,omitempty"` // why it was not the direct one
@@ -178,8 +179,11 @@ type place interface {
 	run(ctx context.Context, j *restoreJob) error
 }
 
+// Address is how people write the target.
+func (s Summary) Address() string { return sandbox.Address(s.Workspace, s.Sandbox) }
+
 func (r Request) prepare(ctx context.Context) (*restoreJob, error) {
-	m := home.NewMeter(r.Target.Name, r.Progress)
+	m := home.NewMeter(r.Target.Address(), r.Progress)
 	m.Enter(home.StageVerifying)
 	manifest, err := r.sound()
 	if err != nil {
@@ -200,7 +204,7 @@ func (r Request) prepare(ctx context.Context) (*restoreJob, error) {
 	j := &restoreJob{
 		Request: r, manifest: manifest, pick: pick, place: where, meter: m,
 		summary: Summary{
-			Sandbox: r.Target.Name, From: manifest.Sandbox, Backup: r.Backup.ID, Scope: r.Scope, Home: dir, DryRun: r.DryRun,
+			Sandbox: r.Target.Name, Workspace: r.Target.Workspace, From: manifest.Sandbox, Backup: r.Backup.ID, Scope: r.Scope, Home: dir, DryRun: r.DryRun,
 			Warnings: leftWarnings(left),
 		},
 	}
@@ -259,7 +263,7 @@ func (r Request) where(ctx context.Context) (place, string, error) {
 	}
 
 	why := cmp.Or(r.Target.Reason, "it has no container on this host and is not reached through a gateway")
-	return nil, "", fmt.Errorf("sandbox %q cannot be restored to: %s", r.Target.Name, why)
+	return nil, "", fmt.Errorf("sandbox %q cannot be restored to: %s", r.Target.Address(), why)
 }
 
 // consent looks whether the home has content, and whether replacing it was agreed to.
@@ -278,7 +282,7 @@ func (j *restoreJob) consent(ctx context.Context) error {
 		return err
 	}
 	if n > 0 {
-		return &ConsentError{Sandbox: j.Target.Name, Home: j.summary.Home, Entries: n}
+		return &ConsentError{Sandbox: j.Target.Address(), Home: j.summary.Home, Entries: n}
 	}
 	return nil
 }

@@ -40,6 +40,14 @@ func (a Series) String() string {
 	return fmt.Sprintf("%s/%s on gateway %q", cmp.Or(a.Workspace, defaultWorkspace), a.Name, a.Gateway)
 }
 
+// Address is how people write the sandbox: its name, with "workspace/" before it where that is not the default one.
+func (a Series) Address() string {
+	if cmp.Or(a.Workspace, defaultWorkspace) == defaultWorkspace {
+		return a.Name
+	}
+	return a.Workspace + "/" + a.Name
+}
+
 // folder is the series' own folder. The first series of a name has the name alone.
 func (a Series) folder() string {
 	sum := sha256.Sum256([]byte(a.Gateway + "\x00" + cmp.Or(a.Workspace, defaultWorkspace) + "\x00" + a.Name))

@@ -25,9 +25,19 @@ type Restore struct {
 	Stopping bool   `json:"stopping"` // the engine may still be about to stop it
 	Writing  bool   `json:"writing"`  // the home may be half old and half new; false: it is whole, old or new
 
+	Gateway       string `json:"gateway,omitempty"`       // of Sandbox; "" in a record of a version that did not note it, as below
+	Workspace     string `json:"workspace,omitempty"`     // of Sandbox
+	FromWorkspace string `json:"fromWorkspace,omitempty"` // of From
+
 	Through *Through `json:"through,omitempty"` // the gateway that stops and starts it; nil: its engine does
 
 	Exchange *Exchange `json:"exchange,omitempty"` // of a restore on the direct way, which never writes to the home itself
+}
+
+// Of reports whether the record is of a restore into that sandbox. One that does not say its gateway, of an earlier
+// version, is of none for sure.
+func (r Restore) Of(gateway, workspace, name string) bool {
+	return r.Gateway != "" && SandboxKey(r.Gateway, r.Workspace, r.Sandbox) == SandboxKey(gateway, workspace, name)
 }
 
 // Through names a sandbox to the gateway that it is stopped and started through.
