@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"sandkeeper/backup/store"
 	"sandkeeper/survey"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"sandkeeper/backup"
-	"sandkeeper/backup/archive"
 	"sandkeeper/backup/home"
 	"sandkeeper/driver"
 	"sandkeeper/preflight"
@@ -44,15 +41,6 @@ type backupAllOptions struct {
 	offHost         string // the bucket, as people write it; "" where nothing leaves this host
 	capture         captureOptions
 	skip            skipOptions
-}
-
-// captureOptions are shared by every command that makes backups.
-type captureOptions struct {
-	pauseLimit     time.Duration
-	stallLimit     time.Duration
-	encryptTo      []string
-	allowPlaintext bool
-	way            string
 }
 
 const backupAllLong = `Run the schema preflight, then back up every sandbox: those that the registry names, those that their gateways list, and those whose
@@ -100,29 +88,6 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 	o.capture.addFlags(f)
 	o.skip.addFlags(f)
 	return c
-}
-
-func (o *captureOptions) addFlags(f *pflag.FlagSet) {
-	f.DurationVar(&o.pauseLimit, "pause-limit", home.DefaultPauseLimit, "pause a running container at most this long; 0 never pauses")
-	f.DurationVar(&o.stallLimit, "stall-limit", time.Minute, "give up on a sandbox that sends nothing for this long")
-	f.StringSliceVar(&o.encryptTo, "encrypt-to", nil, "encrypt archives to these age recipients")
-	wayVar(f, &o.way)
-	f.BoolVar(&o.allowPlaintext, "allow-plaintext", false, "write backups in plain text also where others could read them: on a network, FUSE or removable file system")
-}
-
-// check judges what cobra cannot, before anything is looked at.
-func (o *captureOptions) check() error {
-	switch {
-	case o.pauseLimit < 0:
-		return usage("0 never pauses", "--pause-limit must not be negative")
-	case o.stallLimit <= 0:
-		return usage("give a duration such as 1m", "--stall-limit must be positive")
-	}
-
-	if err := archive.CheckRecipients(o.encryptTo); err != nil {
-		return usage("give public keys that age-keygen printed (age1…)", "--encrypt-to: %w", err)
-	}
-	return nil
 }
 
 func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {

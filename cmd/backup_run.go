@@ -16,7 +16,6 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
-	"sandkeeper/internal/private"
 	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
@@ -41,17 +40,6 @@ func (o storeOptions) named(root string) error {
 		missing := notFound("there is no folder of backups %s", root)
 		missing.Hint = "--backup-dir names the folder that backup-all --backup-dir has made; without it the user's own is looked at"
 		return missing
-	}
-	return nil
-}
-
-// mayBePlain refuses to write backups in plain text where they leave this host: homes are saved with their credentials.
-func (o *captureOptions) mayBePlain(root string) error {
-	if len(o.encryptTo) > 0 || o.allowPlaintext {
-		return nil
-	}
-	if err := private.Local(root); err != nil {
-		return usage("add --encrypt-to RECIPIENT, or --allow-plaintext", "backups hold credentials and would leave this host in plain text: %w", err)
 	}
 	return nil
 }

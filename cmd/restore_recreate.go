@@ -37,6 +37,14 @@ type recreated struct {
 	Withheld  []string `json:"withheld"` // variables whose values the recipe does not hold
 }
 
+func newRecreated(order recreate.Order, recipeOf string) *recreated {
+	r := order.Recipe
+	return &recreated{
+		Gateway: r.Gateway, Workspace: driver.Place{Workspace: r.Workspace}.WorkspaceName(), Image: r.Image, RecipeOf: recipeOf,
+		Running: order.Running, Providers: append([]string{}, r.Providers...), Withheld: append([]string{}, r.Withheld...),
+	}
+}
+
 func (o *restoreOptions) validRecreate() error {
 	switch {
 	case !o.recreate:
@@ -63,15 +71,8 @@ func (o *restoreOptions) again() string {
 // runRecreate makes a sandbox that is gone again, from the recipe beside its backup, and puts its home back.
 func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b store.Backup, identities archive.Identities) (found *answer, err error) {
 	a, found := o.app, &answer{}
-	begun, err := o.goOn(st, b)
-	if err == nil && begun.ID != b.ID {
-		begun, err = o.off.bring(ctx, st, begun)
-	}
-	if b = begun; err != nil {
+	if b, err = o.goOn(ctx, st, b); err != nil {
 		return found, err
-	}
-	if !b.Whole() {
-		return found, b.Damage
 	}
 	order := recreate.Order{Store: st, Backup: b, Identities: identities}
 	recipeOf, err := o.recipe(ctx, &order)
@@ -97,10 +98,7 @@ func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b sto
 	}
 	defer func() { err = joined(err, m.close()) }()
 	m.Settle, m.ReadyLimit, m.Stall = settleOf(o.settle), o.readyLimit, o.stall
-	made := &recreated{
-		Gateway: order.Recipe.Gateway, Workspace: driver.Place{Workspace: order.Recipe.Workspace}.WorkspaceName(), Image: order.Recipe.Image, RecipeOf: recipeOf.ID,
-		Running: order.Running, Providers: append([]string{}, order.Recipe.Providers...), Withheld: append([]string{}, order.Recipe.Withheld...),
-	}
+	made := newRecreated(order, recipeOf.ID)
 	if o.dryRun {
 		return found, o.foretellRecreate(ctx, m, order, made, found)
 	}
@@ -108,13 +106,22 @@ func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b sto
 }
 
 // goOn is the backup that an earlier run began with, where no other one is asked for: a later one may be the latest by
-// now.
-func (o *restoreOptions) goOn(st *store.Store, b store.Backup) (store.Backup, error) {
-	if o.id != store.Latest || stateDir(o.app.Env) == "" {
-		return b, nil
+// now. It is b where nothing was begun, and must be whole.
+func (o *restoreOptions) goOn(ctx context.Context, st *store.Store, b store.Backup) (store.Backup, error) {
+	if state := stateDir(o.app.Env); o.id == store.Latest && state != "" {
+		if begun := recreate.Begun(state, b.Series(), st.Root()); begun != "" && begun != b.ID {
+			var err error
+			if b, err = st.Find(b.Sandbox, begun); err != nil {
+				return b, err
+			}
+			if b, err = o.off.bring(ctx, st, b); err != nil {
+				return b, err
+			}
+		}
 	}
-	if begun := recreate.Begun(stateDir(o.app.Env), b.Series(), st.Root()); begun != "" && begun != b.ID {
-		return st.Find(b.Sandbox, begun)
+
+	if !b.Whole() {
+		return b, b.Damage
 	}
 	return b, nil
 }

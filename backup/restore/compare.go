@@ -144,6 +144,13 @@ func (j *restoreJob) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	j.differ(now, then)
+	j.told()
+	return nil
+}
+
+// differ notes what a restore would make of what is there now, so that it is what was there then.
+func (j *restoreJob) differ(now, then map[string]entryFacts) {
 	kept := j.leftAlone(then)
 	for _, name := range slices.Sorted(maps.Keys(then)) {
 		have, found := now[name]
@@ -164,9 +171,6 @@ func (j *restoreJob) compare(ctx context.Context) error {
 			j.summary.Removed = append(j.summary.Removed, name)
 		}
 	}
-
-	j.told()
-	return nil
 }
 
 // told says what the restore leaves as it is because of mounts.

@@ -13,14 +13,7 @@ import (
 // capture writes what is new into a pack, and puts what it measured into m.
 func (s *Store) capture(ctx context.Context, st *disk.Staging, n *NewBackup, m *archive.Manifest, fill Fill) (err error) {
 	ctx, stop := context.WithCancel(ctx)
-	var key *archive.StoreKey
-	if len(n.Recipients) > 0 {
-		key, err = s.storeKey(n.Recipients)
-	}
-	var sh *shelf
-	if err == nil {
-		sh, err = s.openShelf(ctx, *n, filepath.Dir(st.Dir), key)
-	}
+	sh, key, err := s.shelfFor(ctx, *n, filepath.Dir(st.Dir))
 	if err != nil {
 		stop()
 		return err
@@ -57,6 +50,17 @@ func (s *Store) capture(ctx context.Context, st *disk.Staging, n *NewBackup, m *
 	}
 
 	return files.describe(m, a)
+}
+
+// shelfFor opens the shelf in dir, and of encrypted backups the key by which this host adds to them.
+func (s *Store) shelfFor(ctx context.Context, n NewBackup, dir string) (sh *shelf, key *archive.StoreKey, err error) {
+	if len(n.Recipients) > 0 {
+		if key, err = s.storeKey(n.Recipients); err != nil {
+			return nil, nil, err
+		}
+	}
+	sh, err = s.openShelf(ctx, n, dir, key)
+	return sh, key, err
 }
 
 // staged are the files of a backup's blocks while they are written.
