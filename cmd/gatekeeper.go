@@ -25,6 +25,7 @@ func (g *gatekeeper) look(ctx context.Context, found *answer, q survey.Question)
 	return s, g.looked(s, found, q, err)
 }
 
+// looked is what a survey means for a command that trusts it: err is the error of that survey.
 func (g *gatekeeper) looked(s survey.Survey, found *answer, q survey.Question, err error) error {
 	if report := s.Report(); report != nil {
 		found.preflight = report
@@ -69,6 +70,7 @@ func unverifiedHint(action preflight.Action) string {
 	return "sandkeeper preflight shows every check; --allow-unverified goes on all the same"
 }
 
+// warnAboutAll says what is to be known of gateways that a command goes on with.
 func (g *gatekeeper) warnAboutAll(gs survey.Gateways) {
 	for _, seen := range gs {
 		if seen.Report.Verdict == drift.Unverified {
