@@ -84,7 +84,7 @@ func (r *Options) All(ctx context.Context, inv sandbox.Inventory) (summary Summa
 		return Summary{Root: r.Store.Root()}, err
 	}
 	summary = Summary{Root: r.Store.Root(), DryRun: r.DryRun, Warnings: sameNames(chosen)}
-	w := &run{Options: r, inventory: inv.Source}
+	w := &run{Options: r, inventory: inv.Source, written: map[string]int64{}}
 	if !r.DryRun && w.willWrite(chosen) {
 		lock, err := r.Store.Lock("backup-all")
 		if err != nil {
@@ -130,6 +130,7 @@ type run struct {
 	pauser         *home.Pauser // nil after start: nothing is paused
 	warnings       []string
 	silentGateways map[string]error // gateways that did not tell a recipe, and why
+	written        map[string]int64 // by container: how much it has written, where the engine was asked
 }
 
 // all runs the workers. Outcomes keep the order of chosen; every sandbox has one, whatever happens to its worker.

@@ -36,7 +36,7 @@ func (w *run) save(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (savi
 // Every attempt is a whole new backup: what was read before the pause limit passed may not be mixed with what is read
 // after it.
 func (w *run) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *home.Meter, told *recipeRequest) (saving, error) {
-	m.Expect = w.previousSize(sb)
+	m.Expect = w.expected(sb)
 	next := try{mayPause: true, told: told}
 	for {
 		c, err := w.engine(sb).Inspect(ctx, sb.Container.ID)
@@ -87,8 +87,8 @@ func (w *run) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Containe
 	limit, why := w.pauseLimit(), t.why
 	manifest.Consistency, manifest.ConsistencyReason = consistencyOf(c)
 	pause := manifest.Consistency == archive.ConsistencyLive && t.mayPause
-	if pause && float64(m.Expect) > limit.Seconds()*hopelessRate {
-		pause, why = false, fmt.Errorf("%w: %s cannot be read within %s", ErrPauseLimit, size.Text(m.Expect), limit)
+	if last := w.previousSize(sb); pause && float64(last) > limit.Seconds()*hopelessRate {
+		pause, why = false, fmt.Errorf("%w: %s cannot be read within %s", ErrPauseLimit, size.Text(last), limit)
 	}
 	var p *home.Pauser
 	if pause && limit > 0 {
@@ -180,7 +180,7 @@ func (w *run) pauseLimit() time.Duration {
 
 // saveByExec reads the home through the gateway.
 func (w *run) saveByExec(ctx context.Context, sb sandbox.Sandbox, m *home.Meter) (saving, error) {
-	m.Expect = w.previousSize(sb)
+	m.Expect = w.expected(sb)
 	dir, err := home.FindExecHome(ctx, w.CLI, sb)
 	if err != nil {
 		return saving{}, err

@@ -53,9 +53,21 @@ func (w *run) estimate(ctx context.Context, sb sandbox.Sandbox) int64 {
 	}
 	bytes, _ := Expect(ctx, nil, func(ctx context.Context) (int64, error) {
 		facts, err := w.engine(sb).Describe(ctx, sb.Container.ID, true)
+		if err == nil {
+			w.written[sb.Container.ID] = facts.Size
+		}
 		return facts.Size, err
 	})
 	return bytes
+}
+
+// expected is how much of a home its progress is held against: what it had at the last backup, else what the engine
+// says that the container has written. 0 when neither is known.
+func (w *run) expected(sb sandbox.Sandbox) int64 {
+	if last := w.previousSize(sb); last > 0 || sb.Container == nil {
+		return last
+	}
+	return w.written[sb.Container.ID]
 }
 
 // previousSize is how many bytes the sandbox's home had at its last backup; 0 when there is none.

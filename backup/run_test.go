@@ -178,6 +178,18 @@ func TestRunAsksForRoomFirst(t *testing.T) {
 	}
 }
 
+// The first backup of a sandbox is held against what its engine says that it has written, so that it has an end in sight too.
+func TestAFirstBackupHasAnEndInSight(t *testing.T) {
+	f := backuptest.NewFakeEngine()
+	f.Size = 12345
+	r := fakeRun(t, f)
+	var expected []int64
+	r.Progress = func(e home.Event) { expected = append(expected, e.Expect) }
+	if _, err := r.All(t.Context(), backuptest.InventoryOf(f.Add(backuptest.IdA, "exited"))); err != nil || len(expected) == 0 || slices.Max(expected) != 12345 {
+		t.Errorf("expected %v, %v", expected, err)
+	}
+}
+
 func TestRunIsLockedOut(t *testing.T) {
 	f := backuptest.NewFakeEngine()
 	r := fakeRun(t, f)

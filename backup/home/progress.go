@@ -29,7 +29,7 @@ type Event struct {
 	Stage   Stage
 	Bytes   int64 // read or written so far in this stage
 	Files   int
-	Expect  int64 // bytes expected in all, from the previous backup; 0 when not known
+	Expect  int64 // bytes expected in all: of the previous backup, or what the engine says is written; 0 when not known
 	Err     error // with StageDone: why it did not succeed
 }
 
