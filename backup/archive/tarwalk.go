@@ -2,6 +2,7 @@ package archive
 
 import (
 	"archive/tar"
+	"errors"
 	"io"
 	"time"
 
@@ -56,13 +57,25 @@ func (w *tarWalk) Next() (*tar.Header, error) {
 	return h, nil
 }
 
-// drain reads what follows the end mark (tar pads its output to 10 KiB), so that the source can end well; io.EOF when
-// it did.
+// ErrNoEnd means that a source went on sending behind the end mark of its archive.
+var ErrNoEnd = errors.New("it goes on behind its end mark")
+
+// tailLimit is how many bytes may follow an end mark: tar pads its output to records, of 10 KiB where nobody asks for
+// others.
+const tailLimit = 1 << 20
+
+// drain reads what follows the end mark, so that the source can end well; io.EOF when it did, ErrNoEnd when it sent
+// more than tailLimit or for longer than DefaultStall.
 func drain(r io.Reader) error {
-	if _, err := io.Copy(io.Discard, r); err != nil {
-		return err
+	began, piece := time.Now(), make([]byte, 32<<10)
+	for got := 0; got <= tailLimit && time.Since(began) <= DefaultStall; {
+		n, err := r.Read(piece)
+		if err != nil {
+			return err
+		}
+		got += n
 	}
-	return io.EOF
+	return ErrNoEnd
 }
 
 func padded(h *tar.Header) int64 {

@@ -50,6 +50,9 @@ func copyTar(into Sink, stream io.Reader, base string, m *Meter) error {
 		if err == io.EOF {
 			return nil
 		}
+		if errors.Is(err, archive.ErrNoEnd) {
+			return fmt.Errorf("the stream from the sandbox does not end: %w", err)
+		}
 		if err != nil {
 			return fmt.Errorf("the stream from the sandbox broke off: %w", err)
 		}

@@ -137,6 +137,34 @@ func TestCaptureEndsASilentSource(t *testing.T) {
 	})
 }
 
+// endlessHome sends a whole home, and then never stops sending.
+type endlessHome struct {
+	t    *testing.T
+	wait time.Duration // between two bytes; none sends zeros as fast as they are read
+}
+
+func (h endlessHome) Read(ctx context.Context) (io.ReadCloser, string, error) {
+	home := bytes.NewReader(backuptest.TarBytes(h.t, "sandbox", backuptest.Entry{Name: ".", Kind: tar.TypeDir}, backuptest.Entry{Name: "a", Body: "1"}))
+	var more io.Reader = backuptest.Zeros{}
+	if h.wait > 0 {
+		more = &drip{ctx: ctx, wait: h.wait, count: 1 << 30}
+	}
+	return io.NopCloser(io.MultiReader(home, more)), "sandbox", nil
+}
+
+// Promise: a sandbox that never stops sending, zeros behind the end of its archive or a byte now and then, costs a minute or two and no more.
+func TestCaptureEndsASourceThatNeverStops(t *testing.T) {
+	for _, wait := range []time.Duration{0, 50 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			_, err := captured(t, endlessHome{t, wait})
+			if took := time.Since(start); !errors.Is(err, archive.ErrNoEnd) || took > 2*archive.DefaultStall {
+				t.Errorf("a byte every %s: after %s: %v", wait, took, err)
+			}
+		})
+	}
+}
+
 func TestRebase(t *testing.T) {
 	for _, tt := range []struct {
 		name, base, want string
