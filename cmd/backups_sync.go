@@ -161,6 +161,9 @@ func (s *syncing) scope(ctx context.Context, which selection) error {
 	}
 
 	for _, folder := range order {
+		if err := s.remember(which.store, folder, folders[folder]); err != nil {
+			return err
+		}
 		for _, b := range s.session.Missing(folder, folders[folder]) {
 			if err := s.one(ctx, which, folder, b); err != nil {
 				return err
@@ -168,6 +171,29 @@ func (s *syncing) scope(ctx context.Context, which selection) error {
 		}
 	}
 
+	return nil
+}
+
+// remember brings the notes beside backups in line with what the bucket has: a run was killed before it noted what it
+// had brought, or what it had brought was removed there.
+func (s *syncing) remember(st *store.Store, folder string, backups []store.Backup) error {
+	for _, b := range backups {
+		if !b.Whole() {
+			continue
+		}
+		note, there := store.SyncedOf(b), s.session.Has(folder, b.ID)
+		noted := note != nil && note.Store == s.result.Store
+		var err error
+		switch {
+		case there && !noted:
+			err = st.MarkSynced(b, s.result.Store)
+		case noted && !there:
+			err = st.ForgetSynced(b)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -146,5 +147,79 @@ func TestRestoreFromABucket(t *testing.T) {
 	}
 	if said := f.mustRun("backups", "list"); !strings.Contains(said, archive.LabelBeforeRestore) {
 		t.Errorf("what was replaced is not kept:\n%s", said)
+	}
+}
+
+// statusDocument is what status says in JSON of the backups off the host.
+type statusDocument struct {
+	Result struct {
+		Sandboxes []struct {
+			Sandbox string
+			OffHost *struct {
+				ID     string
+				Synced struct{ Store string }
+			}
+		}
+	}
+}
+
+// offHost is the id of the newest backup of each sandbox that status takes to be off the host.
+func (f *offHostFixture) offHost() map[string]string {
+	f.t.Helper()
+	var d statusDocument
+	if err := json.Unmarshal([]byte(f.mustRun("status", "--offline", "--json")), &d); err != nil {
+		f.t.Fatal(err)
+	}
+	known := map[string]string{}
+	for _, row := range d.Result.Sandboxes {
+		if row.OffHost != nil && row.OffHost.Synced.Store == "s3://backups/fleet/host1" {
+			known[row.Sandbox] = row.OffHost.ID
+		}
+	}
+	return known
+}
+
+// Promise: status says which backup of each sandbox is off the host, also after a run that was killed before it noted that, and not after it was
+// removed there.
+func TestStatusSaysWhatIsOffTheHost(t *testing.T) {
+	f := newOffHost(t)
+	if said := f.mustRun("status", "--offline"); !strings.Contains(said, "OFF-HOST") || !strings.Contains(said, "All of them are on this host") || len(f.offHost()) != 0 {
+		t.Errorf("before:\n%s", said)
+	}
+	f.mustAt("backups", "sync", "alpha", "--seal-to", f.key)
+	if got := f.offHost(); got["alpha"] != f.ids[0] || len(got) != 1 {
+		t.Errorf("after a sync of alpha: %v", got)
+	}
+	page, metrics := filepath.Join(t.TempDir(), "status.html"), filepath.Join(t.TempDir(), "sandkeeper.prom")
+	said := f.mustRun("status", "--offline", "--html", page, "--metrics", metrics)
+	if !strings.Contains(said, "Off the host as well: backups of 1 of 2 sandboxes, in s3://backups/fleet/host1") {
+		t.Errorf("text:\n%s", said)
+	}
+	for file, want := range map[string]string{page: "<th>Off the host</th>", metrics: `sandkeeper_offhost_backup_timestamp_seconds{gateway="",workspace="default",sandbox="alpha"} `} {
+		if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s has no %s: %v\n%s", file, want, err, text)
+		}
+	}
+
+	if err := os.Remove(filepath.Join(f.store(), "alpha", f.ids[0], "synced.json")); err != nil {
+		t.Fatal(err)
+	}
+	f.mustAt("backups", "sync", "--seal-to", f.key)
+	if got := f.offHost(); got["alpha"] != f.ids[0] || len(got) != 2 {
+		t.Errorf("after a run that was killed, and another: %v", got)
+	}
+	f.mustAt("backups", "prune", "--keep", "1", "--yes")
+	if err := os.Remove(filepath.Join(f.store(), "alpha", f.ids[0], "synced.json")); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.offHost(); got["alpha"] != f.ids[1] {
+		t.Fatalf("the older one was brought there: %v", got)
+	}
+	f.mustAt("backups", "sync", "--seal-to", f.key)
+	if err := os.Remove(filepath.Join(f.store(), "alpha", f.ids[0], "synced.json")); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.offHost(); got["alpha"] != "" {
+		t.Errorf("the older one was removed there: %v", got)
 	}
 }

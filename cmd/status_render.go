@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ func renderStatus(term *terminal, r watch.Report, gateway string) {
 	columns := statusColumns{gateways: severalStatusGateways(r.Sandboxes), narrow: table.Width > 0 && table.Width < 90}
 	rows := slices.Concat(r.Sandboxes, r.Gateways)
 	if len(rows) > 0 {
-		table.Row(columns.pick("STATE", "SANDBOX", "GATEWAY", "NEWEST", "SIZE", "CONSISTENCY", "VERIFIED", "DRILLED", "BACKUPS")...)
+		table.Row(columns.pick("STATE", "SANDBOX", "GATEWAY", "NEWEST", "SIZE", "CONSISTENCY", "VERIFIED", "DRILLED", "OFF-HOST", "BACKUPS")...)
 	}
 	for _, row := range rows {
 		table.Row(columns.of(row, r.At)...)
@@ -47,15 +48,30 @@ func renderStatus(term *terminal, r watch.Report, gateway string) {
 	if t.Backups > 0 {
 		term.printf("%s, %s in all, of which the last 7 days added %s%s",
 			size.Count(t.Backups, "backup", "backups"), size.Text(t.Bytes), size.Text(t.LastWeek), watch.RetiredText(t.Retired))
-		if private.Local(r.Root) == nil {
-			term.printf("All of them are on this host: what takes the host takes the backups.")
-		}
+		renderOffHost(term, r)
 	}
 
 	if r.LastRun != nil {
 		term.printf("Last run: %s ago, %s", ui.Age(r.At.Sub(r.LastRun.At)), r.LastRun.Sentence())
 	}
 	term.printf("Backups stored in: %s", r.Root)
+}
+
+// renderOffHost says of how many sandboxes something is left when the host is not.
+func renderOffHost(term *terminal, r watch.Report) {
+	places, off := map[string]bool{}, 0
+	for _, row := range r.Sandboxes {
+		if row.OffHost != nil && row.State != watch.Gone {
+			off++
+			places[row.OffHost.Synced.Store] = true
+		}
+	}
+	switch {
+	case off > 0:
+		term.printf("Off the host as well: backups of %d of %s, in %s", off, sandboxCount(r.Totals.Sandboxes), joinWords(slices.Sorted(maps.Keys(places))))
+	case private.Local(r.Root) == nil:
+		term.printf("All of them are on this host: what takes the host takes the backups.")
+	}
 }
 
 func ofGateway(name string) string {
@@ -136,7 +152,7 @@ func (c statusColumns) of(row watch.Row, now time.Time) []string {
 	if b := row.Newest; b != nil {
 		newest, bytes, consistency = ui.Age(now.Sub(b.Started)), size.Text(b.Bytes), string(b.Consistency)
 	}
-	return c.pick(string(row.State), row.Address(), orDash(row.Gateway), newest, bytes, consistency, verifiedWhen(row, now), drilledWhen(row, now), fmt.Sprint(row.Backups))
+	return c.pick(string(row.State), row.Address(), orDash(row.Gateway), newest, bytes, consistency, verifiedWhen(row, now), drilledWhen(row, now), offHostAge(row, now), fmt.Sprint(row.Backups))
 }
 
 // verifiedWhen is when a backup was last read to its last byte; where that is not the newest one, it says how old that
@@ -159,11 +175,19 @@ func drilledWhen(row watch.Row, now time.Time) string {
 	return fmt.Sprintf("%s ago (%s)", ui.Age(now.Sub(row.Drilled.Drilled.At)), tookText(row.Drilled.Drilled.TookMs))
 }
 
+// offHostAge is how old the newest backup is that is off the host as well.
+func offHostAge(row watch.Row, now time.Time) string {
+	if row.OffHost == nil {
+		return "never"
+	}
+	return ui.Age(now.Sub(row.OffHost.Started))
+}
+
 func (c statusColumns) pick(row ...string) []string {
-	const gateway, consistency, backups = 2, 5, 8
+	const gateway, consistency, offHost, backups = 2, 5, 8, 9
 	var shown []string
 	for column, cell := range row {
-		if column == gateway && !c.gateways || c.narrow && (column == consistency || column == backups) {
+		if column == gateway && !c.gateways || c.narrow && (column == consistency || column == offHost || column == backups) {
 			continue
 		}
 		shown = append(shown, cell)

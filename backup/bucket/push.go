@@ -40,6 +40,12 @@ func (s *Session) Missing(folder string, backups []store.Backup) []store.Backup 
 	return missing
 }
 
+// Has reports whether a backup is in the bucket, folder being that of its series.
+func (s *Session) Has(folder, id string) bool {
+	_, there := s.have[path.Join(s.b.folderOf(folder), id, archive.ManifestName)]
+	return there
+}
+
 // Push brings a backup of st into the bucket, folder being that of its series: what is not there yet, and at last its
 // manifest, with which it is visible. What is there and is used again is locked for as long as the rest.
 func (s *Session) Push(ctx context.Context, st *store.Store, folder string, backup store.Backup) (p Pushed, err error) {

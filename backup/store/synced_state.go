@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -37,4 +38,9 @@ func (s *Store) MarkSynced(b Backup, bucket string) error {
 		return err
 	}
 	return disk.ReplaceFile(s.disk, b.Dir, syncedName, append(content, '\n'))
+}
+
+// ForgetSynced takes the note away: b is not there any more.
+func (s *Store) ForgetSynced(b Backup) error {
+	return disk.IgnoreMissing(os.Remove(filepath.Join(b.Dir, syncedName)))
 }

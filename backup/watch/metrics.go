@@ -48,6 +48,12 @@ func perRow() []metric {
 			}
 			return fmt.Sprint(float64(r.Drilled.Drilled.TookMs) / 1000), true
 		}},
+		{"sandkeeper_offhost_backup_timestamp_seconds", "When the newest backup was started that is off the host as well.", func(r Row) (string, bool) {
+			if r.OffHost == nil {
+				return "", false
+			}
+			return seconds(r.OffHost.Started), true
+		}},
 		{"sandkeeper_backups", "How many backups there are.", func(r Row) (string, bool) { return fmt.Sprint(r.Backups), true }},
 		{"sandkeeper_damaged_backups", "How many of them have a manifest that cannot be believed.", func(r Row) (string, bool) {
 			return fmt.Sprint(r.Damaged), true

@@ -27,9 +27,9 @@ type pageData struct {
 }
 
 type pageRow struct {
-	Address, Gateway, State, Newest, Size, Verified, Drilled, Reason, Backups string
-	Bar                                                                       float64
-	Spark                                                                     string
+	Address, Gateway, State, Newest, Size, Verified, Drilled, OffHost, Reason, Backups string
+	Bar                                                                                float64
+	Spark                                                                              string
 }
 
 func (r Report) page() pageData {
@@ -71,7 +71,7 @@ func (r Report) ageScale() time.Duration {
 
 func (r Report) pageRow(row Row, scale time.Duration) pageRow {
 	p := pageRow{
-		Address: row.Address(), Gateway: row.Gateway, State: string(row.State), Newest: "–", Size: "–", Verified: "never", Drilled: "never", Reason: row.Reason,
+		Address: row.Address(), Gateway: row.Gateway, State: string(row.State), Newest: "–", Size: "–", Verified: "never", Drilled: "never", OffHost: "never", Reason: row.Reason,
 		Backups: fmt.Sprint(row.Backups), Spark: line(row.Growth, r.At, sparkWide, sparkHigh),
 	}
 	if b := row.Newest; b != nil {
@@ -85,6 +85,9 @@ func (r Report) pageRow(row Row, scale time.Duration) pageRow {
 	}
 	if b := row.Drilled; b != nil {
 		p.Drilled = fmt.Sprintf("%s, in %s", b.Drilled.At.Format("2006-01-02"), (time.Duration(b.Drilled.TookMs) * time.Millisecond).Round(time.Second/10))
+	}
+	if b := row.OffHost; b != nil {
+		p.OffHost = b.Started.Format("2006-01-02 15:04")
 	}
 	return p
 }

@@ -47,7 +47,7 @@ func (p *page) ages(d pageData) {
 		p.put("; the red line is the age that is allowed, %s", d.MaxAge)
 	}
 	p.put(".</caption>\n<thead><tr>")
-	for _, title := range []string{"State", "Sandbox", "Gateway", "Age", "Newest", "Size", "Read back", "Drilled", "Backups", "Growth"} {
+	for _, title := range []string{"State", "Sandbox", "Gateway", "Age", "Newest", "Size", "Read back", "Drilled", "Off the host", "Backups", "Growth"} {
 		p.put("<th>%s</th>", title)
 	}
 	p.put("</tr></thead>\n<tbody>\n")
@@ -64,13 +64,13 @@ func (p *page) row(d pageData, row pageRow) {
 		p.put("<line class=\"limit\" x1=\"%.1f\" x2=\"%.1f\" y1=\"0\" y2=\"14\"/>", d.Limit, d.Limit)
 	}
 	p.put("</svg></td>\n")
-	for _, cell := range []string{row.Newest, row.Size, row.Verified, row.Drilled, row.Backups} {
+	for _, cell := range []string{row.Newest, row.Size, row.Verified, row.Drilled, row.OffHost, row.Backups} {
 		p.put("<td>%s</td>", cell)
 	}
 	p.put("\n<td><svg width=\"%g\" height=\"%g\" role=\"img\" aria-label=\"growth of %s\"><path class=\"area\" d=\"%s\"/></svg></td>\n</tr>\n",
 		d.SparkWide, d.SparkHigh, row.Address, row.Spark)
 	if row.Reason != "" {
-		p.put("<tr><td></td><td class=\"reason\" colspan=\"9\">%s</td></tr>\n", row.Reason)
+		p.put("<tr><td></td><td class=\"reason\" colspan=\"10\">%s</td></tr>\n", row.Reason)
 	}
 }
 

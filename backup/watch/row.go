@@ -20,6 +20,7 @@ type Row struct {
 	Newest    *Backup `json:"newest"`   // nil without a whole one
 	Verified  *Backup `json:"verified"` // the newest one that was read to its last byte
 	Drilled   *Backup `json:"drilled"`  // the newest one that was restored into a throw-away container
+	OffHost   *Backup `json:"offHost"`  // the newest one that is off the host as well
 	Backups   int     `json:"backups"`
 	Damaged   int     `json:"damaged"`
 	Growth    []Point `json:"growth"` // how many bytes were kept of it, after each backup
@@ -73,6 +74,9 @@ func (q Question) judge(of store.Series, group []store.Backup) Row {
 	if at := slices.IndexFunc(chosen, func(b store.Backup) bool { return store.DrilledOf(b) != nil }); at >= 0 {
 		r.Drilled = inShort(chosen[at])
 	}
+	if at := slices.IndexFunc(chosen, func(b store.Backup) bool { return store.SyncedOf(b) != nil }); at >= 0 {
+		r.OffHost = inShort(chosen[at])
+	}
 	r.State = q.state(r)
 	return r
 }
@@ -82,6 +86,7 @@ func inShort(b store.Backup) *Backup {
 	return &Backup{
 		ID: b.ID, Path: b.Dir, Started: m.Started, Bytes: m.Archive.Bytes, Files: m.Content.Files, Consistency: m.Consistency,
 		Encrypted: m.Encryption != nil, Verified: b.Verified, Drilled: store.DrilledOf(b),
+		Synced: store.SyncedOf(b),
 	}
 }
 
@@ -115,4 +120,5 @@ type Backup struct {
 	Encrypted   bool                `json:"encrypted"`
 	Verified    *store.Verified     `json:"verified"`
 	Drilled     *store.Drilled      `json:"drilled"`
+	Synced      *store.Synced       `json:"synced"` // when and where it was brought off the host
 }
