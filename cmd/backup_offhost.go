@@ -69,7 +69,9 @@ func (o *backupAllOptions) bringOff(ctx context.Context, st *store.Store, r *bac
 	if err != nil {
 		return err
 	}
-	result, err := o.app.sync(ctx, st, scopes, outgoing{bucketOptions: o.store.bucket, sealOptions: o.seal, lockWait: o.store.lockWait})
+	result, err := o.app.sync(ctx, st, scopes, outgoing{
+		bucketOptions: o.store.bucket, sealOptions: o.seal, lockWait: o.store.lockWait, inventory: o.seen, complete: o.sawAll(),
+	})
 	if result != nil {
 		r.OffHost.syncResult = *result
 	}
@@ -77,6 +79,12 @@ func (o *backupAllOptions) bringOff(ctx context.Context, st *store.Store, r *bac
 		r.OffHost.Reason = failureOf(err).Error()
 	}
 	return err
+}
+
+// sawAll reports whether a sandbox that the run did not see is not on this host.
+func (o *backupAllOptions) sawAll() bool {
+	host := o.app.host
+	return !o.offline && host.Gateway == "" && host.Workspace == "" && o.seen.Source != "" && o.seen.Partial == nil
 }
 
 // outgoing are the backups that the run is about.

@@ -137,7 +137,8 @@ func (r *drillResult) run(ctx context.Context, o drill.Options, backups []store.
 		}
 		r.Drills = append(r.Drills, out)
 		if out.OK && r.off != nil {
-			out.Err = r.off.MarkDrilled(ctx, newest, time.Duration(out.TookMs)*time.Millisecond, out.Check)
+			took := time.Duration(out.TookMs) * time.Millisecond
+			out.Err = errors.Join(r.off.MarkDrilled(ctx, newest, took, out.Check), r.off.proveDrilled(ctx, newest, took, out.Check))
 			problems = errors.Join(problems, out.Err)
 		}
 		if out.OK {

@@ -127,7 +127,7 @@ func (a *app) sync(ctx context.Context, st *store.Store, scopes []selection, to 
 		}
 	}
 
-	return s.result, s.failure()
+	return s.result, errors.Join(s.failure(), a.tell(ctx, session, b, st, to))
 }
 
 // syncing is a run of sync.

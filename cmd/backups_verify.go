@@ -176,6 +176,7 @@ func (o *offHost) verify(ctx context.Context, which selection, b store.Backup, v
 	if err == nil && with.ReadData {
 		// A note for listings and prune; a bucket that cannot be written to can still be verified.
 		_ = o.MarkVerified(ctx, b)
+		_ = o.proveVerified(ctx, which.gateway != "", b, true)
 	}
 	if err == nil {
 		return v, nil
@@ -184,6 +185,7 @@ func (o *offHost) verify(ctx context.Context, which selection, b store.Backup, v
 	if damage, ok := errors.AsType[*archive.DamageError](err); ok {
 		v.Kind, v.Object = string(damage.Kind), damage.Object
 		_ = o.ForgetVerified(ctx, b) // likewise
+		_ = o.proveVerified(ctx, which.gateway != "", b, false)
 	}
 	return v, fmt.Errorf("%s: %w", which.of(b), err)
 }

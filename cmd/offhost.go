@@ -20,6 +20,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/disk"
 	"sandkeeper/internal/private"
+	"sandkeeper/sandbox"
 )
 
 // bucketOptions say which bucket is meant, and under which name a host keeps its backups there.
@@ -61,6 +62,9 @@ type outgoing struct {
 	bucketOptions
 	sealOptions
 	lockWait time.Duration
+
+	inventory sandbox.Inventory // what is on this host, where complete
+	complete  bool
 }
 
 // options are those of a bucket that is written to.

@@ -40,7 +40,7 @@ func newRoot(a *app) *cobra.Command {
 	root.Flags().Bool("version", false, "version for sandkeeper")
 	a.addGlobalFlags(root.PersistentFlags())
 	root.AddCommand(
-		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newStatus(a, nil), newBackups(a), newSchedule(a),
+		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newStatus(a, nil), newBackups(a), newSchedule(a), newFleet(a),
 		newDiagnose(a, nil), newMigrate(a), newGateway(a), newExtensions(a), newConfig(a), newVersion(a), newMan(a), newGuard(a),
 	)
 	a.printed = &faithful{to: a.Out}

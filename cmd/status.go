@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sandkeeper/backup/store"
 	"sandkeeper/backup/watch"
@@ -45,17 +46,28 @@ func newStatus(a *app, run func(context.Context, *statusOptions) (*answer, error
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
 	f := c.Flags()
-	f.DurationVar(&o.maxAge, "max-age", 0, "exit 6 when a sandbox has no verified backup as young as this, such as 26h")
-	f.StringVar(&o.html, "html", "", "write the same as a page to this file")
-	addMetricsFlag(f, &o.metrics)
+	o.addReportFlags(f)
 	f.BoolVar(&o.offline, "offline", false, "contact no gateway: registry and containers are the inventory")
 	o.store.addFlags(f)
 	return c
 }
 
-func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
+func (o *statusOptions) addReportFlags(f *pflag.FlagSet) {
+	f.DurationVar(&o.maxAge, "max-age", 0, "exit 6 when a sandbox has no verified backup as young as this, such as 26h")
+	f.StringVar(&o.html, "html", "", "write the same as a page to this file")
+	addMetricsFlag(f, &o.metrics)
+}
+
+func (o *statusOptions) valid() error {
 	if o.maxAge < 0 {
-		return nil, usage("give a duration such as 26h", "--max-age must not be negative")
+		return usage("give a duration such as 26h", "--max-age must not be negative")
+	}
+	return nil
+}
+
+func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
+	if err := o.valid(); err != nil {
+		return nil, err
 	}
 	st, err := o.app.stores.open(o.store)
 	if err != nil {

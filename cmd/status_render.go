@@ -29,9 +29,7 @@ func renderStatus(term *terminal, r watch.Report, gateway string) {
 	for _, row := range rows {
 		table.Row(columns.of(row, r.At)...)
 	}
-	table.Print(term.Out, func(first, line string) string {
-		return strings.Replace(line, first, term.paintOut(stateColor(watch.State(first)), first), 1)
-	})
+	table.Print(term.Out, paintState(term))
 	for _, row := range rows {
 		for _, reason := range oddities(row) {
 			term.printf("%s: %s", row.Address(), reason)
@@ -118,6 +116,13 @@ func stateCounts(t watch.Totals) string {
 		}
 	}
 	return cmp.Or(strings.Join(said, ", "), "nothing to say")
+}
+
+// paintState colours the state that begins a line.
+func paintState(term *terminal) func(first, line string) string {
+	return func(first, line string) string {
+		return strings.Replace(line, first, term.paintOut(stateColor(watch.State(first)), first), 1)
+	}
 }
 
 func stateColor(s watch.State) color.Attribute {

@@ -108,6 +108,9 @@ func CheckHost(host string) error {
 // Address is how people write the place of the host's backups.
 func (b *Bucket) Address() string { return "s3://" + b.name + "/" + strings.TrimSuffix(b.home(), "/") }
 
+// Fleet is how people write the place of all hosts' backups.
+func (b *Bucket) Fleet() string { return "s3://" + strings.TrimSuffix(b.name+"/"+b.prefix, "/") }
+
 // Host is whose backups it holds.
 func (b *Bucket) Host() string { return b.o.Host }
 

@@ -72,7 +72,7 @@ func (r Report) Metrics(w io.Writer) error {
 		fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s gauge\n", m.name, m.help, m.name)
 		for _, row := range rows {
 			if value, has := m.of(row); has {
-				fmt.Fprintf(b, "%s{gateway=%s,workspace=%s,sandbox=%s} %s\n", m.name, label(row.Gateway), label(row.Workspace), label(row.Sandbox), value)
+				fmt.Fprintf(b, "%s{%sgateway=%s,workspace=%s,sandbox=%s} %s\n", m.name, hostLabel(row), label(row.Gateway), label(row.Workspace), label(row.Sandbox), value)
 			}
 		}
 	}
@@ -97,6 +97,14 @@ func (r Report) Metrics(w io.Writer) error {
 		fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s gauge\n%s %v\n", each.name, each.help, each.name, each.name, each.value)
 	}
 	return b.Flush()
+}
+
+// hostLabel is the label of a fleet's row; on one host the collector knows whose file it is.
+func hostLabel(row Row) string {
+	if row.Host == "" {
+		return ""
+	}
+	return "host=" + label(row.Host) + ","
 }
 
 // label quotes a value as the text format wants it.

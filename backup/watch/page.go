@@ -71,7 +71,7 @@ func (r Report) ageScale() time.Duration {
 
 func (r Report) pageRow(row Row, scale time.Duration) pageRow {
 	p := pageRow{
-		Address: row.Address(), Gateway: row.Gateway, State: string(row.State), Newest: "–", Size: "–", Verified: "never", Drilled: "never", OffHost: "never", Reason: row.Reason,
+		Address: hostOf(row), Gateway: row.Gateway, State: string(row.State), Newest: "–", Size: "–", Verified: "never", Drilled: "never", OffHost: "never", Reason: row.Reason,
 		Backups: fmt.Sprint(row.Backups), Spark: line(row.Growth, r.At, sparkWide, sparkHigh),
 	}
 	if b := row.Newest; b != nil {

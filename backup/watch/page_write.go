@@ -34,7 +34,9 @@ func (r Report) Page(w io.Writer) error {
 	p.WriteString("<style>\n" + pageStyle + "</style>\n</head>\n<body>\n")
 	p.put("<h1>Backups of sandboxes</h1>\n<p>%s – %s. Stored in %s.</p>\n", d.At, d.Summary, d.Root)
 	p.ages(d)
-	p.growth(d)
+	if r.Hosts == 0 {
+		p.growth(d)
+	}
 	p.put("</body>\n</html>\n")
 	_, err := io.WriteString(w, p.String())
 	return err

@@ -12,6 +12,7 @@ import (
 
 // Row is one sandbox, or one gateway whose own state is saved.
 type Row struct {
+	Host      string  `json:"host,omitempty"` // of a fleet; "" is this host
 	Sandbox   string  `json:"sandbox"`
 	Workspace string  `json:"workspace"`
 	Gateway   string  `json:"gateway"`

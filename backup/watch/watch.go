@@ -44,12 +44,15 @@ type Question struct {
 	Gateway, Workspace string
 	MaxAge             time.Duration // 0 is no limit
 	Now                time.Time
+
+	place string // only backups that are in this place off the host count; "" is all of this host's
 }
 
 // Report is the whole answer. Rows of sandboxes come the most urgent first.
 type Report struct {
 	Root      string  `json:"root"`
-	MaxAge    string  `json:"maxAge"` // "" without a limit
+	Hosts     int     `json:"hosts,omitempty"` // of a fleet
+	MaxAge    string  `json:"maxAge"`          // "" without a limit
 	Sandboxes []Row   `json:"sandboxes"`
 	Gateways  []Row   `json:"gatewayStates"`
 	Totals    Totals  `json:"totals"`
@@ -84,7 +87,7 @@ func Look(q Question) (Report, error) {
 	if q.MaxAge > 0 {
 		r.MaxAge = limitText(q.MaxAge)
 	}
-	groups, err := groupsOf(q.Store)
+	groups, err := q.groupsOf(q.Store)
 	if err != nil {
 		return r, err
 	}
@@ -109,11 +112,16 @@ func Look(q Question) (Report, error) {
 	if err := q.addGateways(&r); err != nil {
 		return r, err
 	}
-	slices.SortStableFunc(r.Sandboxes, func(a, b Row) int {
-		return cmp.Or(cmp.Compare(urgency(a.State), urgency(b.State)), age(b, q.Now)-age(a, q.Now), strings.Compare(a.Address(), b.Address()))
-	})
+	r.sort()
 	r.count(q.Now)
 	return r, nil
+}
+
+// sort puts the most urgent sandbox first, and of several the one whose newest backup is the oldest.
+func (r *Report) sort() {
+	slices.SortStableFunc(r.Sandboxes, func(a, b Row) int {
+		return cmp.Or(cmp.Compare(urgency(a.State), urgency(b.State)), age(b, r.At)-age(a, r.At), strings.Compare(a.Address(), b.Address()), strings.Compare(a.Host, b.Host))
+	})
 }
 
 // limitText is a duration as people write it: "26h", not "26h0m0s".
@@ -132,13 +140,19 @@ func age(r Row, now time.Time) int {
 	return int(now.Sub(r.Newest.Started).Seconds())
 }
 
-func groupsOf(s *store.Store) ([][]store.Backup, error) {
+func (q Question) groupsOf(s *store.Store) ([][]store.Backup, error) {
 	names, err := s.Sandboxes()
 	var groups [][]store.Backup
 	for _, name := range names {
 		backups, err := s.Backups(name)
 		if err != nil {
 			return nil, err
+		}
+		if q.place != "" {
+			backups = slices.DeleteFunc(backups, func(b store.Backup) bool {
+				note := store.SyncedOf(b)
+				return note == nil || note.Store != q.place
+			})
 		}
 		if len(backups) > 0 { // a folder without backups is what a killed first one left
 			groups = append(groups, store.BySeries(backups)...)
@@ -172,7 +186,7 @@ func (q Question) within(group []store.Backup) bool {
 
 // addGateways adds what was saved of the gateways themselves.
 func (q Question) addGateways(r *Report) error {
-	saved, err := groupsOf(q.Store.Gateways())
+	saved, err := q.groupsOf(q.Store.Gateways())
 	if err != nil {
 		return fmt.Errorf("gateways' own state: %w", err)
 	}

@@ -1,0 +1,130 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sandkeeper/backup/bucket"
+	"sandkeeper/backup/watch"
+	"sandkeeper/internal/size"
+	"sandkeeper/internal/ui"
+)
+
+func newFleet(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use: "fleet", Short: "Look at the backups of many hosts in one bucket", Annotations: exits(ExitOK, ExitUsage),
+		Long: "Many hosts bring their backups into one bucket, each below a name of its own. \"fleet status\" looks at all of them from anywhere.",
+	}
+	c.AddCommand(newFleetStatus(a, nil))
+	return c
+}
+
+type fleetStatusOptions struct {
+	app     *app
+	address string
+	status  statusOptions
+}
+
+const fleetStatusLong = `Say of every sandbox of every host how old its newest backup in the bucket is, and how well proven: those without a backup first, then the
+oldest. It reads the short status that each host leaves there with backup-all --store and backups sync, and nothing else: no key is needed.
+
+With --max-age it ends with 6 when a sandbox of any host has no verified backup there that is as young as that: also when a host is dead and says
+nothing any more. A host that was given up is forgotten when its status is removed: aws s3 rm s3://BUCKET/PREFIX/_status/HOST.json`
+
+func newFleetStatus(a *app, run func(context.Context, *fleetStatusOptions) (*answer, error)) *cobra.Command {
+	o := &fleetStatusOptions{app: a}
+	if run == nil {
+		run = runFleetStatus
+	}
+	c := &cobra.Command{
+		Use: "status", Short: "Say how old and how well proven the backups of every host in a bucket are", Long: fleetStatusLong,
+		Example:     "  sandkeeper fleet status --store s3://backups/fleet\n  sandkeeper fleet status --store s3://backups/fleet --max-age 26h --quiet",
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitOverdue, ExitNotFound, ExitInterrupted),
+		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+	}
+	f := c.Flags()
+	f.StringVar(&o.address, "store", "", "the bucket that the hosts bring their backups to: s3://bucket/prefix")
+	o.status.addReportFlags(f)
+	return c
+}
+
+func runFleetStatus(ctx context.Context, o *fleetStatusOptions) (*answer, error) {
+	if err := o.status.valid(); err != nil {
+		return nil, err
+	}
+	b, err := o.app.stores.bucket(bucketOptions{address: o.address, host: "fleet"}, bucket.Options{})
+	if err != nil {
+		return nil, err
+	}
+	told, err := b.Statuses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hosts, unread := readStatuses(told)
+	if len(hosts) == 0 && unread == nil {
+		f := notFound("no host says of its backups anything in %s", b.Fleet())
+		f.Hint = "sandkeeper backup-all --store and sandkeeper backups sync, run on each host, write it there"
+		return nil, f
+	}
+	host := o.app.host
+	report := watch.Fleet(b.Fleet(), hosts, watch.Question{Gateway: host.Gateway, Workspace: host.Workspace, MaxAge: o.status.maxAge, Now: time.Now()})
+	if unread != nil {
+		o.app.term.warn("%v", unread)
+	}
+	found := &answer{result: report, text: func(term *terminal) { renderFleet(term, report) }}
+	if err := o.status.publish(report); err != nil {
+		return found, err
+	}
+	err = o.status.verdict(report, unread)
+	if late, ok := errors.AsType[*Failure](err); ok && late.Code == ExitOverdue {
+		late.Hint = "look on that host: sandkeeper schedule show, and sandkeeper backup-all --verify makes one of each"
+	} else if ok {
+		late.Hint = "sandkeeper backups sync on that host writes it anew"
+	}
+	return found, err
+}
+
+// readStatuses reads what hosts say. The error names those of which nothing can be believed.
+func readStatuses(told []bucket.HostStatus) (hosts []watch.HostStatus, unread error) {
+	for _, each := range told {
+		status, err := watch.HostStatus{}, each.Err
+		if err == nil {
+			status, err = watch.ReadHostStatus(each.Host, each.Text)
+		}
+		if err != nil {
+			unread = errors.Join(unread, err)
+			continue
+		}
+		hosts = append(hosts, status)
+	}
+	return hosts, unread
+}
+
+func renderFleet(term *terminal, r watch.Report) {
+	table := term.table()
+	table.Row("STATE", "HOST", "SANDBOX", "GATEWAY", "NEWEST", "SIZE", "VERIFIED", "DRILLED", "BACKUPS")
+	for _, rows := range [][]watch.Row{r.Sandboxes, r.Gateways} {
+		for _, row := range rows {
+			newest, bytes := "-", "-"
+			if b := row.Newest; b != nil {
+				newest, bytes = ui.Age(r.At.Sub(b.Started)), size.Text(b.Bytes)
+			}
+			table.Row(string(row.State), row.Host, row.Address(), orDash(row.Gateway), newest, bytes, verifiedWhen(row, r.At), drilledWhen(row, r.At), fmt.Sprint(row.Backups))
+		}
+	}
+	table.Print(term.Out, paintState(term))
+	for _, row := range r.Sandboxes {
+		if row.Reason != "" {
+			term.printf("%s: %s: %s", row.Host, row.Address(), row.Reason)
+		}
+	}
+
+	t := r.Totals
+	term.printf("%s, %s: %s", size.Count(r.Hosts, "host", "hosts"), sandboxCount(t.Sandboxes), stateCounts(t))
+	term.printf("%s, of which the last 7 days added %s", backupCount(t.Backups), size.Text(t.LastWeek))
+	term.printf("Backups stored in: %s", r.Root)
+}

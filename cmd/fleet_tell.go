@@ -1,0 +1,95 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"sandkeeper/backup/bucket"
+	"sandkeeper/backup/store"
+	"sandkeeper/backup/watch"
+)
+
+// tell writes what this host has in the bucket, in short, for "fleet status".
+func (a *app) tell(ctx context.Context, session *bucket.Session, b *bucket.Bucket, st *store.Store, to outgoing) error {
+	earlier, err := said(ctx, b)
+	if err != nil {
+		return err
+	}
+	ids := session.IDs()
+	status, err := watch.Off{
+		Question: watch.Question{Store: st, Inventory: to.inventory, Complete: to.complete, Now: time.Now()},
+		Place:    b.Address(), Host: b.Host(), Tool: version().Version,
+	}.Look(earlier, func(id string) bool { return ids[id] })
+	if err != nil {
+		return err
+	}
+	return say(ctx, b, status)
+}
+
+// said is what a host said of itself last. What cannot be read any more is written anew.
+func said(ctx context.Context, b *bucket.Bucket) (watch.HostStatus, error) {
+	text, err := b.Status(ctx)
+	if err != nil || text == nil {
+		return watch.HostStatus{}, err
+	}
+	status, err := watch.ReadHostStatus(b.Host(), text)
+	if err != nil {
+		return watch.HostStatus{}, nil //nolint:nilerr // as if there were none
+	}
+	return status, nil
+}
+
+func say(ctx context.Context, b *bucket.Bucket, status watch.HostStatus) error {
+	text, err := json.Marshal(status)
+	if err != nil {
+		return err
+	}
+	return b.SetStatus(ctx, append(text, '\n'))
+}
+
+// prove changes what the host says of a series after one of its backups was tried in the bucket. A host that says
+// nothing of it yet says so after its next run.
+func (o *offHost) prove(ctx context.Context, gatewayState bool, b store.Backup, change func(*watch.Row)) error {
+	status, err := said(ctx, o.bucket)
+	if err != nil || !b.Whole() {
+		return err
+	}
+	of := b.Series()
+	if gatewayState {
+		of.Name = b.Sandbox
+	}
+	if !status.Prove(of, gatewayState, change) {
+		return nil
+	}
+	return say(ctx, o.bucket, status)
+}
+
+// proven is b as the row of a host has it.
+func proven(b store.Backup) *watch.Backup {
+	m := b.Manifest
+	return &watch.Backup{ID: b.ID, Started: m.Started, Bytes: m.Archive.Bytes, Files: m.Content.Files, Consistency: m.Consistency, Encrypted: true}
+}
+
+// proveVerified says that b was read back in the bucket, or, where it was damaged, that nothing proves it any more.
+func (o *offHost) proveVerified(ctx context.Context, gatewayState bool, b store.Backup, whole bool) error {
+	return o.prove(ctx, gatewayState, b, func(row *watch.Row) {
+		switch {
+		case whole && (row.Verified == nil || row.Verified.ID <= b.ID):
+			row.Verified = proven(b)
+			row.Verified.Verified = &store.Verified{At: time.Now().UTC().Truncate(time.Second), ReadData: true}
+		case !whole && row.Verified != nil && row.Verified.ID == b.ID:
+			row.Verified = nil
+		}
+	})
+}
+
+// proveDrilled says that b came back into a throw-away container.
+func (o *offHost) proveDrilled(ctx context.Context, b store.Backup, took time.Duration, check string) error {
+	return o.prove(ctx, false, b, func(row *watch.Row) {
+		if row.Drilled == nil || row.Drilled.ID <= b.ID {
+			row.Drilled = proven(b)
+			row.Drilled.Drilled = &store.Drilled{At: time.Now().UTC().Truncate(time.Second), TookMs: took.Milliseconds(), Check: check}
+		}
+	})
+}
