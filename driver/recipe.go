@@ -116,7 +116,7 @@ func (r Recipe) encode() ([]byte, error) {
 
 // Mounts are those of Spec's driver configuration, never nil.
 func (r Recipe) Mounts() ([]lifecycle.Mount, error) {
-	read, err := openshell.RawSandbox{Sandbox: openshell.Sandbox{Name: r.Name}, Spec: r.Spec}.ReadSpec()
+	read, err := openshell.RawSandbox{ListedSandbox: openshell.ListedSandbox{Name: r.Name}, Spec: r.Spec}.ReadSpec()
 	if err != nil {
 		return nil, err
 	}

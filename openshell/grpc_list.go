@@ -20,7 +20,7 @@ var errMoving = errors.New("the list changed while it was read")
 
 // RawSandbox is a sandbox as the API shows it.
 type RawSandbox struct {
-	Sandbox
+	ListedSandbox
 	Annotations map[string]string
 	Spec        []byte // SandboxSpec in wire form, with everything that we do not know
 }
@@ -180,9 +180,9 @@ func unique(items []item) error {
 	return nil
 }
 
-func rawSandbox(s wire.Sandbox) RawSandbox {
+func rawSandbox(s wire.SandboxMessage) RawSandbox {
 	return RawSandbox{
-		Sandbox: Sandbox{
+		ListedSandbox: ListedSandbox{
 			ID: s.ID, Name: s.Name, Workspace: s.Workspace, Labels: s.Labels, Phase: phaseName(s.Phase), CreatedAt: s.Created,
 			Reason: text.OneLine(s.Reason, 0),
 		},

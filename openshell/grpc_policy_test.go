@@ -68,7 +68,7 @@ func TestCurrentPolicy(t *testing.T) {
 
 // TestPolicyThatCannotBeRead is an error: what is in force is not guessed. A gateway without revisions has the spec's policy alone.
 func TestPolicyThatCannotBeRead(t *testing.T) {
-	sandbox := RawSandbox{Sandbox: Sandbox{Name: "alpha"}, Spec: (gateway.Sandbox{Policy: policyOf("one")}).NewSpec("0.0.110")}
+	sandbox := RawSandbox{ListedSandbox: ListedSandbox{Name: "alpha"}, Spec: (gateway.Sandbox{Policy: policyOf("one")}).NewSpec("0.0.110")}
 	for name, c := range map[string]struct {
 		answer func(context.Context, []byte) ([]byte, error)
 		says   string

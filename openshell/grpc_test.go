@@ -72,14 +72,14 @@ func readBoth(t *testing.T, api *API) {
 	if err != nil || len(rows) != 2 {
 		t.Fatalf("Sandboxes = %+v, %v", rows, err)
 	}
-	want := Sandbox{ID: "id-a", Name: "alpha", Phase: "Ready", CreatedAt: start}
+	want := ListedSandbox{ID: "id-a", Name: "alpha", Phase: "Ready", CreatedAt: start}
 	if api.Generation() > wire.Cluster {
 		want.Labels = map[string]string{"team": "red"}
 	}
 	if api.version.Since(88) {
 		want.Workspace = "default"
 	}
-	if diff := cmp.Diff(want, rows[0].Sandbox); diff != "" {
+	if diff := cmp.Diff(want, rows[0].ListedSandbox); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	got, err := api.GetSandbox(t.Context(), "alpha")
@@ -275,7 +275,7 @@ func TestComputeDrivers(t *testing.T) {
 }
 
 func TestUnknownPhaseIsShownAsSuch(t *testing.T) {
-	if got := phaseName(99); got != "Phase99" || (Sandbox{Phase: got}).Ready() {
+	if got := phaseName(99); got != "Phase99" || (ListedSandbox{Phase: got}).Ready() {
 		t.Errorf("phaseName(99) = %q", got)
 	}
 }

@@ -112,7 +112,7 @@ func TestRecipeSurvivesARebuild(t *testing.T) {
 				t.Errorf("the spec is\n%q, want\n%q", after.Spec, everything(t, version, "img:2"))
 			}
 			if after.ID == before.ID || after.ID != created.ID || after.Phase != "Ready" {
-				t.Errorf("identity or state was replayed: %+v", after.Sandbox)
+				t.Errorf("identity or state was replayed: %+v", after.ListedSandbox)
 			}
 			if diff := cmp.Diff(before.Labels, after.Labels); diff != "" {
 				t.Errorf("labels (-want +got):\n%s", diff)

@@ -147,7 +147,7 @@ func TestRecordedSandboxes(t *testing.T) {
 	})
 }
 
-func names(list []Sandbox) []string {
+func names(list []ListedSandbox) []string {
 	all := []string{}
 	for _, s := range list {
 		all = append(all, s.Name)

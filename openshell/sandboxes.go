@@ -24,8 +24,8 @@ const (
 // Sandboxes lists every sandbox of the named gateway, all workspaces and all pages of it. An answer that failed, timed
 // out, was cut off or cannot be read is a *MismatchError or *ListingError; an empty list is returned only when the CLI
 // says that there is none. A user who may not list all workspaces gets their own.
-func (c *CLI) Sandboxes(ctx context.Context, gateway string) ([]Sandbox, error) {
-	w := walk{cli: c, gateway: gateway, speak: c.dialect(), found: []Sandbox{}, seen: map[string]bool{}}
+func (c *CLI) Sandboxes(ctx context.Context, gateway string) ([]ListedSandbox, error) {
+	w := walk{cli: c, gateway: gateway, speak: c.dialect(), found: []ListedSandbox{}, seen: map[string]bool{}}
 	for {
 		more, err := w.step(ctx)
 		if err != nil {
@@ -46,7 +46,7 @@ type walk struct {
 	gateway string
 	speak   dialect
 	token   string // opaque mark of the next page (0.1.x)
-	found   []Sandbox
+	found   []ListedSandbox
 	seen    map[string]bool
 }
 
@@ -92,7 +92,7 @@ func (w *walk) enlarge(result command.Result) (bool, error) {
 }
 
 // keep adds the rows not seen yet and says how many those are.
-func (w *walk) keep(rows []Sandbox) (fresh int) {
+func (w *walk) keep(rows []ListedSandbox) (fresh int) {
 	for _, row := range rows {
 		key := row.ID
 		if key == "" {

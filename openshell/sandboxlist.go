@@ -14,7 +14,7 @@ import (
 
 // listing is one page.
 type listing struct {
-	rows []Sandbox
+	rows []ListedSandbox
 	next string // page token; "" on the last page and in generations without tokens
 }
 
@@ -56,7 +56,7 @@ func sandboxesOfJSON(text string) (listing, error) {
 	if items == nil {
 		return listing{}, errors.New("the answer has no list of sandboxes")
 	}
-	page := listing{rows: []Sandbox{}, next: either(envelope.Next, envelope.NextCamel)}
+	page := listing{rows: []ListedSandbox{}, next: either(envelope.Next, envelope.NextCamel)}
 	for _, item := range *items {
 		row, err := item.sandbox()
 		if err != nil {
@@ -94,19 +94,19 @@ func (s jsonSandbox) reason() string {
 	return text.OneLine(why, 0)
 }
 
-func (s jsonSandbox) sandbox() (Sandbox, error) {
+func (s jsonSandbox) sandbox() (ListedSandbox, error) {
 	if s.Name == "" {
-		return Sandbox{}, errors.New("the answer has a sandbox without a name")
+		return ListedSandbox{}, errors.New("the answer has a sandbox without a name")
 	}
 	created, _ := s.CreatedAt.(string)
-	row := Sandbox{
+	row := ListedSandbox{
 		ID: s.ID, Name: s.Name, Workspace: s.Workspace, Labels: s.Labels, Phase: phase(s.Phase), Reason: s.reason(), CreatedAt: moment(created),
 	}
 	return row, nil // JSON keeps the workspace apart: a slash in a name is part of the name
 }
 
 // qualified splits "workspace/name", as tables over all workspaces print it.
-func qualified(row Sandbox) Sandbox {
+func qualified(row ListedSandbox) ListedSandbox {
 	workspace, name, ok := strings.Cut(row.Name, "/")
 	if ok && workspace != "" && name != "" && (row.Workspace == "" || row.Workspace == workspace) {
 		row.Workspace, row.Name = workspace, name
@@ -138,8 +138,8 @@ func phase(text string) string {
 
 var columnNames = []string{"NAME", "NAMESPACE", "CREATED", "PHASE", "STATUS", "WORKSPACE", "ID"}
 
-func sandboxesOfTable(written string) ([]Sandbox, error) {
-	rows := []Sandbox{}
+func sandboxesOfTable(written string) ([]ListedSandbox, error) {
+	rows := []ListedSandbox{}
 	var header []string
 	none := false
 	for line := range strings.Lines(written) {
@@ -173,18 +173,18 @@ var timestamp = pattern.Of(`^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)$`)
 
 var phaseWord = pattern.Of(`^[A-Za-z]+$`)
 
-func tableRow(header []string, line string) (Sandbox, bool) {
+func tableRow(header []string, line string) (ListedSandbox, bool) {
 	if header == nil {
-		return Sandbox{}, false
+		return ListedSandbox{}, false
 	}
 	cells := columns().Split(line, -1)
 	if len(cells) != len(header) {
 		cells = words(line)
 	}
 	if len(cells) != len(header) {
-		return Sandbox{}, false
+		return ListedSandbox{}, false
 	}
-	row, dated := Sandbox{}, true
+	row, dated := ListedSandbox{}, true
 	for i, name := range header {
 		switch name {
 		case "NAME":

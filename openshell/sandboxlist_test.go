@@ -13,20 +13,20 @@ var aDay = time.Date(2026, 8, 21, 14, 15, 56, 0, time.UTC)
 func TestParseSandboxTables(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
-		want       []Sandbox
+		want       []ListedSandbox
 	}{
-		{"0.0.36", "NAME   NAMESPACE  CREATED              PHASE\nalpha  openshell  2026-08-21 14:15:56  Ready\n", []Sandbox{{Name: "alpha", Phase: "Ready", CreatedAt: aDay}}},
-		{"0.0.37", "\x1b[1mNAME \x1b[0m  \x1b[1mCREATED\x1b[0m  \x1b[1mPHASE\x1b[0m\nalpha  2026-08-21 14:15:56  \x1b[32mReady\x1b[39m\n", []Sandbox{{Name: "alpha", Phase: "Ready", CreatedAt: aDay}}},
-		{"all workspaces", "WORKSPACE  NAME   CREATED              PHASE\nteam       alpha  2026-08-21 14:15:56  Stopped\n", []Sandbox{{Workspace: "team", Name: "alpha", Phase: "Stopped", CreatedAt: aDay}}},
-		{"workspace in the name", "NAME        CREATED  PHASE\nteam/alpha  -        Error\n", []Sandbox{{Workspace: "team", Name: "alpha", Phase: "Error"}}},
-		{"single spaces", "NAME CREATED PHASE\nalpha 2026-08-21 14:15:56 Ready\n", []Sandbox{{Name: "alpha", Phase: "Ready", CreatedAt: aDay}}},
-		{"names that look like something else", "NAME       CREATED  PHASE\nNAME       -        Ready\nno         -        Ready\nname-1     -        Error\nNo         -        Ready\n", []Sandbox{
+		{"0.0.36", "NAME   NAMESPACE  CREATED              PHASE\nalpha  openshell  2026-08-21 14:15:56  Ready\n", []ListedSandbox{{Name: "alpha", Phase: "Ready", CreatedAt: aDay}}},
+		{"0.0.37", "\x1b[1mNAME \x1b[0m  \x1b[1mCREATED\x1b[0m  \x1b[1mPHASE\x1b[0m\nalpha  2026-08-21 14:15:56  \x1b[32mReady\x1b[39m\n", []ListedSandbox{{Name: "alpha", Phase: "Ready", CreatedAt: aDay}}},
+		{"all workspaces", "WORKSPACE  NAME   CREATED              PHASE\nteam       alpha  2026-08-21 14:15:56  Stopped\n", []ListedSandbox{{Workspace: "team", Name: "alpha", Phase: "Stopped", CreatedAt: aDay}}},
+		{"workspace in the name", "NAME        CREATED  PHASE\nteam/alpha  -        Error\n", []ListedSandbox{{Workspace: "team", Name: "alpha", Phase: "Error"}}},
+		{"single spaces", "NAME CREATED PHASE\nalpha 2026-08-21 14:15:56 Ready\n", []ListedSandbox{{Name: "alpha", Phase: "Ready", CreatedAt: aDay}}},
+		{"names that look like something else", "NAME       CREATED  PHASE\nNAME       -        Ready\nno         -        Ready\nname-1     -        Error\nNo         -        Ready\n", []ListedSandbox{
 			{Name: "NAME", Phase: "Ready"}, {Name: "no", Phase: "Ready"}, {Name: "name-1", Phase: "Error"}, {Name: "No", Phase: "Ready"},
 		}},
-		{"Ready is not a phase in the name column", "NAME   CREATED  PHASE\nReady  -        Error\n", []Sandbox{{Name: "Ready", Phase: "Error"}}},
-		{"none", "No sandboxes found.\n", []Sandbox{}},
-		{"none, coloured", "\x1b[2mNo sandboxes found.\x1b[0m\n", []Sandbox{}},
-		{"a header alone", "NAME  CREATED  PHASE\n", []Sandbox{}},
+		{"Ready is not a phase in the name column", "NAME   CREATED  PHASE\nReady  -        Error\n", []ListedSandbox{{Name: "Ready", Phase: "Error"}}},
+		{"none", "No sandboxes found.\n", []ListedSandbox{}},
+		{"none, coloured", "\x1b[2mNo sandboxes found.\x1b[0m\n", []ListedSandbox{}},
+		{"a header alone", "NAME  CREATED  PHASE\n", []ListedSandbox{}},
 	} {
 		got, err := rowsOf(c.text)
 		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
@@ -36,7 +36,7 @@ func TestParseSandboxTables(t *testing.T) {
 }
 
 func TestParseSandboxJSON(t *testing.T) {
-	want := []Sandbox{{ID: "1", Name: "alpha", Workspace: "default", Phase: "Ready", Labels: map[string]string{"a": "b"}, CreatedAt: aDay}}
+	want := []ListedSandbox{{ID: "1", Name: "alpha", Workspace: "default", Phase: "Ready", Labels: map[string]string{"a": "b"}, CreatedAt: aDay}}
 	item := `{"id":"1","name":"alpha","workspace":"default","labels":{"a":"b"},"phase":"Ready","created_at":"2026-08-21 14:15:56","new":{"x":[1]}}`
 	for _, text := range []string{
 		"[" + item + "]", `{"sandboxes":[` + item + `],"next_page_token":""}`, `{"items":[` + item + `]}`,
@@ -118,7 +118,7 @@ func TestListingAfterALog(t *testing.T) {
 }
 
 // rowsOf are the sandboxes of one page.
-func rowsOf(output string) ([]Sandbox, error) {
+func rowsOf(output string) ([]ListedSandbox, error) {
 	page, err := parseSandboxes(output)
 	return page.rows, err
 }

@@ -29,8 +29,8 @@ type Registration struct {
 	Version  string // the gateway's own version; only from the live `gateway info` of 0.0.85 and newer
 }
 
-// Sandbox is one row of `openshell sandbox list`, whichever generation printed it.
-type Sandbox struct {
+// ListedSandbox is one row of `openshell sandbox list`, whichever generation printed it.
+type ListedSandbox struct {
 	ID        string // "" in text generations
 	Name      string
 	Workspace string
@@ -41,7 +41,7 @@ type Sandbox struct {
 }
 
 // Ready reports whether the row's phase says that the sandbox can be used.
-func (s Sandbox) Ready() bool { return PhaseReady(s.Phase) }
+func (s ListedSandbox) Ready() bool { return PhaseReady(s.Phase) }
 
 // PhaseReady reports whether a phase says that a sandbox can be used.
 func PhaseReady(phase string) bool { return phase == "Ready" || phase == "Running" }

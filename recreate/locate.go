@@ -16,7 +16,7 @@ import (
 // gateway.
 func LocateOn(host *survey.Host, seen survey.Gateways) func(context.Context, lifecycle.Record, driver.Place) (Found, error) {
 	return func(ctx context.Context, made lifecycle.Record, at driver.Place) (found Found, err error) {
-		told := openshell.Sandbox{ID: made.ID, Name: made.Name, Workspace: at.WorkspaceName(), Phase: "Ready"}
+		told := openshell.ListedSandbox{ID: made.ID, Name: made.Name, Workspace: at.WorkspaceName(), Phase: "Ready"}
 		there, err := host.On("").LookFor(ctx, at.Gateway, told) // whatever -g says, its id decides
 		if err == nil {
 			for _, sb := range there.Inventory.Sandboxes {

@@ -17,7 +17,7 @@ import (
 const listJobs = 8
 
 // lists is what each asked gateway listed.
-type lists map[string][]openshell.Sandbox
+type lists map[string][]openshell.ListedSandbox
 
 func (l lists) copy() lists { return maps.Clone(l) }
 
@@ -100,7 +100,7 @@ func (l *look) ask(ctx context.Context, s Sources, gateways []string) error {
 	if s.Offline {
 		gateways = nil
 	}
-	answers, errs := make([][]openshell.Sandbox, len(gateways)), make([]error, len(gateways))
+	answers, errs := make([][]openshell.ListedSandbox, len(gateways)), make([]error, len(gateways))
 	var wg sync.WaitGroup
 	if !l.asked {
 		wg.Go(func() { l.askEngine(ctx, s) })
@@ -127,7 +127,7 @@ func (l *look) ask(ctx context.Context, s Sources, gateways []string) error {
 	return ctx.Err()
 }
 
-func list(ctx context.Context, s Sources, name string) ([]openshell.Sandbox, error) {
+func list(ctx context.Context, s Sources, name string) ([]openshell.ListedSandbox, error) {
 	found, err := s.List(ctx, name)
 	if err != nil {
 		return nil, listFailure(name, err)
@@ -193,8 +193,8 @@ func (e *UnspecifiedError) Error() string {
 }
 
 // AllUnspecified reports whether a listing is one that only drift explains: at least one sandbox, and no phase for any.
-func AllUnspecified(listed []openshell.Sandbox) bool {
-	stated := func(s openshell.Sandbox) bool {
+func AllUnspecified(listed []openshell.ListedSandbox) bool {
+	stated := func(s openshell.ListedSandbox) bool {
 		phase := strings.ToUpper(s.Phase)
 		return phase != "UNSPECIFIED" && phase != "SANDBOX_PHASE_UNSPECIFIED"
 	}

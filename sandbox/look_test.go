@@ -59,7 +59,7 @@ func TestTakeNeverTakesAFailedListingForEmpty(t *testing.T) {
 
 func TestTakePutsADecodeFailureFirst(t *testing.T) {
 	s := (&host{rows: []Row{on("a", row("x")), on("b", row("x"))}}).sources()
-	s.List = func(_ context.Context, name string) ([]openshell.Sandbox, error) {
+	s.List = func(_ context.Context, name string) ([]openshell.ListedSandbox, error) {
 		if name == "b" {
 			return nil, &openshell.MismatchError{Gateway: name, Op: "sandbox list", Output: "invalid wire type"}
 		}
@@ -74,7 +74,7 @@ func TestTakePutsADecodeFailureFirst(t *testing.T) {
 func TestTakeFailsWhenTheSecondLookFails(t *testing.T) {
 	s := (&host{rows: []Row{row("a")}}).sources()
 	asked := 0
-	s.List = func(context.Context, string) ([]openshell.Sandbox, error) {
+	s.List = func(context.Context, string) ([]openshell.ListedSandbox, error) {
 		if asked++; asked == 1 {
 			return nil, nil
 		}
@@ -92,7 +92,7 @@ func TestTakeSurfacesUnspecifiedPhases(t *testing.T) {
 	if !ok || drift.Gateway != "nemoclaw" || drift.Count != 2 || !strings.Contains(err.Error(), "2 sandbox(es)") {
 		t.Errorf("got %v", err)
 	}
-	for _, fine := range [][]openshell.Sandbox{nil, {listed("a", "", "")}, {listed("a", "", "Unspecified"), listed("b", "", "Ready")}} {
+	for _, fine := range [][]openshell.ListedSandbox{nil, {listed("a", "", "")}, {listed("a", "", "Unspecified"), listed("b", "", "Ready")}} {
 		if AllUnspecified(fine) {
 			t.Errorf("%v", fine)
 		}

@@ -89,8 +89,8 @@ func (m *merge) addListed(all lists, own string) {
 }
 
 // inOrder puts the default workspace first and the user's own behind it.
-func inOrder(listed []openshell.Sandbox, own string) []openshell.Sandbox {
-	rank := func(s openshell.Sandbox) int {
+func inOrder(listed []openshell.ListedSandbox, own string) []openshell.ListedSandbox {
+	rank := func(s openshell.ListedSandbox) int {
 		switch cmp.Or(s.Workspace, DefaultWorkspace) {
 		case DefaultWorkspace:
 			return 0
@@ -99,7 +99,7 @@ func inOrder(listed []openshell.Sandbox, own string) []openshell.Sandbox {
 		}
 		return 2
 	}
-	return slices.SortedStableFunc(slices.Values(listed), func(a, b openshell.Sandbox) int { return rank(a) - rank(b) })
+	return slices.SortedStableFunc(slices.Values(listed), func(a, b openshell.ListedSandbox) int { return rank(a) - rank(b) })
 }
 
 // matchByID gives containers to the sandboxes whose gateway names their id, and learns whose namespace is whose on the

@@ -31,7 +31,7 @@ type Sources struct {
 	// The companion is nil where the container has none.
 	Origin func(ctx context.Context, c engine.Container, companion *engine.Container) string
 	// List lists one gateway's sandboxes, all of them, or fails. It is called at the same time for several gateways.
-	List func(ctx context.Context, gateway string) ([]openshell.Sandbox, error)
+	List func(ctx context.Context, gateway string) ([]openshell.ListedSandbox, error)
 	// Containers lists the engine's labelled containers in all states; nil, or an error wrapping ErrNoEngine, means no
 	// engine.
 	Containers func(ctx context.Context) ([]engine.Container, error)

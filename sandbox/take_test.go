@@ -20,8 +20,8 @@ type host struct {
 	elsewhere  []Row
 	noRegistry bool
 	gateway    string
-	lists      map[string][]openshell.Sandbox
-	later      map[string][]openshell.Sandbox // second answers
+	lists      map[string][]openshell.ListedSandbox
+	later      map[string][]openshell.ListedSandbox // second answers
 	engine     []engine.Container
 	engineErr  error
 	laterErr   error              // the engine's second answer
@@ -50,7 +50,7 @@ func (h *host) sources() Sources {
 	return Sources{
 		Registry: Registry{Present: !h.noRegistry, Rows: h.rows, Elsewhere: h.elsewhere}, Gateway: h.gateway, Offline: h.offline,
 		Only: h.only, Workspace: h.in, Origin: func(_ context.Context, c engine.Container, _ *engine.Container) string { return h.origins[c.ID] },
-		List: func(_ context.Context, name string) ([]openshell.Sandbox, error) {
+		List: func(_ context.Context, name string) ([]openshell.ListedSandbox, error) {
 			if again := h.called("list " + name); again > 0 && h.later != nil {
 				return h.later[name], nil
 			}
@@ -77,8 +77,8 @@ func driver(d string, r Row) Row { r.OpenshellDriver = d; return r }
 
 func unbound(r Row) Row { r.Gateway, r.BindingErr = "", errors.New("its binding is invalid"); return r }
 
-func listed(name, id, phase string) openshell.Sandbox {
-	return openshell.Sandbox{Name: name, ID: id, Phase: phase}
+func listed(name, id, phase string) openshell.ListedSandbox {
+	return openshell.ListedSandbox{Name: name, ID: id, Phase: phase}
 }
 
 func box(id, name, sandboxID, state string) engine.Container {
@@ -91,7 +91,7 @@ func as(role string, c engine.Container) engine.Container { c.Role = role; retur
 
 func in(namespace string, c engine.Container) engine.Container { c.Namespace = namespace; return c }
 
-type list1 = map[string][]openshell.Sandbox
+type list1 = map[string][]openshell.ListedSandbox
 
 // brief is a sandbox on one line: gateway/name id standing route container.
 func brief(s Sandbox) string {

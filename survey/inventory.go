@@ -49,7 +49,7 @@ func (h *Host) containerSources(s Survey, recorded func(name, id string) string)
 
 // listing asks a gateway for its sandboxes. A command line that is missing, may not be executed, or hung through the
 // whole preflight is not run: the answer is what is known about it.
-func (h *Host) listing(gs Gateways) func(context.Context, string) ([]openshell.Sandbox, error) {
+func (h *Host) listing(gs Gateways) func(context.Context, string) ([]openshell.ListedSandbox, error) {
 	cli := h.CLI(gs)
 	if cli != nil && !hung(gs) {
 		return cli.Sandboxes
@@ -58,7 +58,7 @@ func (h *Host) listing(gs Gateways) func(context.Context, string) ([]openshell.S
 	if cli != nil {
 		silent = &SilentCLIError{Why: fmt.Sprintf("%s answered neither --version nor status in time", cli.Path)}
 	}
-	return func(_ context.Context, name string) ([]openshell.Sandbox, error) {
+	return func(_ context.Context, name string) ([]openshell.ListedSandbox, error) {
 		if g := gs.Named(name); g.NeverHeardOf() {
 			return nil, &NeverHeardOfError{Gateway: g}
 		}

@@ -93,11 +93,13 @@ func (h *Host) LookOffline(ctx context.Context, recorded func(name, id string) s
 
 // LookFor surveys the containers for one sandbox of which a gateway has just told the id: among containers that claim
 // its name, the id decides. No gateway is asked.
-func (h *Host) LookFor(ctx context.Context, gateway string, told openshell.Sandbox) (Survey, error) {
+func (h *Host) LookFor(ctx context.Context, gateway string, told openshell.ListedSandbox) (Survey, error) {
 	s := Survey{Engines: h.Engines(ctx)}
 	sources := h.containerSources(s, nil)
 	sources.Offline, sources.Gateway, sources.Only, sources.Workspace = false, gateway, "", ""
-	sources.List = func(context.Context, string) ([]openshell.Sandbox, error) { return []openshell.Sandbox{told}, nil }
+	sources.List = func(context.Context, string) ([]openshell.ListedSandbox, error) {
+		return []openshell.ListedSandbox{told}, nil
+	}
 	var err error
 	s.Inventory, err = sandbox.Take(ctx, sources)
 	return s, err

@@ -56,7 +56,7 @@ func ReadDrivers(b []byte) ([]string, error) {
 }
 
 // ReadSandboxes reads a page of sandboxes, and the token of the next page where there is one.
-func (v Version) ReadSandboxes(b []byte) (page []Sandbox, next string, err error) {
+func (v Version) ReadSandboxes(b []byte) (page []SandboxMessage, next string, err error) {
 	items, next, err := readPage("ListSandboxesResponse", b, pageItems)
 	if err != nil {
 		return nil, "", err
@@ -112,18 +112,18 @@ func readPage(name string, b []byte, items protowire.Number) ([][]byte, string, 
 }
 
 // ReadSandboxResponse reads the answer of GetSandbox and CreateSandbox.
-func (v Version) ReadSandboxResponse(b []byte) (Sandbox, error) {
+func (v Version) ReadSandboxResponse(b []byte) (SandboxMessage, error) {
 	m, err := Parse(b)
 	if err != nil {
-		return Sandbox{}, fmt.Errorf("SandboxResponse: %w", err)
+		return SandboxMessage{}, fmt.Errorf("SandboxResponse: %w", err)
 	}
 	content, err := m.Content(responseSandbox)
 	if err != nil {
-		return Sandbox{}, fmt.Errorf("SandboxResponse.sandbox: %w", err)
+		return SandboxMessage{}, fmt.Errorf("SandboxResponse.sandbox: %w", err)
 	}
 	s, err := v.ReadSandbox(content)
 	if err != nil {
-		return Sandbox{}, fmt.Errorf("SandboxResponse.sandbox: %w", err)
+		return SandboxMessage{}, fmt.Errorf("SandboxResponse.sandbox: %w", err)
 	}
 	return s, nil
 }

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Sandbox is what we read of a Sandbox message.
-type Sandbox struct {
+// SandboxMessage is what we read of a Sandbox message.
+type SandboxMessage struct {
 	ID, Name, Workspace string
 	Labels, Annotations map[string]string
 	Created             time.Time
@@ -25,19 +25,19 @@ var errOtherGeneration = errors.New("laid out as another generation of OpenShell
 // ReadSandbox reads a Sandbox message by the layout of the version. A message of another layout is an error also where
 // it would decode, as the phase would then be missing from it. Without a known generation the layout is told from the
 // message itself.
-func (v Version) ReadSandbox(b []byte) (Sandbox, error) {
+func (v Version) ReadSandbox(b []byte) (SandboxMessage, error) {
 	m, err := Parse(b)
 	if err != nil {
-		return Sandbox{}, fmt.Errorf("Sandbox: %w", err)
+		return SandboxMessage{}, fmt.Errorf("Sandbox: %w", err)
 	}
 	s, err := v.sandbox(m)
 	if err != nil {
-		return Sandbox{}, fmt.Errorf("Sandbox: %w", err)
+		return SandboxMessage{}, fmt.Errorf("Sandbox: %w", err)
 	}
 	return s, nil
 }
 
-func (v Version) sandbox(m Message) (Sandbox, error) {
+func (v Version) sandbox(m Message) (SandboxMessage, error) {
 	layout := v.Generation
 	if layout == Unknown {
 		layout = layoutOf(m)
@@ -46,7 +46,7 @@ func (v Version) sandbox(m Message) (Sandbox, error) {
 	case layout == Cluster:
 		return clusterSandbox(m)
 	case layout == Metadata && statusHas(m, statusPhase), layout > Metadata && m.Has(sandboxPhase):
-		return Sandbox{}, fmt.Errorf("phase: %w", errOtherGeneration)
+		return SandboxMessage{}, fmt.Errorf("phase: %w", errOtherGeneration)
 	}
 	return metadataSandbox(m, layout)
 }
@@ -65,8 +65,8 @@ func layoutOf(m Message) Generation {
 	return Status
 }
 
-func clusterSandbox(m Message) (Sandbox, error) {
-	var s Sandbox
+func clusterSandbox(m Message) (SandboxMessage, error) {
+	var s SandboxMessage
 	var err error
 	if s.ID, s.Name, err = named(m, clusterID, clusterName); err != nil {
 		return s, err
@@ -90,8 +90,8 @@ func clusterSandbox(m Message) (Sandbox, error) {
 	return s, err
 }
 
-func metadataSandbox(m Message, layout Generation) (Sandbox, error) {
-	var s Sandbox
+func metadataSandbox(m Message, layout Generation) (SandboxMessage, error) {
+	var s SandboxMessage
 	meta, err := m.Sub(sandboxMetadata)
 	if err != nil {
 		return s, fmt.Errorf("metadata: %w", err)
@@ -119,7 +119,7 @@ func metadataSandbox(m Message, layout Generation) (Sandbox, error) {
 	return s, err
 }
 
-func (s *Sandbox) readMetadata(meta Message, layout Generation) error {
+func (s *SandboxMessage) readMetadata(meta Message, layout Generation) error {
 	var err error
 	if s.ID, s.Name, err = named(meta, metaID, metaName); err != nil {
 		return err

@@ -124,7 +124,7 @@ func TestVersionOf(t *testing.T) {
 
 func TestReadSandboxOfEveryGeneration(t *testing.T) {
 	at := time.UnixMilli(1782000000123).UTC()
-	full := Sandbox{
+	full := SandboxMessage{
 		ID: "id-1", Name: "alpha", Workspace: "blue", Labels: map[string]string{"team": "red"}, Annotations: map[string]string{"note": "n"},
 		Created: at, Phase: 3, Reason: "ContainerExited: exit code 1",
 	}
@@ -132,7 +132,7 @@ func TestReadSandboxOfEveryGeneration(t *testing.T) {
 	old.Workspace, old.Labels, old.Annotations = "", nil, nil
 	middle.Workspace, middle.Annotations = "", nil
 	versions := map[string]string{"cluster": "0.0.36", "metadata": "0.0.44", "status": "0.0.116", "timestamps": "0.1.4"}
-	for name, want := range map[string]Sandbox{"cluster": old, "metadata": middle, "status": full, "timestamps": full} {
+	for name, want := range map[string]SandboxMessage{"cluster": old, "metadata": middle, "status": full, "timestamps": full} {
 		for _, version := range []string{versions[name], "0.0.0"} {
 			got, err := VersionOf(version).ReadSandbox(golden(t, name))
 			if err != nil {
