@@ -349,3 +349,25 @@ func TestAPlainCallMayMeanAnotherGateway(t *testing.T) {
 		}
 	}
 }
+
+// What cannot be told to be of this host is not executed, and neither is what surely is not.
+func TestOnlyWhatIsSurelyOursIsExecuted(t *testing.T) {
+	for _, kind := range []RealmKind{Foreign, Unseen} {
+		o := Options{UID: 1000, Processes: table{realms: map[int]Realm{7: {Kind: kind, Why: "its namespaces cannot be read"}}}}
+		got, _ := o.runningVersion(t.Context(), &running{Process: Process{PID: 7, UID: 1000, Args: []string{"/usr/bin/openshell-gateway"}}})
+		if got.State != drift.Unknown || !strings.Contains(got.Why, "its namespaces cannot be read: it is observed, never executed") {
+			t.Errorf("%v: %+v", kind, got)
+		}
+	}
+}
+
+// The parent of a compat container speaks for a port that only its container holds, whatever it listens on itself.
+func TestTheParentOfACompatContainerListensElsewhere(t *testing.T) {
+	o := Options{Processes: table{ports: map[int][]int{7: {9}}}}
+	for shape, want := range map[shape]bool{compat: false, plain: true} {
+		r := running{Process: Process{PID: 7}, identity: identity{shape: shape}}
+		if port, other := o.otherPort(t.Context(), Target{Port: 8080}, r); other != want {
+			t.Errorf("%v: port %d, %v, want %v", shape, port, other, want)
+		}
+	}
+}
