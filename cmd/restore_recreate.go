@@ -223,7 +223,7 @@ func (o *restoreOptions) foretellRecreate(ctx context.Context, m *making, order 
 	if err != nil {
 		return notMade(err, o.again())
 	}
-	if _, err := order.Store.VerifyWith(ctx, order.Backup, store.VerifyOptions{ReadData: true, Identities: order.Identities}); err != nil {
+	if err := order.Store.Prove(ctx, order.Backup, order.Identities); err != nil {
 		return err
 	}
 	made.Resumed = resumes
@@ -240,7 +240,7 @@ func (o *restoreOptions) foretellRecreate(ctx context.Context, m *making, order 
 func (o *restoreOptions) make(ctx context.Context, m *making, order recreate.Order, made *recreated, found *answer) error {
 	a := o.app
 	// Everything is proven before a sandbox is made for it.
-	if _, err := order.Store.VerifyWith(ctx, order.Backup, store.VerifyOptions{ReadData: true, Identities: order.Identities}); err != nil {
+	if err := order.Store.Prove(ctx, order.Backup, order.Identities); err != nil {
 		return err
 	}
 	progress := a.term.progress()

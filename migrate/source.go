@@ -31,7 +31,7 @@ func (s Source) Prepare(ctx context.Context, m Member) (recreate.Order, error) {
 	if order.Backup, err = s.Store.Find(m.Name, m.Backup); err != nil {
 		return order, err
 	}
-	if _, err := s.Store.VerifyWith(ctx, order.Backup, store.VerifyOptions{ReadData: true, Identities: s.Identities}); err != nil {
+	if err := s.Store.Prove(ctx, order.Backup, s.Identities); err != nil {
 		return order, err
 	}
 	order.Recipe, err = s.recipe(m)

@@ -47,13 +47,18 @@ func (s *Session) Has(folder, id string) bool {
 }
 
 // Push brings a backup of st into the bucket, folder being that of its series: what is not there yet, and at last its
-// manifest, with which it is visible. What is there and is used again is locked for as long as the rest.
+// manifest, with which it is visible. What is there and is used again is locked for as long as the rest. One that no
+// restore would take is refused before anything of it is sent (*archive.DamageError), as far as its index can be read
+// here.
 func (s *Session) Push(ctx context.Context, st *store.Store, folder string, backup store.Backup) (p Pushed, err error) {
 	parts, err := st.Parts(backup)
 	if err != nil {
 		return p, err
 	}
 	defer func() { _ = parts.Close() }() // nothing was written through them
+	if err := st.Verify(ctx, backup, false); err != nil {
+		return p, err
+	}
 	if err := store.VerifyDigest(ctx, backup, parts.Manifest.Archive); err != nil {
 		return p, err
 	}

@@ -1,8 +1,10 @@
 package bucket
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -219,5 +221,29 @@ func TestWithoutRecipientsNothingIsWritten(t *testing.T) {
 	}
 	if keys := f.server.Keys(t, "backups"); len(keys) != 0 {
 		t.Errorf("something was written: %v", keys)
+	}
+}
+
+// Promise: a backup that no restore would take does not leave the host, and hinders no other.
+func TestAHostileBackupIsNotSent(t *testing.T) {
+	f := newFixture(t, false)
+	b := f.open("host1")
+	f.now = f.now.Add(time.Minute)
+	hostile, err := f.st.Create(t.Context(), storetest.LeastBackup("alpha"), func(_ context.Context, a *archive.Archive) error {
+		return a.AddUnjudged(&tar.Header{Typeflag: tar.TypeSymlink, Name: ".", Linkname: "/root", Mode: 0o777}, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.sync(b, "alpha")
+	if damage, is := errors.AsType[*archive.DamageError](err); !is || damage.Object != `entry "."` {
+		t.Errorf("%s: %v", hostile.ID, err)
+	}
+	if keys := f.server.Keys(t, "backups"); len(keys) != 0 {
+		t.Errorf("something of it was sent: %v", keys)
+	}
+	f.save("beta", "one", 100)
+	if p := f.mustSync(b, "beta"); p.Sent == 0 {
+		t.Errorf("nothing of another was sent: %+v", p)
 	}
 }

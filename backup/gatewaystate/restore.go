@@ -54,12 +54,8 @@ func Restore(ctx context.Context, r Restoring) (result Restored, err error) {
 	if err := r.Stopped(ctx); err != nil {
 		return result, &RunningError{Err: err}
 	}
-	done, err := st.VerifyWith(ctx, r.Backup, store.VerifyOptions{ReadData: true, Identities: r.Identities})
-	if err != nil {
+	if err := st.Prove(ctx, r.Backup, r.Identities); err != nil {
 		return result, err
-	}
-	if !done.Decrypted {
-		return result, archive.ErrNoIdentity
 	}
 	m, err := st.Load(r.Backup, r.Identities)
 	if err == nil {

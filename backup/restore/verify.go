@@ -51,10 +51,7 @@ func (j *restoreJob) verifyEntries(ctx context.Context) error {
 	if j.proven {
 		return nil
 	}
-	seen, err := j.Store.VerifyWith(ctx, j.Backup, store.VerifyOptions{ReadData: true, Identities: j.Identities})
-	if err == nil && !seen.Decrypted {
-		err = archive.ErrNoIdentity
-	}
+	err := j.Store.Prove(ctx, j.Backup, j.Identities)
 	j.proven = err == nil
 	return err
 }

@@ -73,12 +73,8 @@ type ExportedSnapshot struct {
 // ExportSnapshot writes the agent's state in b as a snapshot that `nemoclaw NAME snapshot restore` takes:
 // <root>/<sandbox>/<timestamp>, folders 0700, files 0600, its manifest last. b is verified first.
 func (s *Store) ExportSnapshot(ctx context.Context, b Backup, o SnapshotRequest) (out ExportedSnapshot, err error) {
-	v, err := s.VerifyWith(ctx, b, VerifyOptions{ReadData: true, Identities: o.Identities})
-	if err != nil {
+	if err := s.Prove(ctx, b, o.Identities); err != nil {
 		return out, err
-	}
-	if !v.Decrypted {
-		return out, archive.ErrNoIdentity
 	}
 	m, err := s.Load(b, o.Identities)
 	if err != nil {

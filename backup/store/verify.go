@@ -52,6 +52,16 @@ func (s *Store) VerifyWith(ctx context.Context, b Backup, o VerifyOptions) (Veri
 	return v, err
 }
 
+// Prove is Verify to the last byte for whoever is going to unpack b: archive.ErrNoIdentity when no key among ids opens
+// it.
+func (s *Store) Prove(ctx context.Context, b Backup, ids archive.Identities) error {
+	seen, err := s.VerifyWith(ctx, b, VerifyOptions{ReadData: true, Identities: ids})
+	if err == nil && !seen.Decrypted {
+		return archive.ErrNoIdentity
+	}
+	return err
+}
+
 // verifyOpened proves a backup whose manifest could be read.
 func verifyOpened(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOptions) (Verification, error) {
 	if err := archive.CheckIndex(m); err != nil {
