@@ -46,7 +46,7 @@ func fleetOf(b *testing.B, hosts int) *bucket.Bucket {
 			if err != nil {
 				return err
 			}
-			return to.SetStatus(b.Context(), text)
+			return to.ChangeStatus(b.Context(), func([]byte) ([]byte, error) { return text, nil })
 		})
 	}
 	if err := work.Wait(); err != nil {

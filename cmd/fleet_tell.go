@@ -12,57 +12,44 @@ import (
 
 // tell writes what this host has in the bucket, in short, for "fleet status".
 func (a *app) tell(ctx context.Context, session *bucket.Session, b *bucket.Bucket, st *store.Store, to outgoing) error {
-	earlier, err := said(ctx, b)
-	if err != nil {
-		return err
-	}
 	ids := session.IDs()
-	status, err := watch.Off{
+	look := watch.Off{
 		Question: watch.Question{Store: st, Inventory: to.inventory, Complete: to.complete, Now: time.Now()},
 		Place:    b.Address(), Host: b.Host(), Tool: version().Version,
-	}.Look(earlier, func(id string) bool { return ids[id] })
-	if err != nil {
-		return err
 	}
-	return say(ctx, b, status)
+	return say(ctx, b, func(status *watch.HostStatus) (changed bool, err error) {
+		*status, err = look.Look(*status, func(id string) bool { return ids[id] })
+		return true, err
+	})
 }
 
-// said is what a host said of itself last. What cannot be read any more is written anew.
-func said(ctx context.Context, b *bucket.Bucket) (watch.HostStatus, error) {
-	text, err := b.Status(ctx)
-	if err != nil || text == nil {
-		return watch.HostStatus{}, err
-	}
-	status, err := watch.ReadHostStatus(b.Host(), text)
-	if err != nil {
-		return watch.HostStatus{}, nil //nolint:nilerr // as if there were none
-	}
-	return status, nil
-}
-
-func say(ctx context.Context, b *bucket.Bucket, status watch.HostStatus) error {
-	text, err := json.Marshal(status)
-	if err != nil {
-		return err
-	}
-	return b.SetStatus(ctx, append(text, '\n'))
+// say changes what a host says of itself; change may be called more than once. What cannot be read any more is written
+// anew.
+func say(ctx context.Context, b *bucket.Bucket, change func(*watch.HostStatus) (changed bool, err error)) error {
+	return b.ChangeStatus(ctx, func(said []byte) ([]byte, error) {
+		status, err := watch.ReadHostStatus(b.Host(), said)
+		if err != nil {
+			status = watch.HostStatus{}
+		}
+		if changed, err := change(&status); err != nil || !changed {
+			return nil, err
+		}
+		text, err := json.Marshal(status)
+		return append(text, '\n'), err
+	})
 }
 
 // prove changes what the host says of a series after one of its backups was tried in the bucket. A host that says
 // nothing of it yet says so after its next run.
 func (o *offHost) prove(ctx context.Context, gatewayState bool, b store.Backup, change func(*watch.Row)) error {
-	status, err := said(ctx, o.bucket)
-	if err != nil || !b.Whole() {
-		return err
+	if !b.Whole() {
+		return nil
 	}
 	of := b.Series()
 	if gatewayState {
 		of.Name = b.Sandbox
 	}
-	if !status.Prove(of, gatewayState, change) {
-		return nil
-	}
-	return say(ctx, o.bucket, status)
+	return say(ctx, o.bucket, func(status *watch.HostStatus) (bool, error) { return status.Prove(of, gatewayState, change), nil })
 }
 
 // proven is b as the row of a host has it.

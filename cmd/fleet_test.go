@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -113,6 +114,9 @@ func TestFleetStatusShowsEveryHost(t *testing.T) {
 			t.Errorf("%s has no %s: %v", file, want, err)
 		}
 	}
+	if text, _ := os.ReadFile(page); strings.Contains(string(text), "Off the host") {
+		t.Error("the page of a fleet says of what is in the bucket whether it is off the host")
+	}
 }
 
 // Promise: what one host says wrongly costs the others nothing, and is never taken for well.
@@ -142,5 +146,41 @@ func TestASyncForgetsNoSandbox(t *testing.T) {
 	}
 	if alpha := d.Result.Sandboxes[1]; alpha.Drilled == nil || alpha.Drilled.ID != f.ids[1] || alpha.Verified != nil {
 		t.Errorf("a drill of what is there counts, a proof of what is not there does not: %+v", alpha)
+	}
+}
+
+// Promise: a drill of what is in the bucket is shown by fleet status, until a newer backup was drilled, and outlives the next night.
+func TestFleetStatusShowsADrillInTheBucket(t *testing.T) {
+	f := newOffHost(t)
+	f.mustAt("backups", "sync", "--seal-to", f.key)
+	f.drilled(f.ids[0], 1500*time.Millisecond)
+	f.drilled(f.ids[1], time.Minute)
+	for _, when := range []string{"after the drill", "after the next night"} {
+		for _, row := range f.fleet().Result.Sandboxes {
+			if shown := row.Drilled != nil && row.Drilled.ID == f.ids[0]; shown != (row.Sandbox == "alpha") {
+				t.Errorf("%s: drilled of %s is %+v, the drills were of alpha's %s and of an older backup", when, row.Sandbox, row.Drilled, f.ids[0])
+			}
+		}
+		if said := f.mustRun("fleet", "status", "--store", "s3://backups/fleet"); !strings.Contains(said, " ago (1.5s) ") {
+			t.Errorf("%s, no time to have it back:\n%s", when, said)
+		}
+		f.mustAt("backup-all", "--offline", "--seal-to", f.key)
+	}
+}
+
+// drilled says of a backup of alpha in the bucket that it came back.
+func (f *offHostFixture) drilled(id string, took time.Duration) {
+	f.t.Helper()
+	from := storeOptions{bucket: bucketOptions{address: "s3://backups/fleet", host: "host1"}}
+	st, off, err := newApp(nil, f.streams()).stores.source(f.t.Context(), from, "")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	b, err := st.Find("alpha", id)
+	if err == nil {
+		err = off.proveDrilled(f.t.Context(), b, took, "./smoke-test")
+	}
+	if err = errors.Join(err, off.close()); err != nil {
+		f.t.Fatal(err)
 	}
 }

@@ -130,6 +130,7 @@ func (b *Bucket) object(key string) string { return "s3://" + b.name + "/" + key
 type listed struct {
 	size     int64
 	modified time.Time
+	tag      string // the server's name for the content
 }
 
 // list gives every object whose key begins with prefix.
@@ -145,7 +146,7 @@ func (b *Bucket) list(ctx context.Context, prefix string) (map[string]listed, er
 			return nil, b.fail("list", prefix, err)
 		}
 		for _, o := range page.Contents {
-			found[aws.ToString(o.Key)] = listed{size: aws.ToInt64(o.Size), modified: aws.ToTime(o.LastModified)}
+			found[aws.ToString(o.Key)] = listed{size: aws.ToInt64(o.Size), modified: aws.ToTime(o.LastModified), tag: aws.ToString(o.ETag)}
 		}
 		if in.ContinuationToken = page.NextContinuationToken; in.ContinuationToken == nil {
 			return found, nil

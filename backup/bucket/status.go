@@ -3,6 +3,7 @@ package bucket
 import (
 	"context"
 	"maps"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -20,6 +21,9 @@ const statusFolder = "_status/"
 // maxStatus bounds what a host may say of itself.
 const maxStatus = 4 << 20
 
+// statusTries is how often a host's status is looked at again because another run wrote it meanwhile.
+const statusTries = 5
+
 // HostStatus is what a host says in short of its backups in the bucket.
 type HostStatus struct {
 	Host string
@@ -28,22 +32,58 @@ type HostStatus struct {
 	Err  error // why the text could not be read; nil when it could
 }
 
-// Status is what the host said of itself last; nil when it said nothing yet.
-func (b *Bucket) Status(ctx context.Context) ([]byte, error) {
+// ChangeStatus makes what change returns what the host says of itself; nil leaves it as it is. change gets what the host
+// said last, nil when it said nothing yet, and is asked again when another run wrote meanwhile, so that neither run undoes
+// what the other one found.
+func (b *Bucket) ChangeStatus(ctx context.Context, change func(said []byte) ([]byte, error)) error {
 	key := b.statusKey()
-	have, err := b.list(ctx, key)
-	if err != nil {
-		return nil, err
+	for try := 1; ; try++ {
+		said, tag, err := b.status(ctx, key)
+		if err != nil {
+			return err
+		}
+		text, err := change(said)
+		if err != nil || text == nil {
+			return err
+		}
+		if tag == "" || try == statusTries {
+			return b.replace(ctx, key, text)
+		}
+
+		switch err := b.swap(ctx, key, tag, text); {
+		case exists(err), absent(err): // another run wrote meanwhile, or it was this one, whose answer was lost
+		case unknown(err), status(err) == http.StatusBadRequest: // the server does not know If-Match
+			return b.replace(ctx, key, text)
+		default:
+			return b.fail("write", key, err)
+		}
 	}
-	if o, said := have[key]; said && o.size <= maxStatus {
-		return b.small(ctx, key, o.size)
-	}
-	return nil, nil
 }
 
-// SetStatus makes text what the host says of itself.
-func (b *Bucket) SetStatus(ctx context.Context, text []byte) error {
-	return b.replace(ctx, b.statusKey(), text)
+// status is what the host said of itself last, and the server's name for that; "" when it said nothing yet.
+func (b *Bucket) status(ctx context.Context, key string) (said []byte, tag string, err error) {
+	have, err := b.list(ctx, key)
+	if err != nil {
+		return nil, "", err
+	}
+	if o, there := have[key]; there && o.size <= maxStatus {
+		said, err = b.small(ctx, key, o.size)
+	}
+	return said, have[key].tag, err
+}
+
+// swap makes text the object of that key, if the one that is there still has the tag.
+func (b *Bucket) swap(ctx context.Context, key, tag string, text []byte) error {
+	w := b.writer(ctx, key)
+	w.over, w.match = true, &tag
+	_, err := w.Write(text)
+	if err == nil {
+		_, err = w.finish()
+	}
+	if err != nil {
+		w.abandon()
+	}
+	return err
 }
 
 func (b *Bucket) statusKey() string { return b.prefix + statusFolder + b.o.Host + ".json" }

@@ -42,6 +42,8 @@ type writer struct {
 	key  string
 	over bool // replace what is there; otherwise what is there wins
 
+	match *string // with over: replace only the content of this tag
+
 	buffer []byte
 	free   chan []byte
 	upload string // id of the upload in parts; "" so far
@@ -147,6 +149,7 @@ func (w *writer) finish() (objectFacts, error) {
 	slices.SortFunc(w.done, func(a, b types.CompletedPart) int { return int(*a.PartNumber - *b.PartNumber) })
 	in := &s3.CompleteMultipartUploadInput{
 		Bucket: &w.b.name, Key: &w.key, UploadId: &w.upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: w.done}, IfNoneMatch: w.condition(),
+		IfMatch: w.match,
 	}
 	if _, err := client.CompleteMultipartUpload(w.ctx, in); err != nil {
 		return objectFacts{}, err
@@ -158,7 +161,7 @@ func (w *writer) finish() (objectFacts, error) {
 func (w *writer) putWhole(client *s3.Client) (objectFacts, error) {
 	sum := sha256.Sum256(w.buffer)
 	text := base64.StdEncoding.EncodeToString(sum[:])
-	in := &s3.PutObjectInput{Bucket: &w.b.name, Key: &w.key, Body: bytes.NewReader(w.buffer), ChecksumSHA256: &text, IfNoneMatch: w.condition()}
+	in := &s3.PutObjectInput{Bucket: &w.b.name, Key: &w.key, Body: bytes.NewReader(w.buffer), ChecksumSHA256: &text, IfMatch: w.match, IfNoneMatch: w.condition()}
 	in.ObjectLockMode, in.ObjectLockRetainUntilDate = w.b.lock()
 	if _, err := client.PutObject(w.ctx, in); err != nil {
 		return objectFacts{}, err
