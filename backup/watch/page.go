@@ -24,6 +24,7 @@ type pageData struct {
 	Wide, High                   float64
 	SparkWide, SparkHigh         float64
 	BarWide, Limit               float64 // Limit is where MaxAge is on a bar; 0 without one
+	Fleet                        bool    // all of it is off the hosts
 }
 
 type pageRow struct {
@@ -40,7 +41,7 @@ func (r Report) page() pageData {
 		Summary: fmt.Sprintf("%s, %d of them with a backup that is as it should be; %s, %s in all, of which the last 7 days added %s%s",
 			size.Count(t.Sandboxes, "sandbox", "sandboxes"), t.OK, size.Count(t.Backups, "backup", "backups"), size.Text(t.Bytes), size.Text(t.LastWeek), RetiredText(t.Retired)),
 		Growth: line(r.Growth, r.At, chartWide, chartHigh), Wide: chartWide, High: chartHigh,
-		SparkWide: sparkWide, SparkHigh: sparkHigh, BarWide: barWide,
+		SparkWide: sparkWide, SparkHigh: sparkHigh, BarWide: barWide, Fleet: r.Hosts > 0,
 	}
 	if n := len(r.Growth); n > 0 {
 		d.From, d.Until, d.Largest = r.Growth[0].At.Format(time.DateOnly), r.At.Format(time.DateOnly), size.Text(r.Growth[n-1].Bytes)

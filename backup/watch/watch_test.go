@@ -160,7 +160,8 @@ func TestNamesAreText(t *testing.T) {
 	}
 }
 
-// The page is drawn by a real browser: every row has its bar, and the growth goes up to the newest backup.
+// The page is drawn by a real browser: every row has its bar, the growth goes up to the newest backup, and what is wider than the window can
+// be scrolled to: nothing at 1100 px, table and growth at 600.
 func TestPageInABrowser(t *testing.T) {
 	browser, err := findBrowser()
 	if err != nil {
@@ -168,10 +169,10 @@ func TestPageInABrowser(t *testing.T) {
 	}
 	h := newHost(t)
 	for i := range 12 {
-		h.backup("nemoclaw", "alpha", time.Duration(12-i)*30*time.Hour, strings.Repeat(fmt.Sprint(i, "x"), 4000*i+1), true)
+		h.backup("nemoclaw", "a-sandbox-with-a-long-name", time.Duration(12-i)*30*time.Hour, strings.Repeat(fmt.Sprint(i, "x"), 4000*i+1), true)
 		h.backup("nemoclaw", "beta", time.Duration(12-i)*30*time.Hour+time.Hour, fmt.Sprint(i/3), i < 11)
 	}
-	for _, name := range []string{"alpha", "beta", "gamma"} {
+	for _, name := range []string{"a-sandbox-with-a-long-name", "beta", "gamma"} {
 		h.sandbox("nemoclaw", name)
 	}
 	var page strings.Builder
@@ -187,7 +188,11 @@ func TestPageInABrowser(t *testing.T) {
 		var bars = [...document.querySelectorAll("rect.bar")].map(b => Math.round(b.getBoundingClientRect().width));
 		var growth = document.querySelector("svg[viewBox] path").getBBox();
 		var lost = document.documentElement.scrollWidth > innerWidth;
-		document.title = "bars " + bars.join(",") + " growth " + Math.round(growth.width) + "x" + Math.round(growth.height) + " lost " + lost;
+		var scrolls = [1100, 600].map(wide => {
+			document.body.style.maxWidth = wide - 32 + "px"; // without the body's padding
+			return [...document.querySelectorAll(".wide")].map(box => box.scrollWidth > box.clientWidth && getComputedStyle(box).overflowX == "auto");
+		});
+		document.title = "bars " + bars.join(",") + " growth " + Math.round(growth.width) + "x" + Math.round(growth.height) + " lost " + lost + " scrolls " + scrolls.join(" ");
 	</script></body>`, 1)
 	if err := os.WriteFile(file, []byte(probe), 0o600); err != nil {
 		t.Fatal(err)
@@ -200,7 +205,7 @@ func TestPageInABrowser(t *testing.T) {
 	}
 	title, _, _ := strings.Cut(string(out), "</title>")
 	_, title, _ = strings.Cut(title, "<title>")
-	if want := "bars 0,127,123 growth 720x158 lost false"; title != want {
+	if want := "bars 0,127,123 growth 720x158 lost false scrolls false,false true,true"; title != want {
 		t.Errorf("drawn: %s, want %s", title, want)
 	}
 }
