@@ -116,24 +116,25 @@ func (h *history) step() {
 	unfinished := h.unfinished()
 	switch {
 	case h.redo != "":
-		h.restore(h.fate())
+		h.restore(h.fate("restore"))
 	case len(unfinished) > 0:
-		h.run([]string{"resume", "rollback"}[h.rand.IntN(2)], h.fate())
+		command := []string{"resume", "rollback"}[h.rand.IntN(2)]
+		h.run(command, h.fate(command))
 	default:
-		switch h.rand.IntN(10) {
+		switch h.rand.IntN(12) {
 		case 0:
 			h.clock += time.Duration(h.rand.IntN(7200)-3600) * time.Second
 			h.told = append(h.told, fmt.Sprintf("the clock is at %v", h.clock))
 		case 1, 2:
 			h.run("look", fate{})
 			h.work()
-		case 3, 4:
-			h.run("backup", h.fate())
-		case 5, 6:
+		case 3, 4, 5, 6:
+			h.run("backup", h.fate("backup"))
+		case 7, 8:
 			h.choose()
-			h.restore(h.fate())
+			h.restore(h.fate("restore"))
 		default:
-			h.run("upgrade", h.fate())
+			h.run("upgrade", h.fate("upgrade"))
 		}
 	}
 	h.holds()
@@ -214,15 +215,16 @@ func (h *history) run(command string, f fate) bool {
 	return err == nil
 }
 
-// meanwhile is another command, while the one of the history is under way. One that only looks leaves everything as it is.
+// meanwhile is another command, while the one of the history is under way. One that only looks leaves everything as it is, and none takes
+// back the pause of a run that lives.
 func (h *history) meanwhile(command string) {
 	before := h.states()
 	p := h.begin(fate{})
 	p.backups.LockWait = 50 * time.Millisecond
 	outcomes, err := p.do(h.t.Context(), command)
 	h.told = append(h.told, fmt.Sprintf("meanwhile %s: %s, %v", command, outcomesInWords(outcomes), err))
-	if after := h.states(); command == "look" && after != before {
-		h.t.Errorf("another command, which only looked, made this of a run that was under way: %s -> %s", before, after)
+	if after := h.states(); after != before && (command == "look" || strings.Contains(before, " paused")) {
+		h.t.Errorf("another command, %s, made this of a run that was under way: %s -> %s", command, before, after)
 	}
 }
 

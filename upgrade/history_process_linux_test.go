@@ -26,48 +26,70 @@ var errDied = errors.New("the process died")
 
 // fate is what befalls a process.
 type fate struct {
-	dies  int    // at which of its calls to the engine or the gateway; 0: it does not
-	after bool   // the call is carried out, and the process dies before it has the answer
-	lost  string // the operation of the gateway whose next answer is an error although it is carried out; "" is none
-	disk  int    // at which of its calls to the disk it dies; 0: it does not
-	power bool   // the power goes with it: the disk keeps what was synced, and of the rest any part
-	guard bool   // its guard dies with it
-	deaf  int    // the call whose answer is lost on its way although it is carried out; 0 is none
-	meets int    // the call before which another process does its command; 0: none does
-	other string // that command
+	paused bool   // its calls are counted from the one that pauses the sandbox on
+	dies   int    // at which of its calls to the engine or the gateway; 0: it does not
+	after  bool   // the call is carried out, and the process dies before it has the answer
+	lost   string // the operation of the gateway whose next answer is an error although it is carried out; "" is none
+	disk   int    // at which of its calls to the disk it dies; 0: it does not
+	power  bool   // the power goes with it: the disk keeps what was synced, and of the rest any part
+	guard  bool   // its guard dies with it
+	deaf   int    // the call whose answer is lost on its way although it is carried out; 0 is none
+	meets  int    // the call before which another process does its command; 0: none does
+	other  string // that command
 }
 
 // String is the fate in words.
 func (f fate) String() string {
+	from := map[bool]string{true: " from the pause on"}[f.paused]
 	switch {
 	case f.dies > 0:
-		return fmt.Sprintf("dies at call %d (carried out: %v; with the power: %v, its guard: %v)", f.dies, f.after, f.power, f.guard)
+		return fmt.Sprintf("dies at call %d%s (carried out: %v; with the power: %v, its guard: %v)", f.dies, from, f.after, f.power, f.guard)
 	case f.disk > 0:
 		return fmt.Sprintf("dies at call %d to the disk (with the power: %v, its guard: %v)", f.disk, f.power, f.guard)
 	case f.deaf > 0:
-		return fmt.Sprintf("answer lost to call %d", f.deaf)
+		return fmt.Sprintf("answer lost to call %d%s", f.deaf, from)
 	case f.lost != "":
 		return "answer lost to " + f.lost
 	case f.meets > 0:
-		return fmt.Sprintf("meets %s at call %d", f.other, f.meets)
+		return fmt.Sprintf("meets %s at call %d%s", f.other, f.meets, from)
 	}
 	return "nothing befalls it"
 }
 
-func (h *history) fate() fate {
-	f := fate{guard: h.rand.IntN(2) == 0}
+// reach is how many calls a command makes, so that what befalls it falls within it: to the engine and the gateway, those of them that begin
+// with a pause and end with its end, and to the disk.
+type reach struct{ calls, paused, disk int }
+
+func reachOf(command string) reach {
+	switch command {
+	case "backup":
+		return reach{calls: 17, paused: 7, disk: 49}
+	case "restore":
+		return reach{calls: 21, disk: 16}
+	case "upgrade":
+		return reach{calls: 110, disk: 228}
+	}
+	return reach{calls: 70, disk: 120} // what ends an upgrade: it depends on where that is
+}
+
+func (h *history) fate(command string) fate {
+	within, f := reachOf(command), fate{guard: h.rand.IntN(3) == 0}
+	calls := within.calls
+	if within.paused > 0 && h.rand.IntN(2) == 0 {
+		f.paused, calls = true, within.paused
+	}
 	switch h.rand.IntN(8) {
 	case 0:
 	case 6:
-		f.deaf = 1 + h.rand.IntN(70)
+		f.deaf = 1 + h.rand.IntN(calls)
 	case 7:
-		f.meets, f.other = 1+h.rand.IntN(70), []string{"look", "look", "resume", "rollback"}[h.rand.IntN(4)]
+		f.meets, f.other = 1+h.rand.IntN(calls), []string{"look", "look", "resume", "rollback"}[h.rand.IntN(4)]
 	case 1:
 		f.lost = []string{"create", "delete", "stop", "start", "list"}[h.rand.IntN(5)]
 	case 2, 3:
-		f.disk, f.power = 1+h.rand.IntN(120), h.rand.IntN(4) > 0
+		f.disk, f.power = 1+h.rand.IntN(within.disk), h.rand.IntN(4) > 0
 	default:
-		f.dies, f.after, f.power = 1+h.rand.IntN(70), h.rand.IntN(2) == 0, h.rand.IntN(2) == 0
+		f.dies, f.after, f.power = 1+h.rand.IntN(calls), h.rand.IntN(2) == 0, h.rand.IntN(2) == 0
 	}
 	return f
 }
@@ -78,7 +100,7 @@ type process struct {
 	*fitted
 	folder string
 	fate   fate
-	calls  atomic.Int64 // since the command began
+	calls  atomic.Int64 // since the command began, or since its pause
 	host   *powercut.Disk
 	disk   *powercut.Process
 	guard  *guard // nil: nothing was to be paused
@@ -117,8 +139,7 @@ func (h *history) begin(f fate) *process {
 		h.t.Fatal(err)
 	}
 	p.Journal.shelf = p.Journal.shelf.Watched(p.disk.Watch)
-	p.ready.Store(true)
-	p.calls.Store(0) // the greeting of the engine is no part of the command
+	p.ready.Store(true) // the greeting of the engine was no part of the command
 	p.Now, p.backups.Store = h.now, st
 	eng := p.engine
 	p.backups.Run = func() *backup.Options {
@@ -145,16 +166,16 @@ func (p *process) door(h *history, path, to string) string {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch n := p.calls.Add(1); {
-		case p.isDead(), int(n) == p.fate.dies && p.ready.Load() && !p.fate.after:
+		switch n := p.call(r); {
+		case p.isDead(), n == p.fate.dies && !p.fate.after:
 			p.die()
-		case int(n) == p.fate.dies && p.ready.Load():
+		case n == p.fate.dies:
 			through.ServeHTTP(&nobody{header: http.Header{}}, r)
 			p.die()
-		case int(n) == p.fate.deaf && p.ready.Load():
+		case n == p.fate.deaf:
 			through.ServeHTTP(&nobody{header: http.Header{}}, r)
 			panic(http.ErrAbortHandler) // the connection breaks
-		case int(n) == p.fate.meets && p.ready.Load():
+		case n == p.fate.meets:
 			p.meet()
 			through.ServeHTTP(w, r)
 		default:
@@ -163,6 +184,15 @@ func (p *process) door(h *history, path, to string) string {
 	})}
 	go func() { _ = server.Serve(listener) }()
 	return path
+}
+
+// call numbers a request from 1 on; -1 is one that nothing can befall.
+func (p *process) call(r *http.Request) int {
+	before := p.fate.paused && p.calls.Load() == 0 && !strings.HasSuffix(r.URL.Path, "/pause")
+	if before || !p.ready.Load() {
+		return -1
+	}
+	return int(p.calls.Add(1))
 }
 
 func (p *process) isDead() bool {

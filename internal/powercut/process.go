@@ -12,17 +12,19 @@ import (
 type Process struct {
 	disk *Disk
 	real disk.Real
-	left atomic.Int64 // calls until it dies; below 1: it does not
+	made atomic.Int64 // calls
+	last int64        // the call at which it dies; 0: it does not
 	dead atomic.Bool
 	die  func() // never comes back
 }
 
 // Process is one that dies at its n-th call; 0 is never. die is called then, and does not come back.
 func (d *Disk) Process(n int, die func()) *Process {
-	p := &Process{disk: d, die: die}
-	p.left.Store(int64(n))
-	return p
+	return &Process{disk: d, last: int64(n), die: die}
 }
+
+// Calls is how many calls it has made.
+func (p *Process) Calls() int { return int(p.made.Load()) }
 
 // Kill ends the process.
 func (p *Process) Kill() {
@@ -33,7 +35,7 @@ func (p *Process) Kill() {
 
 // enter lets one call through at a time, and none of the dead.
 func (p *Process) enter() (leave func()) {
-	if p.left.Add(-1) == 0 {
+	if p.made.Add(1) == p.last {
 		p.Kill()
 		p.die()
 	}
