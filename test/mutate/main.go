@@ -5,6 +5,7 @@
 //	go run ./test/mutate -only pause          mutants whose title or file contains the word
 //	go run ./test/mutate -page docs/testing.md   also write the table between the page's marks
 //	go run ./test/mutate -keep FILE           in pieces: what FILE has as killed is not tried again
+//	go run ./test/mutate -keep FILE -known -page …   the table of what FILE has of the tree as it is; nothing is tried
 package main
 
 import (
@@ -34,6 +35,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	only := flags.String("only", "", "a word in the title or the file")
 	page := flags.String("page", "", "page whose table is replaced")
 	keep := flags.String("keep", "", "file with the results of earlier runs; what is known is not tried again")
+	known := flags.Bool("known", false, "try nothing, and tell only what the file of -keep has")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -41,7 +43,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	results, err := tryAll(ctx, mutants, *keep, out)
+	find := tryAll
+	if *known {
+		find = recall
+	}
+	results, err := find(ctx, mutants, *keep, out)
 	if err != nil {
 		return err
 	}
@@ -79,6 +85,22 @@ func tryAll(ctx context.Context, mutants []mutant, keep string, out io.Writer) (
 		all = append(all, r)
 	}
 	return all, nil
+}
+
+// recall gives what earlier runs found of the tree as it is, and tries nothing.
+func recall(_ context.Context, mutants []mutant, keep string, out io.Writer) ([]result, error) {
+	kept, err := readResults(keep)
+	if err != nil {
+		return nil, err
+	}
+	var found []result
+	for _, m := range mutants {
+		if r, ok := kept.seen[m.key()]; ok {
+			found = append(found, result{mutant: m, verdict: r.Verdict, detail: r.Detail})
+		}
+	}
+	fmt.Fprintf(out, "%d of %d mutants were tried on this tree\n", len(found), len(mutants))
+	return found, nil
 }
 
 func readLists(pattern, only string) ([]mutant, error) {
