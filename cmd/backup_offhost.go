@@ -48,7 +48,7 @@ func (o *backupAllOptions) checkOffHost() error {
 }
 
 func (o *backupAllOptions) bucket() (*bucket.Bucket, error) {
-	with, err := o.seal.options()
+	with, err := o.seal.options(o.store.bucket)
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func runBackupsSync(ctx context.Context, o *backupsSyncOptions) (*answer, error)
 
 // sync brings what is new of a store's scopes into the bucket. The result is nil where nothing was begun.
 func (a *app) sync(ctx context.Context, st *store.Store, scopes []selection, to outgoing) (result *syncResult, err error) {
-	with, err := to.options()
+	with, err := to.options(to.bucketOptions)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -44,6 +45,20 @@ func (o *bucketOptions) addFlags(f *pflag.FlagSet, what string) {
 	f.StringVar(&o.host, "store-host", "", "the name under which a host keeps its backups in the bucket (default: that of this host)")
 }
 
+// check refuses what is no bucket before anything else is asked for it: a folder has a flag of its own.
+func (o bucketOptions) check() error {
+	_, _, err := bucket.Parse(o.address)
+	switch {
+	case o.address == "":
+		return usage("give --store s3://bucket/prefix", "which bucket? --store is missing")
+	case err != nil && !strings.Contains(o.address, "://"):
+		return usage("--store is for a bucket, s3://bucket/prefix; a folder is for --backup-dir", "--store: %w", err)
+	case err != nil:
+		return usage("give --store s3://bucket/prefix", "--store: %w", err)
+	}
+	return nil
+}
+
 // sealOptions say how backups are written to a bucket.
 type sealOptions struct {
 	sealTo     []string
@@ -68,7 +83,10 @@ type outgoing struct {
 }
 
 // options are those of a bucket that is written to.
-func (o *sealOptions) options() (bucket.Options, error) {
+func (o *sealOptions) options(to bucketOptions) (bucket.Options, error) {
+	if err := to.check(); err != nil {
+		return bucket.Options{}, err
+	}
 	if len(o.sealTo) == 0 {
 		return bucket.Options{}, usage("add --seal-to RECIPIENT: age-keygen -o key.txt makes a key and prints its public half; keep key.txt off this host, nothing in the bucket can be read without it",
 			"%w", bucket.ErrNoRecipients)
@@ -86,8 +104,8 @@ func (o *sealOptions) options() (bucket.Options, error) {
 
 // openBucket names the place of a host in a bucket; nothing is asked of its server yet.
 func (s *stores) bucket(o bucketOptions, with bucket.Options) (*bucket.Bucket, error) {
-	if o.address == "" {
-		return nil, usage("give --store s3://bucket/prefix", "which bucket? --store is missing")
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	name, err := os.Hostname()
 	if o.host == "" && err != nil {
@@ -229,7 +247,7 @@ func (o *offHost) bring(ctx context.Context, st *store.Store, b store.Backup) (s
 		return b, b.Damage
 	}
 	if err := o.Fetch(ctx, b); err != nil {
-		return b, fmt.Errorf("bring backup %s of %q from %s: %w", b.ID, b.Sandbox, o.bucket.Address(), err)
+		return b, fmt.Errorf("bring backup %s of %q from %s: %w", b.ID, b.Series().Address(), o.bucket.Address(), err)
 	}
 	return st.Find(b.Sandbox, b.ID)
 }
