@@ -57,6 +57,10 @@ func (g *gatekeeper) untrusted(err error) error {
 		return g.refuse(refused.Report, refused.Action)
 	}
 	if unverified, ok := errors.AsType[*survey.UnverifiedError](err); ok {
+		seen := unverified.Seen
+		if g.host.Gateway != "" && (seen.Served.NotRegistered() || (survey.Gateway{Seen: seen}).NeverHeardOf()) {
+			return unanswered(seen) // a mistyped -g: nothing can be verified of it
+		}
 		return &Failure{Code: ExitUnreachable, Kind: kindUnverified, Err: unverified, Hint: unverifiedHint(unverified.Action)}
 	}
 	return err

@@ -117,7 +117,7 @@ func unanswered(seen gateway.Observation) *Failure {
 	if failed {
 		f.Err = listing // it names the call and the gateway
 	}
-	if seen.Served.Status == "not_configured" {
+	if seen.Served.NotRegistered() {
 		listing, failed = &openshell.ListingError{NotRegistered: true}, true
 	}
 	if !failed {

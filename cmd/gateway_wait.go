@@ -73,7 +73,11 @@ func runGatewayWait(ctx context.Context, o *gatewayWaitOptions) (*answer, error)
 		return found, context.Cause(ctx)
 	}
 
-	return found, &Failure{Code: ExitUnreachable, Kind: "gateway_unreachable", Err: fmt.Errorf("gateway %q is not ready: %s", r.Gateway, r.Reason), Hint: waitHint(r)}
+	f := &Failure{Code: ExitUnreachable, Kind: kindUnreachable, Err: fmt.Errorf("gateway %q is not ready: %s", r.Gateway, r.Reason), Hint: waitHint(r)}
+	if a.host.Gateway != "" && r.NotRegistered {
+		f.Kind, f.Hint = kindNotRegistered, "openshell gateway list shows what is registered; "+offlineHint
+	}
+	return found, f
 }
 
 func bindingNames(bindings []sandbox.Binding) string {

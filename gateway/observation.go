@@ -3,10 +3,12 @@
 package gateway
 
 import (
+	"errors"
 	"time"
 
 	"sandkeeper/drift"
 	"sandkeeper/engine"
+	"sandkeeper/openshell"
 )
 
 // Target is the gateway that is meant: every probe and every command is about this one.
@@ -97,6 +99,12 @@ type Served struct {
 	Status   string // "connected", "connected_http", "error", "disconnected", "not_configured"; "" when it did not say
 	Detail   string // one cleaned line of why not
 	Err      error  // why the CLI had no status to give; *openshell.MismatchError, *openshell.ListingError, or no CLI
+}
+
+// NotRegistered reports that the CLI answered that it has no such gateway.
+func (s Served) NotRegistered() bool {
+	listing, ok := errors.AsType[*openshell.ListingError](s.Err)
+	return s.Status == "not_configured" || ok && listing.NotRegistered
 }
 
 // Host is what exists on this host to act on the gateway with: guidance names only commands that are here.

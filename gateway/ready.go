@@ -59,6 +59,8 @@ type Readiness struct {
 	WaitedMs   int64      `json:"waitedMs"`  // in all
 	SettledFor int64      `json:"settledMs"` // how long it had been ready
 	Err        error      `json:"-"`         // for BadTarget
+
+	NotRegistered bool `json:"-"` // the CLI said at last that it has no such gateway
 }
 
 // Wait waits until the gateway serves its version, accepts on its endpoint, and the process that was there is still
@@ -141,6 +143,7 @@ func (w *wait) run(ctx context.Context) {
 func (w *wait) judge(served Served, accepts error, look time.Time) bool {
 	r := w.result
 	r.Polls++
+	r.NotRegistered = served.NotRegistered()
 	switch {
 	case served.State != drift.Known:
 		w.since, r.Reason = time.Time{}, served.Why

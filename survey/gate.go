@@ -26,6 +26,7 @@ func (e *RefusedError) Error() string {
 
 // UnverifiedError is a gateway of which nothing shows that it agrees with the CLI, where that was not allowed.
 type UnverifiedError struct {
+	Seen   gateway.Observation
 	Report preflight.Report
 	Action preflight.Action
 }
@@ -55,7 +56,7 @@ func (gs Gateways) Gate(action preflight.Action, allowUnverified bool) error {
 	case decisive.Report.Refused():
 		return &RefusedError{Report: decisive.Report, Action: action}
 	case decisive.Report.Verdict == drift.Unverified && !allowUnverified:
-		return &UnverifiedError{Report: decisive.Report, Action: action}
+		return &UnverifiedError{Seen: decisive.Seen, Report: decisive.Report, Action: action}
 	}
 	return nil
 }
