@@ -28,11 +28,11 @@ var errOtherGeneration = errors.New("laid out as another generation of OpenShell
 func (v Version) ReadSandbox(b []byte) (SandboxMessage, error) {
 	m, err := Parse(b)
 	if err != nil {
-		return SandboxMessage{}, fmt.Errorf("Sandbox: %w", err)
+		return SandboxMessage{}, fmt.Errorf("message Sandbox: %w", err)
 	}
 	s, err := v.sandbox(m)
 	if err != nil {
-		return SandboxMessage{}, fmt.Errorf("Sandbox: %w", err)
+		return SandboxMessage{}, fmt.Errorf("message Sandbox: %w", err)
 	}
 	return s, nil
 }
