@@ -25,7 +25,7 @@ var decodeWordings = []string{
 
 // DecoderSentences is a pattern, for text as squeeze makes it, of what the decoders of other languages say: a verb that
 // failed, and the message that it failed on.
-const DecoderSentences = `(?:failedto|failureto|cannot|can't|could[n]ot|unableto|exception|error(?:occurredduring|while|when|in)?)` +
+const DecoderSentences = `(?:failedto|failureto|cannot|can't|could(?:not|n't)|unableto|exception|error(?:occurredduring|while|when|in)?)` +
 	`(?:de(?:cod|seriali[sz])(?:e|ing)|unmarshal(?:l?ing)?|pars(?:e|ing))(?:an?|the)?(?:received|incoming|grpc)?` +
 	`(?:(?:request|response)message|message(?:oftype|withtype|!|[a-z0-9_.]{1,120}frombinary)|(?:request|response)!|protobuf)|` +
 	`(?:invalid|malformed|corrupt|corrupted)protobuf|wireformat(?:error|wascorrupt)`

@@ -50,7 +50,10 @@ func (b *Bucket) ChangeStatus(ctx context.Context, change func(said []byte) ([]b
 			return b.replace(ctx, key, text)
 		}
 
-		switch err := b.swap(ctx, key, tag, text); {
+		err = b.swap(ctx, key, tag, text)
+		switch {
+		case err == nil:
+			return nil
 		case exists(err), absent(err): // another run wrote meanwhile, or it was this one, whose answer was lost
 		case unknown(err), status(err) == http.StatusBadRequest: // the server does not know If-Match
 			return b.replace(ctx, key, text)
