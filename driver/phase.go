@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"sandkeeper/internal/text"
@@ -24,6 +25,7 @@ func EngineMay(err error) bool {
 const (
 	phaseLimit    = 5 * time.Minute  // the CLI's own (OPENSHELL_LIFECYCLE_TIMEOUT, docs/facts/openshell.md 1.4)
 	comingUpLimit = 30 * time.Second // how long a sandbox that is to be stopped may be on its way to Ready
+	thawLimit     = 10 * time.Second // how long it may be called paused: its gateway looks every two seconds
 	silenceLimit  = 10 * time.Second // how long its gateway may not answer
 	phasePoll     = 500 * time.Millisecond
 )
@@ -47,10 +49,18 @@ func (d *API) StopSandbox(ctx context.Context, wanted lifecycle.Reference) error
 			if time.Since(begun) < comingUpLimit {
 				return false, nil
 			}
+		case "Error":
+			if thawing(now) && time.Since(begun) < thawLimit {
+				return false, nil
+			}
 		}
 		return false, notIn(now)
 	})
 }
+
+// thawing reports whether a gateway calls a sandbox paused. After a pause it does so until its next look, also when
+// that pause was a backup's and is over (docs/facts/openshell-0.1.md 1.2).
+func thawing(now *openshell.RawSandbox) bool { return strings.HasPrefix(now.Reason, "ContainerPaused") }
 
 // StartSandbox has a gateway start a sandbox that it has stopped; that it becomes Ready is not waited for. One that is
 // Ready, or on its way there, is no error. Errors are those of StopSandbox.

@@ -1,8 +1,10 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"io/fs"
+	"sync/atomic"
 	"testing"
 
 	"sandkeeper/lifecycle"
@@ -60,6 +62,36 @@ func TestPhasesOfOthersAreLeftAlone(t *testing.T) {
 		t.Errorf("0.0.104, start: %v", err)
 	}
 	if now, _ := b.Memory.List(t.Context()); now[0].Phase != gateway.Ready {
+		t.Errorf("it became %s", now[0].Phase)
+	}
+}
+
+// thawed is a gateway that calls its sandbox paused for some looks after the pause has ended.
+type thawed struct {
+	*moody
+	looks atomic.Int32
+}
+
+func (b *thawed) List(ctx context.Context) ([]gateway.Sandbox, error) {
+	all, err := b.moody.List(ctx)
+	if b.looks.Add(-1) >= 0 {
+		for i := range all {
+			all[i].Phase, all[i].Reason = gateway.Failed, "ContainerPaused"
+		}
+	}
+	return all, err
+}
+
+// TestAStopAwaitsTheLookAfterAPause: a backup has just thawed the sandbox, and the gateway that has not looked since must not
+// leave its stop to the engine, which would leave it in Error for good.
+func TestAStopAwaitsTheLookAfterAPause(t *testing.T) {
+	b := &thawed{moody: oneSandbox(nil)}
+	d := open(t, "0.0.110", b)
+	b.looks.Store(2)
+	if err := d.StopSandbox(t.Context(), lifecycle.Reference{ID: "id-a", Name: "alpha"}); err != nil {
+		t.Error(err)
+	}
+	if now, _ := b.Memory.List(t.Context()); now[0].Phase != gateway.Stopped {
 		t.Errorf("it became %s", now[0].Phase)
 	}
 }
