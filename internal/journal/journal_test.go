@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -315,6 +316,33 @@ func TestAnEmptyFolderThatIsNotOursIsNoMatter(t *testing.T) {
 	s.user++
 	if names, problems := abandoned(s); len(names)+len(problems) != 0 {
 		t.Errorf("%q, %v", names, problems)
+	}
+}
+
+// A run that is killed within its first Put leaves a part of a record. It asks for nothing and goes, but never while its
+// owner lives.
+func TestPartOfAFirstRecordIsSwept(t *testing.T) {
+	s := NewShelf(t.TempDir(), notes())
+	r := own(t, s, keyA)
+	part := filepath.Join(s.Dir(), ".tmp-"+keyA+".json")
+	if err := os.WriteFile(part, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, problems := abandoned(s); len(problems) != 1 {
+		t.Errorf("of a record that is being written: %v", problems)
+	}
+	if _, err := os.Stat(part); err != nil {
+		t.Errorf("while its owner lived: %v", err)
+	}
+
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if names, problems := abandoned(s); len(names)+len(problems) != 0 {
+		t.Errorf("a part of a record: %q, %v", names, problems)
+	}
+	if _, err := os.Stat(part); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the part is still there: %v", err)
 	}
 }
 

@@ -24,7 +24,7 @@ func (s Shelf[E]) Abandoned() iter.Seq2[*Record[E], error] {
 		for _, key := range keys {
 			r, err := s.take(key, false)
 			if errors.Is(err, fs.ErrNotExist) || err == nil && !r.Found {
-				err = r.Close() // its owner was done with it meanwhile
+				err = r.sweep()
 				if err == nil {
 					continue
 				}
@@ -38,6 +38,15 @@ func (s Shelf[E]) Abandoned() iter.Seq2[*Record[E], error] {
 			}
 		}
 	}
+}
+
+// sweep gives up a record that is none: its owner was done with it meanwhile, or died before the first Put was whole. A
+// nil record is swept.
+func (r *Record[E]) sweep() error {
+	if r == nil {
+		return nil
+	}
+	return errors.Join(r.folder.remove(partPrefix+r.key+recordSuffix), r.Close())
 }
 
 // Seen is a record as a reader sees it, who changes nothing.
@@ -122,7 +131,7 @@ func (s Shelf[E]) ownerOf(f *folder, key string) (*HeldError, error) {
 	return nil, s.noLock(f, key)
 }
 
-// keys names the records, sorted. A folder of another user holds nothing for us; that is an error only where something
+// keys names the records, sorted, and those of which only a part was written. A folder of another user holds nothing for us; that is an error only where something
 // is in it.
 func (s Shelf[E]) keys() ([]string, error) {
 	f, err := s.open()
@@ -139,7 +148,8 @@ func (s Shelf[E]) keys() ([]string, error) {
 	}
 	var keys []string
 	for _, name := range names {
-		if key, ok := strings.CutSuffix(name, recordSuffix); ok && validKey().MatchString(key) {
+		key, ok := strings.CutSuffix(strings.TrimPrefix(name, partPrefix), recordSuffix)
+		if ok && validKey().MatchString(key) {
 			keys = append(keys, key)
 		}
 	}
@@ -148,5 +158,5 @@ func (s Shelf[E]) keys() ([]string, error) {
 		return nil, nil
 	}
 	slices.Sort(keys)
-	return keys, f.judge()
+	return slices.Compact(keys), f.judge()
 }
