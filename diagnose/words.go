@@ -9,10 +9,11 @@ import "sandkeeper/openshell"
 // tonic (Rust, OpenShell's CLI), Go, Python and JavaScript.
 const (
 	prostReason = `(?:invalid wire type|invalid tag value|invalid varint|unexpected end group tag|delimited length exceeded|buffer underflow|` +
-		`invalid string value|recursion limit reached)`
+		`invalid string value|recursion limit reached|` + openshell.RareReasons + `)`
 	decoding = `(?:failed to decode protobuf|protobuf decode|proto decode|` + prostReason + `|failed to unmarshal the received message|` +
 		`cannot parse invalid wire-format data|error unmarshalling request|(?:wrong|illegal|unexpected|unknown|bad) wire[ -]?type|proto(?:col )?buf(?:fer)? pars(?:e|ing) (?:error|failure)|illegal tag \d|exception deserializing response|` +
-		`response message parsing error|error parsing message|while parsing a protocol message|protocol message contained an invalid tag|` +
+		`response message parsing error|error parsing message|string field [^:]{0,80}contains invalid utf-8|` +
+		`proto: \(line[0-9:]+\): (?:unknown field|invalid value for)|while parsing a protocol message|protocol message contained an invalid tag|` +
 		openshell.DecoderSentences + `)`
 	tonicInternal = `(?:status: internal, message:|code: 'internal error', message:)`
 	unimplemented = `(?:status: unimplemented|code: 'operation is not implemented or not supported'|code = unimplemented|code: unimplemented|` +
@@ -32,12 +33,15 @@ const (
 // Schema mismatches.
 const (
 	// ourField is a field in the path that prost prints before its reason, outermost message last.
-	ourField = `(?:sandbox|sandboxspec|sandboxtemplate|sandboxstatus|sandboxcondition|sandboxpolicy|objectmeta|sandboxresponse|` +
+	ourField = ourMessage + `\.[a-z_]+:`
+	// ourMessage is a message of OpenShell's API.
+	ourMessage = `(?:sandbox|sandboxspec|sandboxtemplate|sandboxstatus|sandboxcondition|sandboxpolicy|objectmeta|sandboxresponse|` +
 		`(?:list|get|create|delete|stop|start|exec|attach|detach|watch|update|refresh|report)sandbox[a-z]*(?:request|response|event)|` +
 		`[a-z]*sshsession[a-z]*|(?:list|get|create|update)(?:provider|workspace)[a-z]*(?:request|response)|providerresponse|inferenceroute|` +
-		`workspaceselector|getgatewayinfo(?:request|response)|healthresponse)` +
-		`\.[a-z_]+:`
-	ourDecode = ourField + `.{0,160}?` + prostReason
+		`workspaceselector|getgatewayinfo(?:request|response)|healthresponse)`
+	ourDecode = ourField + `.{0,160}?` + prostReason + `|` + ourStack
+	// ourStack is the same path as Rust prints an error for programmers, innermost message last.
+	ourStack = `description: "` + prostReason + `[^"]{0,80}", stack: \[(?:\("[a-z]{1,60}", "[a-z_]{1,60}"\),? ){0,6}\("` + ourMessage + `", "[a-z_]{1,60}"\)`
 	// Kubernetes' own sandboxes (CRI).
 	podSandbox = `podsandbox`
 	// A listing that breaks on one stored row: the versions may agree, and the answer cannot be trusted all the same.
@@ -58,7 +62,7 @@ const (
 	bareDecode = `(?:^` + logged + `|"(?:msg|message|error|err|stderr)":")(?:error:|fatal:|fatal error:)?(?:(?:prost::)?decodeerror:|protobuf decode(?: error)?:)?(?:failed to decode protobuf message:)?` +
 		`(?:invalid wire type(?: value)?:[^"]{1,60}|invalid tag value:\d+|invalid varint|unexpected end group tag|delimited length exceeded|` +
 		`buffer underflow|invalid string value:[^"]{1,40}|recursion limit reached)(?:$|")|` +
-		`^` + logged + `(?:error:)?(?:rpc error: code = internal desc =)?(?:grpc: failed to unmarshal the received message:)?` +
+		`^` + logged + `(?:error:)?(?:rpc error: code = internal desc =)?(?:grpc: (?:failed to unmarshal the received message|error unmarshalling request):)?` +
 		`proto: (?:\(line[0-9:]+\):)?cannot parse (?:invalid wire-format data|reserved wire type)$|` +
 		`^` + logged + `(?:error:)?(?:rpc error: code = internal desc =)?grpc: failed to unmarshal the received message:?$`
 	// The same words as another type of error prints them, with the path of its own message.
@@ -140,7 +144,7 @@ const (
 	refusedAlone = `^(?:error:)?connection (?:refused|reset by peer|timed out) \(os error \d+\)$`
 	refusedToUs  = `connection refused|econnrefused|connection reset|connection timed out|no route to host|broken pipe|deadline exceeded|` +
 		`deadline expired before|not reachable|unreachable|dns error|connection closed|operation timed out|code = unavailable|14 unavailable|` +
-		`failed to connect to all addresses|statuscode\.unavailable|upstream connect error|no healthy upstream|produced zero addresses|no answer in time|timed out|does not answer|(?:could not|cannot) reach (?:the)? (?:openshell)? gateway|i/o timeout|ensure openshell is running`
+		`failed to connect to all addresses|statuscode\.unavailable|upstream connect error|no healthy upstream|produced zero addresses|no answer in time|timed out|does not answer|(?:could not|cannot) reach (?:the)? (?:openshell)? gateway|i/o timeout|no such host|name or service not known|temporary failure in name resolution|ensure openshell is running`
 )
 
 // Registrations of gateways.

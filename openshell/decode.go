@@ -28,7 +28,12 @@ var decodeWordings = []string{
 const DecoderSentences = `(?:failedto|failureto|cannot|can't|could(?:not|n't)|unableto|exception|error(?:occurredduring|while|when|in)?)` +
 	`(?:de(?:cod|seriali[sz])(?:e|ing)|unmarshal(?:l?ing)?|pars(?:e|ing))(?:an?|the)?(?:received|incoming|grpc)?` +
 	`(?:(?:request|response)message|message(?:oftype|withtype|!|[a-z0-9_.]{1,120}frombinary)|(?:request|response)!|protobuf)|` +
-	`(?:invalid|malformed|corrupt|corrupted)protobuf|wireformat(?:error|wascorrupt)`
+	`(?:invalid|malformed|corrupt|corrupted)protobuf|wireformat(?:error|wascorrupt)|protobuf\.message\.decodeerror:|` +
+	`messagetype"[a-z0-9_.]{1,120}"hasnofieldnamed|wiretypeendgroupfornon-group|` + RareReasons
+
+// RareReasons is a pattern, for text as squeeze makes it, of reasons of prost that need more than their words to be
+// told from other sentences: a key beyond 32 bits, a length beyond the machine's.
+const RareReasons = `invalidkeyvalue:\d{10}|lengthdelimiterexceedsmaximum`
 
 var decoderSentence = pattern.Of(DecoderSentences)
 

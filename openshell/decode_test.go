@@ -31,6 +31,8 @@ func TestDecodeFailure(t *testing.T) {
 		"Exception deserializing message!", "details = \"Exception deserializing request!\"", "Failed to deserialize response message.",
 		"Error occurred during parsing: Wire format error", "cannot decode message openshell.v1.Sandbox from binary: illegal tag: field no 0 wire type 2",
 		"Can't parse message of type \"openshell.v1.Sandbox\" because it is missing required fields: id", "INTERNAL: Invalid protobuf byte sequence",
+		"google.protobuf.message.DecodeError: Truncated message.", "Sandbox.metadata: invalid key value: 34359738375",
+		`Message type "openshell.v1.Sandbox" has no field named "workspace" at "Sandbox".`, "proto: Sandbox: wiretype end group for non-group",
 	} {
 		if !DecodeFailure(text) {
 			t.Errorf("%q is not recognised", text)
@@ -44,6 +46,7 @@ func TestOtherTextsAreNoDecodeFailure(t *testing.T) {
 		"Error: transport error\n    Caused by: Connection refused (os error 111)", `[{"name":"protobuf","phase":"Ready"}]`,
 		"status: Unimplemented, message: \"\"", "proto: file \"x.proto\" is already registered", "code: 'Some requested entity was not found'",
 		"failed to parse response as JSON", "error decoding response body: expected value at line 1 column 1", "failed to parse gateway metadata",
+		"invalid key value: labels must be key=value",
 	} {
 		if DecodeFailure(text) {
 			t.Errorf("%q is taken for a decode failure", text)
