@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -17,6 +18,7 @@ import (
 	"sandkeeper/engine"
 	"sandkeeper/internal/backuptest"
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/journaltest"
 	"sandkeeper/internal/storetest"
 	"sandkeeper/sandbox"
 )
@@ -70,6 +72,30 @@ func TestADiskThatFailsAfterTheExchangeCostsNoHome(t *testing.T) {
 	}
 	if err := x.turn(); !errors.Is(err, errDisk) || x.done || homeOf(t, x) != "old" {
 		t.Errorf("and back: %v, done %v, %s", err, x.done, homeOf(t, x))
+	}
+}
+
+// TestHomesDoNotChangePlacesUnderAMountedLayer: an engine that says "stopped" is not believed while the kernel still shows the container's files.
+func TestHomesDoNotChangePlacesUnderAMountedLayer(t *testing.T) {
+	asRoot(t)
+	x, _ := turnable(t)
+	lower, work, at := t.TempDir(), filepath.Join(filepath.Dir(x.plan.Upper), "work"), t.TempDir()
+	backuptest.Must(t, os.Mkdir(work, 0o700))
+	layers := "lowerdir=" + lower + ",upperdir=" + x.plan.Upper + ",workdir=" + work
+	if err := unix.Mount("overlay", at, "overlay", 0, layers); err != nil {
+		t.Skipf("needs the right to mount: %v", err)
+	}
+	defer func() { _ = unix.Unmount(at, unix.MNT_DETACH) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // one look, instead of many
+	j := &restoreJob{manifest: &archive.Manifest{}, pick: &selection{roots: []string{"."}}, meter: home.NewMeter("box", nil)}
+	err := x.whileStopped(ctx, j, engine.Container{}, &restoreMark{})
+	if err == nil || !strings.Contains(err.Error(), at) || x.done || homeOf(t, x) != "old" {
+		t.Errorf("still mounted: %v, done %v, %s", err, x.done, homeOf(t, x))
+	}
+	backuptest.Must(t, unix.Unmount(at, 0))
+	if err := x.whileStopped(t.Context(), j, engine.Container{}, &restoreMark{}); err != nil || !x.done || homeOf(t, x) != "new" {
+		t.Errorf("mounted no more: %v, done %v, %s", err, x.done, homeOf(t, x))
 	}
 }
 
@@ -173,5 +199,64 @@ func TestAHalfRemovedHomeIsNoBackup(t *testing.T) {
 	}
 	if made, kept := endKilled(t, x, f); !made || len(kept) > 0 {
 		t.Errorf("made %v, kept %q", made, kept)
+	}
+}
+
+// TestTheOldHomeStaysUntilItIsABackup: where the backup of it cannot be made, the restore is done all the same; the record tells the next run of the
+// old home, and that makes the backup.
+func TestTheOldHomeStaysUntilItIsABackup(t *testing.T) {
+	asRoot(t)
+	x, f := turnable(t)
+	_, request := savedFake(t, "exited")
+	request.Target.Name, request.Keep, request.Journal = "box", storetest.NewStore(t, store.Options{}), filepath.Join(t.TempDir(), "restoring")
+	root := request.Keep.Root()
+	backuptest.Must(t, os.RemoveAll(root))
+	backuptest.Must(t, os.WriteFile(root, nil, 0o600)) // it cannot be written, whoever asks
+	manifest, err := request.sound()
+	backuptest.Must(t, err)
+	j := &restoreJob{Request: request, manifest: manifest, pick: &selection{roots: []string{"."}}, meter: home.NewMeter("box", nil), summary: Summary{Home: "/sandbox"}}
+	c, err := f.Inspect(t.Context(), backuptest.IdA)
+	backuptest.Must(t, err)
+	mark, err := j.mark(t.Context(), c, f)
+	backuptest.Must(t, err)
+	err = errors.Join(x.run(t.Context(), j, c, mark), mark.end())
+	if err == nil || !strings.Contains(err.Error(), x.plan.Stage) || !j.summary.Done {
+		t.Fatalf("%+v, %v", j.summary, err)
+	}
+	left := journaltest.Values(t, journal.Restores(request.Journal))
+	if len(left) != 1 || left[0].Exchange == nil || left[0].Exchange.Stage != x.plan.Stage {
+		t.Fatalf("the record of it: %+v", left)
+	}
+	x.plan = *left[0].Exchange
+	if made, kept := endKilled(t, x, f); !made || cmp.Diff([]string{".", "old"}, kept) != "" {
+		t.Errorf("made %v, kept %q", made, kept)
+	}
+}
+
+// TestTheOldHomeStaysUnderAContainerThatRunsOnIt: one that was started before the exchange may have files of the old home open. One that was started
+// after it has the new home.
+func TestTheOldHomeStaysUnderAContainerThatRunsOnIt(t *testing.T) {
+	asRoot(t)
+	for _, state := range []string{"running", "paused"} {
+		x, f := turnable(t)
+		backuptest.Must(t, x.turn())
+		c := engine.Container{ID: backuptest.IdA, Name: "box", State: state, Started: x.plan.At.Add(-time.Second)}
+		entry := journal.Restore{Sandbox: "box", Home: "/sandbox", Exchange: &x.plan}
+		made, err := finishExchange(t.Context(), f, c, entry, func(string, func(*store.Store) error) error {
+			t.Errorf("%s: the old home was read", state)
+			return nil
+		})
+		if made || err == nil || !strings.Contains(err.Error(), "stop it first") {
+			t.Errorf("%s: made %v, %v", state, made, err)
+		}
+		if _, err := os.Stat(filepath.Join(staged(x.plan, stagedHome), "old")); err != nil {
+			t.Errorf("%s: the old home is gone: %v", state, err)
+		}
+		c.Started = x.plan.At.Add(time.Second)
+		s := storetest.NewStore(t, store.Options{})
+		made, err = finishExchange(t.Context(), f, c, entry, func(_ string, save func(*store.Store) error) error { return save(s) })
+		if all, listed := s.Backups("box"); !made || err != nil || listed != nil || len(all) != 1 {
+			t.Errorf("%s, started since: made %v, %v, backups %v, %v", state, made, err, all, listed)
+		}
 	}
 }

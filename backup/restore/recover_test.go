@@ -171,6 +171,24 @@ func TestRestoreTakesOverFromAKilledOne(t *testing.T) {
 	assertNoCopies(t, request.Store)
 }
 
+// A restore on the direct way that was killed is ended, not taken over from: what lies beside the layer may be the only old home.
+func TestRestoreTakesNoExchangeOver(t *testing.T) {
+	f, request := savedFake(t, "running")
+	request.Journal = filepath.Join(t.TempDir(), "restoring")
+	shelf := journal.Restores(request.Journal)
+	entry := journal.Restore{Pause: backuptest.PauseOf(backuptest.IdA), Sandbox: request.Target.Name}
+	entry.Exchange = &journal.Exchange{Upper: "/layer/diff", Stage: "/layer/" + journal.ExchangePrefix + "x"}
+	journaltest.Leave(t, shelf, backuptest.IdA, entry)
+	before := journaltest.Values(t, shelf)
+	_, err := Restore(t.Context(), request)
+	if err == nil || !strings.Contains(err.Error(), "has not been ended") || len(f.Calls) > 0 || f.Writes > 0 {
+		t.Errorf("%v, calls %q, %d writes", err, f.Calls, f.Writes)
+	}
+	if diff := cmp.Diff(before, journaltest.Values(t, shelf)); diff != "" {
+		t.Errorf("its record (-before +after):\n%s", diff)
+	}
+}
+
 // What a backup could not hold, or of version 1 did not want to, stays where it is; what it could hold and does not is replaced.
 func TestRestoreKeepsWhatTheBackupCouldNotHold(t *testing.T) {
 	f, request := savedFake(t, "exited")

@@ -34,13 +34,13 @@ func forged(t *testing.T, s *store.Store, name string, entries ...tar.Header) st
 	return b
 }
 
-// Backups with a valid seal and hostile content are refused before the target is touched in any way.
-func TestHostileBackupsAreRefusedBeforeAnythingIsTouched(t *testing.T) {
+// hostile are entries that lead out of a home, each behind what it needs.
+func hostile() map[string][]tar.Header {
 	link := tar.Header{Typeflag: tar.TypeSymlink, Name: "link", Linkname: "/etc", Mode: 0o777}
 	file := func(name string) tar.Header {
 		return tar.Header{Typeflag: tar.TypeReg, Name: name, Size: 3, Mode: 0o644}
 	}
-	for name, entries := range map[string][]tar.Header{
+	return map[string][]tar.Header{
 		"absolute":              {file("/etc/passwd")},
 		"dot dot":               {file("../../etc/passwd")},
 		"dot dot inside":        {{Typeflag: tar.TypeDir, Name: "dir", Mode: 0o755}, file("dir/../../x")},
@@ -53,7 +53,12 @@ func TestHostileBackupsAreRefusedBeforeAnythingIsTouched(t *testing.T) {
 		"twice":                 {file("a"), file("a")},
 		"a home that is a link": {{Typeflag: tar.TypeSymlink, Name: ".", Linkname: "/root", Mode: 0o777}},
 		"link, then a folder":   {link, {Typeflag: tar.TypeDir, Name: "link", Mode: 0o755}, file("link/x")},
-	} {
+	}
+}
+
+// Backups with a valid seal and hostile content are refused before the target is touched in any way.
+func TestHostileBackupsAreRefusedBeforeAnythingIsTouched(t *testing.T) {
+	for name, entries := range hostile() {
 		for _, scope := range []Scope{ScopeFull, ScopeState} {
 			f, request := savedFake(t, "running")
 			request.Scope = scope
@@ -69,6 +74,22 @@ func TestHostileBackupsAreRefusedBeforeAnythingIsTouched(t *testing.T) {
 				t.Errorf("%s, scope %s: the target was touched: %q, %d writes\n%s", name, scope, f.Calls, f.Writes, diff)
 			}
 			assertNoCopies(t, request.Store)
+		}
+	}
+}
+
+// Whoever writes entries does not rely on somebody having looked at the index: none that leads out of the home is handed out.
+func TestHostileEntriesAreNotHandedOut(t *testing.T) {
+	for name, entries := range hostile() {
+		_, request := savedFake(t, "running")
+		request.Backup = forged(t, request.Store, request.Target.Name, entries...)
+		manifest, err := request.Store.Load(request.Backup, nil)
+		backuptest.Must(t, err)
+		j := &restoreJob{Request: request, manifest: manifest, pick: &selection{roots: []string{"."}}}
+		out := 0
+		err = j.eachOfBackup(t.Context(), func(*tar.Header, io.Reader) error { out++; return nil })
+		if _, ok := errors.AsType[*archive.DamageError](err); !ok || out >= len(entries) {
+			t.Errorf("%s: %d of %d entries were handed out, %v", name, out, len(entries), err)
 		}
 	}
 }
