@@ -174,7 +174,7 @@ func inventoryFailure(err error) *Failure {
 	if errors.Is(err, sandbox.ErrNoInventory) {
 		return &Failure{
 			Code: ExitRefused, Kind: "listing_unreadable", Err: err,
-			Hint: "start the container engine, run as a user who may open its socket, or set DOCKER_HOST to the one that runs the sandboxes; sandkeeper preflight shows where it was looked for",
+			Hint: "start the container engine, run as a user who may open its socket (root, or one of its group), or set DOCKER_HOST to the one that runs the sandboxes; sandkeeper preflight shows where it was looked for",
 		}
 	}
 

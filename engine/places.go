@@ -183,7 +183,14 @@ func closedWhy(path, why string) string {
 	if !ok {
 		return why
 	}
-	return fmt.Sprintf("%s %s: it is for user %d and %s", MayNotOpen, path, stat.Uid, groupName(int(stat.Gid)))
+	return fmt.Sprintf("%s %s: it is for %s and %s", MayNotOpen, path, ownerName(stat.Uid), groupName(int(stat.Gid)))
+}
+
+func ownerName(uid uint32) string {
+	if uid == 0 {
+		return "root"
+	}
+	return fmt.Sprintf("user %d", uid)
 }
 
 // groupName is a group as /etc/group calls it.

@@ -60,7 +60,7 @@ func (g guidance) repair() []string {
 	case kind == drift.ServedDrift && g.o.Cluster.Active:
 		return []string{fmt.Sprintf("Bring both to one version: %s.", g.align())}
 	case kind == drift.ServedDrift && processIs(g.o, g.issue.Installed):
-		return []string{fmt.Sprintf("Find out which gateway answers at %s, and stop it or register the right one.", or(g.issue.Endpoint, "the endpoint"))}
+		return slices.Concat(g.downtime(), []string{fmt.Sprintf("Find out which gateway answers at %s, and stop it or register the right one.", or(g.issue.Endpoint, "the endpoint"))})
 	}
 	return g.host()
 }
@@ -81,7 +81,7 @@ func (g guidance) acrossBreak() []string {
 	if g.cliBehind() {
 		return []string{stay}
 	}
-	return []string{stay, fmt.Sprintf("To move to %s instead, follow %s: every sandbox is removed before and recreated after.", g.issue.Installed, breakGuide)}
+	return []string{stay, fmt.Sprintf("To move to %s instead, run `sandkeeper migrate plan`: it prints the steps in order. OpenShell's own guide, %s, removes every sandbox before and recreates it after.", g.issue.Installed, breakGuide)}
 }
 
 // caution is what must not be lost while repairing.

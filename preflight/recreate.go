@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sandkeeper/internal/text"
@@ -19,13 +20,13 @@ func (g guidance) recreate() []string {
 	case m.Cluster:
 		return []string{fmt.Sprintf("Container `%s` is a node of a Kubernetes cluster: bring the gateway that runs in it to %s with what deployed it%s.", name, image, g.alternative())}
 	case m.Compose != "":
-		return []string{fmt.Sprintf("Set the image of service `%s` to %s in %s, then run `%s`.", m.Compose, image, or(m.Files, "its compose file"), g.compose())}
+		return slices.Concat(g.downtime(), []string{fmt.Sprintf("Set the image of service `%s` to %s in %s, then run `%s`.", m.Compose, image, or(m.Files, "its compose file"), g.compose())})
 	case m.Unit != "":
-		return []string{fmt.Sprintf("Set the image in the definition of unit `%s` to %s, then run `%s`.", m.Unit, image, g.unitOfContainer())}
+		return slices.Concat(g.downtime(), []string{fmt.Sprintf("Set the image in the definition of unit `%s` to %s, then run `%s`.", m.Unit, image, g.unitOfContainer())})
 	}
 
-	return []string{fmt.Sprintf("Make container `%s` again from %s, with the options, volumes and ports that it has now (`%s inspect %s` shows them)%s.",
-		name, image, g.engineCommand(), text.ShellWord(name), g.alternative())}
+	return slices.Concat(g.downtime(), []string{fmt.Sprintf("Make container `%s` again from %s, with the options, volumes and ports that it has now (`%s inspect %s` shows them)%s.",
+		name, image, g.engineCommand(), text.ShellWord(name), g.alternative())})
 }
 
 func (g guidance) engineCommand() string {

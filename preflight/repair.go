@@ -63,11 +63,12 @@ func (g guidance) host() []string {
 	return slices.Concat([]string{"Bring both to one version: " + g.align() + "."}, g.downtime(), []string{g.restart()})
 }
 
-// downtime comes before what stops a gateway that serves: its sandboxes stop with it (docs/facts/openshell-0.1.md 1.2,
-// 6). Of versions before 0.0.111 it is not known.
+// downtime comes before what stops a gateway that serves: its sandboxes stop with it (docs/facts/openshell.md 5.1,
+// docs/facts/real-gateway.md 1, docs/facts/openshell-0.1.md 1.2). That began with the host process of 0.0.37.
 func (g guidance) downtime() []string {
-	serves := g.o.Process.PID != 0 || g.o.Served.State == drift.Known
-	if !serves || !g.issue.Running.Since(111) {
+	const first = 37
+	serves := g.o.Process.PID != 0 || g.o.Served.State == drift.Known || g.o.Cluster.Gateway && g.o.Cluster.Active
+	if !serves || !g.issue.Running.Since(first) {
 		return nil
 	}
 	return []string{"Choose a moment for the next step: sandboxes that run stop with the gateway, and start again with it."}
