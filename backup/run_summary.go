@@ -119,5 +119,5 @@ type NoRoomError struct {
 
 // Error names need and room.
 func (e *NoRoomError) Error() string {
-	return fmt.Sprintf("%d sandbox(es) to back up need about %s, %s free in %s", e.Sandboxes, size.Text(e.Need), size.Text(e.Free), e.Dir)
+	return fmt.Sprintf("the backups of %s need about %s, and %s are free in %s", size.Count(e.Sandboxes, "sandbox", "sandboxes"), size.Text(e.Need), size.Text(e.Free), e.Dir)
 }

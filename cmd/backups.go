@@ -161,6 +161,13 @@ func notFound(format string, args ...any) *Failure {
 	return f
 }
 
+// nothingIn is for a store without any backup: a list of it helps nobody.
+func nothingIn(root string) *Failure {
+	f := notFound("there is no backup in %s", root)
+	f.Hint = "sandkeeper backup-all makes them; --backup-dir looks in another folder"
+	return f
+}
+
 // argument is the n-th argument, or "".
 func argument(args []string, n int) string {
 	if n < len(args) {

@@ -88,7 +88,7 @@ func runBackupsDrill(ctx context.Context, o *backupsDrillOptions) (_ *answer, er
 		return nil, err
 	}
 	if len(backups) == 0 {
-		return nil, notFound("there is no backup in %s", off.root(st))
+		return nil, nothingIn(off.root(st))
 	}
 	if a.Env.StateHome() == "" {
 		return nil, usage("set HOME", "there is no folder to note the throw-away containers in (HOME is not set to an absolute path)")

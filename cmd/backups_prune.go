@@ -86,6 +86,8 @@ type pruneResult struct {
 
 	// Locked are objects of a bucket that nobody needs any more and that cannot be removed yet.
 	Locked []lockedObject `json:"locked,omitempty"`
+
+	shown bool // the plan stood in the question, and nothing was removed
 }
 
 func runBackupsPrune(ctx context.Context, o *backupsPruneOptions) (_ *answer, err error) {
@@ -135,6 +137,7 @@ func (o *backupsPruneOptions) carryOut(ctx context.Context, scopes []selection, 
 	}
 	if len(remove) > 0 {
 		if err := o.consent(ctx, plan, len(remove)); err != nil {
+			plan.shown = true
 			return pruneAnswer(plan), err
 		}
 	}
@@ -290,6 +293,9 @@ func (r *pruneResult) remove(ctx context.Context, remove []removal, do func(remo
 }
 
 func renderPrune(term *terminal, r *pruneResult) {
+	if r.shown && term.CanAsk() {
+		return
+	}
 	for _, p := range r.Plan {
 		word := p.Action
 		if p.Done {

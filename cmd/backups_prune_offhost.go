@@ -34,6 +34,7 @@ func (o *backupsPruneOptions) pruneOffHost(ctx context.Context) (_ *answer, err 
 	}
 	if len(remove) > 0 {
 		if err := o.consent(ctx, plan, len(remove)); err != nil {
+			plan.shown = true
 			return pruneAnswer(plan), err
 		}
 	}

@@ -111,8 +111,9 @@ func TestPruneSaysPlanAndKeepsTheLastOne(t *testing.T) {
 		t.Errorf("without a terminal: exit %d, %q", code, stderr)
 	}
 	h.answer = "n\n"
-	if code, _, stderr := h.run("backups", "prune", "--keep", "1"); code != ExitOK || !strings.Contains(stderr, "the answer was no: nothing was removed") {
-		t.Errorf("exit %d after a no: %s", code, stderr)
+	code, stdout, stderr := h.run("backups", "prune", "--keep", "1")
+	if code != ExitOK || !strings.Contains(stderr, "the answer was no: nothing was removed") || stdout != "" {
+		t.Errorf("exit %d after a no: %s; the plan stood in the question, and is said again: %q", code, stderr, stdout)
 	}
 	if _, err := os.Stat(filepath.Join(h.store(), "alpha", ids[1])); err != nil {
 		t.Errorf("it is gone before anybody agreed: %v", err)

@@ -102,7 +102,7 @@ func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (_ *answer, 
 	}
 
 	if result.Checked == 0 {
-		return nil, notFound("there is no backup in %s, so none was verified", store.Root())
+		return nil, nothingIn(store.Root())
 	}
 	found := &answer{result: result, text: func(term *terminal) { renderVerify(term, result) }}
 	if damage == nil {

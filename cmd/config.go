@@ -61,7 +61,7 @@ func readConfig(e env.Env, uid int, known map[string]*pflag.Flag, needed func(ke
 	}
 
 	if err != nil {
-		return config{}, invalidConfig(fmt.Errorf("config file %s: %w", path, err))
+		return config{}, invalidConfig(fmt.Errorf("config file %w", err))
 	}
 	return parseConfig(path, content, known, needed)
 }
@@ -71,10 +71,10 @@ func parseConfig(path string, text []byte, known map[string]*pflag.Flag, needed 
 	err := toml.Unmarshal(text, &document)
 	if broken, ok := errors.AsType[*toml.DecodeError](err); ok {
 		row, column := broken.Position()
-		return config{}, invalidConfig(fmt.Errorf("%s:%d:%d: this is not TOML: %s", path, row, column, strings.TrimPrefix(broken.Error(), "toml: ")))
+		return config{}, invalidConfig(fmt.Errorf("%s:%d:%d: this is not TOML: %s", path, row, column, notTOML(broken)))
 	}
 	if err != nil {
-		return config{}, invalidConfig(fmt.Errorf("%s: this is not TOML: %s", path, strings.TrimPrefix(err.Error(), "toml: ")))
+		return config{}, invalidConfig(fmt.Errorf("%s: this is not TOML: %s", path, notTOML(err)))
 	}
 	c := config{path: path, text: text, lines: tomlkeys.Of(text), flags: map[string]setting{}, agents: map[string]setting{}}
 	for _, key := range slices.Sorted(maps.Keys(document)) {
@@ -89,6 +89,11 @@ func parseConfig(path string, text []byte, known map[string]*pflag.Flag, needed 
 	}
 
 	return c, nil
+}
+
+// notTOML is what the parser said, and what it said of a line's end in words.
+func notTOML(err error) string {
+	return strings.Replace(strings.TrimPrefix(err.Error(), "toml: "), "unexpected character U+000A at start of value", "a value is missing after =", 1)
 }
 
 // take reads one key of the first level.

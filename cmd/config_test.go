@@ -57,7 +57,7 @@ func TestConfigFaultsSayWhatWasExpected(t *testing.T) {
 		{"agent", "[agents]\nopenclaw = \"1\"\n", ":2: agents.openclaw: a table is expected"},
 		{"key of an agent", "[agents.openclaw]\nexpcted = \"1\"\n", `:2: agents.openclaw.expcted: there is no such key; an agent has only "expected"`},
 		{"version of an agent", "[agents.openclaw]\nexpected = 1\n", ":2: agents.openclaw.expected: a version in quotes is expected"},
-		{"torn", "jobs = \n", "/home/config.toml:1:8: this is not TOML: "},
+		{"torn", "jobs = \n", "/home/config.toml:1:8: this is not TOML: a value is missing after ="},
 		{"twice", "jobs = 1\njobs = 2\n", "this is not TOML: "},
 		{"a folder that moves with the reader", "backup_dir = \"~/backups\"\n", ":1: backup_dir: \"~/backups\" is not an absolute path"},
 		{"binary", "\x00\x01\x02", "/home/config.toml:1:1: this is not TOML: "},

@@ -66,7 +66,7 @@ func runFleetStatus(ctx context.Context, o *fleetStatusOptions) (*answer, error)
 	}
 	hosts, unread := readStatuses(told)
 	if len(hosts) == 0 && unread == nil {
-		f := notFound("no host says of its backups anything in %s", b.Fleet())
+		f := notFound("no host has left a word about its backups in %s", b.Fleet())
 		f.Hint = "sandkeeper backup-all --store and sandkeeper backups sync, run on each host, write it there"
 		return nil, f
 	}

@@ -160,7 +160,7 @@ func (o *migrateExportOptions) confirm(ctx context.Context, plan migrate.Plan) e
 	if len(running) == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("%d sandbox(es) are saved, then stopped, and stay stopped: %s.", len(running), strings.Join(running, ", "))
+	text := fmt.Sprintf("To be saved, then stopped, and left stopped: %s, %s.", sandboxCount(len(running)), strings.Join(running, ", "))
 	return o.app.term.ask(ctx, question{
 		text: text + "\nNothing is removed. Go on?", unasked: text + " This wants an answer", flags: "add --yes to go on without a question",
 		declined: "nothing was saved or stopped",

@@ -228,8 +228,8 @@ func TestTheQuestionNamesWhatIsLost(t *testing.T) {
 		{Name: "delta", Image: "r.example/img:3", Pull: "sha256:aa"},
 	})
 	for _, want := range []string{
-		"4 sandbox(es)", "delta: stopped, and left so; from r.example/img:3, which is not on this host and is pulled first (sha256:aa)", "alpha: running; from img:2", "note: whether x", "beta: stopped, and left so; by nemoclaw beta rebuild --yes", "gateway's default image",
-		"outside of the sandbox home", "running processes end",
+		"4 sandboxes will be", "delta: stopped, and left so; from r.example/img:3, which is not on this host and is pulled first (sha256:aa)", "alpha: running; from img:2", "note: whether x", "beta: stopped, and left so; by nemoclaw beta rebuild --yes", "gateway's default image",
+		"outside of a sandbox's home", "running processes end",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the question does not say %q:\n%s", want, got)

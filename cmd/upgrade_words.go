@@ -141,7 +141,7 @@ func renderRemarks(term *terminal, o upgrade.Outcome) {
 // question names what will be rebuilt, and what each will lose by it.
 func (o *upgradeOptions) question(ready []*upgrade.Entry) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d sandbox(es) will be backed up, deleted and made again, one after the other:\n", len(ready))
+	fmt.Fprintf(&b, "%s will be backed up, deleted and made again, one after the other:\n", sandboxCount(len(ready)))
 	for _, e := range ready {
 		fmt.Fprintf(&b, "  %s: %s\n", e.Address(), planText(e))
 		if beside := e.Beside.String(); beside != "" {
@@ -152,8 +152,8 @@ func (o *upgradeOptions) question(ready []*upgrade.Entry) string {
 		}
 	}
 
-	b.WriteString("What lies outside of the sandbox home (/sandbox) is lost, and running processes end.\n" +
-		"The history of its policy begins anew; the policy in force comes along.\n")
+	b.WriteString("What lies outside of a sandbox's home is lost, and running processes end.\n" +
+		"The policy in force comes along; the history of policies begins anew.\n")
 	return strings.TrimRight(b.String(), "\n")
 }
 

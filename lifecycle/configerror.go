@@ -35,7 +35,7 @@ func (r *reader) refused(d Definition, err error) {
 	}
 
 	if fault, ok := errors.AsType[*toml.DecodeError](err); ok {
-		r.fault(at(fault.Key()...), fmt.Errorf("extension %q: %s: %s", d.Name, strings.Join(fault.Key(), "."), strings.TrimPrefix(fault.Error(), "toml: ")))
+		r.fault(at(fault.Key()...), fmt.Errorf("extension %q: %s: %s", d.Name, strings.Join(fault.Key(), "."), otherKind(fault)))
 		return
 	}
 	if bad, ok := errors.AsType[*ValueError](err); ok {
@@ -43,4 +43,29 @@ func (r *reader) refused(d Definition, err error) {
 		return
 	}
 	r.fault(at(), fmt.Errorf("extension %q: %w", d.Name, err))
+}
+
+// otherKind says which kind of value is expected in place of the one that the file has: the decoder says so in Go's types.
+func otherKind(fault *toml.DecodeError) string {
+	said := strings.TrimPrefix(fault.Error(), "toml: ")
+	_, goType, known := strings.Cut(said, " into ")
+	if _, ofField, named := strings.Cut(goType, " of type "); named {
+		goType = ofField
+	}
+	expected := "another kind of value"
+	switch {
+	case !known:
+		return said
+	case goType == "string":
+		expected = `text, such as "one",`
+	case goType == "bool":
+		expected = "true or false"
+	case strings.HasPrefix(goType, "map["):
+		expected = `a table, such as { name = "value" },`
+	case strings.HasPrefix(goType, "[]"):
+		expected = `a list, such as ["one", "two"],`
+	case strings.HasPrefix(goType, "int"), strings.HasPrefix(goType, "uint"):
+		expected = "a whole number"
+	}
+	return expected + " is expected"
 }

@@ -25,7 +25,11 @@ func TestConfirmDefaultsToNo(t *testing.T) {
 		if got := s.Confirm("Replace it?"); got != tc.want {
 			t.Errorf("answer %q: %v, want %v", tc.answer, got, tc.want)
 		}
-		if got, want := asked.String(), "Replace it? [y/N]: "; got != want {
+		want := "Replace it? [y/N]: "
+		if !strings.HasSuffix(tc.answer, "\n") {
+			want += "\n" // Ctrl-D ends no line, and what follows begins one
+		}
+		if got := asked.String(); got != want {
 			t.Errorf("asked %q, want %q", got, want)
 		}
 	}

@@ -132,6 +132,9 @@ func TestBadConfigurationIsRefusedWithItsLine(t *testing.T) {
 	role := aws + "role_arn = \"arn:aws:iam::123456789012:role/r\"\n"
 	cases := map[string]struct{ data, want string }{
 		"no labels":         {fleet, `f:3: extension "fleet-labels": labels: at least one label is needed`},
+		"no table":          {fleet + "labels = \"x\"", `f:4: extension "fleet-labels": labels: a table, such as { name = "value" }, is expected`},
+		"no text":           {fleet + "labels = { a = 1 }", `f:4: extension "fleet-labels": labels.a: text, such as "one", is expected`},
+		"no ARN":            {strings.Replace(role, `"arn:aws:iam::123456789012:role/r"`, "true", 1), `f:5: extension "workload-identity": role_arn: text, such as "one", is expected`},
 		"label key":         {fleet + `labels = { "a b" = "c" }`, `f:4: extension "fleet-labels": labels: "a b" is not a label key`},
 		"label prefix":      {fleet + `labels = { "A_/x" = "c" }`, `f:4: extension "fleet-labels": labels: "A_/x" is not a label key`},
 		"label value":       {fleet + `labels = { a = "b c" }`, `f:4: extension "fleet-labels": labels: "b c" of "a" is not a label value`},
