@@ -48,7 +48,7 @@ func renderBackupAll(term *terminal, r *backedUp, err error) {
 	renderOff(term, r.OffHost, s.DryRun)
 	t := s.Totals
 	if s.DryRun {
-		term.printf("Dry run: %s would be backed up to %s. Nothing was written.", sandboxCount(t.Planned), s.Root)
+		term.printf("Dry run: %s would be backed up to %s. %s", sandboxCount(t.Planned), s.Root, term.nothing("written"))
 		return
 	}
 	term.printf("Pre-upgrade backup: %d backed up, %d failed, %d skipped", t.BackedUp, t.Failed, t.Skipped)

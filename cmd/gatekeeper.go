@@ -88,6 +88,7 @@ func (g *gatekeeper) warnAboutAll(gs survey.Gateways) {
 
 // refuse prints the block and becomes the error; in JSON the same words are data.
 func (g *gatekeeper) refuse(r preflight.Report, action preflight.Action) *Failure {
+	r.DataChanged = r.DataChanged || g.term.cleared.data
 	block := preflight.Block(r, action)
 	if !g.term.json {
 		fmt.Fprint(g.term.Err, g.term.paintBlock(block))

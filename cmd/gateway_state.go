@@ -197,7 +197,7 @@ func renderGatewayRestored(term *terminal, r gatewaystate.Restored) {
 		term.printf("The state of gateway %s is that of backup %s. Start it, then: sandkeeper gateway wait -g %s", r.Gateway, r.Backup, r.Gateway)
 	}
 	if r.DryRun {
-		term.printf("Dry run: nothing was changed.")
+		term.printf("Dry run. %s", term.nothing("changed"))
 	}
 }
 

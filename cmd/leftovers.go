@@ -53,6 +53,7 @@ func (l *leftovers) unpauseLeftovers(ctx context.Context, shelf journal.Shelf[jo
 		case r.Err != nil:
 			l.term.warn("%v; it is tried again by the next run, or: docker unpause %s", r.Err, r.Pause.Container)
 		case r.Unpaused:
+			l.term.cleared.note(true, false)
 			fmt.Fprintf(l.term.Err, "unpaused container %s, which a run that was killed had left paused for %s\n", ui.Clean(r.Pause.Name), ui.Age(time.Since(r.Pause.At)))
 		}
 	}
@@ -85,6 +86,7 @@ func (l *leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
 	found, left := bringing.Recover(ctx, shelf)
 	l.tellLeftAlone("a restore", left)
 	for _, i := range found {
+		l.term.cleared.note(i.Started, i.Mended || i.Exchanged)
 		switch {
 		case i.Half:
 			l.term.warn("a restore of backup %s into sandbox %q, begun %s ago, did not end: %s in container %s may be half old and half new%s",
@@ -101,6 +103,9 @@ func (l *leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
 			l.term.warn("%v; it is tried again by the next run, or: openshell sandbox start %s", i.Err, text.ShellWord(i.Sandbox))
 		case i.Err != nil:
 			l.term.warn("%v; it is tried again by the next run, or: docker start %s", i.Err, i.Container)
+		case i.Mended:
+			fmt.Fprintf(l.term.Err, "took back a restore of backup %s into sandbox %s that was killed while it exchanged a volume: what was there before is in place\n",
+				ui.Clean(i.Backup), ui.Clean(addressOf(i)))
 		case i.Exchanged:
 			fmt.Fprintf(l.term.Err, "ended a restore of backup %s into sandbox %s that was killed after the new home was in place; what was there before is a backup now (before-restore)\n",
 				ui.Clean(i.Backup), ui.Clean(addressOf(i)))

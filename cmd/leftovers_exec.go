@@ -32,6 +32,7 @@ func (l *leftovers) finishExecRestores(ctx context.Context, dir string, mayAsk b
 			continue
 		}
 
+		l.term.cleared.note(true, true)
 		fmt.Fprintf(l.term.Err, "sandbox %s: a restore of backup %s that did not end is %s\n", ui.Clean(sandbox.Address(e.Workspace, e.Sandbox)), ui.Clean(e.Backup), howItEnded(e))
 	}
 }

@@ -25,6 +25,7 @@ func (l *leftovers) takeBackGatewayStates(ctx context.Context, dir string) {
 		case i.Err != nil:
 			l.term.warn("a restore of backup %s of the state of gateway %q was killed before it changed anything, and left files: %v; it is tried again by the next run", i.Backup, i.Gateway, i.Err)
 		default:
+			l.term.cleared.note(true, false)
 			fmt.Fprintf(l.term.Err, "gateway %s: a restore of backup %s of its state that was killed is undone: what was there before is in place\n", ui.Clean(i.Gateway), ui.Clean(i.Backup))
 		}
 	}

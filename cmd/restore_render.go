@@ -23,8 +23,8 @@ func renderRestore(term *terminal, s restore.Summary) {
 	}
 	switch {
 	case s.DryRun:
-		term.printf("Dry run: backup %s of %s into %s: %d to add, %d to change, %d to remove. Nothing was changed.",
-			s.Backup, s.From, s.Address(), len(s.Added), len(s.Changed), len(s.Removed))
+		term.printf("Dry run: backup %s of %s into %s: %d to add, %d to change, %d to remove. %s",
+			s.Backup, s.From, s.Address(), len(s.Added), len(s.Changed), len(s.Removed), term.nothing("changed"))
 	case s.Done:
 		term.printf("Restored %s from backup %s: %s, %s, read back and compared.", s.Address(), s.Backup, fileCount(s.Files), size.Text(s.Bytes))
 	}
@@ -70,8 +70,8 @@ func renderRecreated(term *terminal, s restored) {
 		if made.Resumed {
 			verb = "would go on making"
 		}
-		term.printf("Dry run: %s sandbox %s on gateway %s from image %s, put %s, %s, of backup %s into %s, and leave it %s. Nothing was changed.",
-			verb, s.Address(), made.Gateway, orDash(made.Image), fileCount(s.Files), size.Text(s.Bytes), s.Backup, s.Home, leftAs(made.Running))
+		term.printf("Dry run: %s sandbox %s on gateway %s from image %s, put %s, %s, of backup %s into %s, and leave it %s. %s",
+			verb, s.Address(), made.Gateway, orDash(made.Image), fileCount(s.Files), size.Text(s.Bytes), s.Backup, s.Home, leftAs(made.Running), term.nothing("changed"))
 		return
 	}
 

@@ -18,6 +18,7 @@ type terminal struct {
 	quiet   bool          // -q
 	verbose int           // -v, counted
 	lines   *runlog.Lines // of --log-json; nil without
+	cleared cleared       // what this command has put right before it began
 }
 
 // warn says on standard error what the operator should know and what does not stop the run.
@@ -25,6 +26,24 @@ func (t *terminal) warn(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	t.lines.Warn(ui.Clean(text))
 	fmt.Fprintln(t.Err, t.priority(runlog.PrefixWarning)+t.paintErr(color.FgYellow, "warning: ")+ui.CleanLines(text))
+}
+
+// cleared is what a command has put right of what killed runs had left.
+type cleared struct {
+	something bool // a container was unpaused or started, or what follows
+	data      bool // a restore was ended or taken back
+}
+
+func (c *cleared) note(something, data bool) {
+	c.something, c.data = c.something || something || data, c.data || data
+}
+
+// nothing says that nothing was done, such as "changed": of this command, where it has put something right before.
+func (t *terminal) nothing(done string) string {
+	if t.cleared.something {
+		return "Apart from what a killed run had left, nothing was " + done + "."
+	}
+	return "Nothing was " + done + "."
 }
 
 // orWarn says what went wrong where that does not stop the run.

@@ -34,9 +34,9 @@ func renderCheck(term *terminal, s classify.Summary) {
 	term.printf("Upgrade check: %d current, %d stale, %d unknown, %d orphaned", t.Current, t.Stale, t.Unknown, t.Orphaned)
 	switch {
 	case t.Stale > 0:
-		term.printf("Nothing was changed. To rebuild the stale ones: sandkeeper upgrade-sandboxes")
+		term.printf("%s To rebuild the stale ones: sandkeeper upgrade-sandboxes", term.nothing("changed"))
 	case s.NeedsAttention():
-		term.printf("Nothing was changed. Unknown and orphaned sandboxes are never rebuilt by themselves.")
+		term.printf("%s Unknown and orphaned sandboxes are never rebuilt by themselves.", term.nothing("changed"))
 	}
 }
 

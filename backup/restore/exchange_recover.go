@@ -88,21 +88,22 @@ func ofContainer(ctx context.Context, e Restarter, c engine.Container, plan jour
 
 // mendVolume puts the old home back where a restore was killed while entries of a volume changed places: before the
 // container is started.
-func mendVolume(ctx context.Context, e Restarter, c engine.Container, entry journal.Restore) error {
+func mendVolume(ctx context.Context, e Restarter, c engine.Container, entry journal.Restore) (bool, error) {
 	if entry.Exchange == nil || entry.Exchange.Volume == "" {
-		return nil
+		return false, nil
 	}
 	plan := *entry.Exchange
 	if err := ofContainer(ctx, e, c, plan); err != nil {
-		return err
+		return false, err
 	}
 	_, half, err := volumeExchanged(plan)
 	switch {
 	case err != nil || !half:
-		return err
+		return false, err
 	case c.Running() || c.Paused():
-		return fmt.Errorf("container %q runs while a part of its home is in %s; stop it first", c.Name, plan.Stage)
+		return false, fmt.Errorf("container %q runs while a part of its home is in %s; stop it first", c.Name, plan.Stage)
 	}
 
-	return healVolume(plan)
+	err = healVolume(plan)
+	return err == nil, err
 }

@@ -99,7 +99,12 @@ func TestAnExchangeInAVolumeIsWholeOrUndone(t *testing.T) {
 				t.Fatalf("step %d %s: %v, half %v", n, name, err, x.half)
 			}
 			if killed {
-				backuptest.Must(t, mendVolume(t.Context(), f, engine.Container{}, journal.Restore{Exchange: &x.plan}))
+				_, half, err := volumeExchanged(x.plan)
+				backuptest.Must(t, err)
+				mended, err := mendVolume(t.Context(), f, engine.Container{}, journal.Restore{Exchange: &x.plan})
+				if err != nil || mended != half {
+					t.Fatalf("step %d %s: half before %v, mended %v, %v", n, name, half, mended, err)
+				}
 				made, err = exchanged(x.plan, "/sandbox")
 				backuptest.Must(t, err)
 			}

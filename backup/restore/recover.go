@@ -20,6 +20,7 @@ import (
 type Interruption struct {
 	journal.Restore
 	Half      bool  // the home may be half old and half new; the record stays until a restore into the sandbox has succeeded
+	Mended    bool  // its volume was half old and half new: the old home is whole again
 	Exchanged bool  // the new home was in its place already: the old one became a backup now
 	Started   bool  // the home is whole, and the container that the restore had stopped was started now
 	Err       error // the container could not be brought back; tried again by the next run
@@ -74,8 +75,9 @@ func (r Recoverer) recover(ctx context.Context, record *journal.Record[journal.R
 		c, err = stopSettled(ctx, e, entry)
 	}
 	if err == nil {
-		if mended := mendVolume(patient, e, c, entry); mended != nil {
-			err = fmt.Errorf("its volume is not mended: %v", mended) //nolint:errorlint // that a file of it is missing does not mean that the container is
+		var failed error
+		if i.Mended, failed = mendVolume(patient, e, c, entry); failed != nil {
+			err = fmt.Errorf("its volume is not mended: %v", failed) //nolint:errorlint // that a file of it is missing does not mean that the container is
 		}
 	}
 
@@ -103,7 +105,7 @@ func (r Recoverer) recover(ctx context.Context, record *journal.Record[journal.R
 	if err != nil {
 		i.Err = fmt.Errorf("container %q, stopped by a restore that was killed, is perhaps still stopped: %w", entry.Name, home.Blame(ctx, err))
 	}
-	return i, i.Started || i.Exchanged || i.Err != nil
+	return i, i.Mended || i.Started || i.Exchanged || i.Err != nil
 }
 
 // endExchange reports whether the home from before was there to be kept.
