@@ -19,6 +19,7 @@ type Fault struct {
 	Cut    int64         // end the connection after so many bytes of the answer's body
 	Slow   time.Duration // wait so long before each piece of the answer's body
 	Drop   bool          // do not answer at all: end the connection
+	Done   func()        // called when the server has answered, before its answer is passed on
 }
 
 // Proxy stands between a client and a server, and does what Judge says.
@@ -45,6 +46,9 @@ func (s *Server) Proxy(t testing.TB) *Proxy {
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host }, // the host is signed
 		ModifyResponse: func(answer *http.Response) error {
 			if f, ok := answer.Request.Context().Value(faultKey{}).(*Fault); ok {
+				if f.Done != nil {
+					f.Done()
+				}
 				answer.Body = &badBody{ReadCloser: answer.Body, fault: *f}
 			}
 			return nil
