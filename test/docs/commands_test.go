@@ -137,14 +137,19 @@ type ran struct {
 // run is the program on a host with no engine, no gateway and no sandbox.
 func run(t *testing.T, args ...string) ran {
 	t.Helper()
+	return runIn(t, t.TempDir(), nil, args...)
+}
+
+// runIn is the same with a home and with more variables.
+func runIn(t *testing.T, home string, environment []string, args ...string) ran {
+	t.Helper()
 	var out bytes.Buffer
-	home := t.TempDir()
 	t.Chdir(home) // what the line writes lies there
 	code := cmd.Main(args, &ui.Streams{
 		In: strings.NewReader("Error: database is locked"), Out: &out, Err: io.Discard, UID: os.Geteuid(),
-		Env: env.Parse([]string{
-			"HOME=" + home, "PATH=/nowhere", "DOCKER_HOST=unix://" + home + "/none.sock", "SANDKEEPER_ENGINES=unix://" + home + "/none.sock",
-		}),
+		Env: env.Parse(append(environment,
+			"HOME="+home, "PATH=/nowhere", "DOCKER_HOST=unix://"+home+"/none.sock", "SANDKEEPER_ENGINES=unix://"+home+"/none.sock",
+		)),
 	})
 	return ran{code, out.String()}
 }
