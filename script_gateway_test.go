@@ -15,13 +15,14 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"sandkeeper/sandbox"
 	"sandkeeper/test/e2e/gateway"
 )
 
 // gatewayCommand is `gateway NAME [KEY=VALUE…]` in a script: a gateway that answers the API, registered with the CLI until the script ends.
 //
 //	version=VERSION        0.0.110 where it is not said
-//	sandbox=NAME           what it has, Ready, with the id id-NAME
+//	sandbox=NAME           what it has, Ready, with the id id-NAME; also WORKSPACE/NAME
 //	creates=PHASE:REASON   what becomes of a sandbox that is created there: Provisioning or Error
 //	hangs=created          once a new sandbox was seen, it answers nobody until that is six seconds old
 //	tls=mutual             it wants a client certificate, and the CLI has one
@@ -113,7 +114,8 @@ type moody struct {
 func (m *moody) memory(version string) *gateway.Memory {
 	var there []gateway.Sandbox
 	for _, name := range m.has {
-		s := gateway.Sandbox{Name: name, ID: "id-" + name, Image: "sandbox:1", Phase: gateway.Ready}
+		workspace, bare := sandbox.ParseAddress(name)
+		s := gateway.Sandbox{Name: bare, Workspace: workspace, ID: "id-" + name, Image: "sandbox:1", Phase: gateway.Ready}
 		s.Spec = s.NewSpec(version)
 		there = append(there, s)
 	}

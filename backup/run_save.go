@@ -124,7 +124,7 @@ func liveReason(why error, limit time.Duration) string {
 func (w *run) create(ctx context.Context, manifest archive.Manifest, m *home.Meter, read *reading) (saving, error) {
 	var omitted []archive.Exclusion
 	damaged := func(err error) {
-		read.warnings = append(read.warnings, fmt.Sprintf("%v; it was not relied on; \"sandkeeper backups verify %s --read-data\" says which others are", err, manifest.Sandbox))
+		read.warnings = append(read.warnings, fmt.Sprintf("%v; it was not relied on; \"sandkeeper backups verify %s --read-data\" says which others are", err, store.SeriesOf(&manifest).Address()))
 	}
 	b, err := w.Store.Create(ctx, store.NewBackup{Manifest: manifest, Recipients: w.Recipients, Told: read.told.all, Damaged: damaged},
 		func(ctx context.Context, a *archive.Archive) error {

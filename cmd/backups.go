@@ -149,10 +149,14 @@ func (s selection) one(ctx context.Context) (store.Backup, error) {
 	}
 
 	workspace, name := s.address()
-	if (s.id == "" || s.id == store.Latest) && s.app != nil && s.gateway == "" {
+	switch id := cmp.Or(s.id, store.Latest); {
+	case s.app == nil || s.gateway != "":
+		return s.store.Find(name, id)
+	case id == store.Latest:
 		return s.app.stores.latest(s.store, workspace, name)
+	default:
+		return s.app.stores.find(s.store, workspace, name, id)
 	}
-	return s.store.Find(name, cmp.Or(s.id, store.Latest))
 }
 
 func notFound(format string, args ...any) *Failure {

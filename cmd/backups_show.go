@@ -112,7 +112,7 @@ func renderBackup(term *terminal, b store.Backup, off *offHost) {
 func originRows(b store.Backup, path string) [][2]string {
 	m := b.Manifest
 	return [][2]string{
-		{"sandbox", m.Sandbox},
+		{"sandbox", b.Series().Address()},
 		{"id", m.ID},
 		{"path", path},
 		{"label", m.Label},

@@ -100,7 +100,7 @@ func (l *leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
 		case i.Err != nil && i.Exchange != nil:
 			l.term.warn("%v; it is tried again by the next run", i.Err)
 		case i.Err != nil && i.Through != nil:
-			l.term.warn("%v; it is tried again by the next run, or: openshell sandbox start %s", i.Err, text.ShellWord(i.Sandbox))
+			l.term.warn("%v; it is tried again by the next run, or: %s", i.Err, startOf(i).Invocation("start"))
 		case i.Err != nil:
 			l.term.warn("%v; it is tried again by the next run, or: docker start %s", i.Err, i.Container)
 		case i.Mended:
@@ -124,6 +124,11 @@ func leftStopped(i restore.Interruption) string {
 
 // addressOf is how people write the sandbox of an interrupted restore.
 func addressOf(i restore.Interruption) string { return sandbox.Address(i.Workspace, i.Sandbox) }
+
+// startOf is the sandbox of an interrupted restore as the gateway knows it that has to start it.
+func startOf(i restore.Interruption) sandbox.Sandbox {
+	return sandbox.Sandbox{Name: i.Sandbox, Gateway: i.Through.Gateway, Workspace: cmp.Or(i.Through.Workspace, i.Workspace)}
+}
 
 // restoreLine is the command that restores a backup of sandbox from into the sandbox of an interrupted restore.
 func (l *leftovers) restoreLine(i restore.Interruption, from, id string, scope restore.Scope) string {

@@ -17,12 +17,12 @@ func (l *leftovers) tellRecreations(state string) {
 	for _, seen := range all {
 		switch {
 		case seen.Owner != nil:
-			l.term.note("sandbox %q is being made again: %v", seen.Value.Name, seen.Owner)
+			l.term.note("sandbox %q is being made again: %v", seen.Value.Address(), seen.Owner)
 		case seen.Err != nil:
 			l.term.warn("the record of a sandbox that is half made is left alone: %v", seen.Err)
 		default:
 			l.term.warn("sandbox %q is half made (at %s, begun %s ago); to go on: %s",
-				seen.Value.Name, seen.Value.Step, ui.Age(time.Since(seen.Value.Begun)), seen.Value.Command())
+				seen.Value.Address(), seen.Value.Step, ui.Age(time.Since(seen.Value.Begun)), seen.Value.Command())
 		}
 	}
 }

@@ -50,7 +50,7 @@ func notMade(err error, again string) error {
 		return &Failure{Code: ExitRefused, Kind: "exists", Err: err, Hint: existsHint(exists, again)}
 	}
 	if half, ok := errors.AsType[*recreate.UnfinishedError](err); ok {
-		return &Failure{Code: ExitRefused, Kind: kindPartial, Err: err, Hint: fmt.Sprintf("to go on: sandkeeper restore %s --recreate --backup %s\nto begin again: openshell sandbox delete %s, then %s", half.Name, half.Backup, half.Name, again)}
+		return &Failure{Code: ExitRefused, Kind: kindPartial, Err: err, Hint: fmt.Sprintf("to go on: %s\nto begin again: %s, then %s", half.Command(), half.Sandbox().Invocation("delete"), again)}
 	}
 	if missing, ok := errors.AsType[*recreate.MissingError](err); ok {
 		return &Failure{Code: ExitRefused, Kind: "not_found", Err: err, Hint: fmt.Sprintf(
@@ -63,10 +63,10 @@ func notMade(err error, again string) error {
 // first, which is said only beside its backup.
 func existsHint(e *recreate.ExistsError, again string) string {
 	if e.Phase != "Error" {
-		return fmt.Sprintf("sandkeeper restore %s puts a backup into the sandbox that is there", e.Name)
+		return fmt.Sprintf("sandkeeper restore %s puts a backup into the sandbox that is there", e.Sandbox.Address())
 	}
-	return fmt.Sprintf("if `openshell sandbox start %s` is refused: sandkeeper backup-all --only %s saves what its container holds now; "+
-		"then openshell sandbox delete %s, and: %s", e.Name, e.Name, e.Name, again)
+	return fmt.Sprintf("if `%s` is refused: sandkeeper backup-all --only %s saves what its container holds now; then %s, and: %s",
+		e.Sandbox.Invocation("start"), e.Sandbox.Address(), e.Sandbox.Invocation("delete"), again)
 }
 
 // settleOf is the flag's value; a Maker takes 0 for its default.

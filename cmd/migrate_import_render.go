@@ -88,7 +88,7 @@ func importHint(m migrate.ImportedMember) string {
 	}
 	if exists, ok := errors.AsType[*recreate.ExistsError](m.Err()); ok {
 		return fmt.Sprintf("that sandbox is not one that an import has made: give this one another name (--rename %s=OTHER), or put its home into the one that is there: sandkeeper restore %s --backup %s",
-			sandbox.Address(m.Workspace, m.Name), exists.Name, m.Backup)
+			sandbox.Address(m.Workspace, m.Name), exists.Sandbox.Address(), m.Backup)
 	}
 	if f := failureOf(notMade(m.Err(), "sandkeeper migrate import")); f.Hint != "" {
 		return strings.ReplaceAll(f.Hint, "\n", "; ")

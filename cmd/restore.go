@@ -141,7 +141,7 @@ func runRestore(ctx context.Context, o *restoreOptions) (_ *answer, err error) {
 func (o *restoreOptions) find(st *store.Store) (store.Backup, error) {
 	workspace, name := o.app.stores.address(o.name)
 	if o.id != store.Latest {
-		return st.Find(name, o.id)
+		return o.app.stores.find(st, workspace, name, o.id)
 	}
 	return o.app.stores.latest(st, workspace, name)
 }
@@ -169,7 +169,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Req
 func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Request, name string, found *answer) (restore.Request, error) {
 	a := o.app
 	seen, err := a.gate.look(ctx, found, survey.Question{
-		Action: preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + o.name}, AllowUnverified: true, Recorded: a.stores.recorded(o.store),
+		Action: preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + a.stores.written(o.name)}, AllowUnverified: true, Recorded: a.stores.recorded(o.store),
 	})
 	if err != nil {
 		return request, err
@@ -177,9 +177,9 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Re
 	sb, one := named(seen.Inventory, name)
 	switch {
 	case !one:
-		return request, noSandbox(name, o.to != "")
+		return request, noSandbox(a.stores.written(name), o.to != "")
 	case sb.Route == sandbox.NoRoute:
-		return request, fmt.Errorf("sandbox %q cannot be written to: %s", name, sb.Reason)
+		return request, fmt.Errorf("sandbox %q cannot be written to: %s", sb.Address(), sb.Reason)
 	}
 
 	request.Target = sb

@@ -61,7 +61,7 @@ func (o *restoreOptions) validRecreate() error {
 
 // again is the command line that goes on with this one.
 func (o *restoreOptions) again() string {
-	words := []string{"sandkeeper restore", o.name, "--recreate"}
+	words := []string{"sandkeeper restore", o.app.stores.written(o.name), "--recreate"}
 	if o.id != store.Latest {
 		words = append(words, "--backup", o.id)
 	}
@@ -203,7 +203,8 @@ func (o *restoreOptions) noRecipe(b store.Backup) error {
 	if reason == "" {
 		reason = ": its gateway was not asked, or an earlier version made it"
 	}
-	create := []string{"openshell sandbox create --name", b.Sandbox}
+	of := b.Series()
+	create := []string{sandbox.Sandbox{Name: of.Name, Gateway: of.Gateway, Workspace: of.Workspace}.Invocation("create --name")}
 	if m.Image.Reference != "" {
 		create = append(create, "--from", m.Image.Reference)
 	}
@@ -212,9 +213,9 @@ func (o *restoreOptions) noRecipe(b store.Backup) error {
 	}
 	return &Failure{
 		Code: ExitNotFound, Kind: "not_found",
-		Err: fmt.Errorf("neither backup %s nor an older one of sandbox %q keeps a recipe%s; what is missing: %s", b.ID, b.Sandbox, reason, strings.Join(lacks, ", ")),
+		Err: fmt.Errorf("neither backup %s nor an older one of sandbox %q keeps a recipe%s; what is missing: %s", b.ID, of.Address(), reason, strings.Join(lacks, ", ")),
 		Hint: fmt.Sprintf("while a gateway still lists the sandbox, sandkeeper backup-all --only %s keeps one; else make it by hand: %s\nthen put its home back: sandkeeper restore %s --backup %s",
-			b.Sandbox, strings.Join(create, " "), o.name, b.ID),
+			of.Address(), strings.Join(create, " "), of.Address(), b.ID),
 	}
 }
 

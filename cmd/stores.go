@@ -74,6 +74,18 @@ func (s *stores) address(written string) (workspace, name string) {
 	return cmp.Or(workspace, s.host.Workspace), name
 }
 
+// written is a name as people wrote it, with the workspace of --workspace: what a command that is printed has to name.
+func (s *stores) written(name string) string { return sandbox.Address(s.address(name)) }
+
+// find is the backup with that id, under the name of the sandbox that is meant.
+func (s *stores) find(st *store.Store, workspace, name, id string) (store.Backup, error) {
+	b, err := st.Find(name, id)
+	if missing, ok := errors.AsType[*store.NotFoundError](err); ok {
+		missing.Sandbox = sandbox.Address(workspace, missing.Sandbox)
+	}
+	return b, err
+}
+
 // latest is the newest backup of the sandbox that is meant. A name that is that of several sandboxes needs a word more.
 func (s *stores) latest(st *store.Store, workspace, name string) (store.Backup, error) {
 	b, err := st.LatestOn(s.host.Gateway, workspace, name)

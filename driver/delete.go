@@ -30,7 +30,7 @@ func (d *API) DeleteSandbox(ctx context.Context, sandbox lifecycle.Reference) er
 
 func (d *API) bounded(ctx context.Context, sandbox lifecycle.Reference) (context.Context, context.CancelFunc) {
 	limit := cmp.Or(d.DeleteLimit, DefaultDeleteLimit)
-	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("sandbox %q was not gone within %v", sandbox.Name, limit))
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("sandbox %q was not gone within %v", d.API.Address(sandbox.Name), limit))
 }
 
 // find is the sandbox that is meant; nil when it is not there.

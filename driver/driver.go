@@ -46,7 +46,7 @@ func (d *API) CreateSandbox(ctx context.Context, request lifecycle.Request) (lif
 	// Without this, a sandbox that is found after a lost answer could have been there before.
 	_, err = d.API.GetSandbox(ctx, request.Name)
 	if err == nil {
-		return lifecycle.Record{}, text.As(fs.ErrExist, "gateway %q has a sandbox %q already", d.API.Gateway, request.Name)
+		return lifecycle.Record{}, text.As(fs.ErrExist, "gateway %q has a sandbox %q already", d.API.Gateway, d.API.Address(request.Name))
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return lifecycle.Record{}, err

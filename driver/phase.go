@@ -95,7 +95,7 @@ func notIn(now *openshell.RawSandbox) error {
 	if now.Reason != "" {
 		said += " (" + text.OneLine(now.Reason, 120) + ")"
 	}
-	return fmt.Errorf("sandbox %q is in phase %s: %w", now.Name, said, openshell.ErrPhase)
+	return fmt.Errorf("sandbox %q is in phase %s: %w", sandbox.Address(now.Workspace, now.Name), said, openshell.ErrPhase)
 }
 
 // phase looks at the sandbox that is meant until look is content, which may act on what it sees. A gateway that does
@@ -104,7 +104,7 @@ func (d *API) phase(ctx context.Context, wanted lifecycle.Reference, look func(c
 	if err := d.API.Switches(); err != nil {
 		return err // such a gateway may call a sandbox Ready whose container has ended
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, phaseLimit, fmt.Errorf("sandbox %q did not change its phase within %v", wanted.Name, phaseLimit))
+	ctx, cancel := context.WithTimeoutCause(ctx, phaseLimit, fmt.Errorf("sandbox %q did not change its phase within %v", d.API.Address(wanted.Name), phaseLimit))
 	defer cancel()
 	pause := openshell.Backoff{Least: min(d.API.PollInterval, phasePoll), Most: phasePoll}
 	heard := time.Now()
@@ -114,7 +114,7 @@ func (d *API) phase(ctx context.Context, wanted lifecycle.Reference, look func(c
 		case err != nil && (!openshell.Transient(err) || time.Since(heard) > silenceLimit):
 			return err
 		case err == nil && now == nil:
-			return text.As(fs.ErrNotExist, "gateway %q has no sandbox %q (id %s)", d.API.Gateway, wanted.Name, wanted.ID)
+			return text.As(fs.ErrNotExist, "gateway %q has no sandbox %q (id %s)", d.API.Gateway, d.API.Address(wanted.Name), wanted.ID)
 		case err == nil:
 			heard = time.Now()
 			if done, err := look(ctx, now); done || err != nil {

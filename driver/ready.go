@@ -18,7 +18,7 @@ const (
 
 // NotReadyError says how a sandbox was that should have been Ready.
 type NotReadyError struct {
-	Name, Phase string // Phase "" means that its gateway does not list it, or that its container does not run: Detail says which
+	Name, Phase string // Name is its address; Phase "" means that its gateway does not list it, or that its container does not run: Detail says which
 	Detail      string
 }
 

@@ -119,7 +119,7 @@ func (i *Importer) one(ctx context.Context, m Member, outcome *ImportedMember) (
 		return i.finish(ctx, m, record, outcome)
 	}
 	if found && record.Value.Done { // what an earlier run has made is gone, and somebody has made another one
-		return &recreate.ExistsError{Name: there.Name, Gateway: i.Gateway, Phase: there.Phase, Reason: there.Reason}
+		return &recreate.ExistsError{Sandbox: sandbox.Sandbox{Name: there.Name, Gateway: i.Gateway, Workspace: m.Workspace}, Phase: there.Phase, Reason: there.Reason}
 	}
 	if err := i.madeAs(m, all); err != nil {
 		return err

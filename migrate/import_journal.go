@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sandkeeper/internal/journal"
+	"sandkeeper/sandbox"
 )
 
 // imported is what is known of a sandbox that an import makes or has made. It stays when the import is done: by it the
@@ -35,7 +36,9 @@ func (i *Importer) key(m Member) string {
 // imports is the shelf of what imports have made, in sandkeeper's state folder.
 func imports(state string) journal.Shelf[imported] {
 	return journal.NewShelf(filepath.Join(state, "imported"), journal.Kind[imported]{
-		About: func(i imported) string { return fmt.Sprintf("the import of sandbox %q", i.Name) },
+		About: func(i imported) string {
+			return fmt.Sprintf("the import of sandbox %q", sandbox.Address(i.Workspace, i.Name))
+		},
 		Check: func(key string, i imported) error {
 			if i.key() != key {
 				return errors.New("it speaks of another sandbox than its name")

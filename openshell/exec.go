@@ -11,6 +11,7 @@ import (
 
 	"sandkeeper/internal/command"
 	"sandkeeper/internal/pattern"
+	"sandkeeper/internal/sandboxname"
 	"sandkeeper/internal/text"
 )
 
@@ -35,7 +36,7 @@ type ExecResult struct {
 // ExecError means that the command could not be run inside the sandbox, or that nobody can say how it ended.
 type ExecError struct {
 	Gateway string
-	Name    string
+	Name    string // as sandboxname.Address gives it
 	Output  string // what the CLI printed on standard error, one line
 	// At most one of these is set: the sandbox is not in phase Ready; the gateway has lost the sandbox's supervisor;
 	// the gateway has no such sandbox; the gateway did not answer; the time limit ran out.
@@ -80,7 +81,7 @@ func (c *CLI) Exec(ctx context.Context, r ExecRequest) (ExecResult, error) {
 	result, err := c.run(ctx, cmd)
 	if err != nil {
 		timedOut := result.TimedOut || errors.Is(err, context.DeadlineExceeded)
-		return ExecResult{}, &ExecError{Gateway: r.Gateway, Name: r.Name, Output: text.OneLine(string(result.Stderr), 0), TimedOut: timedOut, Err: err}
+		return ExecResult{}, &ExecError{Gateway: r.Gateway, Name: sandboxname.Address(r.Workspace, r.Name), Output: text.OneLine(string(result.Stderr), 0), TimedOut: timedOut, Err: err}
 	}
 	if failure := transportFailure(r, result); failure != nil {
 		return ExecResult{}, failure
@@ -106,7 +107,7 @@ func transportFailure(r ExecRequest, result command.Result) error {
 		return nil
 	}
 
-	failure := &ExecError{Gateway: r.Gateway, Name: r.Name, Output: text.OneLine(written, 0)}
+	failure := &ExecError{Gateway: r.Gateway, Name: sandboxname.Address(r.Workspace, r.Name), Output: text.OneLine(written, 0)}
 	squeezed := squeeze(written)
 	switch {
 	case strings.Contains(squeezed, "isnotready"):

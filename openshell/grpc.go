@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"sandkeeper/internal/sandboxname"
 	"sandkeeper/internal/text"
 	"sandkeeper/openshell/wire"
 )
@@ -93,6 +94,9 @@ func (a *API) write(ctx context.Context, op, object string, in []byte) ([]byte, 
 	}
 	return a.invoke(ctx, a.WriteTimeout, op, object, in)
 }
+
+// Address is how people write a sandbox of the API's workspace.
+func (a *API) Address(name string) string { return sandboxname.Address(a.workspace, name) }
 
 func (a *API) writable() error {
 	if a.version.Generation != wire.Unknown {

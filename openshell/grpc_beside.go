@@ -31,7 +31,7 @@ func (b Beside) String() string {
 
 // Beside reads what is kept of a sandbox. A gateway that is too old for one of it has none.
 func (a *API) Beside(ctx context.Context, id, name string) (kept Beside, err error) {
-	answer, err := a.read(ctx, "ListServices", name, a.version.ListServices(name, a.workspace))
+	answer, err := a.read(ctx, "ListServices", a.Address(name), a.version.ListServices(name, a.workspace))
 	if err == nil {
 		kept.Services, err = wire.ReadServices(answer)
 		err = a.decoded("ListServices", err)
@@ -39,7 +39,7 @@ func (a *API) Beside(ctx context.Context, id, name string) (kept Beside, err err
 	if err != nil && !errors.Is(err, ErrUnsupported) {
 		return kept, err
 	}
-	answer, err = a.read(ctx, "GetSandboxConfig", name, a.version.SandboxConfig(id, name, a.workspace))
+	answer, err = a.read(ctx, "GetSandboxConfig", a.Address(name), a.version.SandboxConfig(id, name, a.workspace))
 	if err == nil {
 		kept.Settings, err = wire.ReadSettings(answer)
 		err = a.decoded("GetSandboxConfig", err)
@@ -55,14 +55,14 @@ func (a *API) Beside(ctx context.Context, id, name string) (kept Beside, err err
 func (a *API) Replay(ctx context.Context, name string, kept Beside) error {
 	var problems []error
 	for _, s := range kept.Services {
-		_, err := a.write(ctx, "ExposeService", name, a.version.ExposeService(name, a.workspace, s))
+		_, err := a.write(ctx, "ExposeService", a.Address(name), a.version.ExposeService(name, a.workspace, s))
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			problems = append(problems, fmt.Errorf("service %q (port %d): %w", s.Name, s.Port, err))
 		}
 	}
 
 	for _, s := range kept.Settings {
-		if _, err := a.write(ctx, "UpdateConfig", name, a.version.SetSetting(name, a.workspace, s)); err != nil {
+		if _, err := a.write(ctx, "UpdateConfig", a.Address(name), a.version.SetSetting(name, a.workspace, s)); err != nil {
 			problems = append(problems, fmt.Errorf("setting %q: %w", s.Key, err))
 		}
 	}

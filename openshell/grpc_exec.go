@@ -41,7 +41,7 @@ func (a *API) ExecSandbox(ctx context.Context, id, name string, argv []string) (
 	for {
 		var answer message
 		if err := events.RecvMsg(&answer); errors.Is(err, io.EOF) {
-			return nil, 0, fmt.Errorf("gateway %q: ExecSandbox of %q ended without saying how the command did", a.Gateway, name)
+			return nil, 0, fmt.Errorf("gateway %q: ExecSandbox of %q ended without saying how the command did", a.Gateway, a.Address(name))
 		} else if err != nil {
 			return fail(err)
 		}
@@ -53,7 +53,7 @@ func (a *API) ExecSandbox(ctx context.Context, id, name string, argv []string) (
 		case event.Exited:
 			return stdout, event.Exit, nil
 		case len(stdout) > execOutputLimit:
-			return nil, 0, fmt.Errorf("the command %q in sandbox %q prints too much", argv, name)
+			return nil, 0, fmt.Errorf("the command %q in sandbox %q prints too much", argv, a.Address(name))
 		}
 	}
 }

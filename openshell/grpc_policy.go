@@ -41,7 +41,7 @@ var errNoRevision = errors.New("no such policy revision")
 func (a *API) policy(ctx context.Context, name string, revision uint64) (wire.PolicyRevision, error) {
 	var found wire.PolicyRevision
 	err := a.probe(func(v wire.Version) error {
-		answer, err := a.read(ctx, "GetSandboxPolicyStatus", name, v.PolicyStatus(name, a.workspace, revision))
+		answer, err := a.read(ctx, "GetSandboxPolicyStatus", a.Address(name), v.PolicyStatus(name, a.workspace, revision))
 		if err != nil {
 			return err
 		}

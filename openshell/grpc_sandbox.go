@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"sandkeeper/internal/sandboxname"
 	"sandkeeper/internal/text"
 	"sandkeeper/openshell/wire"
 )
@@ -13,7 +14,7 @@ import (
 func (a *API) GetSandbox(ctx context.Context, name string) (RawSandbox, error) {
 	var found RawSandbox
 	err := a.probe(func(v wire.Version) error {
-		answer, err := a.read(ctx, "GetSandbox", name, v.Named(name, a.workspace))
+		answer, err := a.read(ctx, "GetSandbox", a.Address(name), v.Named(name, a.workspace))
 		if err != nil {
 			return err
 		}
@@ -56,11 +57,12 @@ func (a *API) CreateSandbox(ctx context.Context, r CreateRequest) (RawSandbox, e
 	if creation.Workspace == "" {
 		creation.Workspace = a.workspace
 	}
+	address := sandboxname.Address(creation.Workspace, r.Name)
 	request, err := a.version.CreateSandbox(creation)
 	if err != nil {
-		return RawSandbox{}, fmt.Errorf("sandbox %q: %w", r.Name, err)
+		return RawSandbox{}, fmt.Errorf("sandbox %q: %w", address, err)
 	}
-	answer, err := a.write(ctx, "CreateSandbox", r.Name, request)
+	answer, err := a.write(ctx, "CreateSandbox", address, request)
 	if err != nil {
 		return RawSandbox{}, err
 	}
@@ -70,7 +72,7 @@ func (a *API) CreateSandbox(ctx context.Context, r CreateRequest) (RawSandbox, e
 // DeleteSandbox asks for a deletion. No answer proves that the sandbox is gone; Wait for that. The error wraps
 // fs.ErrNotExist when there was none of that name.
 func (a *API) DeleteSandbox(ctx context.Context, name string) (wire.Deletion, error) {
-	answer, err := a.write(ctx, "DeleteSandbox", name, a.version.Named(name, a.workspace))
+	answer, err := a.write(ctx, "DeleteSandbox", a.Address(name), a.version.Named(name, a.workspace))
 	if err != nil {
 		return wire.DeletionUnsaid, err
 	}
@@ -89,12 +91,12 @@ func (a *API) Switches() error {
 
 // StopSandbox stops a sandbox and keeps what is in it. Before 0.0.105 the error wraps ErrUnsupported.
 func (a *API) StopSandbox(ctx context.Context, name string) error {
-	_, err := a.write(ctx, "StopSandbox", name, a.version.Named(name, a.workspace))
+	_, err := a.write(ctx, "StopSandbox", a.Address(name), a.version.Named(name, a.workspace))
 	return err
 }
 
 // StartSandbox starts a stopped sandbox. Before 0.0.105 the error wraps ErrUnsupported.
 func (a *API) StartSandbox(ctx context.Context, name string) error {
-	_, err := a.write(ctx, "StartSandbox", name, a.version.Named(name, a.workspace))
+	_, err := a.write(ctx, "StartSandbox", a.Address(name), a.version.Named(name, a.workspace))
 	return err
 }

@@ -30,7 +30,7 @@ func (a *API) Wait(ctx context.Context, name string, done func(*RawSandbox) (boo
 		}
 
 		if !pause.Sleep(ctx, trouble != nil) {
-			return last, errors.Join(fmt.Errorf("waiting for sandbox %q: %w", name, context.Cause(ctx)), trouble)
+			return last, errors.Join(fmt.Errorf("waiting for sandbox %q: %w", a.Address(name), context.Cause(ctx)), trouble)
 		}
 	}
 }

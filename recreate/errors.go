@@ -5,12 +5,13 @@ import (
 	"strings"
 
 	"sandkeeper/internal/text"
+	"sandkeeper/sandbox"
 )
 
 // ExistsError says that there is a sandbox of that name which Make has not made.
 type ExistsError struct {
-	Name, Gateway string
-	Phase, Reason string // as its gateway says
+	Sandbox       sandbox.Sandbox // its name, gateway and workspace
+	Phase, Reason string          // as its gateway says
 }
 
 // Error names the sandbox and its phase.
@@ -19,20 +20,20 @@ func (e *ExistsError) Error() string {
 	if e.Reason != "" {
 		phase += ", " + text.OneLine(e.Reason, 120)
 	}
-	return fmt.Sprintf("gateway %q has a sandbox %q already (%s)", e.Gateway, e.Name, phase)
+	return fmt.Sprintf("gateway %q has a sandbox %q already (%s)", e.Sandbox.Gateway, e.Sandbox.Address(), phase)
 }
 
 // UnfinishedError says that the sandbox is half made from another backup.
-type UnfinishedError struct{ Name, Backup string }
+type UnfinishedError struct{ Entry }
 
 // Error names the backup.
 func (e *UnfinishedError) Error() string {
-	return fmt.Sprintf("sandbox %q is half made from backup %s", e.Name, e.Backup)
+	return fmt.Sprintf("sandbox %q is half made from backup %s", e.Address(), e.Backup)
 }
 
 // MissingError names the providers that the recipe attaches and the gateway does not have.
 type MissingError struct {
-	Name, Gateway string
+	Name, Gateway string // the name as Address gives it
 	Providers     []string
 }
 

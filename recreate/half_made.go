@@ -29,11 +29,7 @@ func Begun(state string, series store.Series, root string) (backup string) {
 
 // Command is the command line that goes on with the recreation.
 func (e Entry) Command() string {
-	address := e.Name
-	if workspace := cmp.Or(e.Workspace, sandbox.DefaultWorkspace); workspace != sandbox.DefaultWorkspace {
-		address = workspace + "/" + e.Name
-	}
-	return fmt.Sprintf("sandkeeper restore %s --recreate --backup %s", address, e.Backup)
+	return fmt.Sprintf("sandkeeper restore %s --recreate --backup %s", e.Address(), e.Backup)
 }
 
 // HalfMade is a *HalfMadeError when sb is being made again, also by another process that is at work on it. It changes

@@ -28,7 +28,7 @@ func (m *Maker) begin(ctx context.Context, o Order) (*job, error) {
 	j := m.job(o)
 	record, err := Unfinished(m.State).Own(ctx, j.key())
 	if err != nil {
-		return nil, fmt.Errorf("sandbox %q: %w", o.Recipe.Name, err)
+		return nil, fmt.Errorf("sandbox %q: %w", j.Address(), err)
 	}
 	j.record = record
 	if record.Found {
@@ -58,7 +58,7 @@ func (m *Maker) look(ctx context.Context, o Order) (*job, error) {
 	case err != nil:
 		return nil, err
 	case found && seen.Owner != nil:
-		return nil, fmt.Errorf("sandbox %q: %w", o.Recipe.Name, seen.Owner)
+		return nil, fmt.Errorf("sandbox %q: %w", j.Address(), seen.Owner)
 	case found && seen.Err != nil:
 		return nil, seen.Err
 	case found:
@@ -112,9 +112,9 @@ func (j *job) recognise(ctx context.Context) error {
 	case !found && j.Step != "": // it was not made yet, or is gone again
 		j.NewID, j.Step = "", StepCreating
 	case found && !j.ours(there):
-		return &ExistsError{Name: j.Name, Gateway: j.Gateway, Phase: there.Phase, Reason: there.Reason}
+		return &ExistsError{Sandbox: j.Sandbox(), Phase: there.Phase, Reason: there.Reason}
 	case found && !same:
-		return &UnfinishedError{Name: j.Name, Backup: j.Entry.Backup}
+		return &UnfinishedError{Entry: j.Entry}
 	case found:
 		j.NewID = there.ID
 	}
@@ -175,7 +175,7 @@ func (j *job) lacks(ctx context.Context) error {
 	}
 	missing, err := j.Providers(ctx, j.at(), j.Recipe.Providers)
 	if err == nil && len(missing) > 0 {
-		err = &MissingError{Name: j.Name, Gateway: j.Gateway, Providers: missing}
+		err = &MissingError{Name: j.Address(), Gateway: j.Gateway, Providers: missing}
 	}
 	return err
 }

@@ -44,6 +44,11 @@ func (e Entry) key() string { return journal.SandboxKey(e.Gateway, e.Workspace, 
 // Address is how people write the sandbox.
 func (e Entry) Address() string { return sandbox.Address(e.Workspace, e.Name) }
 
+// Sandbox is the one that is half made, as far as the record names it.
+func (e Entry) Sandbox() sandbox.Sandbox {
+	return sandbox.Sandbox{Name: e.Name, Gateway: e.Gateway, Workspace: e.Workspace}
+}
+
 func (e Entry) about() string { return fmt.Sprintf("the recreation of sandbox %q", e.Address()) }
 
 // Unfinished is the shelf of sandboxes that are half made, in sandkeeper's state folder.

@@ -29,7 +29,7 @@ func LocateOn(host *survey.Host, seen survey.Gateways) func(context.Context, lif
 
 		cli := host.CLI(seen)
 		if cli == nil {
-			return found, fmt.Errorf("sandbox %q has no container on this host, and there is no openshell to reach it through its gateway", made.Name)
+			return found, fmt.Errorf("sandbox %q has no container on this host, and there is no openshell to reach it through its gateway", sandbox.Address(at.Workspace, made.Name))
 		}
 		found.CLI = home.Execer(cli)
 		found.Sandbox = sandbox.Sandbox{

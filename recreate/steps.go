@@ -74,7 +74,7 @@ func (j *job) create(ctx context.Context) error {
 // notCreated looks whether nothing was made; then the record may go.
 func (j *job) notCreated(ctx context.Context, err error) error {
 	if err == nil {
-		return fmt.Errorf("gateway %q created sandbox %q and gave it no id", j.Gateway, j.Name)
+		return fmt.Errorf("gateway %q created sandbox %q and gave it no id", j.Gateway, j.Address())
 	}
 	_, found, failure := j.listed(ctx)
 	j.empty = failure == nil && !found
@@ -178,9 +178,9 @@ func (j *job) condition(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !found || record.ID != j.NewID:
-		return &driver.NotReadyError{Name: j.Name, Detail: "its gateway does not list it"}
+		return &driver.NotReadyError{Name: j.Address(), Detail: "its gateway does not list it"}
 	case !openshell.PhaseReady(record.Phase):
-		return &driver.NotReadyError{Name: j.Name, Phase: record.Phase, Detail: record.Reason}
+		return &driver.NotReadyError{Name: j.Address(), Phase: record.Phase, Detail: record.Reason}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"sandkeeper/engine"
+	"sandkeeper/internal/sandboxname"
 )
 
 // Row is one registry row: what we read of it, and all of it as it stands (unknown keys survive).
@@ -48,9 +49,8 @@ const (
 	NoRoute     Route = ""          // none is open now
 )
 
-// DefaultWorkspace is the workspace of every sandbox of which none is said: the only one before OpenShell 0.0.88, and
-// the one in which NemoClaw makes its own.
-const DefaultWorkspace = "default"
+// DefaultWorkspace is the workspace of every sandbox of which none is said.
+const DefaultWorkspace = sandboxname.DefaultWorkspace
 
 // Sandbox is one sandbox of the inventory.
 type Sandbox struct {

@@ -60,7 +60,7 @@ func (b *Backups) Check(_ context.Context, sb sandbox.Sandbox) error {
 		return nil // nothing to go by: the run itself estimates from the container
 	}
 	// Once for the archive, and once for the home, which a restore keeps a copy of.
-	return b.Store.CheckSpace(sb.Name, last.Manifest.Archive.Bytes+last.Manifest.Content.Bytes)
+	return b.Store.CheckSpace(sb.Address(), last.Manifest.Archive.Bytes+last.Manifest.Content.Bytes)
 }
 
 // Hold takes the store, waiting for another run to end.
@@ -106,7 +106,7 @@ func (b *Backups) save(ctx context.Context, sb sandbox.Sandbox, run *backup.Opti
 		return Saved{}, err
 	}
 	if len(summary.Sandboxes) != 1 || summary.Sandboxes[0].Status != store.BackedUp {
-		return Saved{}, notSaved(sb.Name, summary)
+		return Saved{}, notSaved(sb.Address(), summary)
 	}
 	o := summary.Sandboxes[0]
 	made, err := b.Store.Find(sb.Name, o.Backup.ID)

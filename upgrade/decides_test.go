@@ -32,7 +32,7 @@ func atDeletion(t *testing.T, state string) (*world, *job) {
 		t.Fatal(err)
 	}
 	j, err := f.job(t.Context(), &Entry{
-		Name: "alpha", Gateway: "gw", Way: ByRecipe, OldID: "id-alpha", OldContainer: c.ID, ContainerName: c.Name, SavedSince: c.Started,
+		Name: "alpha", Workspace: "team2", Gateway: "gw", Way: ByRecipe, OldID: "id-alpha", OldContainer: c.ID, ContainerName: c.Name, SavedSince: c.Started,
 		RollbackImage: keptImage, Image: "img:1", Step: StepDeleting,
 	})
 	if err == nil {
@@ -60,8 +60,8 @@ func TestWhatStopsADeletion(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "without its rollback image nothing is deleted"},
-		"another id":   {func(_ *testing.T, _ *world, j *job) { j.OldID = "id-before" }, "has another id now"},
-		"still listed": {func(_ *testing.T, _ *world, j *job) { j.driver = idle{j.driver} }, "still listed after it was deleted"},
+		"another id":   {func(_ *testing.T, _ *world, j *job) { j.OldID = "id-before" }, `sandbox "team2/alpha" has another id now`},
+		"still listed": {func(_ *testing.T, _ *world, j *job) { j.driver = idle{j.driver} }, `sandbox "team2/alpha" is still listed after it was deleted`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, j := atDeletion(t, "exited")
@@ -134,6 +134,9 @@ func TestWhatReadyIs(t *testing.T) {
 			err := j.condition(t.Context())
 			if _, not := errors.AsType[*driver.NotReadyError](err); not == tc.ready || tc.ready != (err == nil) {
 				t.Errorf("got %v", err)
+			}
+			if err != nil && !strings.Contains(err.Error(), `sandbox "team2/alpha" is not Ready`) {
+				t.Errorf("it does not say which: %v", err)
 			}
 		})
 	}

@@ -167,7 +167,7 @@ func (j *job) compareState(ctx context.Context) error {
 		return nil
 	}
 	if len(found.Missing) > 0 {
-		return &IncompleteError{Name: j.Name, Backup: j.Backup, Missing: found.Missing}
+		return &IncompleteError{Name: j.Address(), Backup: j.Backup, Missing: found.Missing}
 	}
 	return nil
 }

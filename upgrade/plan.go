@@ -41,7 +41,7 @@ func Plan(checked []classify.Checked, all []sandbox.Sandbox, pending []Pending, 
 		case classify.Stale:
 			way, why := wayOf(c, all[i], nemoclaw)
 			if of := rehearsalOf(all[i]); of != "" {
-				o.Reason = fmt.Sprintf("it is left of a rehearsal: sandkeeper upgrade-sandboxes --rollback --only %s removes it", of)
+				o.Reason = fmt.Sprintf("it is left of a rehearsal: sandkeeper upgrade-sandboxes --rollback --only %s removes it", sandbox.Address(all[i].Workspace, of))
 				break
 			}
 			if why == "" {

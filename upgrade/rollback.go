@@ -104,7 +104,7 @@ func (j *job) clearOnce(ctx context.Context) error {
 		return err
 	}
 	if found && !j.ours(record.ID) {
-		return fmt.Errorf("a sandbox %q with id %s is there that this upgrade did not make: %w; delete it first if it is not needed", j.Name, record.ID, errForeign)
+		return fmt.Errorf("a sandbox %q with id %s is there that this upgrade did not make: %w; delete it first if it is not needed", j.Address(), record.ID, errForeign)
 	}
 	if found {
 		if err := j.keepNew(ctx, record.ID); err != nil {
@@ -114,7 +114,7 @@ func (j *job) clearOnce(ctx context.Context) error {
 			return err
 		}
 		if _, found, err = j.listed(ctx); err != nil || found {
-			return errors.Join(err, stillListed(j.Name, found))
+			return errors.Join(err, stillListed(j.Address(), found))
 		}
 	}
 
@@ -166,7 +166,7 @@ func (j *job) notAnother(ctx context.Context, image string) error {
 	if err := errors.Join(err, second); err != nil || c.ImageID == wanted {
 		return err
 	}
-	return fmt.Errorf("a sandbox %q with id %s is there that does not run from %s: %w; delete it first if it is not needed", j.Name, record.ID, image, errForeign)
+	return fmt.Errorf("a sandbox %q with id %s is there that does not run from %s: %w; delete it first if it is not needed", j.Address(), record.ID, image, errForeign)
 }
 
 // bringHome creates the old sandbox again, with its extensions where they let it. One that refuses now must not keep

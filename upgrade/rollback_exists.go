@@ -39,7 +39,7 @@ func (j *job) oldExists(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if record.Phase == "Deleting" {
-		return false, fmt.Errorf("gateway %q is deleting sandbox %q still", j.Gateway, j.Name)
+		return false, fmt.Errorf("gateway %q is deleting sandbox %q still", j.Gateway, j.Address())
 	}
 	_, there, err := j.oldContainer(ctx)
 	return there, err
@@ -79,7 +79,7 @@ func (j *job) startOld(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !there:
-		return text.As(fs.ErrNotExist, "container %q of sandbox %q is gone, and this upgrade has not removed it", j.ContainerName, j.Name)
+		return text.As(fs.ErrNotExist, "container %q of sandbox %q is gone, and this upgrade has not removed it", j.ContainerName, j.Address())
 	case !j.Running:
 		return nil
 	case j.resumed && c.Running() && j.FailedAt == StepStopping:

@@ -89,14 +89,14 @@ func (j *job) lookAgain(ctx context.Context) error {
 		return err
 	}
 	if !found || record.ID != j.OldID {
-		return fmt.Errorf("sandbox %q is no longer the one that was planned for (id %s)", j.Name, j.OldID)
+		return fmt.Errorf("sandbox %q is no longer the one that was planned for (id %s)", j.Address(), j.OldID)
 	}
 	c, there, err := j.oldContainer(ctx)
 	switch {
 	case err != nil:
 		return err
 	case !there:
-		return fmt.Errorf("container %q of sandbox %q is gone", j.ContainerName, j.Name)
+		return fmt.Errorf("container %q of sandbox %q is gone", j.ContainerName, j.Address())
 	case c.Paused():
 		return fmt.Errorf("container %q is paused; run `docker unpause %s` first", c.Name, c.Name)
 	}
@@ -122,7 +122,7 @@ func (j *job) save(ctx context.Context) error {
 		return err
 	}
 	if !there {
-		return fmt.Errorf("container %q of sandbox %q is gone", j.ContainerName, j.Name)
+		return fmt.Errorf("container %q of sandbox %q is gone", j.ContainerName, j.Address())
 	}
 	saved, err := j.Content.Save(ctx, j.sandbox(j.OldID, c))
 	if err != nil {

@@ -45,7 +45,7 @@ func (j *job) compare(ctx context.Context) error {
 		return err
 	}
 	if len(found.Missing)+len(found.Changed) > 0 {
-		return fmt.Errorf("sandbox %q is not as its backup %s: %s", j.Name, j.Backup, found)
+		return fmt.Errorf("sandbox %q is not as its backup %s: %s", j.Address(), j.Backup, found)
 	}
 	return nil
 }

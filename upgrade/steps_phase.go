@@ -27,16 +27,16 @@ func (j *job) halt(ctx context.Context, id string, c engine.Container) error {
 	// A container that somebody has started behind the gateway's back runs on although it is Stopped there.
 	now, err := j.Engine.Inspect(patient, c.ID)
 	if err == nil && (now.Running() || now.Paused()) {
-		err = j.stopByEngine(patient, now, refused)
+		err = j.stopByEngine(patient, id, now, refused)
 	}
 	return errors.Join(err, context.Cause(ctx))
 }
 
 // stopByEngine stops a container that its gateway left running; refused is what that said. One of a pair is left to its
 // gateway, which takes a workload that ends without it for one that has completed.
-func (j *job) stopByEngine(ctx context.Context, c engine.Container, refused error) error {
+func (j *job) stopByEngine(ctx context.Context, id string, c engine.Container, refused error) error {
 	if c.Paired() {
-		only := fmt.Errorf("container %s runs, and only its gateway stops both containers of the sandbox (\"openshell sandbox stop %s\")", c.Name, j.Name)
+		only := fmt.Errorf("container %s runs, and only its gateway stops both containers of the sandbox (%q)", c.Name, j.sandbox(id, c).Invocation("stop"))
 		return errors.Join(only, refused)
 	}
 	return j.Engine.Stop(ctx, c.ID)
@@ -50,7 +50,7 @@ func (j *job) rouse(ctx context.Context, id string, c engine.Container) error {
 		case err != nil || !found || record.ID != id:
 			return err
 		case record.Phase == "Stopped": // somebody else has started its container; its gateway starts only what does not run
-			if err := j.stopByEngine(ctx, c, nil); err != nil {
+			if err := j.stopByEngine(ctx, id, c, nil); err != nil {
 				return err
 			}
 		case record.Phase != "Stopping":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"sandkeeper/engine"
@@ -57,13 +58,17 @@ func TestNoPairIsStoppedByTheEngine(t *testing.T) {
 	}
 
 	for _, act := range []func() error{
-		func() error { return j.stopByEngine(t.Context(), c, openshell.ErrUnsupported) },
+		func() error { return j.stopByEngine(t.Context(), "id-alpha", c, openshell.ErrUnsupported) },
 		func() error { stopped := c; stopped.State = "exited"; return j.rouse(t.Context(), "id-alpha", stopped) },
 	} {
 		c.Labels = map[string]string{engine.LabelRole: "sandbox"}
 		if err := act(); !errors.Is(err, openshell.ErrUnsupported) {
 			t.Errorf("one of a pair: %v", err)
 		}
+	}
+	j.Workspace = "team2"
+	if err := j.stopByEngine(t.Context(), "id-alpha", c, nil); err == nil || !strings.Contains(err.Error(), `("openshell sandbox stop alpha -g gw --workspace team2")`) {
+		t.Errorf("its own command: %v", err)
 	}
 	w.settled(t, f, "alpha", "running")
 }

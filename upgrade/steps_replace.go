@@ -25,7 +25,7 @@ func (j *job) deleteOld(ctx context.Context) error {
 		return err
 	}
 	if found && record.ID != j.OldID {
-		return fmt.Errorf("sandbox %q has another id now (%s, not %s)", j.Name, record.ID, j.OldID)
+		return fmt.Errorf("sandbox %q has another id now (%s, not %s)", j.Address(), record.ID, j.OldID)
 	}
 	if found {
 		if err := j.untouched(ctx); err != nil {
@@ -40,7 +40,7 @@ func (j *job) deleteOld(ctx context.Context) error {
 		return err
 	}
 	if _, found, err = j.listed(ctx); err != nil || found {
-		return errors.Join(err, stillListed(j.Name, found))
+		return errors.Join(err, stillListed(j.Address(), found))
 	}
 	return j.awaitGone(ctx)
 }
@@ -125,7 +125,7 @@ func (j *job) createFrom(ctx context.Context, image string) error {
 	case err != nil:
 		return err
 	case found && record.ID == j.OldID:
-		return fmt.Errorf("sandbox %q is listed again under its old id", j.Name)
+		return fmt.Errorf("sandbox %q is listed again under its old id", j.Address())
 	case found:
 		j.NewID = record.ID
 		return nil
@@ -145,7 +145,7 @@ func (j *job) createFrom(ctx context.Context, image string) error {
 	}
 
 	if err == nil {
-		return fmt.Errorf("gateway %q created sandbox %q and gave it no id", j.Gateway, j.Name)
+		return fmt.Errorf("gateway %q created sandbox %q and gave it no id", j.Gateway, j.Address())
 	}
 	return err
 }

@@ -16,16 +16,16 @@ func (j *job) condition(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !found:
-		return &driver.NotReadyError{Name: j.Name, Detail: "its gateway does not list it"}
+		return &driver.NotReadyError{Name: j.Address(), Detail: "its gateway does not list it"}
 	case record.ID != j.NewID:
-		return &driver.NotReadyError{Name: j.Name, Detail: fmt.Sprintf("its gateway lists id %s, not %s", record.ID, j.NewID)}
+		return &driver.NotReadyError{Name: j.Address(), Detail: fmt.Sprintf("its gateway lists id %s, not %s", record.ID, j.NewID)}
 	case !openshell.PhaseReady(record.Phase):
-		return &driver.NotReadyError{Name: j.Name, Phase: record.Phase, Detail: record.Reason}
+		return &driver.NotReadyError{Name: j.Address(), Phase: record.Phase, Detail: record.Reason}
 	}
 
 	c, err := j.containerOf(ctx, j.NewID)
 	if err == nil && !c.Running() {
-		return &driver.NotReadyError{Name: j.Name, Detail: fmt.Sprintf("its container %q is %s", c.Name, c.State)}
+		return &driver.NotReadyError{Name: j.Address(), Detail: fmt.Sprintf("its container %q is %s", c.Name, c.State)}
 	}
 	return err
 }

@@ -180,7 +180,7 @@ func (j *job) listed(ctx context.Context) (record lifecycle.Record, found bool, 
 		return named[0], true, nil
 	}
 
-	return record, false, fmt.Errorf("gateway %q lists %d sandboxes named %q, and none is the one that was upgraded", j.Gateway, len(named), j.Name)
+	return record, false, fmt.Errorf("gateway %q lists %d sandboxes named %q, and none is the one that was upgraded", j.Gateway, len(named), j.Address())
 }
 
 // containerOf is the one container that carries a sandbox's id; the error wraps fs.ErrNotExist when there is none.
@@ -198,12 +198,12 @@ func (j *job) containerOf(ctx context.Context, id string) (engine.Container, err
 
 	switch len(found) {
 	case 0:
-		return engine.Container{}, text.As(fs.ErrNotExist, "sandbox %q (id %s) has no container", j.Name, id)
+		return engine.Container{}, text.As(fs.ErrNotExist, "sandbox %q (id %s) has no container", j.Address(), id)
 	case 1:
 		return found[0], nil
 	}
 
-	return engine.Container{}, fmt.Errorf("containers %q and %q both claim sandbox %q (id %s)", found[0].Name, found[1].Name, j.Name, id)
+	return engine.Container{}, fmt.Errorf("containers %q and %q both claim sandbox %q (id %s)", found[0].Name, found[1].Name, j.Address(), id)
 }
 
 // oldContainer reports whether the container that the sandbox had at planning time is still there.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"sandkeeper/internal/sandboxname"
 	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 )
@@ -67,7 +68,7 @@ func (h *ExecHome) judge(r openshell.ExecResult, err error, sent int64) error {
 	case mismatched:
 		return mismatch
 	case err != nil && sent == 0:
-		return &UnreachableError{Sandbox: h.Name, Err: err}
+		return &UnreachableError{Sandbox: sandboxname.Address(h.Space, h.Name), Err: err}
 	case err != nil:
 		return err
 	case r.Exit == 0 && strings.TrimSpace(r.Stderr) == "":

@@ -80,7 +80,7 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 	}
 	if c.Running() && c.Paired() && j.through() == nil {
 		return c, fmt.Errorf("container %q is one of two that OpenShell 0.1 runs a sandbox in: only its gateway stops and starts both; nothing was stopped or changed: "+
-			"run \"openshell sandbox stop %s\" first, and \"openshell sandbox start %s\" after the restore", c.Name, j.Target.Name, j.Target.Name)
+			"run %q first, and %q after the restore", c.Name, j.Target.Invocation("stop"), j.Target.Invocation("start"))
 	}
 	if err := p.replaceable(ctx, c); err != nil {
 		return c, err

@@ -12,6 +12,7 @@ import (
 	"sandkeeper/backup/home"
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/sandboxname"
 	"sandkeeper/internal/text"
 	"sandkeeper/openshell"
 )
@@ -179,7 +180,7 @@ func (p *execPlace) shell(ctx context.Context, script, stage string, in io.Reade
 		return err
 	}
 	if r.Exit != 0 {
-		return &scriptError{Sandbox: p.Name, Exit: r.Exit, Stderr: r.Stderr}
+		return &scriptError{Sandbox: sandboxname.Address(p.Space, p.Name), Exit: r.Exit, Stderr: r.Stderr}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/sandboxname"
 )
 
 // execMark is the record of a restore through a gateway under way, which is ours until close. Without a journal it only
@@ -32,7 +33,7 @@ func (j *restoreJob) execMark(ctx context.Context, p *execPlace, tail string) (*
 	}
 	var err error
 	if m.record, err = journal.ExecRestores(j.Journal).Own(ctx, m.entry.Key()); err != nil {
-		return nil, fmt.Errorf("a restore into sandbox %q cannot begin: %w", p.Name, err)
+		return nil, fmt.Errorf("a restore into sandbox %q cannot begin: %w", sandboxname.Address(p.Space, p.Name), err)
 	}
 	if m.record.Found {
 		if err := FinishExecRestore(ctx, m.record, p.Cli); err != nil {

@@ -52,7 +52,7 @@ func (p *containerPlace) halt(ctx context.Context, j *restoreJob, mark *restoreM
 	case refused != nil && !engineMay(refused, c):
 		return refused
 	case c.Paired():
-		return fmt.Errorf("only its gateway stops both containers of the sandbox (\"openshell sandbox stop %s\")", j.Target.Name)
+		return fmt.Errorf("only its gateway stops both containers of the sandbox (%q)", j.Target.Invocation("stop"))
 	}
 
 	j.byEngine(refused)

@@ -89,8 +89,10 @@ func TestRestoreStopsNoneOfAPairOfContainers(t *testing.T) {
 	for state, refused := range map[string]bool{"running": true, "exited": false} {
 		f, request := savedFake(t, state)
 		f.Role = "sandbox"
+		request.Target.Gateway, request.Target.Workspace = "gw", "team2"
 		summary, err := Restore(t.Context(), request)
-		if refused && (err == nil || !strings.Contains(err.Error(), "openshell sandbox stop") || len(f.Calls) > 0 || f.Writes > 0) || !refused && (err != nil || !summary.Done) {
+		line := fmt.Sprintf("%q after the restore", "openshell sandbox start "+request.Target.Name+" -g gw --workspace team2")
+		if refused && (err == nil || !strings.Contains(err.Error(), line) || len(f.Calls) > 0 || f.Writes > 0) || !refused && (err != nil || !summary.Done) {
 			t.Errorf("%s: %+v, %v, calls %q, %d writes", state, summary, err, f.Calls, f.Writes)
 		}
 	}

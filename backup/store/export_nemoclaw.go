@@ -95,7 +95,7 @@ func (s *Store) ExportSnapshot(ctx context.Context, b Backup, o SnapshotRequest)
 	}()
 	x := extraction{below: below, items: items, out: &out}
 	if err := x.run(ctx, s, b, o.Identities); err != nil {
-		return out, fmt.Errorf("export backup %s of sandbox %q: %w", b.ID, b.Sandbox, err)
+		return out, fmt.Errorf("export backup %s of sandbox %q: %w", b.ID, b.Series().Address(), err)
 	}
 	content, err := json.MarshalIndent(x.manifest(m, o), "", "  ")
 	if err != nil {

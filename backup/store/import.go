@@ -26,9 +26,9 @@ type ExistsError struct {
 // Error names sandbox and id.
 func (e *ExistsError) Error() string {
 	if e.Same {
-		return fmt.Sprintf("sandbox %q has backup %s already, with the same content", e.Backup.Sandbox, e.Backup.ID)
+		return fmt.Sprintf("sandbox %q has backup %s already, with the same content", e.Backup.Series().Address(), e.Backup.ID)
 	}
-	return fmt.Sprintf("sandbox %q has another backup %s already", e.Backup.Sandbox, e.Backup.ID)
+	return fmt.Sprintf("sandbox %q has another backup %s already", e.Backup.Series().Address(), e.Backup.ID)
 }
 
 // Is makes errors.Is(err, fs.ErrExist) true.
@@ -59,14 +59,14 @@ func (s *Store) Import(ctx context.Context, r io.Reader, ids archive.Identities)
 	}
 	defer func() { err = errors.Join(err, st.Discard()) }()
 	if err := importFiles(in, st, m); err != nil {
-		return Backup{}, fmt.Errorf("import backup %s of sandbox %q: %w", m.ID, m.Sandbox, err)
+		return Backup{}, fmt.Errorf("import backup %s of sandbox %q: %w", m.ID, SeriesOf(m).Address(), err)
 	}
 	if err := st.Write(archive.ManifestName, text); err != nil {
 		return Backup{}, err
 	}
 	staged := Backup{ID: m.ID, Sandbox: m.Sandbox, Dir: st.Dir}
 	if _, err := s.VerifyWith(ctx, staged, VerifyOptions{ReadData: true, Identities: ids}); err != nil {
-		return Backup{}, fmt.Errorf("import backup %s of sandbox %q: %w", m.ID, m.Sandbox, err)
+		return Backup{}, fmt.Errorf("import backup %s of sandbox %q: %w", m.ID, SeriesOf(m).Address(), err)
 	}
 	return Backup{ID: m.ID, Sandbox: m.Sandbox, Dir: filepath.Join(parent, m.ID), Manifest: m.Head()}, st.Publish()
 }

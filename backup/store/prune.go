@@ -18,19 +18,19 @@ func (s *Store) Remove(ctx context.Context, b Backup, ids archive.Identities) er
 		return err
 	}
 	if err := s.retire(ctx, b, ids); err != nil {
-		return fmt.Errorf("remove backup %s of sandbox %q: keep what other backups need of it: %w", b.ID, b.Sandbox, err)
+		return fmt.Errorf("remove backup %s of sandbox %q: keep what other backups need of it: %w", b.ID, b.Series().Address(), err)
 	}
 	parent := filepath.Dir(b.Dir)
 	aside := filepath.Join(parent, disk.StagingPrefix+"remove-"+b.ID)
 	if err := s.disk.Rename(filepath.Join(parent, b.ID), aside); err != nil {
-		return fmt.Errorf("remove backup %s of sandbox %q: %w", b.ID, b.Sandbox, err)
+		return fmt.Errorf("remove backup %s of sandbox %q: %w", b.ID, b.Series().Address(), err)
 	}
 	err := s.disk.SyncDir(parent)
 	if err == nil {
 		err = s.removeFolder(aside)
 	}
 	if err != nil {
-		return fmt.Errorf("remove backup %s of sandbox %q (the next run sweeps what is left of it): %w", b.ID, b.Sandbox, err)
+		return fmt.Errorf("remove backup %s of sandbox %q (the next run sweeps what is left of it): %w", b.ID, b.Series().Address(), err)
 	}
 	return nil
 }

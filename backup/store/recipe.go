@@ -50,7 +50,7 @@ func (s *Store) NewestRecipe(series Series) (Backup, error) {
 			return b, nil
 		}
 	}
-	return Backup{}, &NotFoundError{Sandbox: series.Name, ID: "with a recipe"}
+	return Backup{}, &NotFoundError{Sandbox: series.Address(), ID: "with a recipe"}
 }
 
 // recipeText is the file with the recipe as it lies on disk, proven; nil when b keeps none.

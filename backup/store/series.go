@@ -15,10 +15,11 @@ import (
 	"sandkeeper/backup/archive"
 	"sandkeeper/internal/disk"
 	"sandkeeper/internal/pattern"
+	"sandkeeper/internal/sandboxname"
 )
 
 // defaultWorkspace is the workspace of sandboxes of which none is said.
-const defaultWorkspace = "default"
+const defaultWorkspace = sandboxname.DefaultWorkspace
 
 // Series names the backups of one sandbox. What is the latest of them, what a restore takes and what a pruning keeps
 // never crosses it. An empty workspace is the default one.
@@ -41,12 +42,7 @@ func (a Series) String() string {
 }
 
 // Address is how people write the sandbox: its name, with "workspace/" before it where that is not the default one.
-func (a Series) Address() string {
-	if cmp.Or(a.Workspace, defaultWorkspace) == defaultWorkspace {
-		return a.Name
-	}
-	return a.Workspace + "/" + a.Name
-}
+func (a Series) Address() string { return sandboxname.Address(a.Workspace, a.Name) }
 
 // folder is the series' own folder. The first series of a name has the name alone.
 func (a Series) folder() string {
@@ -182,7 +178,7 @@ func (s *Store) LatestOn(gateway, workspace, name string) (Backup, error) {
 		slices.SortFunc(several.Series, func(a, b Series) int { return strings.Compare(a.String(), b.String()) })
 		return Backup{}, several
 	}
-	return s.latest(name, meant)
+	return s.latest(Series{Workspace: workspace, Name: name}.Address(), meant)
 }
 
 // GatewayOf is the gateway in the newest manifest of that sandbox id; "" when no backup under the name says one.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sandkeeper/internal/sandboxname"
 )
 
 // ExecStep is how far a restore through a gateway came; it says how what is in the sandbox becomes whole again.
@@ -48,7 +50,7 @@ func ExecRestores(restoring string) Shelf[ExecRestore] {
 }
 
 func (r ExecRestore) about() string {
-	return fmt.Sprintf("sandbox %q of gateway %q", r.Sandbox, r.Gateway)
+	return fmt.Sprintf("sandbox %q of gateway %q", sandboxname.Address(r.Workspace, r.Sandbox), r.Gateway)
 }
 
 // Key is the name of the sandbox's record.

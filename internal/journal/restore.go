@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"sandkeeper/internal/sandboxname"
 )
 
 // Restore is what is known of a container whose home a restore replaces: enough to say what became of it, and to bring
@@ -96,7 +98,9 @@ func Restores(dir string) Shelf[Restore] {
 	return NewShelf(dir, Kind[Restore]{About: Restore.about, Check: checkRestore})
 }
 
-func (r Restore) about() string { return fmt.Sprintf("sandbox %q in container %q", r.Sandbox, r.Name) }
+func (r Restore) about() string {
+	return fmt.Sprintf("sandbox %q in container %q", sandboxname.Address(r.Workspace, r.Sandbox), r.Name)
+}
 
 func checkRestore(key string, r Restore) error {
 	if err := checkPause(key, r.Pause); err != nil {

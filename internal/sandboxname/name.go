@@ -1,6 +1,7 @@
 // Package sandboxname answers: may this text be the name of a sandbox? A name comes from a gateway, a registry or a
 // backup and is data: it is never a path, and never repaired. There are three rules, each stricter than the one before:
-// what a name may be at all, what the folder of a series may be called, and what a new sandbox may be called.
+// what a name may be at all, what the folder of a series may be called, and what a new sandbox may be called. It also
+// holds how people write a sandbox, with its workspace.
 package sandboxname
 
 import (
