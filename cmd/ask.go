@@ -29,6 +29,6 @@ func (t *terminal) ask(ctx context.Context, q question) error {
 		return ctx.Err()
 	case <-ctx.Done():
 		fmt.Fprintln(t.Err) // the question's line ends with ^C
-		return fmt.Errorf("%s: %w", q.declined, ctx.Err())
+		return &Failure{Code: ExitInterrupted, Kind: "interrupted", Err: interruption{fmt.Errorf("%s: %w", q.declined, ctx.Err())}}
 	}
 }

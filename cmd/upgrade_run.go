@@ -95,6 +95,8 @@ func (o *upgradeOptions) answered(found *answer, outcomes []upgrade.Outcome) (*a
 		return found, nil
 	case done == 0 && heldUp(outcomes) == missed:
 		return found, heldFailure(outcomes)
+	case done == 0 && waitingFor(outcomes) == missed:
+		return found, &Failure{Code: ExitLocked, Kind: "locked", Err: errors.New("another run is at work, and nothing was upgraded"), Hint: "wait for that run to end, then run this command again; or --lock-wait 10m"}
 	case done > 0:
 		return found, &Failure{Code: ExitPartial, Kind: kindPartial, Said: true, Err: fmt.Errorf("%d of %d sandboxes were not %s", missed, done+missed, what), Hint: unfinishedHint(outcomes)}
 	}

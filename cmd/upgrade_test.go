@@ -179,6 +179,7 @@ func TestAnotherUpgradeIsALock(t *testing.T) {
 func TestWhatTheTotalsOfAnUpgradeMean(t *testing.T) {
 	up, failed, back := upgrade.Outcome{Outcome: upgrade.Upgraded}, upgrade.Outcome{Outcome: upgrade.Failed}, upgrade.Outcome{Outcome: upgrade.RolledBack}
 	skipped, current := upgrade.Outcome{Outcome: upgrade.Skipped}, upgrade.Outcome{Outcome: upgrade.UpToDate}
+	waits := upgrade.Outcome{Outcome: upgrade.Failed, Busy: true}
 	cases := []struct {
 		outcomes []upgrade.Outcome
 		rollback bool
@@ -194,6 +195,9 @@ func TestWhatTheTotalsOfAnUpgradeMean(t *testing.T) {
 		{[]upgrade.Outcome{back}, true, ExitOK},
 		{[]upgrade.Outcome{back, failed}, true, ExitPartial},
 		{[]upgrade.Outcome{failed}, true, ExitRefused},
+		{[]upgrade.Outcome{waits, current}, false, ExitLocked},
+		{[]upgrade.Outcome{waits, failed}, false, ExitRefused},
+		{[]upgrade.Outcome{waits, up}, false, ExitPartial},
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

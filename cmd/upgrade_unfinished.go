@@ -79,6 +79,16 @@ func heldUp(outcomes []upgrade.Outcome) (held int) {
 	return held
 }
 
+// waitingFor counts the sandboxes that wait for another run alone.
+func waitingFor(outcomes []upgrade.Outcome) (waiting int) {
+	for _, o := range outcomes {
+		if o.Busy {
+			waiting++
+		}
+	}
+	return waiting
+}
+
 // heldFailure is that of a run in which nothing but held up sandboxes was left to do.
 func heldFailure(outcomes []upgrade.Outcome) *Failure {
 	outcomes = slices.DeleteFunc(slices.Clone(outcomes), func(o upgrade.Outcome) bool { return !o.Held })

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sandkeeper/backup/home"
+	"sandkeeper/backup/store"
 	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/internal/sandboxname"
@@ -51,6 +52,7 @@ func (u *Upgrader) Preconditions(ctx context.Context, targets []Target) (ready [
 		refused = append(refused, Outcome{
 			Name: t.Sandbox.Name, Workspace: t.Sandbox.Workspace, Gateway: t.Sandbox.Gateway, Outcome: Failed, Step: StepPreconditions,
 			Reason: check.reason(), Problems: check.problems, Warnings: check.entry.Warnings,
+			Busy: check.storeHeld && len(check.problems) == 1,
 		})
 	}
 	return ready, refused, nil
@@ -64,6 +66,8 @@ type precheck struct {
 	recipe   driver.Recipe
 	problems []Problem
 	asked    asked
+
+	storeHeld bool // another run has the backups
 }
 
 func (p *precheck) problem(code, fix, format string, args ...any) {
@@ -106,6 +110,7 @@ func (p *precheck) all(ctx context.Context) {
 		p.removable(ctx)
 	}
 	if err := p.Content.Check(ctx, sb); err != nil {
+		_, p.storeHeld = errors.AsType[*store.LockedError](err)
 		p.problem(NeedBackup, "", "%v", err)
 	}
 	p.entry.RollbackImage = rollbackPrefix + p.entry.Address() + ":" + p.entry.Run

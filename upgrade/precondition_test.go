@@ -103,6 +103,9 @@ func TestEveryPreconditionThatFailsIsNamedAndNothingIsTouched(t *testing.T) {
 			if !strings.Contains(refused[0].Reason, c.says) || !slices.Contains(fixes, c.fix) || refused[0].Outcome != Failed || refused[0].Step != StepPreconditions {
 				t.Errorf("refused = %+v, want %q and the fix %q", refused[0], c.says, c.fix)
 			}
+			if refused[0].Busy != (c.name == "store locked") {
+				t.Errorf("waits for another run: %v", refused[0].Busy)
+			}
 			if now := changing(w.engine.Calls()); len(now) != before {
 				t.Errorf("the engine was asked to change something: %q", now[before:])
 			}

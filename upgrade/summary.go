@@ -28,7 +28,7 @@ type Outcome struct {
 	Gateway       string      `json:"gateway,omitempty"`
 	Unfinished    bool        `json:"unfinished,omitempty"` // --resume or --rollback is needed
 	Held          bool        `json:"held,omitempty"`       // not begun: an earlier upgrade of it has not ended
-	Busy          bool        `json:"-"`                    // another process is at work on it
+	Busy          bool        `json:"-"`                    // another process is at work on it, or with the backups, and nothing else is in the way
 	Problems      []Problem   `json:"problems,omitempty"`   // preconditions that do not hold
 	Pull          string      `json:"pull,omitempty"`       // digest of the new image in its registry, when it was not on this host
 	LeftOut       []string    `json:"leftOut,omitempty"`    // credentials that were not in its backup, to be entered again

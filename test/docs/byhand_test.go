@@ -41,7 +41,15 @@ func TestRestoreByHand(t *testing.T) {
 		t.Errorf("notes.md holds %q, %v", got, err)
 	}
 
-	proving := regexp.MustCompile("(?s)```\n(sed -n .*?)```").FindStringSubmatch(string(page))
+	where := regexp.MustCompile(`(?m)^sed -n 's/\.\*"home".*$`).FindString(string(page))
+	inBackup, _, _ := strings.Cut(block[1], "mkdir")
+	shell = exec.CommandContext(t.Context(), "bash", "-eo", "pipefail", "-c", inBackup+where)
+	shell.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	if said, err := shell.CombinedOutput(); err != nil || string(said) != "/sandbox\n" {
+		t.Errorf("where the home is: %v\n%s", err, said)
+	}
+
+	proving := regexp.MustCompile("(?s)```\n(sed -n [^\n]*archive.*?)```").FindStringSubmatch(string(page))
 	if proving == nil {
 		t.Fatal("the page proves no archive with sha256sum")
 	}
