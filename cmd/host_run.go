@@ -42,5 +42,5 @@ func (c *hostChecks) check(ctx context.Context, f hostRun) error {
 	if len(stop) == 0 {
 		return nil
 	}
-	return &Failure{Code: ExitRefused, Kind: "internal", Err: errors.Join(stop...), Hint: f.hint}
+	return &Failure{Code: ExitRefused, Kind: "check_failed", Err: errors.Join(stop...), Hint: f.hint}
 }

@@ -133,6 +133,9 @@ type Listing struct {
 	Reads     []uint32 `json:"schemaVersions"`
 }
 
+// listed is versions as a list of JSON, which is never null.
+func listed(versions []uint32) []uint32 { return append([]uint32{}, versions...) }
+
 // List returns every linked extension: the active ones in chain order, then the others by name.
 func (r Registry) List(active []Link) []Listing {
 	listings := []Listing{}
@@ -140,14 +143,14 @@ func (r Registry) List(active []Link) []Listing {
 		d, _ := r.find(link.Name)
 		listings = append(listings, Listing{
 			Name: link.Name, Summary: d.Summary, Active: true, Order: i + 1,
-			TimeoutMs: link.timeout().Milliseconds(), Reads: link.Reads,
+			TimeoutMs: link.timeout().Milliseconds(), Reads: listed(link.Reads),
 		})
 	}
 
 	for _, name := range r.Names() {
 		if !slices.ContainsFunc(active, func(l Link) bool { return l.Name == name }) {
 			d, _ := r.find(name)
-			listings = append(listings, Listing{Name: name, Summary: d.Summary, Reads: d.Reads})
+			listings = append(listings, Listing{Name: name, Summary: d.Summary, Reads: listed(d.Reads)})
 		}
 	}
 	return listings

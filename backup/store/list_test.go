@@ -95,6 +95,14 @@ func TestListingSkipsWhatIsNoBackup(t *testing.T) {
 	}
 }
 
+// A backup whose manifest cannot be read when it is listed, and can be when it is verified, has no panic as its end.
+func TestMarkVerifiedWantsAManifest(t *testing.T) {
+	s := testStore(t, Options{})
+	if err := s.MarkVerified(Backup{ID: "20261121T101500Z-1f3a", Dir: t.TempDir(), Damage: errors.New("torn")}, true); err == nil || err.Error() != "torn" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestMarkVerifiedSurvivesEveryFailurePoint(t *testing.T) {
 	for failAt := 1; ; failAt++ {
 		d := newFaultDisk(0, fs.ErrPermission)

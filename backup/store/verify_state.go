@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -29,8 +31,11 @@ func readVerified(b Backup) *Verified {
 	return &v
 }
 
-// MarkVerified remembers that b was verified now.
+// MarkVerified remembers that b was verified now: not of one whose manifest could not be read when it was found.
 func (s *Store) MarkVerified(b Backup, readData bool) error {
+	if b.Manifest == nil {
+		return cmp.Or(b.Damage, fs.ErrInvalid)
+	}
 	v := Verified{At: s.now().UTC().Truncate(time.Second), ReadData: readData, SHA256: b.Manifest.Archive.SHA256}
 	content, err := json.Marshal(v)
 	if err != nil {
