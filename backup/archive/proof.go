@@ -10,7 +10,7 @@ import (
 )
 
 // EntryProof walks an archive and compares every entry with the index: its header before it is given out, its bytes
-// before the next one is. Read gives the bytes of the present entry.
+// before the next one is. Read gives the bytes of the present entry. Of a reader of OpenHeads it compares the headers.
 type EntryProof struct {
 	r      *Reader
 	m      *Manifest
@@ -74,7 +74,7 @@ func (p *EntryProof) Next() (*tar.Header, error) {
 	if err := verifyHeader(h, p.want); err != nil {
 		return nil, err
 	}
-	if p.open, p.n = h.Typeflag == tar.TypeReg, 0; p.open && p.r.digest != nil {
+	if p.open, p.n = h.Typeflag == tar.TypeReg && !p.r.bare, 0; p.open && p.r.digest != nil {
 		p.r.digest.BeginFile(h.Size)
 	}
 	return h, nil

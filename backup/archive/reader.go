@@ -31,6 +31,7 @@ type Reader struct {
 	file   *os.File      // nil where the stream is read from packs
 	source *digestReader // likewise
 	want   ArchiveFile
+	bare   bool // the bytes of files are passed over
 }
 
 // stream is the raw tar stream of a backup, proven as it is read, whichever form the backup has.

@@ -16,7 +16,7 @@ type VerifyOptions struct {
 	Identities archive.Identities // private keys, for encrypted backups
 
 	// Proofs, when they are given, remember which packs were read: backups that share blocks are then proven by reading
-	// each block once. Without them the entries of a backup are also compared with its index, one by one.
+	// each block of a file once. Their headers are compared with the index all the same.
 	Proofs Proofs
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func verifyBlocks(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOp
 
 func proveContent(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOptions) error {
 	if o.Proofs != nil {
-		return o.Proofs.verify(ctx, b, m, o.Identities)
+		return o.Proofs.verify(ctx, b, m, o)
 	}
 	_, err := readEntries(ctx, b, m, o)
 	return err
@@ -84,8 +85,30 @@ func (p Proofs) sealed(ctx context.Context, folder, id string, readData bool) er
 // Proofs remember which frames of packs are damaged, by the packs' paths.
 type Proofs map[string]map[int]error
 
-// verify proves the packs that a backup uses, as far as that was not done, and gives the first damage that hurts it.
-func (p Proofs) verify(ctx context.Context, b Backup, m *archive.Manifest, ids archive.Identities) (err error) {
+// verify proves the packs that a backup uses, as far as that was not done, and compares its entries with its index.
+func (p Proofs) verify(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOptions) error {
+	own := filepath.Join(b.Dir, m.Archive.File)
+	if _, proven := p[own]; !proven && m.SelfContained() {
+		_, err := readEntries(ctx, b, m, o)
+		if err == nil {
+			p[own] = nil // every block of it is one of the backup's
+			return nil
+		}
+		return cmp.Or(p.blocks(ctx, b, m, o.Identities), err) // which frames are damaged is asked for the others
+	}
+
+	if err := p.blocks(ctx, b, m, o.Identities); err != nil {
+		return err
+	}
+	r, err := archive.OpenHeads(ctx, b.Dir, m, o.Identities)
+	if err != nil {
+		return err
+	}
+	return errors.Join(verifyEntries(ctx, r, m), r.Close())
+}
+
+// blocks proves the packs that a backup uses, as far as that was not done, and gives the first damage that hurts it.
+func (p Proofs) blocks(ctx context.Context, b Backup, m *archive.Manifest, ids archive.Identities) (err error) {
 	packs, err := archive.PacksOf(b.Dir, m, ids)
 	if err != nil {
 		return err
