@@ -23,32 +23,33 @@ func (l StallLimit) OrDefault() time.Duration {
 	return time.Duration(l)
 }
 
-// tarWalk reads a tar stream and insists on its end mark: archive/tar takes a stream that simply ends between two
+// TarWalk reads a tar stream and insists on its end mark: archive/tar takes a stream that simply ends between two
 // entries for a complete one, which is just what a container engine that was killed leaves behind.
-type tarWalk struct {
+type TarWalk struct {
 	Tar  *tar.Reader
 	raw  *countReader
 	rest int64 // bytes between the read position and the end of the present entry, with its padding
 	from int64 // read position at which rest was true
+	tail time.Duration
 }
 
 const tarBlock = 512
 
-// NewTarWalk walks the tar stream from.
-func NewTarWalk(stream io.Reader) *tarWalk {
+// NewTarWalk walks a tar stream. Behind its end mark the source may go on for limit.
+func NewTarWalk(stream io.Reader, limit StallLimit) *TarWalk {
 	raw := &countReader{from: stream}
-	return &tarWalk{Tar: tar.NewReader(raw), raw: raw}
+	return &TarWalk{Tar: tar.NewReader(raw), raw: raw, tail: limit.OrDefault()}
 }
 
 // Next gives the next entry; io.EOF only behind a whole end mark, io.ErrUnexpectedEOF when it is missing.
-func (w *tarWalk) Next() (*tar.Header, error) {
+func (w *TarWalk) Next() (*tar.Header, error) {
 	end := w.from + w.rest
 	h, err := w.Tar.Next()
 	switch {
 	case err == io.EOF && w.raw.n-end < 2*tarBlock:
 		return nil, text.As(io.ErrUnexpectedEOF, "it has no end mark")
 	case err == io.EOF:
-		return nil, drain(w.raw)
+		return nil, w.drain()
 	case err != nil:
 		return nil, err
 	}
@@ -65,11 +66,11 @@ var ErrNoEnd = errors.New("it goes on behind its end mark")
 const tailLimit = 1 << 20
 
 // drain reads what follows the end mark, so that the source can end well; io.EOF when it did, ErrNoEnd when it sent
-// more than tailLimit or for longer than DefaultStall.
-func drain(r io.Reader) error {
+// more than tailLimit or for longer than it may be silent.
+func (w *TarWalk) drain() error {
 	began, piece := time.Now(), make([]byte, 32<<10)
-	for got := 0; got <= tailLimit && time.Since(began) <= DefaultStall; {
-		n, err := r.Read(piece)
+	for got := 0; got <= tailLimit && time.Since(began) <= w.tail; {
+		n, err := w.raw.Read(piece)
 		if err != nil {
 			return err
 		}

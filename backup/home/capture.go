@@ -38,13 +38,12 @@ func Capture(ctx context.Context, h Home, into Sink, limit archive.StallLimit, m
 	if err != nil {
 		return watch.Blame(err)
 	}
-	err = copyTar(into, m.Reader(watch.Reader(stream)), base, m)
+	err = copyTar(into, archive.NewTarWalk(m.Reader(watch.Reader(stream)), limit), base, m)
 	return errors.Join(watch.Blame(err), ignoreCancelled(watch.Blame(stream.Close())))
 }
 
 // copyTar hands every entry of a tar stream to into, with base taken off the names.
-func copyTar(into Sink, stream io.Reader, base string, m *Meter) error {
-	walk := archive.NewTarWalk(stream)
+func copyTar(into Sink, walk *archive.TarWalk, base string, m *Meter) error {
 	for {
 		h, err := walk.Next()
 		if err == io.EOF {

@@ -195,7 +195,7 @@ func FuzzCopyTar(f *testing.F) {
 	f.Add(backuptest.TarOf(f, "sandbox/../../etc/passwd", "x", "elsewhere", "y"))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		into := &listSink{}
-		err := copyTar(into, bytes.NewReader(stream), "sandbox", NewMeter("a", nil))
+		err := copyTar(into, archive.NewTarWalk(bytes.NewReader(stream), 0), "sandbox", NewMeter("a", nil))
 		if err == nil && len(stream) < 1024 {
 			t.Error("a stream without room for an end mark was taken for a whole one")
 		}

@@ -75,12 +75,11 @@ func (j *restoreJob) each(ctx context.Context, h home.Home, visit func(name stri
 		return watch.Blame(err)
 	}
 	defer stream.Close()
-	return watch.Blame(eachEntry(j.meter.Reader(watch.Reader(stream)), base, visit))
+	return watch.Blame(eachEntry(archive.NewTarWalk(j.meter.Reader(watch.Reader(stream)), archive.StallLimit(j.Stall)), base, visit))
 }
 
 // eachEntry walks a tar stream with base taken off the names; entries outside of base are passed over.
-func eachEntry(stream io.Reader, base string, visit func(name string, h *tar.Header, content io.Reader) error) error {
-	walk := archive.NewTarWalk(stream)
+func eachEntry(walk *archive.TarWalk, base string, visit func(name string, h *tar.Header, content io.Reader) error) error {
 	for {
 		h, err := walk.Next()
 		if errors.Is(err, io.EOF) {

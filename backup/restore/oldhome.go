@@ -84,7 +84,7 @@ func (j *restoreJob) copyOld(ctx context.Context, h home.Home, old *oldHome, pac
 	defer stream.Close()
 	old.base = base
 	copied := io.TeeReader(j.meter.Reader(watch.Reader(stream)), packed)
-	return watch.Blame(eachEntry(copied, base, old.note(j.pick)))
+	return watch.Blame(eachEntry(archive.NewTarWalk(copied, archive.StallLimit(j.Stall)), base, old.note(j.pick)))
 }
 
 // note takes in what the copy has.
@@ -152,7 +152,7 @@ func (o *oldHome) each(ctx context.Context, visit func(name string, h *tar.Heade
 		return err
 	}
 	defer stream.Close()
-	return eachEntry(store.ReadUntil(ctx, stream), base, visit)
+	return eachEntry(archive.NewTarWalk(store.ReadUntil(ctx, stream), 0), base, visit)
 }
 
 func (o *oldHome) remove() error { return disk.IgnoreMissing(os.Remove(o.file)) }

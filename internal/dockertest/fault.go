@@ -19,7 +19,9 @@ type Fault struct {
 	Hang   bool          // never answer
 	Status int           // answer with this status and Body
 	Body   string
-	Cut    int // > 0: break the connection after so many bytes of the answer's body
+	Cut    int           // > 0: break the connection after so many bytes of the answer's body
+	GoesOn []byte        // sent again and again behind the answer, until the client hangs up
+	Every  time.Duration // and this is how long apart
 }
 
 // Break adds a fault. Of several that match a call, the first one added strikes.
@@ -60,6 +62,7 @@ func (d *Daemon) faulty(next http.Handler) http.Handler {
 		}
 		if fault.Status == 0 {
 			next.ServeHTTP(w, r)
+			d.goOn(w, r, *fault)
 			return
 		}
 		if strings.HasPrefix(fault.Body, "{") {
@@ -122,6 +125,16 @@ func (d *Daemon) wait(r *http.Request, f Fault) bool {
 	case <-d.done:
 	}
 	return false
+}
+
+// goOn sends on behind an answer that was whole.
+func (d *Daemon) goOn(w http.ResponseWriter, r *http.Request, f Fault) {
+	for len(f.GoesOn) > 0 && r.Context().Err() == nil && d.wait(r, Fault{Delay: f.Every}) {
+		if _, err := w.Write(f.GoesOn); err != nil {
+			return
+		}
+		_ = http.NewResponseController(w).Flush() // what cannot be flushed comes later
+	}
 }
 
 // cutWriter breaks the connection when its bytes are used up.

@@ -161,7 +161,7 @@ func pretend(t *testing.T) (*patient, *dockertest.Daemon, string) {
 	return p, d, first
 }
 
-// The connection to the engine is cut after so many bytes, or falls silent: that sandbox has failed with a reason, the other one is
+// The connection to the engine is cut after so many bytes, falls silent, or never stops sending: that sandbox has failed with a reason, the other one is
 // saved, nothing half is visible, and both go on.
 func TestEngineCutOrSilent(t *testing.T) {
 	for _, c := range []struct {
@@ -174,12 +174,14 @@ func TestEngineCutOrSilent(t *testing.T) {
 		{dockertest.Fault{Cut: 500_000}, "broke off"},
 		{dockertest.Fault{Cut: 1<<20 + 2000}, "broke off"},
 		{dockertest.Fault{Hang: true}, "no byte came for 2s"},
+		{dockertest.Fault{GoesOn: make([]byte, 64<<10)}, "it goes on behind its end mark"},
+		{dockertest.Fault{GoesOn: []byte{0}, Every: 200 * time.Millisecond}, "it goes on behind its end mark"},
 	} {
 		p, d, id := pretend(t)
 		c.fault.Call = "GET /containers/" + id + "/archive"
 		d.Break(c.fault)
 		limit := "1m"
-		if c.fault.Hang {
+		if c.fault.Hang || c.fault.Every > 0 {
 			limit = "2s"
 		}
 		both := p.sandkeeper("backup-all", "--offline", "--stall-limit", limit)
