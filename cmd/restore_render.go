@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"sandkeeper/backup/archive"
 	"sandkeeper/backup/restore"
 	"sandkeeper/internal/size"
 )
@@ -29,6 +30,9 @@ func renderRestore(term *terminal, s restore.Summary) {
 		term.printf("Restored %s from backup %s: %s, %s, read back and compared.", s.Address(), s.Backup, fileCount(s.Files), size.Text(s.Bytes))
 	}
 
+	for _, x := range s.Inexact {
+		term.printf("not as in the backup, for the container engine cannot write it: %d %s", *x.Entries, unwritten(x.Kind))
+	}
 	if s.DownMs > 0 {
 		term.printf("The sandbox was stopped for %.1f s.", float64(s.DownMs)/1000)
 	}
@@ -38,6 +42,19 @@ func renderRestore(term *terminal, s restore.Summary) {
 			term.printf("It is in %s, for the backup's own folder cannot be written: name that with --backup-dir.", s.KeptIn)
 		}
 	}
+}
+
+// unwritten says of a kind what became of it.
+func unwritten(kind string) string {
+	switch kind {
+	case archive.InexactHoles:
+		return "file(s) with holes, which take their whole size on the disk now"
+	case archive.InexactEarlyTimes:
+		return "time(s) before 1970, which are 1970-01-01 now"
+	case archive.InexactTwins:
+		return "symbolic link(s) with the same file as another, which are files of their own now"
+	}
+	return kind
 }
 
 // pathsShown is how many paths of one kind are printed; JSON has all of them.

@@ -19,6 +19,12 @@ const (
 	InexactLongPaths  = "long-paths"
 )
 
+// Kinds of what only a restore on the direct way writes as the backup has it. InexactHoles is another one.
+const (
+	InexactEarlyTimes = "times-before-1970" // became 1970-01-01 (moby pkg/system/chtimes.go; Podman's storage has the same)
+	InexactTwins      = "linked-symlinks"   // one symbolic link with two names became two
+)
+
 // unseen are the kinds of which nobody knows how many there are, for neither an engine nor a tar in a sandbox shows
 // them: Docker's archive has no attribute but security.capability, leaves sockets out without a word, and reads holes
 // as zeros.

@@ -77,6 +77,7 @@ type Summary struct {
 	Kept     []string            `json:"kept,omitempty"`     // the target's own: not in the backup, left as they are
 	Missing  []archive.Exclusion `json:"missing,omitempty"`  // not in the backup and not in the target: to be entered again
 	Mounted  []string            `json:"mounted,omitempty"`  // paths in the home where something is mounted: left as they are
+	Inexact  []archive.Inexact   `json:"inexact,omitempty"`  // what the engine did not write as the backup has it, by kind
 	Previous string              `json:"previous,omitempty"` // the backup of what was there before
 	KeptIn   string              `json:"keptIn,omitempty"`   // the root of its store, where that is not the backup's
 	Warnings []string            `json:"warnings,omitempty"`

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/backup/archive"
 	"sandkeeper/backup/home"
 	"sandkeeper/internal/size"
 )
@@ -24,6 +25,7 @@ type packer struct {
 	source owner // of the backup's home
 	nobody bool  // the backup knows no owners: everything becomes that of the target's home
 	plain  bool  // for a fresh folder: nothing is there that would have to go
+	lost   struct{ holes, times, twins int }
 	tar    *tar.Writer
 	take   factsReader
 	then   map[string]entryFacts
@@ -84,6 +86,7 @@ func (k *packer) backup(ctx context.Context, j *restoreJob, old *oldHome) error 
 
 	err = j.eachOfBackup(ctx, func(h *tar.Header, content io.Reader) error {
 		k.own(h)
+		k.weigh(h)
 		if h.Name == "." && !k.pick.whole() {
 			return nil
 		}
@@ -95,7 +98,30 @@ func (k *packer) backup(ctx context.Context, j *restoreJob, old *oldHome) error 
 	if err != nil {
 		return err
 	}
+	j.summary.Inexact = k.inexact()
 	return k.carry(ctx, j, old)
+}
+
+// weigh counts what an engine does not write as the header says.
+func (k *packer) weigh(h *tar.Header) {
+	if h.ModTime.Before(time.Unix(0, 0)) {
+		k.lost.times++
+	}
+	if h.PAXRecords[archive.RecordTwin] != "" {
+		k.lost.twins++
+	}
+	if h.PAXRecords[archive.RecordData] != "" {
+		k.lost.holes++
+	}
+}
+
+func (k *packer) inexact() (kinds []archive.Inexact) {
+	for _, kind := range []archive.Inexact{{Kind: archive.InexactHoles, Entries: &k.lost.holes}, {Kind: archive.InexactEarlyTimes, Entries: &k.lost.times}, {Kind: archive.InexactTwins, Entries: &k.lost.twins}} {
+		if *kind.Entries > 0 {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
 }
 
 // old packs the old home's selected entries as they were.
