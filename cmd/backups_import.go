@@ -85,7 +85,7 @@ func (o *backupsImportOptions) take(ctx context.Context, st *store.Store, identi
 	}
 	info, err := os.Stat(o.from)
 	if err != nil {
-		return store.Backup{}, usage("give a tar file, a snapshot's folder, or -", "%w", err)
+		return store.Backup{}, usage("give a tar file, a snapshot's folder, or -", "%w", withoutCall(err))
 	}
 	if info.IsDir() {
 		return st.ImportSnapshot(ctx, o.from, store.NewBackup{

@@ -22,10 +22,11 @@ type backupsVerifyOptions struct {
 	identity string
 }
 
-const backupsVerifyLong = `Prove that backups are what their manifests promise: the manifest's seal, the files and their sizes; with --read-data every byte of
-every backup; what several share is read once, and its damage is told of each of them. NAME is a sandbox or the id of a backup; without it, everything is verified, what was saved of the
-gateways themselves too. Damage exits 12 and
-names the kind and the object. Of an encrypted backup every byte is proven as it lies on disk; its content is judged only with --identity.`
+const backupsVerifyLong = `Prove that backups are what their manifests promise: the manifest's seal, the files and their sizes; with --read-data also every byte
+of every backup. NAME is a sandbox or the id of a backup; without it everything is verified, also what was saved of the gateways themselves.
+
+Damage exits 12, and names its kind and the object. What several backups share is read once, and damage in it is told of each of them. Of an
+encrypted backup every byte is proven as it lies on disk; its content is judged only with --identity.`
 
 func newBackupsVerify(a *app, run func(context.Context, *backupsVerifyOptions) (*answer, error)) *cobra.Command {
 	o := &backupsVerifyOptions{app: a}

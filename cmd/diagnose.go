@@ -80,7 +80,7 @@ func (o *diagnoseOptions) read() (string, error) {
 	if o.file != "" {
 		f, err := os.Open(filepath.Clean(o.file))
 		if err != nil {
-			return "", usage("give a readable file, or - for standard input", "%w", err)
+			return "", usage("give a readable file, or - for standard input", "%w", withoutCall(err))
 		}
 		defer f.Close()
 		in = f

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 
@@ -55,6 +56,14 @@ func about(flag string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", flag, err)
+}
+
+// withoutCall is an error about a file without the name of the system call, which tells an operator nothing.
+func withoutCall(err error) error {
+	if about, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("%s: %w", about.Path, about.Err)
+	}
+	return err
 }
 
 // failureOf is the only place where an error of a lower layer becomes an exit code and a kind.

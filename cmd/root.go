@@ -37,7 +37,7 @@ func newRoot(a *app) *cobra.Command {
 			return usage("sandkeeper --help lists them", "a command is needed")
 		},
 	}
-	root.Flags().Bool("version", false, "version for sandkeeper")
+	root.Flags().Bool("version", false, "print the version")
 	a.addGlobalFlags(root.PersistentFlags())
 	root.AddCommand(
 		newPreflight(a, nil), newBackupAll(a, nil), newUpgradeSandboxes(a, nil), newRestore(a, nil), newStatus(a, nil), newBackups(a), newSchedule(a), newFleet(a),
