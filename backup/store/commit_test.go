@@ -158,6 +158,7 @@ func faultCases() map[string][]item {
 }
 
 func TestCreateSurvivesEveryFailurePoint(t *testing.T) {
+	t.Parallel()
 	first := testStore(t, Options{})
 	create(t, first, newOf("alpha"), faultCases()["unchanged"]...)
 	whole := first.Root()
@@ -262,6 +263,7 @@ func pruneCases() map[string][3][]item {
 
 // A removal that fails, or is killed, at any call costs no other backup anything, and the next one completes it.
 func TestRemoveSurvivesEveryFailurePoint(t *testing.T) {
+	t.Parallel()
 	eachPruning(t, func(t *testing.T, homes [3][]item, f fault) {
 		p := pruning{homes: homes}
 		p.make(t)
@@ -273,6 +275,7 @@ func TestRemoveSurvivesEveryFailurePoint(t *testing.T) {
 // The same of an encrypted series, with the key that tells what of a pack is needed, and without it: at every fifth
 // call, and at each in make soak.
 func TestRemoveOfEncryptedBackupsSurvivesEveryFailurePoint(t *testing.T) {
+	t.Parallel()
 	stride := 5
 	if _, soak := os.LookupEnv("SANDKEEPER_SOAK"); soak {
 		stride = 1

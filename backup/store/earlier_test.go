@@ -53,6 +53,7 @@ func (h *history) fill(items []item) Fill {
 
 // TestFilesThatStayedAreNotReadAgain: whatever the history, a backup that takes files from the one before holds what was there.
 func TestFilesThatStayedAreNotReadAgain(t *testing.T) {
+	t.Parallel()
 	for seed := range historyRounds() {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			h := newHistory(t, uint64(seed))

@@ -66,6 +66,7 @@ func (h *history) remove(b Backup, ids archive.Identities) (unread int) {
 
 // Whatever the history of files and prunes, with the key and without, every encrypted backup that is left is, byte for byte, what was there.
 func TestEveryEncryptedBackupOutlivesEveryPrune(t *testing.T) {
+	t.Parallel()
 	for seed := range historyRounds() {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			h := newSealedHistory(t, uint64(seed))
@@ -229,6 +230,7 @@ func TestOnlyWhoReadsAPackMakesItSmaller(t *testing.T) {
 
 // A flipped bit anywhere in an encrypted series is found, without a key too, unless it is in what is kept of removed backups and nobody needs.
 func TestVerifyFindsEveryFlipInAnEncryptedSeries(t *testing.T) {
+	t.Parallel()
 	h := newSealedHistory(t, 12)
 	h.files = map[string]item{"dir/db": fileItem("dir/db", string(h.database(4096)))}
 	for range 4 {

@@ -173,6 +173,7 @@ func historyRounds() int {
 
 // Whatever the history of files and prunes, every backup that is left is, byte for byte, what was there.
 func TestEveryBackupOutlivesEveryPrune(t *testing.T) {
+	t.Parallel()
 	for seed := range historyRounds() {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			h := newHistory(t, uint64(seed))
