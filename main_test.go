@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,11 +42,19 @@ func TestScript(t *testing.T) {
 			"docker": dockerCommand,
 			"same":   sameTree,
 			"json":   jsonCommand,
+			"found":  foundCommand,
+			"signal": signalCommand,
 
 			"gateway":   gatewayCommand,
 			"listening": listeningCommand,
 			"nocli":     noCLICommand,
 			"gatewaydb": databaseCommand,
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "root" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return os.Geteuid() == 0, nil
 		},
 	})
 }

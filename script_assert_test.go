@@ -44,6 +44,15 @@ func treeOf(ts *testscript.TestScript, dir string) string {
 	return b.String()
 }
 
+// foundCommand is `[!] found PATTERN`: that a file is (not) there whose path matches.
+func foundCommand(ts *testscript.TestScript, neg bool, args []string) {
+	there, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if (len(there) > 0) == neg {
+		ts.Fatalf("%s matches %q", args[0], there)
+	}
+}
+
 // jsonCommand is `json PATH VALUE`: standard output of the last exec is exactly one JSON document, and what stands at the dotted
 // PATH prints as VALUE. Lists are indexed by number.
 func jsonCommand(ts *testscript.TestScript, neg bool, args []string) {
