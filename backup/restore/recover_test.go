@@ -171,6 +171,24 @@ func TestRestoreTakesOverFromAKilledOne(t *testing.T) {
 	assertNoCopies(t, request.Store)
 }
 
+// Over a home that is half done only the whole home is restored, or once more the part that was.
+func TestAPartIsNotRestoredOverAHalfDoneHome(t *testing.T) {
+	kept := filepath.Join(t.TempDir(), "copy")
+	backuptest.Must(t, os.WriteFile(kept, nil, 0o600))
+	left := journal.Restore{Sandbox: "box", Backup: "b1", Scope: string(ScopeState), Writing: true, Copy: kept}
+	for _, tt := range []struct {
+		backup string
+		scope  Scope
+		taken  bool
+	}{{"b1", ScopeState, true}, {"b2", ScopeState, false}, {"b1", ScopeFull, true}, {"b2", ScopeFull, true}} {
+		m := &restoreMark{entry: journal.Restore{Backup: tt.backup, Scope: string(tt.scope)}}
+		err := m.takeOver(left)
+		if (err == nil) != tt.taken || m.resumed != tt.taken || !tt.taken && !strings.Contains(err.Error(), "finish that one") {
+			t.Errorf("%s of %s: taken over %v, %v", tt.scope, tt.backup, m.resumed, err)
+		}
+	}
+}
+
 // A restore on the direct way that was killed is ended, not taken over from: what lies beside the layer may be the only old home.
 func TestRestoreTakesNoExchangeOver(t *testing.T) {
 	f, request := savedFake(t, "running")

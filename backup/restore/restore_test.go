@@ -17,6 +17,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/backuptest"
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/journaltest"
 	"sandkeeper/internal/storetest"
 	"sandkeeper/sandbox"
 )
@@ -125,6 +126,41 @@ func TestRestoreRefusesDamageBeforeTouchingAnything(t *testing.T) {
 	}
 }
 
+// A backup whose bytes are those of its manifest, and whose files are not those of its index, is refused while the sandbox runs on.
+func TestRestoreProvesEveryEntryBeforeItStopsAnything(t *testing.T) {
+	f, request := savedFake(t, "running")
+	forge(t, request.Store, request.Backup)
+	_, err := Restore(t.Context(), request)
+	if _, ok := errors.AsType[*archive.DamageError](err); !ok {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(nowHome, f.Home(backuptest.IdA)); diff != "" || len(f.Calls) != 0 || f.Writes != 0 {
+		t.Errorf("the target was touched: %q, %d writes %s", f.Calls, f.Writes, diff)
+	}
+}
+
+// forge puts the archive of another backup in the place of b's, with a manifest that vouches for its bytes.
+func forge(t *testing.T, s *store.Store, b store.Backup) {
+	t.Helper()
+	other := forged(t, s, "other", tar.Header{Typeflag: tar.TypeReg, Name: "a", Size: 4, Mode: 0o644})
+	packed, err := os.ReadFile(other.ArchivePath())
+	backuptest.Must(t, err)
+	backuptest.Must(t, os.WriteFile(b.ArchivePath(), packed, 0o600))
+	file := filepath.Join(b.Dir, archive.ManifestName)
+	text, err := os.ReadFile(file)
+	backuptest.Must(t, err)
+	was, is := b.Manifest.Archive, other.Manifest.Archive
+	open := string(text[:strings.LastIndex(string(text), archive.SealHead)])
+	vouch := func(a archive.ArchiveFile) string { return fmt.Sprintf(`"bytes":%d,"sha256":%q`, a.Bytes, a.SHA256) }
+	open = strings.Replace(open, vouch(was), vouch(is), 1)
+	backuptest.Must(t, os.WriteFile(file, archive.Seal([]byte(open)), 0o600))
+	manifest, err := s.Load(b, nil)
+	backuptest.Must(t, err)
+	if err := store.VerifyDigest(t.Context(), b, manifest.Archive); err != nil {
+		t.Fatalf("its bytes are not those of its manifest: %v", err)
+	}
+}
+
 // The write fails after every number of entries in turn: what was there is always put back, and the container runs again.
 func TestRestorePutsTheOldContentBack(t *testing.T) {
 	for after := 0; ; after++ {
@@ -176,6 +212,34 @@ func TestRestoreKeepsTheCopyWhenNothingHelps(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), "left stopped") {
 		t.Errorf("a half restored container is %q: %v", stopped, err)
+	}
+}
+
+// The record of a home that is half done, or of a container that did not come back, stays for the next run, which tells it.
+func TestRestoreLeavesItsRecordWhereItDidNotEnd(t *testing.T) {
+	for name, tt := range map[string]struct {
+		state string
+		fail  func(*backuptest.FakeEngine)
+		left  int
+	}{
+		"half done": {"exited", func(f *backuptest.FakeEngine) {
+			f.Broken.Write = func(int) (int, error) { return 2, errors.New("engine is down") }
+		}, 1},
+		"not started again": {"running", func(f *backuptest.FakeEngine) { f.Broken.Start = errors.New("no such network") }, 1},
+		"put back": {"exited", func(f *backuptest.FakeEngine) {
+			f.Broken.Write = func(n int) (int, error) {
+				return map[bool]int{true: 2, false: -1}[n == 1], errors.New("no space left on device")
+			}
+		}, 0},
+	} {
+		f, request := savedFake(t, tt.state)
+		request.Journal = filepath.Join(t.TempDir(), "restoring")
+		tt.fail(f)
+		_, err := Restore(t.Context(), request)
+		left := journaltest.Values(t, journal.Restores(request.Journal))
+		if err == nil || len(left) != tt.left || tt.left == 1 && left[0].Writing == (tt.state == "running") {
+			t.Errorf("%s: the shelf has %+v, %v", name, left, err)
+		}
 	}
 }
 

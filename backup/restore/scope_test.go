@@ -89,7 +89,7 @@ func TestStateOfAnAgent(t *testing.T) {
 	}
 	m := index("a")
 	m.Agent = "hermes"
-	if _, err := choose(m, ScopeState, "openclaw"); err == nil || !strings.Contains(err.Error(), `"hermes"`) {
+	if _, err := choose(m, ScopeState, "openclaw"); err == nil || !strings.Contains(err.Error(), "their state is not the same") {
 		t.Errorf("another agent's state: %v", err)
 	}
 }

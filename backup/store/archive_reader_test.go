@@ -45,6 +45,16 @@ func TestReadFramesRefusesBombs(t *testing.T) {
 	}
 }
 
+func TestReadFramesRefusesWhatFollowsTheLastOne(t *testing.T) {
+	content, frames := packed(t, []byte("hello"))
+	r := archive.ReadFrames(t.Context(), bytes.NewReader(append(content, 0)), frames, archive.ArchiveName)
+	defer r.Close()
+	got, err := io.ReadAll(r)
+	if damage, ok := errors.AsType[*archive.DamageError](err); !ok || damage.Kind != archive.DamageExtended || string(got) != "hello" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestReadFramesEndsWithItsContext(t *testing.T) {
 	content, frames := packed(t, []byte("hello"))
 	ctx, cancel := context.WithCancel(t.Context())

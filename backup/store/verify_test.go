@@ -170,6 +170,9 @@ func TestVerifyProvesEncryptedBackups(t *testing.T) {
 		if err != nil || v.Decrypted != c.decrypted {
 			t.Errorf("%s: %+v, %v", name, v, err)
 		}
+		if err := s.Prove(t.Context(), b, c.ids); c.decrypted != (err == nil) || !c.decrypted && !errors.Is(err, archive.ErrNoIdentity) {
+			t.Errorf("%s proves what is in it: %v", name, err)
+		}
 	}
 	if _, err := s.Open(t.Context(), b, archive.OpenOptions{}); !errors.Is(err, archive.ErrNoIdentity) {
 		t.Errorf("open without a key: %v", err)
