@@ -82,7 +82,7 @@ func (s selection) backups(ctx context.Context) ([]store.Backup, error) {
 	workspace, name := s.address()
 	if s.id != "" {
 		b, err := s.store.Find(name, s.id)
-		return []store.Backup{b}, err
+		return []store.Backup{b}, s.off.missing(err)
 	}
 	names, err := s.store.Sandboxes()
 	if err != nil {
@@ -105,7 +105,7 @@ func (s selection) backups(ctx context.Context) ([]store.Backup, error) {
 	}
 
 	if len(selected) == 0 && s.name != "" {
-		return nil, notFound("no %s with backups, and no backup, is called %q in %s", s.noun(), s.name, s.off.root(s.store))
+		return nil, s.off.missing(notFound("no %s with backups, and no backup, is called %q in %s", s.noun(), s.name, s.off.root(s.store)))
 	}
 	return selected, nil
 }
@@ -149,7 +149,13 @@ func (s selection) one(ctx context.Context) (store.Backup, error) {
 	}
 
 	workspace, name := s.address()
-	switch id := cmp.Or(s.id, store.Latest); {
+	b, err := s.find(workspace, name, cmp.Or(s.id, store.Latest))
+	return b, s.off.missing(err)
+}
+
+// find is one backup of a sandbox or a gateway by its id, or the newest whole one.
+func (s selection) find(workspace, name, id string) (store.Backup, error) {
+	switch {
 	case s.app == nil || s.gateway != "":
 		return s.store.Find(name, id)
 	case id == store.Latest:
@@ -159,8 +165,11 @@ func (s selection) one(ctx context.Context) (store.Backup, error) {
 	}
 }
 
+// listHint is where a backup is looked for that was not found.
+const listHint = "sandkeeper backups list shows what there is"
+
 func notFound(format string, args ...any) *Failure {
-	f := usage("sandkeeper backups list shows what there is", format, args...)
+	f := usage(listHint, format, args...)
 	f.Code, f.Kind = ExitNotFound, "not_found"
 	return f
 }

@@ -164,6 +164,9 @@ func (r *drillResult) failure(failed []string, problems error) error {
 	} else if r.Totals.Drilled > 0 {
 		f.Code = ExitPartial
 	}
+	if errors.Is(problems, archive.ErrNoIdentity) {
+		f.Hint = noIdentityHint
+	}
 
 	return f
 }

@@ -103,6 +103,9 @@ func runBackupsList(ctx context.Context, o *backupsListOptions) (_ *answer, err 
 
 	totals := totalsOf(slices.Concat(list, states), time.Now())
 	totals.Retired = retired(store, backups)
+	if off != nil {
+		totals.Retired = off.Retired(backups)
+	}
 	result := map[string]any{"root": off.root(store), "backups": list, "gatewayStates": states, "totals": totals}
 	return &answer{result: result, text: func(term *terminal) {
 		renderList(term, off.root(store), list, states)

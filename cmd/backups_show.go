@@ -57,6 +57,7 @@ func runBackupsShow(ctx context.Context, o *backupsShowOptions) (_ *answer, err 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, off.close()) }()
+	o.which.off = off
 	which := o.which.in(store)
 	b, err := which.one(ctx)
 	if err != nil {
@@ -131,12 +132,40 @@ func originRows(b store.Backup, path string) [][2]string {
 // contentRows say what a backup holds, and what of it was new.
 func contentRows(b store.Backup) [][2]string {
 	m := b.Manifest
+	rows := [][2]string{{"content", fmt.Sprintf("%s, %s", fileCount(m.Content.Files), size.Text(m.Content.Bytes))}}
+	if len(m.Objects) > 0 {
+		rows = append(rows, objectRows(m)...)
+	} else {
+		rows = append(rows, [2]string{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, size.Text(m.Archive.Bytes), m.Archive.SHA256)},
+			[2]string{"added", addedText(b)}, [2]string{"shared", sharedText(m)})
+	}
+	return append(rows, [2]string{"credentials", secretsText(m.Secrets)})
+}
+
+// objectRows say of a backup in a bucket what it added there, what it shares with others there, and who can open it.
+func objectRows(m *archive.Manifest) [][2]string {
+	var count [2]int
+	var bytes [2]int64
+	for _, o := range m.Objects {
+		of := 0
+		if o.Shared() {
+			of = 1
+		}
+		count[of]++
+		bytes[of] += o.Bytes
+	}
+	shared := "nothing: its own objects hold all of it"
+	if count[1] > 0 {
+		shared = fmt.Sprintf("%s, %s, of packs that other backups brought", size.Count(count[1], "object", "objects"), size.Text(bytes[1]))
+	}
+	encrypted := ""
+	if m.Encryption != nil {
+		encrypted = "to " + strings.Join(m.Encryption.Recipients, ", ")
+	}
 	return [][2]string{
-		{"content", fmt.Sprintf("%s, %s", fileCount(m.Content.Files), size.Text(m.Content.Bytes))},
-		{"archive", fmt.Sprintf("%s, %s, sha256 %s", m.Archive.File, size.Text(m.Archive.Bytes), m.Archive.SHA256)},
-		{"added", addedText(b)},
-		{"shared", sharedText(m)},
-		{"credentials", secretsText(m.Secrets)},
+		{"added", fmt.Sprintf("%s, %s", size.Count(count[0], "object", "objects"), size.Text(bytes[0]))},
+		{"shared", shared},
+		{"encrypted", encrypted},
 	}
 }
 

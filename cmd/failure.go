@@ -188,7 +188,7 @@ func inventoryFailure(err error) *Failure {
 	}
 
 	if missing, ok := errors.AsType[*store.NotFoundError](err); ok {
-		return &Failure{Code: ExitNotFound, Kind: "not_found", Err: missing, Hint: "sandkeeper backups list shows what there is"}
+		return &Failure{Code: ExitNotFound, Kind: "not_found", Err: missing, Hint: listHint}
 	}
 	if unknown, ok := errors.AsType[*backup.UnknownSandboxError](err); ok {
 		return &Failure{Code: ExitNotFound, Kind: "not_found", Err: unknown, Hint: "sandkeeper backup-all --dry-run shows the inventory"}
@@ -231,8 +231,11 @@ func diskFailure(err error) *Failure {
 	case oneHome || allHomes || errors.Is(err, syscall.ENOSPC):
 		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "make room, for instance with: sandkeeper backups prune --keep 3; or choose another --backup-dir"}
 	case errors.Is(err, archive.ErrNoIdentity):
-		return &Failure{Code: ExitUsage, Kind: "usage", Err: err, Hint: "add --identity FILE with the age key that the backup was encrypted to"}
+		return &Failure{Code: ExitUsage, Kind: "usage", Err: err, Hint: noIdentityHint}
 	}
 
 	return nil
 }
+
+// noIdentityHint is what opens a backup that nothing opened.
+const noIdentityHint = "add --identity FILE with the age key that the backup was encrypted to"

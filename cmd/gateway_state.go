@@ -173,7 +173,7 @@ func gatewayStateMissing(name string, err error) error {
 	if _, ok := errors.AsType[*store.NotFoundError](err); !ok {
 		return err
 	}
-	return &Failure{Code: ExitNotFound, Kind: "not_found", Err: fmt.Errorf("there is no such saved state of gateway %q", name), Hint: "sandkeeper backups list shows what there is"}
+	return &Failure{Code: ExitNotFound, Kind: "not_found", Err: fmt.Errorf("there is no such saved state of gateway %q", name), Hint: listHint}
 }
 
 func renderGatewayRestored(term *terminal, r gatewaystate.Restored) {

@@ -252,6 +252,19 @@ func (o *offHost) bring(ctx context.Context, st *store.Store, b store.Backup) (s
 	return st.Find(b.Sandbox, b.ID)
 }
 
+// missing says of a backup that is not in the bucket where it is looked for: there, and not in the backup folder.
+func (o *offHost) missing(err error) error {
+	if o == nil || err == nil {
+		return err
+	}
+	f := failureOf(err)
+	if f.Hint != listHint {
+		return err
+	}
+	hint := fmt.Sprintf("sandkeeper backups list --store %s --store-host %s shows what there is", o.bucket.Fleet(), o.bucket.Host())
+	return &Failure{Code: f.Code, Kind: f.Kind, Err: f.Err, Hint: hint}
+}
+
 // root is the place of the backups for people.
 func (o *offHost) root(st *store.Store) string {
 	if o == nil {

@@ -85,6 +85,33 @@ func TestWhatIsInABucketIsLookedAfter(t *testing.T) {
 	}
 }
 
+// Promise: of a backup in a bucket it is said what it added there, what it shares and who can open it; and of all of them what is kept of removed
+// ones, for that is stored too.
+func TestABucketSaysWhatIsShared(t *testing.T) {
+	f := newOffHost(t)
+	f.mustAt("backups", "sync", "--seal-to", f.key)
+	if said := f.mustAt("backups", "show", "alpha"); !strings.Contains(said, "shared       nothing") {
+		t.Errorf("show of a whole one:\n%s", said)
+	}
+	f.backUp("--seal-to", f.key) // of homes that are as they were
+	said := f.mustAt("backups", "show", "alpha")
+	for _, want := range []string{"added        3 objects", "shared       1 object", "encrypted    to " + f.key} {
+		if !strings.Contains(said, want) || strings.Contains(said, "tar.zst") {
+			t.Errorf("show does not say %q, or of a file that no bucket has:\n%s", want, said)
+		}
+	}
+
+	if said := f.mustAt("backups", "list"); strings.Contains(said, "removed backups") {
+		t.Errorf("nothing was removed:\n%s", said)
+	}
+	f.mustAt("backups", "prune", "--keep", "1", "--yes")
+	f.mustAt("backups", "verify", "--read-data", "--identity", f.identity)
+	f.mustAt("backups", "prune", "--keep", "1", "--yes")
+	if said := f.mustAt("backups", "list"); !strings.Contains(said, "of removed backups are kept as well") {
+		t.Errorf("what is shared of a removed one is still there:\n%s", said)
+	}
+}
+
 // The setting of the nightly run does not make a reading command look into the bucket.
 func TestASettingDoesNotChangeWhatIsListed(t *testing.T) {
 	f := newOffHost(t)
@@ -131,6 +158,25 @@ func TestFailuresOfABucketNameTheNextCommand(t *testing.T) {
 	if code, _, stderr := f.run(at("restore", "alpha", "--yes")...); code != ExitUsage || !strings.Contains(stderr, "--identity") {
 		t.Errorf("restore without the key: exit %d:\n%s", code, stderr)
 	}
+	if code, _, stderr := f.run(at("backups", "drill", "alpha")...); code != ExitRefused || !strings.Contains(stderr, "hint: add --identity") {
+		t.Errorf("drill without the key: exit %d:\n%s", code, stderr)
+	}
+
+	// A command that is named goes on about the same bucket.
+	from := " --store s3://backups/fleet --store-host host1"
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"show":    {at("backups", "show", "nobody"), "sandkeeper backups list" + from},
+		"verify":  {at("backups", "verify", "nobody"), "sandkeeper backups list" + from},
+		"restore": {at("restore", "nobody", "--yes"), "sandkeeper backups list" + from},
+		"by hand": {at("restore", "alpha", "--recreate", "--identity", f.identity), "--backup " + f.ids[0] + from + " --identity " + f.identity},
+	} {
+		if code, _, stderr := f.run(c.args...); code != ExitNotFound || !strings.Contains(stderr, c.says) {
+			t.Errorf("%s: exit %d, without %q:\n%s", name, code, c.says, stderr)
+		}
+	}
 }
 
 // A sandbox gets its home back from the bucket on a host that has lost its backup folder, and what was in it is kept there.
@@ -144,6 +190,9 @@ func TestRestoreFromABucket(t *testing.T) {
 	said := f.mustAt("restore", "alpha", "--backup", f.ids[1], "--identity", f.identity, "--yes")
 	if got := f.content("alpha"); got == before || got != "first" {
 		t.Errorf("the home holds %q, not what the first backup has:\n%s", got, said)
+	}
+	if !strings.Contains(said, "sandkeeper restore alpha --backup ") || !strings.Contains(said, " --backup-dir "+f.madeUpHost.store()+" puts it back") {
+		t.Errorf("it does not say how to get back:\n%s", said)
 	}
 	if said := f.mustRun("backups", "list"); !strings.Contains(said, archive.LabelBeforeRestore) {
 		t.Errorf("what was replaced is not kept:\n%s", said)

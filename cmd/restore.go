@@ -123,7 +123,7 @@ func runRestore(ctx context.Context, o *restoreOptions) (_ *answer, err error) {
 		b, err = off.bring(ctx, store, b)
 	}
 	if err != nil {
-		return nil, err
+		return nil, off.missing(err)
 	}
 	if o.recreate {
 		return o.runRecreate(ctx, store, b, identities)
@@ -135,6 +135,20 @@ func runRestore(ctx context.Context, o *restoreOptions) (_ *answer, err error) {
 	}
 	request.Store, request.Backup, request.Identities = store, b, identities
 	return found, o.restore(ctx, request, found)
+}
+
+// from are the flags of this run that a command about the same backup needs as well: where it is, and what opens it.
+func (o *restoreOptions) from() (words string) {
+	flags := [][2]string{{"--store", o.store.bucket.address}, {"--store-host", o.store.bucket.host}, {"--identity", o.identity}}
+	if o.store.bucket.address == "" {
+		flags = flags[2:] // --store-host alone is a setting of the nightly run
+	}
+	for _, f := range flags {
+		if f[1] != "" {
+			words += " " + f[0] + " " + text.ShellWord(f[1])
+		}
+	}
+	return words
 }
 
 // find is the backup that is meant. The same name on two gateways is two sandboxes: latest then needs -g.
@@ -169,7 +183,7 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Req
 func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Request, name string, found *answer) (restore.Request, error) {
 	a := o.app
 	seen, err := a.gate.look(ctx, found, survey.Question{
-		Action: preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + a.stores.written(o.name)}, AllowUnverified: true, Recorded: a.stores.recorded(o.store),
+		Action: preflight.Action{Phrase: preflight.Checking().Phrase, Command: "sandkeeper restore " + a.stores.written(o.name) + o.from()}, AllowUnverified: true, Recorded: a.stores.recorded(o.store),
 	})
 	if err != nil {
 		return request, err
@@ -177,7 +191,7 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Re
 	sb, one := named(seen.Inventory, name)
 	switch {
 	case !one:
-		return request, noSandbox(a.stores.written(name), o.to != "")
+		return request, o.noSandbox(a.stores.written(name))
 	case sb.Route == sandbox.NoRoute:
 		return request, fmt.Errorf("sandbox %q cannot be written to: %s", sb.Address(), sb.Reason)
 	}
@@ -193,10 +207,10 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Re
 }
 
 // noSandbox says how a sandbox comes back that is not there.
-func noSandbox(name string, other bool) *Failure {
+func (o *restoreOptions) noSandbox(name string) *Failure {
 	f := notFound("there is no sandbox %q to restore into", name)
-	f.Hint = fmt.Sprintf("sandkeeper restore %s --recreate makes it again from the recipe beside its backup", name)
-	if other {
+	f.Hint = fmt.Sprintf("sandkeeper restore %s --recreate%s makes it again from the recipe beside its backup", name, o.from())
+	if o.to != "" {
 		f.Hint = "create it first, then run this again"
 	}
 	return f

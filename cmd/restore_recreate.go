@@ -65,7 +65,7 @@ func (o *restoreOptions) again() string {
 	if o.id != store.Latest {
 		words = append(words, "--backup", o.id)
 	}
-	return strings.Join(words, " ")
+	return strings.Join(words, " ") + o.from()
 }
 
 // runRecreate makes a sandbox that is gone again, from the recipe beside its backup, and puts its home back.
@@ -214,8 +214,8 @@ func (o *restoreOptions) noRecipe(b store.Backup) error {
 	return &Failure{
 		Code: ExitNotFound, Kind: "not_found",
 		Err: fmt.Errorf("neither backup %s nor an older one of sandbox %q keeps a recipe%s; what is missing: %s", b.ID, of.Address(), reason, strings.Join(lacks, ", ")),
-		Hint: fmt.Sprintf("while a gateway still lists the sandbox, sandkeeper backup-all --only %s keeps one; else make it by hand: %s\nthen put its home back: sandkeeper restore %s --backup %s",
-			of.Address(), strings.Join(create, " "), of.Address(), b.ID),
+		Hint: fmt.Sprintf("while a gateway still lists the sandbox, sandkeeper backup-all --only %s keeps one; else make it by hand: %s\nthen put its home back: sandkeeper restore %s --backup %s%s",
+			of.Address(), strings.Join(create, " "), of.Address(), b.ID, o.from()),
 	}
 }
 

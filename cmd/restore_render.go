@@ -4,6 +4,7 @@ import (
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/restore"
 	"sandkeeper/internal/size"
+	"sandkeeper/internal/text"
 )
 
 // renderRestore says what was done, or would be, and what is not back.
@@ -39,7 +40,7 @@ func renderRestore(term *terminal, s restore.Summary) {
 	if s.Previous != "" {
 		term.printf("What was there before is kept as backup %s.", s.Previous)
 		if s.KeptIn != "" {
-			term.printf("It is in %s, for the backup's own folder cannot be written: name that with --backup-dir.", s.KeptIn)
+			term.printf("It is in %s: sandkeeper restore %s --backup %s --backup-dir %s puts it back.", s.KeptIn, s.Address(), s.Previous, text.ShellWord(s.KeptIn))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -149,6 +150,9 @@ type Object struct {
 	Bytes  int64  `json:"bytes"`  // length of the object
 	SHA256 string `json:"sha256"`
 }
+
+// Shared reports whether the object is of a pack that another backup brought.
+func (o Object) Shared() bool { return strings.HasPrefix(o.File, RetiredFolder+"/") }
 
 // BlockSums says how a backup's stream is made of blocks: of those that were added for it, and of those that were there
 // already, in other packs of its series or earlier in its own. Both together are the whole stream.

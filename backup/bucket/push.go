@@ -171,7 +171,7 @@ func (b *Bucket) public(m *archive.Manifest, objects []archive.Object) *archive.
 	p.Archive = archive.ArchiveFile{File: archive.EncryptedName}
 	for _, o := range objects {
 		_, _ = io.WriteString(sum, o.SHA256+"\n")
-		if !strings.HasPrefix(o.File, archive.RetiredFolder+"/") {
+		if !o.Shared() {
 			p.Archive.Bytes += o.Bytes
 		}
 	}

@@ -107,6 +107,31 @@ func (v *View) folder(backup store.Backup) (string, error) {
 	return filepath.ToSlash(rel), err
 }
 
+// Retired is how many bytes there are of packs that some of these backups share, and whose own backup is not among them.
+func (v *View) Retired(backups []store.Backup) (bytes int64) {
+	own, shared := map[string]bool{}, map[string]int64{}
+	for _, b := range backups {
+		folder, err := v.folder(b)
+		if err != nil || b.Damage != nil {
+			continue
+		}
+		for _, o := range b.Manifest.Objects {
+			if key := path.Join(folder, o.Key); o.Shared() {
+				shared[key] = o.Bytes
+			} else {
+				own[key] = true
+			}
+		}
+	}
+
+	for key, size := range shared {
+		if !own[key] {
+			bytes += size
+		}
+	}
+	return bytes
+}
+
 // Path is where a backup lies in the bucket, as people write it.
 func (v *View) Path(backup store.Backup) string {
 	folder, err := v.folder(backup)
