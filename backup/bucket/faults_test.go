@@ -270,3 +270,63 @@ func TestVerifyFindsEveryDamagedObject(t *testing.T) {
 	}
 	f.assertSame(f.open("host1"), "alpha", saved)
 }
+
+// A pruning that ends anywhere, at every request in turn, leaves no half backup; the next one frees what it has left.
+func TestPruningsThatEndAnywhereAreTakenUp(t *testing.T) {
+	f := newFixture(t, true)
+	proxy := f.server.Proxy(t)
+	first, second := f.save("alpha", "one", 100<<10), f.save("alpha", "two", 100<<10)
+	f.mustSync(f.open("host1"), "alpha")
+	for at := int64(1); ; at++ {
+		v, st := f.view(f.open("host1"))
+		var n atomic.Int64
+		ctx, kill := context.WithCancel(t.Context())
+		proxy.Judge(func(*http.Request) *buckettest.Fault {
+			if n.Add(1) >= at {
+				kill()
+				return &buckettest.Fault{Drop: true}
+			}
+			return nil
+		})
+		err := pruneOnce(ctx, v, st, first)
+		kill()
+		proxy.Judge(func(*http.Request) *buckettest.Fault { return nil })
+		assertNoHalf(f)
+		if err == nil {
+			break
+		}
+		if at > 200 {
+			t.Fatal("it never comes to its end")
+		}
+	}
+
+	f.assertSame(f.open("host1"), "alpha", second)
+	have, err := f.open("host1").versions(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key := range have {
+		if strings.Contains(key, "/"+first.ID+"/") || strings.Contains(key, busyFolder) {
+			t.Errorf("%s is left", key)
+		}
+	}
+
+	third := f.save("alpha", "three", 100<<10)
+	f.mustSync(f.open("host1"), "alpha")
+	f.assertSame(f.open("host1"), "alpha", second, third)
+}
+
+// pruneOnce removes a backup, where it is still seen, and what nobody needs.
+func pruneOnce(ctx context.Context, v *View, st *store.Store, gone store.Backup) error {
+	s, err := v.b.Begin(ctx, Removing, "here", 1)
+	if err != nil {
+		return err
+	}
+	if listed, err := st.Find(gone.Sandbox, gone.ID); err == nil {
+		if err := s.Remove(ctx, v, listed); err != nil {
+			return errors.Join(err, s.End(ctx))
+		}
+	}
+	_, err = s.Collect(ctx)
+	return errors.Join(err, s.End(ctx))
+}

@@ -131,7 +131,7 @@ func (s *Session) alone(ctx context.Context, machine string) error {
 		}
 		switch {
 		case other.Machine == machine, s.b.o.Now().Sub(o.modified) > forgotten:
-			if err := s.b.remove(ctx, key); err != nil {
+			if err := s.b.forget(ctx, key); err != nil {
 				return err
 			}
 		case s.kind == Removing || other.Kind == Removing:
@@ -145,9 +145,14 @@ func (s *Session) alone(ctx context.Context, machine string) error {
 func (s *Session) End(ctx context.Context) error {
 	ctx, stop := text.Within(context.WithoutCancel(ctx), s.b.o.Stall)
 	defer stop()
-	err := s.b.removeVersions(ctx, s.note)
+	return s.b.forget(ctx, s.note)
+}
+
+// forget removes a note; where the bucket locks what is put into it, from sight.
+func (b *Bucket) forget(ctx context.Context, note string) error {
+	err := b.removeVersions(ctx, note)
 	if _, locked := errors.AsType[*LockedError](err); locked {
-		return s.b.remove(ctx, s.note) // from sight
+		return b.remove(ctx, note)
 	}
 	return err
 }
