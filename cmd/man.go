@@ -34,7 +34,7 @@ func writeManual(w io.Writer, root *cobra.Command) {
 	fmt.Fprintf(w, ".SH DESCRIPTION\n%s\n", roff(withoutExits(root.Long)))
 	fmt.Fprint(w, ".SH COMMANDS\n")
 	for _, c := range manualCommands(root) {
-		fmt.Fprintf(w, ".SS %s\n%s\n", roff(c.UseLine()), roff(withoutExits(c.Long)))
+		fmt.Fprintf(w, ".SS %s\n%s\n", roff(useLine(c)), roff(withoutExits(c.Long)))
 		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { writeFlag(w, f) })
 		if codes := c.Annotations[exitCodesKey]; codes != "" {
 			fmt.Fprintf(w, ".PP\nExit status: %s.\n", strings.ReplaceAll(codes, " ", ", "))
@@ -72,6 +72,14 @@ func manualCommands(root *cobra.Command) []*cobra.Command {
 		}
 	}
 	return shown
+}
+
+// useLine is how the command is called; a group only with one of its commands.
+func useLine(c *cobra.Command) string {
+	if c.Annotations[groupKey] != "" {
+		return c.CommandPath() + " COMMAND"
+	}
+	return c.UseLine()
 }
 
 // withoutExits is a help text without the table of its exit codes, which the page has once.

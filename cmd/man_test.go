@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"sandkeeper/internal/ui"
 )
 
 func TestRoffKeepsTextFromBeingRequests(t *testing.T) {
@@ -33,7 +35,8 @@ func TestManualHasEveryCommandAndFlag(t *testing.T) {
 		if c.Hidden || c.Name() == "help" || c.Parent().Name() == "completion" {
 			want = 0
 		}
-		got := strings.Count(page.String(), heading+"\n") + strings.Count(page.String(), heading+" [flags]\n")
+		got := strings.Count(page.String(), heading+"\n") + strings.Count(page.String(), heading+" [flags]\n") +
+			strings.Count(page.String(), heading+" COMMAND\n")
 		if got != want {
 			t.Errorf("%q stands in the page %d times, want %d", c.CommandPath(), got, want)
 		}
@@ -97,5 +100,15 @@ func TestReleaseIsTheTagOrSaysTheCommit(t *testing.T) {
 	}
 	if got := release("(devel)", ""); got != Version {
 		t.Errorf("without a commit: %q", got)
+	}
+}
+
+// TestAGroupAloneIsNotShownAsACommand: what answers with an error is no usage.
+func TestAGroupAloneIsNotShownAsACommand(t *testing.T) {
+	for _, c := range allCommands(newRoot(newApp(nil, &ui.Streams{}))) {
+		group := c.HasSubCommands() && c.Name() != "state" && c.Parent() != nil
+		if shown := strings.Contains(c.UsageString(), "\n  "+c.UseLine()+"\n"); shown == group {
+			t.Errorf("the usage of %s shows its own line: %v\n%s", c.CommandPath(), shown, c.UsageString())
+		}
 	}
 }

@@ -49,6 +49,7 @@ func newRoot(a *app) *cobra.Command {
 		tellInJSON(root)
 	}
 	root.SetFlagErrorFunc(mistyped)
+	root.SetUsageTemplate(usageOfGroups(root.UsageTemplate()))
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -69,7 +70,19 @@ func shareRules(c *cobra.Command) {
 	}
 	if c.HasSubCommands() && !c.Runnable() {
 		c.RunE = whichOne
+		if c.Annotations == nil {
+			c.Annotations = map[string]string{}
+		}
+		c.Annotations[groupKey] = "yes"
 	}
+}
+
+// groupKey is the annotation of a command that does nothing by itself: its usage line is that of its commands alone.
+const groupKey = "group"
+
+// usageOfGroups leaves the usage line out that a group, called alone, answers with an error.
+func usageOfGroups(template string) string {
+	return strings.Replace(template, "{{if .Runnable}}", `{{if and .Runnable (not (index .Annotations "`+groupKey+`"))}}`, 1)
 }
 
 func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
