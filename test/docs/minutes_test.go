@@ -77,10 +77,7 @@ func drawn(svg string) string {
 // fragments are the runs of at least four words, without what differs from run to run: names, numbers, paths.
 func fragments(shown string) []string {
 	shown = regexp.MustCompile(`notes-bot|reviewer|nemoclaw-\d+|\S*[\d/@]\S*`).ReplaceAllString(shown, "|")
-	var found []string
-	for _, run := range regexp.MustCompile(`[A-Za-z'-]+(?: [A-Za-z'-]+){3,}`).FindAllString(shown, -1) {
-		found = append(found, run)
-	}
+	found := regexp.MustCompile(`[A-Za-z'-]+(?: [A-Za-z'-]+){3,}`).FindAllString(shown, -1)
 	slices.Sort(found)
 	return slices.Compact(found)
 }
