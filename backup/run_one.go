@@ -99,6 +99,7 @@ type saving struct {
 	backup   store.Backup
 	omitted  []archive.Exclusion
 	warnings []string
+	cutLive  bool // the stream of a sandbox that went on broke off
 }
 
 func (w *run) settle(ctx context.Context, o Outcome, made saving, err error) Outcome {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"time"
 
@@ -54,11 +55,18 @@ func (w *run) saveContainer(ctx context.Context, sb sandbox.Sandbox, m *home.Met
 			next.indirect = err
 		case next.mayPause && goesOnLive(err):
 			next.mayPause, next.why = false, err
+		case made.cutLive && len(next.cut) < mostCuts:
+			next.cut = append(next.cut, fmt.Sprintf("it was read again from the beginning: %v", err))
 		default:
+			made.warnings = append(next.cut, made.warnings...)
 			return made, err
 		}
 	}
 }
+
+// mostCuts is how often a home is read anew whose stream broke off while its sandbox went on: an engine ends the stream
+// at a file that becomes shorter while it is read.
+const mostCuts = 3
 
 // goesOnLive reports whether a read that failed may succeed while the sandbox goes on.
 func goesOnLive(err error) bool {
@@ -68,8 +76,9 @@ func goesOnLive(err error) bool {
 // try is one of the attempts at a sandbox.
 type try struct {
 	mayPause bool
-	why      error // for which the attempt before could not pause
-	indirect error // for which the attempt before could not read through the file system
+	why      error    // for which the attempt before could not pause
+	indirect error    // for which the attempt before could not read through the file system
+	cut      []string // what became of attempts before that read a sandbox which went on
 	told     *recipeRequest
 }
 
@@ -104,7 +113,9 @@ func (w *run) attempt(ctx context.Context, sb sandbox.Sandbox, c engine.Containe
 		manifest.ConsistencyReason = liveReason(why, limit)
 	}
 
-	return w.create(ctx, manifest, m, &read)
+	made, err := w.create(ctx, manifest, m, &read)
+	made.cutLive = manifest.Consistency == archive.ConsistencyLive && errors.Is(err, io.ErrUnexpectedEOF)
+	return made, err
 }
 
 func liveReason(why error, limit time.Duration) string {

@@ -78,7 +78,7 @@ func addEntry(into Sink, h *tar.Header, name, base string, content io.Reader, m 
 
 	h.Name = name
 	if err := into.Add(h, content); errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("the stream from the sandbox broke off: %w", err)
+		return fmt.Errorf("the stream from the sandbox broke off in %q: %w", name, err)
 	} else if err != nil {
 		return err
 	}
