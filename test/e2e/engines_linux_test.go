@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,14 +21,16 @@ type kindOfEngine struct {
 	running string // how a running sandbox is read
 	owner   int    // the user that engine and gateway run as
 	forgets bool   // an image whose last name is given to another is gone
+
+	indirect, indirectStopped string // why a running and a stopped sandbox are not read through the file system; "": they are
 }
 
 func kindsOfEngine() []kindOfEngine {
 	return []kindOfEngine{
 		{name: "Docker", address: func(*testing.T) string { return engineAddress() }, running: "paused"},
-		{name: "Docker with the containerd image store", address: startContainerdStore, running: "paused", forgets: true},
-		{name: "rootful Podman", address: func(t *testing.T) string { return startPodman(t, false) }, running: "paused"},
-		{name: "rootless Podman", address: func(t *testing.T) string { return startPodman(t, true) }, running: "live", owner: rootlessUser},
+		{name: "Docker with the containerd image store", address: startContainerdStore, running: "paused", forgets: true, indirectStopped: "the engine does not say where the layers of a stopped container are"},
+		{name: "rootful Podman", address: func(t *testing.T) string { return startPodman(t, false) }, running: "paused", indirectStopped: "the engine does not say which runtime it is of"},
+		{name: "rootless Podman", address: func(t *testing.T) string { return startPodman(t, true) }, running: "live", owner: rootlessUser, indirect: `the storage driver is "vfs"`, indirectStopped: `the storage driver is "vfs"`},
 	}
 }
 
@@ -80,6 +83,7 @@ func startContainerdStore(t *testing.T) string {
 func backsUp(t *testing.T, kind kindOfEngine) {
 	h, all := situation(t, "0.0.110", "0.0.110")
 	all[0].consistency = kind.running
+	var last envelope
 	for _, flags := range [][]string{nil, {"--offline"}} {
 		must(t, os.RemoveAll(filepath.Join(h.Home, "backups"))) // the first of a series is an archive
 		got := h.backUp(all, flags...)
@@ -87,13 +91,46 @@ func backsUp(t *testing.T, kind kindOfEngine) {
 			t.Fatalf("%q: exit %d: %+v", flags, got.ExitCode, got.Error)
 		}
 		holds(t, got, all)
+		last = got
 	}
+	kind.ways(t, h, last, all)
 	if kind.running == "paused" {
 		return
 	}
 	said := h.text("backups", "show", all[0].name, "latest", "--backup-dir", h.Home+"/backups")
 	if !strings.Contains(said.stdout, "cgroup") {
 		t.Errorf("nothing says why it was not paused:\n%s%s", said.stdout, said.stderr)
+	}
+}
+
+// ways wants each sandbox to be read and written through the file system where this engine allows that, and elsewhere through the engine by
+// itself; which way it was, and why, is said.
+func (kind kindOfEngine) ways(t *testing.T, h *host, got envelope, all []saved) {
+	t.Helper()
+	for _, s := range got.Result.Sandboxes {
+		want := kind.indirect
+		if s.Name == all[1].name {
+			want = kind.indirectStopped
+		}
+		way := "engine"
+		if want == "" {
+			way = "direct"
+		}
+		var document struct {
+			Result struct{ Way, WayReason string }
+		}
+		out := h.text("restore", s.Name, "--backup-dir", h.Home+"/backups", "--yes", "--json")
+		if err := json.Unmarshal([]byte(out.stdout), &document); err != nil || out.exit != 0 {
+			t.Fatalf("restore of %s: exit %d, %v\n%s%s", s.Name, out.exit, err, out.stdout, out.stderr)
+		}
+		for does, took := range map[string][2]string{"read": {s.Backup.Way, s.Backup.WayReason}, "written": {document.Result.Way, document.Result.WayReason}} {
+			if took[0] != way || !strings.HasPrefix(took[1], want) || want == "" && took[1] != "" {
+				t.Errorf("%s is %s through the %s (%s); want %s (%s)", s.Name, does, took[0], took[1], way, want)
+			}
+		}
+		if said := h.text("backups", "show", s.Name, s.Backup.ID, "--backup-dir", h.Home+"/backups").stdout; !strings.Contains(said, way) || !strings.Contains(said, want) {
+			t.Errorf("nothing says by which way it was read:\n%s", said)
+		}
 	}
 }
 

@@ -80,7 +80,7 @@ type envelope struct {
 		Totals    map[string]int
 		Sandboxes []struct {
 			Name, Status, State, Reason string
-			Backup                      *struct{ ID, Path, SHA256, Consistency string }
+			Backup                      *struct{ ID, Path, SHA256, Consistency, Way, WayReason string }
 		}
 	}
 }
