@@ -34,6 +34,7 @@ type Container struct {
 	Created     time.Time
 	Started     time.Time // the last time; zero when it never was, or when only a listing was read
 	AutoRemove  bool      // the engine removes it as soon as it stops (--rm); false when only a listing was read
+	ReadOnly    bool      // its root file system is; false when only a listing was read
 	Command     []string  // program and arguments of its main process; nil when only a listing was read
 	Endpoint    string    // URL of the gateway that its supervisor talks to; "" when only a listing was read, or it has none
 	HostNetwork bool      // it is on the host's own network; false when only a listing was read

@@ -41,6 +41,7 @@ func fromInspect(i container.InspectResponse) Container {
 
 	if i.HostConfig != nil {
 		c.AutoRemove, c.HostNetwork = i.HostConfig.AutoRemove, i.HostConfig.NetworkMode.IsHost()
+		c.ReadOnly = i.HostConfig.ReadonlyRootfs
 		for _, target := range slices.Sorted(maps.Keys(i.HostConfig.Tmpfs)) { // of --tmpfs; those of --mount are among i.Mounts
 			c.Mounts = append(c.Mounts, Mount{Type: "tmpfs", Destination: target})
 		}

@@ -93,6 +93,9 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 
 // suits refuses what the engine's way could not write, and goes around mounts.
 func (p *containerPlace) suits(ctx context.Context, j *restoreJob, c engine.Container) error {
+	if c.ReadOnly {
+		return fmt.Errorf("container %q has a read-only root file system, into which no engine writes; nothing was stopped or changed: make a sandbox anew and restore into that with --to", c.Name)
+	}
 	if err := p.writable(j); err != nil {
 		return err
 	}
