@@ -17,7 +17,7 @@ type Fault struct {
 	Status int           // answer with it
 	Code   string        // and with this S3 error
 	Cut    int64         // end the connection after so many bytes of the answer's body
-	Slow   time.Duration // wait so long before each piece of the answer's body
+	Slow   time.Duration // wait so long before each piece of the answer's body but the first, which comes with the headers
 	Drop   bool          // do not answer at all: end the connection
 	Done   func()        // called when the server has answered, before its answer is passed on
 }
@@ -53,7 +53,7 @@ func (s *Server) Proxy(t testing.TB) *Proxy {
 			}
 			return nil
 		},
-		ErrorLog: nil,
+		FlushInterval: -1, // what has come is passed on at once
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.Requests.Add(1)
@@ -89,7 +89,9 @@ type badBody struct {
 
 // Read gives the next bytes as the fault lets it.
 func (b *badBody) Read(p []byte) (int, error) {
-	time.Sleep(b.fault.Slow)
+	if b.given > 0 {
+		time.Sleep(b.fault.Slow)
+	}
 	if b.fault.Cut > 0 {
 		if b.given >= b.fault.Cut {
 			panic(http.ErrAbortHandler)
