@@ -53,7 +53,7 @@ func TestMountsBelowAHome(t *testing.T) {
 				p.t = t
 				then := p.engine.now(made)
 				store := t.TempDir()
-				if out := p.text("backup-all", "--offline", "--backup-dir", store, "--way", way); out.exit != 0 {
+				if out := p.text(p.save("--backup-dir", store, "--way", way)...); out.exit != 0 {
 					t.Fatalf("backup: exit %d\n%s", out.exit, out.stderr)
 				}
 				_, entries := unpack(t, archivePath(p.onlyBackup(store)))
