@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"sandkeeper/backup/archive"
@@ -91,8 +92,11 @@ func (s *Store) Root() string { return s.root }
 // folder is the folder of one sandbox's backups.
 func (s *Store) folder(sandbox string) string { return filepath.Join(s.root, sandbox) }
 
-// makeFolder makes dir and what lies above it, each durable in its parent.
+// makeFolder makes dir and what lies above it, each durable in its parent. A link in its place is refused below the root.
 func (s *Store) makeFolder(dir string) error {
+	if err := s.refuseLink(dir); err != nil {
+		return err
+	}
 	if info, err := os.Stat(dir); err == nil {
 		if !info.IsDir() {
 			return fmt.Errorf("%s is not a folder", dir)
@@ -113,6 +117,19 @@ func (s *Store) makeFolder(dir string) error {
 		return fmt.Errorf("sync %s: %w", parent, err)
 	}
 	return nil
+}
+
+// refuseLink refuses a folder below the root that is a link: no reader follows one, so that a backup that went through it
+// would be in no list and could not be restored.
+func (s *Store) refuseLink(dir string) error {
+	if dir != s.root && !strings.HasPrefix(dir, s.root+string(filepath.Separator)) || dir == s.root && !s.gateways {
+		return nil
+	}
+	info, err := os.Lstat(dir)
+	if err != nil || info.Mode().Type() != fs.ModeSymlink {
+		return disk.IgnoreMissing(err)
+	}
+	return fmt.Errorf("%s is a link, and none is followed below the backup folder: move what is in it here, or choose another folder with --backup-dir", dir)
 }
 
 // Gateways is the store of gateways' state inside s: <root>/_gateway/<name>/<id>. It has a lock of its own.
