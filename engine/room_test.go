@@ -36,6 +36,9 @@ func TestRoomThatCannotBeSeenIsNotKnown(t *testing.T) {
 	if err := engine.RoomToCommit(t.Context(), id); !errors.Is(err, ErrRoomUnknown) {
 		t.Errorf("RoomToCommit = %v, want ErrRoomUnknown", err)
 	}
+	if err := engine.RoomToReplace(t.Context(), id, 1<<62); !errors.Is(err, ErrRoomUnknown) {
+		t.Errorf("RoomToReplace = %v, want ErrRoomUnknown", err)
+	}
 	if err := engine.RoomToCommit(t.Context(), "nobody"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("RoomToCommit of a container that is gone: %v, want fs.ErrNotExist", err)
 	}

@@ -105,7 +105,31 @@ func (p *containerPlace) suits(ctx context.Context, j *restoreJob, c engine.Cont
 	if err := p.avoidMounts(ctx, j.pick, c.Mounts, j.manifest); err != nil {
 		return err
 	}
+	if err := p.roomy(ctx, j); err != nil {
+		return err
+	}
 	return p.parents(ctx, j.pick)
+}
+
+// roomSeer is an engine whose disk can be looked at; *engine.Engine is one.
+type roomSeer interface {
+	RoomToReplace(ctx context.Context, id string, bytes int64) error
+}
+
+// roomy refuses what cannot have room on the engine's disk. Of a home that is a mount the disk is not known.
+func (p *containerPlace) roomy(ctx context.Context, j *restoreJob) error {
+	seer, ok := p.Engine.(roomSeer)
+	if !ok || j.pick.mounted {
+		return nil
+	}
+	need, err := j.pick.bytes(j.manifest)
+	if err != nil {
+		return err
+	}
+	if err := seer.RoomToReplace(ctx, p.ID, need); errors.Is(err, engine.ErrNoRoom) {
+		return fmt.Errorf("the container engine's disk has no room for the home in the backup, so nothing was stopped or changed: %w; \"docker system df\" says what is on it", err)
+	}
+	return nil
 }
 
 // pathMax is how long a path may be that a program hands to the kernel as a whole (PATH_MAX of linux/limits.h, without

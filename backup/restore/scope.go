@@ -92,6 +92,16 @@ func (s *selection) spares(name string) bool {
 	return slices.ContainsFunc(s.mounts, func(mount string) bool { return below(name, mount) })
 }
 
+// bytes are how many the files have that are to be written; an engine writes holes as zeros.
+func (s *selection) bytes(m *archive.Manifest) (sum int64, err error) {
+	for e := range m.Index.All(&err) {
+		if name := e.Name(); s.root(name) != "" && !s.spares(name) {
+			sum += e.Size
+		}
+	}
+	return sum, err
+}
+
 // holdsMount reports whether name is a mount or has one in it.
 func (s *selection) holdsMount(name string) bool {
 	return name == "." && s.mounted || slices.ContainsFunc(s.mounts, func(mount string) bool { return below(mount, name) })

@@ -31,10 +31,41 @@ func newPrivateEngine(t *testing.T) *privateEngine {
 	return startDocker(t, "dockerd", nil)
 }
 
+// newSmallEngine is one whose disk has so many megabytes.
+func newSmallEngine(t *testing.T, megabytes int) *privateEngine {
+	t.Helper()
+	dir := engineFolder(t)
+	data := filepath.Join(dir, "data")
+	must(t, os.Mkdir(data, 0o700))
+	if said, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", megabytes), "small", data).CombinedOutput(); err != nil {
+		lacks(t, "SANDKEEPER_REQUIRE_ROOT", "root, to give a container engine a disk of its own: "+string(said))
+	}
+	return startDockerIn(t, dir, "dockerd", nil)
+}
+
+// engineFolder has a short name, for a socket's path may have 107 bytes. It goes with the engine that is started in it.
+func engineFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "skd")
+	must(t, err)
+	return dir
+}
+
 // startDocker runs a container engine of this test's own: the named program, with these settings in its configuration file. The programs
 // beside it go before those of the machine.
 func startDocker(t *testing.T, dockerd string, settings map[string]any) *privateEngine {
 	t.Helper()
+	return startDockerIn(t, engineFolder(t), dockerd, settings)
+}
+
+func startDockerIn(t *testing.T, dir, dockerd string, settings map[string]any) *privateEngine {
+	t.Helper()
+	t.Cleanup(func() {
+		_, _ = waitFor(5*time.Second, func() bool { // its containerd follows it
+			_ = exec.Command("umount", "-l", filepath.Join(dir, "data")).Run()
+			return os.RemoveAll(dir) == nil
+		})
+	})
 	program, err := exec.LookPath(dockerd)
 	if err != nil || os.Geteuid() != 0 {
 		lacks(t, "SANDKEEPER_REQUIRE_ROOT", "root and dockerd, to run a container engine that may be killed")
@@ -42,10 +73,6 @@ func startDocker(t *testing.T, dockerd string, settings map[string]any) *private
 	apart, err := exec.LookPath("unshare")
 	if err != nil {
 		lacks(t, "SANDKEEPER_REQUIRE_ROOT", "unshare, to keep a private container engine's network apart")
-	}
-	dir, err := os.MkdirTemp("", "skd") // short: a socket's path may have 107 bytes
-	if err != nil {
-		t.Fatal(err)
 	}
 	at := func(name string) string { return filepath.Join(dir, name) }
 	log, err := os.Create(at("log"))
@@ -70,10 +97,6 @@ func startDocker(t *testing.T, dockerd string, settings map[string]any) *private
 	}
 	t.Cleanup(func() {
 		kill()
-		_, _ = waitFor(5*time.Second, func() bool { // its containerd follows it
-			_ = exec.Command("umount", "-l", at("data")).Run()
-			return os.RemoveAll(dir) == nil
-		})
 		log.Close()
 	})
 	c, err := client.NewClientWithOpts(client.WithHost("unix://"+at("sock")), client.WithAPIVersionNegotiation())

@@ -60,6 +60,44 @@ func TestARestoreThatCannotSucceedStopsNothing(t *testing.T) {
 	}
 }
 
+// Promise: a container that the engine could not remove, for chattr has locked a file of it, is found before an upgrade stops it.
+func TestAnUpgradeOfWhatIsLockedStopsNothing(t *testing.T) {
+	h := newTrueHost(t)
+	h.agents("alpha")
+	before := h.inspected("alpha")
+	locked := filepath.Join(before.GraphDriver.Data["UpperDir"], "locked")
+	must(t, os.WriteFile(locked, nil, 0o600))
+	if said, err := exec.Command("chattr", "+i", locked).CombinedOutput(); err != nil {
+		lacks(t, "SANDKEEPER_REQUIRE_ROOT", "root on the engine's own host, and files that chattr can lock: "+string(said))
+	}
+	t.Cleanup(func() { _ = exec.Command("chattr", "-i", locked).Run() })
+	d := h.upgrade([]string{"alpha"})
+	must(t, exec.Command("chattr", "-i", locked).Run())
+	if d.ExitCode != 1 || d.Result == nil || !strings.Contains(d.Result.Sandboxes[0].Reason, "chattr has locked 1 or more of its files") {
+		t.Errorf("exit %d, error %+v, result %+v", d.ExitCode, d.Error, d.Result)
+	}
+	h.unnoticed("alpha", before)
+}
+
+// Promise: a container that goes when it stops, and a home that has no room on the engine's disk, are found before anything is stopped.
+func TestARestoreThatHasNoRoomStopsNothing(t *testing.T) {
+	private := newSmallEngine(t, 160)
+	t.Setenv("DOCKER_HOST", private.host)
+	p := &patient{host: newHost(t, "0.0.110"), engine: private.engine}
+	p.name = fmt.Sprintf("big%d", p.Port)
+	p.container = p.add(p.name, append(home(), entry{name: "noise", content: noise(60), mode: 0o600, uid: 1000}))
+	p.diverge()
+	fleeting := p.makeOn("fleeting"+p.name, []string{"/bin/sleep", "600"}, container.HostConfig{NetworkMode: "none", AutoRemove: true})
+	p.engine.start(fleeting)
+	for _, way := range []string{"auto", "engine"} {
+		p.untouched(fleeting, 1, "was made with --rm", p.name, "--to", "fleeting"+p.name, "--way", way)
+	}
+	tight := p.add("tight"+p.name, append(home(), entry{name: "of-its-own", content: "x", mode: 0o600}))
+	p.add("filler"+p.name, []entry{{name: "noise", content: noise(70), mode: 0o600}})
+	p.untouched(tight, 1, "the container engine's disk has no room", p.name, "--to", "tight"+p.name, "--way", "engine")
+	p.untouched(tight, 1, "no space left on device", p.name, "--to", "tight"+p.name)
+}
+
 // Promise: a crafted backup is refused by verify, restore and import, and leads nothing out of a sandbox: its home is a link into a folder of
 // the host that is mounted in the container, whose authorized_keys it would write.
 func TestAHostileBackupWritesNothing(t *testing.T) {
