@@ -43,16 +43,20 @@ func (e *Engine) Commit(ctx context.Context, id, ref string, keep Keep) (string,
 	if err != nil {
 		return "", err
 	}
-	var made container.CommitResponse
-	err = e.control(ctx, "committing", id, commitTimeout, func(ctx context.Context) (err error) {
-		made, err = e.client.ContainerCommit(ctx, id, container.CommitOptions{Reference: ref, Pause: false, Config: &container.Config{}})
+	err = e.control(ctx, "committing", id, commitTimeout, func(ctx context.Context) error {
+		_, err := e.client.ContainerCommit(ctx, id, container.CommitOptions{Reference: unfinished(ref), Pause: false, Config: &container.Config{}})
 		return err
 	})
 	if err != nil {
 		return "", err
 	}
-	return e.rebase(ctx, made.ID, ref, imageSource{Config: original.Config, top: top})
+	return e.rebase(ctx, ref, imageSource{Config: original.Config, top: top})
 }
+
+// unfinished names what an engine commits until the image ref is made of it. It is a name of its own, so ref never names
+// half an image, and a containerd image store keeps the layers meanwhile: what has no name is collected there, also
+// between two steps of a load (docs/facts/engines.md 1).
+func unfinished(ref string) string { return ref + "-unfinished" }
 
 // bringBack says what helps when an image is gone: a containerd image store forgets one when its last name is given to
 // another (docs/facts/engines.md 1).
@@ -102,13 +106,13 @@ func keptLabels(has any, wanted map[string]string) map[string]any {
 	return kept
 }
 
-// rebase makes an image of the image id, which ref names, with the configuration of changed and its layer on top, and
-// removes it. It loads the image's description alone, for the engine has the layers; an engine that wants them
-// nevertheless gets them from its own archive.
-func (e *Engine) rebase(ctx context.Context, id, ref string, changed imageSource) (string, error) {
+// rebase makes the image ref of what was committed for it, with the configuration of changed and its layer on top, and
+// removes what was committed. It loads the image's description alone, for the engine has the layers; an engine that
+// wants them nevertheless gets them from its own archive.
+func (e *Engine) rebase(ctx context.Context, ref string, changed imageSource) (string, error) {
 	ctx, cancel := e.within(ctx, commitTimeout)
 	defer cancel()
-	committed, err := e.imageSource(ctx, id)
+	committed, err := e.imageSource(ctx, unfinished(ref))
 	if err != nil {
 		return "", err
 	}
@@ -122,11 +126,7 @@ func (e *Engine) rebase(ctx context.Context, id, ref string, changed imageSource
 			return "", fmt.Errorf("loading image %q with its original configuration: %w", ref, errors.Join(err, again))
 		}
 	}
-
-	if err := e.RemoveImage(ctx, id); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err // no name is left to it; its layers stay with the new image
-	}
-	return made, nil
+	return made, e.untag(ctx, unfinished(ref)) // its layers stay with the new image
 }
 
 // loadAs loads an archive and makes sure that ref names a new image of the same layers.

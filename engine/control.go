@@ -96,9 +96,16 @@ func (e *Engine) imageConfig(ctx context.Context, ref string) (user, workdir str
 	return inspected.Config.User, inspected.Config.WorkingDir, nil
 }
 
-// RemoveImage removes an image reference, and the image with its last reference. The error wraps fs.ErrNotExist when
-// the engine has no such image.
+// RemoveImage removes an image reference, and the image with its last reference; also what a Commit to it that was
+// killed has left. The error wraps fs.ErrNotExist when the engine has no such image.
 func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
+	if err := e.untag(ctx, unfinished(ref)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return e.untag(ctx, ref)
+}
+
+func (e *Engine) untag(ctx context.Context, ref string) error {
 	ctx, cancel := e.within(ctx, untagTimeout)
 	defer cancel()
 	_, err := e.client.ImageRemove(ctx, ref, image.RemoveOptions{})

@@ -186,6 +186,44 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// TestACommitKeepsItsLayersUntilItsImageIsMade: a containerd image store gives up the layers of an image whose name a
+// load takes, while it makes the other image of them.
+func TestACommitKeepsItsLayersUntilItsImageIsMade(t *testing.T) {
+	daemon := dockertest.Start(t)
+	id := daemon.Add(dockertest.Container{Name: "box", Image: "img:1"})
+	daemon.ForgetsImages()
+	engine := dial(t, daemon)
+	if _, err := engine.Commit(t.Context(), id, "rollback:box", Keep{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := engine.ImageID(t.Context(), unfinished("rollback:box")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what was committed is there still: %v", err)
+	}
+}
+
+// TestRemoveImageRemovesWhatAKilledCommitLeft: until its image is whole, it has another name.
+func TestRemoveImageRemovesWhatAKilledCommitLeft(t *testing.T) {
+	daemon := dockertest.Start(t)
+	id := daemon.Add(dockertest.Container{Name: "box", Image: "img:1"})
+	engine := dial(t, daemon)
+	daemon.Break(dockertest.Fault{Call: "POST /images/load", Status: 500, Body: `{"message":"killed"}`})
+	if _, err := engine.Commit(t.Context(), id, "rollback:box", Keep{}); err == nil {
+		t.Fatal("the image was made although no load succeeded")
+	}
+	if _, err := engine.ImageID(t.Context(), unfinished("rollback:box")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := engine.ImageID(t.Context(), "rollback:box"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("half an image has the name of a whole: %v", err)
+	}
+	if err := engine.RemoveImage(t.Context(), "rollback:box"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("RemoveImage = %v, want fs.ErrNotExist", err)
+	}
+	if _, err := engine.ImageID(t.Context(), unfinished("rollback:box")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what the killed commit left is there still: %v", err)
+	}
+}
+
 func TestExec(t *testing.T) {
 	daemon := dockertest.Start(t)
 	answers := map[string]string{"hello": "out\n", "babble": strings.Repeat("x", ExecOutputLimit+1)}

@@ -44,6 +44,7 @@ type Daemon struct {
 	calls      []string
 	faults     []*Fault
 	made       int
+	forgets    bool // see ForgetsImages
 }
 
 // Start serves a daemon until t ends.
@@ -65,6 +66,14 @@ func Start(t testing.TB) *Daemon {
 		}
 	})
 	return d
+}
+
+// ForgetsImages makes it a daemon with a containerd image store: an image whose last name a load gives to another is
+// gone before the load has its layers (docs/facts/engines.md 1).
+func (d *Daemon) ForgetsImages() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.forgets = true
 }
 
 // New serves a daemon on docker.sock in dir until Close.

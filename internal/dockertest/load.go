@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -63,6 +64,7 @@ func (d *Daemon) take(files map[string][]byte) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.giveUp(manifest[0].RepoTags)
 	for _, kept := range d.kept {
 		made, fits := kept.under(image.RootFS.Layers, files[manifest[0].Layers[len(manifest[0].Layers)-1]])
 		if !fits {
@@ -79,6 +81,20 @@ func (d *Daemon) take(files map[string][]byte) error {
 	}
 
 	return errors.New("a layer of the image is in no archive and not here")
+}
+
+// giveUp forgets what was committed and has only these names, which a load gives to another image.
+func (d *Daemon) giveUp(names []string) {
+	if !d.forgets {
+		return
+	}
+	for _, name := range names {
+		id := d.images[familiar(name)]
+		delete(d.images, familiar(name))
+		if !slices.Contains(slices.Collect(maps.Values(d.images)), id) {
+			delete(d.kept, id)
+		}
+	}
 }
 
 func (i Image) layers() []string {
