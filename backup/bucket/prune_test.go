@@ -173,3 +173,30 @@ func TestAMarkOfARemovalIsNoObject(t *testing.T) {
 	f.mustSync(f.open("host1"), "alpha")
 	f.assertSame(f.open("host1"), "alpha", saved)
 }
+
+// TestHiddenVersionsOfANoteAreNamedWithTheirLock: of a note that was written twice, the newer version goes, and the one that it hid is
+// named with its date.
+func TestHiddenVersionsOfANoteAreNamedWithTheirLock(t *testing.T) {
+	f := newFixture(t, true)
+	f.retain = Retention{Mode: Governance, For: 2 * time.Second}
+	first := f.save("alpha", "one", 1000)
+	f.now = time.Now()
+	f.mustSync(f.open("host1"), "alpha")
+	for _, locked := range []time.Duration{time.Hour, time.Second} {
+		f.retain.For = locked
+		v, st := f.view(f.open("host1"))
+		listed, err := st.Find("alpha", first.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := v.MarkVerified(t.Context(), listed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(3 * time.Second)
+	f.now = time.Now()
+	locked, err := f.prune(f.open("host1"), first)
+	if err != nil || len(locked) != 1 || !strings.HasSuffix(locked[0].Object, "/"+verifiedName) || locked[0].Until.Before(f.now.Add(50*time.Minute)) {
+		t.Errorf("locked: %v, %v; want the first note, for an hour", locked, err)
+	}
+}
