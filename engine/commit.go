@@ -44,7 +44,7 @@ func (e *Engine) Commit(ctx context.Context, id, ref string, keep Keep) (string,
 		return "", err
 	}
 	err = e.control(ctx, "committing", id, commitTimeout, func(ctx context.Context) error {
-		_, err := e.client.ContainerCommit(ctx, id, container.CommitOptions{Reference: unfinished(ref), Pause: false, Config: &container.Config{}})
+		_, err := e.client.ContainerCommit(ctx, id, container.CommitOptions{Reference: Unfinished(ref), Pause: false, Config: &container.Config{}})
 		return err
 	})
 	if err != nil {
@@ -53,10 +53,10 @@ func (e *Engine) Commit(ctx context.Context, id, ref string, keep Keep) (string,
 	return e.rebase(ctx, ref, imageSource{Config: original.Config, top: top})
 }
 
-// unfinished names what an engine commits until the image ref is made of it. It is a name of its own, so ref never names
+// Unfinished names what an engine commits until the image ref is made of it. It is a name of its own, so ref never names
 // half an image, and a containerd image store keeps the layers meanwhile: what has no name is collected there, also
 // between two steps of a load (docs/facts/engines.md 1).
-func unfinished(ref string) string { return ref + "-unfinished" }
+func Unfinished(ref string) string { return ref + "-unfinished" }
 
 // bringBack says what helps when an image is gone: a containerd image store forgets one when its last name is given to
 // another (docs/facts/engines.md 1).
@@ -112,7 +112,7 @@ func keptLabels(has any, wanted map[string]string) map[string]any {
 func (e *Engine) rebase(ctx context.Context, ref string, changed imageSource) (string, error) {
 	ctx, cancel := e.within(ctx, commitTimeout)
 	defer cancel()
-	committed, err := e.imageSource(ctx, unfinished(ref))
+	committed, err := e.imageSource(ctx, Unfinished(ref))
 	if err != nil {
 		return "", err
 	}
@@ -126,7 +126,7 @@ func (e *Engine) rebase(ctx context.Context, ref string, changed imageSource) (s
 			return "", fmt.Errorf("loading image %q with its original configuration: %w", ref, errors.Join(err, again))
 		}
 	}
-	return made, e.untag(ctx, unfinished(ref)) // its layers stay with the new image
+	return made, e.untag(ctx, Unfinished(ref)) // its layers stay with the new image
 }
 
 // loadAs loads an archive and makes sure that ref names a new image of the same layers.

@@ -99,7 +99,7 @@ func (e *Engine) imageConfig(ctx context.Context, ref string) (user, workdir str
 // RemoveImage removes an image reference, and the image with its last reference; also what a Commit to it that was
 // killed has left. The error wraps fs.ErrNotExist when the engine has no such image.
 func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
-	if err := e.untag(ctx, unfinished(ref)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := e.untag(ctx, Unfinished(ref)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return e.untag(ctx, ref)

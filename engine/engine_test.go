@@ -196,7 +196,7 @@ func TestACommitKeepsItsLayersUntilItsImageIsMade(t *testing.T) {
 	if _, err := engine.Commit(t.Context(), id, "rollback:box", Keep{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := engine.ImageID(t.Context(), unfinished("rollback:box")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := engine.ImageID(t.Context(), Unfinished("rollback:box")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("what was committed is there still: %v", err)
 	}
 }
@@ -210,7 +210,7 @@ func TestRemoveImageRemovesWhatAKilledCommitLeft(t *testing.T) {
 	if _, err := engine.Commit(t.Context(), id, "rollback:box", Keep{}); err == nil {
 		t.Fatal("the image was made although no load succeeded")
 	}
-	if _, err := engine.ImageID(t.Context(), unfinished("rollback:box")); err != nil {
+	if _, err := engine.ImageID(t.Context(), Unfinished("rollback:box")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := engine.ImageID(t.Context(), "rollback:box"); !errors.Is(err, fs.ErrNotExist) {
@@ -219,7 +219,7 @@ func TestRemoveImageRemovesWhatAKilledCommitLeft(t *testing.T) {
 	if err := engine.RemoveImage(t.Context(), "rollback:box"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("RemoveImage = %v, want fs.ErrNotExist", err)
 	}
-	if _, err := engine.ImageID(t.Context(), unfinished("rollback:box")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := engine.ImageID(t.Context(), Unfinished("rollback:box")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("what the killed commit left is there still: %v", err)
 	}
 }

@@ -109,6 +109,37 @@ func TestAFailureBringsTheOldOneBack(t *testing.T) {
 	}
 }
 
+// TestWhatDoesNotComeUpAgainIsNotCalledAsItWas: nothing was deleted, but the old sandbox, started again, ends in Error. It stays in the
+// journal with its image and its backup, and a later --rollback finds it well.
+func TestWhatDoesNotComeUpAgainIsNotCalledAsItWas(t *testing.T) {
+	w := startWorld(t, "running", "alpha")
+	f := w.fit(t)
+	f.ReadyLimit = 300 * time.Millisecond
+	w.hook = func(op string) {
+		switch op {
+		case "delete":
+			w.refuse["delete"] = "delete refused"
+		case "start":
+			w.sandboxes["id-alpha"].phases = []string{"Error"}
+		}
+	}
+	got, err := f.upgrade(t.Context(), "alpha")
+	if err != nil || got[0].Outcome != Failed || !got[0].Unfinished || strings.Contains(got[0].Reason, "as it was") || !strings.Contains(got[0].Reason, `"Error"`) {
+		t.Fatalf("upgrade = %+v, %v", got, err)
+	}
+	if _, kept := w.engine.Committed(got[0].RollbackImage); !kept || got[0].Backup == "" {
+		t.Errorf("its image is kept: %v; %+v", kept, got[0])
+	}
+	w.hook = nil
+	delete(w.refuse, "delete")
+	w.sandboxes["id-alpha"].Phase = "Ready" // its gateway has looked again
+	got, err = f.task(t.Context(), "rollback")
+	if err != nil || got[0].Outcome != RolledBack || got[0].Unfinished {
+		t.Fatalf("rollback = %+v, %v", got, err)
+	}
+	w.settled(t, f, "alpha", "running")
+}
+
 func TestASandboxThatWasRolledBackIsStaleStill(t *testing.T) {
 	w := startWorld(t, "running", "alpha")
 	f := w.fit(t)

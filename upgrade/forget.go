@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
+	"sandkeeper/sandbox"
 )
 
 // ForgottenName is the folder, in sandkeeper's state folder, of the records of upgrades that were given up.
@@ -16,7 +18,7 @@ const ForgottenName = "upgrading-forgotten"
 
 // Leftover is something that an upgrade which was given up leaves behind. Nothing of it is removed.
 type Leftover struct {
-	Kind   string `json:"kind"` // backup, image, container, log
+	Kind   string `json:"kind"` // backup, image, container, log, sandbox
 	Name   string `json:"name"`
 	Detail string `json:"detail"`
 }
@@ -38,22 +40,50 @@ func (e *Entry) Leftovers(ctx context.Context, eng Looker) []Leftover {
 	if e.Log != "" {
 		left = append(left, Leftover{"log", e.Log, "what nemoclaw printed"})
 	}
-	if eng == nil {
-		return append(left, Leftover{"image", e.RollbackImage, "whether it is there is not known: no container engine answers"})
+	if e.Rehearsal != nil {
+		throwaway := sandbox.Sandbox{Name: e.Rehearsal.Sandbox, Workspace: e.Workspace, Gateway: e.Gateway}
+		left = append(left, Leftover{"sandbox", throwaway.Name, "throw-away, of its rehearsal, where its gateway has it still: " + throwaway.Invocation("delete")})
 	}
-	if _, err := eng.ImageID(ctx, e.RollbackImage); !errors.Is(err, fs.ErrNotExist) {
-		detail := "holds the file system of the old sandbox"
-		if err != nil {
-			detail = fmt.Sprintf("whether it is there is not known: %v", err)
-		}
-		left = append(left, Leftover{"image", e.RollbackImage, detail})
+	return slices.Concat(left, e.images(ctx, eng), e.containers(ctx, eng))
+}
+
+// images are the rollback image and that of a rehearsal, or what a run that was killed while it made one has left.
+func (e *Entry) images(ctx context.Context, eng Looker) (left []Leftover) {
+	kinds := []struct{ ref, is string }{{e.RollbackImage, "holds the file system of the old sandbox"}}
+	if e.Rehearsal != nil {
+		kinds = append(kinds, struct{ ref, is string }{e.Rehearsal.Image, "throw-away, of its rehearsal"})
 	}
 
-	return append(left, e.containers(ctx, eng)...)
+	for _, k := range kinds {
+		switch {
+		case k.ref == "":
+		case eng == nil:
+			left = append(left, Leftover{"image", k.ref, "whether it is there is not known: no container engine answers"})
+		default:
+			left = append(left, image(ctx, eng, k.ref, k.is)...)
+			left = append(left, image(ctx, eng, engine.Unfinished(k.ref), k.is+"; its run was killed while it made it")...)
+		}
+	}
+
+	return left
+}
+
+func image(ctx context.Context, eng Looker, ref, is string) []Leftover {
+	_, err := eng.ImageID(ctx, ref)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		is = fmt.Sprintf("whether it is there is not known: %v", err)
+	}
+	return []Leftover{{"image", ref, is}}
 }
 
 // containers are the old sandbox's, and those that carry the id of a sandbox that the upgrade has made.
 func (e *Entry) containers(ctx context.Context, eng Looker) (left []Leftover) {
+	if eng == nil {
+		return nil
+	}
 	old, err := eng.Inspect(ctx, e.OldContainer)
 	if err == nil {
 		left = append(left, Leftover{"container", old.Name, "of the old sandbox, " + old.State})

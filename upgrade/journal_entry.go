@@ -86,8 +86,9 @@ type Entry struct {
 	OldContainer    string `json:"oldContainer"` // full id
 	ContainerName   string `json:"containerName"`
 	OldImageID      string `json:"oldImageId"`
-	DeleteRequested bool   `json:"doomed,omitempty"` // its deletion was about to be asked for, so that only a look tells whether it is there
-	Running         bool   `json:"running"`          // whether it ran before; it is left as it was found
+	DeleteRequested bool   `json:"doomed,omitempty"`   // its deletion was about to be asked for, so that only a look tells whether it is there
+	Running         bool   `json:"running"`            // whether it ran before; it is left as it was found
+	WasReady        bool   `json:"wasReady,omitempty"` // its gateway called it Ready while it ran
 	// SavedSince is when the old container had last been started when its backup began: a container that was started
 	// later holds more.
 	SavedSince time.Time `json:"savedSince,omitzero"`

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/engine"
 	"sandkeeper/internal/text"
 	"sandkeeper/lifecycle"
 )
@@ -238,8 +239,10 @@ func (j *job) where(ctx context.Context, said string) string {
 		text = fmt.Sprintf("Its gateway lists it as %s, in phase %q", record.ID, record.Phase)
 	}
 
-	if _, err := j.Engine.ImageID(ctx, j.RollbackImage); err == nil {
-		text += fmt.Sprintf("; image %s holds its file system", j.RollbackImage)
+	for _, ref := range []string{j.RollbackImage, engine.Unfinished(j.RollbackImage)} {
+		if _, err := j.Engine.ImageID(ctx, ref); err == nil {
+			text += fmt.Sprintf("; image %s holds its file system", ref)
+		}
 	}
 	if j.Backup != "" {
 		text += fmt.Sprintf("; backup %s holds its home", j.Backup)

@@ -59,6 +59,9 @@ func (j *job) withdraw(ctx context.Context) Outcome {
 	if errors.Is(err, fs.ErrNotExist) {
 		return j.lost(ctx, err)
 	}
+	if err == nil {
+		err = j.awaitOld(ctx)
+	}
 	if err != nil {
 		return j.stuck(ctx, err)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"sandkeeper/engine"
 )
 
 // lost is the end of an upgrade whose old container somebody else has removed before it was to be deleted here. There
@@ -33,9 +35,7 @@ func (j *job) lost(ctx context.Context, gone error) Outcome {
 // saved names what is kept of the old sandbox.
 func (j *job) saved(ctx context.Context) string {
 	text := ""
-	if _, err := j.Engine.ImageID(ctx, j.RollbackImage); errors.Is(err, fs.ErrNotExist) {
-		j.RollbackImage = ""
-	} else {
+	if j.RollbackImage = j.kept(ctx); j.RollbackImage != "" {
 		text = fmt.Sprintf("; image %s holds its file system", j.RollbackImage)
 	}
 
@@ -43,4 +43,18 @@ func (j *job) saved(ctx context.Context) string {
 		text += fmt.Sprintf("; backup %s holds its home", j.Backup)
 	}
 	return text
+}
+
+// kept is the image that holds the old sandbox: its rollback image, or what a run that was killed while it made that
+// has left; "" where there is none.
+func (j *job) kept(ctx context.Context) string {
+	if j.RollbackImage == "" {
+		return ""
+	}
+	for _, ref := range []string{j.RollbackImage, engine.Unfinished(j.RollbackImage)} {
+		if _, err := j.Engine.ImageID(ctx, ref); !errors.Is(err, fs.ErrNotExist) {
+			return ref
+		}
+	}
+	return ""
 }

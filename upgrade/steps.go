@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"sandkeeper/engine"
+	"sandkeeper/openshell"
 	"sandkeeper/upgrade/classify"
 )
 
@@ -101,6 +102,9 @@ func (j *job) lookAgain(ctx context.Context) error {
 		return fmt.Errorf("container %q is paused; run `docker unpause %s` first", c.Name, c.Name)
 	}
 
+	if c.Running() {
+		j.WasReady = openshell.PhaseReady(record.Phase)
+	}
 	if err := j.imagePresent(ctx); err != nil {
 		return err
 	}

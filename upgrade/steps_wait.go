@@ -10,20 +10,23 @@ import (
 )
 
 // condition looks once: nil when the new sandbox is Ready and its container runs.
-func (j *job) condition(ctx context.Context) error {
+func (j *job) condition(ctx context.Context) error { return j.readyAs(ctx, j.NewID) }
+
+// readyAs looks once: nil when the sandbox is listed under that id, is Ready, and its container runs.
+func (j *job) readyAs(ctx context.Context, id string) error {
 	record, found, err := j.listed(ctx)
 	switch {
 	case err != nil:
 		return err
 	case !found:
 		return &driver.NotReadyError{Name: j.Address(), Detail: "its gateway does not list it"}
-	case record.ID != j.NewID:
-		return &driver.NotReadyError{Name: j.Address(), Detail: fmt.Sprintf("its gateway lists id %s, not %s", record.ID, j.NewID)}
+	case record.ID != id:
+		return &driver.NotReadyError{Name: j.Address(), Detail: fmt.Sprintf("its gateway lists id %s, not %s", record.ID, id)}
 	case !openshell.PhaseReady(record.Phase):
 		return &driver.NotReadyError{Name: j.Address(), Phase: record.Phase, Detail: record.Reason}
 	}
 
-	c, err := j.containerOf(ctx, j.NewID)
+	c, err := j.containerOf(ctx, id)
 	if err == nil && !c.Running() {
 		return &driver.NotReadyError{Name: j.Address(), Detail: fmt.Sprintf("its container %q is %s", c.Name, c.State)}
 	}
@@ -38,6 +41,14 @@ func (j *job) waitReady(ctx context.Context) error {
 // awaitReady waits for a sandbox that was just started.
 func (j *job) awaitReady(ctx context.Context) error {
 	return j.patience().Await(ctx, j.condition, "")
+}
+
+// awaitOld waits for the old sandbox, after it was started again. One that was not Ready before is not waited for.
+func (j *job) awaitOld(ctx context.Context) error {
+	if !j.Running || !j.WasReady {
+		return nil
+	}
+	return j.patience().Await(ctx, func(ctx context.Context) error { return j.readyAs(ctx, j.OldID) }, "")
 }
 
 // settle watches the sandbox for the settle time.
