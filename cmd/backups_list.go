@@ -86,6 +86,10 @@ func runBackupsList(ctx context.Context, o *backupsListOptions) (_ *answer, err 
 	if err := o.store.named(store.Root()); err != nil {
 		return nil, err
 	}
+	links, err := o.links(store)
+	if err != nil {
+		return nil, err
+	}
 	backups, err := selection{app: o.app, store: store, off: off, name: o.name}.backups(ctx)
 	if err != nil {
 		return nil, err
@@ -106,13 +110,22 @@ func runBackupsList(ctx context.Context, o *backupsListOptions) (_ *answer, err 
 	if off != nil {
 		totals.Retired = off.Retired(backups)
 	}
-	result := map[string]any{"root": off.root(store), "backups": list, "gatewayStates": states, "totals": totals}
+	result := map[string]any{"root": off.root(store), "backups": list, "gatewayStates": states, "totals": totals, "links": links}
 	return &answer{result: result, text: func(term *terminal) {
 		renderList(term, off.root(store), list, states)
 		if totals.Backups > 0 {
 			term.printf("%s", totals.text())
 		}
 	}}, nil
+}
+
+// links names what lies in the store and leads out of it.
+func (o *backupsListOptions) links(st *store.Store) ([]string, error) {
+	links, err := st.Links()
+	for _, link := range links {
+		o.app.term.warn("%s is a link, and none is followed below the backup folder: what is behind it is in no list; move it here, or name its folder with --backup-dir", link)
+	}
+	return append([]string{}, links...), err
 }
 
 // retired is what is kept of removed backups because some of these may share it.

@@ -41,6 +41,9 @@ func TestConfidenceFollowsTheWords(t *testing.T) {
 		{"sqlite3.OperationalError: database is locked", Unrelated, Unsure},
 		{"[openclaw] startup migrations did not complete", Unrelated, Likely},
 		{"openshell said something new", Unknown, Unsure},
+		{`openshell: failed to open "/srv/invalid wire type/config.toml"`, Unknown, Unsure},
+		{`openshell: failed to open "/srv/a": deserialize failed: protobuf`, SchemaMismatch, Likely},
+		{`openshell sandbox list: proto: syntax error (line 1:1): unexpected token`, SchemaMismatch, Likely},
 		{"", Unknown, Unsure},
 		{"the quick brown fox", Unrelated, Unsure},
 	} {

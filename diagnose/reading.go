@@ -10,6 +10,7 @@ import (
 
 	"sandkeeper/internal/pattern"
 	"sandkeeper/internal/text"
+	"sandkeeper/openshell"
 )
 
 // reading is a text prepared for the rules: lower case, no spaces, no escapes, no gutters, so that neither wrapping nor
@@ -25,7 +26,7 @@ type reading struct {
 const readLimit = 256 << 10
 
 func readText(written string) reading {
-	written = reasons().ReplaceAllString(unescape(written), "condition $0")
+	written = reasons().ReplaceAllString(openshell.WithoutFileNames(unescape(written)), "condition $0")
 	r := reading{foreign: logsOfDaemons(written) || othersGateway(written) || capitalised().MatchString(written)}
 	seen := map[string]bool{}
 	var whole strings.Builder

@@ -29,11 +29,13 @@ const DecoderSentences = `(?:failedto|failureto|cannot|can't|could(?:not|n't)|un
 	`(?:de(?:cod|seriali[sz])(?:e|ing)|unmarshal(?:l?ing)?|pars(?:e|ing))(?:an?|the)?(?:received|incoming|grpc)?` +
 	`(?:(?:request|response)message|message(?:oftype|withtype|!|[a-z0-9_.]{1,120}frombinary)|(?:request|response)!|protobuf)|` +
 	`(?:invalid|malformed|corrupt|corrupted)protobuf|wireformat(?:error|wascorrupt)|protobuf\.message\.decodeerror:|` +
-	`messagetype"[a-z0-9_.]{1,120}"hasnofieldnamed|wiretypeendgroupfornon-group|` + RareReasons
+	`messagetype"[a-z0-9_.]{1,120}"hasnofieldnamed|wiretypeendgroupfornon-group|` +
+	`(?:de(?:seriali[sz]|cod)(?:e|ing|ation)|unmarshal(?:l?ing)?|pars(?:e|ing))(?:failed|failure|error):protobuf|` +
+	`proto(?:json)?:syntaxerror|protojson:(?:\(line|invalid|unexpected|unknown|cannot|unableto)|` + RareReasons
 
 // RareReasons is a pattern, for text as squeeze makes it, of reasons of prost that need more than their words to be
-// told from other sentences: a key beyond 32 bits, a length beyond the machine's.
-const RareReasons = `invalidkeyvalue:\d{10}|lengthdelimiterexceedsmaximum`
+// told from other sentences: a key beyond 32 bits, a length beyond the machine's, a message that is packed as another.
+const RareReasons = `invalidkeyvalue:\d{10}|lengthdelimiterexceedsmaximum|unexpectedtypeurl`
 
 var decoderSentence = pattern.Of(DecoderSentences)
 
@@ -47,6 +49,23 @@ var goProto = pattern.Of(`(?i)\bproto:[ \x{a0}]*(?:cannot parse|illegal|wrong|ba
 // decoded: in every wording of OpenShell's decoder, in both spellings of a gRPC status, wrapped or not. It asks nothing
 // about whose message it was; for a text of unknown origin that matters, and diagnose.Classify is the one to ask.
 func DecodeFailure(written string) bool {
+	return decodeFailure(WithoutFileNames(ends(written)))
+}
+
+// quotedPath is the name of a file in quotes. A colon in it would make it a sentence.
+var quotedPath = pattern.Of("[\"'`‘“](?:~|\\.{0,2})/[^\"'`’”:]{1,400}[\"'`’”]")
+
+// WithoutFileNames is text without the quoted names of files that read like a decode failure: "/srv/invalid wire type".
+func WithoutFileNames(written string) string {
+	return quotedPath().ReplaceAllStringFunc(written, func(quoted string) string {
+		if decodeFailure(quoted) {
+			return `""`
+		}
+		return quoted
+	})
+}
+
+func decodeFailure(written string) bool {
 	squeezed := squeeze(written)
 	for _, wording := range decodeWordings {
 		if strings.Contains(squeezed, wording) {

@@ -33,6 +33,10 @@ func TestDecodeFailure(t *testing.T) {
 		"Can't parse message of type \"openshell.v1.Sandbox\" because it is missing required fields: id", "INTERNAL: Invalid protobuf byte sequence",
 		"google.protobuf.message.DecodeError: Truncated message.", "Sandbox.metadata: invalid key value: 34359738375",
 		`Message type "openshell.v1.Sandbox" has no field named "workspace" at "Sandbox".`, "proto: Sandbox: wiretype end group for non-group",
+		"thread 'main' panicked at src/main.rs:4:5:\ncalled `Result::unwrap()` on an `Err` value: DecodeError { kind: UnexpectedTypeUrl { actual: \"a/b\", expected: \"a/c\" }, stack: [] }",
+		"proto: syntax error (line 1:1): unexpected token <", "proto:\u00a0syntax error (line 1:2): invalid value nul",
+		"protojson: (line 1:2): unknown field \"workspace\"", "deserialize failed: protobuf", "parsing error: protobuf: truncated",
+		"cannot read '/srv/a': failed to decode Protobuf message: '/srv/b'", "error: \"/openshell.v1.OpenShell/GetSandbox: invalid wire type value: 6\"",
 	} {
 		if !DecodeFailure(text) {
 			t.Errorf("%q is not recognised", text)
@@ -46,7 +50,8 @@ func TestOtherTextsAreNoDecodeFailure(t *testing.T) {
 		"Error: transport error\n    Caused by: Connection refused (os error 111)", `[{"name":"protobuf","phase":"Ready"}]`,
 		"status: Unimplemented, message: \"\"", "proto: file \"x.proto\" is already registered", "code: 'Some requested entity was not found'",
 		"failed to parse response as JSON", "error decoding response body: expected value at line 1 column 1", "failed to parse gateway metadata",
-		"invalid key value: labels must be key=value",
+		"invalid key value: labels must be key=value", `Error: failed to open "/srv/invalid wire type/config.toml": No such file or directory (os error 2)`,
+		"Error: cannot read '~/invalid wire\n  │ type': Is a directory", "Error: ‘./buffer underflow.toml’: Permission denied", "parse error: protocol not supported",
 	} {
 		if DecodeFailure(text) {
 			t.Errorf("%q is taken for a decode failure", text)

@@ -86,8 +86,8 @@ func (b Backup) Series() Series {
 
 // Sandboxes lists the names of the sandboxes that have a folder in the store, sorted. No store is no sandboxes.
 func (s *Store) Sandboxes() ([]string, error) {
-	entries, err := os.ReadDir(s.root)
-	if err := disk.IgnoreMissing(err); err != nil {
+	entries, err := s.readDir(s.root)
+	if err != nil {
 		return nil, fmt.Errorf("list backups: %w", err)
 	}
 	var names []string
@@ -126,8 +126,8 @@ func (s *Store) Backups(sandbox string) ([]Backup, error) {
 
 // ids lists what has a backup's name in a folder of the store, newest first.
 func (s *Store) ids(folder string) ([]string, error) {
-	entries, err := os.ReadDir(s.folder(folder))
-	if err := disk.IgnoreMissing(err); err != nil {
+	entries, err := s.readDir(s.folder(folder))
+	if err != nil {
 		return nil, fmt.Errorf("list backups in folder %q: %w", folder, err)
 	}
 	var ids []string

@@ -109,6 +109,9 @@ func (s *Store) sweep() ([]string, error) {
 	folders = append(folders, packs...)
 	var swept []string
 	for _, dir := range folders {
+		if s.refuseLink(filepath.Dir(dir)) != nil {
+			continue // it lies elsewhere
+		}
 		err := s.sweepFolder(dir)
 		if errors.Is(err, disk.ErrHeld) || errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"sandkeeper/backup/archive"
-	"sandkeeper/internal/disk"
 	"sandkeeper/internal/pattern"
 	"sandkeeper/internal/sandboxname"
 )
@@ -60,8 +59,8 @@ var further = pattern.Of(`~[0-9a-f]{8}$`)
 
 // folders are the folders that may hold backups of a name: its own, and those of further series.
 func (s *Store) folders(name string) ([]string, error) {
-	entries, err := os.ReadDir(s.root)
-	if err := disk.IgnoreMissing(err); err != nil {
+	entries, err := s.readDir(s.root)
+	if err != nil {
 		return nil, fmt.Errorf("list backups: %w", err)
 	}
 	var found []string

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"sandkeeper/backup/archive"
@@ -117,19 +116,6 @@ func (s *Store) makeFolder(dir string) error {
 		return fmt.Errorf("sync %s: %w", parent, err)
 	}
 	return nil
-}
-
-// refuseLink refuses a folder below the root that is a link: no reader follows one, so that a backup that went through it
-// would be in no list and could not be restored.
-func (s *Store) refuseLink(dir string) error {
-	if dir != s.root && !strings.HasPrefix(dir, s.root+string(filepath.Separator)) || dir == s.root && !s.gateways {
-		return nil
-	}
-	info, err := os.Lstat(dir)
-	if err != nil || info.Mode().Type() != fs.ModeSymlink {
-		return disk.IgnoreMissing(err)
-	}
-	return fmt.Errorf("%s is a link, and none is followed below the backup folder: move what is in it here, or choose another folder with --backup-dir", dir)
 }
 
 // Gateways is the store of gateways' state inside s: <root>/_gateway/<name>/<id>. It has a lock of its own.
