@@ -14,8 +14,8 @@ import (
 	"sandkeeper/lifecycle"
 )
 
-const configLong = `Settings come from the command line, then from the environment (SANDKEEPER_<FLAG>), then from the config file, then from the defaults. "show"
-prints each with where it came from. docs/config.md has every key.`
+const configLong = `A setting comes from the command line; else from the environment (SANDKEEPER_<FLAG>); else from the config file; else
+it has its default. "show" prints each setting and where it came from. docs/config.md has every key.`
 
 func newConfig(a *app) *cobra.Command {
 	c := &cobra.Command{
@@ -28,8 +28,10 @@ func newConfig(a *app) *cobra.Command {
 func newConfigShow(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "show", Short: "Print each setting with where it came from", Annotations: exits(ExitOK, ExitUsage),
-		Long: "Print each setting by its key in the config file, what it is in force, and where that came from: the environment, the file and\n" +
-			"its line, or the default. With -v, also which commands have it. Changes nothing.",
+		Long: "Print each setting: its key in the config file, the value that counts now, and where that came from (the environment, the\n" +
+			"file and its line, or the default). With -v, also which commands have it. The last line names the config file. Changes\n" +
+			"nothing.",
+		Example: "  sandkeeper config show\n  sandkeeper config show -v",
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return a.do(func(context.Context) (*answer, error) { return (&configShow{app: a, root: c.Root()}).run() })(c, args)

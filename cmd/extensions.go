@@ -15,9 +15,13 @@ import (
 	"sandkeeper/survey"
 )
 
-const extensionsLong = `Lifecycle extensions run around every create and delete of a sandbox that upgrade-sandboxes, restore --recreate or migrate import
-performs. A restore into a sandbox that is there creates and deletes nothing, and runs none of them. Which are active, and in which
-order, stands in the [compute] table of config.toml; OPENSHELL_COMPUTE_EXTENSIONS replaces the list.`
+const extensionsLong = `Lifecycle extensions are parts of sandkeeper that do something of yours whenever a sandbox is created or deleted: set
+labels, for instance, or give it a cloud role. They run in upgrade-sandboxes, restore --recreate and migrate import;
+some run around the backups of backup-all as well. A restore into a sandbox that is there runs none of them. Without
+configuration none is active, and you need none of these commands.
+
+The [compute] table of config.toml says which are active, in which order; OPENSHELL_COMPUTE_EXTENSIONS replaces that
+list. docs/extensions.md has the keys, and shows how to write one.`
 
 func newExtensions(a *app) *cobra.Command {
 	c := &cobra.Command{

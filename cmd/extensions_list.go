@@ -18,8 +18,8 @@ func newExtensionsList(a *app, run func(context.Context, *extensionsListOptions)
 		run = runExtensionsList
 	}
 	return &cobra.Command{
-		Use: "list", Short: "Which extensions are linked in, which are active, in which order",
-		Long:        "List the extensions that are linked in: the active ones in chain order, then the others.",
+		Use: "list", Short: "Show which extensions this program has, and which are active in which order",
+		Long:        "List the extensions that this program has: the active ones in the order in which they run, then the others.",
 		Annotations: exits(ExitOK, ExitUsage),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}

@@ -15,10 +15,12 @@ import (
 
 type extensionsReconcileOptions struct{ app *app }
 
-const extensionsReconcileLong = `Finish or undo what a killed run left of the extensions' work, and ask each active extension whether its sandboxes are as its state
-says. What it finds is advisory: it is told, and changes nothing, unless the extension says that it has authority. Runs by itself at
-the start of every command that creates or deletes sandboxes. It looks at every state that is kept, also at those of extensions that are
-not active. The schema preflight comes first: no gateway is believed that does not agree with the CLI.`
+const extensionsReconcileLong = `Finish or undo what a killed run left of the extensions' work, and ask each extension whether its sandboxes still are
+as it left them. It looks at everything that extensions keep, also of those that are not active.
+
+What an extension finds different is printed. It changes something only if the extension itself puts it right. The
+same runs at the start of every command that creates or deletes sandboxes. The schema preflight comes first: a gateway
+that does not agree with the CLI is not believed.`
 
 func newExtensionsReconcile(a *app, run func(context.Context, *extensionsReconcileOptions) (*answer, error)) *cobra.Command {
 	o := &extensionsReconcileOptions{app: a}
@@ -26,7 +28,7 @@ func newExtensionsReconcile(a *app, run func(context.Context, *extensionsReconci
 		run = runExtensionsReconcile
 	}
 	return &cobra.Command{
-		Use: "reconcile", Short: "Finish what was left, and look whether sandboxes are as extensions left them", Long: extensionsReconcileLong,
+		Use: "reconcile", Short: "Finish what a killed run left, and compare sandboxes with what extensions keep", Long: extensionsReconcileLong,
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitUnreachable, ExitLocked, ExitInterrupted),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}

@@ -21,8 +21,9 @@ type extensionsStateOptions struct {
 	yes                bool
 }
 
-const extensionsStateLong = `Show how much extensions keep for sandboxes. "show" prints one state whole; "clear" removes one, after a yes: the way out when its
-schema version is one that the linked extension does not read. --metrics FILE writes the sums for Prometheus.`
+const extensionsStateLong = `Show what extensions keep for sandboxes, with sizes. "show" prints one such state whole. "clear" removes one, after a
+question: you need it when a newer build wrote the state and this one cannot read it. --metrics FILE writes the sums
+for Prometheus.`
 
 func newExtensionsState(a *app, run func(context.Context, *extensionsStateOptions) (*answer, error)) *cobra.Command {
 	o := &extensionsStateOptions{app: a}
@@ -30,13 +31,13 @@ func newExtensionsState(a *app, run func(context.Context, *extensionsStateOption
 		run = runExtensionsState
 	}
 	c := &cobra.Command{
-		Use: "state", Short: "Sizes and counts of what extensions keep; show or clear one", Long: extensionsStateLong,
+		Use: "state", Short: "Show what extensions keep for sandboxes; show or clear one", Long: extensionsStateLong,
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitLocked),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
 	addMetricsFlag(c.Flags(), &o.metrics)
 	show := o.oneState(run, "show", "Print one state whole")
-	clearing := o.oneState(run, "clear", "Remove one state: what it guards outside is then nobody's to release")
+	clearing := o.oneState(run, "clear", "Remove one state; what the extension holds outside for it is then yours to release")
 	clearing.Flags().BoolVarP(&o.yes, "yes", "y", false, "clear without asking")
 	clearing.PreRun = func(*cobra.Command, []string) { o.clear = true }
 	c.AddCommand(show, clearing)

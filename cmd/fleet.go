@@ -17,7 +17,8 @@ import (
 func newFleet(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "fleet", Short: "Look at the backups of many hosts in one bucket", Annotations: exits(ExitOK, ExitUsage),
-		Long: "Many hosts bring their backups into one bucket, each below a name of its own. \"fleet status\" looks at all of them from anywhere.",
+		Long: "Many hosts bring their backups into one bucket, each below a name of its own. \"fleet status\" shows from any machine how\n" +
+			"old the backups of each host are. docs/fleet.md says how such hosts are set up.",
 	}
 	c.AddCommand(newFleetStatus(a, nil))
 	return c
@@ -29,11 +30,13 @@ type fleetStatusOptions struct {
 	status  statusOptions
 }
 
-const fleetStatusLong = `Say of every sandbox of every host how old its newest backup in the bucket is, and how well proven: those without a backup first, then the
-oldest. It reads the short status that each host leaves there with backup-all --store and backups sync, and nothing else: no key is needed.
+const fleetStatusLong = `Show, for every sandbox of every host, how old its newest backup in the bucket is, and whether that was verified and
+drilled. Sandboxes without a backup come first, then the oldest. The command reads the short status that backup-all
+--store and backups sync of each host leave in the bucket. It opens no backup, so it needs no key.
 
-With --max-age it ends with 6 when a sandbox of any host has no verified backup there that is as young as that: also when a host is dead and says
-nothing any more. A host that was given up is forgotten when its status is removed: aws s3 rm s3://BUCKET/PREFIX/_status/HOST.json`
+With --max-age it ends with 6 when a sandbox of any host has no verified backup in the bucket that is younger than
+that. A dead host is found this way: it sends no backups any more, and its newest ones grow old. Once you have given a
+host up, remove its status; its backups stay: aws s3 rm s3://BUCKET/PREFIX/_status/HOST.json`
 
 func newFleetStatus(a *app, run func(context.Context, *fleetStatusOptions) (*answer, error)) *cobra.Command {
 	o := &fleetStatusOptions{app: a}
@@ -66,12 +69,17 @@ func runFleetStatus(ctx context.Context, o *fleetStatusOptions) (*answer, error)
 	}
 	hosts, unread := readStatuses(told)
 	if len(hosts) == 0 && unread == nil {
-		f := notFound("no host has left a word about its backups in %s", b.Fleet())
-		f.Hint = "sandkeeper backup-all --store and sandkeeper backups sync, run on each host, write it there"
+		f := notFound("no host has written its status into %s yet", b.Fleet())
+		f.Hint = "on each host: sandkeeper backup-all --store " + b.Fleet() + " writes it there, and so does sandkeeper backups sync"
 		return nil, f
 	}
 	host := o.app.host
 	report := watch.Fleet(b.Fleet(), hosts, watch.Question{Gateway: host.Gateway, Workspace: host.Workspace, MaxAge: o.status.maxAge, Now: time.Now()})
+	if len(report.Sandboxes)+len(report.Gateways) == 0 && unread == nil && host.Gateway+host.Workspace != "" {
+		f := notFound("no host in %s has a sandbox%s%s", b.Fleet(), ofGateway(host.Gateway), inWorkspace(host.Workspace))
+		f.Hint = "sandkeeper fleet status --store " + b.Fleet() + " shows those of every gateway and workspace"
+		return nil, f
+	}
 	if unread != nil {
 		o.app.term.warn("%v", unread)
 	}

@@ -24,9 +24,12 @@ type fleetDocument struct {
 		Hosts     int
 		Sandboxes []struct {
 			Host, Sandbox, State string
-			Newest               *struct{ ID string }
-			Verified, Drilled    *struct{ ID string }
-			Backups              int
+			Newest               *struct {
+				ID        string
+				Encrypted bool
+			}
+			Verified, Drilled *struct{ ID string }
+			Backups           int
 		}
 	}
 }
@@ -78,6 +81,12 @@ func TestFleetStatusShowsEveryHost(t *testing.T) {
 	f.mustRun(at("backup-all", "--offline", "--seal-to", f.key)...)
 	if d := f.fleet("-g", "other"); len(d.Result.Sandboxes) != 3 {
 		t.Errorf("a row that names no gateway is of any: %s", d.states())
+	}
+	if d := f.fleet("-g", "other"); !d.Result.Sandboxes[0].Newest.Encrypted {
+		t.Error("a backup in the bucket is called not encrypted")
+	}
+	if code, _, stderr := f.run("fleet", "status", "--store", "s3://backups/fleet", "--workspace", "mistyped", "--max-age", "26h"); code != ExitNotFound || !strings.Contains(stderr, `in workspace "mistyped"`) {
+		t.Errorf("of a workspace that no host has: exit %d\n%s", code, stderr)
 	}
 	if d := f.fleet(); inOrder(d.states()) != "host1/alpha=unverified host1/beta=unverified host2/alpha=ok" || !strings.HasSuffix(d.states(), " host2/alpha=ok") {
 		t.Errorf("what was not read back: %s", d.states())

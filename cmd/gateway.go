@@ -4,11 +4,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const gatewayLong = `Look at one gateway: every piece of evidence side by side (status), or wait until it can be used (wait). Neither changes anything.`
+const gatewayLong = `Look at one gateway. "status" shows each piece of evidence about it side by side; "wait" waits until it can be used.
+Neither changes anything.`
 
 func newGateway(a *app) *cobra.Command {
 	c := &cobra.Command{
-		Use: "gateway", Short: "Show or await the gateway", Long: gatewayLong, Annotations: exits(ExitOK, ExitUsage),
+		Use: "gateway", Short: "Show the gateway, or wait until it can be used", Long: gatewayLong, Annotations: exits(ExitOK, ExitUsage),
 	}
 	c.AddCommand(newGatewayStatus(a, nil), newGatewayWait(a, nil))
 	return c

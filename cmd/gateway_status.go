@@ -21,9 +21,12 @@ import (
 
 type gatewayStatusOptions struct{ app *app }
 
-const gatewayStatusLong = `Show every piece of evidence about the gateway side by side: the CLI's version, the version that the running process really has,
-that of the file on disk, the cluster image, what the gateway itself reports, the generation of its database, the supervisors of the
-running sandboxes, the runtime marker with its age and how it was judged, and the endpoint. Exit 0 when the gateway answered, 5 when it did not.`
+const gatewayStatusLong = `Show every piece of evidence about the gateway, one line each: the version of the CLI, of the process that really
+runs, of the file that the next start would run, of the cluster image, and the version that the gateway itself gives
+in its answer; then its database and the supervisor of each running sandbox. Below the table are the runtime marker
+(its age, and whether it counts) and the endpoint.
+
+The exit code is 0 when the gateway answered, and 5 when it did not. sandkeeper preflight judges the same evidence.`
 
 func newGatewayStatus(a *app, run func(context.Context, *gatewayStatusOptions) (*answer, error)) *cobra.Command {
 	o := &gatewayStatusOptions{app: a}
@@ -31,7 +34,7 @@ func newGatewayStatus(a *app, run func(context.Context, *gatewayStatusOptions) (
 		run = runGatewayStatus
 	}
 	return &cobra.Command{
-		Use: "status", Short: "Every evidence about the gateway side by side", Long: gatewayStatusLong,
+		Use: "status", Short: "Show every piece of evidence about the gateway side by side", Long: gatewayStatusLong,
 		Annotations: exits(ExitOK, ExitUsage, ExitUnreachable, ExitInterrupted),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}

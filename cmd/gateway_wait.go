@@ -18,12 +18,13 @@ type gatewayWaitOptions struct {
 	settle  time.Duration
 }
 
-const gatewayWaitLong = `Wait until the gateway can be used: it answers with its version, its port accepts, and its process is still alive after both were
-seen. A gateway that answers once and then dies, as one does whose database migration fails, is never ready; --settle is how long it
-must stay ready to count.
+const gatewayWaitLong = `Wait until the gateway can be used. That is: it answers with its version, its port accepts a connection, and after
+both its process is still alive. All of this must stay so for the time that --settle gives. A gateway that answers
+once and then dies, because its database could not be migrated for instance, is therefore never called ready.
 
-The wait ends at once when the process ends, with the last lines of its log. A gateway whose process cannot be seen (on another
-host, of another user) is judged by its answers, and the result says so. Exit 0 when it is ready, 5 when it is not.`
+The wait ends at once when the process ends, and the last lines of its log are printed. Where the process cannot be
+seen (on another host, or of another user) the answers alone decide, and the result says so. The exit code is 0 when
+the gateway is ready, and 5 when it is not.`
 
 func newGatewayWait(a *app, run func(context.Context, *gatewayWaitOptions) (*answer, error)) *cobra.Command {
 	o := &gatewayWaitOptions{app: a}

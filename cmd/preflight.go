@@ -15,12 +15,15 @@ type preflightOptions struct {
 	skip  skipOptions
 }
 
-const preflightLong = `Run every check and change nothing: are the openshell CLI and the running gateway of one version, and is the host fit for the
-work? Works with no sandboxes at all. The verdict is pass, refuse or unverified; unknown is never taken for equal. Exit 0 only when it is
-pass, the gateway answered and no check failed; 1 when it refuses or a check failed; 5 when nothing answers, the gateway is not
-registered, or the versions could not be compared.
+const preflightLong = `Run every check and change nothing. The checks answer: are the openshell CLI and the running gateway of one version,
+and is this host fit for a backup or an upgrade? They need no sandbox. The verdict is pass, refuse or unverified; what
+cannot be seen never counts as equal.
 
-Each check has a section in docs/checks.md.`
+The exit code is 0 only when the verdict is pass, the gateway answered and no check failed. It is 1 when the verdict
+is refuse or a check failed, and 5 when nothing answers, the gateway is not registered, or the versions could not be
+compared.
+
+docs/checks.md has a section for each check: what it looks at, what its result means, and what to do.`
 
 func newPreflight(a *app, run func(context.Context, *preflightOptions) (*answer, error)) *cobra.Command {
 	o := &preflightOptions{app: a}
@@ -30,6 +33,7 @@ func newPreflight(a *app, run func(context.Context, *preflightOptions) (*answer,
 	c := &cobra.Command{
 		Use: "preflight", Aliases: []string{"doctor"}, Short: "May this host be worked on now? Changes nothing", Long: preflightLong,
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitUnreachable, ExitInterrupted),
+		Example:     "  sandkeeper preflight\n  sandkeeper preflight --quiet",
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
 	o.store.addFlags(c.Flags())

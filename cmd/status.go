@@ -84,7 +84,9 @@ func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
 	if report.LastRun, err = o.app.history.lastBackup(report.Root); err != nil {
 		o.app.term.warn("%v", err)
 	}
-	found := &answer{result: report, text: func(term *terminal) { renderStatus(term, report, o.app.host.Gateway) }}
+	found := &answer{result: report, text: func(term *terminal) {
+		renderStatus(term, report, ofGateway(o.app.host.Gateway)+inWorkspace(o.app.host.Workspace))
+	}}
 	if err := o.publish(report); err != nil {
 		return found, err
 	}

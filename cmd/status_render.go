@@ -19,7 +19,7 @@ import (
 	"sandkeeper/internal/ui"
 )
 
-func renderStatus(term *terminal, r watch.Report, gateway string) {
+func renderStatus(term *terminal, r watch.Report, of string) {
 	table := term.table()
 	columns := statusColumns{gateways: severalStatusGateways(r.Sandboxes), narrow: table.Width > 0 && table.Width < 90}
 	rows := slices.Concat(r.Sandboxes, r.Gateways)
@@ -38,7 +38,7 @@ func renderStatus(term *terminal, r watch.Report, gateway string) {
 
 	t := r.Totals
 	if t.Sandboxes+t.Gone == 0 {
-		term.printf("No sandbox%s was found, and no backup of one.", ofGateway(gateway))
+		term.printf("No sandbox%s was found, and no backup of one.", of)
 	} else {
 		term.printf("%s: %s", size.Count(t.Sandboxes, "sandbox", "sandboxes"), stateCounts(t))
 	}
@@ -77,6 +77,13 @@ func ofGateway(name string) string {
 		return ""
 	}
 	return fmt.Sprintf(" of gateway %q", ui.Clean(name))
+}
+
+func inWorkspace(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(" in workspace %q", ui.Clean(name))
 }
 
 // oddities are what a person should know about a row beside its table cells.

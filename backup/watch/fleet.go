@@ -115,7 +115,7 @@ func (r *Row) settle(earlier *Row, has func(id string) bool, complete bool) {
 	}
 	for _, b := range []*Backup{r.Newest, r.Verified, r.Drilled} {
 		if b != nil {
-			b.Path, b.Synced = "", nil
+			b.Path, b.Synced, b.Encrypted = "", nil, true // what leaves the host is encrypted on its way
 		}
 	}
 }
