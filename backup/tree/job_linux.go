@@ -25,7 +25,7 @@ type job struct {
 
 	file    int // a large file, open; -1: none
 	small   []byte
-	reading *tail
+	reading *tail // nil: all that is wanted of the file is in small
 	changed bool
 	seen    archive.Seen  // when kept was found
 	kept    *archive.Kept // an earlier backup has the content
@@ -35,7 +35,7 @@ func newJob(name string) *job { return &job{name: name, fd: -1, file: -1, done: 
 
 // content is what of the file is read next: all of it is in memory, or it is read while it is taken.
 func (j *job) content() io.Reader {
-	if j.file < 0 {
+	if j.reading == nil {
 		return bytes.NewReader(j.small)
 	}
 	return j.reading
@@ -43,7 +43,7 @@ func (j *job) content() io.Reader {
 
 // moved reports whether the file was written to while it was read.
 func (j *job) moved() bool {
-	if j.file < 0 || j.changed {
+	if j.reading == nil {
 		return j.changed
 	}
 	var now unix.Stat_t
@@ -140,6 +140,7 @@ func (j *job) loadSmall() error {
 		return err
 	}
 	j.changed = j.reading.short || !same(&j.stat, &now)
+	j.reading = nil
 	if !j.changed {
 		j.close()
 	}

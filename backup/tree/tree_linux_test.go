@@ -207,6 +207,33 @@ func TestAFileThatShrinksIsGivenItsLength(t *testing.T) {
 	}
 }
 
+// TestASmallFileThatNeverRestsIsGivenAsItWasReadLast: a log that is written to at every try is kept and named, and ends
+// no backup.
+func TestASmallFileThatNeverRestsIsGivenAsItWasReadLast(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte("of the last try"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	j := newJob("log")
+	var err error
+	if j.file, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer j.close()
+	if err := j.loadFacts(newAttributeReader()); err != nil {
+		t.Fatal(err)
+	}
+	j.stat.Mtim.Sec-- // as if it had been written to since
+	if err := j.loadSmall(); err != nil {
+		t.Fatal(err)
+	}
+
+	content, err := io.ReadAll(j.content())
+	if err != nil || string(content) != "of the last try" || !j.moved() {
+		t.Errorf("%q, moved %v, %v", content, j.moved(), err)
+	}
+}
+
 // TestAFolderThatGoesMeanwhileEndsNothing: programs remove folders all the time, also between the moment in which one is opened and that in
 // which its names are read.
 func TestAFolderThatGoesMeanwhileEndsNothing(t *testing.T) {
