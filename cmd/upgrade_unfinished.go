@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/engine"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
@@ -168,7 +169,7 @@ func (o *upgradeOptions) lookUnfinished(ctx context.Context, left []upgrade.Entr
 	o.skipped(seen.Gateways)
 	found.preflight = seen.Report()
 	found.preflight.DataChanged = true
-	seen.engine, _ = seen.Engines.Main()
+	seen.engine = engineWith(ctx, seen.Engines, left[0].EngineID)
 	return seen, o.app.gate.admit(seen.Gateways, action, o.allowUnverified)
 }
 
@@ -214,6 +215,9 @@ func (o *upgradeOptions) recall(entries []upgrade.Entry) error {
 		if o.store.dir == "" && e.BackupRoot != first.BackupRoot || o.identity == "" && e.Identity != first.Identity {
 			return usage("finish one after the other, with --only NAME", "the upgrades of sandboxes %q and %q have their backups in different folders, or other keys open them", first.Address(), e.Address())
 		}
+		if e.EngineID != first.EngineID {
+			return usage("finish one after the other, with --only NAME", "sandboxes %q and %q are on different container engines", first.Address(), e.Address())
+		}
 	}
 
 	if o.store.dir == "" {
@@ -246,7 +250,7 @@ func (o *upgradeOptions) runForget(ctx context.Context) (*answer, error) {
 	}
 	outcome := upgrade.Outcome{Name: p.Name, Workspace: p.Workspace, Gateway: p.Gateway, Outcome: upgrade.Forgotten, Step: p.Step, Backup: p.Backup, Log: p.Log}
 	if p.Problem == nil {
-		outcome.Left = p.Leftovers(ctx, o.looker(ctx))
+		outcome.Left = p.Leftovers(ctx, o.looker(ctx, &p.Entry))
 	}
 	if err := o.confirm(ctx, questionForget(p, outcome.Left)); err != nil {
 		return found, err
@@ -303,11 +307,26 @@ func (o *upgradeOptions) forgets(p upgrade.Pending) bool {
 	})
 }
 
-// looker is the container engine; nil where none answers.
-func (o *upgradeOptions) looker(ctx context.Context) upgrade.Looker {
-	eng, _ := o.app.host.Engines(ctx).Main()
+// looker is the container engine that an upgrade is about; nil where it does not answer.
+func (o *upgradeOptions) looker(ctx context.Context, e *upgrade.Entry) upgrade.Looker {
+	eng := engineWith(ctx, o.app.host.Engines(ctx), e.EngineID)
 	if eng == nil {
 		return nil
 	}
+	if identity, err := eng.Identity(ctx); e.EngineID != "" && (err != nil || identity != e.EngineID) {
+		return nil
+	}
 	return eng
+}
+
+// engineWith is the engine of that identity among those that answer; the main one where none has it.
+func engineWith(ctx context.Context, engines engine.Engines, identity string) *engine.Engine {
+	for _, e := range engines.All() {
+		if got, err := e.Identity(ctx); err == nil && got == identity {
+			return e
+		}
+	}
+
+	main, _ := engines.Main()
+	return main
 }

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"sandkeeper/engine"
+	"sandkeeper/internal/dockertest"
+	"sandkeeper/internal/env"
 	"sandkeeper/upgrade"
 )
 
@@ -51,8 +54,34 @@ func TestAnUpgradeGoesOnWithItsOwnBackups(t *testing.T) {
 	if err := (&upgradeOptions{identity: "/k", store: storeOptions{dir: "/d"}}).recall(left); err != nil {
 		t.Errorf("two folders, and one was given: %v", err)
 	}
+	elsewhere := []upgrade.Entry{{Name: "alpha", EngineID: "docker a /"}, {Name: "beta", EngineID: "docker b /"}}
+	if err := o.recall(elsewhere); codeOf(err) != ExitUsage || !strings.Contains(failureOf(err).Hint, "--only") {
+		t.Errorf("two engines: %v", err)
+	}
 	older := []upgrade.Entry{{Name: "alpha"}} // of a build that did not write it down
 	if err := o.recall(older); err != nil || o.store.dir != "" || o.identity != "" {
 		t.Errorf("an older journal: %q, %q, %v", o.store.dir, o.identity, err)
+	}
+}
+
+// TestAnUpgradeGoesOnWithItsOwnEngine: of several that answer it is not the main one that has the sandbox, but its own;
+// of one that does not answer nothing is called gone.
+func TestAnUpgradeGoesOnWithItsOwnEngine(t *testing.T) {
+	main, own := dockertest.Start(t), dockertest.Start(t)
+	own.Become("OWN")
+	engines := engine.Open(t.Context(), engine.Dialing{Env: env.Parse([]string{"SANDKEEPER_ENGINES=" + main.Host() + "," + own.Host()})})
+	for identity, want := range map[string]string{own.Identity(): own.Host(), main.Identity(): main.Host(), "docker gone /": main.Host(), "": main.Host()} {
+		if got := engineWith(t.Context(), engines, identity); got.Host() != want {
+			t.Errorf("engine %q: got %s, want %s", identity, got.Host(), want)
+		}
+	}
+
+	h := newHost(t)
+	o := &upgradeOptions{app: newApp(nil, h.streams())}
+	if at := o.looker(t.Context(), &upgrade.Entry{EngineID: h.engine.Identity()}); at == nil {
+		t.Error("nobody looks where the engine answers")
+	}
+	if at := o.looker(t.Context(), &upgrade.Entry{EngineID: "docker gone /"}); at != nil {
+		t.Errorf("what another engine leaves is looked for at %v", at)
 	}
 }

@@ -51,8 +51,7 @@ func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job, context.Cont
 		return o
 	}
 
-	var err error
-	if j.driver, err = u.driver(ctx, e.place()); err != nil {
+	if err := j.reach(ctx); err != nil {
 		o = j.outcome(Failed, e.Step, err.Error())
 		o.Unfinished = !e.Updated.IsZero()
 		return o
@@ -65,6 +64,25 @@ func (u *Upgrader) one(ctx context.Context, e *Entry, do func(*job, context.Cont
 		return *ended
 	}
 	return do(j, ctx)
+}
+
+// reach makes sure of the sandbox's gateway and of its engine, before anything is concluded from what they do not have.
+func (j *job) reach(ctx context.Context) (err error) {
+	if j.driver, err = j.Upgrader.driver(ctx, j.place()); err != nil {
+		return err
+	}
+	return j.onItsEngine(ctx)
+}
+
+// onItsEngine refuses to work with another engine than the one that has the sandbox's containers and images: there,
+// all of them would seem to be gone.
+func (j *job) onItsEngine(ctx context.Context) error {
+	identity, err := j.Engine.Identity(ctx)
+	if err != nil || j.EngineID == "" || identity == j.EngineID {
+		return err
+	}
+	return fmt.Errorf("container %q is on the container engine %q, which answered at %s, and this run works with %q: nothing was done; start that engine, or name its address in DOCKER_HOST, and run this command again",
+		j.ContainerName, j.EngineID, j.EngineHost, identity)
 }
 
 func (j *job) commands() string {

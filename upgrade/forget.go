@@ -58,7 +58,7 @@ func (e *Entry) images(ctx context.Context, eng Looker) (left []Leftover) {
 		switch {
 		case k.ref == "":
 		case eng == nil:
-			left = append(left, Leftover{"image", k.ref, "whether it is there is not known: no container engine answers"})
+			left = append(left, Leftover{"image", k.ref, "whether it is there is not known: its container engine does not answer"})
 		default:
 			left = append(left, image(ctx, eng, k.ref, k.is)...)
 			left = append(left, image(ctx, eng, engine.Unfinished(k.ref), k.is+"; its run was killed while it made it")...)

@@ -82,13 +82,18 @@ type Entry struct {
 	Step       Step   `json:"step"`
 	Touched    bool   `json:"touched,omitempty"` // it has been at a step that does something to the sandbox
 
-	OldID           string `json:"oldId"`        // the gateway's id of the old sandbox
-	OldContainer    string `json:"oldContainer"` // full id
-	ContainerName   string `json:"containerName"`
-	OldImageID      string `json:"oldImageId"`
-	DeleteRequested bool   `json:"doomed,omitempty"`   // its deletion was about to be asked for, so that only a look tells whether it is there
-	Running         bool   `json:"running"`            // whether it ran before; it is left as it was found
-	WasReady        bool   `json:"wasReady,omitempty"` // its gateway called it Ready while it ran
+	OldID         string `json:"oldId"`        // the gateway's id of the old sandbox
+	OldContainer  string `json:"oldContainer"` // full id
+	ContainerName string `json:"containerName"`
+	OldImageID    string `json:"oldImageId"`
+	// EngineID is the identity of the engine that has its containers and images, and EngineHost the address that it
+	// answered at. A record of before they were kept has neither.
+	EngineID   string `json:"engine,omitempty"`
+	EngineHost string `json:"engineHost,omitempty"`
+
+	DeleteRequested bool `json:"doomed,omitempty"`   // its deletion was about to be asked for, so that only a look tells whether it is there
+	Running         bool `json:"running"`            // whether it ran before; it is left as it was found
+	WasReady        bool `json:"wasReady,omitempty"` // its gateway called it Ready while it ran
 	// SavedSince is when the old container had last been started when its backup began: a container that was started
 	// later holds more.
 	SavedSince time.Time `json:"savedSince,omitzero"`

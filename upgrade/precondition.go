@@ -143,6 +143,11 @@ func (p *precheck) container(ctx context.Context) bool {
 		return false
 	}
 
+	if p.entry.EngineID, err = p.Engine.Identity(ctx); err != nil {
+		p.problem(NeedContainer, "", "a run that goes on must know the engine again, and %v", err)
+		return false
+	}
+	p.entry.EngineHost = sb.Container.Host
 	if c.AutoRemove {
 		p.problem(NeedContainer, "", "container %q was made with --rm: the engine removes it, and all that is in it, as soon as it stops", c.Name)
 	}

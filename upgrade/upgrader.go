@@ -18,6 +18,7 @@ import (
 
 // Engine is what an upgrade needs of the container engine; *engine.Engine is one.
 type Engine interface {
+	Identity(ctx context.Context) (string, error)
 	Sandboxes(ctx context.Context) ([]engine.Container, error)
 	Inspect(ctx context.Context, id string) (engine.Container, error)
 	Commit(ctx context.Context, id, ref string, keep engine.Keep) (imageID string, err error)
