@@ -1,12 +1,14 @@
 # check.rb FORMULA: installs a Homebrew formula as brew does, for every platform that it has, into a folder of its own, and runs its test
 # block with what was installed where that is a program for this machine. It stands in for brew where there is none: the part of the DSL
 # that our formula uses is below, each piece named as in Homebrew's Formula (docs.brew.sh/rubydoc/Formula.html), and an unknown one fails.
+# What `brew audit --strict` refuses of it fails here too: a fact that is missing, out of order, or in a block that may not have it.
 require "digest"
 require "fileutils"
 require "pathname"
 require "tmpdir"
 require "uri"
 
+FACTS = %i[desc homepage url version sha256 license].freeze # in the order that brew wants
 HOST = { os: :linux, cpu: RUBY_PLATFORM.include?("aarch64") ? :arm : :intel }.freeze
 
 class Formula
@@ -15,21 +17,34 @@ class Formula
     attr_reader :steps
 
     def fact(name, value = nil)
-      (@facts ||= {})
-      value.nil? ? @facts.fetch(name) : @facts[name] = value
+      @facts ||= {}
+      return @facts.fetch(name) if value.nil?
+      raise "#{name} stands directly in #{blocks[0]}: it belongs into on_arm or on_intel there" if blocks.one?
+      @order = (@order || []) << name if blocks.empty?
+      @facts[name] = value
     end
 
-    %i[desc version license homepage url sha256].each { |name| define_method(name) { |value = nil| fact(name, value) } }
+    FACTS.each { |name| define_method(name) { |value = nil| fact(name, value) } }
 
     def depends_on(want) = (@needs ||= []) << want
     def needs = @needs || []
-    def on_macos = (yield if Formula.platform[:os] == :macos)
-    def on_linux = (yield if Formula.platform[:os] == :linux)
-    def on_arm = (yield if Formula.platform[:cpu] == :arm)
-    def on_intel = (yield if Formula.platform[:cpu] == :intel)
+    def on_macos(&block) = within(:on_macos, Formula.platform[:os] == :macos, &block)
+    def on_linux(&block) = within(:on_linux, Formula.platform[:os] == :linux, &block)
+    def on_arm(&block) = within(:on_arm, Formula.platform[:cpu] == :arm, &block)
+    def on_intel(&block) = within(:on_intel, Formula.platform[:cpu] == :intel, &block)
     def test(&block) = @test = block
     def tests = @test
-    def has?(name) = @facts.key?(name)
+    def order = @order || []
+
+    private
+
+    def blocks = @blocks ||= []
+
+    def within(block, here)
+      blocks.push(block)
+      yield if here
+      blocks.pop
+    end
   end
 
   def initialize(prefix) = @prefix = Folder.new(prefix)
@@ -81,7 +96,11 @@ end
     Formula.platform = { os: os, cpu: cpu }
     Object.send(:remove_const, :Sandkeeper) if Object.const_defined?(:Sandkeeper)
     load ARGV.fetch(0)
+    raise "the facts are #{Sandkeeper.order.join(", ")}; brew wants #{FACTS.join(", ")}" unless Sandkeeper.order == FACTS
     raise "the description is not what brew takes" if Sandkeeper.desc.length > 80 || Sandkeeper.desc.match?(/\A(an?|the) |\.\z/i)
+    if Sandkeeper.url.start_with?("http") && !Sandkeeper.homepage.start_with?("http")
+      raise "the homepage #{Sandkeeper.homepage} is no page on the web"
+    end
     if Sandkeeper.needs.any? { |need| need[:arch] && ![:arm64].include?(need[:arch]) || need[:arch] == :arm64 && cpu != :arm }
       puts "#{os} #{cpu}: refused, as it should be: there is no build for it"
       next
