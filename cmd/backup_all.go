@@ -104,7 +104,7 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 	}
 	found := &answer{}
 	if o.metrics != "" {
-		a.publish = func() error { return about("--metrics", o.publishMetrics(store)) }
+		a.publish = func() error { return o.publishMetrics(store) }
 	}
 	seen, err := o.survey(ctx, found)
 	o.seen = seen.Inventory

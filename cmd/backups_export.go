@@ -73,6 +73,11 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 	if o.to == "-" && o.app.term.json {
 		return nil, usage("give --to FILE", "standard output cannot hold both the backup and JSON")
 	}
+	if o.to != "" && o.to != "-" {
+		if err := inFolder("--to", o.to); err != nil {
+			return nil, err
+		}
+	}
 	st, err := o.app.stores.open(o.store)
 	if err != nil {
 		return nil, err
@@ -91,7 +96,10 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 		return &answer{}, st.Export(ctx, b, o.app.Out, store.ExportOptions{Identities: identities})
 	}
 	if err := o.write(ctx, st, b, identities, &result); err != nil {
-		return nil, existing(err)
+		if errors.Is(err, fs.ErrExist) {
+			err = usage("nothing that is there is replaced: choose another place, or move it away", "%w", err)
+		}
+		return nil, err
 	}
 	return &answer{result: result, text: func(term *terminal) { renderExported(term, result) }}, nil
 }
@@ -125,14 +133,6 @@ func (o *backupsExportOptions) warnPlain(b store.Backup) {
 	if b.Manifest.Encryption == nil {
 		o.app.term.warn("%s holds the home whole, credentials included, and is not encrypted; --scrub takes out those that are known", o.to)
 	}
-}
-
-// existing names the way out when something is there already.
-func existing(err error) error {
-	if errors.Is(err, fs.ErrExist) {
-		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "nothing that is there is replaced: choose another place, or move it away"}
-	}
-	return err
 }
 
 func renderExported(term *terminal, e exported) {

@@ -116,3 +116,11 @@ func (o *backupsImportOptions) refused(err error) error {
 	}
 	return existing(err)
 }
+
+// existing names the way out when the backup is there already.
+func existing(err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "nothing that is there is replaced: choose another place, or move it away"}
+	}
+	return err
+}

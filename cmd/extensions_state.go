@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sandkeeper/internal/disk"
 	"sandkeeper/internal/size"
 	"sandkeeper/lifecycle"
 )
@@ -81,7 +80,7 @@ func runExtensionsState(ctx context.Context, o *extensionsStateOptions) (*answer
 		return nil, noState(err)
 	}
 	if err == nil && o.metrics != "" && o.sandbox == "" {
-		err = about("--metrics", disk.Publish(o.metrics, func(w io.Writer) error { return lifecycle.WriteMetrics(w, result.Stats) }))
+		err = publish("--metrics", o.metrics, func(w io.Writer) error { return lifecycle.WriteMetrics(w, result.Stats) })
 	}
 	return found, err
 }

@@ -7,7 +7,6 @@ import (
 
 	"sandkeeper/backup/store"
 	"sandkeeper/backup/watch"
-	"sandkeeper/internal/disk"
 )
 
 func addMetricsFlag(f *pflag.FlagSet, file *string) {
@@ -26,5 +25,5 @@ func (o *backupAllOptions) publishMetrics(st *store.Store) error {
 	if report.LastRun, err = o.app.history.lastBackup(report.Root); err != nil {
 		return err
 	}
-	return disk.Publish(o.metrics, report.Metrics)
+	return publish("--metrics", o.metrics, report.Metrics)
 }

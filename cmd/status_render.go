@@ -13,7 +13,6 @@ import (
 	"github.com/fatih/color"
 
 	"sandkeeper/backup/watch"
-	"sandkeeper/internal/disk"
 	"sandkeeper/internal/private"
 	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
@@ -219,7 +218,7 @@ func (o *statusOptions) publish(r watch.Report) error {
 		if each.file == "" {
 			continue
 		}
-		problems = append(problems, about(each.flag, disk.Publish(each.file, each.write)))
+		problems = append(problems, publish(each.flag, each.file, each.write))
 	}
 	return errors.Join(problems...)
 }

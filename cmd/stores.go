@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/env"
@@ -39,7 +40,20 @@ func (s *stores) open(o storeOptions) (*store.Store, error) {
 	}
 	s.term.note("backups are looked for in %s", root)
 	collectOften(s.term.Streams)
-	return store.Open(root, store.Options{Tool: version().Version, UID: s.term.UID, Keys: s.keys()})
+	st, err := store.Open(root, store.Options{Tool: version().Version, UID: s.term.UID, Keys: s.keys()})
+	return st, rootFailure(err)
+}
+
+// rootFailure is for a folder of backups that cannot be used: what was named is none, or is not to be trusted, as the
+// check backup-root says.
+func rootFailure(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOTDIR):
+		return usage("sandkeeper preflight --backup-dir FOLDER shows whether a folder will do", "%w", err)
+	}
+	return &Failure{Code: ExitRefused, Kind: "check_failed", Err: err, Hint: "sandkeeper preflight --backup-dir FOLDER shows whether a folder will do"}
 }
 
 // keys is the folder of the keys by which this host adds to encrypted backups; "" without a home.

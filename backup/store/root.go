@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"sandkeeper/internal/private"
+	"sandkeeper/internal/text"
 	"sandkeeper/internal/trust"
 )
 
@@ -103,9 +104,10 @@ func splitPath(path string) []string {
 	return parts
 }
 
+// notFolder wraps syscall.ENOTDIR.
 func notFolder(root, step string) error {
 	if step == root {
-		return fmt.Errorf("%s is not a folder: choose one with --backup-dir", root)
+		return text.As(syscall.ENOTDIR, "%s is not a folder: choose one with --backup-dir", root)
 	}
-	return fmt.Errorf("backup folder %s: %s is not a folder; choose another one with --backup-dir", root, step)
+	return text.As(syscall.ENOTDIR, "backup folder %s: %s is not a folder; choose another one with --backup-dir", root, step)
 }

@@ -1,0 +1,42 @@
+package cmd
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"sandkeeper/internal/disk"
+	"sandkeeper/internal/text"
+)
+
+// inFolder refuses a file to be written whose folder is not there, or is none; flag is the one that names the file.
+func inFolder(flag, file string) error {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(abs)
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return usage("make it (mkdir -p "+text.ShellWord(dir)+") or name another file, then run the same command again", "%s: there is no folder %s", flag, dir)
+	case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
+		return usage("name a file in a folder, then run the same command again", "%s: %s is not a folder", flag, dir)
+	}
+	return nil
+}
+
+// publish makes the file that a flag names hold what write writes, as disk.Publish does.
+func publish(flag, file string, write func(io.Writer) error) error {
+	if err := inFolder(flag, file); err != nil {
+		return err
+	}
+	err := disk.Publish(file, write)
+	if errors.Is(err, fs.ErrExist) {
+		return usage("name another file, then run the same command again", "%s: %w", flag, err)
+	}
+	return about(flag, err)
+}
