@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -19,52 +20,113 @@ import (
 // program prints today: every run of words in them stands in the program, so a sentence that was changed since is found.
 func TestRecordedScreensSayWhatTheProgramSays(t *testing.T) {
 	words := literals(t, os.DirFS("../.."))
-	for name, again := range map[string]string{"first-ten-minutes.md": "test/minutes/record", "demo-light.svg": "make picture", "demo-dark.svg": "make picture"} {
-		content, err := os.ReadFile("../../docs/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		shown := recorded(string(content))
-		if path.Ext(name) == ".svg" {
-			shown = drawn(string(content))
-		}
-		found := fragments(shown)
+	minutes := docsPage(t, "first-ten-minutes.md")
+	for _, screen := range []struct{ name, shown, again string }{
+		{"first-ten-minutes.md (120 columns)", recorded(minutes, 120), "test/minutes/record"},
+		{"first-ten-minutes.md (60 columns)", recorded(minutes, 60), "test/minutes/record"},
+		{"demo-light.svg", drawn(docsPage(t, "demo-light.svg")), "make picture"},
+		{"demo-dark.svg", drawn(docsPage(t, "demo-dark.svg")), "make picture"},
+	} {
+		found := fragments(screen.shown)
 		if len(found) < 20 {
-			t.Fatalf("docs/%s shows only %d runs of words", name, len(found))
+			t.Fatalf("docs/%s shows only %d runs of words", screen.name, len(found))
 		}
 		for _, fragment := range found {
 			if !said(words, fragment) {
-				t.Errorf("docs/%s shows %q, and the program says so nowhere: record it again with %s", name, fragment, again)
+				t.Errorf("docs/%s shows %q, and the program says so nowhere: record it again with %s", screen.name, fragment, screen.again)
 			}
 		}
 	}
+}
+
+// TestThePicturesOfTheFirstMinutesAreOfTheirPage promises that each picture shows the screens of the page that links it, line by line.
+func TestThePicturesOfTheFirstMinutesAreOfTheirPage(t *testing.T) {
+	minutes := docsPage(t, "first-ten-minutes.md")
+	for _, columns := range []int{120, 60} {
+		name := fmt.Sprintf("first-ten-minutes-%d.svg", columns)
+		picture := strings.Split(drawn(docsPage(t, name)), "\n")
+		for _, block := range screens(minutes, columns) {
+			for line := range strings.Lines(block) {
+				if line = strings.TrimRight(line, "\n"); !slices.Contains(picture, line) {
+					t.Errorf("docs/%s does not show %q: record both again with test/minutes/record", name, line)
+				}
+			}
+		}
+	}
+}
+
+func docsPage(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile("../../docs/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }
 
 // TestAStaleSentenceIsFound: the test above can fail.
 func TestAStaleSentenceIsFound(t *testing.T) {
 	words := literals(t, os.DirFS("../.."))
-	page := "<!-- screens of 120 columns -->\n```console\n# sandkeeper backup-all\nread through the engine, which may leave out extended attributes, access lists: notes-bot\nBackups stored in: /x\n```\n"
-	got := slices.DeleteFunc(fragments(recorded(page)), func(f string) bool { return said(words, f) })
-	if want := []string{"which may leave out extended attributes"}; !slices.Equal(got, want) {
-		t.Errorf("found %q, want %q", got, want)
+	for columns, screen := range map[int]string{
+		120: "read through the engine, which may leave out extended attributes, access lists: notes-bot\nBackups stored in: /x\n",
+		60: "read through the engine: 2, 3, which may leave out extended\nattributes, access lists: notes-bot\n" +
+			"  ok    served-version       no answer from the gateway,\n                             which nobody expected of it\n" +
+			"  ok    disk-space\n      room for the next\n      backups was made\n",
+	} {
+		page := fmt.Sprintf("<!-- screens of %d columns -->\n```console\n# sandkeeper backup-all\n%s```\n<!-- screens of 7 columns -->\n", columns, screen)
+		got := slices.DeleteFunc(fragments(recorded(page, columns)), func(f string) bool { return said(words, f) })
+		want := []string{"which may leave out extended attributes"}
+		if columns == 60 {
+			want = []string{"room for the next backups was made", "which may leave out extended attributes", "which nobody expected of it"}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%d columns: found %q, want %q", columns, got, want)
+		}
 	}
 }
 
-// recorded is what sandkeeper printed on the screens of 120 columns, each line that the terminal or a table broke made whole.
-func recorded(page string) string {
-	_, page, _ = strings.Cut(page, "<!-- screens of 120 columns -->")
-	page, _, _ = strings.Cut(page, "<!-- screens of 60 columns -->")
-	const columns = 120
+// screens are what a terminal of so many columns showed, each with its command line first.
+func screens(page string, columns int) (all []string) {
+	_, page, _ = strings.Cut(page, fmt.Sprintf("<!-- screens of %d columns -->", columns))
+	page, _, _ = strings.Cut(page, "<!-- screens of ")
+	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(page, -1) {
+		all = append(all, block[1])
+	}
+	return all
+}
+
+// recorded is what sandkeeper printed on the screens of so many columns, with its lines whole.
+func recorded(page string, columns int) string {
 	var b strings.Builder
-	for _, block := range regexp.MustCompile("(?s)```console\n# sandkeeper[^\n]*\n(.*?)```").FindAllStringSubmatch(page, -1) {
-		for line := range strings.Lines(block[1]) {
-			if len(line) == columns+1 {
-				line = line[:columns]
-			}
-			b.WriteString(line)
+	for _, screen := range screens(page, columns) {
+		command, shown, _ := strings.Cut(screen, "\n")
+		if strings.HasPrefix(command, "# sandkeeper") {
+			b.WriteString(unbroken(shown, columns))
 		}
 	}
-	return regexp.MustCompile(`\n {20,}`).ReplaceAllString(b.String(), " ")
+	return b.String()
+}
+
+// unbroken makes whole the cells that a table broke, in their column or in lines of their own below the row, and the lines that the terminal broke
+// after its last column.
+func unbroken(shown string, columns int) string {
+	shown = regexp.MustCompile(`\n {20,}`).ReplaceAllString(shown, " ")
+	below := regexp.MustCompile(`(\n {6}[^ \n][^\n]*)\n {6}([^ \n])`)
+	for below.MatchString(shown) {
+		shown = below.ReplaceAllString(shown, "$1 $2")
+	}
+
+	var b strings.Builder
+	for line := range strings.Lines(shown) {
+		switch text := strings.TrimSuffix(line, "\n"); len(text) {
+		case columns:
+			line = text
+		case columns - 1: // a space was in the last column
+			line = text + " "
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // drawn is what a picture shows, a line for each of its lines.
