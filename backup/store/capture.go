@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 
@@ -44,7 +45,8 @@ func (s *Store) capture(ctx context.Context, st *disk.Staging, n *NewBackup, m *
 		return err
 	}
 	if a.Adopted {
-		if err := copyFile(filepath.Join(last.Dir, last.Manifest.IndexFile.File), files.index); err != nil {
+		if err := takeIndex(last, files.index); err != nil {
+			n.distrust = sh.bad
 			return err
 		}
 	}
@@ -163,13 +165,19 @@ func (f *staged) abandon() {
 	f.index.abandon()
 }
 
-func copyFile(from string, to io.Writer) error {
-	f, err := disk.OpenPlain(from)
+// takeIndex copies the index of a backup whose content is taken over, and proves it: of an encrypted one nobody here could
+// read it before. The error wraps archive.ErrBaseDamaged where the index is not what was written.
+func takeIndex(last Backup, to *archiveSink) error {
+	want := *last.Manifest.IndexFile
+	f, err := archive.OpenFile(last.Dir, want)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w: %w", last.Dir, archive.ErrBaseDamaged, err)
 	}
 	_, err = io.Copy(to, f)
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err == nil && to.digest() != want.SHA256 {
+		err = fmt.Errorf("%s: %w: it has other bytes", filepath.Join(last.Dir, want.File), archive.ErrBaseDamaged)
+	}
+	return err
 }
 
 // previousIndexMax bounds, in packed bytes, which index of a previous backup is kept in memory while the next one is

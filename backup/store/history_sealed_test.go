@@ -285,9 +285,19 @@ func (h *history) judgeWith(ids archive.Identities) (hurt int) {
 	return hurt
 }
 
-// A damaged encrypted pack is not built on: the home is read again, and what was damaged is stored again.
+// A damaged encrypted pack is not built on: the home is read again, and what was damaged is stored again. The same holds for
+// an index that would be taken over: nobody on the host can read it.
 func TestADamagedEncryptedPackIsNeverBuiltOn(t *testing.T) {
-	for name, standing := range map[string]bool{"read": false, "not read, for it did not change": true} {
+	for name, c := range map[string]struct {
+		standing, index bool
+		hurt            func(t *testing.T, b Backup)
+	}{
+		"read":                             {hurt: hurtPack},
+		"not read, for it did not change":  {standing: true, hurt: hurtPack},
+		"the index has other bytes":        {standing: true, index: true, hurt: hurtIndex},
+		"the index is cut off":             {standing: true, index: true, hurt: func(t *testing.T, b Backup) { must(t, os.Truncate(indexPath(b), 10)) }},
+		"the index of the backup was lost": {standing: true, index: true, hurt: func(t *testing.T, b Backup) { must(t, os.Remove(indexPath(b))) }},
+	} {
 		t.Run(name, func(t *testing.T) {
 			h := newSealedHistory(t, 4)
 			h.files = map[string]item{"big": fileItem("big", bulk(1, 2))}
@@ -298,39 +308,49 @@ func TestADamagedEncryptedPackIsNeverBuiltOn(t *testing.T) {
 				n.Recipients = h.to
 				b, err := h.store.Create(t.Context(), n, func(ctx context.Context, a *archive.Archive) error {
 					fills++
-					if standing && a.Adopt(print) {
+					if c.standing && a.Adopt(print) {
 						return nil
 					}
 					a.Note(func(m *archive.Manifest) { m.Standing = &print })
 					return fillWith(h.home()...)(ctx, a)
 				})
-				if err != nil {
-					t.Fatal(err)
-				}
+				must(t, err)
 				h.saved[b.ID] = h.home()
 				return b
 			}
 			first := save()
-			if next := save(); next.Manifest.Blocks.Added != 0 || next.Manifest.ContentOf != map[bool]string{true: first.ID}[standing] {
+			next := save()
+			if next.Manifest.Blocks.Added != 0 || next.Manifest.ContentOf != map[bool]string{true: first.ID}[c.standing] {
 				t.Errorf("added %+v, content of %q", next.Manifest.Blocks, next.Manifest.ContentOf)
 			}
 			h.check()
-			content, err := os.ReadFile(first.ArchivePath())
-			if err != nil {
-				t.Fatal(err)
+			damaged := first
+			if c.index {
+				damaged = next
 			}
-			content[1<<20] ^= 1
-			if err := os.WriteFile(first.ArchivePath(), content, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			c.hurt(t, damaged)
 			fills = 0
 			last := save()
-			if fills != 2 || last.Manifest.Blocks.AddedBytes < 2<<20 {
+			if fills != 2 || (last.Manifest.Blocks.AddedBytes >= 2<<20) == c.index {
 				t.Errorf("%d fills; added %+v", fills, last.Manifest.Blocks)
 			}
 			assertOpened(t, h.store, last, h.home(), h.ids)
 		})
 	}
+}
+
+func indexPath(b Backup) string { return filepath.Join(b.Dir, b.Manifest.IndexFile.File) }
+
+func hurtPack(t *testing.T, b Backup) { flip(t, b.ArchivePath(), 1<<20) }
+
+func hurtIndex(t *testing.T, b Backup) { flip(t, indexPath(b), int(b.Manifest.IndexFile.Bytes/2)) }
+
+func flip(t *testing.T, path string, at int) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	must(t, err)
+	content[at] ^= 1
+	must(t, os.WriteFile(path, content, 0o600))
 }
 
 // An encrypted backup that shares blocks is exported whole with a key that opens it, and without one nothing is written.

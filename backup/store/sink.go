@@ -51,8 +51,11 @@ func (a *archiveSink) finish() (archive.ArchiveFile, error) {
 	if err := disk.FinishFile(f, a.name); err != nil {
 		return archive.ArchiveFile{}, err
 	}
-	return archive.ArchiveFile{File: a.name, Bytes: a.size, SHA256: hex.EncodeToString(a.sum.Sum(nil))}, nil
+	return archive.ArchiveFile{File: a.name, Bytes: a.size, SHA256: a.digest()}, nil
 }
+
+// digest is the SHA-256 of what was written so far.
+func (a *archiveSink) digest() string { return hex.EncodeToString(a.sum.Sum(nil)) }
 
 // abandon closes the file without a promise; the staging removes it.
 func (a *archiveSink) abandon() {
