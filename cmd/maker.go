@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"sandkeeper/driver"
+	"sandkeeper/internal/text"
 	"sandkeeper/recreate"
+	"sandkeeper/sandbox"
 	"sandkeeper/survey"
 )
 
@@ -54,9 +56,18 @@ func notMade(err error, again string) error {
 	}
 	if missing, ok := errors.AsType[*recreate.MissingError](err); ok {
 		return &Failure{Code: ExitRefused, Kind: "not_found", Err: err, Hint: fmt.Sprintf(
-			"make it again with `openshell provider create --name %s …`, then run: %s", missing.Providers[0], again)}
+			"make it again with `%s …`, then run: %s", createProvider(missing), again)}
 	}
 	return err
+}
+
+// createProvider begins the command that makes the first provider which is missing, where the sandbox will look for it.
+func createProvider(m *recreate.MissingError) string {
+	line := "openshell provider create --name " + text.ShellWord(m.Providers[0]) + " -g " + text.ShellWord(m.Gateway)
+	if workspace, _ := sandbox.ParseAddress(m.Name); workspace != "" {
+		line += " --workspace " + text.ShellWord(workspace)
+	}
+	return line
 }
 
 // existsHint says what to run where the sandbox is there. One that its gateway refuses to start has to be deleted

@@ -28,6 +28,9 @@ func TestWordsAboutAnotherWorkspaceNameIt(t *testing.T) {
 		{&recreate.UnfinishedError{Entry: entry}, []string{
 			`sandbox "team2/alpha" is half made`, "sandkeeper restore team2/alpha --recreate --backup 20261121T101500Z-1f3a\n", "openshell sandbox delete alpha -g gw --workspace team2, then again",
 		}},
+		{&recreate.MissingError{Name: "team2/alpha", Gateway: "gw", Providers: []string{"hub"}}, []string{
+			"`openshell provider create --name hub -g gw --workspace team2 …`, then run: again",
+		}},
 	} {
 		f := failureOf(notMade(tc.err, "again"))
 		for _, want := range tc.says {

@@ -172,7 +172,7 @@ func (f Facts) host() HostPlan {
 	)
 	for _, p := range f.Providers {
 		h.NotCarried = append(h.NotCarried, Item{
-			"provider", fmt.Sprintf("provider %s (%s): no API gives its credentials; enter again: %s", p.Name, p.Type, or(strings.Join(p.Credentials, ", "), "none")), enterAgain(p),
+			"provider", fmt.Sprintf("provider %s (%s): no API gives its credentials; enter again: %s", p.Name, p.Type, or(strings.Join(p.Credentials, ", "), "none")), enterAgain(f.Gateway, p),
 		})
 	}
 
@@ -196,10 +196,10 @@ func (f Facts) host() HostPlan {
 	return h
 }
 
-// enterAgain is the command that makes a provider on the new gateway. A credential without a value is read from the
-// variable of its name.
-func enterAgain(p Provider) string {
-	words := []string{"openshell provider create", "--name", p.Name, "--type", p.Type}
+// enterAgain is the command that makes a provider on the new gateway: the active one may be another. A credential
+// without a value is read from the variable of its name.
+func enterAgain(gateway string, p Provider) string {
+	words := []string{"openshell provider create", "--name", p.Name, "--type", p.Type, "-g", gateway}
 	if p.Workspace != "" && p.Workspace != sandbox.DefaultWorkspace {
 		words = append(words, "--workspace", p.Workspace)
 	}

@@ -164,8 +164,8 @@ func TestDatabaseGoesAsideWithItsLog(t *testing.T) {
 
 // TestCommandsTakeNamesAsTheyAre: names come from outside, and the commands are for pasting.
 func TestCommandsTakeNamesAsTheyAre(t *testing.T) {
-	got := enterAgain(Provider{Name: "a; b", Type: "github", Workspace: "default", Credentials: []string{"TOKEN"}})
-	if want := "openshell provider create --name 'a; b' --type github --credential TOKEN"; got != want {
+	got := enterAgain("gw", Provider{Name: "a; b", Type: "github", Workspace: "default", Credentials: []string{"TOKEN"}})
+	if want := "openshell provider create --name 'a; b' --type github -g gw --credential TOKEN"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

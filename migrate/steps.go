@@ -110,7 +110,7 @@ func (f Facts) importing(p Plan) []Step {
 	if len(p.Host.Providers) > 0 {
 		enter := Step{Title: "Import the provider profiles of the set, and enter the credentials again", Why: "no API gives them, and a sandbox is not made without its providers"}
 		for _, provider := range p.Host.Providers {
-			enter.Commands = append(enter.Commands, enterAgain(provider))
+			enter.Commands = append(enter.Commands, enterAgain(f.Gateway, provider))
 		}
 		steps = append(steps, enter)
 	}
