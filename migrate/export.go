@@ -68,23 +68,27 @@ func (e *Exporter) Export(ctx context.Context, in Input) (result Export, err err
 	}
 	run.keepEarlier(ctx, in)
 	result = Export{Gateway: in.Gateway, State: in.State, Providers: run.set.Providers, Sandboxes: []ExportedMember{}, Files: []string{}}
-	if err := context.Cause(ctx); err != nil {
-		return result, err
+	err = context.Cause(ctx)
+	if err == nil {
+		err = run.publish(in)
 	}
-	if err := run.publish(in); err != nil {
+	if err != nil {
+		result = run.ended(result, err)
+		result.Set = "" // this run has written none
 		return result, err
 	}
 	for i, seen := range all {
-		if err := context.Cause(ctx); err != nil {
-			return run.ended(result), err
+		if err = context.Cause(ctx); err != nil {
+			break
 		}
 		run.settle(ctx, seen, i)
-		if err := run.write(); err != nil {
-			return run.ended(result), err
+		if err = run.write(); err != nil {
+			run.unwritten(i, err)
+			break
 		}
 	}
 
-	return run.ended(result), nil
+	return run.ended(result, err), err
 }
 
 // begin is a set without sandboxes.

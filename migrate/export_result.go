@@ -1,5 +1,7 @@
 package migrate
 
+import "fmt"
+
 // Status is what became of one sandbox; the values are part of the JSON contract.
 type Status string
 
@@ -47,8 +49,14 @@ type ExportedMember struct {
 // Err is why it failed, with its type.
 func (m ExportedMember) Err() error { return m.err }
 
-// ended completes the result.
-func (e *exporting) ended(result Export) Export {
+// ended completes the result; early is why the run did not come to the end, nil where it did.
+func (e *exporting) ended(result Export, early error) Export {
+	for i := range e.outcome {
+		if m := &e.outcome[i]; m.Status == Failed && m.err == nil {
+			m.err, m.Reason = early, fmt.Sprintf("it is saved (backup %s), and was not stopped: the export ended before: %v", m.Backup, early)
+		}
+	}
+
 	result.Set, result.Files, result.Sandboxes = SetPath(e.Root, e.set.Gateway), e.set.Files, e.outcome
 	result.Warnings = e.warnings
 	result.Totals.Total = len(e.outcome)
@@ -60,4 +68,12 @@ func (e *exporting) ended(result Export) Export {
 
 	result.Totals.Failed = result.Totals.Total - result.Totals.Exported
 	return result
+}
+
+// unwritten is the end of a sandbox that is stopped and saved, but the set does not say so.
+func (e *exporting) unwritten(i int, err error) {
+	if m := &e.outcome[i]; m.err == nil {
+		m.Status, m.err = Failed, err
+		m.Reason = fmt.Sprintf("it is stopped and saved (backup %s), and the set could not be written: %v", m.Backup, err)
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +138,52 @@ func TestExportStopsByEngineWhatItsGatewayCannot(t *testing.T) {
 			t.Errorf("%s: %+v, stopped %q, %v", name, got.Sandboxes, h.stopped, err)
 		}
 	}
+}
+
+// TestAnExportThatEndsEarlySaysWhatItDidOfEach: a set that cannot be written, or Ctrl-C, leaves sandboxes that are saved and were not stopped,
+// and none is called exported that the set does not have.
+func TestAnExportThatEndsEarlySaysWhatItDidOfEach(t *testing.T) {
+	for name, c := range map[string]struct {
+		step   string // at which it happens
+		fault  func(e *Exporter, cancel func())
+		set    bool
+		reason []string
+	}{
+		"no set can be written": {"saving", noSet, false, []string{"saved (backup b1), and was not stopped", "saved (backup b2), and was not stopped"}},
+		"the set cannot be written later": {
+			"stopping", noSet, true, []string{"stopped and saved (backup b3), and the set could not be written", "saved (backup b2), and was not stopped"},
+		},
+		"Ctrl-C": {"saving", func(_ *Exporter, cancel func()) { cancel() }, false, []string{"", context.Canceled.Error()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, in := onHost("running", "alpha", "beta")
+			e := exports(t, h)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			e.Progress = func(_, step string) {
+				if step == c.step {
+					c.fault(e, cancel)
+				}
+			}
+			got, err := e.Export(ctx, in)
+			if err == nil || got.Totals.Failed != 2 || (got.Set != "") != c.set || len(got.Sandboxes) != 2 {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			for i, m := range got.Sandboxes {
+				if m.Status != Failed || m.Reason == "" || !strings.Contains(m.Reason, c.reason[i]) || m.Err() == nil {
+					t.Errorf("%s: %+v, want %q", m.Name, m, c.reason[i])
+				}
+			}
+		})
+	}
+}
+
+// noSet puts a file where the folder of sets is to be.
+func noSet(e *Exporter, _ func()) {
+	folder := filepath.Dir(SetPath(e.Root, "gw"))
+	_ = os.MkdirAll(filepath.Dir(folder), 0o700)
+	_ = os.RemoveAll(folder)
+	_ = os.WriteFile(folder, nil, 0o600)
 }
 
 // TestExportSaysWhatItCannotRead: what has no container here cannot be read once it is stopped.
