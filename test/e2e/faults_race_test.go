@@ -79,3 +79,11 @@ func TestRacingRunsLeaveWholeBackups(t *testing.T) {
 	p.tidy()
 	p.sound()
 }
+
+func reversed(s string) string {
+	b := []byte(s)
+	for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
+		b[i], b[j] = b[j], b[i]
+	}
+	return string(b)
+}

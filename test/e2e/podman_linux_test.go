@@ -146,17 +146,3 @@ func unmount(dir string) {
 		_ = syscall.Unmount(point, syscall.MNT_DETACH)
 	}
 }
-
-func readFile(t *testing.T, path string) string {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	must(t, err)
-	return string(content)
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}

@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 // tree is everything below a folder: of each entry its kind, mode, owner, size, times of change and content. The change time of the inode
@@ -30,7 +30,10 @@ func tree(t *testing.T, root string) map[string]string {
 		if err != nil {
 			return err
 		}
-		stat := info.Sys().(*syscall.Stat_t)
+		var stat unix.Stat_t // that of syscall has other names on other systems
+		if err := unix.Lstat(path, &stat); err != nil {
+			return err
+		}
 		content := ""
 		switch {
 		case info.Mode().IsRegular():
