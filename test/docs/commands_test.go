@@ -123,7 +123,7 @@ func misunderstood(t *testing.T, line string) string {
 		return ""
 	}
 	// What the host lacks is no fault of the line: a file to import, a key, somebody who answers a question.
-	if regexp.MustCompile(`no such file|nobody|no terminal|age1|identity`).MatchString(answer.Error.Message) {
+	if regexp.MustCompile(`no such file|there is no folder|nobody|no terminal|age1|identity`).MatchString(answer.Error.Message) {
 		return ""
 	}
 	return answer.Error.Message
