@@ -20,7 +20,7 @@ type Streams struct {
 	ErrTTY   bool // Err is a terminal that can redraw a line: progress may be drawn
 	Width    int  // columns of Err; 0 when unknown
 	Env      env.Env
-	Args0    string // the program's own executable, for the guard process; "" in tests that need none
+	Args0    string // absolute: this program, as it was called, for what runs it again later; "" in tests that need none
 	UID      int    // effective user id
 	PID      int
 	Journal  bool // systemd's journal reads Err
