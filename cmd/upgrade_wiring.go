@@ -51,7 +51,7 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebui
 		return nil, journalFailure(err)
 	}
 	u.Upgrader = &upgrade.Upgrader{
-		Journal: journal, Engine: seen.engine, Content: content, Recipes: u.gateways, Driver: u.gateways.Driver, NemoClaw: rebuilder,
+		Journal: journal, Engine: seen.engine, Content: content, Recipes: u.gateways, Driver: u.gateways.Driver, Lister: u.gateways.Lister, NemoClaw: rebuilder,
 		Providers: u.gateways.MissingProviders, Keeper: u.gateways, Room: seen.engine.RoomToCommit, Switch: u.gateways,
 		Rehearsals: o.rehearsals(), Settle: o.settleTime(), ReadyLimit: o.readyLimit, PullStall: o.capture.stallLimit, Progress: o.say,
 	}

@@ -102,6 +102,7 @@ func fit(ctx context.Context, folder, engineHost, socket string, point func(stri
 	f.Upgrader = &Upgrader{
 		Journal: journal, Engine: counted{engine, point}, Content: f.backups, Recipes: gateway, Switch: gateway,
 		Driver: func(context.Context, driver.Place) (lifecycle.Driver, error) { return gateway, nil },
+		Lister: func(context.Context, string) (lifecycle.Driver, error) { return gateway, nil },
 		Settle: 10 * time.Millisecond, ReadyLimit: 10 * time.Second, Poll: 2 * time.Millisecond,
 	}
 	f.Progress = func(name string, step Step, detail string) {

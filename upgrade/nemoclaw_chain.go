@@ -69,7 +69,11 @@ func (j *job) adopt(ctx context.Context, record lifecycle.Record) error {
 
 // lookedAt reconciles the gateway's sandboxes, and reports whether the chain knows one afterwards.
 func (j *job) lookedAt(ctx context.Context, id string) (known bool, err error) {
-	if _, err := j.Chain.Reconcile(ctx, map[string]lifecycle.Driver{j.Gateway: j.driver}); err != nil {
+	lister, err := j.Lister(ctx, j.Gateway)
+	if err != nil {
+		return false, err
+	}
+	if _, err := j.Chain.Reconcile(ctx, map[string]lifecycle.Driver{j.Gateway: lister}); err != nil {
 		return false, err
 	}
 	return j.Chain.Knows(id)

@@ -176,3 +176,48 @@ type lists struct {
 }
 
 func (l lists) ListSandboxes(context.Context) ([]lifecycle.Record, error) { return l.records, nil }
+
+// leasing holds something for every sandbox, and releases it when a look does not find the sandbox.
+type leasing struct{ noting }
+
+func (l *leasing) Reconcile(_ context.Context, s lifecycle.Sandbox, _ *lifecycle.State) (lifecycle.ReconcileOutcome, error) {
+	if s.Presence == lifecycle.Missing {
+		return lifecycle.ReconcileOutcome{Authority: lifecycle.Authoritative}, nil
+	}
+	return lifecycle.ReconcileOutcome{}, nil
+}
+
+// creates is a driver that makes a sandbox with a given id.
+type creates struct {
+	lifecycle.Driver
+	id string
+}
+
+func (c creates) CreateSandbox(_ context.Context, r lifecycle.Request) (lifecycle.Record, error) {
+	return lifecycle.Record{ID: c.id, Name: r.Name, Gateway: r.Gateway}, nil
+}
+
+// A look on behalf of one sandbox decides over all that the chain knows: what its workspace does not list, another one
+// does.
+func TestALookForOneSandboxReleasesNothingOfAnotherWorkspace(t *testing.T) {
+	f := startWorld(t, "running", "alpha").fit(t)
+	e := &leasing{}
+	f.extend(t, e)
+	beta, err := f.Chain.Wrap(creates{id: "id-beta"}).CreateSandbox(t.Context(), lifecycle.Request{Name: "beta", Gateway: "gw"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Lister = func(context.Context, string) (lifecycle.Driver, error) {
+		return lists{records: []lifecycle.Record{beta}}, nil
+	}
+	j, err := f.job(t.Context(), &Entry{Name: "alpha", Gateway: "gw"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.lookedAt(t.Context(), "id-new"); err != nil {
+		t.Fatal(err)
+	}
+	if known, err := f.Chain.Knows("id-beta"); err != nil || !known || slices.Contains(e.told(), "after_delete id-beta") {
+		t.Errorf("what is held for a sandbox that is there was released: %v, %v, %q", known, err, e.told())
+	}
+}

@@ -81,6 +81,9 @@ type Upgrader struct {
 	Driver func(ctx context.Context, at driver.Place) (lifecycle.Driver, error)
 	// Chain is nil when no extension is configured.
 	Chain *lifecycle.Chain
+	// Lister lists the sandboxes of every workspace of a gateway. It must be there with a Chain, which knows those of
+	// all of them.
+	Lister func(ctx context.Context, gateway string) (lifecycle.Driver, error)
 	// NemoClaw is nil where there is none on this host, or one without the command.
 	NemoClaw Rebuilder
 	// Providers returns those of names that the workspace does not have. nil: that cannot be looked up, and is said.
