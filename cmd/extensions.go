@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,10 +34,11 @@ func newExtensions(a *app) *cobra.Command {
 	return c
 }
 
-// createsKey annotates a command that creates or deletes sandboxes. The value is the flag with which it only looks.
+// createsKey annotates a command that creates or deletes sandboxes. The value is the flags, apart by spaces, with each of
+// which it does not.
 const createsKey = "creates-sandboxes"
 
-// creating says of a command that it creates or deletes sandboxes unless it is given the flag looking.
+// creating says of a command that it creates or deletes sandboxes unless it is given one of the flags looking.
 func creating(annotations map[string]string, looking string) map[string]string {
 	annotations[createsKey] = looking
 	return annotations
@@ -53,8 +56,9 @@ func creatingWith(annotations map[string]string, asked string) map[string]string
 // creates reports whether a command, as it is called, creates or deletes sandboxes.
 func creates(c *cobra.Command) bool {
 	if looking, marked := c.Annotations[createsKey]; marked {
-		looks, _ := c.Flags().GetBool(looking)
-		return !looks
+		return !slices.ContainsFunc(strings.Fields(looking), func(flag string) bool {
+			return !slices.Contains([]string{"", "false"}, c.Flags().Lookup(flag).Value.String())
+		})
 	}
 	asked, marked := c.Annotations[createsWithKey]
 	asks, _ := c.Flags().GetBool(asked)

@@ -82,7 +82,7 @@ func (s *settings) needs(c *cobra.Command) func(key string) bool {
 }
 
 // noEmptyValues refuses --only "$NAME" with NAME unset: it would mean every sandbox, --to "" the sandbox itself,
-// --encrypt-to "" a plain archive.
+// --encrypt-to "" a plain archive, --forget "" an upgrade.
 func noEmptyValues(flags *pflag.FlagSet) error {
 	for _, flag := range []string{"only", "exclude", "encrypt-to", "seal-to"} {
 		values, err := flags.GetStringSlice(flag)
@@ -91,7 +91,7 @@ func noEmptyValues(flags *pflag.FlagSet) error {
 		}
 	}
 
-	for _, flag := range []string{"gateway", "workspace", "backup-dir", "backup", "to", "identity", "gateway-state", "store", "store-host"} {
+	for _, flag := range []string{"gateway", "workspace", "backup-dir", "backup", "to", "identity", "gateway-state", "store", "store-host", "forget", "set", "html", "metrics", "log-json"} {
 		value, err := flags.GetString(flag)
 		if err == nil && flags.Changed(flag) && value == "" {
 			return usage("give a value, or leave the flag out", "--%s is empty", flag)

@@ -59,7 +59,7 @@ func newUpgradeSandboxes(a *app, run func(context.Context, *upgradeOptions) (*an
 		Use: "upgrade-sandboxes", Short: "Say which sandboxes are behind, and rebuild them", Long: upgradeLong,
 		Example: "  sandkeeper upgrade-sandboxes --check --json\n  sandkeeper upgrade-sandboxes --only alpha\n" +
 			"  sandkeeper upgrade-sandboxes --rollback",
-		Annotations: creating(exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitFound, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted), "check"),
+		Annotations: creating(exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitFound, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted), "check forget"),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
 	f := c.Flags()
