@@ -170,6 +170,12 @@ func (w *run) report(e home.Event) {
 	w.Progress(e)
 }
 
+func (w *run) warn(format string, args ...any) {
+	w.reporting.Lock()
+	defer w.reporting.Unlock()
+	w.warnings = append(w.warnings, fmt.Sprintf(format, args...))
+}
+
 // willWrite reports whether any sandbox is to be captured.
 func (w *run) willWrite(chosen []sandbox.Sandbox) bool {
 	for _, sb := range chosen {
@@ -195,7 +201,7 @@ func (w *run) pausing(on home.EngineReach) *home.Pauser {
 	w.start.Do(func() {
 		p, err := w.startPauser()
 		if err != nil {
-			w.warnings = append(w.warnings, fmt.Sprintf("running sandboxes are read live, without a pause: %v", err))
+			w.warn("running sandboxes are read live, without a pause: %v", err)
 			return
 		}
 		w.pauser = p

@@ -56,7 +56,7 @@ type Engine struct {
 	product string // once it was asked for
 }
 
-// Client is the engine's own client, for the streams of backup/docker.go only.
+// Client is the engine's own client, for tests that make containers of their own.
 func (e *Engine) Client() *client.Client { return e.client }
 
 // Host is the engine's address, "unix:///var/run/docker.sock".

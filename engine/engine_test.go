@@ -159,8 +159,11 @@ func TestRequestsAreBounded(t *testing.T) {
 	if err := engine.Pause(t.Context(), id); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Pause = %v, want the limit", err)
 	}
+	if err := engine.plain(t.Context(), []Mount{{Type: "volume", Name: "v"}}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("plain = %v, want the limit", err)
+	}
 	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("two requests with 100 ms each took %s", took)
+		t.Errorf("three requests with 100 ms each took %s", took)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/docker/docker/api/types/volume"
 )
 
 // OnHost is what an engine says of where a container and its files are on this host. It is a claim: whether the process
@@ -67,11 +69,18 @@ func (e *Engine) plain(ctx context.Context, mounts []Mount) error {
 		if m.Type != "volume" {
 			continue
 		}
-		v, err := e.client.VolumeInspect(ctx, m.Name)
+		v, err := e.volume(ctx, m.Name)
 		if err != nil {
 			return fmt.Errorf("looking at volume %q: %w", m.Name, err)
 		}
 		mounts[i].Plain = v.Driver == "local" && len(v.Options) == 0 && v.Mountpoint == m.Source
 	}
 	return nil
+}
+
+func (e *Engine) volume(ctx context.Context, name string) (volume.Volume, error) {
+	ctx, cancel := e.limited(ctx)
+	defer cancel()
+	found, err := e.client.VolumeInspect(ctx, name)
+	return found, e.explain(ctx, err)
 }

@@ -37,19 +37,27 @@ func (e *Engine) RoomToReplace(ctx context.Context, id string, bytes int64) erro
 	return err
 }
 
-// sizes are what was written in a container, and the room on the disk of its engine.
-func (e *Engine) sizes(ctx context.Context, id string) (written, free int64, root string, err error) {
+// Written is how many bytes a container has written over its image.
+func (e *Engine) Written(ctx context.Context, id string) (int64, error) {
 	ctx, cancel := e.within(ctx, e.timeout+stopGrace) // the engine adds the sizes of all files up
 	defer cancel()
 	inspected, _, err := e.client.ContainerInspectWithRaw(ctx, id, true)
 	if err != nil {
-		return 0, 0, "", fmt.Errorf("inspecting container %q: %w", id, e.explain(ctx, err))
+		return 0, fmt.Errorf("inspecting container %q: %w", id, e.explain(ctx, err))
 	}
 	if inspected.ContainerJSONBase == nil || inspected.SizeRw == nil {
-		return 0, 0, "", fmt.Errorf("%w: it does not say how large container %q is", ErrRoomUnknown, id)
+		return 0, fmt.Errorf("%w: it does not say how large container %q is", ErrRoomUnknown, id)
+	}
+	return *inspected.SizeRw, nil
+}
+
+// sizes are what was written in a container, and the room on the disk of its engine.
+func (e *Engine) sizes(ctx context.Context, id string) (written, free int64, root string, err error) {
+	if written, err = e.Written(ctx, id); err != nil {
+		return 0, 0, "", err
 	}
 	free, root, err = e.free(ctx)
-	return *inspected.SizeRw, free, root, err
+	return written, free, root, err
 }
 
 // free is the room on the disk that the engine writes to, when that is a disk of this host.
@@ -58,6 +66,8 @@ func (e *Engine) free(ctx context.Context) (bytes int64, root string, err error)
 	if err != nil || address.Scheme != "unix" {
 		return 0, "", fmt.Errorf("%w: %s is not on this host", ErrRoomUnknown, e.host)
 	}
+	ctx, cancel := e.within(ctx, max(e.timeout, describeLimit))
+	defer cancel()
 	info, err := e.client.Info(ctx)
 	if err != nil || info.DockerRootDir == "" {
 		return 0, "", fmt.Errorf("%w: it does not say where it writes", ErrRoomUnknown)

@@ -40,8 +40,10 @@ func (o Options) make(ctx context.Context, e *engine.Engine, a engine.Apart) (*t
 	if err := owned.Put(record{Name: a.Name, Engine: identity, At: time.Now().UTC()}); err != nil {
 		return nil, errors.Join(err, owned.Close())
 	}
+	// An error does not say that nothing is made: an engine goes on when whoever asked it has given up. So the record stays,
+	// and the next drill looks.
 	if t.id, err = e.CreateApart(ctx, a); err != nil {
-		return nil, errors.Join(err, owned.Remove(), owned.Close())
+		return nil, errors.Join(err, owned.Close())
 	}
 	return t, nil
 }

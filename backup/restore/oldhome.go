@@ -64,7 +64,7 @@ func (j *restoreJob) keep(ctx context.Context, h home.Home, mark *restoreMark) (
 	if err := j.copyOld(ctx, h, old, packed); err != nil {
 		return old, errors.Join(err, packed.Close())
 	}
-	return old, errors.Join(packed.Close(), f.Sync())
+	return old, errors.Join(packed.Close(), f.Sync(), disk.Real{}.SyncDir(filepath.Dir(old.file)))
 }
 
 // tail makes a name that no other restore has.

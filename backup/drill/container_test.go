@@ -1,0 +1,51 @@
+package drill
+
+import (
+	"net/http"
+	"testing"
+
+	"sandkeeper/backup/store"
+	"sandkeeper/engine"
+	"sandkeeper/internal/dockertest"
+	"sandkeeper/internal/env"
+)
+
+// A container that the engine made although its answer was lost is taken away by the next drill, and only that one.
+func TestAContainerWhoseMakingFailedIsSweptAway(t *testing.T) {
+	daemon := dockertest.Start(t)
+	e, state := engine.Dial(t.Context(), engine.Dialing{Env: env.Parse([]string{"DOCKER_HOST=" + daemon.Host()})})
+	if e == nil {
+		t.Fatal(state.Why)
+	}
+	defer e.Close()
+	st, err := store.Open(t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemon.Break(dockertest.Fault{Call: "POST /containers/create", Status: http.StatusInternalServerError, Body: "its answer was lost"})
+	o := Options{Store: st, Journal: t.TempDir()}
+	for _, made := range []bool{true, false} {
+		if _, err := o.make(t.Context(), e, engine.Apart{Image: "img:1"}); err == nil {
+			t.Fatal("a container was made")
+		}
+		left, err := shelf(o.Journal).All()
+		if err != nil || len(left) != 1 {
+			t.Fatalf("the next drill finds %+v, %v", left, err)
+		}
+		id := ""
+		if made {
+			id = daemon.Add(dockertest.Container{Name: left[0].Value.Name, Labels: map[string]string{labelDrill: left[0].Key}})
+		}
+
+		swept, err := Sweep(t.Context(), o.Journal, []*engine.Engine{e})
+		if err != nil || (len(swept) == 1) != made {
+			t.Errorf("swept %q, %v", swept, err)
+		}
+		if _, err := e.Inspect(t.Context(), left[0].Value.Name); err == nil {
+			t.Errorf("container %s is left", id)
+		}
+		if left, err := shelf(o.Journal).All(); err != nil || len(left) > 0 {
+			t.Errorf("records of what is gone: %+v, %v", left, err)
+		}
+	}
+}
