@@ -15,8 +15,8 @@ import (
 
 type extensionsReconcileOptions struct{ app *app }
 
-const extensionsReconcileLong = `Finish or undo what a killed run left of the extensions' work, and ask each extension whether its sandboxes still are
-as it left them. It looks at everything that extensions keep, also of those that are not active.
+const extensionsReconcileLong = `Finish or undo what a killed run left of the extensions' work, and ask each active extension whether its sandboxes
+still are as it left them. The state of an extension that is not active is named, and stays.
 
 What an extension finds different is printed. It changes something only if the extension itself puts it right. The
 same runs at the start of every command that creates or deletes sandboxes. The schema preflight comes first: a gateway
