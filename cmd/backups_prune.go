@@ -257,7 +257,7 @@ func (o *backupsPruneOptions) consent(ctx context.Context, plan *pruneResult, n 
 		text:     text.String(),
 		unasked:  backupCount(n) + " would be removed",
 		flags:    "add --yes, or --dry-run to see the plan only",
-		declined: "nothing was removed",
+		declined: a.term.nothingWas("removed"),
 	})
 }
 

@@ -119,7 +119,7 @@ func (o *extensionsStateOptions) consent(ctx context.Context, d lifecycle.StateD
 			"Remove what extension %q keeps for sandbox %q (%d bytes)?", d.Extension, d.Sandbox.Name, d.Bytes),
 		unasked:  fmt.Sprintf("the state of extension %q for sandbox %q would be removed", d.Extension, d.Sandbox.Name),
 		flags:    "add --yes",
-		declined: "nothing was removed",
+		declined: a.term.nothingWas("removed"),
 	})
 }
 

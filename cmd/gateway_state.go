@@ -165,7 +165,7 @@ func (o *restoreOptions) agreeToState(ctx context.Context, request gatewaystate.
 		text:     fmt.Sprintf("The state of gateway %q is replaced by backup %s.\nWhat is there now is kept aside. Replace it?", o.gatewayState, request.Backup.ID),
 		unasked:  fmt.Sprintf("gateway %q: its state would be replaced", o.gatewayState),
 		flags:    "add --yes, or --dry-run to look first",
-		declined: "nothing was restored",
+		declined: a.term.nothingWas("restored"),
 	})
 }
 

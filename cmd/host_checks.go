@@ -102,7 +102,7 @@ func (o *backupAllOptions) checkHost(ctx context.Context, store *store.Store, se
 	f := hostRun{
 		facts: hostFacts{registry: seen.Registry, root: store.Root(), store: store, engines: seen.Engines}, chosen: o.chosen, report: &preflight.Report{}, skip: o.skip,
 		noGateway: len(seen.Gateways) == 0, harmless: o.dryRun,
-		hint: "nothing was paused or written; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
+		undone: "paused or written",
 	}
 	if len(seen.Gateways) > 0 {
 		f.facts.seen, f.report = seen.Gateways.Decisive().Seen, found.preflight

@@ -16,7 +16,7 @@ type hostRun struct {
 	skip      skipOptions
 	noGateway bool // nobody asks a gateway, so its database does not matter
 	harmless  bool // nothing is written, so nothing need stop it
-	hint      string
+	undone    string // what was not done yet, such as "stopped or written"
 }
 
 // check runs the host's checks for a run that writes backups: what would end it halfway ends it now.
@@ -42,5 +42,6 @@ func (c *hostChecks) check(ctx context.Context, f hostRun) error {
 	if len(stop) == 0 {
 		return nil
 	}
-	return &Failure{Code: ExitRefused, Kind: "check_failed", Err: errors.Join(stop...), Hint: f.hint}
+	hint := c.term.nothingWas(f.undone) + "; make room or choose another folder with --backup-dir, or go on with --skip-check CODE"
+	return &Failure{Code: ExitRefused, Kind: "check_failed", Err: errors.Join(stop...), Hint: hint}
 }

@@ -141,7 +141,7 @@ func (o *migrateExportOptions) checkHost(ctx context.Context, host *migrate.Host
 	return o.app.checks.check(ctx, hostRun{
 		facts:  hostFacts{seen: host.Gateway().Seen, registry: host.Seen.Registry, root: host.Store.Root(), store: host.Store, engines: host.Seen.Engines},
 		chosen: func([]string) []string { return names }, report: found.preflight, skip: o.skip,
-		hint: "nothing was stopped or written; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
+		undone: "stopped or written",
 	})
 }
 
@@ -163,6 +163,6 @@ func (o *migrateExportOptions) confirm(ctx context.Context, plan migrate.Plan) e
 	text := fmt.Sprintf("To be saved, then stopped, and left stopped: %s, %s.", sandboxCount(len(running)), strings.Join(running, ", "))
 	return o.app.term.ask(ctx, question{
 		text: text + "\nNothing is removed. Go on?", unasked: text + " This wants an answer", flags: "add --yes to go on without a question",
-		declined: "nothing was saved or stopped",
+		declined: o.app.term.nothingWas("saved or stopped"),
 	})
 }

@@ -327,6 +327,6 @@ func (o *restoreOptions) consent(ctx context.Context, c *restore.ConsentError) e
 		text:     fmt.Sprintf("%v.\nWhat is in it now is saved as a backup first. Replace it?", c),
 		unasked:  c.Error(),
 		flags:    "add --yes, or --dry-run to look first",
-		declined: "nothing was restored",
+		declined: o.app.term.nothingWas("restored"),
 	})
 }

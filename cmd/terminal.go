@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/fatih/color"
 
@@ -38,12 +39,18 @@ func (c *cleared) note(something, data bool) {
 	c.something, c.data = c.something || something || data, c.data || data
 }
 
-// nothing says that nothing was done, such as "changed": of this command, where it has put something right before.
+// nothing says as a sentence that nothing was done, such as "changed".
 func (t *terminal) nothing(done string) string {
+	text := t.nothingWas(done)
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// nothingWas says that nothing was done: of this command, where it has put something right before.
+func (t *terminal) nothingWas(done string) string {
 	if t.cleared.something {
-		return "Apart from what a killed run had left, nothing was " + done + "."
+		return "apart from what a killed run had left, nothing was " + done
 	}
-	return "Nothing was " + done + "."
+	return "nothing was " + done
 }
 
 // orWarn says what went wrong where that does not stop the run.

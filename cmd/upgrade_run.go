@@ -125,7 +125,7 @@ func (o *upgradeOptions) confirm(ctx context.Context, text string) error {
 		text:     text + "\nGo on?",
 		unasked:  text + "\nThis wants an answer",
 		flags:    "add --yes to go on without a question",
-		declined: "nothing was changed",
+		declined: o.app.term.nothingWas("changed"),
 	})
 }
 
@@ -149,6 +149,6 @@ func (o *upgradeOptions) checkHost(ctx context.Context, seen upgradeSurvey, stor
 	return o.app.checks.check(ctx, hostRun{
 		facts:  hostFacts{seen: seen.Gateways.Decisive().Seen, root: store.Root(), store: store, engines: seen.Engines},
 		chosen: func([]string) []string { return names }, report: found.preflight, skip: o.skip,
-		hint: "nothing was touched; make room or choose another folder with --backup-dir, or go on with --skip-check CODE",
+		undone: "touched",
 	})
 }

@@ -43,7 +43,7 @@ func (e *exporting) last(ctx context.Context, m *Member, sb sandbox.Sandbox) err
 	if ran {
 		e.say(*m, "stopping")
 		if err := e.stop(context.WithoutCancel(ctx), on, sb); err != nil {
-			return err
+			return notStopped(m, err)
 		}
 	}
 
@@ -65,6 +65,10 @@ func (e *exporting) last(ctx context.Context, m *Member, sb sandbox.Sandbox) err
 	return err
 }
 
+func notStopped(m *Member, err error) error {
+	return fmt.Errorf("it is saved (backup %s), and could not be stopped: %w", m.Backup, err)
+}
+
 // lastUnseen stops a sandbox that has no container here. What it wrote after its backup is not in the set, and the
 // result says so.
 func (e *exporting) lastUnseen(ctx context.Context, m *Member, sb sandbox.Sandbox) error {
@@ -73,7 +77,7 @@ func (e *exporting) lastUnseen(ctx context.Context, m *Member, sb sandbox.Sandbo
 	}
 	e.say(*m, "stopping")
 	if err := e.Stop(context.WithoutCancel(ctx), sb); err != nil {
-		return err
+		return notStopped(m, err)
 	}
 	m.Stopped = true
 	e.warnings = append(e.warnings, fmt.Sprintf("%s has no container on this host, and once stopped it cannot be read: what it wrote between "+
