@@ -13,11 +13,22 @@ func (o Options) hostFacts(t Target) Host {
 	nemoclaw, active := o.program("nemoclaw"), openshell.ActiveGateway(o.Env)
 	h := Host{
 		CallNemoClaw: o.called("nemoclaw", nemoclaw), OtherActive: active != t.Name && (active != "" || t.Endpoint != ""),
-		NemoClaw: nemoclaw, Managed: o.managed(t), Brew: o.brew(),
+		Root: o.UID == rootUser, NemoClaw: nemoclaw, Managed: o.managed(t), Brew: o.brew(),
 		Snap: exists(o.system("/snap/openshell/current")) || exists(o.system("/var/lib/snapd/snap/openshell/current")),
 	}
 	h.Start = o.start(t, h)
 	return h
+}
+
+// rootUser may do everything, and owns what a package manager installs.
+const rootUser = 0
+
+// AsRoot is what a person types so that root runs the command.
+func (h Host) AsRoot(command string) string {
+	if h.Root {
+		return command
+	}
+	return "sudo " + command
 }
 
 // program is the first executable file of that name on PATH or in the standard folders.

@@ -116,6 +116,7 @@ type Host struct {
 	Launch   *Launch // how it was started by hand when its state was last saved; nil when that is not known
 	Brew     string  // absolute path of brew, when the openshell formula is installed with it
 	Snap     bool    // the openshell snap is installed
+	Root     bool    // we are root: a command needs no sudo, which such a host may not have
 
 	// How a person calls the programs that were found: by name where PATH leads to them, else by path; "" when there is
 	// none.

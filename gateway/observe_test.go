@@ -293,7 +293,7 @@ func TestScan(t *testing.T) {
 func TestHostFacts(t *testing.T) {
 	home := t.TempDir()
 	root := filepath.Join(home, "root")
-	o := Options{Env: env.Parse([]string{"HOME=" + home, "PATH=" + home + "/tools"}), Root: root}
+	o := Options{Env: env.Parse([]string{"HOME=" + home, "PATH=" + home + "/tools"}), UID: 1000, Root: root}
 	target := Target{Name: "nemoclaw-8091", Port: 8091}
 	if got := o.hostFacts(target); got != (Host{}) {
 		t.Errorf("facts of an empty host: %+v", got)

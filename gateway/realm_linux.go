@@ -86,9 +86,6 @@ func imageIsOurs(dir string) bool {
 	return err == nil && same
 }
 
-// rootUser is who owns what a package manager installs.
-const rootUser = 0
-
 func sameFile(one, other string) (bool, error) {
 	first, err := os.Stat(one)
 	if err != nil {

@@ -23,7 +23,7 @@ func (l *look) restart(ctx context.Context) string {
 	if !there || filepath.Base(u.Program) != gatewayProgram && !strings.HasSuffix(u.Name, unitName) {
 		return ""
 	}
-	return u.systemctl("restart")
+	return u.systemctl(Host{Root: l.UID == rootUser}, "restart")
 }
 
 // start is the command of this host's services that starts t while nothing of it runs: a unit's, Homebrew's, the
@@ -33,13 +33,13 @@ func (o Options) start(t Target, h Host) string {
 	case t.Remote:
 		return ""
 	case len(units) > 0:
-		return first(units).systemctl("start")
+		return first(units).systemctl(h, "start")
 	case !o.wouldServe(startup{}, t.Port):
 		return "" // the packages' services have one port: the default, or that of gateway.toml
 	case h.Brew != "":
 		return "brew services start openshell"
 	case h.Snap:
-		return "sudo snap start openshell.gateway"
+		return h.AsRoot("snap start openshell.gateway")
 	}
 	return ""
 }

@@ -77,13 +77,13 @@ func enabled(folders []string, name string) bool {
 	return false
 }
 
-// systemctl is the command that does verb to the unit.
-func (u Unit) systemctl(verb string) string {
+// systemctl is the command that does verb to the unit on h.
+func (u Unit) systemctl(h Host, verb string) string {
 	name := strings.TrimSuffix(u.Name, ".service")
 	if u.User {
 		return "systemctl --user " + verb + " " + name
 	}
-	return "sudo systemctl " + verb + " " + name
+	return h.AsRoot("systemctl " + verb + " " + name)
 }
 
 // unitOfGroup reads the unit of a process off its control group:

@@ -70,7 +70,7 @@ func TestTheUnitSaysWhatIsStartedNext(t *testing.T) {
 		"a system unit": {func(t *testing.T, home, root string) {
 			lay(t, root+"/etc/systemd/system/"+unitName, service+home+"/mine/openshell-gateway\n")
 			enable(t, root+"/etc/systemd/system")
-		}, "0.0.43", "sudo systemctl start openshell-gateway"},
+		}, "0.0.43", Host{Root: os.Geteuid() == 0}.AsRoot("systemctl start openshell-gateway")},
 		"one of another port": {func(t *testing.T, home, root string) {
 			lay(t, root+"/usr/lib/systemd/user/"+unitName, service+"%h/mine/openshell-gateway --port 9\n")
 			enable(t, home+"/.config/systemd/user")
@@ -85,7 +85,7 @@ func TestTheUnitSaysWhatIsStartedNext(t *testing.T) {
 		}, "0.0.41", "brew services start openshell"},
 		"the snap": {func(t *testing.T, _, root string) {
 			script(t, root+"/snap/openshell/current/bin/"+gatewayProgram, "echo openshell-gateway 0.0.40")
-		}, "0.0.40", "sudo snap start openshell.gateway"},
+		}, "0.0.40", Host{Root: os.Geteuid() == 0}.AsRoot("snap start openshell.gateway")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, home, root := serviceHost(t)
@@ -123,6 +123,30 @@ func TestNemoClawsOrderKeepsItsPlace(t *testing.T) {
 	o.Env = o.Env.With("NEMOCLAW_OPENSHELL_GATEWAY_BIN=" + home + "/mine/" + gatewayProgram)
 	if got := ask(o); got != "0.0.43" {
 		t.Errorf("with the environment's: %q", got)
+	}
+}
+
+// Promise: a command that is printed works as it is typed: a host on which people are root may have no sudo.
+func TestRootNeedsNoSudo(t *testing.T) {
+	system, own := Unit{Name: unitName}, Unit{Name: unitName, User: true}
+	for _, c := range []struct {
+		unit Unit
+		root bool
+		want string
+	}{
+		{system, true, "systemctl restart openshell-gateway"}, {system, false, "sudo systemctl restart openshell-gateway"},
+		{own, true, "systemctl --user restart openshell-gateway"}, {own, false, "systemctl --user restart openshell-gateway"},
+	} {
+		if got := c.unit.systemctl(Host{Root: c.root}, "restart"); got != c.want {
+			t.Errorf("%+v, root %t: %q, want %q", c.unit, c.root, got, c.want)
+		}
+	}
+
+	for uid, want := range map[int]bool{rootUser: true, 1000: false} {
+		o := Options{UID: uid, Env: env.Parse([]string{"HOME=" + t.TempDir()}), Root: t.TempDir()}
+		if h := o.hostFacts(Target{Name: "openshell"}); h.Root != want {
+			t.Errorf("user %d: %+v", uid, h)
+		}
 	}
 }
 

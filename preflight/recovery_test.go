@@ -41,6 +41,15 @@ func TestRecoverySavesFirst(t *testing.T) {
 	}
 }
 
+// TestRootIsToldNoSudo: a host on which people are root may have none.
+func TestRootIsToldNoSudo(t *testing.T) {
+	asRoot := func(o *gateway.Observation) { snapped(o); o.Host.Root = true }
+	steps := strings.Join(Judge(with(oldProcess(), asRoot), BackingUp()).Recovery, "\n")
+	if !strings.Contains(steps, "`snap restart openshell.gateway`") {
+		t.Errorf("root is told:\n%s", steps)
+	}
+}
+
 // TestRecoveryNamesOnlyWhatIsThere: each command appears exactly on hosts that have it.
 func TestRecoveryNamesOnlyWhatIsThere(t *testing.T) {
 	commands := map[string]func(*gateway.Observation){

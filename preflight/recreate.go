@@ -56,5 +56,5 @@ func (g guidance) unitOfContainer() string {
 	if m.UserRun {
 		return "systemctl --user daemon-reload && systemctl --user restart " + text.ShellWord(m.Unit)
 	}
-	return "sudo systemctl daemon-reload && sudo systemctl restart " + text.ShellWord(m.Unit)
+	return g.o.Host.AsRoot("systemctl daemon-reload") + " && " + g.o.Host.AsRoot("systemctl restart "+text.ShellWord(m.Unit))
 }

@@ -125,7 +125,7 @@ func serviceCommand(o gateway.Observation) string {
 	case o.Stranger == "" && o.Host.Brew != "" && from("/opt/homebrew/", "/home/linuxbrew/", "/usr/local/"):
 		return "brew services restart openshell"
 	case o.Host.Snap && from("/snap/"):
-		return "sudo snap restart openshell.gateway"
+		return o.Host.AsRoot("snap restart openshell.gateway")
 	}
 	return ""
 }
