@@ -38,7 +38,7 @@ type selection struct {
 
 func (s *selection) addFlag(a *app, f *pflag.FlagSet) {
 	s.app = a
-	f.StringVar(&s.gateway, "gateway-state", "", "not of sandboxes: the saved state of this gateway")
+	f.StringVar(&s.gateway, "gateway-state", "", "the saved state of this gateway, instead of sandboxes")
 }
 
 // in is the selection in a store.

@@ -105,21 +105,29 @@ func defaultOf(root *cobra.Command, f *pflag.Flag) string {
 	return eachOf(root, f, func(f *pflag.Flag) string { return strings.TrimPrefix(f.DefValue, "[]") })
 }
 
-// eachOf is what the flags of f's name have in common; where the commands that have one differ, it names each.
+// eachOf is what the flags of f's name have in common; where the commands that have one differ, it names each, and those
+// that agree together.
 func eachOf(root *cobra.Command, f *pflag.Flag, what func(*pflag.Flag) string) string {
-	var each []string
-	differ := false
+	var different []string
+	commands := map[string][]string{} // by what their flag says
 	for _, c := range allCommands(root) {
-		if own := c.LocalFlags().Lookup(f.Name); own != nil && own.Annotations[byHand] == nil && what(own) != "" {
-			each = append(each, fmt.Sprintf("%s: %s", commandName(c), what(own)))
-			differ = differ || what(own) != what(f)
+		own := c.LocalFlags().Lookup(f.Name)
+		if own == nil || own.Annotations[byHand] != nil || what(own) == "" {
+			continue
 		}
+		if !slices.Contains(different, what(own)) {
+			different = append(different, what(own))
+		}
+		commands[what(own)] = append(commands[what(own)], commandName(c))
 	}
 
-	if differ {
-		return strings.Join(each, "; ")
+	if len(different) < 2 {
+		return what(f)
 	}
-	return what(f)
+	for i, each := range different {
+		different[i] = strings.Join(commands[each], ", ") + ": " + each
+	}
+	return strings.Join(different, "; ")
 }
 
 func commandsWith(root *cobra.Command, flag string) []string {
