@@ -112,7 +112,9 @@ func verifyHeader(h *tar.Header, want Entry) error {
 	switch {
 	case CleanName(h.Name) != want.Name():
 		return Damagef(DamageIndex, object, "the archive has %q in its place", got.Path)
-	case got.Type != want.Type || got.Size != want.Size || got.Mode != want.Mode || got.Link != want.Link:
+	case got.Type == want.Type && got.Link != want.Link:
+		return Damagef(DamageEntry, object, "it is a %s to %q, not to %q", got.Type, got.Link, want.Link)
+	case got.Type != want.Type || got.Size != want.Size || got.Mode != want.Mode:
 		return Damagef(DamageEntry, object, "it is a %s of %d bytes, mode %o, not a %s of %d bytes, mode %o",
 			got.Type, got.Size, got.Mode, want.Type, want.Size, want.Mode)
 	}

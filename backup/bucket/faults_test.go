@@ -40,6 +40,47 @@ func TestPassingFaultsAreTriedAgain(t *testing.T) {
 	f.assertSame(f.open("host1"), "alpha", first)
 }
 
+// A pack that was fetched in part passes for nothing: neither for the next backup of the view, which shares it, nor when
+// the first one is asked for again.
+func TestAFetchThatBreaksOffLeavesNoPartOfAPack(t *testing.T) {
+	f := newFixture(t, false)
+	proxy := f.server.Proxy(t)
+	f.save("alpha", "one", 11<<20)
+	second := f.save("alpha", "two", 11<<20)
+	third := f.save("alpha", "three", 11<<20)
+	f.mustSync(f.open("host1"), "alpha")
+	v, st := f.view(f.open("host1"))
+	proxy.Judge(func(r *http.Request) *buckettest.Fault {
+		if strings.HasPrefix(r.Header.Get("Range"), "bytes=8388608-") {
+			return &buckettest.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+		}
+		return nil
+	})
+	there, err := st.Find("alpha", second.ID)
+	if err == nil {
+		err = v.Fetch(t.Context(), there)
+	}
+	if failed, ok := errors.AsType[*Error](err); !ok || failed.Kind != Denied {
+		t.Fatalf("got %v", err)
+	}
+	proxy.Judge(func(*http.Request) *buckettest.Fault { return nil })
+	for _, want := range []store.Backup{third, second} {
+		got, err := st.Find("alpha", want.ID)
+		if err == nil {
+			err = v.Fetch(t.Context(), got)
+		}
+		if err == nil {
+			got, err = st.Find("alpha", want.ID)
+		}
+		if err == nil {
+			err = st.Verify(t.Context(), got, true)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", want.ID, err)
+		}
+	}
+}
+
 // An answer that stops coming is given up and asked for again.
 func TestStalledAnswersAreGivenUp(t *testing.T) {
 	f := newFixture(t, false)

@@ -29,10 +29,10 @@ func (v *View) Fetch(ctx context.Context, backup store.Backup) error {
 	}
 	series := filepath.Join(v.Root, filepath.FromSlash(folder))
 	files, err := v.filesOf(series, backup.ID, m)
-	if err != nil {
-		return err
-	}
 	defer closeAll(files)
+	if err != nil {
+		return errors.Join(err, removeAll(files))
+	}
 	work, wctx := errgroup.WithContext(ctx)
 	work.SetLimit(piecesAtOnce)
 	for _, o := range m.Objects {
@@ -42,7 +42,7 @@ func (v *View) Fetch(ctx context.Context, backup store.Backup) error {
 	}
 
 	if err := work.Wait(); err != nil {
-		return err
+		return errors.Join(err, removeAll(files)) // a part of a pack would pass for the pack when the next backup asks for it
 	}
 	return v.settle(files, filepath.Join(backup.Dir, archive.ManifestName))
 }
@@ -55,16 +55,14 @@ func (v *View) filesOf(series, id string, m *archive.Manifest) (map[string]*os.F
 	files := map[string]*os.File{}
 	for _, o := range m.Objects {
 		if err := checkObject(o, id); err != nil {
-			closeAll(files)
-			return nil, err
+			return files, err
 		}
 		if _, known := files[o.File]; known {
 			continue
 		}
 		f, err := makeFile(series, o.File, id)
 		if err != nil {
-			closeAll(files)
-			return nil, err
+			return files, err
 		}
 		files[o.File] = f
 	}
@@ -181,6 +179,16 @@ func (v *View) settle(files map[string]*os.File, manifest string) error {
 		return nil
 	}
 	return archive.Damagef(archive.DamageManifest, archive.ManifestName, "the bucket has not the one that the host wrote")
+}
+
+func removeAll(files map[string]*os.File) error {
+	var problems []error
+	for _, f := range files {
+		if f != nil {
+			problems = append(problems, os.Remove(f.Name()))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 func closeAll(files map[string]*os.File) {

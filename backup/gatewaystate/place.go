@@ -92,9 +92,13 @@ func (p *placing) stage(path string, mode fs.FileMode, content io.Reader) error 
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("put back %s: something that is not a file is in its place", path)
 	}
-	if kept, err := exists(p.entry.aside(path)); kept || err != nil {
-		return errors.Join(err, fmt.Errorf("put back %s: an earlier restore of this backup has kept %s; move it away first", path, p.entry.aside(path)))
+	switch kept, err := exists(p.entry.aside(path)); {
+	case err != nil:
+		return fmt.Errorf("put back %s: %w", path, err)
+	case kept:
+		return fmt.Errorf("put back %s: an earlier restore of this backup has kept %s; move it away first", path, p.entry.aside(path))
 	}
+
 	fresh := p.entry.fresh(path)
 	if err := disk.IgnoreMissing(os.Remove(fresh)); err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"sandkeeper/backup/archive"
@@ -28,11 +27,11 @@ func (s *Store) ExportScrubbed(ctx context.Context, b Backup, path string, o Scr
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(abs), ".sandkeeper-scrub-")
+	dir, done, err := makeScratch(filepath.Dir(abs))
 	if err != nil {
 		return nil, fmt.Errorf("make a folder beside %s: %w", abs, err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, done()) }()
 
 	copied := *s
 	copied.root = dir
