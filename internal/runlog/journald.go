@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // JournalSocket is where systemd's journal takes entries with fields (systemd.journal-fields(7), "native journal
@@ -30,7 +31,11 @@ const (
 	PrefixWarning = "<4>"
 )
 
-// Tell sends the end of a run to the journal, with fields to search by: journalctl SANDKEEPER_COMMAND=backup-all.
+// tellLimit is how long a journal that takes nothing just now is waited for.
+const tellLimit = 2 * time.Second
+
+// Tell sends the end of a run to the journal, with fields to search by: journalctl SANDKEEPER_COMMAND=backup-all. The
+// error wraps os.ErrDeadlineExceeded when the journal takes nothing for two seconds.
 func Tell(socket string, r Record) error {
 	conn, err := net.Dial("unixgram", socket)
 	if err != nil {
@@ -55,6 +60,9 @@ func Tell(socket string, r Record) error {
 		addField(&entry, field[0], field[1])
 	}
 
+	if err := conn.SetWriteDeadline(time.Now().Add(tellLimit)); err != nil {
+		return err
+	}
 	_, err = conn.Write([]byte(entry.String()))
 	return err
 }

@@ -156,6 +156,25 @@ func TestTell(t *testing.T) {
 	}
 }
 
+// A journal that takes nothing does not hold up the end of a run.
+func TestTellGivesUp(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "socket")
+	deaf, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	full := errors.New("nothing was sent")
+	for range 100_000 { // its queue is a setting of the system (net.unix.max_dgram_qlen)
+		if full = Tell(socket, Record{Command: "backup-all"}); full != nil {
+			break
+		}
+	}
+	if !errors.Is(full, os.ErrDeadlineExceeded) {
+		t.Errorf("Tell = %v, want that it gave up", full)
+	}
+}
+
 func TestToJournal(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "stream"))
 	if err != nil {
