@@ -14,8 +14,8 @@ type hostRun struct {
 	chosen    func(all []string) []string // the sandboxes that will be saved
 	report    *preflight.Report           // gets the results
 	skip      skipOptions
-	noGateway bool // nobody asks a gateway, so its database does not matter
-	harmless  bool // nothing is written, so nothing need stop it
+	noGateway bool   // nobody asks a gateway, so its database does not matter
+	harmless  bool   // nothing is written, so nothing need stop it
 	undone    string // what was not done yet, such as "stopped or written"
 }
 

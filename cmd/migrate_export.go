@@ -84,6 +84,9 @@ func (o *migrateExportOptions) export(ctx context.Context, host *migrate.Host) (
 	report := host.Gateway().Report
 	found := &answer{preflight: &report}
 	facts := host.Facts(ctx)
+	if facts.SetErr != nil {
+		return found, setFailure(facts.SetErr)
+	}
 	plan := migrate.Make(facts)
 	byEngine := o.offline || plan.Stage == migrate.StageRescue || plan.Stage == migrate.StageImport && facts.Running.Stable()
 	action := preflight.Action{Phrase: preflight.BackingUp().Phrase, Command: "sandkeeper migrate export"}

@@ -28,7 +28,19 @@ func (o *migrateImportOptions) choose(root, target string) (*migrate.Set, error)
 		}
 	}
 
-	return set, err
+	return set, setFailure(err)
+}
+
+// setFailure says what to do about a set that is there and cannot be used. An export does not write over it: it has
+// which sandboxes ran, and what is kept of those that are gone.
+func setFailure(err error) error {
+	if !errors.Is(err, migrate.ErrSetUnusable) {
+		return err
+	}
+	return &Failure{
+		Code: ExitDamaged, Kind: "verification_failed", Err: err,
+		Hint: "nothing was stopped, saved or made. Put that file back as it was; or move it away and export anew: what an earlier export has stopped then counts as stopped before",
+	}
 }
 
 // checkNames refuses a name that is nobody's, and two sandboxes of one name.

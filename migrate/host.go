@@ -131,11 +131,12 @@ func (h *Host) Facts(ctx context.Context) Facts {
 		f.Sandboxes = append(f.Sandboxes, h.lookInto(ctx, sb))
 	}
 	f.Providers = h.providers(ctx)
-	set, err := ReadSet(h.Store.Root(), h.Name())
-	if err != nil && !errors.Is(err, ErrNoSet) {
-		h.unseen = append(h.unseen, err.Error())
+	if f.Set, f.SetErr = ReadSet(h.Store.Root(), h.Name()); errors.Is(f.SetErr, ErrNoSet) {
+		f.SetErr = nil
 	}
-	f.Set = set
+	if f.SetErr != nil {
+		h.unseen = append(h.unseen, f.SetErr.Error())
+	}
 	f.Unseen = append(h.unseen, h.Seen.Inventory.Warnings...)
 	if strays := h.strays(); len(strays) > 0 {
 		f.Unseen = append(f.Unseen, fmt.Sprintf("nothing says which gateway made %s: left alone; `sandkeeper migrate export --offline` takes them as well", strings.Join(strays, ", ")))

@@ -29,7 +29,8 @@ type Facts struct {
 	Config     Config
 	Sandboxes  []Seen
 	Providers  []Provider
-	Set        *Set // the newest set of this gateway; nil when there is none
+	Set        *Set  // the newest set of this gateway; nil when there is none
+	SetErr     error // why a set that is there could not be read
 	Unseen     []string
 }
 

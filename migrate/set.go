@@ -113,25 +113,46 @@ const setName = "set.json"
 // SetPath is the file of a gateway's set.
 func SetPath(root, gateway string) string { return filepath.Join(Dir(root, gateway), setName) }
 
-// ReadSet reads the set of a gateway. The error wraps ErrNoSet when there is none.
+// ErrSetUnusable says that a set is there and cannot be read, or is not what its place says.
+var ErrSetUnusable = errors.New("the exported set cannot be used")
+
+// refuseLink refuses a folder of sets, or of a gateway's set, that is a link: none is followed in a store.
+func refuseLink(root, gateway string) error {
+	for _, dir := range []string{filepath.Dir(Dir(root, gateway)), Dir(root, gateway)} {
+		if info, err := os.Lstat(dir); err == nil && info.Mode().Type() == fs.ModeSymlink {
+			return fmt.Errorf("%s is a link, and none is followed below the backup folder: move what is in it here", dir)
+		}
+	}
+	return nil
+}
+
+// ReadSet reads the set of a gateway. The error wraps ErrNoSet when there is none, and ErrSetUnusable when it cannot be
+// believed.
 func ReadSet(root, gateway string) (*Set, error) {
 	if err := sandboxname.CheckFolder(gateway); err != nil {
 		return nil, fmt.Errorf("no gateway can be called %q", gateway)
 	}
 	path := SetPath(root, gateway)
 	content, err := disk.ReadPlain(path, 64<<20)
+	if linked := refuseLink(root, gateway); linked != nil {
+		err = linked
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w of gateway %q in %s", ErrNoSet, gateway, root)
 	}
-	if err != nil {
-		return nil, err
-	}
 	var s Set
-	if err := json.Unmarshal(content, &s); err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", path, err)
+	if err == nil {
+		err = json.Unmarshal(content, &s)
 	}
-	if s.Schema > setSchema {
-		return nil, fmt.Errorf("%s has schema %d; this program knows %d", path, s.Schema, setSchema)
+	switch {
+	case err != nil:
+	case s.Schema > setSchema:
+		err = fmt.Errorf("it has schema %d; this program knows %d", s.Schema, setSchema)
+	case s.Gateway != gateway:
+		err = fmt.Errorf("it is of gateway %q", s.Gateway)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrSetUnusable, path, err)
 	}
 	return &s, nil
 }
@@ -167,6 +188,9 @@ func (s *Set) write(root string) error {
 func (s *Set) file(root, name string, content []byte) error {
 	if err := sandboxname.CheckFolder(s.Gateway); err != nil {
 		return fmt.Errorf("no gateway can be called %q", s.Gateway)
+	}
+	if err := refuseLink(root, s.Gateway); err != nil {
+		return err
 	}
 	path := filepath.Join(Dir(root, s.Gateway), filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

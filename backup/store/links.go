@@ -57,7 +57,7 @@ func (s *Store) Links() ([]string, error) {
 	var problems []error
 	for _, e := range entries {
 		switch path := s.folder(e.Name()); {
-		case sandboxname.CheckFolder(e.Name()) != nil:
+		case sandboxname.CheckFolder(e.Name()) != nil && e.Name() != sandboxname.KeptForSets:
 		case e.Type() == fs.ModeSymlink:
 			found = append(found, path)
 		case e.IsDir():

@@ -10,7 +10,7 @@ import (
 	"sandkeeper/internal/disk"
 )
 
-// linkedStore is an empty store with folders outside of it, and links to them in it: "alpha" and "_gateway".
+// linkedStore is an empty store with folders outside of it, and links to them in it: "alpha", "_gateway" and "_migration".
 func linkedStore(t *testing.T) (s *Store, outside string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -24,7 +24,7 @@ func linkedStore(t *testing.T) (s *Store, outside string) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"alpha", "_gateway"} {
+	for _, name := range []string{"alpha", "_gateway", "_migration"} {
 		if err := os.Symlink(outside, filepath.Join(s.root, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestLinksAreNamedAndNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := s.Links()
-	want := []string{filepath.Join(s.root, "alpha"), filepath.Join(beta, id), filepath.Join(s.root, "_gateway")}
+	want := []string{filepath.Join(s.root, "_migration"), filepath.Join(s.root, "alpha"), filepath.Join(beta, id), filepath.Join(s.root, "_gateway")}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("Links = %q, %v, want %q", got, err, want)
 	}
