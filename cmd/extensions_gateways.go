@@ -98,6 +98,9 @@ func (e *extensions) sayReconciled(r lifecycle.ReconcileReport) {
 	for _, drift := range r.Drift {
 		e.term.warn("%s: %s", about, drift)
 	}
+	if r.Action != "" {
+		e.term.cleared.note(true, false)
+	}
 	if r.Action != "" && r.Err == nil {
 		e.term.note("%s: %s", about, r.Action)
 	}

@@ -13,7 +13,6 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/driver"
 	"sandkeeper/internal/journal"
-	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
@@ -143,8 +142,5 @@ func (l *leftovers) restoreLine(i restore.Interruption, from, id string, scope r
 	if id == i.Backup {
 		dir = cmp.Or(i.Source, i.Root)
 	}
-	if root, err := l.stores.root(""); err != nil || root != dir {
-		words = append(words, "--backup-dir", text.ShellWord(dir))
-	}
-	return strings.Join(words, " ")
+	return strings.Join(words, " ") + l.stores.flag(dir)
 }

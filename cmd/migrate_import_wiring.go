@@ -2,14 +2,38 @@ package cmd
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"sandkeeper/driver"
+	"sandkeeper/internal/text"
 	"sandkeeper/lifecycle"
 	"sandkeeper/migrate"
 	"sandkeeper/openshell"
 	"sandkeeper/recreate"
 	"sandkeeper/sandbox"
 )
+
+// again is the command line of this import on a gateway.
+func (o *migrateImportOptions) again(name string) string {
+	line := "sandkeeper migrate import -g " + text.ShellWord(name)
+	if o.set != "" {
+		line += " --set " + text.ShellWord(o.set)
+	}
+	for _, old := range slices.Sorted(maps.Keys(o.rename)) {
+		line += " --rename " + text.ShellWord(old+"="+o.rename[old])
+	}
+	if o.withoutDriverConfig {
+		line += " --without-driver-config"
+	}
+	if o.stoppedElsewhere {
+		line += " --stopped-elsewhere"
+	}
+	if o.identity != "" {
+		line += " --identity " + text.ShellWord(o.identity)
+	}
+	return line + o.app.stores.flag(o.store.dir)
+}
 
 // importer wires what an import works with. name is the gateway that the sandboxes are made on.
 func (o *migrateImportOptions) importer(maker *making, set *migrate.Set, from migrate.Source, name string) *migrate.Importer {
@@ -25,7 +49,7 @@ func (o *migrateImportOptions) importer(maker *making, set *migrate.Set, from mi
 	maker.Settle, maker.ReadyLimit = settleOf(o.settle), o.readyLimit
 	return &migrate.Importer{
 		State: stateDir(a.Env), Gateway: name, Set: set, Store: from.Store, Maker: maker.Maker,
-		Prepare: from.Prepare, StillRuns: from.StillRuns, Rename: o.rename, WithoutDriverConfig: o.withoutDriverConfig,
+		Prepare: from.Prepare, StillRuns: from.StillRuns, Again: o.again(name), Rename: o.rename, WithoutDriverConfig: o.withoutDriverConfig,
 		Listed: func(ctx context.Context, at driver.Place) ([]lifecycle.Record, error) {
 			on, err := maker.gateways.Driver(ctx, at)
 			if err != nil {

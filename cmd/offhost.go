@@ -102,7 +102,7 @@ func (o *sealOptions) options(to bucketOptions) (bucket.Options, error) {
 	}, nil
 }
 
-// openBucket names the place of a host in a bucket; nothing is asked of its server yet.
+// bucket names the place of a host in a bucket; nothing is asked of its server yet.
 func (s *stores) bucket(o bucketOptions, with bucket.Options) (*bucket.Bucket, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ type offHost struct {
 	held       *os.File
 }
 
-// openSource is the store that a reading command is about: the backup folder, or what a bucket shows; off is nil for
+// source is the store that a reading command is about: the backup folder, or what a bucket shows; off is nil for
 // the folder. It is closed in any case.
 func (s *stores) source(ctx context.Context, o storeOptions, identity string) (st *store.Store, off *offHost, err error) {
 	if o.bucket.address == "" {

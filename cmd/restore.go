@@ -142,6 +142,7 @@ func (o *restoreOptions) from() (words string) {
 	flags := [][2]string{{"--store", o.store.bucket.address}, {"--store-host", o.store.bucket.host}, {"--identity", o.identity}}
 	if o.store.bucket.address == "" {
 		flags = flags[2:] // --store-host alone is a setting of the nightly run
+		words = o.app.stores.flag(o.store.dir)
 	}
 	for _, f := range flags {
 		if f[1] != "" {

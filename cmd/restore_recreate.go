@@ -75,6 +75,7 @@ func (o *restoreOptions) runRecreate(ctx context.Context, st *store.Store, b sto
 		return found, err
 	}
 	order := recreate.Order{Store: st, Backup: b, Identities: identities}
+	order.Again = fmt.Sprintf("sandkeeper restore %s --recreate --backup %s%s", b.Series().Address(), b.ID, o.from())
 	recipeOf, err := o.recipe(ctx, &order)
 	if err != nil {
 		return found, err

@@ -105,3 +105,23 @@ func TestWhatARestoreEndsWithHasARemedy(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// A command that is printed finds the backups that this one was about.
+func TestAPrintedCommandNamesItsFolderOfBackups(t *testing.T) {
+	h := newHost(t)
+	a := newApp(nil, h.streams())
+	usual, err := a.stores.root("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{"": "", usual: "", "/mnt/my backups": " --backup-dir '/mnt/my backups'"} {
+		restoring := &restoreOptions{app: a, name: "alpha", id: "b1", store: storeOptions{dir: dir}}
+		if got := restoring.again(); got != "sandkeeper restore alpha --recreate --backup b1"+want {
+			t.Errorf("in %q: %s", dir, got)
+		}
+		importing := &migrateImportOptions{app: a, store: storeOptions{dir: dir}, set: "old", rename: map[string]string{"team2/alpha": "beta"}, stoppedElsewhere: true}
+		if got := importing.again("gw"); got != "sandkeeper migrate import -g gw --set old --rename team2/alpha=beta --stopped-elsewhere"+want {
+			t.Errorf("in %q: %s", dir, got)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
@@ -30,6 +31,16 @@ func (s *stores) root(dir string) (string, error) {
 		return "", usage("give --backup-dir", "there is no home to keep backups in (HOME is not set to an absolute path)")
 	}
 	return filepath.Join(s.term.Env.DataHome(), "sandkeeper", "backups"), nil
+}
+
+// flag is what a command that is printed needs beside to find the backups in dir; "" where it looks there anyway.
+func (s *stores) flag(dir string) string {
+	root, err := s.root(dir)
+	usual, usualErr := s.root("")
+	if dir == "" || err == nil && usualErr == nil && root == usual {
+		return ""
+	}
+	return " --backup-dir " + text.ShellWord(cmp.Or(root, dir))
 }
 
 // open opens the folder of backups. It is made by the first backup.

@@ -40,6 +40,12 @@ func TestWordsAboutAnotherWorkspaceNameIt(t *testing.T) {
 		}
 	}
 
+	entry.Again = "sandkeeper migrate import -g gw"
+	if f := failureOf(notMade(&recreate.UnfinishedError{Entry: entry}, "again")); !strings.Contains(f.Hint, "to go on: sandkeeper migrate import -g gw\n") {
+		t.Errorf("what an import has begun, it goes on with: %s", f.Hint)
+	}
+	entry.Again = ""
+
 	left := restore.Interruption{Restore: journal.Restore{Sandbox: "alpha", Through: &journal.Through{Gateway: "gw", Workspace: "team2"}}}
 	if got := startOf(left).Invocation("start"); got != "openshell sandbox start alpha -g gw --workspace team2" {
 		t.Errorf("an interrupted restore: %s", got)

@@ -40,6 +40,7 @@ type Importer struct {
 	// error wraps ErrStartedSince where it is stopped, and ran after it was exported.
 	StillRuns func(ctx context.Context, m Member) error
 
+	Again               string            // the command line of this import, as people are told to run it again
 	Rename              map[string]string // new names by address
 	WithoutDriverConfig bool
 	Now                 func() time.Time

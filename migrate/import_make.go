@@ -17,6 +17,7 @@ func (i *Importer) make(ctx context.Context, m Member, record *journal.Record[im
 	if err != nil {
 		return err
 	}
+	order.Again = i.Again
 	if outcome.Lost, err = i.adapt(m, &order); err != nil {
 		return err
 	}

@@ -29,6 +29,9 @@ func Begun(state string, series store.Series, root string) (backup string) {
 
 // Command is the command line that goes on with the recreation.
 func (e Entry) Command() string {
+	if e.Again != "" {
+		return e.Again
+	}
 	return fmt.Sprintf("sandkeeper restore %s --recreate --backup %s", e.Address(), e.Backup)
 }
 

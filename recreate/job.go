@@ -1,6 +1,7 @@
 package recreate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ func (m *Maker) begin(ctx context.Context, o Order) (*job, error) {
 	if err != nil {
 		return nil, errors.Join(err, record.Close())
 	}
+	j.Entry.Again = cmp.Or(j.Order.Again, j.Entry.Again)
 	if j.outcome.Resumed = j.Step != ""; j.outcome.Resumed {
 		return j, nil
 	}
@@ -77,7 +79,7 @@ func (m *Maker) job(o Order) *job {
 func (j *job) fresh() Entry {
 	r := j.Recipe
 	return Entry{
-		Name: r.Name, Gateway: r.Gateway, Workspace: r.Workspace, Root: j.Store.Root(), Backup: j.Order.Backup.ID, Begun: j.now().UTC(),
+		Name: r.Name, Gateway: r.Gateway, Workspace: r.Workspace, Root: j.Store.Root(), Backup: j.Order.Backup.ID, Again: j.Order.Again, Begun: j.now().UTC(),
 	}
 }
 

@@ -35,6 +35,7 @@ type Entry struct {
 	// Request is what the gateway is asked for, environment values included, without what extensions had added.
 	Request lifecycle.Request `json:"request"`
 	NewID   string            `json:"newId,omitempty"` // of what was created
+	Again   string            `json:"again,omitempty"` // the command line that goes on
 	Begun   time.Time         `json:"begun"`
 	Updated time.Time         `json:"updated"`
 }

@@ -25,6 +25,9 @@ type Order struct {
 	Identities archive.Identities // private keys, for encrypted backups
 	// Running says how it is left: Ready, or stopped.
 	Running bool
+	// Again is the command line that goes on with the order, as people are told of it; "": a restore from the usual
+	// folder of backups.
+	Again string
 }
 
 // Switch stops and starts sandboxes through their gateways, so that the gateways know; *driver.Gateways is one. Errors

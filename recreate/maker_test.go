@@ -320,7 +320,7 @@ func TestRefusalsTouchNothing(t *testing.T) {
 			t.Errorf("%s: %v, done: %q", what, err, w.calls)
 		}
 	}
-	w.maker.Providers = nil
+	w.maker.Providers, w.order.Again = nil, "sandkeeper migrate import -g gw"
 	w.at = func(place string) {
 		if place == "before fill" {
 			panic(killed(place))
@@ -335,9 +335,14 @@ func TestRefusalsTouchNothing(t *testing.T) {
 		t.Errorf("an unfinished one is not seen: %v", err)
 	}
 	other := w.order
-	other.Backup.ID = "20261121T101500Z-ffff"
-	if _, err := w.maker.Make(t.Context(), other); err == nil || !strings.Contains(err.Error(), "half made from backup "+w.order.Backup.ID) {
-		t.Errorf("another backup: %v", err)
+	other.Backup.ID, other.Again = "20261121T101500Z-ffff", "sandkeeper restore alpha --recreate"
+	_, err := w.maker.Make(t.Context(), other)
+	half, _ := errors.AsType[*UnfinishedError](err)
+	if half == nil || !strings.Contains(err.Error(), "half made from backup "+w.order.Backup.ID) {
+		t.Fatalf("another backup: %v", err)
+	}
+	if got := half.Command(); got != w.order.Again {
+		t.Errorf("to go on: %q", got)
 	}
 }
 
