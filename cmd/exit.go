@@ -10,8 +10,8 @@ const (
 	ExitUsage       ExitCode = 2
 	ExitPartial     ExitCode = 3
 	ExitFound       ExitCode = 4 // --check found sandboxes to upgrade, unknown or orphaned
-	ExitUnreachable ExitCode = 5 // gateway unreachable, not registered, or verdict unverified refused
-	ExitOverdue     ExitCode = 6 // status --max-age: a sandbox has no verified backup that young
+	ExitUnreachable ExitCode = 5 // gateway unreachable, not registered, or not shown to agree with the CLI
+	ExitOverdue     ExitCode = 6 // --max-age: a sandbox has no verified backup that young
 	ExitNotFound    ExitCode = 10
 	ExitLocked      ExitCode = 11
 	ExitDamaged     ExitCode = 12
@@ -33,15 +33,15 @@ func exitMeaning(code ExitCode) string {
 	case ExitRefused:
 		return "refused by the schema preflight (drift or mismatch), or failed as a whole"
 	case ExitUsage:
-		return "usage"
+		return "usage: the command line or a setting is wrong"
 	case ExitPartial:
 		return "partial: some sandboxes done, others failed (or skipped under --strict)"
 	case ExitFound:
 		return "--check found sandboxes to upgrade, unknown or orphaned"
 	case ExitUnreachable:
-		return "gateway unreachable, not registered, or verdict unverified refused"
+		return "gateway unreachable, not registered, or not shown to agree with the CLI (verdict unverified)"
 	case ExitOverdue:
-		return "status --max-age: a sandbox has no verified backup that young"
+		return "--max-age of status and fleet status: a sandbox has no verified backup that young"
 	case ExitNotFound:
 		return "no such sandbox, backup or store"
 	case ExitLocked:
