@@ -56,10 +56,11 @@ func (r Result) Combined() string {
 	return string(r.Stdout) + "\n" + string(r.Stderr)
 }
 
-// Run runs c to its end. The error is non-nil when the program could not be started, was cut off by c.Timeout (then it
-// wraps context.DeadlineExceeded and names the limit) or by ctx, or when c.Stdout did not take its output; a non-zero
-// exit status alone is not an error: it is in Result.Exit.
+// Run runs c to its end. The error is non-nil when the program could not be started, was cut off by c.Timeout or by a
+// limit of ctx (then it wraps context.DeadlineExceeded and names the limit), or by the end of ctx, or when c.Stdout did
+// not take its output; a non-zero exit status alone is not an error: it is in Result.Exit.
 func Run(ctx context.Context, c Command) (Result, error) {
+	caller := ctx
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = text.Within(ctx, c.Timeout)
@@ -89,7 +90,7 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	}
 	if cause := ctx.Err(); cause != nil && result.Exit == -1 {
 		result.TimedOut = errors.Is(cause, context.DeadlineExceeded)
-		return result, text.As(cause, "%s %s", c.Path, cutOff(c, result))
+		return result, text.As(cause, "%s %s", c.Path, cutOff(caller, c.Timeout))
 	}
 	if sink.err != nil {
 		return result, fmt.Errorf("keeping the output of %s: %w", c.Path, sink.err)
@@ -100,9 +101,14 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	return result, err
 }
 
-func cutOff(c Command, r Result) string {
-	if r.TimedOut {
-		return fmt.Sprintf("did not answer within %s", c.Timeout)
+// cutOff says why a program did not come to its end: its own limit ran out, or one of its caller's, or nobody wants it
+// any more.
+func cutOff(caller context.Context, own time.Duration) string {
+	switch cause := context.Cause(caller); {
+	case cause == nil:
+		return fmt.Sprintf("did not answer within %s", own)
+	case errors.Is(caller.Err(), context.DeadlineExceeded):
+		return fmt.Sprintf("was cut off: %v", cause)
 	}
 	return "was cut off"
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sandkeeper/internal/text"
 )
 
 func shell(script string) Command {
@@ -127,6 +129,18 @@ func TestCancelIsNotATimeout(t *testing.T) {
 	result, err := Run(ctx, shell("sleep 60"))
 	if !errors.Is(err, context.Canceled) || result.TimedOut || result.Exit != -1 {
 		t.Errorf("got %+v, %v", result, err)
+	}
+}
+
+// The limit that is named is the one that ran out: a command without one of its own did not answer "within 0s".
+func TestTheLimitOfTheCallerIsNamed(t *testing.T) {
+	for name, own := range map[string]time.Duration{"without an own limit": 0, "with a longer one": time.Hour} {
+		ctx, cancel := text.Within(t.Context(), 50*time.Millisecond)
+		_, err := Run(ctx, Command{Path: "/bin/sh", Args: []string{"-c", "sleep 60"}, Timeout: own})
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.HasSuffix(err.Error(), "was cut off: not done within 50ms") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
