@@ -235,7 +235,7 @@ func mismatchOf(outcomes []Outcome) error {
 	return nil
 }
 
-// sameNames warns about sandboxes that share a name on different gateways: their backups share a folder.
+// sameNames warns about sandboxes that share a name on different gateways: people take one for the other.
 func sameNames(chosen []sandbox.Sandbox) []string {
 	var warnings []string
 	for i := 1; i < len(chosen); i++ {

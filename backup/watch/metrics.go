@@ -82,7 +82,7 @@ func (r Report) Metrics(w io.Writer) error {
 		value      any
 	}
 	singles := []single{
-		{"sandkeeper_sandboxes", "How many sandboxes are on this host.", r.Totals.Sandboxes},
+		{"sandkeeper_sandboxes", "How many sandboxes there are.", r.Totals.Sandboxes},
 		{"sandkeeper_store_bytes", "What all backups take.", r.Totals.Bytes},
 		{"sandkeeper_status_timestamp_seconds", "When this was written.", r.At.Unix()},
 	}

@@ -119,8 +119,10 @@ func (s snapshot) saveUnfinished() (Saved, error) {
 	if err != nil {
 		return Saved{}, err
 	}
-	saved.Journal, err = os.Open(s.path + journalSuffix)
-	return saved, err
+	if saved.Journal, err = os.Open(s.path + journalSuffix); err != nil {
+		return Saved{}, errors.Join(err, saved.Close())
+	}
+	return saved, nil
 }
 
 // opened is the file at path as what was saved. A database that holds nothing is none yet.
