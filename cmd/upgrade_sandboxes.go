@@ -212,9 +212,7 @@ func (o *upgradeOptions) classifyInput(ctx context.Context, s upgradeSurvey, loo
 	}
 
 	in.Probe, in.Supervisor, in.RecipeImage = look.Agent, look.Supervisor, look.RecipeImage
-	if s.engine != nil {
-		in.ImageID, in.Inspect = s.engine.ImageID, s.engine.Inspect
-	}
+	in.ImageID, in.Inspect = look.ImageID, look.Inspect
 	return in
 }
 

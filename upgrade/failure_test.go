@@ -1,12 +1,14 @@
 package upgrade
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"sandkeeper/engine"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/sandbox"
 	"sandkeeper/upgrade/classify"
@@ -155,7 +157,12 @@ func TestASandboxThatWasRolledBackIsStaleStill(t *testing.T) {
 	}
 	checked, err := classify.Sandboxes(t.Context(), classify.Input{
 		Inventory: sandbox.Inventory{Sandboxes: []sandbox.Sandbox{targets[0].Sandbox}},
-		ImageID:   f.engine.ImageID, Inspect: f.engine.Inspect,
+		ImageID: func(ctx context.Context, _ sandbox.Sandbox, ref string) (string, error) {
+			return f.engine.ImageID(ctx, ref)
+		},
+		Inspect: func(ctx context.Context, sb sandbox.Sandbox) (engine.Container, error) {
+			return f.engine.Inspect(ctx, sb.Container.ID)
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"sandkeeper/backup/home"
@@ -11,6 +12,7 @@ import (
 	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/internal/sandboxname"
+	"sandkeeper/internal/text"
 	"sandkeeper/upgrade/classify"
 )
 
@@ -132,6 +134,10 @@ func (p *precheck) container(ctx context.Context) bool {
 	}
 	c, err := p.Engine.Inspect(ctx, sb.Container.ID)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		p.problem(NeedContainer, "sandkeeper upgrade-sandboxes --only "+text.ShellWord(sb.Address()),
+			"container %q is gone, or on another container engine (%s) than the sandboxes before it, and one run works with one engine", sb.Container.Name, sb.Container.Host)
+		return false
 	case err != nil:
 		p.problem(NeedContainer, "", "%v", err)
 		return false

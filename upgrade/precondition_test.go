@@ -39,6 +39,11 @@ type unmet struct {
 func unmetPreconditions() []unmet {
 	return []unmet{
 		{"name", func(_ *world, _ *fitted, s *Target) { s.Sandbox.Name = "Alpha" }, []string{NeedName, NeedRecipe}, "lower-case letters", ""},
+		{"on another engine", func(_ *world, _ *fitted, s *Target) {
+			there := *s.Sandbox.Container
+			there.ID, there.Host = strings.Repeat("f", 64), "unix:///run/other.sock"
+			s.Sandbox.Container = &there
+		}, []string{NeedContainer}, "on another container engine (unix:///run/other.sock)", "sandkeeper upgrade-sandboxes --only alpha"},
 		{"no container", func(_ *world, _ *fitted, s *Target) { s.Sandbox.Container = nil }, []string{NeedContainer}, "no container on this host", ""},
 		{
 			"paused", func(w *world, f *fitted, s *Target) { _ = f.engine.Pause(context.Background(), s.Sandbox.Container.ID) },

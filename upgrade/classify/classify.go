@@ -89,12 +89,14 @@ type Input struct {
 
 	// Probe runs argv inside a running sandbox and returns what it printed.
 	Probe func(ctx context.Context, s sandbox.Sandbox, argv []string) (string, error)
-	// ImageID is the id that the engine gives an image reference now; wraps fs.ErrNotExist when it has none.
-	ImageID func(ctx context.Context, ref string) (string, error)
+	// ImageID is the id that the engine of s, which has a container, gives an image reference now; wraps fs.ErrNotExist
+	// when it has none.
+	ImageID func(ctx context.Context, s sandbox.Sandbox, ref string) (string, error)
 	// RecipeImage is the image that the sandbox's recipe names, "" when it names none. It asks the sandbox's gateway.
 	RecipeImage func(ctx context.Context, s sandbox.Sandbox) (string, error)
-	// Inspect looks a container up again: a listing shows an id where the tag has moved, an inspection the reference.
-	Inspect func(ctx context.Context, id string) (engine.Container, error)
+	// Inspect looks the container of s up again: a listing shows an id where the tag has moved, an inspection the
+	// reference.
+	Inspect func(ctx context.Context, s sandbox.Sandbox) (engine.Container, error)
 	// Supervisor is the version of the sandbox's supervisor; wraps fs.ErrNotExist when it has none.
 	Supervisor func(ctx context.Context, s sandbox.Sandbox) (drift.Version, error)
 

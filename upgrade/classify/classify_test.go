@@ -48,7 +48,7 @@ func agreeing(s ...sandbox.Sandbox) Input {
 		Probe: func(context.Context, sandbox.Sandbox, []string) (string, error) {
 			return "openclaw 2026.7.1 (abc)\n", nil
 		},
-		ImageID:    func(context.Context, string) (string, error) { return "sha256:aa", nil },
+		ImageID:    func(context.Context, sandbox.Sandbox, string) (string, error) { return "sha256:aa", nil },
 		Supervisor: func(context.Context, sandbox.Sandbox) (drift.Version, error) { return parsed("0.0.110"), nil },
 	}
 }
@@ -65,7 +65,9 @@ func TestClassify(t *testing.T) {
 		}
 	}
 	image := func(id string, err error) func(*Input) {
-		return func(in *Input) { in.ImageID = func(context.Context, string) (string, error) { return id, err } }
+		return func(in *Input) {
+			in.ImageID = func(context.Context, sandbox.Sandbox, string) (string, error) { return id, err }
+		}
 	}
 	supervisor := func(v string, err error) func(*Input) {
 		return func(in *Input) {
@@ -76,7 +78,7 @@ func TestClassify(t *testing.T) {
 	recipe := func(ref, id string, err error) func(*Input) {
 		return func(in *Input) {
 			in.RecipeImage = func(context.Context, sandbox.Sandbox) (string, error) { return ref, err }
-			in.ImageID = func(_ context.Context, asked string) (string, error) {
+			in.ImageID = func(_ context.Context, _ sandbox.Sandbox, asked string) (string, error) {
 				switch {
 				case asked != "claw:1":
 					return "", fmt.Errorf("image %q was asked for", asked)
@@ -180,7 +182,7 @@ func TestClassify(t *testing.T) {
 
 func TestClassifyJSONIsTheContract(t *testing.T) {
 	in := agreeing(claw(), claw(func(s *sandbox.Sandbox) { s.Name, s.Standing = "gone", sandbox.Orphaned }))
-	in.ImageID = func(context.Context, string) (string, error) { return "sha256:bb", nil }
+	in.ImageID = func(context.Context, sandbox.Sandbox, string) (string, error) { return "sha256:bb", nil }
 	in.Inventory.Warnings = []string{"w"}
 	summary, err := Sandboxes(t.Context(), in)
 	if err != nil {
@@ -221,7 +223,7 @@ func TestClassifyIsLinearBoundedAndInOrder(t *testing.T) {
 		defer now.Add(-1)
 		return "openclaw 2026.7.1", nil
 	}
-	in.ImageID = func(context.Context, string) (string, error) { looks.Add(1); return "sha256:aa", nil }
+	in.ImageID = func(context.Context, sandbox.Sandbox, string) (string, error) { looks.Add(1); return "sha256:aa", nil }
 	summary, err := Sandboxes(t.Context(), in)
 	if err != nil || summary.Totals != (Totals{Current: 1000}) {
 		t.Fatalf("%+v, %v", summary.Totals, err)
@@ -271,15 +273,16 @@ func TestClassifyStopsWithItsContext(t *testing.T) {
 
 func TestClassifyInspectsWhereTheListingHidesTheTag(t *testing.T) {
 	in := agreeing(claw(func(s *sandbox.Sandbox) { s.Container.Image = "sha256:aa" }))
-	in.ImageID = func(_ context.Context, ref string) (string, error) { return "id-of-" + ref, nil }
-	in.Inspect = func(_ context.Context, id string) (engine.Container, error) {
+	in.ImageID = func(_ context.Context, _ sandbox.Sandbox, ref string) (string, error) { return "id-of-" + ref, nil }
+	in.Inspect = func(_ context.Context, s sandbox.Sandbox) (engine.Container, error) {
+		id := s.Container.ID
 		return engine.Container{ID: id, Image: "claw:1"}, nil
 	}
 	summary, err := Sandboxes(t.Context(), in)
 	if err != nil || summary.Totals.Stale != 1 || summary.Sandboxes[0].Reasons[0].Expected != "id-of-claw:1" {
 		t.Errorf("%+v, %v", summary, err)
 	}
-	in.Inspect = func(context.Context, string) (engine.Container, error) {
+	in.Inspect = func(context.Context, sandbox.Sandbox) (engine.Container, error) {
 		return engine.Container{}, errors.New("gone")
 	}
 	if summary, err = Sandboxes(t.Context(), in); err != nil || summary.Totals.Unknown != 1 {

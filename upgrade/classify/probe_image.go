@@ -16,25 +16,29 @@ import (
 // OriginLabel is on a rollback image and on every container made from it: the image that the sandbox came from before.
 const OriginLabel = "io.sandkeeper.rollback-of"
 
-// images looks image references up, each one once however many sandboxes share it.
+// images looks image references up, each one once on each engine, however many sandboxes share it.
 type images struct {
 	in Input
 	mu sync.Mutex
-	by map[string]func() (string, error)
+	by map[imageOn]func() (string, error)
 }
+
+// imageOn is an image reference on the engine at an address: another engine may have another image under it.
+type imageOn struct{ host, ref string }
 
 func newImages(in Input) *images {
-	return &images{in: in, by: map[string]func() (string, error){}}
+	return &images{in: in, by: map[imageOn]func() (string, error){}}
 }
 
-func (m *images) id(ctx context.Context, ref string) (string, error) {
+func (m *images) id(ctx context.Context, s sandbox.Sandbox, ref string) (string, error) {
 	m.mu.Lock()
-	look := m.by[ref]
+	at := imageOn{s.Container.Host, ref}
+	look := m.by[at]
 	if look == nil {
 		look = sync.OnceValues(func() (string, error) {
-			return m.in.bounded(ctx, func(ctx context.Context) (string, error) { return m.in.ImageID(ctx, ref) })
+			return m.in.bounded(ctx, func(ctx context.Context) (string, error) { return m.in.ImageID(ctx, s, ref) })
 		})
-		m.by[ref] = look
+		m.by[at] = look
 	}
 
 	m.mu.Unlock()
@@ -58,7 +62,7 @@ func (m *images) signal(ctx context.Context, s sandbox.Sandbox) signal {
 		return sig
 	}
 	sig.Current = s.Container.ImageID
-	sig.Expected, err = m.id(ctx, ref)
+	sig.Expected, err = m.id(ctx, s, ref)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		sig.weight, sig.Detail = doubtful, fmt.Sprintf("image %q is no longer on this host, so whether its tag has moved cannot be told", ref)
@@ -104,7 +108,7 @@ func (m *images) inspected(ctx context.Context, s sandbox.Sandbox) (engine.Conta
 		return c, nil
 	}
 	_, err := m.in.bounded(ctx, func(ctx context.Context) (_ string, err error) {
-		c, err = m.in.Inspect(ctx, s.Container.ID)
+		c, err = m.in.Inspect(ctx, s)
 		return "", err
 	})
 	if err != nil {

@@ -80,6 +80,27 @@ func (p Probes) RecipeImage(ctx context.Context, sb sandbox.Sandbox) (string, er
 	return recipe.Image, err
 }
 
+// ImageID is what the engine of the sandbox's container has under an image reference. The error wraps fs.ErrNotExist
+// when it has nothing.
+func (p Probes) ImageID(ctx context.Context, sb sandbox.Sandbox, ref string) (string, error) {
+	on := p.Engines.Of(*sb.Container)
+	if on == nil {
+		return "", errNoEngine
+	}
+	return on.ImageID(ctx, ref)
+}
+
+// Inspect looks the sandbox's container up again.
+func (p Probes) Inspect(ctx context.Context, sb sandbox.Sandbox) (engine.Container, error) {
+	on := p.Engines.Of(*sb.Container)
+	if on == nil {
+		return engine.Container{}, errNoEngine
+	}
+	return on.Inspect(ctx, sb.Container.ID)
+}
+
+var errNoEngine = errors.New("the engine of its container does not answer")
+
 // Supervisor asks the supervisor inside a running sandbox; of a stopped one it asks the file that is mounted into it.
 func (p Probes) Supervisor(ctx context.Context, sb sandbox.Sandbox) (drift.Version, error) {
 	switch {

@@ -16,6 +16,7 @@ import (
 	"sandkeeper/driver"
 	"sandkeeper/engine"
 	"sandkeeper/internal/command"
+	"sandkeeper/internal/dockertest"
 	"sandkeeper/internal/env"
 	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
@@ -98,5 +99,40 @@ func TestAStoppedSandboxWithoutASupervisorIsNamed(t *testing.T) {
 	got, err := Probes{}.Supervisor(t.Context(), sb)
 	if got.String() != "" || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), `container "openshell-alpha" does not run, and has no supervisor mounted`) {
 		t.Errorf("supervisor = %q, %v", got, err)
+	}
+}
+
+// TestEachEnginesOwnImageCounts: under one name two engines of a host have two images, and a sandbox is compared with
+// the one that its own engine has.
+func TestEachEnginesOwnImageCounts(t *testing.T) {
+	daemons := []*dockertest.Daemon{dockertest.Start(t), dockertest.Start(t)}
+	daemons[1].Become("OTHER")
+	var hosts []string
+	for i, d := range daemons {
+		hosts = append(hosts, d.Host())
+		name := []string{"alpha", "beta"}[i]
+		d.Add(dockertest.Container{
+			Name: "openshell-" + name, Image: "claw:1", ImageID: "sha256:" + strings.Repeat(string('a'+rune(i)), 64),
+			Labels: map[string]string{engine.LabelManagedBy: "openshell", engine.LabelSandboxName: name, engine.LabelSandboxID: "id-" + name},
+		})
+	}
+	engines := engine.Open(t.Context(), engine.Dialing{Env: env.Parse([]string{"SANDKEEPER_ENGINES=" + strings.Join(hosts, ",")})})
+	containers, err := engines.Sandboxes(t.Context())
+	if err != nil || len(containers) != 2 {
+		t.Fatal(containers, err)
+	}
+	look := Probes{Engines: engines}
+	in := Input{ImageID: look.ImageID, Inspect: look.Inspect}
+	for _, c := range containers {
+		in.Inventory.Sandboxes = append(in.Inventory.Sandboxes, sandbox.Sandbox{Name: c.SandboxName, Container: &c, Standing: sandbox.Ready})
+	}
+	summary, err := Sandboxes(t.Context(), in)
+	if err != nil || summary.Totals.Current != 2 {
+		t.Errorf("%+v, %v", summary, err)
+	}
+	for _, sb := range in.Inventory.Sandboxes {
+		if c, err := look.Inspect(t.Context(), sb); err != nil || c.SandboxName != sb.Name {
+			t.Errorf("%s: %+v, %v", sb.Name, c, err)
+		}
 	}
 }
