@@ -12,11 +12,11 @@ import (
 func TestGarbageIsCollectedOften(t *testing.T) {
 	usual := debug.SetGCPercent(100)
 	t.Cleanup(func() { debug.SetGCPercent(usual) })
-	collectOften(&ui.Streams{Env: env.Parse([]string{"GOGC=100"})})
+	collectOften(&ui.Streams{Env: env.Parse([]string{"GOGC=100"})}, 50)
 	if got := debug.SetGCPercent(100); got != 100 {
 		t.Errorf("with GOGC=100 collected at %d %%", got)
 	}
-	collectOften(&ui.Streams{Env: env.Parse(nil)})
+	collectOften(&ui.Streams{Env: env.Parse(nil)}, 50)
 	if got := debug.SetGCPercent(100); got != 50 {
 		t.Errorf("collected at %d %%", got)
 	}

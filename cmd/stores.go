@@ -50,7 +50,7 @@ func (s *stores) open(o storeOptions) (*store.Store, error) {
 		return nil, err
 	}
 	s.term.note("backups are looked for in %s", root)
-	collectOften(s.term.Streams)
+	collectOften(s.term.Streams, 50)
 	st, err := store.Open(root, store.Options{Tool: version().Version, UID: s.term.UID, Keys: s.keys()})
 	return st, rootFailure(err)
 }
@@ -75,12 +75,12 @@ func (s *stores) keys() string {
 	return filepath.Join(stateDir(s.term.Env), "store-keys")
 }
 
-// collectOften keeps a whole backup below 64 MiB: what lives while it runs is a few large buffers and the index, so
-// that collecting at half as much garbage as is usual costs next to nothing (docs/benchmarks.md). GOGC keeps its
-// meaning.
-func collectOften(s *ui.Streams) {
+// collectOften keeps a whole backup, and a whole sync, below 64 MiB: what lives while one runs is a few large buffers
+// and the index, so that collecting when there is so many percent of garbage beside them, and not as much as lives, costs
+// next to nothing (docs/benchmarks.md). GOGC keeps its meaning.
+func collectOften(s *ui.Streams, percent int) {
 	if s.Env.Get("GOGC") == "" {
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(percent)
 	}
 }
 

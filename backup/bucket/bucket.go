@@ -47,6 +47,8 @@ type Bucket struct {
 	o      Options
 	piece  int64 // how much of a file is sealed into one object
 
+	parts chan []byte // the memory for what travels, shared by all objects that are written
+
 	connect func() (*s3.Client, error)
 
 	mu     sync.Mutex
@@ -92,7 +94,10 @@ func Open(address string, o Options) (*Bucket, error) {
 	if o.Stall == 0 {
 		o.Stall = time.Minute
 	}
-	b := &Bucket{name: name, prefix: prefix, o: o, piece: pieceSize, facts: map[string]objectFacts{}}
+	b := &Bucket{name: name, prefix: prefix, o: o, piece: pieceSize, facts: map[string]objectFacts{}, parts: make(chan []byte, partsAtOnce)}
+	for range partsAtOnce {
+		b.parts <- nil // made when it is needed
+	}
 	b.connect = sync.OnceValues(func() (*s3.Client, error) { return connect(context.Background(), o.Stall) })
 	return b, nil
 }

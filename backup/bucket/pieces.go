@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/internal/text"
@@ -25,14 +25,16 @@ type source struct {
 	key  string   // of its objects, below the folder of the series, without the piece's number
 	file *os.File // open, so that it can be read also when it is removed meanwhile
 	size int64
+
+	read *atomic.Int64 // how much of it is on its way
 }
 
 // pieces are the objects of a source that a listing of a bucket would show.
-func (b *Bucket) pieces(folder string, s source) []archive.Object {
+func (b *Bucket) pieces(s source) []archive.Object {
 	var all []archive.Object
 	for at := int64(0); at < s.size || at == 0; at += b.piece {
 		all = append(all, archive.Object{
-			Key: path.Join(folder, fmt.Sprintf("%s.%03d.age", s.key, len(all))), File: s.name, Offset: at, Plain: min(b.piece, s.size-at),
+			Key: fmt.Sprintf("%s.%03d.age", s.key, len(all)), File: s.name, Offset: at, Plain: min(b.piece, s.size-at),
 		})
 	}
 	return all
@@ -49,7 +51,7 @@ func (b *Bucket) seal(ctx context.Context, w io.Writer, s source, o archive.Obje
 		return err
 	}
 	from := io.NewSectionReader(s.file, o.Offset, o.Plain)
-	buf := make([]byte, 256<<10)
+	buf := make([]byte, 64<<10)
 	for done := int64(0); ; {
 		if err := context.Cause(ctx); err != nil {
 			return err
@@ -60,7 +62,7 @@ func (b *Bucket) seal(ctx context.Context, w io.Writer, s source, o archive.Obje
 		}
 		done += int64(n)
 		if b.o.Progress != nil {
-			b.o.Progress(o.File, o.Offset+done, s.size)
+			b.o.Progress(o.File, min(s.read.Add(int64(n)), s.size), s.size) // more where a piece was sent again
 		}
 		if err == io.EOF && done == o.Plain { //nolint:errorlint // a SectionReader gives no other
 			return out.Close()

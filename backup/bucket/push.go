@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,6 +10,10 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
@@ -47,9 +52,9 @@ func (s *Session) Has(folder, id string) bool {
 }
 
 // Push brings a backup of st into the bucket, folder being that of its series: what is not there yet, and at last its
-// manifest, with which it is visible. What is there and is used again is locked for as long as the rest. One that no
-// restore would take is refused before anything of it is sent (*archive.DamageError), as far as its index can be read
-// here.
+// manifest, with which it is visible. What is there and is used again is locked for as long as the rest. A backup that
+// no restore would take is refused (*archive.DamageError), as far as its index can be read here, and nothing of it is
+// seen in the bucket or locked there: its archive is proven while it is sent, and each object waits for that proof.
 func (s *Session) Push(ctx context.Context, st *store.Store, folder string, backup store.Backup) (p Pushed, err error) {
 	parts, err := st.Parts(backup)
 	if err != nil {
@@ -59,23 +64,78 @@ func (s *Session) Push(ctx context.Context, st *store.Store, folder string, back
 	if err := st.Verify(ctx, backup, false); err != nil {
 		return p, err
 	}
-	if err := store.VerifyDigest(ctx, backup, parts.Manifest.Archive); err != nil {
+	objects, err := s.pushParts(ctx, folder, parts, &p)
+	if err != nil {
 		return p, err
 	}
-	var objects []archive.Object
-	for _, part := range parts.Files {
-		done, err := s.pushPart(ctx, folder, s.sourceOf(part), &p)
-		if err != nil {
-			return p, err
-		}
-		objects = append(objects, done...)
-	}
-
 	text, err := s.b.public(parts.Manifest, objects).Encode()
 	if err != nil {
 		return p, err
 	}
 	return p, s.publish(ctx, path.Join(s.b.folderOf(folder), backup.ID, archive.ManifestName), text, &p)
+}
+
+// pushParts makes sure that every piece of every part is in the bucket, and that the backup's own archive is whole.
+func (s *Session) pushParts(ctx context.Context, folder string, parts *store.Parts, p *Pushed) (objects []archive.Object, err error) {
+	pieces, err := s.piecesOf(folder, parts)
+	if err != nil {
+		return nil, err
+	}
+	work, wctx := errgroup.WithContext(ctx)
+	work.SetLimit(1 + objectsAtOnce)
+	proven := sync.OnceValue(func() error { return parts.Prove(wctx) })
+	work.Go(proven)
+	for _, o := range pieces {
+		if err = s.keepAlive(wctx); err != nil {
+			break
+		}
+		work.Go(func() error { return s.pushPiece(wctx, o, proven) })
+	}
+
+	sending := work.Wait()
+	for _, o := range pieces {
+		s.count(o, p)
+		objects = append(objects, o.Object)
+	}
+	return objects, cmp.Or(proven(), sending, err)
+}
+
+// count takes a piece into account, if it is in the bucket now.
+func (s *Session) count(o *piece, p *Pushed) {
+	switch {
+	case !o.there:
+		return
+	case o.made:
+		p.Sent++
+		p.Bytes += o.Bytes
+	default:
+		p.Shared++
+	}
+	s.have[o.key] = listed{size: o.Bytes, modified: s.b.o.Now()}
+}
+
+// piece is an object of a backup on its way into the bucket.
+type piece struct {
+	archive.Object
+	key  string // in the bucket
+	from source
+
+	there bool // now
+	made  bool // by this run
+}
+
+// piecesOf are the objects that a backup is made of, in the order of its parts.
+func (s *Session) piecesOf(folder string, parts *store.Parts) (all []*piece, err error) {
+	for _, part := range parts.Files {
+		from := s.sourceOf(part)
+		for _, o := range s.b.pieces(from) {
+			if o.Bytes, err = s.b.sealedSize(o.Plain); err != nil {
+				return nil, err
+			}
+			all = append(all, &piece{Object: o, key: s.b.folderOf(folder) + o.Key, from: from})
+		}
+	}
+	return all, nil
 }
 
 // sourceOf names the objects of a part: after what it is and whom it is sealed to. A pack of a removed backup gets
@@ -85,66 +145,47 @@ func (s *Session) sourceOf(part store.Part) source {
 	if part.Pack != "" {
 		key = path.Join(packsFolder, part.Pack)
 	}
-	return source{name: part.Name, key: key + "-" + recipientsMark(s.b.o.Recipients), file: part.File, size: part.Size}
+	return source{name: part.Name, key: key + "-" + recipientsMark(s.b.o.Recipients), file: part.File, size: part.Size, read: new(atomic.Int64)}
 }
 
-// pushPart makes sure that every piece of a part is in the bucket.
-func (s *Session) pushPart(ctx context.Context, folder string, from source, p *Pushed) ([]archive.Object, error) {
-	pieces := s.b.pieces("", from)
-	for i := range pieces {
-		o := &pieces[i]
-		size, err := s.b.sealedSize(o.Plain)
-		if err != nil {
-			return nil, err
-		}
-		key := s.b.folderOf(folder) + o.Key
-		if err := s.pushPiece(ctx, key, size, from, *o, p); err != nil {
-			return nil, err
-		}
-		facts := s.b.known(key)
-		if facts.size != size {
-			return nil, s.b.fail("use", key, fmt.Errorf("it has %d bytes, not %d: another program wrote it; remove it", facts.size, size))
-		}
-		o.Bytes, o.SHA256 = size, facts.sum
+// pushPiece makes sure that a piece is in the bucket. It is not seen there, and not locked for longer, before the backup
+// is proven.
+func (s *Session) pushPiece(ctx context.Context, o *piece, proven func() error) (err error) {
+	have, listed := s.have[o.key]
+	there := listed && have.size == o.Bytes
+	if there {
+		there, err = s.b.look(ctx, o.key)
 	}
-	return pieces, nil
-}
-
-func (s *Session) pushPiece(ctx context.Context, key string, size int64, from source, o archive.Object, p *Pushed) error {
-	if err := s.keepAlive(ctx); err != nil {
-		return err
+	if !there && err == nil {
+		o.made, err = s.b.put(ctx, o.key, func(w *writer) error {
+			if err := s.b.seal(ctx, w, o.from, o.Object); err != nil {
+				return err
+			}
+			return proven()
+		})
 	}
-	if have, there := s.have[key]; there && have.size == size {
-		known, err := s.b.look(ctx, key)
-		if err != nil {
-			return err
-		}
-		if known {
-			p.Shared++
-			return s.b.extend(ctx, key)
-		}
-	}
-
-	made, err := s.b.put(ctx, key, func(w io.Writer) error { return s.b.seal(ctx, w, from, o) })
 	if err != nil {
 		return err
 	}
-	s.have[key] = listed{size: size, modified: s.b.o.Now()}
-	if !made {
-		p.Shared++
-		return s.b.extend(ctx, key)
+
+	facts := s.b.known(o.key)
+	if facts.size != o.Bytes {
+		return s.b.fail("use", o.key, fmt.Errorf("it has %d bytes, not %d: another program wrote it; remove it", facts.size, o.Bytes))
 	}
-	p.Sent++
-	p.Bytes += size
-	return nil
+	if err := proven(); err != nil {
+		return err
+	}
+	o.SHA256, o.there = facts.sum, true
+	if o.made {
+		return nil
+	}
+	o.from.read.Add(o.Plain)
+	return s.b.extend(ctx, o.key)
 }
 
 // publish makes the backup visible. Another run may have done so already, with the same content: then it is there.
 func (s *Session) publish(ctx context.Context, key string, text []byte, p *Pushed) error {
-	made, err := s.b.put(ctx, key, func(w io.Writer) error {
-		_, err := w.Write(text)
-		return err
-	})
+	made, err := s.b.put(ctx, key, whole(text))
 	if err != nil {
 		return err
 	}

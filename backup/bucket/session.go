@@ -112,7 +112,7 @@ func (b *Bucket) probe(ctx context.Context, key string, text []byte) error {
 
 func (b *Bucket) putNote(ctx context.Context, key string, text []byte) error {
 	w := b.writer(ctx, key)
-	_, _ = w.Write(text) // into memory
+	w.buffer, w.size = text, int64(len(text))
 	_, err := w.finish()
 	return err
 }

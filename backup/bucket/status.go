@@ -79,13 +79,8 @@ func (b *Bucket) status(ctx context.Context, key string) (said []byte, tag strin
 func (b *Bucket) swap(ctx context.Context, key, tag string, text []byte) error {
 	w := b.writer(ctx, key)
 	w.over, w.match = true, &tag
-	_, err := w.Write(text)
-	if err == nil {
-		_, err = w.finish()
-	}
-	if err != nil {
-		w.abandon()
-	}
+	w.buffer, w.size = text, int64(len(text))
+	_, err := w.finish()
 	return err
 }
 

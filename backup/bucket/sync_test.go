@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -245,5 +247,89 @@ func TestAHostileBackupIsNotSent(t *testing.T) {
 	f.save("beta", "one", 100)
 	if p := f.mustSync(b, "beta"); p.Sent == 0 {
 		t.Errorf("nothing of another was sent: %+v", p)
+	}
+}
+
+// Promise: a backup that is damaged on the host is not announced in the bucket, and nothing of it is seen or locked
+// there, whether none of its objects or all of them are there already.
+func TestADamagedBackupIsNotSeenInTheBucket(t *testing.T) {
+	f := newFixture(t, true)
+	f.retain = Retention{Mode: Governance, For: time.Hour}
+	proxy := f.server.Proxy(t)
+	saved := f.save("alpha", "one", 40<<20)
+	f.flip(saved)
+	for _, piece := range []int64{1 << 20, 9 << 20} { // put in one request, and in parts
+		b := f.open("host1")
+		b.piece = piece
+		f.assertRefused(b, saved)
+		for key := range f.locks() {
+			t.Errorf("%s was made", key)
+		}
+	}
+
+	f.flip(saved) // whole again
+	proxy.Judge(func(r *http.Request) *buckettest.Fault {
+		if puts(r) && strings.HasSuffix(r.URL.Path, "/"+archive.ManifestName) {
+			return &buckettest.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+		}
+		return nil
+	})
+	if _, err := f.sync(f.open("host1"), "alpha"); err == nil {
+		t.Fatal("the manifest was written")
+	}
+	proxy.Judge(func(*http.Request) *buckettest.Fault { return nil })
+	before := f.locks()
+	f.flip(saved)
+	f.now = f.now.Add(10 * time.Minute)
+	f.assertRefused(f.open("host1"), saved)
+	if after := f.locks(); len(before) < 5 || !maps.Equal(before, after) {
+		t.Errorf("objects and their locks changed from %v to %v", before, after)
+	}
+
+	f.flip(saved)
+	f.mustSync(f.open("host1"), "alpha")
+	f.assertSame(f.open("host1"), "alpha", saved)
+}
+
+// locks are the objects in the bucket but for notes of sessions, each with until when it is locked.
+func (f *fixture) locks() map[string]string {
+	f.t.Helper()
+	found, b := map[string]string{}, f.open("host1")
+	for key := range f.server.Keys(f.t, "backups") {
+		if strings.Contains(key, busyFolder) {
+			continue
+		}
+		if _, err := b.look(f.t.Context(), key); err != nil {
+			f.t.Fatal(err)
+		}
+		found[key] = b.known(key).retain.until.UTC().Format(time.RFC3339)
+	}
+	return found
+}
+
+// flip turns a bit in the middle of a backup's archive; a second time, it turns it back.
+func (f *fixture) flip(b store.Backup) {
+	f.t.Helper()
+	path := filepath.Join(b.Dir, b.Manifest.Archive.File)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	text[len(text)/2] ^= 1
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// assertRefused proves that a sync names the archive as damaged, and counts nothing as sent.
+func (f *fixture) assertRefused(b *Bucket, saved store.Backup) {
+	f.t.Helper()
+	p, err := f.sync(b, saved.Sandbox)
+	damage, is := errors.AsType[*archive.DamageError](err)
+	if !is || damage.Kind != archive.DamageDigest || !strings.HasPrefix(err.Error(), damage.Error()) {
+		f.t.Errorf("got %v", err)
+	}
+	if p.Sent != 0 || p.Bytes != 0 {
+		f.t.Errorf("%+v", p)
 	}
 }

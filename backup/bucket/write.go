@@ -7,8 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"sync"
 
 	"sandkeeper/internal/text"
@@ -19,11 +17,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// partSize is how much of an object travels at once, and partsAtOnce how many such parts: together they bound the
-// memory.
+// partSize is how much of an object travels at once, and partsAtOnce how many such parts of all objects: together they
+// bound the memory. objectsAtOnce is how many objects of a backup are written at the same time, so that a part of the
+// next one travels while the server puts one together.
 const (
-	partSize    = 8 << 20
-	partsAtOnce = 3
+	partSize      = 8 << 20
+	partsAtOnce   = 3
+	objectsAtOnce = 2
 )
 
 // objectFacts are what is known of an object that is there: its length, and its checksum as S3 says it. That is the
@@ -44,11 +44,11 @@ type writer struct {
 
 	match *string // with over: replace only the content of this tag
 
-	buffer []byte
-	free   chan []byte
-	upload string // id of the upload in parts; "" so far
-	work   *errgroup.Group
-	wctx   context.Context
+	buffer   []byte
+	borrowed bool   // the buffer is one of the bucket's parts
+	upload   string // id of the upload in parts; "" so far
+	work     *errgroup.Group
+	wctx     context.Context
 
 	mu   sync.Mutex
 	done []types.CompletedPart
@@ -57,10 +57,7 @@ type writer struct {
 }
 
 func (b *Bucket) writer(ctx context.Context, key string) *writer {
-	w := &writer{b: b, ctx: ctx, key: key, free: make(chan []byte, partsAtOnce)}
-	for range partsAtOnce {
-		w.free <- nil
-	}
+	w := &writer{b: b, ctx: ctx, key: key}
 	w.work, w.wctx = errgroup.WithContext(ctx)
 	return w
 }
@@ -76,13 +73,8 @@ func (w *writer) Write(p []byte) (int, error) {
 		}
 
 		if w.buffer == nil {
-			select {
-			case w.buffer = <-w.free:
-			case <-w.wctx.Done():
-				return taken, context.Cause(w.wctx)
-			}
-			if w.buffer == nil {
-				w.buffer = make([]byte, 0, partSize)
+			if err := w.borrow(); err != nil {
+				return taken, err
 			}
 		}
 
@@ -92,6 +84,36 @@ func (w *writer) Write(p []byte) (int, error) {
 		w.size += int64(n)
 	}
 	return taken, nil
+}
+
+// borrow waits for memory for the next part.
+func (w *writer) borrow() error {
+	select {
+	case w.buffer = <-w.b.parts:
+	case <-w.wctx.Done():
+		return context.Cause(w.wctx)
+	}
+	if w.buffer == nil {
+		w.buffer = make([]byte, 0, partSize)
+	}
+	w.borrowed = true
+	return nil
+}
+
+// release gives back the memory that the writer holds.
+func (w *writer) release() {
+	if w.borrowed {
+		w.b.parts <- w.buffer[:0]
+		w.buffer, w.borrowed = nil, false
+	}
+}
+
+// whole is an object that lies in memory as it is: a note, a manifest.
+func whole(content []byte) func(*writer) error {
+	return func(w *writer) error {
+		w.buffer, w.size = content, int64(len(content))
+		return nil
+	}
 }
 
 // send begins to put the buffer as the next part.
@@ -110,29 +132,37 @@ func (w *writer) send() error {
 		w.upload = aws.ToString(made.UploadId)
 	}
 
-	part, number := w.buffer, int32(len(w.sums)+1)
-	w.buffer = nil
-	sum := sha256.Sum256(part)
-	w.sums = append(w.sums, sum)
+	part := w.buffer
+	w.buffer, w.borrowed = nil, false
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.done, w.sums = append(w.done, types.CompletedPart{}), append(w.sums, [sha256.Size]byte{})
+	number := len(w.done)
 	w.work.Go(func() error {
-		defer func() { w.free <- part[:0] }()
-		text := base64.StdEncoding.EncodeToString(sum[:])
-		put, err := client.UploadPart(w.wctx, &s3.UploadPartInput{
-			Bucket: &w.b.name, Key: &w.key, UploadId: &w.upload, PartNumber: &number, Body: bytes.NewReader(part), ChecksumSHA256: &text,
-		})
-		if err != nil {
-			return err
-		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.done = append(w.done, types.CompletedPart{PartNumber: &number, ETag: put.ETag, ChecksumSHA256: &text})
-		return nil
+		defer func() { w.b.parts <- part[:0] }()
+		return w.sendPart(client, int32(number), part)
 	})
+	return nil
+}
+
+func (w *writer) sendPart(client *s3.Client, number int32, part []byte) error {
+	sum := sha256.Sum256(part)
+	text := base64.StdEncoding.EncodeToString(sum[:])
+	put, err := client.UploadPart(w.wctx, &s3.UploadPartInput{
+		Bucket: &w.b.name, Key: &w.key, UploadId: &w.upload, PartNumber: &number, Body: bytes.NewReader(part), ChecksumSHA256: &text,
+	}, signed(sum))
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.done[number-1], w.sums[number-1] = types.CompletedPart{PartNumber: &number, ETag: put.ETag, ChecksumSHA256: &text}, sum
 	return nil
 }
 
 // finish makes the object visible. An error for which exists is true means that there was one already.
 func (w *writer) finish() (objectFacts, error) {
+	defer w.release()
 	client, err := w.b.connect()
 	if err != nil {
 		return objectFacts{}, err
@@ -146,7 +176,6 @@ func (w *writer) finish() (objectFacts, error) {
 	if err := w.work.Wait(); err != nil {
 		return objectFacts{}, err
 	}
-	slices.SortFunc(w.done, func(a, b types.CompletedPart) int { return int(*a.PartNumber - *b.PartNumber) })
 	in := &s3.CompleteMultipartUploadInput{
 		Bucket: &w.b.name, Key: &w.key, UploadId: &w.upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: w.done}, IfNoneMatch: w.condition(),
 		IfMatch: w.match,
@@ -163,7 +192,7 @@ func (w *writer) putWhole(client *s3.Client) (objectFacts, error) {
 	text := base64.StdEncoding.EncodeToString(sum[:])
 	in := &s3.PutObjectInput{Bucket: &w.b.name, Key: &w.key, Body: bytes.NewReader(w.buffer), ChecksumSHA256: &text, IfMatch: w.match, IfNoneMatch: w.condition()}
 	in.ObjectLockMode, in.ObjectLockRetainUntilDate = w.b.lock()
-	if _, err := client.PutObject(w.ctx, in); err != nil {
+	if _, err := client.PutObject(w.ctx, in, signed(sum)); err != nil {
 		return objectFacts{}, err
 	}
 	return objectFacts{size: w.size, sum: text, retain: w.b.retained()}, nil
@@ -180,6 +209,7 @@ func (w *writer) condition() *string {
 // abandon takes back what was begun. What cannot be taken back now is taken back by a later run.
 func (w *writer) abandon() {
 	_ = w.work.Wait()
+	w.release()
 	client, err := w.b.connect()
 	if err != nil || w.upload == "" {
 		return
@@ -209,7 +239,7 @@ func (b *Bucket) ignores() bool {
 
 // put makes an object of what fill writes, unless there is one of that key: then that one stays, and made is false.
 // fill may be called again.
-func (b *Bucket) put(ctx context.Context, key string, fill func(io.Writer) error) (made bool, err error) {
+func (b *Bucket) put(ctx context.Context, key string, fill func(*writer) error) (made bool, err error) {
 	err = b.putOnce(ctx, key, false, fill)
 	switch {
 	case err == nil:
@@ -234,7 +264,7 @@ func (b *Bucket) put(ctx context.Context, key string, fill func(io.Writer) error
 }
 
 // putOnce writes an object; over what is there only if over says so.
-func (b *Bucket) putOnce(ctx context.Context, key string, over bool, fill func(io.Writer) error) error {
+func (b *Bucket) putOnce(ctx context.Context, key string, over bool, fill func(*writer) error) error {
 	w := b.writer(ctx, key)
 	w.over = over
 	err := fill(w)
@@ -252,10 +282,7 @@ func (b *Bucket) putOnce(ctx context.Context, key string, over bool, fill func(i
 
 // replace makes the object of that key hold content, whatever it held.
 func (b *Bucket) replace(ctx context.Context, key string, content []byte) error {
-	return b.fail("write", key, b.putOnce(ctx, key, true, func(w io.Writer) error {
-		_, err := w.Write(content)
-		return err
-	}))
+	return b.fail("write", key, b.putOnce(ctx, key, true, whole(content)))
 }
 
 // doubt notes that the server cannot refuse to replace an object. Keys have random parts, so that nobody replaces

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,9 +29,15 @@ type Part struct {
 // index.
 type Parts struct {
 	Manifest *archive.Manifest
-	Files    []Part
+	Files    []Part // the backup's own archive first
 
 	backup Backup
+}
+
+// Prove proves the backup's own archive to its last byte, in the open file itself.
+func (p *Parts) Prove(ctx context.Context) error {
+	own := p.Files[0]
+	return proveBytes(ctx, io.NewSectionReader(own.File, 0, own.Size), p.Manifest.Archive)
 }
 
 // Close ends the reading of all.
@@ -97,6 +105,10 @@ func packsOf(b Backup, m *archive.Manifest) ([]string, error) {
 
 // own opens what lies in the backup's folder.
 func (p *Parts) own(m *archive.Manifest) error {
+	at := filepath.Join(m.ID, m.Archive.File)
+	if err := p.open(at, at, packWord(m.ID, m.Archive.Bytes)); err != nil {
+		return err
+	}
 	names := []string{archive.ManifestName}
 	for _, file := range []*archive.ArchiveFile{m.IndexFile, m.RecipeFile, m.PackNote} {
 		if file != nil {
@@ -109,9 +121,7 @@ func (p *Parts) own(m *archive.Manifest) error {
 			return err
 		}
 	}
-
-	at := filepath.Join(m.ID, m.Archive.File)
-	return p.open(at, at, packWord(m.ID, m.Archive.Bytes))
+	return nil
 }
 
 // packWord names a plain pack's content: it is written once, and only ever gets shorter.

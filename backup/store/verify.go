@@ -128,8 +128,13 @@ func VerifyDigest(ctx context.Context, b Backup, want archive.ArchiveFile) error
 		return err
 	}
 	defer f.Close()
+	return proveBytes(ctx, f, want)
+}
+
+// proveBytes compares the SHA-256 of all that r gives with that of a file of a backup.
+func proveBytes(ctx context.Context, r io.Reader, want archive.ArchiveFile) error {
 	sum := sha256.New()
-	if _, err := io.CopyBuffer(archive.OnlyWriter{Writer: sum}, contextReader{ctx, f}, make([]byte, 256<<10)); err != nil {
+	if _, err := io.CopyBuffer(archive.OnlyWriter{Writer: sum}, contextReader{ctx, r}, make([]byte, 256<<10)); err != nil {
 		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != want.SHA256 {
