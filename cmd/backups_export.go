@@ -106,12 +106,16 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 
 func (o *backupsExportOptions) write(ctx context.Context, st *store.Store, b store.Backup, identities archive.Identities, result *exported) (err error) {
 	if !o.nemoclaw && !o.scrub {
-		o.warnPlain(b)
-		return st.ExportFile(ctx, b, o.to, identities)
+		if err = st.ExportFile(ctx, b, o.to, identities); err == nil {
+			o.warnPlain(b)
+		}
+		return err
 	}
 	if o.scrub {
 		result.Skipped, err = st.ExportScrubbed(ctx, b, o.to, store.ScrubOptions{Identities: identities, Withhold: driver.WithheldText})
-		o.app.term.warn("credentials were taken out by name and by content; some may have been missed: look before you pass %s on", o.to)
+		if err == nil {
+			o.app.term.warn("credentials were taken out by name and by content; some may have been missed: look before you pass %s on", o.to)
+		}
 		return err
 	}
 

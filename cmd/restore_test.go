@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -122,6 +124,29 @@ func TestAPrintedCommandNamesItsFolderOfBackups(t *testing.T) {
 		importing := &migrateImportOptions{app: a, store: storeOptions{dir: dir}, set: "old", rename: map[string]string{"team2/alpha": "beta"}, stoppedElsewhere: true}
 		if got := importing.again("gw"); got != "sandkeeper migrate import -g gw --set old --rename team2/alpha=beta --stopped-elsewhere"+want {
 			t.Errorf("in %q: %s", dir, got)
+		}
+	}
+}
+
+// A backup whose manifest cannot be read is damaged, for an export as for a restore, and nothing is said of what was not written.
+func TestExportOfADamagedBackup(t *testing.T) {
+	h := saved(t)
+	manifests, err := filepath.Glob(filepath.Join(h.home, ".local/share/sandkeeper/backups/alpha/*/manifest.json"))
+	if err != nil || len(manifests) == 0 {
+		t.Fatal(manifests, err)
+	}
+	if err := os.WriteFile(manifests[0], []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	id := filepath.Base(filepath.Dir(manifests[0]))
+	for _, extra := range []string{"", "--scrub"} {
+		args := []string{"backups", "export", "alpha", id, "--to", filepath.Join(h.home, "alpha.tar")}
+		if extra != "" {
+			args = append(args, extra)
+		}
+		code, _, stderr := h.run(args...)
+		if code != ExitDamaged || strings.Contains(stderr, "credentials") {
+			t.Errorf("%q: exit %d\n%s", extra, code, stderr)
 		}
 	}
 }
