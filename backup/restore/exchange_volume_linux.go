@@ -51,7 +51,11 @@ func (x *exchange) turnVolume() error {
 		return err
 	}
 	x.done = !x.done
-	return x.syncAll(x.plan.Volume, x.plan.Stage)
+	folders := []string{x.plan.Volume, x.plan.Stage}
+	if x.done { // the old entries are durable where they are before they are durably gone from where they were
+		folders = append([]string{staged(x.plan, volumeMoved)}, folders...)
+	}
+	return x.syncAll(folders...)
 }
 
 func (x *exchange) syncAll(names ...string) error {

@@ -59,7 +59,15 @@ func volumeOf(t *testing.T, x *exchange) map[string]string {
 // Promise: a home that is a volume is replaced whole, newer files go, its mode comes from the backup, and it can all be taken back.
 func TestAHomeThatIsAVolumeIsReplacedWhole(t *testing.T) {
 	x, _ := inVolume(t)
+	var synced []string
+	x.sync = func(folder *os.File) error {
+		synced = append(synced, folder.Name())
+		return folder.Sync()
+	}
 	backuptest.Must(t, x.turn())
+	if diff := cmp.Diff([]string{staged(x.plan, volumeMoved), x.plan.Volume, x.plan.Stage}, synced); diff != "" {
+		t.Errorf("made durable (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff(newVolume, volumeOf(t, x)); diff != "" || modeOf(t, x) != 0o755 {
 		t.Errorf("mode %o, the home (-want +got):\n%s", modeOf(t, x), diff)
 	}

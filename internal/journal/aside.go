@@ -1,10 +1,13 @@
 package journal
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"sandkeeper/internal/disk"
 )
 
 // SetAside moves a record out of the shelf to a path, whatever is in it, readable or not; the folder of the path is
@@ -21,11 +24,12 @@ func (s Shelf[E]) SetAside(key, to string) error {
 		return err
 	}
 	defer lock.Close()
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+	folder := filepath.Dir(to)
+	if err := s.makeFolder(folder); err != nil {
 		return err
 	}
 	if err := os.Rename(s.Path(key), to); err != nil {
 		return err
 	}
-	return f.sync()
+	return errors.Join(disk.Real{}.SyncDir(folder), f.sync())
 }
