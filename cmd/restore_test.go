@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sandkeeper/upgrade"
 )
 
 // saved is a host with one backup of "first" in a sandbox that holds "second" since.
@@ -119,6 +121,10 @@ func TestAPrintedCommandNamesItsFolderOfBackups(t *testing.T) {
 	for dir, want := range map[string]string{"": "", usual: "", "/mnt/my backups": " --backup-dir '/mnt/my backups'"} {
 		restoring := &restoreOptions{app: a, name: "alpha", id: "b1", store: storeOptions{dir: dir}}
 		if got := restoring.again(); got != "sandkeeper restore alpha --recreate --backup b1"+want {
+			t.Errorf("in %q: %s", dir, got)
+		}
+		upgrading := &upgradeOptions{app: a}
+		if got := upgrading.halfDoneWarning(&upgrade.Pending{Entry: upgrade.Entry{Name: "alpha", Backup: "b1", BackupRoot: dir}}); !strings.Contains(got, "restore alpha --backup b1"+want+"`") {
 			t.Errorf("in %q: %s", dir, got)
 		}
 		importing := &migrateImportOptions{app: a, store: storeOptions{dir: dir}, set: "old", rename: map[string]string{"team2/alpha": "beta"}, stoppedElsewhere: true}

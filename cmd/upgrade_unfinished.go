@@ -261,7 +261,7 @@ func (o *upgradeOptions) runForget(ctx context.Context) (*answer, error) {
 	}
 	outcome.Reason = "given up, nothing was removed; its record is kept in " + kept
 	if p.MayBeEmpty() {
-		outcome.Warnings = []string{halfDoneWarning(p)}
+		outcome.Warnings = []string{o.halfDoneWarning(p)}
 	}
 	return o.answered(found, []upgrade.Outcome{outcome})
 }

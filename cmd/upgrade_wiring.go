@@ -9,6 +9,7 @@ import (
 	"sandkeeper/backup"
 	"sandkeeper/backup/store"
 	"sandkeeper/driver"
+	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
 	"sandkeeper/survey"
 	"sandkeeper/upgrade"
@@ -53,12 +54,21 @@ func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebui
 	u.Upgrader = &upgrade.Upgrader{
 		Journal: journal, Engine: seen.engine, Content: content, Recipes: u.gateways, Driver: u.gateways.Driver, Lister: u.gateways.Lister, NemoClaw: rebuilder,
 		Providers: u.gateways.MissingProviders, Keeper: u.gateways, Room: seen.engine.RoomToCommit, Switch: u.gateways,
-		Rehearsals: o.rehearsals(), Settle: o.settleTime(), ReadyLimit: o.readyLimit, PullStall: o.capture.stallLimit, Progress: o.say,
+		StoreFlags: o.storeFlags(u.store.Root(), o.identity), Rehearsals: o.rehearsals(), Settle: o.settleTime(), ReadyLimit: o.readyLimit, PullStall: o.capture.stallLimit, Progress: o.say,
 	}
 	if err := o.chain(ctx, u, seen.Gateways); err != nil {
 		return nil, errors.Join(err, u.close())
 	}
 	return u, nil
+}
+
+// storeFlags are the flags by which a restore finds backups below root, and opens them.
+func (o *upgradeOptions) storeFlags(root, identity string) string {
+	flags := o.app.stores.flag(root)
+	if identity != "" {
+		flags += " --identity " + text.ShellWord(identity)
+	}
+	return flags
 }
 
 func (o *upgradeOptions) rehearsals() upgrade.RehearsalKind {

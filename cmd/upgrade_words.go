@@ -218,10 +218,10 @@ func leftText(l upgrade.Leftover) string {
 }
 
 // halfDoneWarning: backup-all passes over a home that is half done only as long as the journal says so.
-func halfDoneWarning(p *upgrade.Pending) string {
+func (o *upgradeOptions) halfDoneWarning(p *upgrade.Pending) string {
 	said := "what is there under its name may not have its home whole, and the next backup-all takes it for its newest state"
 	if p.Backup != "" {
-		said += fmt.Sprintf("; `sandkeeper restore %s --backup %s` puts its home back", p.Address(), p.Backup)
+		said += fmt.Sprintf("; `sandkeeper restore %s --backup %s` puts its home back", p.Address(), p.Backup+o.storeFlags(p.BackupRoot, p.Identity))
 	}
 	return said
 }

@@ -76,7 +76,7 @@ func (j *job) replacedByHand(ctx context.Context, id string) Outcome {
 	reason += fmt.Sprintf("somebody else has put another sandbox in its place meanwhile, with id %s, which is left alone; this upgrade has ended", id)
 	o := j.outcome(Failed, at, reason+j.saved(ctx))
 	if o.RollbackImage = j.RollbackImage; j.Backup != "" {
-		o.Reason += fmt.Sprintf("; `sandkeeper restore %s --backup %s` puts that home into the sandbox that is there", j.Address(), j.Backup)
+		o.Reason += fmt.Sprintf("; `sandkeeper restore %s --backup %s` puts that home into the sandbox that is there", j.Address(), j.Backup+j.StoreFlags)
 	}
 	return j.forget(o)
 }

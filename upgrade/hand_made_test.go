@@ -42,6 +42,7 @@ func TestWhatWasMadeByHandEndsTheUpgrade(t *testing.T) {
 		for _, then := range []string{"resume", "rollback"} {
 			t.Run(name+", "+then, func(t *testing.T) {
 				w, f := arrange(t)
+				f.StoreFlags = " --backup-dir /mnt/b"
 				for _, r := range w.listed() {
 					w.gone(t, r.ID)
 				}
@@ -53,7 +54,7 @@ func TestWhatWasMadeByHandEndsTheUpgrade(t *testing.T) {
 				}
 				for _, want := range []string{
 					"with id " + by + ", which is left alone", "image " + got[0].RollbackImage + " holds its file system",
-					"`sandkeeper restore alpha --backup " + got[0].Backup + "` puts that home into the sandbox",
+					"`sandkeeper restore alpha --backup " + got[0].Backup + " --backup-dir /mnt/b` puts that home into the sandbox",
 				} {
 					if !strings.Contains(got[0].Reason, want) {
 						t.Errorf("the reason does not say %q: %s", want, got[0].Reason)

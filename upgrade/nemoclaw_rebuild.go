@@ -144,13 +144,14 @@ func (j *job) replaced(ctx context.Context) error {
 // missing may be meant, and the backup and the rollback image hold it.
 type IncompleteError struct {
 	Name, Backup string
+	StoreFlags   string // of the command that brings it
 	Missing      []string
 }
 
 // Error names what is missing and the command that brings it.
 func (e *IncompleteError) Error() string {
-	return fmt.Sprintf("sandbox %q was rebuilt, but of its agent's state there is missing: %s; `sandkeeper restore %s --backup %s --scope state` brings it",
-		e.Name, few(e.Missing), e.Name, e.Backup)
+	return fmt.Sprintf("sandbox %q was rebuilt, but of its agent's state there is missing: %s; `sandkeeper restore %s --backup %s --scope state%s` brings it",
+		e.Name, few(e.Missing), e.Name, e.Backup, e.StoreFlags)
 }
 
 // compareState looks whether the state that NemoClaw carries over has arrived. It may have been migrated, so only what
@@ -167,7 +168,7 @@ func (j *job) compareState(ctx context.Context) error {
 		return nil
 	}
 	if len(found.Missing) > 0 {
-		return &IncompleteError{Name: j.Address(), Backup: j.Backup, Missing: found.Missing}
+		return &IncompleteError{Name: j.Address(), Backup: j.Backup, StoreFlags: j.StoreFlags, Missing: found.Missing}
 	}
 	return nil
 }

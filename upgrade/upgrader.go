@@ -100,6 +100,7 @@ type Upgrader struct {
 	Poll       time.Duration // between two looks; 0 is half a second
 	PullStall  time.Duration // how long a pull may say nothing; 0 is the engine's default
 	Now        func() time.Time
+	StoreFlags string        // what a restore that is advised needs beside to find and open the backups: " --backup-dir DIR"; "" for the usual folder
 	RunID      func() string // names rollback images and logs: lower-case letters, digits, dashes; nil: NewRunID
 
 	// Progress is told each step, after the journal and before the effect; the sandbox is named by its address.
