@@ -88,8 +88,8 @@ func importHint(m migrate.ImportedMember, again string) string {
 		return ""
 	}
 	if exists, ok := errors.AsType[*recreate.ExistsError](m.Err()); ok {
-		return fmt.Sprintf("that sandbox is not one that an import has made: give this one another name (--rename %s=OTHER), or put its home into the one that is there: sandkeeper restore %s --backup %s",
-			sandbox.Address(m.Workspace, m.Name), exists.Sandbox.Address(), m.Backup)
+		return fmt.Sprintf("that sandbox is not one that an import has made: give this one another name (--rename %s=OTHER), or put its home into the one that is there: sandkeeper restore %s --backup %s --to %s",
+			sandbox.Address(m.Workspace, m.Name), sandbox.Address(m.Workspace, m.Name), m.Backup, exists.Sandbox.Address())
 	}
 	if f := failureOf(notMade(m.Err(), again)); f.Hint != "" {
 		return strings.ReplaceAll(f.Hint, "\n", "; ")

@@ -1,11 +1,13 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -130,6 +132,9 @@ func runRestore(ctx context.Context, o *restoreOptions) (_ *answer, err error) {
 	}
 	found := &answer{}
 	request, err := o.target(ctx, found)
+	if err == nil {
+		err = o.sameSandbox(b, request.Target)
+	}
 	if err != nil {
 		return found, err
 	}
@@ -170,15 +175,22 @@ func (o *restoreOptions) target(ctx context.Context, found *answer) (restore.Req
 	}
 	request := restore.Request{Scope: restore.Scope(o.scope), EngineWay: o.way == wayEngine, DryRun: o.dryRun, Consent: o.yes, Stall: o.stall}
 	seen, err := a.host.LookOffline(ctx, a.stores.recorded(o.store))
+	var several error
 	if err == nil {
-		if sb, one := named(seen.Inventory, name); one && sb.Route == sandbox.ByContainer {
+		var sb sandbox.Sandbox
+		var one bool
+		if sb, one, several = named(seen.Inventory, name); one && sb.Route == sandbox.ByContainer {
 			request.Target, request.Engine = sb, seen.Engines.Of(*sb.Container)
 			return request, nil
 		}
 	}
 
 	request.Engine, _ = a.host.Engines(ctx).Main()
-	return o.targetByGateway(ctx, request, name, found)
+	request, err = o.targetByGateway(ctx, request, name, found)
+	if err != nil && several != nil {
+		err = several // a gateway may know that one of the containers is nobody's; without it they are two
+	}
+	return request, err
 }
 
 func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Request, name string, found *answer) (restore.Request, error) {
@@ -189,8 +201,10 @@ func (o *restoreOptions) targetByGateway(ctx context.Context, request restore.Re
 	if err != nil {
 		return request, err
 	}
-	sb, one := named(seen.Inventory, name)
+	sb, one, err := named(seen.Inventory, name)
 	switch {
+	case err != nil:
+		return request, err
 	case !one:
 		return request, o.noSandbox(a.stores.written(name))
 	case sb.Route == sandbox.NoRoute:
@@ -217,19 +231,47 @@ func (o *restoreOptions) noSandbox(name string) *Failure {
 	return f
 }
 
-// named is the one sandbox of that name; two of one name on two gateways are not one, -g says which.
-func named(inventory sandbox.Inventory, name string) (sandbox.Sandbox, bool) {
+// named is the one sandbox of that name. Two in two workspaces, or on two gateways, are not one: the error names them.
+func named(inventory sandbox.Inventory, name string) (sb sandbox.Sandbox, one bool, err error) {
 	var matches []sandbox.Sandbox
+	var said []string
 	for _, sb := range inventory.Sandboxes {
 		if sb.Answers(name) && sb.Standing != sandbox.Orphaned {
-			matches = append(matches, sb)
+			matches, said = append(matches, sb), append(said, whole(seriesOf(sb)))
 		}
 	}
 
-	if len(matches) != 1 {
-		return sandbox.Sandbox{}, false
+	switch len(matches) {
+	case 0:
+		return sb, false, nil
+	case 1:
+		return matches[0], true, nil
 	}
-	return matches[0], true
+
+	return sb, false, usage("write workspace/name, or add -g GATEWAY", "%q is the name of %d sandboxes: %s", name, len(matches), strings.Join(said, ", "))
+}
+
+func seriesOf(sb sandbox.Sandbox) store.Series {
+	return store.Series{Gateway: sb.Gateway, Workspace: sb.Workspace, Name: sb.Name}
+}
+
+// whole is the full name of a sandbox, with its gateway where that is known.
+func whole(of store.Series) string {
+	name := cmp.Or(of.Workspace, sandbox.DefaultWorkspace) + "/" + of.Name
+	if of.Gateway != "" {
+		name += fmt.Sprintf(" on gateway %q", of.Gateway)
+	}
+	return name
+}
+
+// sameSandbox refuses a backup of another workspace's or gateway's sandbox of the same name, unless --to says where it
+// goes: nobody has asked for another's memory and tokens.
+func (o *restoreOptions) sameSandbox(b store.Backup, sb sandbox.Sandbox) error {
+	if o.to != "" || !b.Whole() || b.Series().Is(seriesOf(sb)) {
+		return nil
+	}
+	to := cmp.Or(sb.Workspace, sandbox.DefaultWorkspace) + "/" + sb.Name
+	return usage("to put it there all the same: --to "+to+" --backup "+b.ID, "backup %s is of %s, and the sandbox that is there is %s", b.ID, whole(b.Series()), whole(seriesOf(sb)))
 }
 
 func (o *restoreOptions) restore(ctx context.Context, request restore.Request, found *answer) error {
