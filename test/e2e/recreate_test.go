@@ -24,7 +24,7 @@ func TestSandboxThatIsGoneComesBack(t *testing.T) {
 				t.Errorf("while it is there: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
 			}
 			h.gone()
-			if p := h.sandkeeper("restore", "alpha", "--yes"); p.exit != 10 || !strings.Contains(p.stderr, "sandkeeper restore alpha --recreate makes it again") {
+			if p := h.sandkeeper("restore", "alpha", "--yes"); p.exit != 10 || !strings.Contains(p.stderr, "sandkeeper restore alpha --recreate --backup-dir "+h.root+" makes it again") {
 				t.Errorf("without --recreate: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
 			}
 			if p := h.recreate("--dry-run"); p.exit != 0 || !strings.Contains(p.stdout, "would make sandbox alpha on gateway openshell from image "+h.tag("agent:1")) || h.now("alpha").ID != "" {
