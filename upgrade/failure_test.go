@@ -132,9 +132,11 @@ func TestWhatDoesNotComeUpAgainIsNotCalledAsItWas(t *testing.T) {
 	if _, kept := w.engine.Committed(got[0].RollbackImage); !kept || got[0].Backup == "" {
 		t.Errorf("its image is kept: %v; %+v", kept, got[0])
 	}
+	w.fails("delete", "")
+	w.mu.Lock()
 	w.hook = nil
-	delete(w.refuse, "delete")
 	w.sandboxes["id-alpha"].Phase = "Ready" // its gateway has looked again
+	w.mu.Unlock()
 	got, err = f.task(t.Context(), "rollback")
 	if err != nil || got[0].Outcome != RolledBack || got[0].Unfinished {
 		t.Fatalf("rollback = %+v, %v", got, err)
