@@ -202,7 +202,7 @@ func (s *Session) publish(ctx context.Context, key string, text []byte, p *Pushe
 func (b *Bucket) public(m *archive.Manifest, objects []archive.Object) *archive.Manifest {
 	p := *m.Head()
 	p.Schema, p.Blocks, p.IndexFile = archive.SchemaArchive, nil, nil
-	p.Recipe, p.Launch, p.Standing, p.SkipPaths, p.Content.Digest = nil, nil, nil, nil, ""
+	p.Recipe, p.Launch, p.Standing, p.Looked, p.SkipPaths, p.Parts, p.Content.Digest = nil, nil, nil, nil, nil, nil, ""
 	if p.PackNote, p.Packs = nil, nil; !m.Sealed() {
 		p.Hide()
 	}

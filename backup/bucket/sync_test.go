@@ -333,3 +333,16 @@ func (f *fixture) assertRefused(b *Bucket, saved store.Backup) {
 		f.t.Errorf("%+v", p)
 	}
 }
+
+// TestTheBucketsManifestHasNoPaths: whoever reads the bucket sees no path of a home, and not where it was read.
+func TestTheBucketsManifestHasNoPaths(t *testing.T) {
+	f := newFixture(t, false)
+	m := &archive.Manifest{
+		Parts: []string{"private/part"}, SkipPaths: []string{"private/skipped"}, Looked: &archive.Looked{Home: "/private/home"},
+		Exclusions: []archive.Exclusion{{Path: "private/left-out", Kind: archive.LeftOutCredential}},
+	}
+	text, err := f.open("host1").public(m, nil).Encode()
+	if err != nil || bytes.Contains(text, []byte("private")) {
+		t.Errorf("%s, %v", text, err)
+	}
+}
