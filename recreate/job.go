@@ -22,6 +22,7 @@ type job struct {
 	record  *journal.Record[Entry] // nil while only looking
 	outcome Outcome
 	empty   bool // nothing of it is left: its record may go
+	earlier bool // an earlier call has made the sandbox
 }
 
 // begin takes the sandbox's record, and looks what is there.
@@ -118,7 +119,7 @@ func (j *job) recognise(ctx context.Context) error {
 	case found && !same:
 		return &UnfinishedError{Entry: j.Entry}
 	case found:
-		j.NewID = there.ID
+		j.NewID, j.earlier = there.ID, true
 	}
 
 	j.outcome.ID = j.NewID

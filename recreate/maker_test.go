@@ -307,6 +307,31 @@ func TestWhatDoesNotComeUpIsTakenBack(t *testing.T) {
 	})
 }
 
+// TestWhatAnEarlierCallMadeIsNotDeleted: it may have been worked in between the kill and the call that goes on.
+func TestWhatAnEarlierCallMadeIsNotDeleted(t *testing.T) {
+	generations(t, func(t *testing.T, w *world) {
+		w.at = func(place string) {
+			if place == "at "+string(StepWaiting) {
+				panic(killed(place))
+			}
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = w.maker.Make(t.Context(), w.order)
+		}()
+		w.at = func(string) {}
+		_, err := w.memory.SetPhase(t.Context(), "alpha", gateway.Failed)
+		w.must(err)
+		_, err = w.maker.Make(t.Context(), w.order)
+		if err == nil || !strings.Contains(err.Error(), "was not deleted") || !strings.Contains(err.Error(), "sandbox delete alpha") {
+			t.Errorf("%v", err)
+		}
+		if all := w.listed(); len(all) != 1 {
+			t.Errorf("the gateway has %+v", all)
+		}
+	})
+}
+
 // TestRefusalsTouchNothing: what the gateway lacks, and an unfinished call for another backup, are told before anything is done.
 func TestRefusalsTouchNothing(t *testing.T) {
 	w := newWorld(t, "0.1.5")

@@ -81,7 +81,8 @@ func (j *job) notCreated(ctx context.Context, err error) error {
 	return err
 }
 
-// wait waits until the sandbox is Ready and stays so. One that does not come up is deleted again: it holds nothing yet.
+// wait waits until the sandbox is Ready and stays so. One of this call that does not come up is deleted again: it holds
+// nothing yet. In one that an earlier call has made, somebody may have worked since.
 func (j *job) wait(ctx context.Context) error {
 	err := j.patience().Await(ctx, j.condition, "Error")
 	if err == nil {
@@ -89,6 +90,10 @@ func (j *job) wait(ctx context.Context) error {
 	}
 	if err == nil || ctx.Err() != nil {
 		return err
+	}
+	if j.earlier {
+		return fmt.Errorf("%w; a run that was cut off had made it, so somebody may have worked in it since, and it was not deleted. "+
+			"When nothing in it is needed: %s, then run this again", err, j.Sandbox().Invocation("delete"))
 	}
 	return j.withdraw(context.WithoutCancel(ctx), err)
 }
