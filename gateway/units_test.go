@@ -134,8 +134,10 @@ func TestRootNeedsNoSudo(t *testing.T) {
 		root bool
 		want string
 	}{
-		{system, true, "systemctl restart openshell-gateway"}, {system, false, "sudo systemctl restart openshell-gateway"},
-		{own, true, "systemctl --user restart openshell-gateway"}, {own, false, "systemctl --user restart openshell-gateway"},
+		{system, true, "systemctl restart openshell-gateway"},
+		{system, false, "sudo systemctl restart openshell-gateway"},
+		{own, true, "systemctl --user restart openshell-gateway"},
+		{own, false, "systemctl --user restart openshell-gateway"},
 	} {
 		if got := c.unit.systemctl(Host{Root: c.root}, "restart"); got != c.want {
 			t.Errorf("%+v, root %t: %q, want %q", c.unit, c.root, got, c.want)
