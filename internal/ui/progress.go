@@ -73,6 +73,9 @@ func (p *Progress) Update(name, stage string, bytes, total int64) {
 	if entered {
 		t.stage, t.started, t.beat, t.seen = stage, p.now(), p.now(), nil
 	}
+	if bytes < t.bytes/2 { // what was read is read once more; a little less only comes late
+		t.seen, t.started = nil, p.now()
+	}
 	t.bytes, t.total = bytes, total
 	t.sample(p.now())
 	switch {

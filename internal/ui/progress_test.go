@@ -137,6 +137,13 @@ func TestDrawnRatesAreBelievable(t *testing.T) {
 	if !strings.Contains(line, "100.0 MB/s") && !strings.Contains(line, "100 MB/s") {
 		t.Errorf("twenty seconds later: %q", line)
 	}
+	at(0, 0) // it reads again from the start
+	for i := range 10 {
+		line = at(200*time.Millisecond, int64(i+1)*20_000_000)
+	}
+	if !strings.Contains(line, "100.0 MB/s") || strings.Contains(line, "left") {
+		t.Errorf("two seconds after it began again: %q", line)
+	}
 	out.Reset()
 	p.Update("alpha", "verifying", 10, 20)
 	if strings.Contains(out.String(), "/s") {
