@@ -34,8 +34,8 @@ test: ## vet everything and test all but the whole program (make e2e); what this
 e2e: ## whole-program tests against real Docker, stand-in gateways and real openshell command lines
 	go test -count=1 -timeout 45m -parallel 6 -v ./test/e2e/...
 
-race: ## the same tests with the race detector, long rounds shortened; diagnose and drift are pure, nothing in them runs beside anything
-	go test -race -short -timeout 40m $(filter-out sandkeeper/diagnose sandkeeper/drift,$(PACKAGES))
+race: ## the same tests with the race detector, long rounds shortened; diagnose and drift are pure and test/docs reads pages, nothing in them runs beside anything
+	go test -race -short -timeout 40m $(filter-out sandkeeper/diagnose sandkeeper/drift sandkeeper/test/docs,$(PACKAGES))
 
 lint: ## formatting, static analysis, layers; tools are built from tools/go.mod
 	go build -C tools -o ../.cache/tools/ mvdan.cc/gofumpt github.com/golangci/golangci-lint/v2/cmd/golangci-lint && .cache/tools/gofumpt -l . | awk '{ print; unformatted = 1 } END { exit unformatted }' >&2 && .cache/tools/golangci-lint run ./...
