@@ -126,7 +126,10 @@ func (e *Engine) rebase(ctx context.Context, ref string, changed imageSource) (s
 			return "", fmt.Errorf("loading image %q with its original configuration: %w", ref, errors.Join(err, again))
 		}
 	}
-	return made, e.untag(ctx, Unfinished(ref)) // its layers stay with the new image
+	if err := e.untag(ctx, Unfinished(ref)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err // its layers stay with the new image
+	}
+	return made, nil
 }
 
 // loadAs loads an archive and makes sure that ref names a new image of the same layers.

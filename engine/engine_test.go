@@ -204,6 +204,17 @@ func TestACommitKeepsItsLayersUntilItsImageIsMade(t *testing.T) {
 	}
 }
 
+// TestACommitIsMadeAlsoWhereSomebodyCleansUpBesideIt: that what it worked on is gone already is no failure, and does not
+// say that the container is gone.
+func TestACommitIsMadeAlsoWhereSomebodyCleansUpBesideIt(t *testing.T) {
+	daemon := dockertest.Start(t)
+	id := daemon.Add(dockertest.Container{Name: "box", Image: "img:1"})
+	daemon.Break(dockertest.Fault{Call: "DELETE /images", Status: 404, Body: `{"message":"No such image"}`})
+	if made, err := dial(t, daemon).Commit(t.Context(), id, "rollback:box", Keep{}); err != nil || made == "" {
+		t.Errorf("Commit = %q, %v", made, err)
+	}
+}
+
 // TestRemoveImageRemovesWhatAKilledCommitLeft: until its image is whole, it has another name.
 func TestRemoveImageRemovesWhatAKilledCommitLeft(t *testing.T) {
 	daemon := dockertest.Start(t)
