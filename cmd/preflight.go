@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sandkeeper/preflight"
+	"sandkeeper/survey"
 )
 
 type preflightOptions struct {
@@ -72,13 +73,14 @@ func runPreflight(ctx context.Context, o *preflightOptions) (*answer, error) {
 	}
 
 	if decisive.Seen.Target.Err == nil { // nothing was looked at otherwise
-		found.text = func(term *terminal) { renderReport(term, decisive.Report, err) }
+		found.text = func(term *terminal) { renderReport(term, *decisive, err) }
 	}
 	return found, err
 }
 
 // renderReport prints the table of checks, the warnings and the verdict, worst last, so that it stays on the screen.
-func renderReport(term *terminal, r preflight.Report, err error) {
+func renderReport(term *terminal, g survey.Gateway, err error) {
+	r := g.Report
 	table := term.table()
 	for _, check := range r.Checks {
 		if term.quiet && check.Status == preflight.Pass {
@@ -100,7 +102,7 @@ func renderReport(term *terminal, r preflight.Report, err error) {
 		term.printf("warning: %s", warning)
 	}
 	if !term.quiet || err != nil {
-		term.printf("%s", verdictLine(r, err))
+		term.printf("%s", verdictLine(g, err))
 	}
 }
 

@@ -104,13 +104,20 @@ func mostUrgent(gateways survey.Gateways) *survey.Gateway {
 }
 
 // verdictLine is the last line of the table: pass stands there only where the host may be worked on.
-func verdictLine(r preflight.Report, err error) string {
+func verdictLine(g survey.Gateway, err error) string {
+	r := g.Report
 	line := fmt.Sprintf("verdict for gateway %q: %s", r.Gateway, r.Verdict)
 	f := failureOf(err)
 	if f == nil || r.Refused() || f.Kind == string(r.Verdict) {
 		return line
 	}
-	word := map[drift.Verdict]string{drift.Pass: "the versions agree", drift.Unverified: "the versions could not be compared"}[r.Verdict]
+	word := "the versions could not be compared"
+	switch agree := r.Verdict == drift.Pass; {
+	case agree && g.Seen.Evidence().Gateway().Known():
+		word = "the versions agree"
+	case agree:
+		word = "what would be started next is of the CLI's version"
+	}
 	return fmt.Sprintf("verdict for gateway %q: not ready (%s); %s", r.Gateway, f.Kind, word)
 }
 

@@ -16,6 +16,7 @@ import (
 	"sandkeeper/gateway"
 	"sandkeeper/openshell"
 	"sandkeeper/preflight"
+	"sandkeeper/survey"
 	"sandkeeper/upgrade/classify"
 )
 
@@ -84,7 +85,7 @@ func TestRenderOmittedIsBounded(t *testing.T) {
 
 func TestRenderReportPutsTheVerdictLast(t *testing.T) {
 	term, out := screen()
-	renderReport(term, preflight.Report{
+	renderReport(term, survey.Gateway{Report: preflight.Report{
 		Gateway: "nemoclaw", Verdict: drift.Refuse,
 		Checks: []preflight.Result{
 			{Code: "cli-version", Status: preflight.Pass, Detail: "0.0.37"},
@@ -92,7 +93,7 @@ func TestRenderReportPutsTheVerdictLast(t *testing.T) {
 			{Code: "space", Status: preflight.Skip, Detail: "schema did not pass"},
 		},
 		Warnings: []string{"the file will drift on the next restart"},
-	}, nil)
+	}}, nil)
 	const want = `  ok    cli-version  0.0.37
   FAIL  schema       0.0.36 serves
   skip  space        schema did not pass
