@@ -111,6 +111,9 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 	if err != nil {
 		return found, o.causeOf(ctx, err, seen.Gateways)
 	}
+	if err := a.unmatched(seen.Inventory); err != nil {
+		return found, err
+	}
 	if !seen.Inventory.Empty {
 		if err := o.checkHost(ctx, store, seen, found); err != nil {
 			return found, err
@@ -211,6 +214,8 @@ func (o *backupAllOptions) save(ctx context.Context, store *store.Store, seen su
 	err = o.outcome(summary)
 	if err == nil && inv.Partial != nil {
 		err = o.unseen(inv.Partial)
+	} else if err == nil && o.savedNothing(summary, inv) {
+		err = a.noSandbox()
 	}
 	return found, o.causeOf(ctx, err, seen.Gateways)
 }
@@ -236,6 +241,15 @@ func (o *backupAllOptions) gateways(seen survey.Survey) *driver.Gateways {
 		gateways.Added = o.app.extensions.additions()
 	}
 	return gateways
+}
+
+// savedNothing reports whether nothing at all is of the gateway that -g names. Only --offline needs the question: any
+// other run asks the gateway, and is told that it is not registered.
+func (o *backupAllOptions) savedNothing(s backup.Summary, inv sandbox.Inventory) bool {
+	if !o.offline || o.app.host.Gateway == "" || inv.Empty {
+		return false
+	}
+	return len(s.Sandboxes) == 0 && (s.GatewayState == nil || s.GatewayState.Backup == nil)
 }
 
 // unseen is the end of a run that saved all it saw, and could not see everything.

@@ -90,7 +90,7 @@ func (o *backupAllOptions) sawAll() bool {
 // outgoing are the backups that the run is about.
 func (o *backupAllOptions) outgoing(st *store.Store, s backup.Summary) ([]selection, error) {
 	if len(o.only) == 0 {
-		return selection{app: o.app}.scopes(st)
+		return selection{app: o.app, maybeNone: true}.scopes(st)
 	}
 	var scopes []selection
 	for _, out := range s.Sandboxes {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -34,6 +35,8 @@ type selection struct {
 	gateway string // not sandboxes, but the saved state of this gateway
 	off     *offHost
 	app     *app // whose -g and --workspace limit what is meant; nil limits nothing
+
+	maybeNone bool // that -g and --workspace leave nothing of what there is, is no error
 }
 
 func (s *selection) addFlag(a *app, f *pflag.FlagSet) {
@@ -89,6 +92,7 @@ func (s selection) backups(ctx context.Context) ([]store.Backup, error) {
 		return nil, err
 	}
 	var selected []store.Backup
+	others := false // there are backups, of what is not meant
 	for _, has := range names {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -102,12 +106,31 @@ func (s selection) backups(ctx context.Context) ([]store.Backup, error) {
 				selected = append(selected, b)
 			}
 		}
+		others = others || len(list) > 0
 	}
 
-	if len(selected) == 0 && s.name != "" {
+	switch {
+	case len(selected) > 0:
+		return selected, nil
+	case s.name != "":
 		return nil, s.off.missing(notFound("no %s with backups, and no backup, is called %q in %s", s.noun(), s.name, s.off.root(s.store)))
+	case others && !s.maybeNone:
+		return nil, s.unmatched()
 	}
-	return selected, nil
+	return nil, nil
+}
+
+// unmatched is the error where -g and --workspace leave no backup of those that there are: a typing mistake must not end
+// well. Of a gateway its own state may be all that was saved.
+func (s selection) unmatched() error {
+	host := s.app.host
+	if host.Workspace == "" {
+		gateways, err := s.store.Gateways().Sandboxes()
+		if err != nil || slices.Contains(gateways, host.Gateway) {
+			return err
+		}
+	}
+	return notFound("no backup in %s is of a sandbox%s%s", s.off.root(s.store), ofGateway(host.Gateway), inWorkspace(host.Workspace))
 }
 
 // address is the workspace and the name that are meant.

@@ -74,8 +74,9 @@ func runFleetStatus(ctx context.Context, o *fleetStatusOptions) (*answer, error)
 		return nil, f
 	}
 	host := o.app.host
-	report := watch.Fleet(b.Fleet(), hosts, watch.Question{Gateway: host.Gateway, Workspace: host.Workspace, MaxAge: o.status.maxAge, Now: time.Now()})
-	if len(report.Sandboxes)+len(report.Gateways) == 0 && unread == nil && host.Gateway+host.Workspace != "" {
+	question := watch.Question{Gateway: host.Gateway, Workspace: host.Workspace, MaxAge: o.status.maxAge, Now: time.Now()}
+	report := watch.Fleet(b.Fleet(), hosts, question)
+	if !report.Matches(question) && unread == nil && host.Gateway+host.Workspace != "" {
 		f := notFound("no host in %s has a sandbox%s%s", b.Fleet(), ofGateway(host.Gateway), inWorkspace(host.Workspace))
 		f.Hint = "sandkeeper fleet status --store " + b.Fleet() + " shows those of every gateway and workspace"
 		return nil, f

@@ -42,7 +42,7 @@ func newStatus(a *app, run func(context.Context, *statusOptions) (*answer, error
 	c := &cobra.Command{
 		Use: "status", Short: "Say how old and how well proven the backups of each sandbox are", Long: statusLong,
 		Example:     "  sandkeeper status\n  sandkeeper status --max-age 26h --quiet\n  sandkeeper status --html status.html",
-		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitOverdue, ExitInterrupted),
+		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitOverdue, ExitNotFound, ExitInterrupted),
 		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
 	f := c.Flags()
@@ -77,9 +77,13 @@ func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := watch.Look(o.question(st, inventory, unseen))
+	question := o.question(st, inventory, unseen)
+	report, err := watch.Look(question)
 	if err != nil {
 		return nil, err
+	}
+	if !report.Matches(question) && question.Complete && o.mayBeMistyped() {
+		return nil, o.app.noSandbox()
 	}
 	if report.LastRun, err = o.app.history.lastBackup(report.Root); err != nil {
 		o.app.term.warn("%v", err)
@@ -91,6 +95,13 @@ func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
 		return found, err
 	}
 	return found, o.verdict(report, unseen)
+}
+
+// mayBeMistyped reports whether a name limits what is watched that nobody would know to be wrong: a gateway that is
+// asked says whether there is one of that name. A monitor of a mistyped name would be content for ever.
+func (o *statusOptions) mayBeMistyped() bool {
+	host := o.app.host
+	return host.Workspace != "" || o.offline && host.Gateway != ""
 }
 
 func (o *statusOptions) question(st *store.Store, inventory sandbox.Inventory, unseen error) watch.Question {

@@ -185,6 +185,11 @@ func (o *upgradeOptions) classify(ctx context.Context, found *answer, action pre
 	if err != nil || len(s.Gateways) == 0 { // nothing is registered
 		return s, err
 	}
+	if len(o.only)+len(o.pending) == 0 {
+		if err := a.unmatched(s.Inventory); err != nil {
+			return s, err
+		}
+	}
 	if s.Inventory.Sandboxes, err = onlyThese(s.Inventory.Sandboxes, o.only, o.pending.Of); err != nil {
 		return s, err
 	}

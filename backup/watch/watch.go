@@ -81,6 +81,12 @@ func (r Report) Late() []Row {
 	return slices.DeleteFunc(slices.Clone(r.Sandboxes), func(row Row) bool { return row.State == OK || row.State == Gone })
 }
 
+// Matches reports whether anything is where q looks: of a workspace, sandboxes or their backups; of a gateway, also its
+// own state.
+func (r Report) Matches(q Question) bool {
+	return len(r.Sandboxes) > 0 || q.Workspace == "" && len(r.Gateways) > 0
+}
+
 // Look answers the question. The error is about the store as a whole.
 func Look(q Question) (Report, error) {
 	r := Report{Root: q.Store.Root(), Sandboxes: []Row{}, Gateways: []Row{}, At: q.Now.UTC()}

@@ -218,3 +218,14 @@ func findBrowser() (string, error) {
 	}
 	return "", exec.ErrNotFound
 }
+
+// TestTheStateOfAGatewayIsInNoWorkspace: a mistyped --workspace must not seem to match what was saved of a gateway itself.
+func TestTheStateOfAGatewayIsInNoWorkspace(t *testing.T) {
+	saved := Report{Gateways: []Row{{Gateway: "openshell"}}}
+	if saved.Matches(Question{Workspace: "typo"}) {
+		t.Error("the state of a gateway passes for a sandbox of a workspace")
+	}
+	if !saved.Matches(Question{Gateway: "openshell"}) || !saved.Matches(Question{}) {
+		t.Error("the state of the gateway that is meant is not counted")
+	}
+}
