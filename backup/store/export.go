@@ -15,6 +15,9 @@ import (
 	"sandkeeper/internal/disk"
 )
 
+// scratchPrefix begins the name of the folder in which a backup is put together.
+const scratchPrefix = ".sandkeeper-export-"
+
 // ExportOptions say how a backup that shares blocks is put together.
 type ExportOptions struct {
 	Scratch    string             // a folder with room for it
@@ -37,12 +40,12 @@ func (s *Store) Export(ctx context.Context, b Backup, w io.Writer, o ExportOptio
 	if m, err = s.Load(b, o.Identities); err != nil {
 		return err
 	}
-	dir, done, err := makeScratch(o.Scratch)
+	dir, err := disk.NewScratch(o.Scratch, scratchPrefix)
 	if err != nil {
 		return fmt.Errorf("make a folder to put backup %s together: %w", b.ID, err)
 	}
-	defer func() { err = errors.Join(err, done()) }()
-	o.Scratch = dir
+	defer func() { err = errors.Join(err, dir.Remove()) }()
+	o.Scratch = dir.Dir
 	whole, full, err := s.putTogether(ctx, b, m, o)
 	if err != nil {
 		return err

@@ -27,14 +27,14 @@ func (s *Store) ExportScrubbed(ctx context.Context, b Backup, path string, o Scr
 	if err != nil {
 		return nil, err
 	}
-	dir, done, err := makeScratch(filepath.Dir(abs))
+	dir, err := disk.NewScratch(filepath.Dir(abs), scratchPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("make a folder beside %s: %w", abs, err)
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() { err = errors.Join(err, dir.Remove()) }()
 
 	copied := *s
-	copied.root = dir
+	copied.root = dir.Dir
 	made, err := copied.createScrubbed(ctx, s, b, o)
 	if err != nil {
 		return nil, err

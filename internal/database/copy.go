@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"sandkeeper/internal/disk"
 )
 
 // The files that SQLite keeps beside a database, and how a rollback journal that holds something begins
@@ -31,14 +33,17 @@ const (
 // errBusy says that a database changed during every try to copy it.
 var errBusy = errors.New("it is being written to")
 
+// scratchPrefix begins the names of the folders in which copies lie. The next copy removes what a killed run has left.
+const scratchPrefix = "sandkeeper-database-"
+
 // snapshot is a private copy of a database and of what lies beside it, in a folder that only its owner can read.
 type snapshot struct {
-	dir  string
+	dir  *disk.Scratch
 	path string
 	hot  bool // its rollback journal holds an unfinished transaction
 }
 
-func (s snapshot) remove() error { return os.RemoveAll(s.dir) }
+func (s snapshot) remove() error { return s.dir.Remove() }
 
 // takeSnapshot copies the database at path with its log and its journal. The files are read twice. What they held
 // between the two reads is one state of the database, if the second read finds what the first one did.
@@ -47,11 +52,11 @@ func takeSnapshot(ctx context.Context, path string) (snapshot, error) {
 	if err != nil {
 		return snapshot{}, err
 	}
-	dir, err := os.MkdirTemp("", "sandkeeper-database-")
+	dir, err := disk.NewScratch("", scratchPrefix)
 	if err != nil {
 		return snapshot{}, fmt.Errorf("copy %s: %w", path, err)
 	}
-	s := snapshot{dir: dir, path: filepath.Join(dir, "copy.db")}
+	s := snapshot{dir: dir, path: filepath.Join(dir.Dir, "copy.db")}
 	for range copyTries {
 		if err = s.fill(ctx, path); !errors.Is(err, errBusy) || !wait(ctx, copyPause) {
 			break

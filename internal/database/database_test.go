@@ -252,6 +252,27 @@ func TestCopyEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// TestTheCopyOfAKilledRunIsRemoved: it holds what the gateway keeps secret.
+func TestTheCopyOfAKilledRunIsRemoved(t *testing.T) {
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	path := filepath.Join(t.TempDir(), "t.db")
+	_ = makeDatabase(t, path, "CREATE TABLE t (s)").Close()
+	killed := filepath.Join(temporary, scratchPrefix+"1")
+	if err := os.Mkdir(killed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(killed, "copy.db"), []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Look(t.Context(), path, func(context.Context, *sql.DB) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		t.Errorf("left in the folder for temporary files: %v, %v", left, err)
+	}
+}
+
 // A transaction that nobody will end is saved as it lies, also while a process has the database open. Who opens the copy next has the
 // state from before it.
 func TestSaveKeepsAnUnfinishedTransaction(t *testing.T) {

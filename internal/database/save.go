@@ -10,6 +10,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"sandkeeper/internal/disk"
 )
 
 // Saved is one state of a database, in files that have no name any more: they are gone when they are closed.
@@ -77,13 +79,13 @@ func sharable(path string) bool {
 // journal that a dead process left: then it is tried again.
 func saveLive(ctx context.Context, path string) (saved Saved, err error) {
 	_, _ = sqlite.OFDLocking(true) // on Linux: a look at the same file then takes no lock away
-	dir, err := os.MkdirTemp("", "sandkeeper-database-")
+	dir, err := disk.NewScratch("", scratchPrefix)
 	if err != nil {
 		return Saved{}, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, dir.Remove()) }()
 	for try := range copyTries {
-		saved, err = backUp(ctx, address(path, "ro"), filepath.Join(dir, fmt.Sprintf("saved-%d.db", try)))
+		saved, err = backUp(ctx, address(path, "ro"), filepath.Join(dir.Dir, fmt.Sprintf("saved-%d.db", try)))
 		if !wantsRollback(err) || !wait(ctx, copyPause) {
 			break
 		}
