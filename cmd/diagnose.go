@@ -61,7 +61,7 @@ type diagnosis struct {
 }
 
 func runDiagnose(ctx context.Context, o *diagnoseOptions) (*answer, error) {
-	text, err := o.read()
+	text, err := o.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func runDiagnose(ctx context.Context, o *diagnoseOptions) (*answer, error) {
 	return found, nil
 }
 
-func (o *diagnoseOptions) read() (string, error) {
+func (o *diagnoseOptions) read(ctx context.Context) (string, error) {
 	in := o.app.In
 	if o.file != "" {
 		f, err := os.Open(filepath.Clean(o.file))
@@ -88,7 +88,7 @@ func (o *diagnoseOptions) read() (string, error) {
 		fmt.Fprintln(o.app.Err, "Paste the error text, then press Ctrl-D.")
 	}
 
-	text, err := tail(in, diagnoseLimit)
+	text, err := tail(interruptible(ctx, in), diagnoseLimit)
 	if errors.Is(err, syscall.EISDIR) {
 		err = usage("give a readable file, or - for standard input", "%w", err)
 	}
