@@ -74,6 +74,9 @@ type drillResult struct {
 
 func runBackupsDrill(ctx context.Context, o *backupsDrillOptions) (_ *answer, err error) {
 	a := o.app
+	if o.limit <= 0 {
+		return nil, usage("give a duration such as 5m", "--drill-limit must be positive")
+	}
 	st, off, err := a.stores.source(ctx, o.store, o.identity)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
+	"sandkeeper/internal/text"
 	"sandkeeper/sandbox"
 )
 
@@ -117,12 +118,20 @@ func (o Options) drill(ctx context.Context, b store.Backup, out *Outcome) (err e
 	if err != nil || len(check) == 0 {
 		return err
 	}
-	exit, said, err := e.RunApart(ctx, made.id, o.CheckLimit)
-	out.Said = said
-	if err == nil && exit != 0 {
-		err = fmt.Errorf("%q in the restored home ended with exit status %d: %s", out.Check, exit, said)
-	}
+	out.Said, err = o.try(ctx, e, made.id, out.Check)
 	return err
+}
+
+// try runs the check in the restored home and gives the last lines of what it printed.
+func (o Options) try(ctx context.Context, e *engine.Engine, id, check string) (said string, err error) {
+	limit := text.As(context.DeadlineExceeded, "%q in the restored home did not end within %s", check, o.CheckLimit)
+	ctx, cancel := context.WithTimeoutCause(ctx, o.CheckLimit, limit)
+	defer cancel()
+	exit, said, err := e.RunApart(ctx, id, o.CheckLimit)
+	if err == nil && exit != 0 {
+		err = fmt.Errorf("%q in the restored home ended with exit status %d: %s", check, exit, said)
+	}
+	return said, err
 }
 
 // engineWith finds the image that the sandbox ran from: by its id, so that it is that very one, else by its name.
@@ -159,8 +168,8 @@ func emptyHome(ctx context.Context, e *engine.Engine, id, dir string) error {
 		above = append([]string{at}, above...)
 	}
 
-	var text bytes.Buffer
-	w := tar.NewWriter(&text)
+	var folders bytes.Buffer
+	w := tar.NewWriter(&folders)
 	var problems error
 	for _, folder := range above {
 		problems = errors.Join(problems, w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: strings.TrimPrefix(folder, "/") + "/", Mode: 0o755}))
@@ -172,7 +181,7 @@ func emptyHome(ctx context.Context, e *engine.Engine, id, dir string) error {
 	if problems != nil {
 		return problems
 	}
-	if err := e.Write(ctx, id, "/", &text); err != nil {
+	if err := e.Write(ctx, id, "/", &folders); err != nil {
 		return fmt.Errorf("making an empty home at %s: %w", dir, err)
 	}
 	return nil
