@@ -192,6 +192,9 @@ func (o *scheduleInstallOptions) flagsOfBackupAll() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if dry, _ := probe.Flags().GetBool("dry-run"); dry {
+		return nil, usage("to see the files and write none: sandkeeper schedule install --dry-run", "with --dry-run the night's run would save nothing")
+	}
 	if left := probe.Flags().Args(); len(left) > 0 {
 		return nil, usage("only flags of backup-all follow after --", "%q is no flag", left[0])
 	}
