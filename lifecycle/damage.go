@@ -16,10 +16,15 @@ var ErrDamaged = errors.New("is damaged")
 func sound(path string, work func() error) error {
 	err := boltfile.Sound(work)
 	if errors.Is(err, boltfile.ErrDamaged) {
-		return fmt.Errorf("extension state %q %w (%w); put a copy back, or move it away to go on without state: "+
-			"what extensions hold for sandboxes must then be released by hand", path, ErrDamaged, err)
+		return damaged(path, err)
 	}
 	return err
+}
+
+// damaged says of the store's file what was found, and what to do.
+func damaged(path string, found error) error {
+	return fmt.Errorf("extension state %q %w (%w); put a copy back, or move it away to go on without state: "+
+		"what extensions hold for sandboxes must then be released by hand", path, ErrDamaged, found)
 }
 
 // view reads in one transaction.

@@ -39,8 +39,8 @@ func TestATruncatedStoreIsAnErrorNotACrash(t *testing.T) {
 		}
 		if err := readBack(path); err != nil {
 			refused++
-			if !strings.Contains(err.Error(), path) {
-				t.Errorf("cut to %d: error %v does not name the file", size, err)
+			if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) {
+				t.Errorf("cut to %d: error %v does not name the damaged file", size, err)
 			}
 		}
 	}

@@ -50,20 +50,17 @@ func OpenStore(path string, wait time.Duration) (*Store, error) {
 		return nil, err
 	}
 
-	s := &Store{atWrite: func(string) error { return nil }}
-	err := sound(path, func() (err error) {
-		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: max(wait, time.Millisecond), OpenFile: boltfile.OpenOwn})
-		return err
-	})
-	if errors.Is(err, ErrDamaged) {
-		return nil, err
-	}
-	if errors.Is(err, berrors.ErrTimeout) {
+	db, err := boltfile.Open(path, bbolt.Options{Timeout: max(wait, time.Millisecond)})
+	switch {
+	case errors.Is(err, boltfile.ErrDamaged):
+		return nil, damaged(path, err)
+	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("extension state %q is used by another sandkeeper: %w", path, ErrBusy)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("extension state %q: %w", path, err)
 	}
+
+	s := &Store{db: db, atWrite: func(string) error { return nil }}
 	if err := s.update(prepare); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}

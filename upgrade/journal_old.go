@@ -13,7 +13,6 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"sandkeeper/internal/boltfile"
-	"sandkeeper/internal/trust"
 )
 
 // Versions before the records kept the journal in one bbolt file: bucket "sandboxes" holds gateway NUL name → Entry as
@@ -90,22 +89,15 @@ func noOld(path string) (bool, error) {
 }
 
 func openOld(path string, o bbolt.Options) (db *bbolt.DB, err error) {
-	o.OpenFile = boltfile.OpenOwn
-	err = boltfile.Sound(func() (err error) {
-		db, err = bbolt.Open(path, 0o600, &o)
-		return err
-	})
-	switch {
+	switch db, err = boltfile.Open(path, o); {
 	case err == nil:
 		return db, nil
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("upgrade journal %s: %w", path, ErrJournalBusy)
+	case errors.Is(err, boltfile.ErrDamaged):
+		return nil, damagedRecord(fmt.Errorf("%s: %w", path, err))
 	}
-
-	if _, ok := errors.AsType[*fs.PathError](err); ok || errors.Is(err, trust.ErrForeign) {
-		return nil, fmt.Errorf("upgrade journal %s: %w", path, err)
-	}
-	return nil, damagedRecord(fmt.Errorf("%s: %w", path, err)) // bbolt has no name for some of it: "file size too small"
+	return nil, fmt.Errorf("upgrade journal %s: %w", path, err)
 }
 
 func readOld(db *bbolt.DB) (entries []Entry, err error) {

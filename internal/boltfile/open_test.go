@@ -4,7 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
+
+	"go.etcd.io/bbolt"
 
 	"sandkeeper/internal/trust"
 )
@@ -39,5 +43,28 @@ func TestOpenOwn(t *testing.T) {
 	}
 	if _, err := OpenOwn(path, os.O_RDWR, 0o600); !errors.Is(err, trust.ErrForeign) {
 		t.Errorf("another user's: %v", err)
+	}
+}
+
+// What is no whole database is damaged; what cannot be opened is not.
+func TestOpenTellsDamageFromTheRest(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "db")
+	for _, content := range []string{"garbage", strings.Repeat("garbage", 4096)} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(path, bbolt.Options{}); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%d bytes: %v", len(content), err)
+		}
+	}
+	if err := os.Chmod(path, 0o602); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path, bbolt.Options{}); errors.Is(err, ErrDamaged) || !errors.Is(err, trust.ErrForeign) {
+		t.Errorf("others can write it: %v", err)
+	}
+	if _, err := Open(filepath.Join(path, "db"), bbolt.Options{}); errors.Is(err, ErrDamaged) || !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("below a file: %v", err)
 	}
 }
