@@ -99,7 +99,7 @@ func runBackupsExport(ctx context.Context, o *backupsExportOptions) (*answer, er
 		if errors.Is(err, fs.ErrExist) {
 			err = usage("nothing that is there is replaced: choose another place, or move it away", "%w", err)
 		}
-		return nil, err
+		return nil, noRoom(err, o.to)
 	}
 	return &answer{result: result, text: func(term *terminal) { renderExported(term, result) }}, nil
 }

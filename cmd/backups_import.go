@@ -4,15 +4,16 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
+	"sandkeeper/internal/text"
 	"sandkeeper/sandbox"
 )
 
@@ -70,7 +71,10 @@ func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, er
 	}
 	defer func() { _ = lock.Unlock() }()
 	b, err := o.take(ctx, store, identities)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
 		return nil, o.refused(err)
 	}
 	result := newListed(b, nil)
@@ -81,7 +85,7 @@ func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, er
 
 func (o *backupsImportOptions) take(ctx context.Context, st *store.Store, identities archive.Identities) (store.Backup, error) {
 	if o.from == "-" {
-		return st.Import(ctx, o.app.In, identities)
+		return o.takeTar(ctx, st, o.app.In, identities)
 	}
 	info, err := os.Stat(o.from)
 	if err != nil {
@@ -95,32 +99,34 @@ func (o *backupsImportOptions) take(ctx context.Context, st *store.Store, identi
 
 	f, err := os.Open(o.from)
 	if err != nil {
-		return store.Backup{}, err
+		return store.Backup{}, usage("give a file that this user may read", "%w", withoutCall(err))
 	}
 	defer f.Close()
-	return st.Import(ctx, io.Reader(f), identities)
+	return o.takeTar(ctx, st, f, identities)
 }
 
-// refused gives the reason why a backup was not taken in its exit code: what is not whole is damaged, and nothing of it
-// was kept.
+func (o *backupsImportOptions) takeTar(ctx context.Context, st *store.Store, in io.Reader, identities archive.Identities) (store.Backup, error) {
+	b, err := st.Import(ctx, interruptible(ctx, in), identities)
+	return b, about(o.from, err)
+}
+
+// refused gives the reason why a backup was not taken in its exit code: what is not whole is damaged. Nothing of it was
+// kept.
 func (o *backupsImportOptions) refused(err error) error {
 	_, damaged := errors.AsType[*archive.DamageError](err)
+	exists, there := errors.AsType[*store.ExistsError](err)
 	switch {
 	case damaged, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, tar.ErrHeader):
 		return &Failure{
-			Code: ExitDamaged, Kind: "verification_failed", Err: fmt.Errorf("%s: %w", o.from, err),
+			Code: ExitDamaged, Kind: "verification_failed", Err: text.As(err, "%s", strings.ReplaceAll(err.Error(), io.ErrUnexpectedEOF.Error(), "it ends too early")),
 			Hint: "nothing was taken in; export it again where it comes from",
 		}
 	case errors.Is(err, fs.ErrNotExist):
 		return usage("give a tar file that backups export wrote, or the folder of a NemoClaw snapshot", "%w", err)
-	}
-	return existing(err)
-}
-
-// existing names the way out when the backup is there already.
-func existing(err error) error {
-	if errors.Is(err, fs.ErrExist) {
-		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "nothing that is there is replaced: choose another place, or move it away"}
+	case there && exists.Same:
+		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "there is nothing left to take in: sandkeeper backups list shows it"}
+	case errors.Is(err, fs.ErrExist):
+		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "no backup that is there is replaced: take this one into another folder, with --backup-dir"}
 	}
 	return err
 }

@@ -2,16 +2,17 @@ package cmd
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"sandkeeper/internal/journal"
 	"sandkeeper/lifecycle"
 	"sandkeeper/lifecycle/builtin"
 	"sandkeeper/survey"
@@ -131,8 +132,8 @@ func openExtensionStore(path string) (*lifecycle.Store, error) {
 	if errors.Is(err, lifecycle.ErrBusy) {
 		return nil, &Failure{Code: ExitLocked, Kind: "locked", Err: err, Hint: "wait for that run to end, then run this command again"}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("state of extensions: %w", err)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil, &journal.FullError{Dir: filepath.Dir(path), Free: -1, Err: err}
 	}
-	return store, nil
+	return store, err
 }

@@ -68,14 +68,13 @@ func runExtensionsState(ctx context.Context, o *extensionsStateOptions) (*answer
 	}
 	result := &extensionsStateResult{Stats: []lifecycle.ExtensionStats{}, States: []lifecycle.StateInfo{}}
 	found := &answer{result: result, text: func(term *terminal) { o.render(term, result) }}
-	if store == nil {
-		if o.sandbox != "" {
-			return nil, noState(errors.New("no extension keeps any state on this host"))
-		}
-		return found, nil
+	switch {
+	case store != nil:
+		err = errors.Join(o.read(ctx, store, result), store.Close())
+	case o.sandbox != "":
+		return nil, noState(errors.New("no extension keeps any state on this host"))
 	}
 
-	err = errors.Join(o.read(ctx, store, result), store.Close())
 	if errors.Is(err, lifecycle.ErrUnknownState) {
 		return nil, noState(err)
 	}

@@ -51,6 +51,11 @@ func TestExtensionsStateOfNothing(t *testing.T) {
 	if left, _ := os.ReadDir(h.home); len(left) > 0 {
 		t.Errorf("looking made %v", left)
 	}
+	metrics := filepath.Join(t.TempDir(), "extensions.prom")
+	h.mustRun("extensions", "state", "--metrics", metrics)
+	if content, err := os.ReadFile(metrics); err != nil || !strings.Contains(string(content), "sandkeeper_extension_states gauge") {
+		t.Errorf("--metrics: %q, %v", content, err)
+	}
 }
 
 // write puts a file into the host's home.

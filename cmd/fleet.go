@@ -85,16 +85,13 @@ func runFleetStatus(ctx context.Context, o *fleetStatusOptions) (*answer, error)
 		o.app.term.warn("%v", unread)
 	}
 	found := &answer{result: report, text: func(term *terminal) { renderFleet(term, report) }}
-	if err := o.status.publish(report); err != nil {
-		return found, err
-	}
 	err = o.status.verdict(report, unread)
 	if late, ok := errors.AsType[*Failure](err); ok && late.Code == ExitOverdue {
 		late.Hint = "look on that host: sandkeeper schedule show, and sandkeeper backup-all --verify makes one of each"
 	} else if ok {
 		late.Hint = "sandkeeper backups sync on that host writes it anew"
 	}
-	return found, err
+	return found, joined(o.status.publish(report), err)
 }
 
 // readStatuses reads what hosts say. The error names those of which nothing can be believed.

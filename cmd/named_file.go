@@ -38,5 +38,13 @@ func publish(flag, file string, write func(io.Writer) error) error {
 	if errors.Is(err, fs.ErrExist) {
 		return usage("name another file, then run the same command again", "%s: %w", flag, err)
 	}
-	return about(flag, err)
+	return noRoom(about(flag, err), file)
+}
+
+// noRoom says of a full disk which one it is: that of a file that the user has named. Any other error stays as it is.
+func noRoom(err error, file string) error {
+	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		return err
+	}
+	return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "make room on the disk of " + filepath.Dir(file) + ", or name another file"}
 }

@@ -91,10 +91,7 @@ func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
 	found := &answer{result: report, text: func(term *terminal) {
 		renderStatus(term, report, ofGateway(o.app.host.Gateway)+inWorkspace(o.app.host.Workspace))
 	}}
-	if err := o.publish(report); err != nil {
-		return found, err
-	}
-	return found, o.verdict(report, unseen)
+	return found, joined(o.publish(report), o.verdict(report, unseen))
 }
 
 // mayBeMistyped reports whether a name limits what is watched that nobody would know to be wrong: a gateway that is

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -208,17 +207,16 @@ func (c statusColumns) pick(row ...string) []string {
 
 // publish writes the report to the files that were asked for. Each becomes visible whole.
 func (o *statusOptions) publish(r watch.Report) error {
-	var problems []error
+	var problems error
 	for _, each := range []struct {
 		flag, file string
 		write      func(io.Writer) error
 	}{
 		{"--html", o.html, r.Page}, {"--metrics", o.metrics, r.Metrics},
 	} {
-		if each.file == "" {
-			continue
+		if each.file != "" {
+			problems = joined(problems, publish(each.flag, each.file, each.write))
 		}
-		problems = append(problems, publish(each.flag, each.file, each.write))
 	}
-	return errors.Join(problems...)
+	return problems
 }

@@ -109,7 +109,7 @@ func (s *Store) resolve(sandbox string) (entry, error) {
 	named := slices.DeleteFunc(entries, func(e entry) bool { return e.Name != sandbox })
 	switch len(named) {
 	case 0:
-		return entry{}, fmt.Errorf("sandbox %q: %w; `sandkeeper extensions state` lists what is", sandbox, ErrUnknownState)
+		return entry{}, fmt.Errorf("sandbox %q: %w", sandbox, ErrUnknownState)
 	case 1:
 		return named[0], nil
 	}
