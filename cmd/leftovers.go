@@ -12,6 +12,7 @@ import (
 	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
 	"sandkeeper/driver"
+	"sandkeeper/engine"
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
@@ -50,7 +51,7 @@ func (l *leftovers) unpauseLeftovers(ctx context.Context, shelf journal.Shelf[jo
 		case errors.Is(r.Err, journal.ErrOther):
 			l.term.warn("%v; %s stays until that engine answers there again, or is removed by hand", r.Err, shelf.Path(r.Pause.Container))
 		case r.Err != nil:
-			l.term.warn("%v; it is tried again by the next run, or: docker unpause %s", r.Err, r.Pause.Container)
+			l.term.warn("%v; it is tried again by the next run, or: %s unpause %s", r.Err, engine.Program(r.Pause.Engine, r.Pause.Host), r.Pause.Container)
 		case r.Unpaused:
 			l.term.cleared.note(true, false)
 			fmt.Fprintf(l.term.Err, "unpaused container %s, which a run that was killed had left paused for %s\n", ui.Clean(r.Pause.Name), ui.Age(time.Since(r.Pause.At)))
@@ -101,7 +102,7 @@ func (l *leftovers) tellRestores(ctx context.Context, dir string, mayAsk bool) {
 		case i.Err != nil && i.Through != nil:
 			l.term.warn("%v; it is tried again by the next run, or: %s", i.Err, startOf(i).Invocation("start"))
 		case i.Err != nil:
-			l.term.warn("%v; it is tried again by the next run, or: docker start %s", i.Err, i.Container)
+			l.term.warn("%v; it is tried again by the next run, or: %s start %s", i.Err, engine.Program(i.Engine, i.Host), i.Container)
 		case i.Mended:
 			fmt.Fprintf(l.term.Err, "took back a restore of backup %s into sandbox %s that was killed while it exchanged a volume: what was there before is in place\n",
 				ui.Clean(i.Backup), ui.Clean(addressOf(i)))

@@ -134,7 +134,7 @@ func (o *migrateImportOptions) make(ctx context.Context, importer *migrate.Impor
 	if problems := importer.Running(ctx); len(problems) > 0 {
 		return found, &Failure{
 			Code: ExitRefused, Kind: "check_failed", Err: fmt.Errorf("nothing was made: %w", errors.Join(problems...)),
-			Hint: "stop them so that they stay stopped (docker stop NAME), and export again what they wrote meanwhile; or, where they are on another host: --stopped-elsewhere",
+			Hint: "stop them so that they stay stopped (docker stop NAME, or podman stop NAME), and export again what they wrote meanwhile; or, where they are on another host: --stopped-elsewhere",
 		}
 	}
 

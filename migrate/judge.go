@@ -87,22 +87,25 @@ func (p *SandboxPlan) carryList(carry func(code, detail string), code, words str
 
 // judgeImage: 0.1.x builds no Dockerfiles and runs nothing as root (docs/facts/openshell-0.1.md 1.1, 3.3).
 func (p *SandboxPlan) judgeImage(s Seen) {
-	image := s.Recipe.Image
+	image, program := s.Recipe.Image, "docker"
+	if c := s.Sandbox.Container; c != nil {
+		program = c.Program()
+	}
 	repository, _, _ := strings.Cut(image, ":")
 	built := repository == "openshell/sandbox-from" || repository == "nemoclaw-sandbox-local"
 	switch {
 	case built && !s.ImageHere:
 		p.Refused = append(p.Refused, Item{
 			"dockerfile", fmt.Sprintf("image %s was built on this host from a Dockerfile and is gone; 0.1.x builds none", image),
-			"build it again: docker build -t " + text.ShellWord(image) + " FOLDER",
+			"build it again: " + program + " build -t " + text.ShellWord(image) + " FOLDER",
 		})
 	case built:
 		p.NotCarried = append(p.NotCarried, Item{
 			"dockerfile", fmt.Sprintf("the Dockerfile behind %s: 0.1.x builds none. The image that is here is used as it is, so prune no images", image),
-			"docker save -o sandbox-image.tar " + text.ShellWord(image),
+			program + " save -o sandbox-image.tar " + text.ShellWord(image),
 		})
 	case image != "" && !s.ImageHere:
-		p.NotCarried = append(p.NotCarried, Item{"image", fmt.Sprintf("image %s is not on this host: the new gateway pulls it, and what its tag names may have changed", image), "docker pull " + text.ShellWord(image)})
+		p.NotCarried = append(p.NotCarried, Item{"image", fmt.Sprintf("image %s is not on this host: the new gateway pulls it, and what its tag names may have changed", image), program + " pull " + text.ShellWord(image)})
 	}
 
 	user := ""

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sandkeeper/drift"
+	"sandkeeper/engine"
 	"sandkeeper/gateway"
 )
 
@@ -80,13 +81,13 @@ func (in HostInput) engineAPI(context.Context) Result {
 	case e.State == drift.Absent:
 		return skipping("no container engine on this host")
 	case e.State != drift.Known && (strings.Contains(e.Why, "is too old") || strings.Contains(e.Why, "is too new")):
-		return failing("docker version", fmt.Sprintf("%s refuses this program's API 1.%d: %s", e.Host, engineClient, e.Why))
+		return failing(engine.Program("", e.Host)+" version", fmt.Sprintf("%s refuses this program's API 1.%d: %s", e.Host, engineClient, e.Why))
 	case e.State != drift.Known:
 		return skipping("the container engine does not answer")
 	case err != nil:
 		return warned("%s did not say which API it speaks", e.Host)
 	case major == 1 && minor < oldestAPI:
-		return failing("docker version", fmt.Sprintf("%s speaks API %s; 1.%d is needed to read and pause containers", e.Host, e.APIVersion, oldestAPI))
+		return failing(engine.Program("", e.Host)+" version", fmt.Sprintf("%s speaks API %s; 1.%d is needed to read and pause containers", e.Host, e.APIVersion, oldestAPI))
 	case major > 1 || minor > engineClient:
 		return passed("%s speaks API %s; this program asks in 1.%d, which such engines still accept", e.Host, e.APIVersion, engineClient)
 	}

@@ -145,7 +145,7 @@ func (p *precheck) container(ctx context.Context) bool {
 		p.problem(NeedContainer, "", "%d containers claim it", len(sb.Rivals))
 		return false
 	case c.Paused():
-		p.problem(NeedContainer, "docker unpause "+c.Name, "container %q is paused", c.Name)
+		p.problem(NeedContainer, c.Program()+" unpause "+c.Name, "container %q is paused", c.Name)
 		return false
 	}
 
@@ -242,6 +242,9 @@ func (p *precheck) providers(ctx context.Context) {
 	}
 }
 
+// program is the command of the engine that has the sandbox.
+func (p *precheck) program() string { return engine.Program(p.entry.EngineID, p.entry.EngineHost) }
+
 func (p *precheck) room(ctx context.Context) {
 	if p.Room == nil {
 		p.entry.warn("whether the container engine has room for the rollback image was not looked at")
@@ -252,6 +255,6 @@ func (p *precheck) room(ctx context.Context) {
 	case errors.Is(err, engine.ErrRoomUnknown):
 		p.entry.warn(err.Error())
 	case err != nil:
-		p.problem(NeedRoom, "docker system df", "%v", err)
+		p.problem(NeedRoom, p.program()+" system df", "%v", err)
 	}
 }

@@ -39,7 +39,7 @@ func (p *precheck) pullable(ctx context.Context) {
 	}
 	digest, err := p.asked.registry(ctx, p.Engine, image)
 	if err != nil {
-		p.problem(NeedImage, pullFix(image, err), "image %q is not on this host, and cannot be pulled: %v", image, err)
+		p.problem(NeedImage, p.pullFix(image, err), "image %q is not on this host, and cannot be pulled: %v", image, err)
 		return
 	}
 	p.entry.Pull = digest
@@ -47,11 +47,11 @@ func (p *precheck) pullable(ctx context.Context) {
 }
 
 // pullFix is the command that lets us in, or that shows what is in the way and works as soon as it is gone.
-func pullFix(image string, err error) string {
+func (p *precheck) pullFix(image string, err error) string {
 	registry := engine.RegistryOf(image)
 	switch {
 	case !errors.Is(err, engine.ErrRegistryDenied):
-		return "docker pull " + image
+		return p.program() + " pull " + image
 	case registry == engine.RegistryOf("any"):
 		return "docker login" // without an argument it is Docker Hub
 	}

@@ -241,3 +241,11 @@ func TestKilledAroundThePull(t *testing.T) {
 		})
 	}
 }
+
+// TestTheFixOfAPullIsOfTheSandboxesEngine: an image that docker pulls is not in Podman's store.
+func TestTheFixOfAPullIsOfTheSandboxesEngine(t *testing.T) {
+	p := &precheck{entry: Entry{EngineID: "podman machine /var/lib/containers 0", EngineHost: "unix:///run/podman/podman.sock"}}
+	if got, want := p.pullFix("img:1", errors.New("unknown")), "podman --remote --url unix:///run/podman/podman.sock pull img:1"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

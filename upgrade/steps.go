@@ -99,7 +99,7 @@ func (j *job) lookAgain(ctx context.Context) error {
 	case !there:
 		return fmt.Errorf("container %q of sandbox %q is gone", j.ContainerName, j.Address())
 	case c.Paused():
-		return fmt.Errorf("container %q is paused; run `docker unpause %s` first", c.Name, c.Name)
+		return fmt.Errorf("container %q is paused; run `%s unpause %s` first", c.Name, c.Program(), c.Name)
 	}
 
 	if c.Running() {

@@ -90,7 +90,7 @@ func (p *Pauser) release(ctx context.Context, c engine.Container, record *journa
 	ctx, cancel := text.Within(ctx, thawLimit)
 	defer cancel()
 	if err := Thaw(ctx, p.Engine, c.ID); err != nil {
-		return fmt.Errorf("container %q %w, run \"docker unpause %s\": %w", c.Name, ErrThaw, c.Name, err)
+		return fmt.Errorf("container %q %w, run \"%s unpause %s\": %w", c.Name, ErrThaw, c.Program(), c.Name, err)
 	}
 	err := record.Remove()
 	p.Guard.done(c.ID)

@@ -73,7 +73,7 @@ func (p *containerPlace) ready(ctx context.Context, j *restoreJob) (engine.Conta
 		return c, err
 	}
 	if c.Paused() {
-		return c, fmt.Errorf("container %q is paused; run \"docker unpause %s\" first", c.Name, c.Name)
+		return c, fmt.Errorf("container %q is paused; run \"%s unpause %s\" first", c.Name, c.Program(), c.Name)
 	}
 	if c.AutoRemove {
 		return c, fmt.Errorf("container %q was made with --rm: a restore has to stop it, and then the engine removes it and all that is in it; make a sandbox anew and restore into that with --to", c.Name)
@@ -105,7 +105,7 @@ func (p *containerPlace) suits(ctx context.Context, j *restoreJob, c engine.Cont
 	if err := p.avoidMounts(ctx, j.pick, c.Mounts, j.manifest); err != nil {
 		return err
 	}
-	if err := p.roomy(ctx, j); err != nil {
+	if err := p.roomy(ctx, j, c); err != nil {
 		return err
 	}
 	return p.parents(ctx, j.pick)
@@ -117,7 +117,7 @@ type roomSeer interface {
 }
 
 // roomy refuses what cannot have room on the engine's disk. Of a home that is a mount the disk is not known.
-func (p *containerPlace) roomy(ctx context.Context, j *restoreJob) error {
+func (p *containerPlace) roomy(ctx context.Context, j *restoreJob, c engine.Container) error {
 	seer, ok := p.Engine.(roomSeer)
 	if !ok || j.pick.mounted {
 		return nil
@@ -127,7 +127,7 @@ func (p *containerPlace) roomy(ctx context.Context, j *restoreJob) error {
 		return err
 	}
 	if err := seer.RoomToReplace(ctx, p.ID, need); errors.Is(err, engine.ErrNoRoom) {
-		return fmt.Errorf("the container engine's disk has no room for the home in the backup, so nothing was stopped or changed: %w; \"docker system df\" says what is on it", err)
+		return fmt.Errorf("the container engine's disk has no room for the home in the backup, so nothing was stopped or changed: %w; \"%s system df\" says what is on it", err, c.Program())
 	}
 	return nil
 }
