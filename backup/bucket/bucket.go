@@ -36,7 +36,7 @@ type Options struct {
 
 	Now      func() time.Time                     // nil: time.Now
 	Stall    time.Duration                        // an answer that brings nothing for so long is given up and asked for again; 0: a minute
-	Progress func(object string, done, all int64) // told of the bytes of an object; nil: nobody is
+	Progress func(object string, done, all int64) // told of the bytes that are sent of a file, by several goroutines at once; nil: nobody is
 	Warn     func(string)                         // told what a person should know; nil: nobody is
 }
 

@@ -10,6 +10,8 @@ import (
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+
+	"sandkeeper/backup/archive"
 )
 
 // Kind is what went wrong with a bucket, in one word.
@@ -82,14 +84,20 @@ func last(err error) string {
 	}
 }
 
-// fail makes an error of the SDK one that names the object, its kind and the next command. The end of a context stays
-// what it is.
+// errHere is what went wrong on this host: the bucket has no part in it.
+var errHere = errors.New("it is on this host")
+
+// fail makes an error of the SDK one that names the object, its kind and the next command. The end of a context, and
+// what is wrong with a file of this host, stay what they are.
 func (b *Bucket) fail(op, key string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) && !errors.Is(err, errStalled) {
 		return err
 	}
 	if already, ok := errors.AsType[*Error](err); ok {
 		return already
+	}
+	if _, damaged := errors.AsType[*archive.DamageError](err); damaged || errors.Is(err, errHere) {
+		return err
 	}
 	kind := kindOf(err)
 	return &Error{Kind: kind, Op: op, Object: b.object(key), Hint: hintOf(kind, b.name), Err: err}

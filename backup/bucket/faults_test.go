@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -100,6 +101,33 @@ func TestStalledAnswersAreGivenUp(t *testing.T) {
 	f.assertSame(b, "alpha", first)
 	if took := time.Since(started); took > 20*time.Second || slow.Load() < 2 {
 		t.Errorf("took %s, asked %d times", took, slow.Load())
+	}
+}
+
+// A file of this host that cannot be read is named as that: the bucket was, with the advice to look at its address.
+func TestAFileOfThisHostIsNoFaultOfTheBucket(t *testing.T) {
+	f := newFixture(t, false)
+	b := f.open("host1")
+	unreadable, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unreadable.Close()
+	short, err := os.Create(filepath.Join(t.TempDir(), "index.zst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer short.Close()
+	for _, file := range []*os.File{unreadable, short} {
+		_, err = b.put(t.Context(), "key", func(w *writer) error {
+			return b.seal(t.Context(), w, source{file: file, size: 10, read: new(atomic.Int64)}, archive.Object{File: "index.zst", Plain: 10})
+		})
+		if failed, is := errors.AsType[*Error](err); is || err == nil || !strings.Contains(err.Error(), file.Name()) {
+			t.Errorf("got %v (%+v), want %s named", err, failed, file.Name())
+		}
+	}
+	if _, damaged := errors.AsType[*archive.DamageError](err); !damaged {
+		t.Errorf("a file that became shorter is no damage: %v", err)
 	}
 }
 

@@ -127,7 +127,7 @@ func (v *View) fetchPiece(ctx context.Context, key string, o archive.Object, to 
 	if err != nil {
 		return err
 	}
-	n, err := io.CopyBuffer(&progressWriter{v.b, o, io.NewOffsetWriter(to, o.Offset), 0}, onlyReader{plain}, make([]byte, 256<<10))
+	n, err := io.CopyBuffer(io.NewOffsetWriter(to, o.Offset), onlyReader{plain}, make([]byte, 256<<10))
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -144,24 +144,6 @@ func (v *View) fetchPiece(ctx context.Context, key string, o archive.Object, to 
 	}
 
 	return nil
-}
-
-// progressWriter tells of the bytes of a piece.
-type progressWriter struct {
-	b    *Bucket
-	o    archive.Object
-	to   io.Writer
-	done int64
-}
-
-// Write passes bytes on.
-func (w *progressWriter) Write(p []byte) (int, error) {
-	n, err := w.to.Write(p)
-	w.done += int64(n)
-	if w.b.o.Progress != nil {
-		w.b.o.Progress(w.o.File, w.done, w.o.Plain)
-	}
-	return n, err
 }
 
 // settle puts the host's own manifest in the place of the bucket's.

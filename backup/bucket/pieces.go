@@ -68,10 +68,10 @@ func (b *Bucket) seal(ctx context.Context, w io.Writer, s source, o archive.Obje
 			return out.Close()
 		}
 		if err == io.EOF { //nolint:errorlint // likewise
-			return text.As(io.ErrUnexpectedEOF, "%s became shorter while it was read", s.file.Name())
+			return archive.Damagef(archive.DamageTruncated, o.File, "%s became shorter while it was read", s.file.Name())
 		}
 		if err != nil {
-			return fmt.Errorf("read %s: %w", s.file.Name(), err)
+			return text.As(errHere, "a file of this host cannot be read: %v", err) // which names it
 		}
 	}
 }
