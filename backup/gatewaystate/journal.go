@@ -51,6 +51,11 @@ func (e stateFiles) rollBack(step func()) error {
 		problems = append(problems, disk.IgnoreMissing(os.Remove(e.fresh(path))))
 		problems = append(problems, disk.IgnoreMissing(disk.Real{}.SyncDir(filepath.Dir(path))))
 	}
+
+	for _, dir := range e.Made {
+		step()
+		_ = os.Remove(dir) // one that is not empty holds what was written since
+	}
 	return errors.Join(problems...)
 }
 

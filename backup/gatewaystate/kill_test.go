@@ -50,7 +50,7 @@ func gatewayVictim(o gatewayOrder) error {
 	return err
 }
 
-// changedGateway is a host whose gateway's state was saved and changed since: some files differ, one is gone.
+// changedGateway is a host whose gateway's state was saved and changed since: some files differ, and a folder is gone with all that is in it.
 func changedGateway(t *testing.T) (gatewayHost, gatewayOrder) {
 	t.Helper()
 	h := newGatewayHost(t)
@@ -59,7 +59,7 @@ func changedGateway(t *testing.T) (gatewayHost, gatewayOrder) {
 	h.put(t, ".config/openshell/gateway.toml", "new")
 	h.put(t, dbFolder+"/openshell.db-journal", "left by a crash")
 	h.put(t, dbFolder+"/openshell.db", "another database")
-	backuptest.Must(t, os.Remove(filepath.Join(h.home, ".local/state/openshell/tls/ca.crt")))
+	backuptest.Must(t, os.RemoveAll(filepath.Join(h.home, ".local/state/openshell")))
 	b, err := h.store.Gateways().Find("nemoclaw", store.Latest)
 	backuptest.Must(t, err)
 	return h, gatewayOrder{Root: h.store.Root(), Backup: b.ID, Journal: filepath.Join(t.TempDir(), "restoring"), Places: h.places}

@@ -64,7 +64,33 @@ func (p *placing) plan(m *archive.Manifest, places []gateway.Place) error {
 	if err != nil {
 		return err
 	}
+	if err := p.noteFolders(); err != nil {
+		return err
+	}
 	return p.write()
+}
+
+// noteFolders notes which folders will be made for the files.
+func (p *placing) noteFolders() error {
+	if p.dry {
+		return nil
+	}
+	for _, path := range p.entry.Files {
+		for dir := filepath.Dir(path); !slices.Contains(p.entry.Made, dir); dir = filepath.Dir(dir) {
+			there, err := exists(dir)
+			if err != nil {
+				return fmt.Errorf("put back %s: %w", path, err)
+			}
+			if there {
+				break
+			}
+			p.entry.Made = append(p.entry.Made, dir)
+		}
+	}
+
+	// The longer path is never that of the folder around the other one.
+	slices.SortFunc(p.entry.Made, func(a, b string) int { return len(b) - len(a) })
+	return nil
 }
 
 func (p *placing) write() error {

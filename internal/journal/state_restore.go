@@ -14,10 +14,11 @@ import (
 type StateRestore struct {
 	Gateway string    `json:"gateway"`
 	Backup  string    `json:"backup"`
-	Files   []string  `json:"files"`         // their places; what is new lies beside them until it is in place
-	Had     []string  `json:"had,omitempty"` // what was there before: it is in its place, or aside
-	Placing bool      `json:"placing"`       // false: nothing was moved yet
-	At      time.Time `json:"at"`            // when the restore began, in whole seconds; what is new was last changed then, by its own word
+	Files   []string  `json:"files"`          // their places; what is new lies beside them until it is in place
+	Had     []string  `json:"had,omitempty"`  // what was there before: it is in its place, or aside
+	Made    []string  `json:"made,omitempty"` // folders for Files that were not there before, each before the one that it lies in
+	Placing bool      `json:"placing"`        // false: nothing was moved yet
+	At      time.Time `json:"at"`             // when the restore began, in whole seconds; what is new was last changed then, by its own word
 }
 
 // StateRestores is the shelf of restores of gateways' state, below that of containers.
@@ -54,6 +55,12 @@ func checkStateRestore(key string, r StateRestore) error {
 	for _, old := range r.Had {
 		if !slices.Contains(places, old) {
 			return fmt.Errorf("state of gateway %q: %q is none of its files", r.Gateway, old)
+		}
+	}
+
+	for _, made := range r.Made {
+		if !filepath.IsAbs(made) || !slices.ContainsFunc(r.Files, func(path string) bool { return strings.HasPrefix(path, made+"/") }) {
+			return fmt.Errorf("state of gateway %q: %q is no folder of its files", r.Gateway, made)
 		}
 	}
 
