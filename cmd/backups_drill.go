@@ -96,10 +96,15 @@ func runBackupsDrill(ctx context.Context, o *backupsDrillOptions) (_ *answer, er
 	if a.Env.StateHome() == "" {
 		return nil, usage("set HOME", "there is no folder to note the throw-away containers in (HOME is not set to an absolute path)")
 	}
+	engines := a.host.Engines(ctx)
+	if main, state := engines.Main(); main == nil {
+		err := fmt.Errorf("nothing was drilled: a drill needs a container engine, and none answers (%s)", state.Words())
+		return nil, &Failure{Code: ExitRefused, Kind: "drill_failed", Err: err, Hint: noEngineHint}
+	}
 	progress := a.term.progress()
 	defer progress.Close()
 	options := drill.Options{
-		Store: st, Engines: a.host.Engines(ctx).All(), Identities: identities, Journal: drill.Dir(a.Env.StateHome()), Check: o.command, CheckLimit: o.limit,
+		Store: st, Engines: engines.All(), Identities: identities, Journal: drill.Dir(a.Env.StateHome()), Check: o.command, CheckLimit: o.limit,
 		Progress: func(e home.Event) { a.term.showProgress(progress, e) },
 		Bring:    func(ctx context.Context, b store.Backup) (store.Backup, error) { return off.bring(ctx, st, b) },
 	}

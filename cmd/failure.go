@@ -181,10 +181,7 @@ func inventoryFailure(err error) *Failure {
 		return &Failure{Code: ExitRefused, Kind: "registry_invalid", Err: err, Hint: broken.Hint()}
 	}
 	if errors.Is(err, sandbox.ErrNoInventory) {
-		return &Failure{
-			Code: ExitRefused, Kind: "listing_unreadable", Err: err,
-			Hint: "start the container engine, run as a user who may open its socket (root, or one of its group), or set DOCKER_HOST to the one that runs the sandboxes; sandkeeper preflight shows where it was looked for",
-		}
+		return &Failure{Code: ExitRefused, Kind: "listing_unreadable", Err: err, Hint: noEngineHint}
 	}
 
 	if missing, ok := errors.AsType[*store.NotFoundError](err); ok {
@@ -195,6 +192,10 @@ func inventoryFailure(err error) *Failure {
 	}
 	return nil
 }
+
+// noEngineHint is for a host on which no container engine answers.
+const noEngineHint = "start the container engine, run as a user who may open its socket (root, or one of its group), or set DOCKER_HOST to the one that runs the sandboxes; " +
+	"sandkeeper preflight shows where it was looked for"
 
 // silentFailure is for sandboxes that were not asked for, because no command line could be run.
 func silentFailure(silent *survey.SilentCLIError) *Failure {
