@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"sandkeeper/openshell"
@@ -19,6 +20,16 @@ func TestConnectErrorsKeepTheirKind(t *testing.T) {
 		f := failureOf(fmt.Errorf("recipe of sandbox %q: %w", "alpha", err))
 		if f.Code != ExitUnreachable || f.Kind != want || f.Hint == "" {
 			t.Errorf("%s: exit %d, kind %q, hint %q; want 5 and %q", kind, f.Code, f.Kind, f.Hint, want)
+		}
+	}
+}
+
+// A port that is none is said once, with what a port is.
+func TestAPortThatIsNoneIsSaidOnce(t *testing.T) {
+	for _, line := range []string{"gateway status", "gateway wait", "status"} {
+		code, _, stderr := invoke(t, []string{"NEMOCLAW_GATEWAY_PORT=99999"}, strings.Fields(line)...)
+		if code != ExitUsage || strings.Count(stderr, "99999") != 1 || !strings.Contains(stderr, "give a port from 1024 to 65535") {
+			t.Errorf("%s: exit %d\n%s", line, code, stderr)
 		}
 	}
 }

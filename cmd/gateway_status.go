@@ -76,9 +76,9 @@ type databaseStatus struct {
 
 func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, error) {
 	a := o.app
-	registry, err := a.host.Registry()
+	registry, err := a.registryIfThere()
 	if err != nil {
-		a.term.warn("%v", err)
+		return nil, err
 	}
 	decisive := a.host.Judge(ctx, preflight.BackingUp(), a.host.Bindings(registry)).Decisive()
 	seen := decisive.Seen
@@ -95,6 +95,17 @@ func runGatewayStatus(ctx context.Context, o *gatewayStatusOptions) (*answer, er
 		return found, unanswered(seen)
 	}
 	return found, nil
+}
+
+// registryIfThere is the registry for a look at gateways, which goes on without one: a broken registry is a warning. The
+// error is that of a NEMOCLAW_GATEWAY_PORT that names no gateway.
+func (a *app) registryIfThere() (sandbox.Registry, error) {
+	registry, err := a.host.Registry()
+	if port, ok := errors.AsType[*survey.PortError](err); ok {
+		return registry, port
+	}
+	a.term.orWarn(err)
+	return registry, nil
 }
 
 // unanswered says of a gateway that did not answer why, in the kinds that a listing has: a gateway that the CLI does

@@ -54,9 +54,9 @@ func runGatewayWait(ctx context.Context, o *gatewayWaitOptions) (*answer, error)
 	if o.timeout <= 0 || o.settle < 0 || o.settle >= o.timeout {
 		return nil, usage("give, for instance, --timeout 2m --settle 3s", "--timeout must be positive, and --settle shorter than it")
 	}
-	registry, err := a.host.Registry()
+	registry, err := a.registryIfThere()
 	if err != nil {
-		a.term.warn("%v", err) // a gateway can be waited for without a registry
+		return nil, err
 	}
 	bindings := a.host.Bindings(registry)
 	if len(bindings) > 1 {
