@@ -66,7 +66,7 @@ func (o completions) offerFor(c *cobra.Command, what string, args []string) ([]c
 			return nil, cobra.ShellCompDirectiveDefault
 		}
 		values = o.recordedSandboxes(c)
-	case "--gateway":
+	case "--gateway", "--set":
 		values = o.knownGateways()
 	case "--workspace":
 		values = o.savedWorkspaces(c)
@@ -82,7 +82,7 @@ func (o completions) offerFor(c *cobra.Command, what string, args []string) ([]c
 		}
 	case "--backup-dir":
 		return nil, cobra.ShellCompDirectiveFilterDirs
-	case "--identity", "FILE|-", "FILE|FOLDER|-":
+	case "--identity", "--html", "--metrics", "--log-json", "FILE|-", "FILE|FOLDER|-":
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	return values, cobra.ShellCompDirectiveNoFileComp

@@ -35,6 +35,10 @@ func TestCompletionOffersValues(t *testing.T) {
 		{"backup-all --jobs ", noFiles},
 		{"backups import ", files},
 		{"restore alpha --identity ", files},
+		{"status --html ", files},
+		{"status --metrics ", files},
+		{"backup-all --log-json ", files},
+		{"migrate import --set ", "edge\n" + noFiles},
 		{"help backups v", "verify\tProve that backups are whole\n" + noFiles},
 		{"extensions state show some ", "exec-hooks\nfleet-labels\nworkload-identity\n" + noFiles},
 	} {

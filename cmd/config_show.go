@@ -90,7 +90,7 @@ func (o *configShow) extensions(links []lifecycle.Link) configSetting {
 		names = append(names, link.Name)
 	}
 	file := o.app.settings.file
-	s := configSetting{Key: "compute.extensions", Value: strings.Join(names, ","), From: "default", Commands: []string{"upgrade-sandboxes"}}
+	s := configSetting{Key: "compute.extensions", Value: strings.Join(names, ","), From: "default", Commands: commandsWithExtensions(o.root)}
 	if line := file.lines["compute\x00extensions"]; line > 0 {
 		s.From = fmt.Sprintf("%s:%d", file.path, line)
 	}
@@ -98,6 +98,21 @@ func (o *configShow) extensions(links []lifecycle.Link) configSetting {
 		s.From = "environment variable " + lifecycle.OverrideVariable
 	}
 	return s
+}
+
+// commandsWithExtensions are those that run extensions: what creates or deletes sandboxes, and what backs them up.
+func commandsWithExtensions(root *cobra.Command) []string {
+	names := []string{"backup-all", "extensions reconcile"}
+	for _, c := range allCommands(root) {
+		_, always := c.Annotations[createsKey]
+		_, asked := c.Annotations[createsWithKey]
+		if always || asked {
+			names = append(names, commandName(c))
+		}
+	}
+
+	slices.Sort(names)
+	return names
 }
 
 // defaultOf is a flag's default as the command line would spell it: an empty list is nothing.

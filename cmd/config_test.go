@@ -103,6 +103,9 @@ func TestConfigShow(t *testing.T) {
 	got := map[string]string{}
 	for _, s := range document.Result.Settings {
 		got[s.Key] = s.Value + " from " + s.From
+		if s.Key == "compute.extensions" && strings.Join(s.Commands, ", ") != "backup-all, extensions reconcile, migrate import, restore, upgrade-sandboxes" {
+			t.Errorf("extensions run in %q", s.Commands)
+		}
 	}
 	for key, want := range map[string]string{
 		"jobs":                     "4 from " + path + ":1",
