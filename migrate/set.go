@@ -116,16 +116,6 @@ func SetPath(root, gateway string) string { return filepath.Join(Dir(root, gatew
 // ErrSetUnusable says that a set is there and cannot be read, or is not what its place says.
 var ErrSetUnusable = errors.New("the exported set cannot be used")
 
-// refuseLink refuses a folder of sets, or of a gateway's set, that is a link: none is followed in a store.
-func refuseLink(root, gateway string) error {
-	for _, dir := range []string{filepath.Dir(Dir(root, gateway)), Dir(root, gateway)} {
-		if info, err := os.Lstat(dir); err == nil && info.Mode().Type() == fs.ModeSymlink {
-			return fmt.Errorf("%s is a link, and none is followed below the backup folder: move what is in it here", dir)
-		}
-	}
-	return nil
-}
-
 // ReadSet reads the set of a gateway. The error wraps ErrNoSet when there is none, and ErrSetUnusable when it cannot be
 // believed.
 func ReadSet(root, gateway string) (*Set, error) {
@@ -134,7 +124,7 @@ func ReadSet(root, gateway string) (*Set, error) {
 	}
 	path := SetPath(root, gateway)
 	content, err := disk.ReadPlain(path, 64<<20)
-	if linked := refuseLink(root, gateway); linked != nil {
+	if linked := store.RefuseLink(root, Dir(root, gateway)); linked != nil {
 		err = linked
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -189,7 +179,7 @@ func (s *Set) file(root, name string, content []byte) error {
 	if err := sandboxname.CheckFolder(s.Gateway); err != nil {
 		return fmt.Errorf("no gateway can be called %q", s.Gateway)
 	}
-	if err := refuseLink(root, s.Gateway); err != nil {
+	if err := store.RefuseLink(root, Dir(root, s.Gateway)); err != nil {
 		return err
 	}
 	path := filepath.Join(Dir(root, s.Gateway), filepath.FromSlash(name))

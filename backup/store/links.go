@@ -13,15 +13,24 @@ import (
 	"sandkeeper/internal/sandboxname"
 )
 
-// refuseLink refuses a folder of the store that is a link, or lies behind one: no reader follows one, so that a backup
-// that went through it would be in no list and could not be restored. The operator's own folder may be one.
-func (s *Store) refuseLink(dir string) error {
-	for ; s.within(dir); dir = filepath.Dir(dir) {
+// RefuseLink refuses a folder below root that is a link, or lies behind one below root: no reader of a store follows one,
+// so that what went through it would be in no list and could not be restored. The operator's own folder may be one.
+func RefuseLink(root, dir string) error {
+	below := filepath.Clean(root) + string(filepath.Separator)
+	for ; strings.HasPrefix(dir, below); dir = filepath.Dir(dir) {
 		if linked(dir) {
 			return fmt.Errorf("%s is a link, and none is followed below the backup folder: move what is in it here, or choose another folder with --backup-dir", dir)
 		}
 	}
 	return nil
+}
+
+// refuseLink is RefuseLink below the folder that the operator chose. That of the gateways' store lies in it.
+func (s *Store) refuseLink(dir string) error {
+	if s.gateways {
+		return RefuseLink(filepath.Dir(s.root), dir)
+	}
+	return RefuseLink(s.root, dir)
 }
 
 // within reports whether a folder lies below the one that the operator chose. That of the gateways' store does.
