@@ -2,12 +2,15 @@ package drill
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
 	"sandkeeper/internal/dockertest"
 	"sandkeeper/internal/env"
+	"sandkeeper/internal/storetest"
 )
 
 // A container that the engine made although its answer was lost is taken away by the next drill, and only that one.
@@ -47,5 +50,38 @@ func TestAContainerWhoseMakingFailedIsSweptAway(t *testing.T) {
 		if left, err := shelf(o.Journal).All(); err != nil || len(left) > 0 {
 			t.Errorf("records of what is gone: %+v, %v", left, err)
 		}
+	}
+}
+
+// A drill that is killed while it restores leaves no copy of a home among the backups: each restore warned of it for ever, as of a sandbox's.
+func TestAKilledDrillLeavesNoCopyAmongTheBackups(t *testing.T) {
+	st := storetest.NewStore(t, store.Options{})
+	o := Options{Store: st}
+	keep := func() (root string, done func() error) {
+		t.Helper()
+		kept, done, err := o.keepApart()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kept.Root(), done
+	}
+	if err := os.MkdirAll(filepath.Join(st.Root(), "."+namePrefix+"1"), 0o700); err != nil { // by a killed drill
+		t.Fatal(err)
+	}
+	root, done := keep()
+	if err := os.WriteFile(filepath.Join(root, ".before-restore-alpha-1.tar.zst"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := st.Interrupted(); err != nil || len(left) > 0 {
+		t.Errorf("a restore warns of %v, %v", left, err)
+	}
+	if names, err := st.Sandboxes(); err != nil || len(names) > 0 {
+		t.Errorf("the folder passes for a sandbox: %v, %v", names, err)
+	}
+	if err := done(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(st.Root(), "."+namePrefix+"*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
 	"sandkeeper/engine"
+	"sandkeeper/internal/disk"
 	"sandkeeper/internal/journal"
 	"sandkeeper/internal/text"
 	"sandkeeper/sandbox"
@@ -110,16 +112,41 @@ func (o Options) drill(ctx context.Context, b store.Backup, out *Outcome) (err e
 	if err != nil {
 		return err
 	}
-	summary, err := restore.Restore(ctx, restore.Request{
-		Store: o.Store, Backup: b, Identities: o.Identities, Engine: e, Consent: true, Progress: o.Progress,
-		Target: sandbox.Sandbox{Name: out.Sandbox, Workspace: out.Workspace, Container: &c, WorkspaceRoot: b.Manifest.Home, Standing: sandbox.Stopped, Route: sandbox.ByContainer},
-	})
+	summary, err := o.restore(ctx, b, e, c)
 	out.Files, out.Bytes = summary.Files, summary.Bytes
 	if err != nil || len(check) == 0 {
 		return err
 	}
 	out.Said, err = o.try(ctx, e, made.id, out.Check)
 	return err
+}
+
+// restore puts the backup into the container.
+func (o Options) restore(ctx context.Context, b store.Backup, e *engine.Engine, c engine.Container) (s restore.Summary, err error) {
+	keep, done, err := o.keepApart()
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	of := b.Series()
+	return restore.Restore(ctx, restore.Request{
+		Store: o.Store, Backup: b, Identities: o.Identities, Engine: e, Consent: true, Progress: o.Progress, Keep: keep,
+		Target: sandbox.Sandbox{Name: of.Name, Workspace: of.Workspace, Container: &c, WorkspaceRoot: b.Manifest.Home, Standing: sandbox.Stopped, Route: sandbox.ByContainer},
+	})
+}
+
+// keepApart is where the restore keeps what it replaces, which is an empty home. A copy that a killed drill left among
+// the backups would pass for that of a sandbox. The next drill removes the folder of a killed one.
+func (o Options) keepApart() (keep *store.Store, done func() error, err error) {
+	dir, err := disk.NewScratch(o.Store.Root(), "."+namePrefix)
+	if err != nil {
+		return nil, nil, err
+	}
+	keep, err = store.Open(dir.Dir, store.Options{UID: os.Geteuid()})
+	if err != nil {
+		return nil, nil, errors.Join(err, dir.Remove())
+	}
+	return keep, dir.Remove, nil
 }
 
 // try runs the check in the restored home and gives the last lines of what it printed.
