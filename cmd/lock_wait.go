@@ -19,8 +19,8 @@ func (o *storeOptions) addLockFlag(f *pflag.FlagSet) {
 	f.DurationVar(&o.lockWait, "lock-wait", 0, "wait this long for another run that holds the backups; 0 does not wait")
 }
 
-// openStoreToChange is openStore for a command that will lock the store. A store that another run holds is waited for
-// as long as --lock-wait says, or until ctx ends.
+// openToChange is open for a command that will lock the store. A store that another run holds is waited for as long as
+// --lock-wait says, or until ctx ends.
 func (s *stores) openToChange(ctx context.Context, o storeOptions) (*store.Store, error) {
 	if o.lockWait < 0 {
 		return nil, usage("give a duration such as 10m", "--lock-wait must not be negative")

@@ -23,9 +23,9 @@ func (h Host) Plan(m Manager, jobs []Job) ([]File, error) {
 	var files []File
 	for _, job := range jobs {
 		if m == Systemd {
-			files = append(files, job.Units(dir)...)
+			files = append(files, job.units(dir)...)
 		} else {
-			files = append(files, job.Plist(dir, h.log()))
+			files = append(files, job.plist(dir, h.log()))
 		}
 	}
 

@@ -9,8 +9,8 @@ import (
 // labelPrefix begins the labels of launchd's jobs.
 const labelPrefix = "local."
 
-// Plist is the job for launchd (launchd.plist(5)), for the folder dir. What it prints goes to log.
-func (j Job) Plist(dir, log string) File {
+// plist is the job for launchd (launchd.plist(5)), for the folder dir. What it prints goes to log.
+func (j Job) plist(dir, log string) File {
 	var b strings.Builder
 	text := func(value string) string {
 		var escaped strings.Builder

@@ -40,7 +40,7 @@ func daily(t *testing.T, text string) When {
 // Every word arrives as it was written, whatever systemd, cron or XML make of dollars, percents and quotes.
 func TestWordsAreQuoted(t *testing.T) {
 	j := job(daily(t, "02:30"))
-	service := j.Units("/units")[0].Content
+	service := j.units("/units")[0].Content
 	for _, want := range []string{
 		`ExecStart="/opt/sand keeper/sandkeeper" "backup-all" "--label" "50%% of \"$$HOME\" \\ it's"` + "\n",
 		`Environment="PATH=/usr/bin:/home/op/my bin"` + "\n",
@@ -57,7 +57,7 @@ func TestWordsAreQuoted(t *testing.T) {
 	if want := strings.Join(j.Args, "|") + "|"; err != nil || string(out) != want {
 		t.Errorf("sh reads %q, %v", out, err)
 	}
-	plist := j.Plist("/agents", "/log").Content
+	plist := j.plist("/agents", "/log").Content
 	if !strings.Contains(plist, "<string>50% of &#34;$HOME&#34; \\ it&#39;s</string>") || !strings.Contains(plist, "<key>Hour</key><integer>2</integer><key>Minute</key><integer>30</integer>") {
 		t.Errorf("plist:\n%s", plist)
 	}
@@ -79,7 +79,7 @@ func TestAPropertyListReaderReadsTheJob(t *testing.T) {
 p = plistlib.loads(sys.stdin.buffer.read())
 print("|".join(p["ProgramArguments"]), p["EnvironmentVariables"]["PATH"], p["Label"], p["StandardOutPath"], p["LowPriorityIO"])
 print(p.get("StartCalendarInterval"), p.get("StartInterval"))`)
-		read.Stdin = strings.NewReader(j.Plist("/agents", "/a log").Content)
+		read.Stdin = strings.NewReader(j.plist("/agents", "/a log").Content)
 		out, err := read.CombinedOutput()
 		words := strings.Join(append([]string{j.Program}, j.Args...), "|") + " /usr/bin:/home/op/my bin local.sandkeeper-backup /a log True\n" + want + "\n"
 		if err != nil || string(out) != words {
@@ -98,7 +98,7 @@ func TestSystemdReadsTheUnits(t *testing.T) {
 		dir := t.TempDir()
 		j := job(when)
 		j.Program = "/bin/true"
-		for _, file := range j.Units(dir) {
+		for _, file := range j.units(dir) {
 			if err := publish(file.Path, []byte(file.Content)); err != nil {
 				t.Fatal(err)
 			}

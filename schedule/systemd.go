@@ -22,8 +22,8 @@ func commandLine(words ...string) string {
 	return strings.Join(words, " ")
 }
 
-// Units are the service and the timer of a job, for the folder dir. The timer catches up after the machine was off.
-func (j Job) Units(dir string) []File {
+// units are the service and the timer of a job, for the folder dir. The timer catches up after the machine was off.
+func (j Job) units(dir string) []File {
 	var service strings.Builder
 	fmt.Fprintf(&service, "# %s\n[Unit]\nDescription=%s\nDocumentation=man:sandkeeper(1)\n\n[Service]\nType=oneshot\n", Mark, strings.ReplaceAll(j.Description, "%", "%%"))
 	for _, each := range j.Environment {

@@ -64,9 +64,9 @@ func containersOf(engines engine.Engines) func(context.Context) ([]engine.Contai
 	return nil
 }
 
-// NothingRegistered reports a registry that is there and empty on a host without labelled containers: no gateway need
+// nothingRegistered reports a registry that is there and empty on a host without labelled containers: no gateway need
 // be contacted.
-func (h *Host) NothingRegistered(ctx context.Context, registry sandbox.Registry) bool {
+func (h *Host) nothingRegistered(ctx context.Context, registry sandbox.Registry) bool {
 	if !registry.Present || registry.Recorded() {
 		return false
 	}

@@ -53,7 +53,7 @@ func (h *Host) Look(ctx context.Context, q Question) (Survey, error) {
 		return Survey{}, err
 	}
 	s := Survey{Registry: registry}
-	if h.NothingRegistered(ctx, registry) {
+	if h.nothingRegistered(ctx, registry) {
 		s.Engines, s.Inventory.Empty = h.Engines(ctx), true
 		return s, nil
 	}

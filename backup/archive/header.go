@@ -144,8 +144,8 @@ func TypeWord(flag byte) string {
 	return "file"
 }
 
-// CleanName is the one spelling of a path in an archive: relative to the home, "." for the home itself.
-// Absolute paths and "..", which oddName refuses, stay visible.
+// CleanName is the one spelling of a path in an archive: relative to the home, "." for the home itself. Absolute paths
+// and "..", which OddName refuses, stay visible.
 func CleanName(name string) string {
 	for strings.HasPrefix(name, "./") {
 		name = strings.TrimLeft(name[2:], "/")

@@ -46,8 +46,8 @@ type Restored struct {
 
 // Restore puts a gateway's state back while that gateway is stopped. The backup is verified to its last byte first. All
 // files are written beside their places, then put in place one after the other; what was there is kept aside, and comes
-// back when one of them cannot be put in place, or, by the journal and RecoverGatewayStates, when this process is
-// killed meanwhile.
+// back when one of them cannot be put in place, or, by the journal and Recover, when this process is killed
+// meanwhile.
 func Restore(ctx context.Context, r Restoring) (result Restored, err error) {
 	result = Restored{Gateway: r.Backup.Sandbox, Backup: r.Backup.ID, DryRun: r.DryRun, Restored: []string{}, Kept: []string{}, Missing: []archive.Exclusion{}, Ignored: []string{}}
 	st := r.Store.Gateways()

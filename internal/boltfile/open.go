@@ -13,10 +13,10 @@ import (
 )
 
 // Open opens the database in path, mode 0600 where it is made. The error wraps ErrDamaged when the file is no whole
-// database, trust.ErrForeign when it is not ours (OpenOwn), and bbolt's ErrTimeout when another process holds it longer
+// database, trust.ErrForeign when it is not ours (openOwn), and bbolt's ErrTimeout when another process holds it longer
 // than o.Timeout; any other is one of the system.
 func Open(path string, o bbolt.Options) (db *bbolt.DB, err error) {
-	o.OpenFile = OpenOwn
+	o.OpenFile = openOwn
 	err = Sound(func() (err error) {
 		db, err = bbolt.Open(path, 0o600, &o)
 		return err
@@ -28,9 +28,9 @@ func Open(path string, o bbolt.Options) (db *bbolt.DB, err error) {
 	return nil, fmt.Errorf("%w (%w)", ErrDamaged, err) // bbolt has no name for some of it: "file size too small"
 }
 
-// OpenOwn opens a file for bbolt (Options.OpenFile). What it holds is acted on, so the error wraps trust.ErrForeign
+// openOwn opens a file for bbolt (Options.OpenFile). What it holds is acted on, so the error wraps trust.ErrForeign
 // when another user than root or ourselves could have written it; links are not followed.
-func OpenOwn(path string, flags int, mode os.FileMode) (*os.File, error) {
+func openOwn(path string, flags int, mode os.FileMode) (*os.File, error) {
 	f, err := os.OpenFile(path, flags|syscall.O_NOFOLLOW, mode)
 	if err != nil {
 		return nil, err

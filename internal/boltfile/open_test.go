@@ -20,19 +20,19 @@ func TestOpenOwn(t *testing.T) {
 	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Symlink(path, link)); err != nil {
 		t.Fatal(err)
 	}
-	f, err := OpenOwn(path, os.O_RDWR, 0o600)
+	f, err := openOwn(path, os.O_RDWR, 0o600)
 	if err = errors.Join(err, f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	for _, other := range []string{link, dir} {
-		if _, err := OpenOwn(other, os.O_RDONLY, 0o600); err == nil {
+		if _, err := openOwn(other, os.O_RDONLY, 0o600); err == nil {
 			t.Errorf("%s was opened", other)
 		}
 	}
 	if err := os.Chmod(path, 0o602); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenOwn(path, os.O_RDWR, 0o600); !errors.Is(err, trust.ErrForeign) {
+	if _, err := openOwn(path, os.O_RDWR, 0o600); !errors.Is(err, trust.ErrForeign) {
 		t.Errorf("others can write it: %v", err)
 	}
 	if os.Geteuid() != 0 {
@@ -41,7 +41,7 @@ func TestOpenOwn(t *testing.T) {
 	if err := errors.Join(os.Chmod(path, 0o600), os.Chown(path, 4711, 4711)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenOwn(path, os.O_RDWR, 0o600); !errors.Is(err, trust.ErrForeign) {
+	if _, err := openOwn(path, os.O_RDWR, 0o600); !errors.Is(err, trust.ErrForeign) {
 		t.Errorf("another user's: %v", err)
 	}
 }

@@ -39,7 +39,7 @@ func Stage(d FS, parent, name string) (*Staging, error) {
 	return s, nil
 }
 
-// Create makes one file of the folder; the caller writes it and closes it with finishFile.
+// Create makes one file of the folder; the caller writes it and closes it with FinishFile.
 func (s *Staging) Create(name string) (File, error) {
 	f, err := s.disk.Create(filepath.Join(s.Dir, name))
 	if err != nil {
@@ -143,7 +143,7 @@ func ReplaceFile(d FS, dir, name string, content []byte) error {
 	})
 }
 
-// StreamFile is replaceFile for content that is written piece by piece.
+// StreamFile is ReplaceFile for content that is written piece by piece.
 func StreamFile(d FS, dir, name string, write func(io.Writer) error) (err error) {
 	part := filepath.Join(dir, StagingPrefix+name)
 	if err := IgnoreMissing(d.Remove(part)); err != nil {

@@ -70,9 +70,9 @@ func (s Shelf[E]) Watched(w Watch) Shelf[E] {
 	return s
 }
 
-// Adopting is the same shelf, on which a record that has no lock file belongs to nobody. It is for records that are
+// adopting is the same shelf, on which a record that has no lock file belongs to nobody. It is for records that are
 // acted on without harm also while their owner lives. Everywhere else such a record is left alone.
-func (s Shelf[E]) Adopting() Shelf[E] {
+func (s Shelf[E]) adopting() Shelf[E] {
 	s.adopt = true
 	return s
 }

@@ -192,10 +192,10 @@ func TestARecordWithoutALockFile(t *testing.T) {
 	if _, err := os.Lstat(s.LockPath(keyA)); err == nil {
 		t.Error("somebody who left the record alone has given it free")
 	}
-	if seen, _, err := s.Adopting().Look(keyA); seen.Err != nil || seen.Owner != nil || err != nil {
+	if seen, _, err := s.adopting().Look(keyA); seen.Err != nil || seen.Owner != nil || err != nil {
 		t.Errorf("on a shelf that adopts, a reader sees %+v, %v", seen, err)
 	}
-	if names, problems := abandoned(s.Adopting()); len(names) != 1 || len(problems) != 0 {
+	if names, problems := abandoned(s.adopting()); len(names) != 1 || len(problems) != 0 {
 		t.Errorf("on a shelf that adopts: %q, %v", names, problems)
 	}
 }

@@ -131,8 +131,8 @@ func (s Shelf[E]) ownerOf(f *folder, key string) (*HeldError, error) {
 	return nil, s.noLock(f, key)
 }
 
-// keys names the records, sorted, and those of which only a part was written. A folder of another user holds nothing for us; that is an error only where something
-// is in it.
+// keys names the records, sorted, also those of which only a part was written. A folder of another user holds nothing
+// for us; that is an error only where something is in it.
 func (s Shelf[E]) keys() ([]string, error) {
 	f, err := s.open()
 	if errors.Is(err, fs.ErrNotExist) {

@@ -24,7 +24,7 @@ func PausedDir(stateHome string) string { return filepath.Join(stateHome, "sandk
 // Pauses is the shelf of pauses. One that has no lock file is taken back as well: at worst a run that lives reads on
 // without its pause, and says so.
 func Pauses(dir string) Shelf[Pause] {
-	return NewShelf(dir, Kind[Pause]{About: Pause.about, Check: checkPause}).Adopting()
+	return NewShelf(dir, Kind[Pause]{About: Pause.about, Check: checkPause}).adopting()
 }
 
 func (p Pause) about() string { return fmt.Sprintf("container %q", p.Name) }
