@@ -144,6 +144,6 @@ func (o *migrateImportOptions) make(ctx context.Context, importer *migrate.Impor
 	}
 	defer func() { _ = hold.Close() }() // the kernel takes it back in any case
 	result := importer.Import(ctx)
-	found.result, found.text = result, func(term *terminal) { renderImport(term, result, importer.Again) }
+	found.result, found.text = result, func(term *terminal) { renderImport(term, result, importer) }
 	return found, importOutcome(ctx, result)
 }

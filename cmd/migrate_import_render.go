@@ -30,7 +30,7 @@ func importOutcome(ctx context.Context, r migrate.Import) error {
 	}
 }
 
-func renderImport(term *terminal, r migrate.Import, again string) {
+func renderImport(term *terminal, r migrate.Import, by *migrate.Importer) {
 	table := term.table()
 	for _, status := range []migrate.Status{migrate.Failed, migrate.Gone, migrate.ImportedNow, migrate.Present} {
 		for _, m := range r.Sandboxes {
@@ -48,7 +48,7 @@ func renderImport(term *terminal, r migrate.Import, again string) {
 		for _, item := range m.Lost {
 			term.printf("%s: not carried: %s: %s", address, item.Code, item.Detail)
 		}
-		if hint := importHint(m, again); hint != "" {
+		if hint := importHint(m, by); hint != "" {
 			term.printf("%s: %s", address, hint)
 		}
 	}
@@ -81,17 +81,16 @@ func importText(m migrate.ImportedMember) string {
 	return strings.Join(parts, ": ")
 }
 
-// importHint is what to do about a sandbox that failed, where the reason does not say it; again is the command line of
-// the import.
-func importHint(m migrate.ImportedMember, again string) string {
+// importHint is what to do about a sandbox that failed, where the reason does not say it.
+func importHint(m migrate.ImportedMember, by *migrate.Importer) string {
 	if m.Err() == nil {
 		return ""
 	}
 	if exists, ok := errors.AsType[*recreate.ExistsError](m.Err()); ok {
-		return fmt.Sprintf("that sandbox is not one that an import has made: give this one another name (--rename %s=OTHER), or put its home into the one that is there: sandkeeper restore %s --backup %s --to %s",
-			sandbox.Address(m.Workspace, m.Name), sandbox.Address(m.Workspace, m.Name), m.Backup, exists.Sandbox.Address())
+		return fmt.Sprintf("that sandbox is not one that an import has made: give this one another name (--rename %s=OTHER), or put its home into the one that is there: sandkeeper restore %s --backup %s --to %s%s",
+			sandbox.Address(m.Workspace, m.Name), sandbox.Address(m.Workspace, m.Name), m.Backup, exists.Sandbox.Address(), by.StoreFlag)
 	}
-	if f := failureOf(notMade(m.Err(), again)); f.Hint != "" {
+	if f := failureOf(notMade(m.Err(), by.Again)); f.Hint != "" {
 		return strings.ReplaceAll(f.Hint, "\n", "; ")
 	}
 	if text := m.Err().Error(); strings.Contains(text, "driver config") || strings.Contains(text, "bind mounts") {

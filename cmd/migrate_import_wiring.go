@@ -49,7 +49,7 @@ func (o *migrateImportOptions) importer(maker *making, set *migrate.Set, from mi
 	maker.Settle, maker.ReadyLimit = settleOf(o.settle), o.readyLimit
 	return &migrate.Importer{
 		State: stateDir(a.Env), Gateway: name, Set: set, Store: from.Store, Maker: maker.Maker,
-		Prepare: from.Prepare, StillRuns: from.StillRuns, Again: o.again(name), Rename: o.rename, WithoutDriverConfig: o.withoutDriverConfig,
+		Prepare: from.Prepare, StillRuns: from.StillRuns, Again: o.again(name), StoreFlag: a.stores.flag(o.store.dir), Rename: o.rename, WithoutDriverConfig: o.withoutDriverConfig,
 		Listed: func(ctx context.Context, at driver.Place) ([]lifecycle.Record, error) {
 			on, err := maker.gateways.Driver(ctx, at)
 			if err != nil {

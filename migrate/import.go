@@ -41,6 +41,7 @@ type Importer struct {
 	StillRuns func(ctx context.Context, m Member) error
 
 	Again               string            // the command line of this import, as people are told to run it again
+	StoreFlag           string            // what another command that is advised needs to find the backups: " --backup-dir DIR", or ""
 	Rename              map[string]string // new names by address
 	WithoutDriverConfig bool
 	Now                 func() time.Time
@@ -146,12 +147,22 @@ func (i *Importer) settled(record *journal.Record[imported], there lifecycle.Rec
 		return true
 	case known.Done && !found:
 		outcome.Status = Gone
-		outcome.Reason = fmt.Sprintf("an earlier import made it, and it was deleted since; sandkeeper restore %s --recreate makes it again", sandbox.Address(known.Workspace, known.Name))
+		outcome.Reason = "an earlier import made it, and it was deleted since; " + i.remake(outcome)
 		return true
 	}
 
 	outcome.ID = ""
 	return false
+}
+
+// remake says how a sandbox that an import has made, and that was deleted since, is made again: from a backup of its
+// name. One that got another name has such a backup only once it was saved under that.
+func (i *Importer) remake(o *ImportedMember) string {
+	_, err := i.Store.LatestOn("", o.Workspace, o.As)
+	if _, none := errors.AsType[*store.NotFoundError](err); none && o.As != o.Name {
+		return fmt.Sprintf("it was never saved under its new name, so a further one makes it again: repeat the import with --rename %s=OTHER", sandbox.Address(o.Workspace, o.Name))
+	}
+	return fmt.Sprintf("sandkeeper restore %s --recreate%s makes it again", sandbox.Address(o.Workspace, o.As), i.StoreFlag)
 }
 
 // finish brings a sandbox to its end that a killed run has made, and notes that it is whole.

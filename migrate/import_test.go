@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
 	"sandkeeper/driver"
+	"sandkeeper/internal/storetest"
 	"sandkeeper/lifecycle"
 	"sandkeeper/openshell"
 	"sandkeeper/recreate"
@@ -110,6 +112,27 @@ func TestAnothersSandboxDoesNotUndoWhatIsGone(t *testing.T) {
 	}
 	i.Listed = func(context.Context, driver.Place) ([]lifecycle.Record, error) { return nil, nil }
 	if m := i.Import(t.Context()).Sandboxes[0]; m.Status != Gone {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestARenamedSandboxIsMadeAgainFromWhatThereIs: restore --recreate was advised where no backup has the new name.
+func TestARenamedSandboxIsMadeAgainFromWhatThereIs(t *testing.T) {
+	i := importing(t)
+	i.Rename["alpha"], i.StoreFlag = "agent", " --backup-dir /b"
+	i.made(t, "agent", "new")
+	if m := i.Import(t.Context()).Sandboxes[0]; m.Status != Gone || strings.Contains(m.Reason, "restore") || !strings.HasSuffix(m.Reason, "--rename alpha=OTHER") {
+		t.Errorf("never saved: %+v", m)
+	}
+	saved := storetest.LeastBackup("agent")
+	if _, err := i.Store.Create(t.Context(), saved, func(context.Context, *archive.Archive) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if m := i.Import(t.Context()).Sandboxes[0]; m.Status != Gone || !strings.Contains(m.Reason, "sandkeeper restore agent --recreate --backup-dir /b makes") {
+		t.Errorf("saved: %+v", m)
+	}
+	i.Rename["alpha"] = "further" // as is advised
+	if m := i.Import(t.Context()).Sandboxes[0]; !errors.Is(m.Err(), errToMake) {
 		t.Errorf("%+v", m)
 	}
 }
