@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"strconv"
 	"time"
 )
 
@@ -34,7 +35,11 @@ type Witness struct {
 
 // MarshalJSON writes a witness as [inode, changed, from, count].
 func (w Witness) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, "[%d,%d,%d,%d]", w.Inode, w.Changed, w.From, w.Count), nil
+	text := append(make([]byte, 0, 64), '[')
+	text = append(strconv.AppendUint(text, w.Inode, 10), ',')
+	text = append(strconv.AppendInt(text, w.Changed, 10), ',')
+	text = append(strconv.AppendUint(text, uint64(w.From), 10), ',')
+	return append(strconv.AppendUint(text, uint64(w.Count), 10), ']'), nil
 }
 
 // UnmarshalJSON reads [inode, changed, from, count].

@@ -174,8 +174,8 @@ func (e *Entries) Next() (Entry, error) {
 	if last {
 		return Entry{}, io.EOF
 	}
-	var next Entry
-	if err := json.Unmarshal(line, &next); err != nil {
+	next, err := decodeEntry(line)
+	if err != nil {
 		return next, fmt.Errorf("line %d: %w", e.lines.number, err)
 	}
 	return next, nil
