@@ -124,9 +124,9 @@ func (o *backupsImportOptions) refused(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return usage("give a tar file that backups export wrote, or the folder of a NemoClaw snapshot", "%w", err)
 	case there && exists.Same:
-		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "there is nothing left to take in: sandkeeper backups list shows it"}
+		return &Failure{Code: ExitRefused, Kind: "exists", Err: err, Hint: "there is nothing left to take in: sandkeeper backups list shows it"}
 	case errors.Is(err, fs.ErrExist):
-		return &Failure{Code: ExitRefused, Kind: "internal", Err: err, Hint: "no backup that is there is replaced: take this one into another folder, with --backup-dir"}
+		return &Failure{Code: ExitRefused, Kind: "exists", Err: err, Hint: "no backup that is there is replaced: take this one into another folder, with --backup-dir"}
 	}
 	return err
 }

@@ -150,7 +150,7 @@ func (o *restoreOptions) restoreGatewayState(ctx context.Context) (_ *answer, er
 	restored, err := gatewaystate.Restore(ctx, request)
 	found := &answer{result: restored, text: func(term *terminal) { renderGatewayRestored(term, restored) }}
 	if running, ok := errors.AsType[*gatewaystate.RunningError](err); ok {
-		return found, &Failure{Code: ExitRefused, Kind: "internal", Err: fmt.Errorf("gateway %q: %w", o.gatewayState, running), Hint: "stop the gateway, then run this command again"}
+		return found, &Failure{Code: ExitRefused, Kind: "check_failed", Err: fmt.Errorf("gateway %q: %w", o.gatewayState, running), Hint: "stop the gateway, then run this command again"}
 	}
 	return found, err
 }

@@ -115,7 +115,7 @@ func TestGatewayStateIsNotRestoredUnderALiveGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	live := h.sandkeeper("restore", "--gateway-state", h.Gateway(), "--yes")
-	if live.ExitCode != 1 || live.Error == nil || !strings.Contains(live.Error.Message, "only while it is stopped") {
+	if live.ExitCode != 1 || live.Error == nil || live.Error.Kind != "check_failed" || !strings.Contains(live.Error.Message, "only while it is stopped") {
 		t.Errorf("under a live gateway: %+v", live)
 	}
 	_ = gw.Process.Kill()
