@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -70,14 +71,25 @@ func Stacked(folders []string) (*DirectHome, error) {
 // engine's own mount options give a meaning (redirected folders, files that are only metadata) are errors where they
 // are met, not guesses.
 func stack(folders []string) (root *os.File, err error) {
-	opened := make(chan struct{})
-	go func() {
-		defer close(opened)
-		runtime.LockOSThread() // for good: the thread, and its namespace with it, ends with the goroutine
-		root, err = stackApart(folders)
-	}()
-	<-opened
+	onThread(func() { root, err = stackApart(folders) })
 	return root, err
+}
+
+// onThread runs f on a thread that ends with it, and with it whatever namespaces f has entered. It is never the first
+// thread of the process: that one cannot end, and /proc/self would show its namespaces from then on.
+func onThread(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and not unlocked: the thread ends with the goroutine
+		if unix.Gettid() == os.Getpid() {
+			defer runtime.UnlockOSThread()
+			onThread(f) // on another one, while this one is held
+			return
+		}
+		f()
+	}()
+	<-done
 }
 
 // stackApart leaves this thread in a mount namespace of its own.
@@ -123,7 +135,7 @@ func mountOver(folder, options string) (*os.File, error) {
 }
 
 // Unmounted is an error when the overlay of that writable layer is mounted anywhere on this host, in whatever mount
-// namespace.
+// namespace a process is. A process of this host that only looked into the container does not count.
 func Unmounted(upper string) error {
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -139,15 +151,42 @@ func Unmounted(upper string) error {
 		if err != nil {
 			continue
 		}
-		looked[namespace] = true
-		for _, m := range parseMounts(string(text)) {
-			if m.upper != "" && isLayer(m.upper, upper) {
-				return fmt.Errorf("its layers are still mounted at %s", m.target)
-			}
+		target, mounted := targetOf(string(text), upper)
+		switch {
+		case !mounted:
+			looked[namespace] = true
+		case !looksIn(process):
+			return fmt.Errorf("its layers are still mounted at %s of process %s", target, filepath.Base(process))
 		}
 	}
 
 	return nil
+}
+
+// targetOf returns where the overlay of a writable layer is mounted.
+func targetOf(mountinfo, upper string) (target string, mounted bool) {
+	for _, m := range parseMounts(mountinfo) {
+		if m.upper != "" && isLayer(m.upper, upper) {
+			return m.target, true
+		}
+	}
+	return "", false
+}
+
+// looksIn reports whether a process of this host is in a container with some of its threads only. Podman's service
+// answers questions about a running container's files on a thread that joins the container's mount namespace. Where
+// that is its first thread, it sleeps there until the service ends, and nobody uses the mounts that it keeps
+// (docs/facts/engines.md 1). What Podman writes in a container is written by a child that is there as a whole.
+func looksIn(process string) bool {
+	ours, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		return false
+	}
+	threads, err := filepath.Glob(process + "/task/[0-9]*/ns/mnt")
+	return err == nil && slices.ContainsFunc(threads, func(thread string) bool {
+		namespace, err := os.Readlink(thread)
+		return err == nil && namespace == ours
+	})
 }
 
 // isLayer reports whether a mount's upperdir is the folder layer. Docker mounts an image of many layers from within its
