@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"sandkeeper/backup/drill"
 	"sandkeeper/backup/home"
 	"sandkeeper/backup/restore"
 	"sandkeeper/backup/store"
@@ -40,6 +41,7 @@ func (l *leftovers) clearUp(ctx context.Context, mayAsk bool) {
 	l.finishExecRestores(ctx, restoring, mayAsk)
 	l.takeBackGatewayStates(ctx, restoring)
 	l.tellRecreations(stateDir(l.term.Env))
+	l.tellDrills(drill.Dir(state))
 }
 
 // unpauseLeftovers lets containers go on that a killed run left paused.

@@ -35,6 +35,9 @@ func TestAContainerWhoseMakingFailedIsSweptAway(t *testing.T) {
 		if err != nil || len(left) != 1 {
 			t.Fatalf("the next drill finds %+v, %v", left, err)
 		}
+		if told, err := Left(o.Journal); err != nil || len(told) != 1 || told[0].Name != left[0].Value.Name {
+			t.Errorf("told of it: %+v, %v", told, err)
+		}
 		id := ""
 		if made {
 			id = daemon.Add(dockertest.Container{Name: left[0].Value.Name, Labels: map[string]string{labelDrill: left[0].Key}})
