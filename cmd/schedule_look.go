@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,13 +183,25 @@ func renderInstalled(term *terminal, r scheduleInstalled, h schedule.Host) {
 		term.printf("Dry run: nothing was written.")
 		return
 	}
-	term.printf("Every sandbox is backed up, and the backup read back, %s.", r.When)
+	who := "Every sandbox"
+	if chooses(r.Command) {
+		who += " that its flags choose"
+	}
+	term.printf("%s is backed up, and the backup read back, %s.", who, r.When)
 	if r.Lingers != nil && !*r.Lingers {
 		_, name := h.Lingers()
 		term.warn("the run waits until you are logged in: your services end with your last session. To change that: %s", lingerCommand(name))
 	}
 	term.printf("Try it now: %s", startCommand(r))
 	term.printf("See how it went: sandkeeper schedule show, and sandkeeper status --max-age 26h")
+}
+
+// chooses reports whether a command line of backup-all leaves sandboxes out.
+func chooses(command []string) bool {
+	return slices.ContainsFunc(command, func(word string) bool {
+		flag, _, _ := strings.Cut(word, "=")
+		return slices.Contains([]string{"--only", "--exclude", "--gateway", "-g", "--workspace"}, flag)
+	})
 }
 
 func lingerCommand(name string) string { return strings.TrimSpace("loginctl enable-linger " + name) }

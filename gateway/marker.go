@@ -54,7 +54,7 @@ func (o Options) readMarker(t Target) Marker {
 	case errors.Is(err, fs.ErrNotExist):
 		return Marker{Path: path, State: MarkerAbsent, Reason: "no file " + path}
 	case err != nil:
-		return Marker{Path: path, State: MarkerInvalid, Reason: clean(err)}
+		return Marker{Path: path, State: MarkerInvalid, Reason: strings.TrimPrefix(clean(err), path+": ")}
 	}
 
 	m, err := ParseMarker(content)

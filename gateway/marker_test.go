@@ -138,6 +138,9 @@ func TestReadMarker(t *testing.T) {
 			if got.State != test.want || !strings.Contains(got.Reason, test.reason) {
 				t.Errorf("readMarker = %s (%s), want %s (…%s…)", got.State, got.Reason, test.want, test.reason)
 			}
+			if strings.HasPrefix(got.Reason, got.Path+":") && got.Path != "" {
+				t.Errorf("the reason %q names the marker that it is about", got.Reason)
+			}
 		})
 	}
 }
