@@ -122,7 +122,8 @@ func TestHostChecks(t *testing.T) {
 		}},
 
 		{CodeNames, "pass: 2 names", "", nil},
-		{CodeNames, `warn: OpenShell 0.0.106 and later refuse names of more than 19 characters: "a-very-long-sandbox-name" (24 characters), "A_b"`, "", func(in *HostInput) { in.Names = []string{"a-very-long-sandbox-name", "A_b", "exactly-nineteen-ch"} }},
+		{CodeNames, "warn: OpenShell 0.0.106 and later refuse names of more than 19 characters: \"a-very-long-sandbox-name\" (24 characters). " +
+			"Restore its backup under a shorter name with `sandkeeper restore NAME --to SHORTER`; a newer OpenShell accepts lower-case letters, digits and single hyphens only: \"A_b\"", "", func(in *HostInput) { in.Names = []string{"a-very-long-sandbox-name", "A_b", "exactly-nineteen-ch"} }},
 		{CodeNames, `warn: a newer OpenShell accepts lower-case letters, digits and single hyphens only: "a--b"`, "", func(in *HostInput) { in.Names = []string{"a--b"} }},
 		{CodeNames, "pass: no sandboxes", "", func(in *HostInput) { in.Names = nil }},
 

@@ -125,13 +125,18 @@ func (in HostInput) names(context.Context) Result {
 		}
 	}
 
+	spelling := fmt.Sprintf("a newer OpenShell accepts lower-case letters, digits and single hyphens only: %s", some(odd))
 	switch {
 	case len(in.Names) == 0:
 		return passed("no sandboxes")
 	case len(long) > 0:
-		return warned("OpenShell 0.0.106 and later refuse names of more than %d characters: %s. Restore its backup under a shorter name with `sandkeeper restore NAME --to SHORTER`", longestName, some(append(long, odd...)))
+		said := fmt.Sprintf("OpenShell 0.0.106 and later refuse names of more than %d characters: %s. Restore its backup under a shorter name with `sandkeeper restore NAME --to SHORTER`", longestName, some(long))
+		if len(odd) > 0 {
+			said += "; " + spelling
+		}
+		return warned("%s", said)
 	case len(odd) > 0:
-		return warned("a newer OpenShell accepts lower-case letters, digits and single hyphens only: %s", some(odd))
+		return warned("%s", spelling)
 	}
 	if len(in.Names) == 1 {
 		return passed("1 name, it fits")
