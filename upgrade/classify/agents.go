@@ -22,10 +22,9 @@ const manifestLimit = 1 << 20
 
 // Agent is what is expected of one kind of agent.
 type Agent struct {
-	Expected string   // version; "" when NemoClaw pins none
+	Expected string   // version; "" when neither NemoClaw nor the config pins one
 	Scheme   string   // "calendar" or "semver" where the manifest says so
 	Argv     []string // prints the version inside a sandbox; nil is "<name> --version"
-	Source   string   // the manifest's path, or "config"
 }
 
 // Agents are the agents whose expected version is known, and what was in the way of knowing more.
@@ -86,8 +85,9 @@ func ReadAgents(e env.Env, roots []string, configured map[string]string) Agents 
 	}
 
 	for _, name := range slices.Sorted(maps.Keys(configured)) {
-		if _, known := agents.ByName[name]; !known && configured[name] != "" {
-			agents.ByName[name] = Agent{Expected: configured[name], Source: "config"}
+		if agent := agents.ByName[name]; agent.Expected == "" && configured[name] != "" {
+			agent.Expected = configured[name]
+			agents.ByName[name] = agent
 		}
 	}
 	return agents
@@ -121,11 +121,11 @@ func readManifest(home, path string) (Agent, error) {
 	if err != nil {
 		return Agent{}, err
 	}
-	return parseManifest(path, content)
+	return parseManifest(content)
 }
 
 // parseManifest reads the few keys of agents/<agent>/manifest.yaml that a check needs.
-func parseManifest(path string, content []byte) (Agent, error) {
+func parseManifest(content []byte) (Agent, error) {
 	var m struct {
 		Expected string `yaml:"expected_version"`
 		Scheme   string `yaml:"version_scheme"`
@@ -137,7 +137,7 @@ func parseManifest(path string, content []byte) (Agent, error) {
 	if m.Scheme != "calendar" && m.Scheme != "semver" {
 		m.Scheme = ""
 	}
-	agent := Agent{Expected: strings.TrimSpace(m.Expected), Scheme: m.Scheme, Source: path}
+	agent := Agent{Expected: strings.TrimSpace(m.Expected), Scheme: m.Scheme}
 	if !strings.ContainsAny(m.Command, "'\"`$|&;<>(){}\\*?\n") { // anything a shell would read differently is not for us to run
 		agent.Argv = strings.Fields(m.Command)
 	}

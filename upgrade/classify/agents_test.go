@@ -59,18 +59,20 @@ func TestReadAgents(t *testing.T) {
 	write(t, filepath.Join(second, "hermes/manifest.yaml"), "name: hermes\nversion_command: \"hermes --version\"\nexpected_version: \"0.21.3\"\nversion_scheme: semver\nstate_dirs:\n  - path: x\n")
 	write(t, filepath.Join(second, "pi/manifest.yaml"), "expected_version: 0.84\nversion_command: sh -c 'pi -v'\nversion_scheme: moon\n")
 	write(t, filepath.Join(second, "nemocua/manifest.yaml"), "name: nemocua\n")
+	write(t, filepath.Join(second, "open/manifest.yaml"), "version_command: open -v\nversion_scheme: calendar\n")
 	write(t, filepath.Join(second, "torn/manifest.yaml"), "name: [\n")
 	write(t, filepath.Join(second, "empty/other.yaml"), "")
 	third := filepath.Join(base, "third")
 	write(t, filepath.Join(third, "openclaw/manifest.yaml"), "expected_version: 1.0.0\n")
 
 	got := ReadAgents(env.Parse([]string{"HOME=" + base}), []string{filepath.Join(base, "gone"), first, second, third},
-		map[string]string{"hermes": "9.9.9", "mine": "1.2.3", "blank": ""})
+		map[string]string{"hermes": "9.9.9", "mine": "1.2.3", "blank": "", "open": "2026.7.1"})
 	want := map[string]Agent{
-		"hermes":  {Expected: "0.21.3", Scheme: "semver", Argv: []string{"hermes", "--version"}, Source: filepath.Join(second, "hermes/manifest.yaml")},
-		"pi":      {Expected: "0.84", Source: filepath.Join(second, "pi/manifest.yaml")},
-		"nemocua": {Source: filepath.Join(second, "nemocua/manifest.yaml"), Argv: []string{}},
-		"mine":    {Expected: "1.2.3", Source: "config"},
+		"hermes":  {Expected: "0.21.3", Scheme: "semver", Argv: []string{"hermes", "--version"}},
+		"pi":      {Expected: "0.84"},
+		"nemocua": {Argv: []string{}},
+		"mine":    {Expected: "1.2.3"},
+		"open":    {Expected: "2026.7.1", Scheme: "calendar", Argv: []string{"open", "-v"}},
 	}
 	if diff := cmp.Diff(want, got.ByName); diff != "" {
 		t.Error(diff)
@@ -113,7 +115,7 @@ func FuzzParseManifest(f *testing.F) {
 	f.Add([]byte("expected_version: [1]\n"))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		agent, err := parseManifest("m.yaml", content)
+		agent, err := parseManifest(content)
 		if err == nil && strings.ContainsAny(strings.Join(agent.Argv, " "), "'\"`$|&;<>\n") {
 			t.Fatalf("argv %q", agent.Argv)
 		}

@@ -47,7 +47,7 @@ func (in Input) agentSignal(ctx context.Context, s sandbox.Sandbox) signal {
 	}
 	agent, known := in.Agents.ByName[s.Row.Agent]
 	if known && agent.Expected == "" {
-		return sig // NemoClaw pins no version of it
+		return sig // nothing pins a version of it
 	}
 	sig.Current, sig.Detail = in.agentVersion(ctx, s, agent)
 	sig.Expected = agent.Expected
