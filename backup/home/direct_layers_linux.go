@@ -137,6 +137,10 @@ func mountOver(folder, options string) (*os.File, error) {
 // Unmounted is an error when the overlay of that writable layer is mounted anywhere on this host, in whatever mount
 // namespace a process is. A process of this host that only looked into the container does not count.
 func Unmounted(upper string) error {
+	ours, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		return err
+	}
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return err
@@ -155,7 +159,7 @@ func Unmounted(upper string) error {
 		switch {
 		case !mounted:
 			looked[namespace] = true
-		case !looksIn(process):
+		case namespace == ours || !hasThreadIn(process, ours):
 			return fmt.Errorf("its layers are still mounted at %s of process %s", target, filepath.Base(process))
 		}
 	}
@@ -173,19 +177,16 @@ func targetOf(mountinfo, upper string) (target string, mounted bool) {
 	return "", false
 }
 
-// looksIn reports whether a process of this host is in a container with some of its threads only. Podman's service
+// hasThreadIn reports whether a thread of a process is in a mount namespace. A process of which some threads are in
+// this host's and others in a container's is one of the host's that only looks into the container. Podman's service
 // answers questions about a running container's files on a thread that joins the container's mount namespace. Where
 // that is its first thread, it sleeps there until the service ends, and nobody uses the mounts that it keeps
 // (docs/facts/engines.md 1). What Podman writes in a container is written by a child that is there as a whole.
-func looksIn(process string) bool {
-	ours, err := os.Readlink("/proc/self/ns/mnt")
-	if err != nil {
-		return false
-	}
+func hasThreadIn(process, namespace string) bool {
 	threads, err := filepath.Glob(process + "/task/[0-9]*/ns/mnt")
 	return err == nil && slices.ContainsFunc(threads, func(thread string) bool {
-		namespace, err := os.Readlink(thread)
-		return err == nil && namespace == ours
+		its, err := os.Readlink(thread)
+		return err == nil && its == namespace
 	})
 }
 
