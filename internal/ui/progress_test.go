@@ -150,3 +150,22 @@ func TestDrawnRatesAreBelievable(t *testing.T) {
 		t.Errorf("a new stage began with the rate of another: %q", out.String())
 	}
 }
+
+// TestSeveralTellOfTheirProgressAtOnce: objects of a bucket are sent by several goroutines. Without the lock the race detector fails this.
+func TestSeveralTellOfTheirProgressAtOnce(t *testing.T) {
+	var out strings.Builder
+	p := NewProgress(&Streams{Err: &out}, time.Now)
+	var senders sync.WaitGroup
+	for _, name := range []string{"a", "b", "c", "a"} { // two pieces of one file
+		senders.Go(func() {
+			for done := range int64(100) {
+				p.Update(name, "sending", done, 100)
+			}
+		})
+	}
+	senders.Wait()
+	p.Close()
+	if got := strings.Count(out.String(), ": sending\n"); got != 3 {
+		t.Errorf("%d files are said to be sent:\n%s", got, out.String())
+	}
+}
