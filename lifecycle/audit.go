@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
 
+	"sandkeeper/internal/disk"
 	"sandkeeper/internal/text"
 )
 
@@ -52,21 +51,10 @@ func readyToAppend(file *os.File) error {
 	if info.Mode().Perm()&0o077 != 0 {
 		return fmt.Errorf("audit file %q can be used by other users (mode %04o); run `chmod 600 %s`", file.Name(), info.Mode().Perm(), text.ShellWord(file.Name()))
 	}
-	return endTornLine(file, info)
-}
-
-func endTornLine(file *os.File, info fs.FileInfo) error {
-	if info.Size() == 0 {
-		return nil
+	torn, err := disk.Torn(file)
+	if torn {
+		_, err = file.Write([]byte("\n"))
 	}
-	last := make([]byte, 1)
-	if _, err := file.ReadAt(last, info.Size()-1); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if last[0] == '\n' {
-		return nil
-	}
-	_, err := file.Write([]byte("\n"))
 	return err
 }
 

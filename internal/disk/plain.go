@@ -49,6 +49,18 @@ func ReadPlain(path string, limit int64) ([]byte, error) {
 	return content.Bytes(), err
 }
 
+// Torn reports whether the last line of a file of lines has no end: whoever wrote it died, or had no more room. What is
+// added to it would be a part of that line.
+func Torn(f *os.File) (bool, error) {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return false, err
+	}
+	last := make([]byte, 1)
+	_, err = f.ReadAt(last, info.Size()-1)
+	return err == nil && last[0] != '\n', err
+}
+
 // MustBeAbsent gives nil when nothing is at path, not even a link that leads nowhere; an error that wraps fs.ErrExist
 // when something is.
 func MustBeAbsent(path string) error {

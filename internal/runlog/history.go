@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"sandkeeper/internal/disk"
 )
 
 // The history is cut to its newest half when it is longer than historyLimit bytes: some thousand runs.
@@ -41,6 +43,9 @@ func Append(path string, r Record) error {
 	defer f.Close()
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
 		return fmt.Errorf("history of runs: %w", err)
+	}
+	if torn, err := disk.Torn(f); err == nil && torn {
+		line = append([]byte("\n"), line...)
 	}
 	if _, err := f.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("history of runs: %w", err)

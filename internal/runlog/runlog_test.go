@@ -41,6 +41,23 @@ func TestHistoryKeepsEveryRun(t *testing.T) {
 	}
 }
 
+// A run whose line was cut off, by a full disk for instance, does not take the next one with it.
+func TestATornLineCostsNoOtherRun(t *testing.T) {
+	path := File(t.TempDir())
+	if err := Append(path, record(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 40); err != nil {
+		t.Fatal(err)
+	}
+	if err := Append(path, record(2)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Read(path); err != nil || len(got) != 1 || got[0].ExitCode != 2 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // A history does not grow for ever, and what is cut off is the oldest.
 func TestHistoryIsBounded(t *testing.T) {
 	path := File(t.TempDir())
