@@ -11,7 +11,7 @@ import (
 
 	"sandkeeper/drift"
 	"sandkeeper/engine"
-	"sandkeeper/internal/pattern"
+	"sandkeeper/internal/sandboxname"
 )
 
 // listed is how many objects one line names.
@@ -108,19 +108,14 @@ func (in HostInput) supervisors(ctx context.Context) Result {
 	return passed("running sandboxes: %d, none of them with another version than the gateway's %s", len(seen), expected)
 }
 
-// canonicalName is what NemoClaw accepts of new sandboxes, and OpenShell 0.0.106 and later of all
-// (docs/facts/nemoclaw.md 2, docs/facts/demand.md A2).
-var canonicalName = pattern.Of(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
-
-const longestName = 19
-
+// names finds sandboxes that OpenShell 0.0.106 and later would not make under their names (docs/facts/demand.md A2).
 func (in HostInput) names(context.Context) Result {
 	var long, odd []string
 	for _, name := range in.Names {
 		switch {
-		case len(name) > longestName:
+		case len(name) > sandboxname.LongestNew:
 			long = append(long, fmt.Sprintf("%q (%d characters)", name, len(name)))
-		case !canonicalName().MatchString(name) || strings.Contains(name, "--"):
+		case sandboxname.CheckNew(name) != "":
 			odd = append(odd, fmt.Sprintf("%q", name))
 		}
 	}
@@ -130,7 +125,7 @@ func (in HostInput) names(context.Context) Result {
 	case len(in.Names) == 0:
 		return passed("no sandboxes")
 	case len(long) > 0:
-		said := fmt.Sprintf("OpenShell 0.0.106 and later refuse names of more than %d characters: %s. Restore its backup under a shorter name with `sandkeeper restore NAME --to SHORTER`", longestName, some(long))
+		said := fmt.Sprintf("OpenShell 0.0.106 and later refuse names of more than %d characters: %s. Restore its backup under a shorter name with `sandkeeper restore NAME --to SHORTER`", sandboxname.LongestNew, some(long))
 		if len(odd) > 0 {
 			said += "; " + spelling
 		}

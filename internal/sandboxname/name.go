@@ -62,13 +62,16 @@ func CheckFolder(name string) error {
 	return nil
 }
 
+// LongestNew is how many bytes the name of a new sandbox may have.
+const LongestNew = 19
+
 // CheckNew says which rule for new sandboxes name breaks, as a phrase ("at most 19 characters"); "" when none. NemoClaw
 // and newer OpenShell refuse such a name when it is created, while sandboxes that have one live on
 // (docs/facts/nemoclaw.md 2).
 func CheckNew(name string) string {
 	switch {
-	case len(name) > 19:
-		return "at most 19 characters"
+	case len(name) > LongestNew:
+		return fmt.Sprintf("at most %d characters", LongestNew)
 	case !newName().MatchString(name):
 		return "lower-case letters, digits and dashes, a letter first and no dash last"
 	case strings.Contains(name, "--"):
