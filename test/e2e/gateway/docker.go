@@ -47,6 +47,7 @@ type Docker struct {
 	running context.Context // ends with Close and Shutdown
 	stop    context.CancelFunc
 	work    sync.WaitGroup
+	locks   sync.Map // of *sync.Mutex, by sandbox id
 
 	mu       sync.Mutex
 	command  string // main process of the agent; "" is the driver's own
@@ -129,22 +130,31 @@ func (d *Docker) Delete(ctx context.Context, key string) (bool, error) {
 	if s, err = d.enter(ctx, s, Deleting, "Deleting", "Sandbox deletion requested"); err != nil {
 		return false, err
 	}
+	if d.SlowDeletes {
+		d.work.Go(func() { _, _ = d.remove(d.running, s) }) // nobody waits for it
+		return true, nil
+	}
+	return d.remove(context.WithoutCancel(ctx), s) // once it is noted, whoever asked may go away
+}
+
+func (d *Docker) remove(ctx context.Context, s Sandbox) (there bool, err error) {
+	defer d.alone(s.ID)()
 	c, err := d.find(ctx, s.ID)
 	if err != nil {
 		return false, err
 	}
-	if d.SlowDeletes {
-		d.work.Go(func() { _ = d.remove(d.running, s, c) }) // nobody waits for it
-		return true, nil
+	if err := d.layout.discard(ctx, s, c); err != nil {
+		return c != nil, status.Errorf(codes.Internal, "delete docker sandbox container failed: %v", err)
 	}
-	return c != nil, d.remove(ctx, s, c)
+	return c != nil, d.store.remove(ctx, s.ID)
 }
 
-func (d *Docker) remove(ctx context.Context, s Sandbox, c *container.Summary) error {
-	if err := d.layout.discard(ctx, s, c); err != nil {
-		return status.Errorf(codes.Internal, "delete docker sandbox container failed: %v", err)
-	}
-	return d.store.remove(ctx, s.ID)
+// alone keeps others from making, starting and removing a sandbox's containers until release is called: a deletion in the middle of a creation, and
+// two starts at once, would leave one half of each.
+func (d *Docker) alone(id string) (release func()) {
+	lock, _ := d.locks.LoadOrStore(id, new(sync.Mutex))
+	lock.(*sync.Mutex).Lock()
+	return lock.(*sync.Mutex).Unlock
 }
 
 // find is the container with a sandbox's id, nil when there is none. Nothing but labels is looked at.

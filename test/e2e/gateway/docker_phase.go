@@ -24,6 +24,7 @@ func (d *Docker) SetPhase(ctx context.Context, key string, p Phase) (Sandbox, er
 		return d.suspend(ctx, s)
 	}
 
+	d.fenceOff(context.WithoutCancel(ctx), s)
 	if s, err = d.enter(context.WithoutCancel(ctx), s, Starting, "Starting", "Sandbox start requested"); err != nil || forgotten(ctx) {
 		return s, err
 	}
@@ -80,6 +81,7 @@ func stopLimit() *int {
 // startContainer starts a container that has ended or never ran; in any other state there is nothing to do, also when
 // it is paused.
 func (d *Docker) startContainer(ctx context.Context, s Sandbox) error {
+	defer d.alone(s.ID)()
 	c, err := d.find(ctx, s.ID)
 	if err != nil {
 		return err
@@ -89,9 +91,6 @@ func (d *Docker) startContainer(ctx context.Context, s Sandbox) error {
 	}
 	if c.State != container.StateExited && c.State != container.StateCreated {
 		return nil
-	}
-	if before, err := d.Client.ContainerInspect(ctx, c.ID); err == nil && before.State != nil && c.State == container.StateExited {
-		d.fence(s.ID, before.State.FinishedAt)
 	}
 	if err := d.layout.restart(ctx, s, c); err != nil {
 		if code := status.Code(err); code == codes.FailedPrecondition {
@@ -157,6 +156,7 @@ func (d *Docker) bringBack(ctx context.Context, s Sandbox) error {
 		if err := d.stopContainer(ctx, s); err != nil {
 			return err
 		}
+		d.fenceOff(ctx, s)
 		if _, err := d.enter(ctx, s, Starting, "Starting", "Gateway started"); err != nil {
 			return err
 		}

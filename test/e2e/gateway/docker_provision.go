@@ -48,6 +48,10 @@ func (d *Docker) containerise(ctx context.Context, s Sandbox, r recipe) *failure
 	if err != nil {
 		return &failure{"ImagePullFailed", "pull Docker image failed: " + err.Error()}
 	}
+	defer d.alone(s.ID)()
+	if now, err := d.store.byID(ctx, s.ID); err != nil || now.Phase == Deleting {
+		return nil // somebody has deleted it meanwhile
+	}
 	return d.layout.make(ctx, s, r, from)
 }
 

@@ -66,6 +66,14 @@ func (d *Docker) look(ctx context.Context, first bool) {
 	}
 }
 
+// Saw reports whether the last look found the container of a sandbox: one that goes before that is not missed.
+func (d *Docker) Saw(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, there := d.seen[id]
+	return there
+}
+
 // fenceViolation is the reason of a sandbox whose labels another container has.
 const fenceViolation = "OuterFenceViolation"
 
@@ -82,11 +90,19 @@ func (d *Docker) enforce(ctx context.Context, found []container.Summary) {
 	}
 }
 
-// fence remembers the run of a container that a start has ended.
-func (d *Docker) fence(id, finishedAt string) {
+// fenceOff remembers when the last run of a sandbox's container ended, for its start is asked for now.
+func (d *Docker) fenceOff(ctx context.Context, s Sandbox) {
+	c, err := d.find(ctx, s.ID)
+	if err != nil || c == nil || c.State != container.StateExited {
+		return
+	}
+	before, err := d.Client.ContainerInspect(ctx, c.ID)
+	if err != nil || before.State == nil {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.fences[id] = finishedAt
+	d.fences[s.ID] = before.State.FinishedAt
 }
 
 // stale reports whether a look saw the end of a run that a start has followed since.
@@ -101,19 +117,19 @@ func (d *Docker) stale(ctx context.Context, id string, s snapshot) bool {
 	return err == nil && now.State != nil && (now.State.Status != container.StateExited || now.State.FinishedAt == finishedAt)
 }
 
-// apply composes a sandbox's phase from its container's state and its supervisor's session.
+// apply composes a sandbox's phase from its container's state and its supervisor's session. Session and start are looked at while the record is
+// held: a session that began, or a start that was asked for, between the look and the writing would be overwritten for good.
 func (d *Docker) apply(ctx context.Context, id string, s snapshot) {
-	connected := d.connected(id, s.container)
 	backend, reason, message := d.layout.inspect(ctx, s)
 	_, _ = d.store.update(ctx, id, func(sandbox *Sandbox) bool { // a record that is gone needs none
 		before := *sandbox
-		if before.Reason == fenceViolation {
-			return false // whatever its own container does
+		if before.Reason == fenceViolation || before.Phase == Starting && d.stale(ctx, id, s) {
+			return false // whatever its own container does, or did before it was started
 		}
 		phase, reason, message := backend, reason, message
 		switch {
 		case phase == Failed || phase == Deleting || phase == Completed:
-		case connected:
+		case d.connected(id, s.container):
 			phase, reason, message = Ready, "DependenciesReady", "Supervisor session connected"
 		case phase == Ready:
 			phase, reason, message = Provisioning, "SupervisorNotConnected", "Backend ready; waiting for supervisor session"
@@ -222,6 +238,9 @@ func (d *Docker) silent(ctx context.Context, id, containerID string) {
 
 // session takes note that a sandbox's supervisor has connected, or with no container that its session has ended.
 func (d *Docker) session(ctx context.Context, id, containerID string) {
+	if containerID != "" {
+		d.loadPolicy(ctx, id) // before a look can find it Ready
+	}
 	d.mu.Lock()
 	if containerID == "" {
 		delete(d.sessions, id)
@@ -230,9 +249,6 @@ func (d *Docker) session(ctx context.Context, id, containerID string) {
 	}
 
 	d.mu.Unlock()
-	if containerID != "" {
-		d.loadPolicy(ctx, id)
-	}
 	_, _ = d.store.update(ctx, id, func(s *Sandbox) bool { // a record that is gone needs none
 		connected := containerID != ""
 		switch {
