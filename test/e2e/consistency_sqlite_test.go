@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/klauspost/compress/zstd"
@@ -120,8 +119,12 @@ func newWriter(t *testing.T) *patient {
 	p.sqliteImage()
 	p.container = p.make(p.name, []string{"/bin/sh", "-c", sqliteWriter}, []entry{{name: "noise", content: noise(4), mode: 0o600}})
 	p.engine.start(p.container)
-	if _, ok := waitFor(2*time.Minute, func() bool { return p.engine.now(p.container)["memory.db-wal"] != "" }); !ok {
-		t.Fatal("the writer does not write")
+	var said []byte
+	if _, ok := waitFor(waitLimit, func() bool { // both tables and a row of each: on a slow disk each of its commits takes a while
+		said, _ = exec.CommandContext(t.Context(), "docker", "exec", p.container, "/usr/bin/sqlite3", "/sandbox/memory.db", "select n > 0 from total").CombinedOutput()
+		return strings.TrimSpace(string(said)) == "1"
+	}); !ok {
+		t.Fatalf("the writer does not write: %s", said)
 	}
 	return p
 }

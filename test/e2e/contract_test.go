@@ -357,9 +357,9 @@ func TestGatewayRestarts(t *testing.T) {
 	if lost := h.reaches("gone", gateway.Failed); lost.Reason != "BackendResourceMissing" {
 		t.Errorf("the sandbox without a container: %s: %s", lost.Reason, lost.Message)
 	}
-	time.Sleep(3 * time.Second) // what the gateway never saw it does not miss
+	h.saw(up)
 	h.must(h.engine.client.ContainerRemove(context.Background(), h.container(up), container.RemoveOptions{Force: true}))
-	if _, gone := waitFor(20*time.Second, func() bool { return h.now("up").ID == "" }); !gone {
+	if _, gone := waitFor(waitLimit, func() bool { return h.now("up").ID == "" }); !gone {
 		t.Error("a sandbox whose container was removed under the running gateway is still known")
 	}
 }

@@ -59,7 +59,7 @@ func TestDrillBringsABackupBack(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	status := h.text("status", "--offline")
-	if !regexp.MustCompile(`ok +` + h.box() + ` .*s ago +\d+s ago \(`).MatchString(status.stdout) {
+	if !regexp.MustCompile(`ok +` + h.box() + ` .*\d[sm] ago +\d+[sm] ago \(`).MatchString(status.stdout) {
 		t.Errorf("a drill proves a backup and is shown: exit %d\n%s%s", status.exit, status.stdout, status.stderr)
 	}
 	for _, c := range e.sandboxes(h.box()) {
@@ -117,7 +117,7 @@ func TestKilledDrillIsClearedUp(t *testing.T) {
 	if err := victim.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for until := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for until := time.Now().Add(waitLimit); ; time.Sleep(100 * time.Millisecond) {
 		if len(e.drilled()) == 2 && e.anyRuns() {
 			break
 		}

@@ -211,17 +211,16 @@ func (e *engine) removeImageLater(reference string) {
 // listens waits until the program of a container says on which port it listens.
 func (e *engine) listens(t *testing.T, name string, port int) {
 	t.Helper()
-	for range 300 {
+	_, listens := waitFor(waitLimit, func() bool {
 		logs, err := e.client.ContainerLogs(t.Context(), name, container.LogsOptions{ShowStdout: true, ShowStderr: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		content, _ := io.ReadAll(logs)
 		logs.Close()
-		if strings.Contains(string(content), fmt.Sprint(port)) {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
+		return strings.Contains(string(content), fmt.Sprint(port))
+	})
+	if !listens {
+		t.Fatalf("container %s does not say that it listens on %d", name, port)
 	}
-	t.Fatalf("container %s does not say that it listens on %d", name, port)
 }

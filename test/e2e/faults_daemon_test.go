@@ -61,7 +61,7 @@ func startDocker(t *testing.T, dockerd string, settings map[string]any) *private
 func startDockerIn(t *testing.T, dir, dockerd string, settings map[string]any) *privateEngine {
 	t.Helper()
 	t.Cleanup(func() {
-		_, _ = waitFor(5*time.Second, func() bool { // its containerd follows it
+		_, _ = waitFor(time.Minute, func() bool { // its containerd follows it
 			_ = exec.Command("umount", "-l", filepath.Join(dir, "data")).Run()
 			return os.RemoveAll(dir) == nil
 		})
@@ -104,7 +104,7 @@ func startDockerIn(t *testing.T, dir, dockerd string, settings map[string]any) *
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	_, up := waitFor(2*time.Minute, func() bool {
+	_, up := waitFor(waitLimit, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := c.Ping(ctx)
@@ -124,12 +124,7 @@ func TestEngineKilledInMidRead(t *testing.T) {
 	p := &patient{host: newHost(t, "0.0.110"), engine: private.engine}
 	p.name = fmt.Sprintf("orphan%d", p.Port)
 	private.bare(p.name, entry{name: "sandbox/noise", content: noise(96), mode: 0o600})
-	run := p.begin(p.save("--stall-limit", "10s", "--way", "engine")...)
-	if !run.reach(p.name + ": reading") {
-		t.Fatalf("it ended before it read:\n%s", run.text())
-	}
-	_, _ = waitFor(time.Minute, func() bool { return p.staged() > 0 })
-	run.signal(syscall.SIGSTOP) // so that the engine dies with the read under way
+	run := p.heldInMidFile(p.save("--stall-limit", "10s", "--way", "engine")...)
 	private.kill()
 	run.signal(syscall.SIGCONT)
 	out := run.end()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,7 +85,7 @@ func (h *host) extra() []string {
 
 // reach waits for a stage line and reports whether it came before the process ended.
 func (p *process) reach(line string) bool {
-	limit := time.After(60 * time.Second)
+	limit := time.After(waitLimit)
 	for {
 		select {
 		case got, open := <-p.lines:
@@ -95,10 +96,67 @@ func (p *process) reach(line string) bool {
 				return true
 			}
 		case <-limit:
-			p.t.Errorf("%q was not said within a minute; said:\n%s", line, p.text())
+			p.t.Errorf("%q was not said in time; said:\n%s", line, p.text())
 			return false
 		}
 	}
+}
+
+// heldWhileReading begins a backup of the running sandbox and stops its process (SIGSTOP) while it reads the home, with the sandbox paused. On a busy
+// machine a run may be past that by then: it goes on to its end, and another one begins.
+func (p *patient) heldWhileReading(args ...string) *process {
+	p.t.Helper()
+	for range 20 {
+		run := p.begin(append(args, "--reread")...)
+		if !run.reach(p.name + ": reading") {
+			p.t.Fatalf("it ended before it read:\n%s", run.text())
+		}
+		run.hold()
+		if p.engine.state(p.container) == "paused" {
+			return run
+		}
+		run.signal(syscall.SIGCONT)
+		run.end()
+	}
+	p.t.Fatal("no run could be stopped while it read")
+	return nil
+}
+
+// heldInMidFile begins a backup and stops its process when it has stored a little of a file of 96 MB, and not the half of it. A run that is past that
+// on a busy machine goes on to its end, and another one begins.
+func (p *patient) heldInMidFile(args ...string) *process {
+	p.t.Helper()
+	for range 20 {
+		run := p.begin(args...)
+		if !run.reach(p.name + ": reading") {
+			p.t.Fatalf("it ended before it read:\n%s", run.text())
+		}
+		past := func() bool { return strings.Contains(run.text(), p.name+": committing\n") }
+		waitFor(waitLimit, func() bool { return p.staged() > 1<<20 || past() })
+		run.hold()
+		if p.staged() < 48<<20 && !past() {
+			return run
+		}
+		run.signal(syscall.SIGCONT)
+		run.end()
+		must(p.t, os.RemoveAll(p.backups())) // else the next run need not store it
+	}
+	p.t.Fatal("no run could be stopped while it read")
+	return nil
+}
+
+// hold stops the process, and returns when it stands still and what it had asked for by then is done.
+func (p *process) hold() {
+	p.t.Helper()
+	p.signal(syscall.SIGSTOP)
+	stat := fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid)
+	if _, still := waitFor(waitLimit, func() bool {
+		content, err := os.ReadFile(stat)
+		return err != nil || bytes.Contains(content, []byte(") T ")) || bytes.Contains(content, []byte(") Z "))
+	}); !still {
+		p.t.Errorf("process %d does not stand still", p.cmd.Process.Pid)
+	}
+	time.Sleep(300 * time.Millisecond)
 }
 
 func (p *process) text() string {
@@ -112,7 +170,7 @@ func (p *process) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 // end waits for the end. Exit is -1 after a signal that was not caught.
 func (p *process) end() printed {
 	p.t.Helper()
-	stuck := time.AfterFunc(2*time.Minute, func() { _ = p.cmd.Process.Signal(syscall.SIGQUIT) }) // with all its goroutines
+	stuck := time.AfterFunc(2*waitLimit, func() { _ = p.cmd.Process.Signal(syscall.SIGQUIT) }) // with all its goroutines
 	defer stuck.Stop()
 	for range p.lines {
 	}

@@ -89,7 +89,7 @@ func (h *host) startWith(args ...string) *exec.Cmd {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { _ = gw.Process.Kill(); _ = gw.Wait() })
-	for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(waitLimit); ; time.Sleep(20 * time.Millisecond) {
 		if _, err := gateway.Health(h.t.Context(), fmt.Sprintf("127.0.0.1:%d", h.Port)); err == nil {
 			break
 		}

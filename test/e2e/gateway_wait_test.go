@@ -38,7 +38,7 @@ func TestGatewayWaitOnARealProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = gw.Process.Kill(); _ = gw.Wait() })
-	r := h.wait("--timeout", "30s", "--settle", "1s")
+	r := h.wait("--timeout", "2m", "--settle", "1s")
 	if r.ExitCode != 0 || !r.Result.Ready || r.Result.Version != "0.0.44" || r.Result.PID != gw.Process.Pid {
 		t.Fatalf("a live gateway: %+v", r)
 	}

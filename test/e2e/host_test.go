@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -103,10 +105,11 @@ func engineAddress() string {
 	return "unix:///var/run/docker.sock"
 }
 
-// engineEnv hands on which container engine these tests use: no other one of the machine joins in.
+// engineEnv hands on which container engine these tests use: no other one of the machine joins in. An engine that makes and removes the containers
+// of six tests at once on a small machine may take longer to answer than the usual 5 s.
 func engineEnv() []string {
 	engine := engineAddress()
-	return []string{"DOCKER_HOST=" + engine, "SANDKEEPER_ENGINES=" + engine}
+	return []string{"DOCKER_HOST=" + engine, "SANDKEEPER_ENGINES=" + engine, "SANDKEEPER_PROBE_TIMEOUT=1m"}
 }
 
 // sandkeeper runs it with --json and holds its document against its exit status.
@@ -142,14 +145,19 @@ func (h *host) called(words string) bool {
 	return false
 }
 
+// freePort is a port that nobody listens on. It is none of those that Linux gives to connections (ip_local_port_range begins at 32768): one of
+// them could be a connection's by the time that somebody listens on it.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := 20000 + rand.IntN(10000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			must(t, l.Close())
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 func must(t *testing.T, err error) {

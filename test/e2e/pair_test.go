@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/google/go-cmp/cmp"
@@ -117,23 +116,24 @@ func TestPairEndsAsItEnds(t *testing.T) {
 		t.Helper()
 		return h.create(gateway.Sandbox{Name: name, Image: h.tag("agent:1"), Command: command}, gateway.Ready)
 	}
-	ends := map[string]struct {
+	told := func(s gateway.Sandbox) { h.engine.end(h.of(s)["sandbox"].ID) }
+	all := map[string]struct {
 		command []string
 		how     func(gateway.Sandbox)
 		phase   gateway.Phase
 		reason  string
 		start   bool
 	}{
-		"done":    {command: []string{"sleep", "6"}, phase: gateway.Completed, reason: "MainProcessExited", start: true},
-		"failed":  {command: []string{"sh", "-c", "sleep 6; exit 3"}, phase: gateway.Failed, reason: "MainProcessFailed", start: true},
+		"done":    {command: ends("exit 0"), how: told, phase: gateway.Completed, reason: "MainProcessExited", start: true},
+		"failed":  {command: ends("exit 3"), how: told, phase: gateway.Failed, reason: "MainProcessFailed", start: true},
 		"killed":  {how: func(s gateway.Sandbox) { h.signal(s, "sandbox", "KILL") }, phase: gateway.Failed, reason: "ContainerRuntimeRestart"},
 		"widowed": {how: func(s gateway.Sandbox) { h.signal(s, "supervisor", "KILL") }, phase: gateway.Failed, reason: "ControlSupervisorExited"},
 	}
 	sandboxes := map[string]gateway.Sandbox{}
-	for name, e := range ends {
+	for name, e := range all {
 		sandboxes[name] = made(name, e.command...)
 	}
-	for name, e := range ends {
+	for name, e := range all {
 		if e.how != nil {
 			e.how(sandboxes[name])
 		}
@@ -145,9 +145,9 @@ func TestPairEndsAsItEnds(t *testing.T) {
 		}
 	}
 	gone := made("gone")
-	time.Sleep(3 * time.Second) // what the gateway never saw it does not miss
+	h.saw(gone)
 	h.must(h.engine.client.ContainerRemove(context.Background(), h.of(gone)["sandbox"].ID, container.RemoveOptions{Force: true}))
-	if _, forgotten := waitFor(20*time.Second, func() bool { return h.now("gone").ID == "" }); !forgotten {
+	if _, forgotten := waitFor(waitLimit, func() bool { return h.now("gone").ID == "" }); !forgotten {
 		t.Error("a sandbox whose workload was removed is still known")
 	}
 }

@@ -99,7 +99,7 @@ func awaitEngine(t *testing.T, address string, said *strings.Builder) {
 	c, err := client.NewClientWithOpts(client.WithHost(address), client.WithAPIVersionNegotiation())
 	must(t, err)
 	defer c.Close()
-	for until := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for until := time.Now().Add(waitLimit); ; time.Sleep(100 * time.Millisecond) {
 		if _, err = c.ServerVersion(t.Context()); err == nil {
 			return
 		}

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
-	"time"
 
 	"sandkeeper/test/e2e/gateway"
 )
@@ -101,7 +100,7 @@ type printed struct {
 // run starts a program with an environment of our making and no standard input.
 func run(t *testing.T, env []string, argv ...string) printed {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*waitLimit)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	child := exec.CommandContext(ctx, argv[0], argv[1:]...)

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -57,7 +56,7 @@ func newRecipeHost(t *testing.T, version string, secured ...func(*gateway.Server
 	if h.made, err = h.driver.Create(t.Context(), wanted); err != nil {
 		t.Fatal(err)
 	}
-	if _, ready := waitFor(time.Minute, func() bool { return h.listed().Phase == gateway.Ready }); !ready {
+	if _, ready := waitFor(waitLimit, func() bool { return h.listed().Phase == gateway.Ready }); !ready {
 		t.Fatalf("it is %+v", h.listed())
 	}
 	h.newID = h.build("two")

@@ -12,7 +12,8 @@ import (
 	"sandkeeper/test/e2e/gateway"
 )
 
-const waitLimit = 20 * time.Second
+// waitLimit is how long an event may take on a machine that is busy with other things.
+const waitLimit = 3 * time.Minute
 
 // TestSandboxThatIsGoneComesBack: made from the recipe beside its backup, its home byte for byte, in the phase that it had; never twice.
 func TestSandboxThatIsGoneComesBack(t *testing.T) {
@@ -78,7 +79,8 @@ func (h *recreateHost) halfMade(step string) {
 	if !strings.Contains(p.stderr, `sandbox "alpha" is half made`) || !strings.Contains(p.stderr, "sandkeeper restore alpha --recreate --backup") {
 		h.t.Errorf("killed at %s: the next command does not name it: exit %d\n%s\n%s", step, p.exit, p.stdout, p.stderr)
 	}
-	if step != "starting" && strings.Contains(p.stdout, "1 backed up") {
+	starting := strings.Contains(p.stderr, "is half made (at starting") // with its home: the kill may come that much later
+	if !starting && strings.Contains(p.stdout, "1 backed up") {
 		h.t.Errorf("killed at %s: what is half made was saved\n%s", step, p.stdout)
 	}
 }
@@ -101,7 +103,18 @@ func TestStoppedSandboxComesBackStopped(t *testing.T) {
 	h.back(before, files, gateway.Stopped)
 }
 
-// endings are the ways in which a sandbox of 0.1.x ends so that its gateway does not start it again. Each waits for a file in /tmp.
+// ends is a main process that waits for end, and then ends in a way of its own.
+func ends(last string) []string {
+	return []string{"sh", "-c", "while [ ! -e /tmp/end ]; do sleep 0.2; done; " + last}
+}
+
+// end lets such a process end.
+func (e *engine) end(container string) {
+	e.t.Helper()
+	e.putInto(container, "/tmp", entry{name: "end", mode: 0o644})
+}
+
+// endings are the ways in which a sandbox of 0.1.x ends so that its gateway does not start it again.
 func endings() map[string]string {
 	return map[string]string{"a crash": "exit 139", "no memory": "exec tail /dev/zero"}
 }
@@ -113,7 +126,7 @@ func TestCrashedSandboxIsRescued(t *testing.T) {
 		for name, offline := range map[string][]string{"with the gateway": nil, "without": {"--offline"}} {
 			t.Run(ending+", "+name, func(t *testing.T) {
 				h := newRecreateHost(t, pairVersion)
-				before, _ := h.saved("sh", "-c", "while [ ! -e /tmp/end ]; do sleep 0.2; done; "+last)
+				before, _ := h.saved(ends(last)...)
 				workload := h.workload(before)
 				h.engine.putInto(workload, "/sandbox", entry{name: "since", content: "the last backup", mode: 0o600, uid: 998})
 				files := h.engine.now(workload)
@@ -147,7 +160,7 @@ func (h *recreateHost) ends(s gateway.Sandbox, forWantOfMemory bool) {
 		_, err := h.engine.client.ContainerUpdate(h.t.Context(), workload, container.UpdateConfig{Resources: container.Resources{Memory: 48 << 20, MemorySwap: 48 << 20}})
 		h.must(err)
 	}
-	h.engine.putInto(workload, "/tmp", entry{name: "end", mode: 0o644})
+	h.engine.end(workload)
 	var ended gateway.Sandbox // it may be Failed already: the pause of its backup shows so until its gateway looks again
 	waitFor(waitLimit, func() bool { ended = h.now("alpha"); return ended.Reason == "ContainerExited" })
 	seen, err := h.engine.client.ContainerInspect(h.t.Context(), workload)

@@ -109,7 +109,7 @@ func TestKillRestoreAtEveryStage(t *testing.T) {
 	saved := p.lastBackup().ID
 	restoreStages := []string{"verifying", "stopping", "saving", "writing", "writing", "starting"}
 	seen := map[string]int{}
-	for round := range rounds(6, 36) {
+	for round := 0; round < rounds(6, 36) || seen["half or told so"] == 0 && round < 100; round++ { // on a busy machine a kill may come late
 		stage := restoreStages[round%len(restoreStages)]
 		run := p.begin("restore", p.name, "--backup", saved, "--yes", "--way", "engine")
 		if run.reach(p.name + ": " + stage) {

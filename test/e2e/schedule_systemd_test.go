@@ -93,7 +93,7 @@ func TestScheduleOnRealSystemd(t *testing.T) {
 	sandkeeper := "/opt/sandkeeper "
 	contains(t, h.run("root", sandkeeper+"schedule install --at 02:30 -- --label nightly"), "wrote  /etc/systemd/system/sandkeeper-backup.timer")
 	contains(t, h.run("root", "systemctl list-timers --no-pager --all"), "02:3", "sandkeeper-backup.timer", "sandkeeper-backup.service")
-	contains(t, h.run("root", "systemctl start sandkeeper-backup.service; true"), "failed") // nothing is there to be backed up, not even an engine
+	contains(t, h.run("root", "systemctl start sandkeeper-backup.service; journalctl --sync; true"), "failed") // nothing is there to be backed up, not even an engine
 	contains(t, h.run("root", sandkeeper+"schedule show"), "installed for systemd", "next", "exit status 5", "backup-all ended with exit code 5")
 	contains(t, h.run("root", "journalctl --no-pager -o json SANDKEEPER_COMMAND=backup-all"), `"SANDKEEPER_EXIT_CODE":"5"`, `"PRIORITY":"3"`)
 	contains(t, h.run("root", "journalctl --no-pager -o cat -p err -u sandkeeper-backup"), "error: the sandboxes cannot be listed")

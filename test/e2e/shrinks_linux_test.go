@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // Promise: a file that becomes shorter while a sandbox is read that goes on costs no other file, and is named, on both ways.
@@ -16,14 +15,7 @@ func TestAFileThatShrinksWhileItIsRead(t *testing.T) {
 			p := newPatient(t, 0)
 			p.engine.put(p.container, entry{name: "shrinks", content: noise(96), mode: 0o600}, entry{name: "z/", dir: true, mode: 0o755}, entry{name: "z/after", content: "whole", mode: 0o644})
 			file := p.engine.homeOnHost(p.container) + "/shrinks"
-			run := p.begin(p.save("--pause-limit", "0", "--way", strings.Replace(way, "direct", "auto", 1), "--json")...)
-			if !run.reach(p.name + ": reading") {
-				t.Fatalf("it ended before it read:\n%s", run.text())
-			}
-			if _, begun := waitFor(time.Minute, func() bool { return p.staged() > 1<<20 }); !begun {
-				t.Fatalf("it does not read:\n%s", run.text())
-			}
-			run.signal(syscall.SIGSTOP) // so that the file shrinks with the read under way
+			run := p.heldInMidFile(p.save("--pause-limit", "0", "--way", strings.Replace(way, "direct", "auto", 1), "--json")...)
 			must(t, os.Truncate(file, 1<<20))
 			run.signal(syscall.SIGCONT)
 			out := run.end()

@@ -8,12 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
@@ -48,10 +46,7 @@ func newHostOf(t *testing.T, version, cli string, options []func(*gateway.Docker
 	h.env = append(engineEnv(), "HOME="+h.home, "LANG=C.UTF-8", "NO_GRAPHICS=1", "PATH="+filepath.Dir(cli)+":/usr/bin:/bin")
 	pki, err := gateway.NewPKI()
 	h.must(err)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	h.must(err)
-	port := l.Addr().(*net.TCPAddr).Port
-	h.must(l.Close())
+	port := freePort(t)
 	h.driver = &gateway.Docker{
 		Client: h.engine.client, Version: version, Namespace: "e2e-" + gateway.NewID()[:8], Home: h.home,
 		Supervisor: supervisorFile(t, version), Endpoint: fmt.Sprintf("https://host.openshell.internal:%d/", port), TLS: pki,
@@ -67,7 +62,7 @@ func newHostOf(t *testing.T, version, cli string, options []func(*gateway.Docker
 	secured, err := pki.Server(tls.RequireAndVerifyClientCert)
 	h.must(err)
 	h.server = &gateway.Server{Version: version, Backend: h.driver, TLS: secured}
-	h.power = &power{t: t, server: h.server, address: l.Addr().String()}
+	h.power = &power{t: t, server: h.server, address: fmt.Sprintf("127.0.0.1:%d", port)}
 	h.power.on()
 	t.Cleanup(h.power.off)
 	h.register(pki, port)
@@ -174,10 +169,18 @@ func (h *trueHost) create(s gateway.Sandbox, want gateway.Phase) gateway.Sandbox
 // reaches waits until a sandbox is in a phase.
 func (h *trueHost) reaches(key string, want gateway.Phase) (now gateway.Sandbox) {
 	h.t.Helper()
-	if _, there := waitFor(time.Minute, func() bool { now = h.now(key); return now.Phase == want }); !there {
+	if _, there := waitFor(waitLimit, func() bool { now = h.now(key); return now.Phase == want }); !there {
 		h.t.Fatalf("sandbox %s is %s (%s: %s), want %s\n%s", key, now.Phase, now.Reason, now.Message, want, h.said(now.ID))
 	}
 	return now
+}
+
+// saw waits until the gateway has looked at a sandbox's container: what it never saw it does not miss.
+func (h *trueHost) saw(s gateway.Sandbox) {
+	h.t.Helper()
+	if _, seen := waitFor(waitLimit, func() bool { return h.driver.Saw(s.ID) }); !seen {
+		h.t.Fatalf("the gateway never looked at sandbox %s", s.Name)
+	}
 }
 
 // now is a sandbox as its gateway has it; the zero one when there is none.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -31,6 +32,9 @@ type upgradeFault struct {
 	says    []string
 	warns   string
 }
+
+// shortReady is how long a sandbox is waited for that never comes up, and one that does: the old one after it, on a busy machine.
+const shortReady = "25s"
 
 // first makes something happen to the first sandbox that is created: the new one.
 func first(u *upgradeHost, do func() error) {
@@ -101,11 +105,12 @@ func upgradeFaults() []upgradeFault {
 					}
 					return s.Phase
 				}
-			}, args: []string{"--settle", "4s"}, step: "settling", says: []string{"did not stay so", `its gateway says "Error"`},
+			}, args: []string{"--settle", "10s"}, step: "settling", says: []string{"did not stay so", `its gateway says "Error"`},
 		},
 		{
-			name: "its main process ends", arrange: func(u *upgradeHost) { u.runs("/bin/sleep", "5") }, // it is seen while it runs
-			args: []string{"--settle", "10s"}, step: "settling", says: []string{"did not stay so", "DependenciesNotReady"},
+			name: "its main process ends", arrange: func(u *upgradeHost) { u.runs("/bin/mortal") },
+			at: "settling", then: func(u *upgradeHost) { u.engine.end(u.only().ID) }, args: []string{"--settle", "10s"},
+			step: "settling", says: []string{"did not stay so", "DependenciesNotReady|ContainerRestarting"}, // the session's end, or the container's
 		},
 		{
 			name: "its command cannot be started", arrange: func(u *upgradeHost) { u.runs("/bin/no-such-agent") },
@@ -119,7 +124,7 @@ func upgradeFaults() []upgradeFault {
 					}
 					return s.Phase
 				}
-			}, args: []string{"--ready-limit", "8s"}, step: "waiting", says: []string{"not Ready within 8s", `its gateway says "Provisioning"`},
+			}, args: []string{"--ready-limit", shortReady}, step: "waiting", says: []string{"not Ready within " + shortReady, `its gateway says "Provisioning"`},
 		},
 		{
 			name: "it cannot live with the old home", arrange: func(u *upgradeHost) {
@@ -227,10 +232,14 @@ func TestUpgradeFaultsBringTheOldOneBack(t *testing.T) {
 	}
 }
 
-// faulty runs the upgrade with its fault.
+// faulty runs the upgrade with its fault. What happens meanwhile happens at its stage: the run stands still until it has.
 func (u *upgradeHost) faulty(f upgradeFault) upgradeDocument {
 	u.t.Helper()
-	return u.decode(u.during(f.at, func(*os.Process) { f.then(u) }, f.args...).printed)
+	return u.decode(u.during(f.at, func(child *os.Process) {
+		u.must(child.Signal(syscall.SIGSTOP))
+		f.then(u)
+		u.must(child.Signal(syscall.SIGCONT))
+	}, f.args...).printed)
 }
 
 // outcome is what became of the one sandbox; exit code and word must be these.
@@ -262,12 +271,24 @@ func (u *upgradeHost) rollbackImages() (tags []string) {
 	return tags
 }
 
+// swept has the next backup sweep what an upgrade left that was killed while it saved. A rollback saves nothing.
+func (u *upgradeHost) swept() {
+	u.t.Helper()
+	if half, _ := filepath.Glob(filepath.Join(u.backups(), "*/.tmp-*")); len(half) == 0 {
+		return
+	}
+	if p := u.text("backup-all", "--only", u.name, "--offline"); p.exit != 0 {
+		u.t.Errorf("the next backup exits %d\n%s%s", p.exit, p.stdout, p.stderr)
+	}
+}
+
 // tidy holds that of the upgrade nothing is left but that image ("" for none): no other image, no journal entry, no staging folder.
 func (u *upgradeHost) tidy(rollbackImage string) {
 	u.t.Helper()
 	if got := strings.Join(u.rollbackImages(), " "); got != rollbackImage {
 		u.t.Errorf("rollback images %q are there, want %q", got, rollbackImage)
 	}
+	u.swept()
 	for _, pattern := range []string{".local/state/sandkeeper/paused/*.json", ".local/state/sandkeeper/restoring/*.json", ".local/state/sandkeeper/upgrade-restoring/*.json", ".local/share/sandkeeper/backups/*/.*", ".local/share/sandkeeper/backups/.before-restore-*"} {
 		if left, _ := filepath.Glob(filepath.Join(u.home, pattern)); len(left) > 0 {
 			u.t.Errorf("left over: %q", left)

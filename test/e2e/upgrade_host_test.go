@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
@@ -175,7 +174,7 @@ func (u *upgradeHost) createFromSpec() {
 		u.t.Fatal(err)
 	}
 	var now gateway.Sandbox
-	if _, ready := waitFor(time.Minute, func() bool { now = u.listed(); return now.Phase == gateway.Ready }); !ready {
+	if _, ready := waitFor(waitLimit, func() bool { now = u.listed(); return now.Phase == gateway.Ready }); !ready {
 		u.t.Fatalf("sandbox %s is %s: %s: %s", u.name, now.Phase, now.Reason, now.Message)
 	}
 	u.spec = now.Spec
@@ -209,11 +208,12 @@ func (u *upgradeHost) build(mark string) (id string) {
 	return u.buildWith(entry{name: strings.Trim(u.engine.workspace(), "/") + "/of-the-image", content: mark, mode: 0o644})
 }
 
-// buildWith makes an image under the reference. It has agents that misbehave: one that does not listen, one that does not live in a home
-// with a file "big".
+// buildWith makes an image under the reference. It has agents that misbehave: one that ends when it is told to, one that does not listen, one that
+// does not live in a home with a file "big".
 func (u *upgradeHost) buildWith(more ...entry) (id string) {
 	u.t.Helper()
-	more = append(more, entry{name: "bin/deaf", mode: 0o755, content: "#!/bin/sh\ntrap '' TERM\n/bin/sleep 600 &\nwait\n/bin/sleep 600\n"},
+	more = append(more, entry{name: "bin/mortal", mode: 0o755, content: "#!/bin/sh\nwhile [ ! -e /tmp/end ]; do /bin/sleep 0.2; done\n"},
+		entry{name: "bin/deaf", mode: 0o755, content: "#!/bin/sh\ntrap '' TERM\n/bin/sleep 600 &\nwait\n/bin/sleep 600\n"},
 		entry{name: "bin/picky", mode: 0o755, content: "#!/bin/sh\n[ -e /sandbox/big ] && exit 1\ntrap 'exit 0' TERM\n/bin/sleep 600 &\nwait\n"})
 	if home := strings.Trim(u.engine.workspace(), "/"); home != "sandbox" { // which every image has
 		more = append([]entry{{name: home, dir: true, mode: 0o755, uid: 998}}, more...)

@@ -155,7 +155,7 @@ func killedInTheRestore(t *testing.T, way string, begun func(*upgradeHost) strin
 			var copies []string
 			p := u.during("restoring", func(child *os.Process) {
 				name := begun(u)
-				for until := time.Now().Add(20 * time.Second); len(copies) == 0 && time.Now().Before(until); time.Sleep(time.Millisecond) {
+				for until := time.Now().Add(waitLimit); len(copies) == 0 && time.Now().Before(until); time.Sleep(time.Millisecond) {
 					copies, _ = filepath.Glob(name)
 				}
 				u.must(child.Kill())

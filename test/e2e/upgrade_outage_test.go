@@ -40,7 +40,7 @@ func outages() []outage {
 			},
 		},
 		{
-			name: "while it is waited for", step: "waiting", says: []string{"not Ready within 8s", "is not known"},
+			name: "while it is waited for", step: "waiting", says: []string{"not Ready within " + shortReady, "is not known"},
 			arrange: func(u *upgradeHost) {
 				u.backend.phase = func(creates, look int, s gateway.Sandbox) gateway.Phase {
 					if creates == 1 && look == 1 {
@@ -76,7 +76,7 @@ func (o outage) play(t *testing.T, then, want string) {
 	if o.arrange != nil {
 		o.arrange(u)
 	}
-	d := u.faulty(upgradeFault{at: o.at, then: func(u *upgradeHost) { u.power.off() }, args: []string{"--ready-limit", "8s"}})
+	d := u.faulty(upgradeFault{at: o.at, then: func(u *upgradeHost) { u.power.off() }, args: []string{"--ready-limit", shortReady}})
 	s := u.outcome(d, 1, "failed")
 	t.Logf("exit %d, %s: %q, hint %q", d.ExitCode, d.Error.Message, s.Reason, d.Error.Hint)
 	u.stuck(d, o.step, o.says...)
@@ -139,7 +139,7 @@ func TestUpgradeWithAGatewayThatComesBack(t *testing.T) {
 			d := u.faulty(upgradeFault{at: stage, then: func(u *upgradeHost) {
 				u.power.off()
 				time.AfterFunc(2*time.Second, u.power.on)
-			}, args: []string{"--settle", "4s", "--ready-limit", "30s"}})
+			}, args: []string{"--settle", "4s", "--ready-limit", "2m"}})
 			u.settledAs(u.outcome(d, 0, "upgraded"))
 		})
 	}

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // upgradeDocument is what upgrade-sandboxes prints.
@@ -198,7 +197,7 @@ type ending struct {
 func (u *upgradeHost) during(stage string, do func(*os.Process), args ...string) ending {
 	u.t.Helper()
 	argv := u.arguments(args...)
-	ctx, cancel := context.WithTimeout(u.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(u.t.Context(), 3*waitLimit)
 	defer cancel()
 	child := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	var stdout, stderr bytes.Buffer

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"sandkeeper/test/e2e/gateway"
 )
@@ -114,7 +113,7 @@ func (p *power) on() {
 	p.off()
 	var l net.Listener
 	var err error
-	_, back := waitFor(time.Minute, func() bool { // while it was off, its port was anybody's
+	_, back := waitFor(waitLimit, func() bool { // while it was off, its port was anybody's
 		l, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", p.address)
 		return err == nil
 	})
