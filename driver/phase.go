@@ -99,7 +99,7 @@ func notIn(now *openshell.RawSandbox) error {
 }
 
 // phase looks at the sandbox that is meant until look is content, which may act on what it sees. A gateway that does
-// not answer is asked again for a short while.
+// not answer, or that goes away in the middle of an answer, is asked again for a short while.
 func (d *API) phase(ctx context.Context, wanted lifecycle.Reference, look func(context.Context, *openshell.RawSandbox) (bool, error)) error {
 	if err := d.API.Switches(); err != nil {
 		return err // such a gateway may call a sandbox Ready whose container has ended
@@ -116,10 +116,14 @@ func (d *API) phase(ctx context.Context, wanted lifecycle.Reference, look func(c
 		case err == nil && now == nil:
 			return text.As(fs.ErrNotExist, "gateway %q has no sandbox %q (id %s)", d.API.Gateway, d.API.Address(wanted.Name), wanted.ID)
 		case err == nil:
-			heard = time.Now()
-			if done, err := look(ctx, now); done || err != nil {
-				return err
+			done, cut := look(ctx, now)
+			if openshell.Transient(cut) && ctx.Err() == nil && time.Since(heard) <= silenceLimit {
+				break // whether it was heard is seen at the next look
 			}
+			if done || cut != nil {
+				return cut
+			}
+			heard = time.Now()
 		}
 
 		if !pause.Sleep(ctx, false) {

@@ -7,6 +7,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"sandkeeper/lifecycle"
 	"sandkeeper/openshell"
 	"sandkeeper/test/e2e/gateway"
@@ -93,5 +96,53 @@ func TestAStopAwaitsTheLookAfterAPause(t *testing.T) {
 	}
 	if now, _ := b.Memory.List(t.Context()); now[0].Phase != gateway.Stopped {
 		t.Errorf("it became %s", now[0].Phase)
+	}
+}
+
+// cut is a gateway that goes away, once, in the middle of what it is asked: before it has noted the phase, or after.
+type cut struct {
+	*moody
+	noted bool
+	calls atomic.Int32
+}
+
+func (b *cut) SetPhase(ctx context.Context, name string, p gateway.Phase) (gateway.Sandbox, error) {
+	if b.calls.Add(1) > 1 {
+		return b.moody.SetPhase(ctx, name, p)
+	}
+	if b.noted {
+		p = map[gateway.Phase]gateway.Phase{gateway.Stopped: gateway.Stopping, gateway.Ready: gateway.Starting}[p]
+		if _, err := b.moody.SetPhase(ctx, name, p); err != nil {
+			return gateway.Sandbox{}, err
+		}
+	}
+	return gateway.Sandbox{}, status.Error(codes.Unavailable, "error reading from server: EOF")
+}
+
+// TestACallThatIsCutIsLookedInto: a gateway is restarted in the middle of a stop or a start. It is asked again, and nobody calls that a failure.
+func TestACallThatIsCutIsLookedInto(t *testing.T) {
+	for _, noted := range []bool{false, true} {
+		for _, c := range []struct {
+			from, want gateway.Phase
+			do         func(*API) error
+		}{
+			{gateway.Ready, gateway.Stopped, func(d *API) error {
+				return d.StopSandbox(t.Context(), lifecycle.Reference{ID: "id-a", Name: "alpha"})
+			}},
+			{gateway.Stopped, gateway.Ready, func(d *API) error {
+				return d.StartSandbox(t.Context(), lifecycle.Reference{ID: "id-a", Name: "alpha"})
+			}},
+		} {
+			b := &cut{moody: oneSandbox(nil), noted: noted}
+			if _, err := b.Memory.SetPhase(t.Context(), "alpha", c.from); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.do(open(t, "0.0.110", b)); err != nil {
+				t.Errorf("from %s, noted %v: %v", c.from, noted, err)
+			}
+			if now, _ := b.Memory.List(t.Context()); now[0].Phase != c.want {
+				t.Errorf("from %s, noted %v: it became %s, want %s", c.from, noted, now[0].Phase, c.want)
+			}
+		}
 	}
 }
