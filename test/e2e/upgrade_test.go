@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"sandkeeper/test/e2e/gateway"
 )
 
 // upgradeDocument is what upgrade-sandboxes prints.
@@ -184,6 +186,9 @@ func (u *upgradeHost) killAt(stage string, args ...string) {
 	if p.signal != syscall.SIGKILL || !strings.Contains(p.stderr, u.name+": "+stage+"\n") {
 		u.t.Fatalf("it was not killed at %s but ended with exit %d, signal %v\nstdout: %s\nstderr: %s\nits gateway was asked: %q",
 			stage, p.exit, p.signal, p.stdout, p.stderr, u.calls.since())
+	}
+	if _, over := waitFor(waitLimit, func() bool { return u.listed().Phase != gateway.Deleting }); !over {
+		u.t.Errorf("its gateway does not come to the end of a deletion that it had begun")
 	}
 }
 
