@@ -43,7 +43,7 @@ func holdAt(address string) {
 // listeningCommand is `listening PORT…` in a script: waits until something listens on each.
 func listeningCommand(ts *testscript.TestScript, _ bool, ports []string) {
 	for _, port := range ports {
-		until := time.Now().Add(20 * time.Second)
+		until := time.Now().Add(2 * time.Minute)
 		for {
 			c, err := net.Dial("tcp", "127.0.0.1:"+port)
 			if err == nil {

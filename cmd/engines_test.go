@@ -40,13 +40,13 @@ func TestASilentEngineMakesARunPartial(t *testing.T) {
 	h := newHost(t)
 	h.more = "," + silent
 	for _, command := range [][]string{{"backup-all", "--offline"}, {"backup-all", "--offline", "--json"}} {
-		code, stdout, stderr := h.run(append(command, "--probe-timeout", "200ms")...)
+		code, stdout, stderr := h.run(append(command, "--probe-timeout", "1s")...)
 		if code != ExitPartial || !strings.Contains(stdout+stderr, silent) {
 			t.Errorf("%v: exit %d\n%s%s", command, code, stdout, stderr)
 		}
 	}
 	h.sandbox("alpha", "exited", "x")
-	code, stdout, stderr := h.run("backup-all", "--offline", "--probe-timeout", "200ms")
+	code, stdout, stderr := h.run("backup-all", "--offline", "--probe-timeout", "1s")
 	if code != ExitPartial || !strings.Contains(stdout, "1 backed up") || !strings.Contains(stderr, silent) {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}

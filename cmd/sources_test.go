@@ -82,7 +82,7 @@ func TestHangingCommandLineIsWaitedForOnce(t *testing.T) {
 	registryAt(t, home, alphaRow)
 	calls := filepath.Join(home, "calls")
 	script(t, filepath.Join(bin, "openshell"), `echo "$*" >> '`+calls+`'; exec sleep 60`)
-	code, stdout, stderr := invoke(t, []string{"HOME=" + home, "PATH=" + bin + ":/usr/bin:/bin"}, "backup-all", "--probe-timeout", "400ms", "--json")
+	code, stdout, stderr := invoke(t, []string{"HOME=" + home, "PATH=" + bin + ":/usr/bin:/bin"}, "backup-all", "--probe-timeout", "3s", "--json")
 	log, err := os.ReadFile(calls)
 	if err != nil {
 		t.Fatal(err)

@@ -92,7 +92,7 @@ func TestAFailureBringsTheOldOneBack(t *testing.T) {
 				f := w.fit(t)
 				c.arrange(w)
 				if strings.Contains(c.says, "not Ready within") {
-					f.ReadyLimit = 1500 * time.Millisecond // also for the way back
+					f.ReadyLimit = 4 * time.Second // also for the way back
 				}
 				got, err := f.upgrade(t.Context(), "alpha")
 				if err != nil || got[0].Outcome != c.outcome || got[0].Step != c.at || !strings.Contains(got[0].Reason, c.says) || got[0].Unfinished {
@@ -116,7 +116,7 @@ func TestAFailureBringsTheOldOneBack(t *testing.T) {
 func TestWhatDoesNotComeUpAgainIsNotCalledAsItWas(t *testing.T) {
 	w := startWorld(t, "running", "alpha")
 	f := w.fit(t)
-	f.ReadyLimit = 300 * time.Millisecond
+	f.ReadyLimit = 3 * time.Second
 	w.hook = func(op string) {
 		switch op {
 		case "delete":

@@ -91,12 +91,12 @@ func TestStalledAnswersAreGivenUp(t *testing.T) {
 	var slow atomic.Int64
 	proxy.Judge(func(r *http.Request) *buckettest.Fault {
 		if r.Header.Get("Range") != "" && strings.Contains(r.URL.Path, packsFolder) && slow.Add(1) == 1 {
-			return &buckettest.Fault{Slow: 3 * time.Second}
+			return &buckettest.Fault{Slow: 5 * time.Second}
 		}
 		return nil
 	})
 	b := f.open("host1")
-	b.o.Stall = 300 * time.Millisecond
+	b.o.Stall = time.Second
 	started := time.Now()
 	f.assertSame(b, "alpha", first)
 	if took := time.Since(started); took > 20*time.Second || slow.Load() < 2 {

@@ -52,7 +52,7 @@ func (f *fixture) open(host string) *Bucket {
 	f.t.Helper()
 	b, err := Open("s3://backups/fleet", Options{
 		Host: host, Recipients: []string{f.key.Recipient().String()}, Identities: archive.Identities{f.key}, Retain: f.retain,
-		Now: func() time.Time { return f.now }, Stall: 2 * time.Second, Warn: func(s string) { f.t.Log("warning: " + s) },
+		Now: func() time.Time { return f.now }, Stall: 30 * time.Second, Warn: func(s string) { f.t.Log("warning: " + s) },
 	})
 	if err != nil {
 		f.t.Fatal(err)

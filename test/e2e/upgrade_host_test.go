@@ -85,7 +85,7 @@ func (u *upgradeHost) begin(t *testing.T, state string, command []string) *upgra
 	u.engine, u.name, u.image = e, "up"+gateway.NewID()[:8], fmt.Sprintf("e2e%d/sandbox-from:1", freePort(t))
 	u.drive(command...)
 	u.backend = &unruly{Backend: u.driver}
-	u.power = &power{t: t, server: &gateway.Server{Version: u.version, Backend: u.backend, Calls: u.calls.add}, address: "127.0.0.1:0"}
+	u.power = &power{t: t, server: &gateway.Server{Version: u.version, Backend: u.backend, Calls: u.calls.add}, address: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
 	u.power.on()
 	t.Cleanup(u.power.off)
 	u.realHost = newRealHostAt(t, cli, "http://"+u.power.address)
