@@ -23,7 +23,7 @@ func TestCompatContainersVersionIsThatOfTheMountedFile(t *testing.T) {
 	if marker.State != MarkerLive || got.Version.String() != "0.0.37" || got.Binary != source {
 		t.Errorf("marker %s (%s), process %+v; want live, 0.0.37 of the mounted file", marker.State, marker.Reason, got)
 	}
-	time.Sleep(1100 * time.Millisecond)
+	time.Sleep(2500 * time.Millisecond) // the second of the start may be told a second late
 	install(t, source, "0.0.44")
 	if _, got := seen(t, o); got.State != drift.Unknown || !strings.Contains(got.Why, "was replaced") {
 		t.Errorf("process %+v after the mounted file was replaced, want unknown", got)
