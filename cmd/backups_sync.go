@@ -26,8 +26,7 @@ type backupsSyncOptions struct {
 const backupsSyncLong = `Bring the backups of this host into a bucket of an S3 server, so that they are there when the host is not: those of every sandbox and
 gateway, or of one sandbox. What goes there is always encrypted, to the age recipients that --seal-to names; this host cannot read it back
 without the key. What the backups share is sent once. A backup is seen in the bucket when all of it is there; a run that was cut off is
-taken up object by object by the next one. What was removed from the bucket is not sent again: only backups that are newer than the newest
-one there are.
+taken up object by object by the next one. What was removed from the bucket is not sent again while a newer backup of the sandbox is there.
 
 Credentials, region and endpoint come from where the AWS tools have them: AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL,
 ~/.aws/config and ~/.aws/credentials, or the role of the machine.`
@@ -74,6 +73,7 @@ type syncResult struct {
 	Sent    int      `json:"sent"`
 	Failed  int      `json:"failed"`
 	Bytes   int64    `json:"bytes"`
+	Removed int      `json:"removed"` // backups that were removed from the bucket, and are not sent again
 	Backups []synced `json:"backups"`
 }
 
@@ -165,7 +165,9 @@ func (s *syncing) scope(ctx context.Context, which selection) error {
 		if err := s.remember(which.store, folder, folders[folder]); err != nil {
 			return err
 		}
-		for _, b := range s.session.Missing(folder, folders[folder]) {
+		missing, removed := s.session.Missing(folder, folders[folder])
+		s.result.Removed += removed
+		for _, b := range missing {
 			if err := s.one(ctx, which, folder, b); err != nil {
 				return err
 			}
@@ -248,8 +250,11 @@ func renderSync(term *terminal, r *syncResult) {
 	}
 
 	table.Print(term.Out, nil)
+	if r.Removed > 0 {
+		term.printf("%s removed from the bucket since, and not sent again", backupCount(r.Removed))
+	}
 	if len(r.Backups) == 0 {
-		term.printf("Nothing is newer than what is in %s.", r.Store)
+		term.printf("Nothing is missing in %s.", r.Store)
 		return
 	}
 	term.printf("%s sent, %s, %d failed, to %s", backupCount(r.Sent), size.Text(r.Bytes), r.Failed, r.Store)

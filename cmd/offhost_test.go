@@ -58,7 +58,7 @@ func TestWhatIsInABucketIsLookedAfter(t *testing.T) {
 			t.Errorf("sync does not say %q:\n%s", want, said)
 		}
 	}
-	if said := f.mustAt("backups", "sync", "--seal-to", f.key); !strings.Contains(said, "Nothing is newer") {
+	if said := f.mustAt("backups", "sync", "--seal-to", f.key); !strings.Contains(said, "Nothing is missing") {
 		t.Errorf("a second sync:\n%s", said)
 	}
 	if said := f.mustAt("backups", "list"); !strings.Contains(said, f.ids[1]) || !strings.Contains(said, "Backups stored in: s3://backups/fleet/host1") {
@@ -78,6 +78,11 @@ func TestWhatIsInABucketIsLookedAfter(t *testing.T) {
 	}
 	if said := f.mustAt("backups", "prune", "--keep", "1", "--yes"); !strings.Contains(said, "removed  alpha "+f.ids[1]) || !strings.Contains(said, "1 backup removed from s3://backups/fleet/host1") {
 		t.Errorf("prune:\n%s", said)
+	}
+	for range 2 { // the first one finds it gone, the second one remembers
+		if said := f.mustAt("backups", "sync", "--seal-to", f.key); !strings.Contains(said, "1 backup removed from the bucket since, and not sent again\nNothing is missing") {
+			t.Errorf("a sync after the prune:\n%s", said)
+		}
 	}
 	f.mustAt("backups", "verify", "--read-data", "--identity", f.identity)
 	if left, _ := filepath.Glob(filepath.Join(f.store(), ".fetched-*")); len(left) != 0 {

@@ -3,6 +3,8 @@ package bucket
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -199,5 +201,34 @@ func TestHiddenVersionsOfANoteAreNamedWithTheirLock(t *testing.T) {
 	locked, err := f.prune(f.open("host1"), first)
 	if err != nil || len(locked) != 1 || !strings.HasSuffix(locked[0].Object, "/"+verifiedName) || locked[0].Until.Before(f.now.Add(50*time.Minute)) {
 		t.Errorf("locked: %v, %v; want the first note, for an hour", locked, err)
+	}
+}
+
+// A backup that is older than what is in the bucket, and was never there, is sent: it was imported, or was damaged until
+// now. What was pruned there stays away beside it, and all can be restored after the next prune.
+func TestAnOlderBackupThatNeverWasThereIsSent(t *testing.T) {
+	f := newFixture(t, false)
+	first := f.save("alpha", "one", 1<<20)
+	late := f.save("alpha", "two", 1<<20)
+	third := f.save("alpha", "three", 1<<20)
+	away := filepath.Join(t.TempDir(), late.ID)
+	f.move(late.Dir, away)
+	f.mustSync(f.open("host1"), "alpha")
+	if _, err := f.prune(f.open("host1"), first); err != nil {
+		t.Fatal(err)
+	}
+	f.move(away, late.Dir)
+	f.mustSync(f.open("host1"), "alpha")
+	f.assertSame(f.open("host1"), "alpha", late, third)
+	if _, err := f.prune(f.open("host1"), third); err != nil {
+		t.Fatal(err)
+	}
+	f.assertSame(f.open("host1"), "alpha", late)
+}
+
+func (f *fixture) move(from, to string) {
+	f.t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		f.t.Fatal(err)
 	}
 }

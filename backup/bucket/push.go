@@ -29,9 +29,10 @@ type Pushed struct {
 	Shared int   // objects that were there: other backups use them as well, or an earlier run had written them
 }
 
-// Missing are those whole backups of one folder, oldest first, that are to be brought into the bucket: all that are
-// newer than the newest one there. An older one was there before, and was pruned.
-func (s *Session) Missing(folder string, backups []store.Backup) []store.Backup {
+// Missing are those whole backups of one folder, oldest first, that are to be brought into the bucket, and how many are
+// not, for they were there and were removed. What was removed is not sent again as long as a newer backup is there: a
+// bucket that was emptied gets all of them.
+func (s *Session) Missing(folder string, backups []store.Backup) (missing []store.Backup, removed int) {
 	newest := ""
 	for key := range s.have {
 		rest, in := strings.CutPrefix(key, s.b.folderOf(folder))
@@ -40,9 +41,18 @@ func (s *Session) Missing(folder string, backups []store.Backup) []store.Backup 
 		}
 	}
 
-	missing := slices.DeleteFunc(slices.Clone(backups), func(b store.Backup) bool { return !b.Whole() || b.ID <= newest })
+	for _, b := range backups {
+		switch {
+		case !b.Whole() || s.Has(folder, b.ID):
+		case b.ID < newest && store.WasSynced(b, s.b.Address()):
+			removed++
+		default:
+			missing = append(missing, b)
+		}
+	}
+
 	slices.SortFunc(missing, func(x, y store.Backup) int { return strings.Compare(x.ID, y.ID) })
-	return missing
+	return missing, removed
 }
 
 // Has reports whether a backup is in the bucket, folder being that of its series.

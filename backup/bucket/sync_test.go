@@ -88,10 +88,20 @@ func noise(n int) string {
 	return string(text)
 }
 
-// sync brings the sandbox's backups into the bucket, as far as nothing is in the way.
+// sync brings the sandbox's backups into the bucket, as far as nothing is in the way, and notes that they were there.
 func (f *fixture) sync(b *Bucket, sandbox string) (Pushed, error) {
 	f.t.Helper()
-	return f.syncOf(f.t.Context(), b, f.st, sandbox)
+	total, err := f.syncOf(f.t.Context(), b, f.st, sandbox)
+	all, problem := f.st.Backups(sandbox)
+	for _, each := range all {
+		if err == nil && problem == nil {
+			problem = f.st.MarkSynced(each, b.Address())
+		}
+	}
+	if problem != nil {
+		f.t.Fatal(problem)
+	}
+	return total, err
 }
 
 func (f *fixture) syncOf(ctx context.Context, b *Bucket, st *store.Store, sandbox string) (total Pushed, err error) {
@@ -105,7 +115,8 @@ func (f *fixture) syncOf(ctx context.Context, b *Bucket, st *store.Store, sandbo
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	for _, each := range s.Missing(sandbox, all) {
+	missing, _ := s.Missing(sandbox, all)
+	for _, each := range missing {
 		p, err := s.Push(ctx, st, sandbox, each)
 		total.Sent, total.Bytes, total.Shared = total.Sent+p.Sent, total.Bytes+p.Bytes, total.Shared+p.Shared
 		if err != nil {
