@@ -26,7 +26,8 @@ type backupsImportOptions struct {
 }
 
 const backupsImportLong = `Take in a backup from elsewhere: a tar that "backups export" wrote (- is standard input), or the folder of a NemoClaw snapshot, which is
-only read. Every byte is verified before the backup becomes visible.`
+only read. Every byte is verified before the backup becomes visible. A tar is taken in as it was exported, encrypted or not; --encrypt-to
+is for a snapshot.`
 
 func newBackupsImport(a *app, run func(context.Context, *backupsImportOptions) (*answer, error)) *cobra.Command {
 	o := &backupsImportOptions{app: a}
@@ -76,6 +77,9 @@ func runBackupsImport(ctx context.Context, o *backupsImportOptions) (*answer, er
 		return nil, context.Cause(ctx)
 	case err != nil:
 		return nil, o.refused(err)
+	}
+	if len(o.capture.encryptTo) > 0 && b.Manifest.Encryption == nil {
+		o.app.term.warn("%s is not encrypted: a tar is taken in as it was exported, and --encrypt-to is for the folder of a NemoClaw snapshot", b.Dir)
 	}
 	result := newListed(b, nil)
 	return &answer{result: result, text: func(term *terminal) {
