@@ -85,8 +85,9 @@ func (p provisioning) Create(ctx context.Context, s gateway.Sandbox) (gateway.Sa
 	if _, err := p.Memory.Create(ctx, s); err != nil {
 		return gateway.Sandbox{}, err
 	}
+	made, err := p.SetPhase(ctx, s.Name, gateway.Provisioning)
 	time.AfterFunc(300*time.Millisecond, func() { _, _ = p.SetPhase(context.Background(), s.Name, gateway.Ready) })
-	return p.SetPhase(ctx, s.Name, gateway.Provisioning)
+	return made, err
 }
 
 // TestRealCommandLinesCreateAndWatch lets every real openshell create a sandbox: it asks for it, watches it until it is ready, and only
