@@ -156,7 +156,7 @@ func (n *night) recovers() {
 }
 
 // kill runs the night and kills it at the at-th of its requests to the bucket: before the server sees it, or, with
-// late, when it has answered. It reports whether the run had that many.
+// late, when it has answered. It reports whether that struck, and which request it was: "" when the run had not that many.
 func (n *night) kill(at int64, late bool) (killed bool, what string) {
 	n.t.Helper()
 	var count atomic.Int64
@@ -212,10 +212,12 @@ func TestKillOffTheHost(t *testing.T) {
 		late := at%2 == 0
 		night := n.night(fmt.Sprintf("request%d", at))
 		killed, what := night.kill(at, late)
-		if !killed {
-			break
+		if what == "" {
+			break // it had no such request
 		}
-		struck = append(struck, what)
+		if killed { // after the answer to one of its last requests it may have ended before that
+			struck = append(struck, what)
+		}
 		night.recovers()
 		if t.Failed() {
 			t.Fatalf("killed at request %d, %s (answered: %v)", at, what, late)
@@ -224,7 +226,7 @@ func TestKillOffTheHost(t *testing.T) {
 	}
 
 	t.Logf("killed at %d requests:\n%s", len(struck), strings.Join(struck, "\n"))
-	if len(struck) < 20/int(step) {
+	if len(struck) < 15/int(step) {
 		t.Errorf("killed at no more than %d requests", len(struck))
 	}
 }
