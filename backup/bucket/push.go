@@ -64,7 +64,7 @@ func (s *Session) Has(folder, id string) bool {
 // Push brings a backup of st into the bucket, folder being that of its series: what is not there yet, and at last its
 // manifest, with which it is visible. What is there and is used again is locked for as long as the rest. A backup that
 // no restore would take is refused (*archive.DamageError), as far as its index can be read here, and nothing of it is
-// seen in the bucket or locked there: its archive is proven while it is sent, and each object waits for that proof.
+// seen in the bucket or locked there: what is sent is proven meanwhile, and each object waits for that proof.
 func (s *Session) Push(ctx context.Context, st *store.Store, folder string, backup store.Backup) (p Pushed, err error) {
 	parts, err := st.Parts(backup)
 	if err != nil {
@@ -85,7 +85,8 @@ func (s *Session) Push(ctx context.Context, st *store.Store, folder string, back
 	return p, s.publish(ctx, path.Join(s.b.folderOf(folder), backup.ID, archive.ManifestName), text, &p)
 }
 
-// pushParts makes sure that every piece of every part is in the bucket, and that the backup's own archive is whole.
+// pushParts makes sure that every piece of every part is in the bucket, and that the backup's own archive is whole. So
+// are the packs of other backups that are sent with it; one that is in the bucket was whole when it was sent.
 func (s *Session) pushParts(ctx context.Context, folder string, parts *store.Parts, p *Pushed) (objects []archive.Object, err error) {
 	pieces, err := s.piecesOf(folder, parts)
 	if err != nil {
@@ -93,7 +94,8 @@ func (s *Session) pushParts(ctx context.Context, folder string, parts *store.Par
 	}
 	work, wctx := errgroup.WithContext(ctx)
 	work.SetLimit(1 + objectsAtOnce)
-	proven := sync.OnceValue(func() error { return parts.Prove(wctx) })
+	others := s.sendsOthers(pieces)
+	proven := sync.OnceValue(func() error { return parts.Prove(wctx, others) })
 	work.Go(proven)
 	for _, o := range pieces {
 		if err = s.keepAlive(wctx); err != nil {
@@ -108,6 +110,20 @@ func (s *Session) pushParts(ctx context.Context, folder string, parts *store.Par
 		objects = append(objects, o.Object)
 	}
 	return objects, cmp.Or(proven(), sending, err)
+}
+
+// sendsOthers reports whether a pack of another backup has to be sent: that one was removed here, or did not leave the
+// host because it is damaged.
+func (s *Session) sendsOthers(pieces []*piece) bool {
+	return slices.ContainsFunc(pieces, func(o *piece) bool {
+		return o.Shared() && o.from.name != pieces[0].from.name && !s.lists(o)
+	})
+}
+
+// lists reports whether the bucket had an object of that name and length when the session began.
+func (s *Session) lists(o *piece) bool {
+	have, listed := s.have[o.key]
+	return listed && have.size == o.Bytes
 }
 
 // count takes a piece into account, if it is in the bucket now.
@@ -161,8 +177,7 @@ func (s *Session) sourceOf(part store.Part) source {
 // pushPiece makes sure that a piece is in the bucket. It is not seen there, and not locked for longer, before the backup
 // is proven.
 func (s *Session) pushPiece(ctx context.Context, o *piece, proven func() error) (err error) {
-	have, listed := s.have[o.key]
-	there := listed && have.size == o.Bytes
+	there := s.lists(o)
 	if there {
 		there, err = s.b.look(ctx, o.key)
 	}

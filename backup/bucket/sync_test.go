@@ -302,6 +302,34 @@ func TestADamagedBackupIsNotSeenInTheBucket(t *testing.T) {
 	f.assertSame(f.open("host1"), "alpha", saved)
 }
 
+// Promise: what is in a bucket is whole, or not seen. A backup that shares a damaged pack which is not in the bucket is
+// refused like the damaged one; it was sent, and no restore took it.
+func TestABackupThatSharesDamageIsNotSeenInTheBucket(t *testing.T) {
+	f := newFixture(t, false)
+	first := f.save("alpha", "one", 1<<20)
+	second := f.save("alpha", "two", 1<<20)
+	f.flip(first)
+	s, err := f.open("host1").Begin(t.Context(), Writing, "machine", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range []store.Backup{first, second} {
+		p, err := s.Push(t.Context(), f.st, "alpha", b)
+		if _, damaged := errors.AsType[*archive.DamageError](err); !damaged || p != (Pushed{}) {
+			t.Errorf("%s: %+v, %v", b.ID, p, err)
+		}
+	}
+	if err := s.End(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if locks := f.locks(); len(locks) != 0 {
+		t.Errorf("the bucket has %v", locks)
+	}
+	f.flip(first)
+	f.mustSync(f.open("host1"), "alpha")
+	f.assertSame(f.open("host1"), "alpha", first, second)
+}
+
 // locks are the objects in the bucket but for notes of sessions, each with until when it is locked.
 func (f *fixture) locks() map[string]string {
 	f.t.Helper()

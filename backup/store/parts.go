@@ -32,12 +32,18 @@ type Parts struct {
 	Files    []Part // the backup's own archive first
 
 	backup Backup
+	store  *Store
 }
 
-// Prove proves the backup's own archive to its last byte, in the open file itself.
-func (p *Parts) Prove(ctx context.Context) error {
+// Prove proves the backup's own archive to its last byte, in the open file itself; with others, also what the backup
+// needs of other backups' packs.
+func (p *Parts) Prove(ctx context.Context, others bool) error {
 	own := p.Files[0]
-	return proveBytes(ctx, io.NewSectionReader(own.File, 0, own.Size), p.Manifest.Archive)
+	err := proveBytes(ctx, io.NewSectionReader(own.File, 0, own.Size), p.Manifest.Archive)
+	if err != nil || !others {
+		return err
+	}
+	return p.store.Verify(ctx, p.backup, true)
 }
 
 // Close ends the reading of all.
@@ -56,7 +62,7 @@ func (s *Store) Parts(b Backup) (_ *Parts, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Parts{Manifest: m, backup: b}
+	p := &Parts{Manifest: m, backup: b, store: s}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
