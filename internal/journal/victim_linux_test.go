@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestMain lets the test program be a run that owns a record until it is killed.
@@ -34,7 +35,7 @@ func victim(dir, stay string) int {
 			fmt.Println("owned")
 		}
 		if stay == "stay" {
-			select {}
+			time.Sleep(time.Hour) // not for ever: the runtime ends a program of which no goroutine can go on, and the lock with it
 		}
 	}
 }
