@@ -27,19 +27,34 @@ func TestStatTellsTheEnginesOwnSentence(t *testing.T) {
 	if _, err := e.Stat(t.Context(), id, "/nowhere"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a path that is not there: %v", err)
 	}
+	answer := func(sentence string, times int) {
+		d.Break(dockertest.Fault{Call: "GET /containers/" + id + "/archive", Status: 500, Body: `{"message":"` + sentence + `"}`, Times: times})
+	}
 	says := func(sentence string) {
 		d.Heal()
 		d.Break(dockertest.Fault{Call: "HEAD /containers/" + id + "/archive", Status: 500})
-		d.Break(dockertest.Fault{Call: "GET /containers/" + id + "/archive", Status: 500, Body: `{"message":"` + sentence + `"}`})
+		answer(sentence, 0)
 	}
 	says("error evaluating symlinks from mount source: lstat /srv/gone: no such file or directory")
 	if _, err := e.Stat(t.Context(), id, "/sandbox"); err == nil || !strings.Contains(err.Error(), "lstat /srv/gone") || strings.Contains(err.Error(), "API route") {
 		t.Errorf("got %v", err)
 	}
 	// Podman 4.3.1 says this of a stopped container's file that is a mount.
-	says("error in copier subprocess: changing to intended-new-root directory /tmp/f: chdir /tmp/f: not a directory")
+	const mounted, nothing = "error in copier subprocess: changing to intended-new-root directory /tmp/f: chdir /tmp/f: not a directory", "error decoding response from copier subprocess: EOF"
+	says(mounted)
 	if fact, err := e.Stat(t.Context(), id, "/etc/token"); err != nil || fact.Mode != 0 {
 		t.Errorf("a mounted file: %+v, %v", fact, err)
+	}
+	d.Heal() // and this a few times in a thousand, in place of it
+	d.Break(dockertest.Fault{Call: "HEAD /containers/" + id + "/archive", Status: 500})
+	answer(nothing, copierTries-1)
+	answer(mounted, 0)
+	if fact, err := e.Stat(t.Context(), id, "/etc/token"); err != nil || fact.Mode != 0 {
+		t.Errorf("a mounted file whose answer was lost: %+v, %v", fact, err)
+	}
+	says(nothing)
+	if _, err := e.Stat(t.Context(), id, "/etc/token"); err == nil || !strings.Contains(err.Error(), nothing) {
+		t.Errorf("an answer that is lost again and again: %v", err)
 	}
 	d.Heal()
 	d.Break(dockertest.Fault{Call: "HEAD /containers/" + id + "/archive", Status: 500})

@@ -120,7 +120,7 @@ func (s *Session) sendsOthers(pieces []*piece) bool {
 	})
 }
 
-// lists reports whether the bucket had an object of that name and length when the session began.
+// lists reports whether the bucket has an object of that name and length: it had when the session began, or was given it.
 func (s *Session) lists(o *piece) bool {
 	have, listed := s.have[o.key]
 	return listed && have.size == o.Bytes

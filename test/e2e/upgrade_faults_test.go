@@ -141,7 +141,7 @@ func upgradeFaults() []upgradeFault {
 		},
 		{
 			name: "removed under the restore", arrange: func(u *upgradeHost) { u.runs("/bin/sleep", "600") }, // it takes its time to stop
-			at: "restoring", then: func(u *upgradeHost) { u.remove() }, step: "restoring", says: []string{"has no sandbox|No such container|not found"}, // the sandbox for its gateway, or its container for the engine
+			at: "restoring", then: func(u *upgradeHost) { u.remove() }, step: "restoring", says: []string{"has no sandbox|has no container|No such container|not found"}, // the sandbox for its gateway, or its container for the engine
 		},
 		{
 			name: "backup damaged before the restore", at: "settling", args: []string{"--settle", "3s"},
