@@ -176,7 +176,20 @@ func (u *upgradeHost) must(err error) {
 
 func (u *upgradeHost) remove() {
 	u.t.Helper()
+	listed, err := u.driver.List(context.Background())
+	if err != nil || len(listed) != 1 {
+		u.t.Fatalf("the gateway has %+v, %v", listed, err)
+	}
+	if _, seen := waitFor(waitLimit, func() bool { return u.driver.Saw(listed[0].ID) }); !seen {
+		u.t.Error("the gateway never looked at the sandbox")
+	}
 	u.must(u.engine.client.ContainerRemove(context.Background(), u.only().ID, container.RemoveOptions{Force: true}))
+	if _, gone := waitFor(waitLimit, func() bool {
+		listed, err = u.driver.List(context.Background())
+		return err == nil && len(listed) == 0
+	}); !gone {
+		u.t.Errorf("the gateway still has %+v, %v", listed, err)
+	}
 }
 
 func (u *upgradeHost) backups() string {
