@@ -250,11 +250,13 @@ func renderSync(term *terminal, r *syncResult) {
 	}
 
 	table.Print(term.Out, nil)
+	missing := "Nothing"
 	if r.Removed > 0 {
 		term.printf("%s removed from the bucket since, and not sent again", backupCount(r.Removed))
+		missing = "Nothing else"
 	}
 	if len(r.Backups) == 0 {
-		term.printf("Nothing is missing in %s.", r.Store)
+		term.printf("%s is missing in %s.", missing, r.Store)
 		return
 	}
 	term.printf("%s sent, %s, %d failed, to %s", backupCount(r.Sent), size.Text(r.Bytes), r.Failed, r.Store)

@@ -80,7 +80,7 @@ func TestWhatIsInABucketIsLookedAfter(t *testing.T) {
 		t.Errorf("prune:\n%s", said)
 	}
 	for range 2 { // the first one finds it gone, the second one remembers
-		if said := f.mustAt("backups", "sync", "--seal-to", f.key); !strings.Contains(said, "1 backup removed from the bucket since, and not sent again\nNothing is missing") {
+		if said := f.mustAt("backups", "sync", "--seal-to", f.key); !strings.Contains(said, "1 backup removed from the bucket since, and not sent again\nNothing else is missing") {
 			t.Errorf("a sync after the prune:\n%s", said)
 		}
 	}

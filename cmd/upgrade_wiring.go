@@ -31,7 +31,7 @@ func (u *upgrading) close() error {
 func (o *upgradeOptions) upgrader(ctx context.Context, seen upgradeSurvey, rebuilder upgrade.Rebuilder) (u *upgrading, err error) {
 	a := o.app
 	if seen.engine == nil {
-		return nil, &Failure{Code: ExitRefused, Kind: "check_failed", Err: errors.New("there is no container engine to keep the old sandboxes in"), Hint: "start Docker, or set DOCKER_HOST"}
+		return nil, &Failure{Code: ExitRefused, Kind: "check_failed", Err: errors.New("there is no container engine to keep the old sandboxes in"), Hint: noEngineHint}
 	}
 	if stateDir(a.Env) == "" {
 		return nil, usage("set HOME or XDG_STATE_HOME", "there is no home to keep the upgrade journal in")

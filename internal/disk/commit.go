@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // StagingPrefix marks folders that are not backups: being written, being removed, or left by a run that died.
@@ -124,15 +122,11 @@ func HoldFolder(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOLCK) {
-		return f, nil // file systems without locks have the run's lock only
+	if err = flock(f); err == nil || errors.Is(err, errUnlockable) {
+		return f, nil // where it cannot be locked, there is the run's lock only
 	}
 	_ = f.Close()
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fmt.Errorf("%s: %w", dir, ErrHeld)
-	}
-	return nil, fmt.Errorf("lock %s: %w", dir, err)
+	return nil, fmt.Errorf("%s: %w", dir, err)
 }
 
 // ReplaceFile makes dir/name hold content, whole or not at all.

@@ -36,7 +36,7 @@ func NewScratch(parent, prefix string) (*Scratch, error) {
 		switch {
 		case err == nil:
 			return &Scratch{dir, lock}, nil
-		case errors.Is(err, errSwept):
+		case errors.Is(err, ErrHeld), errors.Is(err, errSwept): // a sweep of another run has it, or had
 			continue
 		case errors.Is(err, errUnlockable): // nobody can lock it there, and so nobody sweeps it
 			return &Scratch{Dir: dir}, nil
@@ -67,7 +67,7 @@ func sweep(parent, prefix string) {
 }
 
 var (
-	errSwept      = errors.New("it is locked, or was removed, by another run")
+	errSwept      = errors.New("it was removed by another run")
 	errUnlockable = errors.New("it cannot be locked")
 )
 
@@ -100,14 +100,15 @@ func lockFolder(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// flock takes the lock or says why it cannot. A network file system may have no lock for a folder.
+// flock takes the lock of a folder. The error is ErrHeld when another process has it, and errUnlockable on a file system
+// without such locks, as that of a network may be.
 func flock(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, unix.EWOULDBLOCK):
-		return errSwept
+		return ErrHeld
+	case errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOLCK):
+		return errUnlockable
 	}
-	return fmt.Errorf("%w: %w", errUnlockable, err)
+	return os.NewSyscallError("flock", err)
 }

@@ -78,7 +78,7 @@ func TestScratchIsLockedBeforeItIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.Close()
-	if _, err := lockFolder(dir); !errors.Is(err, errSwept) {
+	if _, err := lockFolder(dir); !errors.Is(err, ErrHeld) {
 		t.Errorf("a locked folder: %v", err)
 	}
 	if err := os.Remove(dir); err != nil {
