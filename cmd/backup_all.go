@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,7 +112,7 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 	if err != nil {
 		return found, o.causeOf(ctx, err, seen.Gateways)
 	}
-	if err := a.unmatched(seen.Inventory); err != nil {
+	if err := cmp.Or(a.unmatched(seen.Inventory), o.unknownGateway(store, seen.Inventory)); err != nil {
 		return found, err
 	}
 	if !seen.Inventory.Empty {

@@ -13,7 +13,6 @@ import (
 	"sandkeeper/internal/size"
 	"sandkeeper/internal/ui"
 	"sandkeeper/lifecycle/builtin"
-	"sandkeeper/openshell"
 	"sandkeeper/preflight"
 	"sandkeeper/sandbox"
 )
@@ -67,7 +66,7 @@ func (o completions) offerFor(c *cobra.Command, what string, args []string) ([]c
 		}
 		values = o.recordedSandboxes(c)
 	case "--gateway", "--set":
-		values = o.knownGateways()
+		values = o.app.knownGateways()
 	case "--workspace":
 		values = o.savedWorkspaces(c)
 	case "--gateway-state":
@@ -159,20 +158,6 @@ func (o completions) recordedSandboxes(c *cobra.Command) []cobra.Completion {
 	for _, row := range registry.Rows {
 		names = append(names, row.Name)
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// knownGateways are those that the openshell CLI has registered, and those that the registry's sandboxes are on.
-func (o completions) knownGateways() []cobra.Completion {
-	names := openshell.Registered(o.app.Env)
-	registry, _ := o.app.host.Registry()
-	for _, row := range registry.Rows {
-		if row.Gateway != "" {
-			names = append(names, row.Gateway)
-		}
-	}
-
 	slices.Sort(names)
 	return slices.Compact(names)
 }

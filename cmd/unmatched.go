@@ -1,6 +1,10 @@
 package cmd
 
 import (
+	"slices"
+
+	"sandkeeper/backup/store"
+	"sandkeeper/openshell"
 	"sandkeeper/sandbox"
 )
 
@@ -11,6 +15,35 @@ func (a *app) unmatched(inv sandbox.Inventory) error {
 		return nil
 	}
 	return a.noSandbox()
+}
+
+// unknownGateway is the error of a -g under --offline that nothing here names: no sandbox, no registration, and no saved
+// state. Any other run asks the gateway, and is told that it is not registered. It is nil on a host that has no
+// registrations, as that of a service may have none.
+func (o *backupAllOptions) unknownGateway(st *store.Store, inv sandbox.Inventory) error {
+	name, known := o.app.host.Gateway, o.app.knownGateways()
+	if !o.offline || name == "" || len(inv.Sandboxes) > 0 || inv.Partial != nil || inv.Empty || len(known) == 0 {
+		return nil
+	}
+	saved, err := st.Gateways().Sandboxes()
+	if err != nil || slices.Contains(known, name) || slices.Contains(saved, name) {
+		return err
+	}
+	return o.app.noSandbox()
+}
+
+// knownGateways are those that the openshell CLI has registered, and those that the registry's sandboxes are on.
+func (a *app) knownGateways() []string {
+	names := openshell.Registered(a.Env)
+	registry, _ := a.host.Registry()
+	for _, row := range registry.Rows {
+		if row.Gateway != "" {
+			names = append(names, row.Gateway)
+		}
+	}
+
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // noSandbox says that nothing is in the workspace and on the gateway that were named.
