@@ -159,12 +159,7 @@ func (d *day) begin(ctx context.Context) error {
 	for i, t := range d.tools {
 		steps = append(steps, t.init, d.peers[i+1].step)
 	}
-	for _, s := range steps {
-		if _, err := s.run(ctx); err != nil {
-			return fmt.Errorf("before the first day: %w", err)
-		}
-	}
-	return nil
+	return unmeasured(ctx, steps...)
 }
 
 func (d *day) makeDatabase(ctx context.Context) error {

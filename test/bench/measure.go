@@ -35,6 +35,16 @@ func shell(name, script string) step {
 	return step{name: name, argv: []string{"bash", "-c", "set -eo pipefail; " + script}}
 }
 
+// unmeasured runs steps that the measured ones need, in order.
+func unmeasured(ctx context.Context, steps ...step) error {
+	for _, s := range steps {
+		if _, err := s.run(ctx); err != nil {
+			return fmt.Errorf("before anything is measured: %s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
 // rounds runs every step once per round, in order, and gives the samples of each by its name. No round begins after
 // enough.
 func rounds(ctx context.Context, n int, enough time.Duration, steps []step, say func(string)) (map[string][]sample, error) {

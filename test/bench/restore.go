@@ -48,12 +48,7 @@ func (s *saving) savedOnce(ctx context.Context, tools []tool) error {
 	for _, t := range tools {
 		steps = append(steps, t.init, t.save(t.name, s.plain))
 	}
-	for _, step := range steps {
-		if _, err := step.run(ctx); err != nil {
-			return fmt.Errorf("before anything is measured: %w", err)
-		}
-	}
-	return nil
+	return unmeasured(ctx, steps...)
 }
 
 // restoreInto restores the newest backup of the full sandbox to the sandbox of that name.

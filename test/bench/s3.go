@@ -27,12 +27,13 @@ const (
 	syncFirst  = "sandkeeper backups sync: a first backup, encrypted"
 	syncAgain  = "sandkeeper backups sync: nothing is new"
 	putTheSame = "a multipart put of the same archive as it is, 8 MiB parts, 4 at once"
+	copyRestic = "restic copy: a first backup, to the same server"
 	putCommand = "put" // this program's own, for the peer that aws s3 cp is elsewhere
 	putBucket  = "bench"
 )
 
-// s3 measures how a backup gets to a bucket on this host, beside a put of the same bytes.
-func (b *bench) s3(ctx context.Context, r *section) error {
+// s3 measures how a backup gets to a bucket on this host, beside a put of the same bytes and what restic does.
+func (b *bench) s3(ctx context.Context, r *section) (err error) {
 	s, err := b.saved(ctx, r)
 	if s == nil || err != nil {
 		return err
@@ -43,7 +44,16 @@ func (b *bench) s3(ctx context.Context, r *section) error {
 		return nil
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	if _, err := again(s.backup("backup", s.root), s.root).run(ctx); err != nil {
+	restic := s.restic("s3")
+	hasRestic := installed(restic.name)
+	before := []step{again(s.backup("backup", s.root), s.root)}
+	if hasRestic {
+		defer func() { err = errors.Join(err, dropTools([]tool{restic})) }()
+		before = append(before, restic.init, restic.save(restic.name, s.plain))
+	} else {
+		r.lacks(restic.name, "it is not installed")
+	}
+	if err := unmeasured(ctx, before...); err != nil {
 		return err
 	}
 	archives, err := filepath.Glob(filepath.Join(s.root, s.full.sandbox, "*", "archive.tar.zst"))
@@ -53,6 +63,9 @@ func (b *bench) s3(ctx context.Context, r *section) error {
 	steps, err := s.bucketSteps(ctx, endpoint, archives[0])
 	if err != nil {
 		return err
+	}
+	if hasRestic {
+		steps = append(steps, s.copied(restic, endpoint))
 	}
 	samples, err := rounds(ctx, b.rounds, b.enough, steps, b.say)
 	if err != nil {
@@ -84,6 +97,17 @@ func (s *saving) bucketSteps(ctx context.Context, endpoint, archive string) ([]s
 	first := sync(syncFirst)
 	first.before = func(context.Context) error { return newBucket(ctx, endpoint) }
 	return []step{first, sync(syncAgain), put}, nil
+}
+
+// copied brings what restic has in its local repository to a repository of its own in the bucket, sealed anew as sandkeeper's is.
+func (s *saving) copied(local tool, endpoint string) step {
+	env := append(bucketEnv(endpoint), local.init.env...)
+	env = append(env, "RESTIC_FROM_REPOSITORY="+local.folder, "RESTIC_FROM_PASSWORD_COMMAND=echo bench", "RESTIC_REPOSITORY=s3:"+endpoint+"/"+putBucket+"/restic")
+	repository := step{name: "restic init", argv: []string{"restic", "-q", "init", "--copy-chunker-params"}, env: env}
+	return step{
+		name: copyRestic, argv: []string{"restic", "-q", "copy"}, env: env,
+		before: func(ctx context.Context) error { return unmeasured(ctx, repository) },
+	}
 }
 
 func bucketEnv(endpoint string) []string {

@@ -144,7 +144,7 @@ func (r *section) tenDays(samples map[string][]sample, added map[string]int64, w
 
 // s3 holds the way to a bucket beside a put.
 func (r *section) s3(samples map[string][]sample, sizes map[string]int64) {
-	r.table("One backup to versitygw on this host", samples, sizes, syncFirst, syncAgain, putTheSame)
+	r.table("One backup to versitygw on this host", samples, sizes, syncFirst, syncAgain, putTheSame, copyRestic)
 	r.aimTimes("to a bucket", samples, syncFirst, putTheSame, 1.3)
 	r.memory("memory of it", taken(samples).of(syncFirst).rss, 64, 0)
 }
