@@ -149,6 +149,12 @@ func exists(err error) bool {
 	return status(err) == http.StatusPreconditionFailed || status(err) == http.StatusConflict
 }
 
+// denied reports whether the server does not let these credentials do what was asked.
+func denied(err error) bool {
+	failed, ok := errors.AsType[*Error](err)
+	return ok && failed.Kind == Denied
+}
+
 // unknown reports whether the server does not know what it was asked.
 func unknown(err error) bool { return status(err) == http.StatusNotImplemented }
 

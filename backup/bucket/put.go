@@ -20,8 +20,8 @@ func (b *Bucket) put(ctx context.Context, key string, fill func(*writer) error) 
 			return false, err
 		}
 		// Only the mark of a removal is there, which some servers take for an object, also after it was removed
-		// (versitygw 1.8).
-		if err := b.removeVersions(ctx, key); err != nil {
+		// (versitygw 1.8). Who may not remove it writes over it.
+		if err := b.removeVersions(ctx, key); err != nil && !denied(err) {
 			return false, err
 		}
 	case unknown(err):

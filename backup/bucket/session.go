@@ -124,6 +124,12 @@ func (s *Session) alone(ctx context.Context, machine string) error {
 		if !of || key == s.note {
 			continue
 		}
+		if o.size == 0 { // of a session that is over
+			if err := s.b.forget(ctx, key); err != nil && !denied(err) {
+				return err
+			}
+			continue
+		}
 		text, err := s.b.small(ctx, key, o.size)
 		var other note
 		if err != nil || json.Unmarshal(text, &other) != nil {
@@ -131,7 +137,7 @@ func (s *Session) alone(ctx context.Context, machine string) error {
 		}
 		switch {
 		case other.Machine == machine, s.b.o.Now().Sub(o.modified) > forgotten:
-			if err := s.b.forget(ctx, key); err != nil {
+			if err := s.b.over(ctx, key); err != nil {
 				return err
 			}
 		case s.kind == Removing || other.Kind == Removing:
@@ -145,7 +151,17 @@ func (s *Session) alone(ctx context.Context, machine string) error {
 func (s *Session) End(ctx context.Context) error {
 	ctx, stop := text.Within(context.WithoutCancel(ctx), s.b.o.Stall)
 	defer stop()
-	return s.b.forget(ctx, s.note)
+	return s.b.over(ctx, s.note)
+}
+
+// over says that the session of a note has ended: it takes the note away. Who may write below a host and not remove, as
+// docs/fleet.md advises, leaves the note empty; the next session that may remove takes it away.
+func (b *Bucket) over(ctx context.Context, note string) error {
+	err := b.forget(ctx, note)
+	if denied(err) {
+		return b.replace(ctx, note, nil)
+	}
+	return err
 }
 
 // forget removes a note; where the bucket locks what is put into it, from sight.
@@ -180,7 +196,7 @@ func (b *Bucket) remove(ctx context.Context, key string) error {
 }
 
 // Abandoned takes back uploads in parts that were begun below the host and not ended for a day: a killed run has left
-// them.
+// them. Who may not do that leaves them: nothing that is sent needs it.
 func (s *Session) Abandoned(ctx context.Context) error {
 	client, err := s.b.connect()
 	if err != nil {
@@ -189,7 +205,7 @@ func (s *Session) Abandoned(ctx context.Context) error {
 	prefix := s.b.home()
 	for in := (&s3.ListMultipartUploadsInput{Bucket: &s.b.name, Prefix: &prefix}); ; {
 		page, err := client.ListMultipartUploads(ctx, in)
-		if unknown(err) {
+		if unknown(err) || err != nil && kindOf(err) == Denied {
 			return nil
 		}
 		if err != nil {
@@ -200,6 +216,9 @@ func (s *Session) Abandoned(ctx context.Context) error {
 				continue
 			}
 			_, err := client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.b.name, Key: u.Key, UploadId: u.UploadId})
+			if err != nil && kindOf(err) == Denied {
+				return nil
+			}
 			if err != nil && !absent(err) {
 				return s.b.fail("take back an unfinished upload of", aws.ToString(u.Key), err)
 			}
