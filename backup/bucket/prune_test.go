@@ -144,6 +144,41 @@ func assertLocked(f *fixture, key string, until time.Time) {
 	}
 }
 
+// A run that gave another mode of the lock by mistake locks the objects that were there as they were locked, and the
+// next one, with the right mode, goes on. Where the lock would have to become one that nobody can lift, and may not, the
+// error says how long that lasts and what helps.
+func TestALockKeepsItsMode(t *testing.T) {
+	f := newFixture(t, true)
+	f.now = time.Now()
+	sync := func(mode string, lasts time.Duration) error {
+		f.retain = Retention{Mode: mode, For: lasts}
+		_, err := f.sync(f.open("host1"), "alpha")
+		return err
+	}
+	f.save("alpha", "one", 1000)
+	if err := sync(Compliance, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	second := f.save("alpha", "two", 1000)
+	if err := sync(Governance, 2*time.Hour); err != nil {
+		t.Fatalf("governance where compliance was: %v", err)
+	}
+	for key := range mustList(f) {
+		if strings.Contains(key, packsFolder+"/") && !strings.Contains(key, second.ID) {
+			assertLocked(f, key, f.now.Add(time.Hour+50*time.Minute))
+		}
+	}
+
+	f.save("alpha", "two", 1000)
+	err := sync(Compliance, 3*time.Hour)
+	if failed, ok := errors.AsType[*Error](err); !ok || failed.Kind != Denied || !strings.Contains(failed.Hint, "--retain-mode governance until then") {
+		t.Fatalf("compliance where governance is: %v", err)
+	}
+	if err := sync(Governance, 3*time.Hour); err != nil {
+		t.Errorf("what the error said: %v", err)
+	}
+}
+
 // A lock that a bucket cannot give is an error before anything is written.
 func TestABucketWithoutLockIsSaid(t *testing.T) {
 	f := newFixture(t, false)

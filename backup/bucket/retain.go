@@ -104,11 +104,15 @@ func (b *Bucket) unlocked(err error) error {
 	return &Error{Kind: kind, Op: "lock backups in", Object: "s3://" + b.name, Hint: hintOf(kind, b.name), Err: errors.New("the bucket has no object lock")}
 }
 
-// extend locks an object that is there already for as long as a backup of now wants it.
+// extend locks an object that is there already for as long as a backup of now wants it. A lock that nobody can lift
+// stays one, whatever mode is asked for now; one that somebody could lift is not called the other.
 func (b *Bucket) extend(ctx context.Context, key string) error {
-	want := b.retained()
-	if have := b.known(key).retain; want.until.IsZero() || !have.until.Before(want.until) {
+	want, have := b.retained(), b.known(key).retain
+	if want.until.IsZero() || !have.until.Before(want.until) {
 		return nil
+	}
+	if have.mode == types.ObjectLockRetentionModeCompliance && have.until.After(b.o.Now()) {
+		want.mode = have.mode
 	}
 	client, err := b.connect()
 	if err != nil {
@@ -118,10 +122,22 @@ func (b *Bucket) extend(ctx context.Context, key string) error {
 		Bucket: &b.name, Key: &key, Retention: &types.ObjectLockRetention{Mode: want.mode, RetainUntilDate: &want.until},
 	})
 	if err != nil {
-		return b.fail(fmt.Sprintf("lock until %s", want.until.Format(time.DateOnly)), key, err)
+		return b.notExtended(key, have, want, err)
 	}
 	f := b.known(key)
 	f.retain = want
 	b.remember(key, f)
 	return nil
+}
+
+// notExtended says why an object's lock did not become want.
+func (b *Bucket) notExtended(key string, have, want retained, err error) error {
+	problem := b.fail(fmt.Sprintf("lock until %s", want.until.Format(time.DateOnly)), key, err)
+	failed, ok := errors.AsType[*Error](problem)
+	if !ok || failed.Kind != Denied || have.mode != types.ObjectLockRetentionModeGovernance || want.mode == have.mode {
+		return problem
+	}
+	failed.Hint = fmt.Sprintf("it is locked in governance mode until %s, and these credentials may not change that: give --retain-mode governance "+
+		"until then, or another --store prefix, below which all is locked in compliance mode", have.until.UTC().Format(time.DateOnly))
+	return failed
 }
