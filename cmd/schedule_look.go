@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sandkeeper/internal/runlog"
+	"sandkeeper/internal/text"
 	"sandkeeper/internal/ui"
 	"sandkeeper/schedule"
 )
@@ -68,10 +69,13 @@ func renderSchedule(term *terminal, manager schedule.Manager, why string, jobs [
 	term.printf("Last runs:")
 	table := term.table()
 	for _, r := range runs {
-		table.Row(ui.Age(time.Since(r.At))+" ago", r.Sentence())
+		table.Row(ui.Age(time.Since(r.At))+" ago", ended(r))
 	}
 	table.Print(term.Out, nil)
 }
+
+// ended says how a run ended, in a line that stays readable where many things went wrong; --json has all of it.
+func ended(r runlog.Record) string { return text.OneLine(r.Sentence(), 300) }
 
 func renderJob(term *terminal, manager schedule.Manager, job schedule.Seen) {
 	switch {
@@ -193,7 +197,11 @@ func renderInstalled(term *terminal, r scheduleInstalled, h schedule.Host) {
 		term.warn("the run waits until you are logged in: your services end with your last session. To change that: %s", lingerCommand(name))
 	}
 	term.printf("Try it now: %s", startCommand(r))
-	term.printf("See how it went: sandkeeper schedule show, and sandkeeper status --max-age 26h")
+	show := "sandkeeper schedule show"
+	if r.Scope == "user" && term.UID == 0 { // root is shown what runs for the machine
+		show += " --user"
+	}
+	term.printf("See how it went: %s, and sandkeeper status --max-age 26h", show)
 }
 
 // chooses reports whether a command line of backup-all leaves sandboxes out.
