@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +26,25 @@ func (h *recreateHost) offHost(server *buckettest.Server, key *age.X25519Identit
 	identity = filepath.Join(h.t.TempDir(), "key.txt")
 	write(h.t, identity, key.String()+"\n")
 	return identity
+}
+
+// drillsByReading drills with credentials that may only read: the backup comes back, and that nobody could note it in the bucket is a warning.
+func (h *recreateHost) drillsByReading(server *buckettest.Server, from []string) {
+	h.t.Helper()
+	proxy := server.Proxy(h.t)
+	proxy.Judge(func(r *http.Request) *buckettest.Fault {
+		if r.Method == http.MethodPut {
+			return &buckettest.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+		}
+		return nil
+	})
+	before := h.env
+	h.env = append(slices.Clone(before), "AWS_ENDPOINT_URL="+proxy.Endpoint)
+	defer func() { h.env = before }()
+	p := h.sandkeeper(append(from, "backups", "drill", "--drill-check", "busybox cat later.md")...)
+	if p.exit != 0 || !strings.Contains(p.stdout, "1 backup drilled, 0 failed") || !strings.Contains(p.stderr, `the drill of "alpha" is not noted in the bucket`) {
+		h.t.Errorf("drill by reading: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
+	}
 }
 
 // TestTheWalkFromADeadHost: the walk of docs/backups.md. What the nightly run brought into a bucket is all that is left of a host; on another one
@@ -64,6 +85,7 @@ func TestTheWalkFromADeadHost(t *testing.T) {
 			if p := fresh.sandkeeper(append(from, "backups", "drill", "--drill-check", check)...); p.exit != 0 || !strings.Contains(p.stdout, "written after the first night") {
 				t.Errorf("drill: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
 			}
+			fresh.drillsByReading(server, from)
 			if p := fresh.recreate(append(from, "--dry-run")...); p.exit != 0 || !strings.Contains(p.stdout, "would make sandbox alpha") {
 				t.Errorf("dry run: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
 			}
