@@ -109,7 +109,7 @@ func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (_ *answer, 
 	if damage == nil {
 		return found, nil
 	}
-	return found, verifyFailure(result, damage)
+	return found, verifyFailure(result, damage, o.app.stores.place(o.store))
 }
 
 // verify goes through one selection; damage is what was found, err why it could not go on.
@@ -200,14 +200,15 @@ func (o *offHost) verifyContent(ctx context.Context, which selection, b store.Ba
 	return err
 }
 
-// verifyFailure is exit 12 when something is damaged; what could not be read at all is a failure of another kind.
-func verifyFailure(r verifyResult, err error) error {
+// verifyFailure is exit 12 when something is damaged; what could not be read at all is a failure of another kind. where is
+// what a command needs to find the backups.
+func verifyFailure(r verifyResult, err error, where string) error {
 	if _, ok := errors.AsType[*archive.DamageError](err); !ok {
 		return err
 	}
 	return &Failure{
 		Code: ExitDamaged, Kind: "verification_failed", Err: err,
-		Hint: fmt.Sprintf("%d of %s damaged; do not delete them yet: sandkeeper backups list shows which others there are", r.Damaged, size.Count(r.Checked, "backup is", "backups are")),
+		Hint: fmt.Sprintf("%d of %s damaged; do not delete them yet: sandkeeper backups list%s shows which others there are", r.Damaged, size.Count(r.Checked, "backup is", "backups are"), where),
 	}
 }
 

@@ -85,7 +85,7 @@ func runFleetStatus(ctx context.Context, o *fleetStatusOptions) (*answer, error)
 		o.app.term.warn("%v", unread)
 	}
 	found := &answer{result: report, text: func(term *terminal) { renderFleet(term, report) }}
-	err = o.status.verdict(report, unread)
+	err = o.status.verdict(report, "", unread)
 	if late, ok := errors.AsType[*Failure](err); ok && late.Code == ExitOverdue {
 		late.Hint = "look on that host: sandkeeper schedule show, and sandkeeper backup-all --verify makes one of each"
 	} else if ok {

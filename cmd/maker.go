@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"sandkeeper/driver"
@@ -74,7 +75,11 @@ func createProvider(m *recreate.MissingError) string {
 // first, which is said only beside its backup.
 func existsHint(e *recreate.ExistsError, again string) string {
 	if e.Phase != "Error" {
-		return fmt.Sprintf("sandkeeper restore %s puts a backup into the sandbox that is there", e.Sandbox.Address())
+		restore := "sandkeeper restore " + e.Sandbox.Address()
+		if same := strings.Replace(again, " --recreate", "", 1); same != again { // with the backup, and where it is
+			restore = same
+		}
+		return restore + " puts a backup into the sandbox that is there"
 	}
 	return fmt.Sprintf("if `%s` is refused: sandkeeper backup-all --only %s saves what its container holds now; then %s, and: %s",
 		e.Sandbox.Invocation("start"), e.Sandbox.Address(), e.Sandbox.Invocation("delete"), again)

@@ -21,6 +21,7 @@ import (
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/disk"
 	"sandkeeper/internal/private"
+	"sandkeeper/internal/text"
 	"sandkeeper/sandbox"
 )
 
@@ -197,9 +198,9 @@ func (s *stores) nobody(ctx context.Context, b *bucket.Bucket) error {
 		return err
 	}
 	f := notFound("there is no backup in %s", b.Address())
-	f.Hint = "sandkeeper backups sync brings those of this host there"
+	f.Hint = fmt.Sprintf("sandkeeper backups sync --store %s brings those of this host there", text.ShellWord(b.Fleet()))
 	if len(hosts) > 0 {
-		f.Hint = fmt.Sprintf("add --store-host: these hosts have backups there: %s", joinWords(hosts))
+		f.Hint = fmt.Sprintf("add --store-host with one of the names that are there: %s", joinWords(hosts))
 	}
 	return f
 }

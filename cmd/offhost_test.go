@@ -148,7 +148,7 @@ func TestFailuresOfABucketNameTheNextCommand(t *testing.T) {
 		"no bucket":   {[]string{"backups", "sync", "--seal-to", f.key}, ExitUsage, "--store s3://"},
 		"no address":  {[]string{"backups", "list", "--store", "/srv/backups"}, ExitUsage, "s3://bucket/prefix"},
 		"wrong name":  {[]string{"backups", "sync", "--seal-to", f.key, "--store", "s3://nobody"}, ExitRefused, "create-bucket"},
-		"nothing yet": {at("backups", "list"), ExitNotFound, "backups sync"},
+		"nothing yet": {at("backups", "list"), ExitNotFound, "backups sync --store s3://backups/fleet"},
 		"no lock":     {at("backups", "sync", "--seal-to", f.key, "--retain-days", "7"), ExitRefused, "--retain-days"},
 	} {
 		code, _, stderr := f.run(c.args...)

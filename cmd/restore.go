@@ -120,7 +120,7 @@ func runRestore(ctx context.Context, o *restoreOptions) (_ *answer, err error) {
 		b, err = off.bring(ctx, store, b)
 	}
 	if err != nil {
-		return nil, off.missing(err)
+		return nil, o.whichOthers(off.missing(err))
 	}
 	if o.recreate {
 		return o.runRecreate(ctx, store, b, identities)
@@ -138,16 +138,10 @@ func runRestore(ctx context.Context, o *restoreOptions) (_ *answer, err error) {
 }
 
 // from are the flags of this run that a command about the same backup needs as well: where it is, and what opens it.
-func (o *restoreOptions) from() (words string) {
-	flags := [][2]string{{"--store", o.store.bucket.address}, {"--store-host", o.store.bucket.host}, {"--identity", o.identity}}
-	if o.store.bucket.address == "" {
-		flags = flags[2:] // --store-host alone is a setting of the nightly run
-		words = o.app.stores.flag(o.store.dir)
-	}
-	for _, f := range flags {
-		if f[1] != "" {
-			words += " " + f[0] + " " + text.ShellWord(f[1])
-		}
+func (o *restoreOptions) from() string {
+	words := o.app.stores.place(o.store)
+	if o.identity != "" {
+		words += " --identity " + text.ShellWord(o.identity)
 	}
 	return words
 }
@@ -198,11 +192,24 @@ func (o *restoreOptions) restore(ctx context.Context, request restore.Request, f
 	progress.Close()
 	if summary.Sandbox != "" {
 		found.result = summary
-		found.text = func(term *terminal) { renderRestore(term, summary) }
+		if err == nil || !request.DryRun { // what would change is not known where the backup could not be read to its end
+			found.text = func(term *terminal) { renderRestore(term, summary) }
+		}
 		found.done = err == nil && summary.Done
 	}
 
-	return notRestored(err)
+	return o.whichOthers(notRestored(err))
+}
+
+// whichOthers lets the hint about a damaged backup name its sandbox, and where its backups are.
+func (o *restoreOptions) whichOthers(err error) error {
+	f := failureOf(err)
+	if f == nil || f.Code != ExitDamaged {
+		return err
+	}
+	hint := fmt.Sprintf("do not delete it; sandkeeper backups list %s%s shows the other backups of this sandbox",
+		text.ShellWord(o.app.stores.written(o.name)), o.app.stores.place(o.store))
+	return &Failure{Code: f.Code, Kind: f.Kind, Err: f.Err, Hint: hint}
 }
 
 // lock takes the backup's store. From a store that cannot be written a restore is made all the same: what it replaces

@@ -110,6 +110,46 @@ func TestWhatARestoreEndsWithHasARemedy(t *testing.T) {
 	}
 }
 
+// Of a backup that cannot be read to its end nobody knows what would change; what is advised is about that sandbox, and
+// where its backups are. A status says of it no more than that it is not verified.
+func TestADryRunOfADamagedBackupSaysNothingOfWhatWouldChange(t *testing.T) {
+	h := saved(t)
+	elsewhere := filepath.Join(t.TempDir(), "backups")
+	if err := os.Rename(h.store(), elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	archives, err := filepath.Glob(filepath.Join(elsewhere, "alpha/*/archive.tar.zst"))
+	if err != nil || len(archives) != 1 {
+		t.Fatal(archives, err)
+	}
+	flip(t, archives[0])
+	code, stdout, stderr := h.run("restore", "alpha", "--dry-run", "--backup-dir", elsewhere)
+	if code != ExitDamaged || stdout != "" || !strings.Contains(stderr, "sandkeeper backups list alpha --backup-dir "+elsewhere+" shows") {
+		t.Errorf("exit %d: %s\n%s", code, stdout, stderr)
+	}
+	if code, _, stderr := h.run("backups", "verify", "--read-data", "--backup-dir", elsewhere); code != ExitDamaged || !strings.Contains(stderr, "backups list --backup-dir "+elsewhere) {
+		t.Errorf("verify: exit %d: %s", code, stderr)
+	}
+	code, stdout, stderr = h.run("status", "--offline", "--max-age", "1h", "--backup-dir", elsewhere)
+	if code != ExitOverdue || !strings.Contains(stdout, "is not verified; sandkeeper backups verify --read-data --backup-dir "+elsewhere) ||
+		!strings.Contains(stderr, "sandkeeper backup-all --verify --backup-dir "+elsewhere) {
+		t.Errorf("status: exit %d: %s\n%s", code, stdout, stderr)
+	}
+}
+
+// flip changes a bit in the middle of a file.
+func flip(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[len(text)/2] ^= 1
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A command that is printed finds the backups that this one was about.
 func TestAPrintedCommandNamesItsFolderOfBackups(t *testing.T) {
 	h := newHost(t)

@@ -89,9 +89,9 @@ func runStatus(ctx context.Context, o *statusOptions) (*answer, error) {
 		o.app.term.warn("%v", err)
 	}
 	found := &answer{result: report, text: func(term *terminal) {
-		renderStatus(term, report, ofGateway(o.app.host.Gateway)+inWorkspace(o.app.host.Workspace))
+		renderStatus(term, report, ofGateway(o.app.host.Gateway)+inWorkspace(o.app.host.Workspace), o.app.stores.place(o.store))
 	}}
-	return found, joined(o.publish(report), o.verdict(report, unseen))
+	return found, joined(o.publish(report), o.verdict(report, o.app.stores.place(o.store), unseen))
 }
 
 // mayBeMistyped reports whether a name limits what is watched that nobody would know to be wrong: a gateway that is
@@ -155,8 +155,8 @@ func (o *statusOptions) askGateways(ctx context.Context, recorded func(name, id 
 	return seen.Inventory, seen.Inventory.Partial, err
 }
 
-// verdict is what the report means for a monitor.
-func (o *statusOptions) verdict(r watch.Report, unseen error) error {
+// verdict is what the report means for a monitor; where is what a command needs to find the backups.
+func (o *statusOptions) verdict(r watch.Report, where string, unseen error) error {
 	late := r.Late()
 	switch {
 	case o.maxAge == 0:
@@ -164,7 +164,7 @@ func (o *statusOptions) verdict(r watch.Report, unseen error) error {
 	case len(late) > 0:
 		return &Failure{
 			Code: ExitOverdue, Kind: "overdue", Err: fmt.Errorf("%d of %s without a verified backup that is younger than %s", len(late), size.Count(r.Totals.Sandboxes, "sandbox is", "sandboxes are"), r.MaxAge),
-			Hint: "sandkeeper backup-all --verify makes one of each",
+			Hint: "sandkeeper backup-all --verify" + where + " makes one of each",
 		}
 	case unseen != nil:
 		return &Failure{

@@ -17,7 +17,8 @@ import (
 	"sandkeeper/internal/ui"
 )
 
-func renderStatus(term *terminal, r watch.Report, of string) {
+// renderStatus says of what the report is, and where its commands find the backups.
+func renderStatus(term *terminal, r watch.Report, of, where string) {
 	table := term.table()
 	columns := statusColumns{gateways: severalStatusGateways(r.Sandboxes), narrow: table.Width > 0 && table.Width < 90}
 	rows := slices.Concat(r.Sandboxes, r.Gateways)
@@ -29,7 +30,7 @@ func renderStatus(term *terminal, r watch.Report, of string) {
 	}
 	table.Print(term.Out, paintState(term))
 	for _, row := range rows {
-		for _, reason := range oddities(row) {
+		for _, reason := range oddities(row, where) {
 			term.printf("%s: %s", row.Address(), reason)
 		}
 	}
@@ -48,7 +49,7 @@ func renderStatus(term *terminal, r watch.Report, of string) {
 	}
 
 	if r.LastRun != nil {
-		term.printf("Last run: %s ago, %s", ui.Age(r.At.Sub(r.LastRun.At)), r.LastRun.Sentence())
+		term.printf("Last run: %s ago, %s", ui.Age(r.At.Sub(r.LastRun.At)), ended(*r.LastRun))
 	}
 	term.printf("Backups stored in: %s", r.Root)
 }
@@ -85,16 +86,16 @@ func inWorkspace(name string) string {
 }
 
 // oddities are what a person should know about a row beside its table cells.
-func oddities(row watch.Row) []string {
+func oddities(row watch.Row, where string) []string {
 	var said []string
 	if row.Reason != "" {
 		said = append(said, row.Reason)
 	}
 	if row.Damaged > 0 {
-		said = append(said, fmt.Sprintf("%s; sandkeeper backups list %s names them", damagedText(row), row.Address()))
+		said = append(said, fmt.Sprintf("%s; sandkeeper backups list %s%s names them", damagedText(row), row.Address(), where))
 	}
 	if row.State == watch.Unverified {
-		said = append(said, fmt.Sprintf("backup %s was not read back yet; sandkeeper backups verify --read-data does it", row.Newest.ID))
+		said = append(said, fmt.Sprintf("backup %s is not verified; sandkeeper backups verify --read-data%s reads every byte of it", row.Newest.ID, where))
 	}
 	return said
 }

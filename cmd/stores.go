@@ -43,6 +43,19 @@ func (s *stores) flag(dir string) string {
 	return " --backup-dir " + text.ShellWord(cmp.Or(root, dir))
 }
 
+// place is what a command that is printed needs beside to find the backups that o names: in a folder, or in a bucket.
+// --store-host alone is a setting of the nightly run.
+func (s *stores) place(o storeOptions) (words string) {
+	if o.bucket.address == "" {
+		return s.flag(o.dir)
+	}
+	words = " --store " + text.ShellWord(o.bucket.address)
+	if o.bucket.host != "" {
+		words += " --store-host " + text.ShellWord(o.bucket.host)
+	}
+	return words
+}
+
 // open opens the folder of backups. It is made by the first backup.
 func (s *stores) open(o storeOptions) (*store.Store, error) {
 	root, err := s.root(o.dir)

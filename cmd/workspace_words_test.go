@@ -40,6 +40,10 @@ func TestWordsAboutAnotherWorkspaceNameIt(t *testing.T) {
 		}
 	}
 
+	there := &recreate.ExistsError{Sandbox: inTeam2, Phase: "Ready"}
+	if f := failureOf(notMade(there, "sandkeeper restore team2/alpha --recreate --backup 1 --store s3://b")); !strings.HasPrefix(f.Hint, "sandkeeper restore team2/alpha --backup 1 --store s3://b puts") {
+		t.Errorf("what is advised finds the backup: %s", f.Hint)
+	}
 	entry.Again = "sandkeeper migrate import -g gw"
 	if f := failureOf(notMade(&recreate.UnfinishedError{Entry: entry}, "again")); !strings.Contains(f.Hint, "to go on: sandkeeper migrate import -g gw\n") {
 		t.Errorf("what an import has begun, it goes on with: %s", f.Hint)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -100,7 +101,7 @@ func (b *Bucket) fail(op, key string, err error) error {
 		return err
 	}
 	kind := kindOf(err)
-	return &Error{Kind: kind, Op: op, Object: b.object(key), Hint: hintOf(kind, b.name), Err: err}
+	return &Error{Kind: kind, Op: op, Object: b.object(key), Hint: hintOf(kind, op, b.name), Err: err}
 }
 
 func kindOf(err error) Kind {
@@ -158,12 +159,16 @@ func denied(err error) bool {
 // unknown reports whether the server does not know what it was asked.
 func unknown(err error) bool { return status(err) == http.StatusNotImplemented }
 
-func hintOf(kind Kind, bucket string) string {
+func hintOf(kind Kind, op, bucket string) string {
+	goesOn := ": it takes up where this one ended"
+	if slices.Contains([]string{"list", "list versions of", "read", "look at"}, op) {
+		goesOn = "" // whoever reads begins anew
+	}
 	switch kind {
 	case Unreachable:
-		return "is the endpoint right (AWS_ENDPOINT_URL, or endpoint_url in ~/.aws/config), and is the server up? Then run the same command again: it takes up where this one ended"
+		return "is the endpoint right (AWS_ENDPOINT_URL, or endpoint_url in ~/.aws/config), and is the server up? Then run the same command again" + goesOn
 	case Busy:
-		return "run the same command again later: it takes up where this one ended"
+		return "run the same command again later" + goesOn
 	case Denied:
 		return "check the credentials (AWS_PROFILE, AWS_ACCESS_KEY_ID, ~/.aws/credentials) and what their policy allows on s3://" + bucket + "; then run the same command again"
 	case Skewed:
@@ -173,5 +178,5 @@ func hintOf(kind Kind, bucket string) string {
 	case NoLock:
 		return "leave --retain-days out, or make a bucket with object lock: aws s3api create-bucket --object-lock-enabled-for-bucket --bucket NAME"
 	}
-	return "run the same command again: it takes up where this one ended"
+	return "run the same command again" + goesOn
 }

@@ -101,7 +101,7 @@ func (b *Bucket) unlocked(err error) error {
 	if b.o.Retain.For == 0 {
 		return nil
 	}
-	return &Error{Kind: kind, Op: "lock backups in", Object: "s3://" + b.name, Hint: hintOf(kind, b.name), Err: errors.New("the bucket has no object lock")}
+	return &Error{Kind: kind, Op: "lock backups in", Object: "s3://" + b.name, Hint: hintOf(kind, "lock", b.name), Err: errors.New("the bucket has no object lock")}
 }
 
 // extend locks an object that is there already for as long as a backup of now wants it. A lock that nobody can lift
