@@ -67,10 +67,12 @@ type verifyResult struct {
 	Root    string     `json:"root"`
 	Checked int        `json:"checked"`
 	Damaged int        `json:"damaged"`
+	Unread  int        `json:"unread"` // nothing is known of these: they could not be read to the end
 	Backups []verified `json:"backups"`
 	States  []verified `json:"gatewayStates"` // of gateways; counted above as well
 
 	proofs store.Proofs // blocks that several backups share are read once
+	keys   bool         // identities were given
 }
 
 func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (_ *answer, err error) {
@@ -88,7 +90,7 @@ func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (_ *answer, 
 	if err != nil {
 		return nil, err
 	}
-	result := verifyResult{Root: off.root(store), Backups: []verified{}, States: []verified{}, proofs: proofs}
+	result := verifyResult{Root: off.root(store), Backups: []verified{}, States: []verified{}, proofs: proofs, keys: len(identities) > 0}
 	scopes, err := o.which.scopes(store)
 	if err != nil {
 		return nil, err
@@ -131,7 +133,11 @@ func (o *backupsVerifyOptions) verify(ctx context.Context, which selection, keys
 
 func (r *verifyResult) add(v verified) {
 	r.Checked++
-	if !v.OK {
+	switch {
+	case v.OK:
+	case v.Kind == "":
+		r.Unread++
+	default:
 		r.Damaged++
 	}
 	if v.Gateway != "" {
@@ -172,6 +178,9 @@ func (o *offHost) verify(ctx context.Context, which selection, b store.Backup, v
 	if err == nil && with.ReadData && len(o.identities) > 0 {
 		err = o.verifyContent(ctx, which, b, with)
 		v.Decrypted = err == nil
+		if errors.Is(err, archive.ErrNoIdentity) { // what lies in the bucket is proven all the same
+			err = nil
+		}
 	}
 	v.OK = err == nil
 	if err == nil && with.ReadData {
@@ -219,15 +228,23 @@ func renderVerify(term *terminal, r verifyResult) {
 			name = "(gateway " + v.Gateway + ")"
 		}
 		switch {
+		case !v.OK && v.Kind == "":
+			term.printf("unread   %s %s: %s", name, v.ID, v.Detail)
 		case !v.OK:
 			term.printf("damaged  %s %s: %s", name, v.ID, v.Detail)
 		case v.ReadData && v.Decrypted:
 			term.printf("ok       %s %s: every byte", name, v.ID)
+		case v.ReadData && r.keys:
+			term.printf("ok       %s %s: every byte as it lies encrypted; none of the given identities opens it", name, v.ID)
 		case v.ReadData:
 			term.printf("ok       %s %s: every byte as it lies encrypted; what is in it only --identity FILE proves", name, v.ID)
 		default:
 			term.printf("ok       %s %s: structure; add --read-data to read every byte", name, v.ID)
 		}
 	}
-	term.printf("%s verified, %d damaged, in %s", backupCount(r.Checked), r.Damaged, r.Root)
+	unread := ""
+	if r.Unread > 0 {
+		unread = fmt.Sprintf(", %d that could not be read to the end", r.Unread)
+	}
+	term.printf("%s verified, %d damaged%s, in %s", backupCount(r.Checked-r.Unread), r.Damaged, unread, r.Root)
 }

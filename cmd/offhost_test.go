@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -181,6 +182,36 @@ func TestFailuresOfABucketNameTheNextCommand(t *testing.T) {
 		if code, _, stderr := f.run(c.args...); code != ExitNotFound || !strings.Contains(stderr, c.says) {
 			t.Errorf("%s: exit %d, without %q:\n%s", name, code, c.says, stderr)
 		}
+	}
+}
+
+// A key that opens nothing makes no backup damaged: what lies in the bucket is proven, and what is in it is not. Neither
+// does a server that does not answer to the end.
+func TestOnlyDamageIsCalledDamage(t *testing.T) {
+	f := newOffHost(t)
+	f.mustAt("backups", "sync", "--seal-to", f.key)
+	other, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := filepath.Join(t.TempDir(), "wrong.txt")
+	if err := os.WriteFile(wrong, []byte(other.String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said := f.mustAt("backups", "verify", "--read-data", "--identity", wrong)
+	if !strings.Contains(said, "every byte as it lies encrypted; none of the given identities opens it") || !strings.Contains(said, ", 0 damaged, in") {
+		t.Errorf("with a wrong key:\n%s", said)
+	}
+
+	f.server.Proxy(t).Judge(func(r *http.Request) *buckettest.Fault {
+		if strings.Contains(r.URL.Path, "/alpha/") && strings.HasSuffix(r.URL.Path, ".age") {
+			return &buckettest.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+		}
+		return nil
+	})
+	code, said, stderr := f.run(at("backups", "verify", "--read-data")...)
+	if code != ExitRefused || !strings.Contains(said, "unread   alpha "+f.ids[0]) || !strings.Contains(said, ", 0 damaged, 2 that could not be read to the end, in") {
+		t.Errorf("exit %d\n%s\n%s", code, said, stderr)
 	}
 }
 

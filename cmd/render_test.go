@@ -192,17 +192,19 @@ func TestRenderReadinessSaysNothingOfAGatewayThatIsNotReady(t *testing.T) {
 
 func TestRenderVerifyAndVerified(t *testing.T) {
 	term, out := screen()
-	renderVerify(term, verifyResult{Root: "/b", Checked: 4, Damaged: 1, Backups: []verified{
+	renderVerify(term, verifyResult{Root: "/b", Checked: 5, Damaged: 1, Unread: 1, Backups: []verified{
 		{Sandbox: "a", ID: "1", OK: true},
 		{Sandbox: "a", ID: "2", OK: true, ReadData: true, Decrypted: true},
 		{Sandbox: "a", ID: "3", OK: true, ReadData: true},
-		{Sandbox: "b", ID: "4", Detail: "frame 3 is torn"},
+		{Sandbox: "b", ID: "4", Kind: "frame", Detail: "frame 3 is torn"},
+		{Sandbox: "b", ID: "5", Detail: "the server cannot now"},
 	}})
 	const want = `ok       a 1: structure; add --read-data to read every byte
 ok       a 2: every byte
 ok       a 3: every byte as it lies encrypted; what is in it only --identity FILE proves
 damaged  b 4: frame 3 is torn
-4 backups verified, 1 damaged, in /b
+unread   b 5: the server cannot now
+4 backups verified, 1 damaged, 1 that could not be read to the end, in /b
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
