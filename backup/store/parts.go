@@ -111,12 +111,15 @@ func packsOf(b Backup, m *archive.Manifest) ([]string, error) {
 
 // own opens what lies in the backup's folder.
 func (p *Parts) own(m *archive.Manifest) error {
-	at := filepath.Join(m.ID, m.Archive.File)
-	if err := p.open(at, at, packWord(m.ID, m.Archive.Bytes)); err != nil {
+	at, word := filepath.Join(m.ID, m.Archive.File), packWord(m.ID, m.Archive.Bytes)
+	if m.PackNote != nil { // the words are those by which later backups name them
+		word = sealedWord(m.ID, m.Archive.SHA256)
+	}
+	if err := p.open(at, at, word); err != nil {
 		return err
 	}
 	names := []string{archive.ManifestName}
-	for _, file := range []*archive.ArchiveFile{m.IndexFile, m.RecipeFile, m.PackNote} {
+	for _, file := range []*archive.ArchiveFile{m.IndexFile, m.RecipeFile} {
 		if file != nil {
 			names = append(names, file.File)
 		}
@@ -127,8 +130,17 @@ func (p *Parts) own(m *archive.Manifest) error {
 			return err
 		}
 	}
-	return nil
+	if m.PackNote == nil {
+		return nil
+	}
+	note := filepath.Join(m.ID, m.PackNote.File)
+	return p.open(note, note, word+noteWord)
 }
+
+// sealedWord names an encrypted pack's content, of that SHA-256, and with noteWord its note.
+func sealedWord(id, sum string) string { return id + "-" + sum[:min(16, len(sum))] }
+
+const noteWord = "-note"
 
 // packWord names a plain pack's content: it is written once, and only ever gets shorter.
 func packWord(id string, size int64) string { return fmt.Sprintf("%s-%d", id, size) }
@@ -167,8 +179,8 @@ func (p *Parts) sealed(id string) error {
 	if filepath.Dir(at) == archive.RetiredFolder {
 		noteAt = archive.RetiredNote(id)
 	}
-	word := id + "-" + note.SHA256[:16]
-	return errors.Join(p.open(at, archive.RetiredSealed(id, note.SHA256), word), p.open(noteAt, archive.RetiredNote(id), word+"-note"))
+	word := sealedWord(id, note.SHA256)
+	return errors.Join(p.open(at, archive.RetiredSealed(id, note.SHA256), word), p.open(noteAt, archive.RetiredNote(id), word+noteWord))
 }
 
 // open opens a file of the series' folder, of which a copy has the other name.
