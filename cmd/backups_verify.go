@@ -11,6 +11,7 @@ import (
 	"sandkeeper/backup/archive"
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/size"
+	"sandkeeper/internal/text"
 	"sandkeeper/sandbox"
 )
 
@@ -111,7 +112,7 @@ func runBackupsVerify(ctx context.Context, o *backupsVerifyOptions) (_ *answer, 
 	if damage == nil {
 		return found, nil
 	}
-	return found, verifyFailure(result, damage, o.app.stores.place(o.store))
+	return found, verifyFailure(result, damage, o.app.stores.place(o.store), off.sentAgain())
 }
 
 // verify goes through one selection; damage is what was found, err why it could not go on.
@@ -176,8 +177,7 @@ func verifyOne(ctx context.Context, which selection, b store.Backup, o store.Ver
 func (o *offHost) verify(ctx context.Context, which selection, b store.Backup, v verified, with store.VerifyOptions) (verified, error) {
 	err := o.Verify(ctx, b, with.ReadData)
 	if err == nil && with.ReadData && len(o.identities) > 0 {
-		err = o.verifyContent(ctx, which, b, with)
-		v.Decrypted = err == nil
+		v.Decrypted, err = o.verifyContent(ctx, which, b, with)
 		if errors.Is(err, archive.ErrNoIdentity) { // what lies in the bucket is proven all the same
 			err = nil
 		}
@@ -195,29 +195,40 @@ func (o *offHost) verify(ctx context.Context, which selection, b store.Backup, v
 	if damage, ok := errors.AsType[*archive.DamageError](err); ok {
 		v.Kind, v.Object = string(damage.Kind), damage.Object
 		_ = o.ForgetVerified(ctx, b) // likewise
+		o.noted = o.MarkDamaged(ctx) == nil
 		_ = o.proveVerified(ctx, which.gateway != "", b, false)
 	}
 	return v, fmt.Errorf("%s: %w", which.of(b), err)
 }
 
-// verifyContent opens a backup and proves it as one on this host.
-func (o *offHost) verifyContent(ctx context.Context, which selection, b store.Backup, with store.VerifyOptions) error {
+// verifyContent opens a backup and proves it as one on this host. One that the host had encrypted before it was sent is
+// decrypted only with the key for that as well.
+func (o *offHost) verifyContent(ctx context.Context, which selection, b store.Backup, with store.VerifyOptions) (decrypted bool, err error) {
 	brought, err := o.bring(ctx, which.store, b)
-	if err == nil {
-		_, err = which.store.VerifyWith(ctx, brought, with)
+	if err != nil {
+		return false, err
 	}
-	return err
+	seen, err := which.store.VerifyWith(ctx, brought, with)
+	return err == nil && seen.Decrypted, err
+}
+
+// sentAgain says what becomes of damage in a bucket.
+func (o *offHost) sentAgain() string {
+	if o == nil || !o.noted {
+		return ""
+	}
+	return "; the next backup of that host sends again what it needs of them: sandkeeper backup-all --store " + text.ShellWord(o.bucket.Fleet())
 }
 
 // verifyFailure is exit 12 when something is damaged; what could not be read at all is a failure of another kind. where is
-// what a command needs to find the backups.
-func verifyFailure(r verifyResult, err error, where string) error {
+// what a command needs to find the backups, more what else there is to say.
+func verifyFailure(r verifyResult, err error, where, more string) error {
 	if _, ok := errors.AsType[*archive.DamageError](err); !ok {
 		return err
 	}
 	return &Failure{
 		Code: ExitDamaged, Kind: "verification_failed", Err: err,
-		Hint: fmt.Sprintf("%d of %s damaged; do not delete them yet: sandkeeper backups list%s shows which others there are", r.Damaged, size.Count(r.Checked, "backup is", "backups are"), where),
+		Hint: fmt.Sprintf("%d of %s damaged; do not delete them yet: sandkeeper backups list%s shows which others there are%s", r.Damaged, size.Count(r.Checked, "backup is", "backups are"), where, more),
 	}
 }
 

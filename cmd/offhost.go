@@ -127,6 +127,7 @@ type offHost struct {
 	bucket     *bucket.Bucket
 	identities archive.Identities
 	held       *os.File
+	noted      bool // the bucket keeps which of its objects were found damaged
 }
 
 // source is the store that a reading command is about: the backup folder, or what a bucket shows; off is nil for

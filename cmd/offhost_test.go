@@ -203,6 +203,12 @@ func TestOnlyDamageIsCalledDamage(t *testing.T) {
 		t.Errorf("with a wrong key:\n%s", said)
 	}
 
+	f.mustRun("backup-all", "--offline", "-q", "--only", "beta", "--encrypt-to", other.Recipient().String())
+	f.mustAt("backups", "sync", "--seal-to", f.key)
+	if said := f.mustAt("backups", "verify", "beta", "--read-data", "--identity", f.identity); strings.Count(said, "none of the given identities opens it") != 1 {
+		t.Errorf("a backup that was encrypted before it was sent:\n%s", said)
+	}
+
 	f.server.Proxy(t).Judge(func(r *http.Request) *buckettest.Fault {
 		if strings.Contains(r.URL.Path, "/alpha/") && strings.HasSuffix(r.URL.Path, ".age") {
 			return &buckettest.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}

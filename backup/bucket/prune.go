@@ -39,7 +39,7 @@ func (s *Session) Collect(ctx context.Context) (locked []*LockedError, err error
 	}
 	for key, versions := range all {
 		rel := strings.TrimPrefix(key, s.b.home())
-		if need[key] || strings.HasPrefix(rel, busyFolder) || slices.ContainsFunc(unsure, func(folder string) bool { return strings.HasPrefix(key, folder) }) {
+		if need[key] || need[strings.TrimSuffix(key, damagedSuffix)] || strings.HasPrefix(rel, busyFolder) || slices.ContainsFunc(unsure, func(folder string) bool { return strings.HasPrefix(key, folder) }) {
 			continue
 		}
 		if err := s.b.removeAll(ctx, versions); err != nil {

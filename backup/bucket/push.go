@@ -158,10 +158,33 @@ func (s *Session) piecesOf(folder string, parts *store.Parts) (all []*piece, err
 			if o.Bytes, err = s.b.sealedSize(o.Plain); err != nil {
 				return nil, err
 			}
+			o.Key = s.soundKey(s.b.folderOf(folder), o.Key)
 			all = append(all, &piece{Object: o, key: s.b.folderOf(folder) + o.Key, from: from})
 		}
 	}
 	return all, nil
+}
+
+// soundKey is the key of an object, or, where a verification found that one damaged, of the one that is sent in its
+// place: nothing is written over what earlier backups name. It is used also when the damaged one is gone.
+func (s *Session) soundKey(folder, key string) string {
+	free := ""
+	for again, name := 1, key; ; again++ {
+		if again > 1 {
+			name = fmt.Sprintf("%s.%d.age", strings.TrimSuffix(key, ".age"), again)
+		}
+		_, there := s.have[folder+name]
+		_, damaged := s.have[folder+name+damagedSuffix]
+		switch {
+		case damaged:
+		case there:
+			return name
+		case again > 1:
+			return cmp.Or(free, name)
+		default:
+			free = name
+		}
+	}
 }
 
 // sourceOf names the objects of a part: after what it is and whom it is sealed to. A pack of a removed backup gets

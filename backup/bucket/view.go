@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,9 @@ const (
 	drilledName  = "drilled.json"
 )
 
+// damagedSuffix ends the key of the note that an object is damaged. It says when that was found.
+const damagedSuffix = ".damaged"
+
 // View shows what a host has in the bucket as a store on this host: a folder with the manifests of all backups, to
 // which Fetch adds the content of those that are asked for. It is a copy to look at and to restore from; what is
 // changed in it is changed there only.
@@ -38,6 +42,8 @@ type View struct {
 	sums  map[string]error  // what the proof of an object came to
 	heads map[string]string // what a manifest in the bucket says its content's SHA-256 is, by folder and id
 	mu    sync.Mutex
+
+	damaged map[string]bool // objects that are there and are not what was written
 }
 
 // View makes a view in the folder root, which must be there and empty.
@@ -46,7 +52,7 @@ func (b *Bucket) View(ctx context.Context, root string) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &View{b: b, Root: root, have: have, sums: map[string]error{}, heads: map[string]string{}}
+	v := &View{b: b, Root: root, have: have, sums: map[string]error{}, heads: map[string]string{}, damaged: map[string]bool{}}
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(readsAtOnce)
 	for key, o := range have {
@@ -158,31 +164,40 @@ func (v *View) head(backup store.Backup) (folder string, m *archive.Manifest, er
 }
 
 // Verify proves that the objects of a backup are there; with readData that every byte of them is what was written. What
-// is in them only a key can show.
+// is in them only a key can show. It goes on to the last object, for MarkDamaged; the first damage is the error.
 func (v *View) Verify(ctx context.Context, backup store.Backup, readData bool) error {
 	folder, m, err := v.head(backup)
 	if err != nil {
 		return err
 	}
+	var first error
 	for _, o := range m.Objects {
 		key := v.b.folderOf(folder) + o.Key
-		have, there := v.have[key]
-		switch {
-		case !there:
-			return archive.Damagef(archive.DamageArchiveMissing, v.b.object(key), "it is missing")
-		case have.size < o.Bytes:
-			return archive.Damagef(archive.DamageTruncated, v.b.object(key), "it has %d bytes, not %d", have.size, o.Bytes)
-		case have.size > o.Bytes:
-			return archive.Damagef(archive.DamageExtended, v.b.object(key), "it has %d bytes, not %d", have.size, o.Bytes)
-		case !readData:
-			continue
-		}
-
-		if err := v.prove(ctx, key, o); err != nil {
+		err := v.verifyObject(ctx, key, o, readData)
+		if _, damaged := errors.AsType[*archive.DamageError](err); err != nil && !damaged {
 			return err
 		}
+		if _, there := v.have[key]; err != nil && there {
+			v.damaged[key] = true
+		}
+		first = cmp.Or(first, err)
 	}
-	return nil
+	return first
+}
+
+func (v *View) verifyObject(ctx context.Context, key string, o archive.Object, readData bool) error {
+	have, there := v.have[key]
+	switch {
+	case !there:
+		return archive.Damagef(archive.DamageArchiveMissing, v.b.object(key), "it is missing")
+	case have.size < o.Bytes:
+		return archive.Damagef(archive.DamageTruncated, v.b.object(key), "it has %d bytes, not %d", have.size, o.Bytes)
+	case have.size > o.Bytes:
+		return archive.Damagef(archive.DamageExtended, v.b.object(key), "it has %d bytes, not %d", have.size, o.Bytes)
+	case !readData:
+		return nil
+	}
+	return v.prove(ctx, key, o)
 }
 
 // prove reads an object once, however many backups use it.
@@ -206,6 +221,23 @@ func (v *View) MarkVerified(ctx context.Context, backup store.Backup) error {
 	return v.mark(ctx, backup, verifiedName, func(sum string) any {
 		return store.Verified{At: v.b.o.Now().UTC().Truncate(time.Second), ReadData: true, SHA256: sum}
 	})
+}
+
+// MarkDamaged notes beside each object that was found damaged that it is: the next backup that needs what is in it sends
+// that again, beside it. Those that were sent before stay damaged.
+func (v *View) MarkDamaged(ctx context.Context) error {
+	for key := range v.damaged {
+		note := key + damagedSuffix
+		if _, noted := v.have[note]; noted {
+			continue
+		}
+		text := []byte(v.b.o.Now().UTC().Format(time.RFC3339) + "\n")
+		if err := v.b.replace(ctx, note, text); err != nil {
+			return err
+		}
+		v.have[note] = listed{size: int64(len(text)), modified: v.b.o.Now()}
+	}
+	return nil
 }
 
 // MarkDrilled notes in the bucket that a backup was restored into a throw-away container.
