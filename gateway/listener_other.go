@@ -32,5 +32,8 @@ func (hostProcesses) Listeners(ctx context.Context, port int) ([]Listener, error
 	return found, nil
 }
 
+// Ports is Processes.
+func (hostProcesses) Ports(ctx context.Context, pid int) ([]int, error) { return portsOf(ctx, pid) }
+
 // Realm is Processes: without namespaces every process is the host's.
 func (hostProcesses) Realm(context.Context, int) Realm { return Realm{Kind: Ours} }

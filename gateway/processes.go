@@ -12,6 +12,7 @@ import (
 
 	"sandkeeper/internal/text"
 
+	"github.com/shirou/gopsutil/v3/net"
 	"github.com/shirou/gopsutil/v3/process"
 )
 
@@ -116,9 +117,9 @@ func there(ctx context.Context, pid int) error {
 	return err
 }
 
-// Ports is Processes.
-func (hostProcesses) Ports(ctx context.Context, pid int) ([]int, error) {
-	connections, err := entry(pid).ConnectionsWithContext(ctx)
+// portsOf is what gopsutil knows of the ports that a process listens on.
+func portsOf(ctx context.Context, pid int) ([]int, error) {
+	connections, err := net.ConnectionsPidWithContext(ctx, "tcp", int32(pid))
 	if err != nil {
 		return nil, fmt.Errorf("the sockets of process %d: %w", pid, err)
 	}
