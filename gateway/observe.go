@@ -27,6 +27,7 @@ const (
 // seen is unknown, with the reason. Nothing is changed, and nothing is executed that another user could have written.
 func Observe(ctx context.Context, o Options) Observation {
 	o = o.filled()
+	o.asked = &asked{}
 	limit := text.As(context.DeadlineExceeded, "not seen within %s", o.ProbeTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, o.ProbeTimeout, limit)
 	defer cancel()

@@ -23,6 +23,8 @@ type Options struct {
 	Engines       func(context.Context) engine.Engines // of this host, opened and closed by the caller; nil opens and closes them
 	Now           func() time.Time
 	Root          string // put before absolute system paths; "" is "/"
+
+	asked *asked // in one observation; nil: every program is run whenever it is asked
 }
 
 func (o Options) filled() Options {

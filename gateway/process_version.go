@@ -84,7 +84,7 @@ func (o Options) mountedVersion(ctx context.Context, r *running) drift.Evidence 
 // ask runs file, which was judged and is called path, with --version, and believes only output that names the gateway;
 // called is the file in words. Up to 0.0.31 the gateway's program was openshell-server (docs/facts/openshell.md 1.1).
 func (o Options) ask(ctx context.Context, file *os.File, path, called string) drift.Evidence {
-	result, err := o.run(ctx, file, path, "--version")
+	result, err := o.asked.once(file, path, func() (command.Result, error) { return o.run(ctx, file, path, "--version") })
 	if err != nil {
 		return unknown("%s did not say its version: %w", called, err)
 	}
