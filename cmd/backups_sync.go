@@ -100,7 +100,7 @@ func (a *app) sync(ctx context.Context, st *store.Store, scopes []selection, to 
 	if err != nil {
 		return nil, err
 	}
-	collectOften(a.term.Streams, 20) // of the parts in flight
+	mayCollect(a.Env, collectOfParts)
 	progress := a.term.progress()
 	defer progress.Close()
 	with.Progress = func(object string, done, all int64) { progress.Update(object, "sending", done, all) }

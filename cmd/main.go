@@ -30,6 +30,7 @@ func Main(args []string, s *ui.Streams, extensions ...lifecycle.Definition) Exit
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once; the guard process then unpauses
+	collectOften(s.Env)
 	return run(ctx, args, newApp(args, s, extensions...))
 }
 

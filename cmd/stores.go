@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 
 	"sandkeeper/backup/store"
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/text"
-	"sandkeeper/internal/ui"
 	"sandkeeper/sandbox"
 	"sandkeeper/survey"
 )
@@ -63,7 +61,6 @@ func (s *stores) open(o storeOptions) (*store.Store, error) {
 		return nil, err
 	}
 	s.term.note("backups are looked for in %s", root)
-	collectOften(s.term.Streams, 50)
 	st, err := store.Open(root, store.Options{Tool: version().Version, UID: s.term.UID, Keys: s.keys()})
 	return st, rootFailure(err)
 }
@@ -86,15 +83,6 @@ func (s *stores) keys() string {
 		return ""
 	}
 	return filepath.Join(stateDir(s.term.Env), "store-keys")
-}
-
-// collectOften keeps a whole backup, and a whole sync, below 64 MiB: what lives while one runs is a few large buffers
-// and the index, so that collecting when there is so many percent of garbage beside them, and not as much as lives, costs
-// next to nothing (docs/benchmarks.md). GOGC keeps its meaning.
-func collectOften(s *ui.Streams, percent int) {
-	if s.Env.Get("GOGC") == "" {
-		debug.SetGCPercent(percent)
-	}
 }
 
 // recorded names the gateway of a sandbox by its newest backup; nil without a store.
