@@ -31,7 +31,7 @@ func (o completions) offer(c *cobra.Command) {
 			return o.offerFor(c, strings.Trim(words[len(args)], "[]"), args)
 		}
 	}
-	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+	offerFlag := func(f *pflag.Flag) {
 		if f.Value.Type() == "bool" || f.Name == "help" {
 			return
 		}
@@ -41,7 +41,9 @@ func (o completions) offer(c *cobra.Command) {
 			}
 			return o.offerFor(c, "--"+f.Name, args)
 		}) // refused only for a flag that has one already
-	})
+	}
+	c.Flags().VisitAll(offerFlag)
+	c.PersistentFlags().VisitAll(offerFlag)
 }
 
 // offerFor are the values for a word of a usage line, or for a flag.
