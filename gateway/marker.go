@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"sandkeeper/internal/homefile"
-	"sandkeeper/internal/pattern"
 )
 
 // markerLimit is far above any marker (about 700 bytes).
@@ -65,8 +64,12 @@ func (o Options) readMarker(t Target) Marker {
 	return m
 }
 
-// driverName is what newer NemoClaw accepts; T-Aug wrote "docker" only.
-var driverName = pattern.Of(`^[a-z][a-z0-9-]{0,63}$`)
+// driverName reports whether newer NemoClaw accepts the name: up to 64 small letters, digits and hyphens, a letter first.
+// T-Aug wrote "docker" only.
+func driverName(name string) bool {
+	const letters, rest = "abcdefghijklmnopqrstuvwxyz", "0123456789-"
+	return name != "" && len(name) <= 64 && strings.Contains(letters, name[:1]) && strings.Trim(name, letters+rest) == ""
+}
 
 // ParseMarker reads a runtime.json (docs/facts/nemoclaw.md 3.1). Every key that NemoClaw requires is required, with
 // its type; keys that we do not know are tolerated. The marker is MarkerStale: only its process can make it live.
@@ -102,7 +105,7 @@ func (m Marker) check(driver string) error {
 	switch {
 	case m.PID < 1 || m.PID > 1<<31-1:
 		return fmt.Errorf("its pid %d cannot be a process", m.PID)
-	case !driverName().MatchString(driver):
+	case !driverName(driver):
 		return fmt.Errorf("its driver %q cannot be one", driver)
 	case m.GatewayBin != "" && !filepath.IsAbs(m.GatewayBin):
 		return fmt.Errorf("its gatewayBin %q is not an absolute path", m.GatewayBin)

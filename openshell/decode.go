@@ -3,6 +3,7 @@ package openshell
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"sandkeeper/internal/pattern"
 	"sandkeeper/internal/text"
@@ -57,12 +58,25 @@ var quotedPath = pattern.Of("[\"'`‘“](?:~|\\.{0,2})/[^\"'`’”:]{1,400}[\"
 
 // WithoutFileNames is text without the quoted names of files that read like a decode failure: "/srv/invalid wire type".
 func WithoutFileNames(written string) string {
+	if !quotesPath(written) {
+		return written
+	}
 	return quotedPath().ReplaceAllStringFunc(written, func(quoted string) string {
 		if decodeFailure(quoted) {
 			return `""`
 		}
 		return quoted
 	})
+}
+
+// quotesPath reports whether quotedPath can begin somewhere: most answers spare us its hundreds of steps.
+func quotesPath(written string) bool {
+	for i, r := range written {
+		if strings.ContainsRune("\"'`‘“", r) && strings.HasPrefix(strings.TrimLeft(written[i+utf8.RuneLen(r):], "~."), "/") {
+			return true
+		}
+	}
+	return false
 }
 
 func decodeFailure(written string) bool {

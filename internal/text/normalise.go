@@ -28,7 +28,10 @@ var (
 
 // StripANSI removes escape sequences and carriage returns and makes every kind of space a plain one; lines stay lines.
 func StripANSI(text string) string {
-	text = strings.ToValidUTF8(ansi().ReplaceAllString(text, ""), "\uFFFD")
+	if strings.ContainsAny(text, "\x1b\u009b") { // with which every sequence begins
+		text = ansi().ReplaceAllString(text, "")
+	}
+	text = strings.ToValidUTF8(text, "\uFFFD")
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	return strings.Map(func(r rune) rune {
 		switch {
