@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"sandkeeper/internal/env"
 	"sandkeeper/internal/ui"
 )
@@ -187,6 +189,25 @@ func TestHelpNeedsNothing(t *testing.T) {
 		s := &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &out}
 		if code := run(t.Context(), args, newApp(nil, s)); code != ExitOK || out.Len() == 0 {
 			t.Errorf("%v: exit %d with %d bytes", args, code, out.Len())
+		}
+	}
+}
+
+// With a template of its own a command links text/template, and the program grows by a quarter: see withoutGroups.
+func TestNoCommandHasATemplate(t *testing.T) {
+	usual := &cobra.Command{}
+	for _, c := range allCommands(newRoot(newApp(nil, &ui.Streams{}))) {
+		if c.UsageTemplate() != usual.UsageTemplate() || c.HelpTemplate() != usual.HelpTemplate() || c.VersionTemplate() != usual.VersionTemplate() {
+			t.Errorf("%q has a template of its own", c.CommandPath())
+		}
+	}
+}
+
+// A group does nothing by itself: its usage is that of its commands alone.
+func TestUsageOfAGroup(t *testing.T) {
+	for _, line := range []string{"backups --help", "help backups"} {
+		if _, out, _ := invoke(t, nil, strings.Fields(line)...); !strings.Contains(out, "Usage:\n  sandkeeper backups [command]\n") {
+			t.Errorf("%s:\n%s", line, out)
 		}
 	}
 }

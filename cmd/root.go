@@ -49,7 +49,7 @@ func newRoot(a *app) *cobra.Command {
 		tellInJSON(root)
 	}
 	root.SetFlagErrorFunc(mistyped)
-	root.SetUsageTemplate(usageOfGroups(root.UsageTemplate()))
+	root.SetUsageFunc(withoutGroups(root.UsageFunc()))
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -80,9 +80,19 @@ func shareRules(c *cobra.Command) {
 // groupKey is the annotation of a command that does nothing by itself: its usage line is that of its commands alone.
 const groupKey = "group"
 
-// usageOfGroups leaves the usage line out that a group, called alone, answers with an error.
-func usageOfGroups(template string) string {
-	return strings.Replace(template, "{{if .Runnable}}", `{{if and .Runnable (not (index .Annotations "`+groupKey+`"))}}`, 1)
+// withoutGroups leaves the usage line out that a group, called alone, answers with an error. A template of cobra's could
+// say the same: but templates find methods by their names, and the linker then keeps every exported method of every
+// library, a fifth of the program.
+func withoutGroups(usual func(*cobra.Command) error) func(*cobra.Command) error {
+	return func(c *cobra.Command) error {
+		if c.Annotations[groupKey] == "" {
+			return usual(c)
+		}
+		run := c.RunE
+		c.RunE = nil
+		defer func() { c.RunE = run }()
+		return usual(c)
+	}
 }
 
 func (a *app) addGlobalFlags(flags *pflag.FlagSet) {
