@@ -20,6 +20,8 @@ type OpenOptions struct {
 	Identities Identities // private keys, for encrypted backups
 
 	Proven bool // the SHA-256 was proven a moment ago: the digests of the frames, where there are any, prove the same bytes again
+
+	Proofs Proofs // remember the frames that are read to their last byte; nil: nothing is remembered
 }
 
 // Reader gives the entries of a backup as archive/tar does, and proves them on the way: frame by frame, and at io.EOF
@@ -57,7 +59,7 @@ func Open(ctx context.Context, dir string, m *Manifest, o OpenOptions) (*Reader,
 		if err != nil {
 			return nil, err
 		}
-		blocks := readRuns(ctx, packs, m)
+		blocks := readRuns(ctx, packs, m, o.Proofs)
 		return &Reader{tar: tar.NewReader(blocks), Frames: blocks, want: m.Archive}, nil
 	}
 

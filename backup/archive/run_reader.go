@@ -1,183 +1,174 @@
 package archive
 
 import (
+	"archive/tar"
 	"context"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
+	"iter"
 	"runtime"
 	"sync"
-
-	"github.com/zeebo/blake3"
 )
 
 // runReader gives the stream of a backup from the blocks that its runs name, in whichever packs they are. Several
-// frames are unpacked at once, and each block is proven before its bytes are seen. Errors are *DamageError or the
-// context's.
+// frames are unpacked at once, and each block is proven before its bytes are seen. It can be moved forward, which is how
+// archive/tar passes over files: what is passed over is proven all the same. Errors are *DamageError or the context's.
 type runReader struct {
-	packs   *PackSet
-	frames  *Unpacker
+	ctx    context.Context
+	packs  *PackSet
+	frames *Unpacker
+	proofs Proofs // nil: nothing is remembered
+	bare   bool   // of a frame that is proven, according to proofs, only what is asked for is unpacked
+	next   func() (*piece, bool)
+	last   error       // why there is no further piece; io.EOF: that was all
+	ahead  chan *piece // that were asked for, in order
+	work   chan *piece // those of them that are to be unpacked
+	group  sync.WaitGroup
+	end    func()
+
 	present *piece // whose bytes are given
-	ordered chan *piece
-	left    []byte
-	stop    context.CancelFunc
-	group   sync.WaitGroup
+	left    int64  // of them that were not passed
+	at      int64
 	err     error // sticky
 }
 
-// piece is what a run has of one frame.
-type piece struct {
-	pack   *Pack
-	frame  int
-	offset int64 // of the first block in the frame
-	blocks []Block
-	held   *unpacked
-	bytes  []byte
-	err    error
-	done   chan struct{}
+// OpenHeads opens the backup of blocks in dir for its headers, and proves every frame that it needs, unless proofs say
+// that this was done. No digest of a file is taken.
+func OpenHeads(ctx context.Context, dir string, m *Manifest, ids Identities, proofs Proofs) (*Reader, error) {
+	packs, err := PacksOf(dir, m, ids)
+	if err != nil {
+		return nil, err
+	}
+	heads := readRuns(ctx, packs, m, proofs)
+	heads.bare = true
+	return &Reader{tar: tar.NewReader(heads), Frames: heads, want: m.Archive, bare: true}, nil
 }
 
 // readRuns starts to read the runs of m, which all together must have the digest that it names. packs are closed with
 // the reader.
-func readRuns(ctx context.Context, packs *PackSet, m *Manifest) *runReader {
-	ctx, stop := context.WithCancel(ctx)
+func readRuns(ctx context.Context, packs *PackSet, m *Manifest, proofs Proofs) *runReader {
 	workers := min(runtime.GOMAXPROCS(0), maxPackers)
-	frames := NewUnpacker()
-	r := &runReader{packs: packs, frames: frames, ordered: make(chan *piece, 2*workers), stop: stop}
-	work := make(chan *piece, 2*workers)
+	r := &runReader{
+		ctx: ctx, packs: packs, frames: NewUnpacker(), proofs: proofs,
+		ahead: make(chan *piece, 2*workers+1), work: make(chan *piece, 2*workers+1),
+	}
+	next, stop := iter.Pull(func(yield func(*piece) bool) {
+		r.last = plan(packs, m, func(p *piece) error {
+			if !yield(p) {
+				return context.Canceled
+			}
+			return nil
+		})
+	})
 	for range workers {
 		r.group.Go(func() {
-			for p := range work {
-				p.read(frames)
+			for p := range r.work {
+				p.read(r.frames)
 				close(p.done)
 			}
 		})
 	}
 
-	r.group.Go(func() {
-		defer close(r.ordered)
-		defer close(work)
-		err := plan(packs, m, func(p *piece) error {
-			p.done = make(chan struct{})
-			select {
-			case r.ordered <- p:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-
-			work <- p
-			return nil
-		})
-		last := &piece{err: err, done: make(chan struct{})}
-		close(last.done)
-		select {
-		case r.ordered <- last:
-		case <-ctx.Done():
-		}
+	r.next, r.end = next, sync.OnceFunc(func() {
+		stop()
+		close(r.work)
+		r.group.Wait()
 	})
 	return r
 }
 
-// plan gives the pieces of m's runs in order; io.EOF after the last one, if all of them together have the digest of its
-// content.
-func plan(packs *PackSet, m *Manifest, give func(*piece) error) error {
-	sum := blake3.New()
-	for _, run := range m.Index.Runs {
-		pack, at, err := packs.Place(run)
-		if err != nil {
-			return err
-		}
-		for end := at + int(run.Count); at < end; {
-			p := &piece{pack: pack}
-			p.frame, p.offset = pack.Table.frameOf(at)
-			_, next := pack.Table.blocksOf(p.frame)
-			p.blocks = pack.Table.Blocks[at:min(next, end)]
-			at += len(p.blocks)
-			for i := range p.blocks {
-				_, _ = sum.Write(p.blocks[i].Name[:]) // no hash fails
-			}
-			if err := give(p); err != nil {
-				return err
-			}
-		}
-	}
-
-	want := m.Content.Digest
-	if m.Sealed() {
-		want = m.Index.Digest
-	}
-	if hex.EncodeToString(sum.Sum(nil)) != want {
-		return Damagef(DamageContent, m.Archive.File, "the blocks of the backup together have another digest")
-	}
-	return io.EOF
-}
-
-// CheckRuns proves, without reading the blocks, that the packs have those that the backup in dir needs.
-func CheckRuns(dir string, m *Manifest, ids Identities) error {
-	packs, err := PacksOf(dir, m, ids)
-	if err != nil {
-		return err
-	}
-	err = plan(packs, m, func(*piece) error { return nil })
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return errors.Join(err, packs.Close())
-}
-
-func (p *piece) read(frames *Unpacker) {
-	p.held = frames.get(p.pack, p.frame)
-	raw := p.held.raw
-	if p.held.err != nil {
-		p.err = p.held.err
-		return
-	}
-	rest := raw[p.offset:]
-	for _, b := range p.blocks {
-		if p.pack.names.of(rest[:b.Length]) != b.Name {
-			p.err = p.pack.Damage(p.frame, fmt.Errorf("block %d has another digest", b.Number))
+// ask asks for as many further pieces as are worked on at once.
+func (r *runReader) ask() {
+	for len(r.ahead) < cap(r.ahead) {
+		p, found := r.next()
+		if !found {
 			return
 		}
-		rest = rest[b.Length:]
+		if !r.bare || !r.proofs.has(p) {
+			p.done, p.whole = make(chan struct{}), p.whole || r.bare
+			r.proofs.begin(p)
+			r.work <- p // which has room for all that are ahead
+		}
+		r.ahead <- p
 	}
+}
 
-	p.bytes = raw[p.offset : len(raw)-len(rest)]
+// ready goes to the next piece where all of the present one was passed.
+func (r *runReader) ready() error {
+	for r.err == nil && r.left == 0 {
+		r.release()
+		if r.err = context.Cause(r.ctx); r.err != nil {
+			break
+		}
+		r.ask()
+		if len(r.ahead) == 0 {
+			r.err = r.last
+			break
+		}
+		r.present = <-r.ahead
+		r.settle(r.present)
+		r.left, r.err = r.present.size, r.present.err
+	}
+	return r.err
+}
+
+// settle waits for the proof of a piece that was asked for and remembers how it ended.
+func (r *runReader) settle(p *piece) {
+	if p.done != nil {
+		<-p.done
+		r.proofs.end(p)
+	}
 }
 
 // Read gives proven bytes.
 func (r *runReader) Read(p []byte) (int, error) {
-	for len(r.left) == 0 {
-		if r.err != nil {
-			return 0, r.err
-		}
-		if r.present != nil && r.present.held != nil {
-			r.frames.release(r.present.held)
-			r.present = nil
-		}
-		next, open := <-r.ordered
-		if !open {
-			r.err = context.Canceled
-			continue
-		}
-		<-next.done
-		r.present, r.left, r.err = next, next.bytes, next.err
+	if err := r.ready(); err != nil {
+		return 0, err
 	}
-
-	n := copy(p, r.left)
-	r.left = r.left[n:]
+	if r.present.held == nil {
+		r.present.read(r.frames)
+		r.err = r.present.err
+	}
+	if r.err != nil {
+		return 0, r.err
+	}
+	n := copy(p, r.present.bytes[int64(len(r.present.bytes))-r.left:])
+	r.pass(int64(n))
 	return n, nil
+}
+
+// Seek passes over so many bytes. At the end of the stream it stops, and the next read says so.
+func (r *runReader) Seek(offset int64, whence int) (int64, error) {
+	if whence != io.SeekCurrent || offset < 0 {
+		return r.at, errors.New("only forward")
+	}
+	for offset > 0 && r.ready() == nil {
+		n := min(offset, r.left)
+		r.pass(n)
+		offset -= n
+	}
+	return r.at, nil
+}
+
+func (r *runReader) pass(n int64) { r.left, r.at = r.left-n, r.at+n }
+
+func (r *runReader) release() {
+	if r.present != nil && r.present.held != nil {
+		r.frames.release(r.present.held)
+	}
+	r.present = nil
 }
 
 func (r *runReader) failure() error { return r.err }
 
 // Close ends the reading, and that of the packs.
 func (r *runReader) Close() error {
-	r.stop()
-	for range r.ordered { // let the plan end
+	r.end()
+	for len(r.ahead) > 0 {
+		r.settle(<-r.ahead)
 	}
-	r.group.Wait()
-	r.left = nil
+	r.release()
+	r.left = 0
 	if r.err == nil {
 		r.err = context.Canceled
 	}

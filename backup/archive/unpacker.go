@@ -127,16 +127,12 @@ func (u *Unpacker) buffer(size int64) []byte {
 	return make([]byte, 0, size)
 }
 
-// Unpack unpacks a frame of a pack and proves every block of it; visit, when there is one, is given each. Nothing is
-// remembered.
+// Unpack unpacks a frame of a pack and proves every block of it; visit is given each. Nothing is remembered.
 func (u *Unpacker) Unpack(p *Pack, frame int, visit func(i int, block []byte) error) error {
 	raw, err := u.unpack(p, frame)
 	if err != nil {
 		return err
 	}
 	defer u.buffers.Put(&raw)
-	if visit == nil {
-		visit = func(int, []byte) error { return nil }
-	}
 	return p.Blocks(frame, raw, visit)
 }

@@ -95,7 +95,7 @@ func checkFiles(ctx context.Context, b Backup, m *archive.Manifest) error {
 // readEntries reads all content and compares every entry with the index.
 func readEntries(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOptions) (Verification, error) {
 	v := Verification{ReadData: true, Bytes: m.Archive.Bytes}
-	r, err := archive.Open(ctx, b.Dir, m, archive.OpenOptions{Identities: o.Identities})
+	r, err := archive.Open(ctx, b.Dir, m, archive.OpenOptions{Identities: o.Identities, Proofs: archive.Proofs(o.Proofs)})
 	if err != nil {
 		return v, err
 	}

@@ -1,21 +1,15 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
-	"runtime"
-	"sync"
 
 	"sandkeeper/backup/archive"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // verifyBlocks proves a backup of blocks: its packs have all that it needs and, with ReadData, every byte of its own
-// pack and every block of the others is what it was.
+// pack and every block that it needs of the others is what it was.
 func verifyBlocks(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOptions) (Verification, error) {
 	if err := archive.CheckRuns(b.Dir, m, o.Identities); err != nil || !o.ReadData {
 		return Verification{}, err
@@ -82,91 +76,19 @@ func (p Proofs) sealed(ctx context.Context, folder, id string, readData bool) er
 	return err
 }
 
-// Proofs remember which frames of packs are damaged, by the packs' paths.
-type Proofs map[string]map[int]error
+// Proofs remember which frames of packs were proven, and which of them are damaged.
+type Proofs archive.Proofs
 
-// verify proves the packs that a backup uses, as far as that was not done, and compares its entries with its index.
+// verify proves what a backup needs of its packs, as far as that was not done, and compares its entries with its index.
 func (p Proofs) verify(ctx context.Context, b Backup, m *archive.Manifest, o VerifyOptions) error {
-	own := filepath.Join(b.Dir, m.Archive.File)
-	if _, proven := p[own]; !proven && m.SelfContained() {
+	_, begun := p[filepath.Join(b.Dir, m.Archive.File)]
+	if !begun && m.SelfContained() {
 		_, err := readEntries(ctx, b, m, o)
-		if err == nil {
-			p[own] = nil // every block of it is one of the backup's
-			return nil
-		}
-		return cmp.Or(p.blocks(ctx, b, m, o.Identities), err) // which frames are damaged is asked for the others
-	}
-
-	if err := p.blocks(ctx, b, m, o.Identities); err != nil {
 		return err
 	}
-	r, err := archive.OpenHeads(ctx, b.Dir, m, o.Identities)
+	r, err := archive.OpenHeads(ctx, b.Dir, m, o.Identities, archive.Proofs(p))
 	if err != nil {
 		return err
 	}
 	return errors.Join(verifyEntries(ctx, r, m), r.Close())
-}
-
-// blocks proves the packs that a backup uses, as far as that was not done, and gives the first damage that hurts it.
-func (p Proofs) blocks(ctx context.Context, b Backup, m *archive.Manifest, ids archive.Identities) (err error) {
-	packs, err := archive.PacksOf(b.Dir, m, ids)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, packs.Close()) }()
-	for _, r := range m.Index.Runs {
-		pack, err := packs.Get(r.Pack)
-		if err != nil {
-			return err
-		}
-		bad, proven := p[pack.Path]
-		if !proven {
-			if bad, err = provePack(ctx, pack); err != nil {
-				return err
-			}
-			p[pack.Path] = bad
-		}
-
-		first, last, found := pack.Frames(r)
-		if !found {
-			return archive.Damagef(archive.DamageIndex, pack.Object(), "it has not the blocks that are needed")
-		}
-		for frame := first; frame <= last && len(bad) > 0; frame++ {
-			if err := bad[frame]; err != nil {
-				return pack.Damage(frame, err)
-			}
-		}
-	}
-
-	return nil
-}
-
-// provePack reads every block of a pack and gives the frames that are damaged, each with what was seen.
-func provePack(ctx context.Context, pack *archive.Pack) (map[int]error, error) {
-	bad := map[int]error{}
-	unpacker := archive.NewUnpacker()
-	var mu sync.Mutex
-	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(runtime.GOMAXPROCS(0))
-	for frame := range pack.Table.Frames {
-		work.Go(func() error {
-			if err := context.Cause(ctx); err != nil {
-				return err
-			}
-			err := unpacker.Unpack(pack, frame, nil)
-			if err == nil {
-				return nil
-			}
-			damage, ok := errors.AsType[*archive.DamageError](err)
-			if !ok {
-				return fmt.Errorf("read %s: %w", pack.Path, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			bad[frame] = damage.Err
-			return nil
-		})
-	}
-
-	return bad, work.Wait()
 }

@@ -1,0 +1,103 @@
+package archive
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/zeebo/blake3"
+)
+
+// piece is what a run has of one frame.
+type piece struct {
+	pack   *Pack
+	frame  int
+	offset int64 // of the first block in the frame
+	size   int64 // of the blocks
+	blocks []Block
+	whole  bool // every block of the frame is proven, also those that are not of the piece
+
+	held  *unpacked
+	bytes []byte
+	err   error
+	done  chan struct{} // nil: it is unpacked when a byte of it is asked for
+}
+
+// pieceOf is as much as one frame has of the blocks from number at of the table to the one before end.
+func pieceOf(pack *Pack, at, end int) *piece {
+	p := &piece{pack: pack}
+	p.frame, p.offset = pack.Table.frameOf(at)
+	first, next := pack.Table.blocksOf(p.frame)
+	p.blocks, p.whole = pack.Table.Blocks[at:min(next, end)], at == first && next <= end
+	for i := range p.blocks {
+		p.size += int64(p.blocks[i].Length)
+	}
+	return p
+}
+
+// read unpacks the frame and proves the blocks.
+func (p *piece) read(frames *Unpacker) {
+	p.held = frames.get(p.pack, p.frame)
+	if p.err = p.held.err; p.err != nil {
+		return
+	}
+	blocks, rest := p.blocks, p.held.raw[p.offset:]
+	p.bytes = rest[:p.size]
+	if p.whole {
+		first, next := p.pack.Table.blocksOf(p.frame)
+		blocks, rest = p.pack.Table.Blocks[first:next], p.held.raw
+	}
+	for i := range blocks {
+		b := &blocks[i]
+		if p.pack.names.of(rest[:b.Length]) != b.Name {
+			p.err = p.pack.Damage(p.frame, fmt.Errorf("block %d has another digest", b.Number))
+			return
+		}
+		rest = rest[b.Length:]
+	}
+}
+
+// plan gives the pieces of m's runs in order; io.EOF after the last one, if all of them together have the digest of its
+// content.
+func plan(packs *PackSet, m *Manifest, give func(*piece) error) error {
+	sum := blake3.New()
+	for _, run := range m.Index.Runs {
+		pack, at, err := packs.Place(run)
+		if err != nil {
+			return err
+		}
+		for end := at + int(run.Count); at < end; {
+			p := pieceOf(pack, at, end)
+			at += len(p.blocks)
+			for i := range p.blocks {
+				_, _ = sum.Write(p.blocks[i].Name[:]) // no hash fails
+			}
+			if err := give(p); err != nil {
+				return err
+			}
+		}
+	}
+
+	want := m.Content.Digest
+	if m.Sealed() {
+		want = m.Index.Digest
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != want {
+		return Damagef(DamageContent, m.Archive.File, "the blocks of the backup together have another digest")
+	}
+	return io.EOF
+}
+
+// CheckRuns proves, without reading the blocks, that the packs have those that the backup in dir needs.
+func CheckRuns(dir string, m *Manifest, ids Identities) error {
+	packs, err := PacksOf(dir, m, ids)
+	if err != nil {
+		return err
+	}
+	err = plan(packs, m, func(*piece) error { return nil })
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return errors.Join(err, packs.Close())
+}
