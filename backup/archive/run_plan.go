@@ -17,6 +17,7 @@ type piece struct {
 	size   int64 // of the blocks
 	blocks []Block
 	whole  bool // every block of the frame is proven, also those that are not of the piece
+	last   bool // the piece has the last block of the frame
 
 	held  *unpacked
 	bytes []byte
@@ -29,7 +30,8 @@ func pieceOf(pack *Pack, at, end int) *piece {
 	p := &piece{pack: pack}
 	p.frame, p.offset = pack.Table.frameOf(at)
 	first, next := pack.Table.blocksOf(p.frame)
-	p.blocks, p.whole = pack.Table.Blocks[at:min(next, end)], at == first && next <= end
+	p.blocks, p.last = pack.Table.Blocks[at:min(next, end)], next <= end
+	p.whole = p.last && at == first
 	for i := range p.blocks {
 		p.size += int64(p.blocks[i].Length)
 	}

@@ -154,7 +154,7 @@ func (r *runReader) pass(n int64) { r.left, r.at = r.left-n, r.at+n }
 
 func (r *runReader) release() {
 	if r.present != nil && r.present.held != nil {
-		r.frames.release(r.present.held)
+		r.frames.release(r.present.held, r.present.last)
 	}
 	r.present = nil
 }

@@ -69,6 +69,9 @@ func walked(t *testing.T, dir string, m *Manifest, proofs Proofs) (reads []int, 
 	if closed := r.Close(); closed != nil {
 		t.Error(closed)
 	}
+	if errors.Is(err, io.EOF) && len(runs.frames.frames) > 0 {
+		t.Errorf("%d frames that were passed are still in memory", len(runs.frames.frames))
+	}
 	for _, at := range pack.Table.starts {
 		reads = append(reads, count.reads[at])
 	}

@@ -27,6 +27,7 @@ type frameKey struct {
 
 // unpacked is a frame that is remembered or in use; when it is neither, its memory is used again.
 type unpacked struct {
+	key  frameKey
 	once sync.Once
 	raw  []byte
 	err  error
@@ -50,13 +51,13 @@ func (u *Unpacker) entry(key frameKey) *unpacked {
 
 	entry := u.frames[key]
 	if entry == nil {
-		entry = &unpacked{}
-		u.frames[key] = entry
 		if len(u.order) >= cachedFrames {
-			u.forget(u.order[0])
+			u.forget(u.frames[u.order[0]])
 		}
+		entry = &unpacked{key: key}
+		u.frames[key] = entry
 	} else {
-		u.order = slices.DeleteFunc(u.order, func(k frameKey) bool { return k == key })
+		u.unlist(key)
 	}
 
 	u.order = append(u.order, key)
@@ -64,20 +65,27 @@ func (u *Unpacker) entry(key frameKey) *unpacked {
 	return entry
 }
 
-func (u *Unpacker) forget(key frameKey) {
-	entry := u.frames[key]
-	delete(u.frames, key)
-	u.order = u.order[1:]
+func (u *Unpacker) unlist(key frameKey) {
+	u.order = slices.DeleteFunc(u.order, func(k frameKey) bool { return k == key })
+}
+
+func (u *Unpacker) forget(entry *unpacked) {
+	delete(u.frames, entry.key)
+	u.unlist(entry.key)
 	entry.gone = true
 	u.reuse(entry)
 }
 
-// release gives a frame back.
-func (u *Unpacker) release(entry *unpacked) {
+// release gives a frame back. With forget it will hardly be asked for again.
+func (u *Unpacker) release(entry *unpacked, forget bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 
 	entry.uses--
+	if forget && !entry.gone {
+		u.forget(entry)
+		return
+	}
 	u.reuse(entry)
 }
 
