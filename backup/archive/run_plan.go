@@ -38,6 +38,18 @@ func pieceOf(pack *Pack, at, end int) *piece {
 	return p
 }
 
+// hasHeaders reports whether there are headers in the piece, as far as the lengths of its blocks tell: those of one file
+// are as long as each other but for the last one.
+func (p *piece) hasHeaders() bool {
+	changes := 0
+	for i := 1; i < len(p.blocks); i++ {
+		if p.blocks[i].Length != p.blocks[i-1].Length {
+			changes++
+		}
+	}
+	return changes > 1
+}
+
 // read unpacks the frame and proves the blocks.
 func (p *piece) read(frames *Unpacker) {
 	p.held = frames.get(p.pack, p.frame)

@@ -84,9 +84,13 @@ func (r *runReader) ask() {
 		if !found {
 			return
 		}
-		if !r.bare || !r.proofs.has(p) {
-			p.done, p.whole = make(chan struct{}), p.whole || r.bare
+		proven := r.bare && r.proofs.has(p)
+		if !proven {
+			p.whole = p.whole || r.bare
 			r.proofs.begin(p)
+		}
+		if !proven || p.err == nil && p.hasHeaders() {
+			p.done = make(chan struct{})
 			r.work <- p // which has room for all that are ahead
 		}
 		r.ahead <- p

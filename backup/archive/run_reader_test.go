@@ -131,3 +131,26 @@ func TestHeadsFindAndRememberDamage(t *testing.T) {
 		t.Errorf("it was told as %v", told)
 	}
 }
+
+// Whoever verifies many backups unpacks what has headers ahead of the walk over them, and nothing that has none.
+func TestAPieceKnowsWhetherItHasHeaders(t *testing.T) {
+	for about, c := range map[string]struct {
+		lengths []uint32
+		want    bool
+	}{
+		"small files":        {[]uint32{512, 2000, 1072, 300, 724}, true},
+		"a file's end":       {[]uint32{blockMax, blockMax, 5000, 1144, blockMax}, true},
+		"a large file":       {[]uint32{blockMax, blockMax, blockMax}, false},
+		"its last block":     {[]uint32{blockMax, blockMax, 5000}, false},
+		"pages":              {[]uint32{4096, 4096, 4096, 4096}, false},
+		"a block of a frame": {[]uint32{512}, false},
+	} {
+		var p piece
+		for _, n := range c.lengths {
+			p.blocks = append(p.blocks, Block{Length: n})
+		}
+		if p.hasHeaders() != c.want {
+			t.Errorf("%s: %v", about, !c.want)
+		}
+	}
+}
