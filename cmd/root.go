@@ -152,7 +152,7 @@ const exitCodesKey = "exit-codes"
 func exits(codes ...ExitCode) map[string]string {
 	words := make([]string, len(codes))
 	for i, code := range codes {
-		words[i] = fmt.Sprint(int(code))
+		words[i] = strconv.Itoa(int(code))
 	}
 	return map[string]string{exitCodesKey: strings.Join(words, " ")}
 }
@@ -165,9 +165,8 @@ func addExitStatus(c *cobra.Command) {
 	var b strings.Builder
 	b.WriteString("\n\nEXIT STATUS\n")
 	for _, word := range list {
-		var code ExitCode
-		_, _ = fmt.Sscan(word, (*int)(&code))
-		fmt.Fprintf(&b, "  %-4s %s\n", word, exitMeaning(code))
+		code, _ := strconv.Atoi(word)
+		fmt.Fprintf(&b, "  %-4s %s\n", word, exitMeaning(ExitCode(code)))
 	}
 
 	c.Long = strings.TrimRight(c.Long, "\n") + strings.TrimRight(b.String(), "\n")
