@@ -43,16 +43,26 @@ func errorsWith(err error, clean func() error) error {
 	return errors.Join(err, clean())
 }
 
-// build makes the program as `make build` does, and the stand-ins for OpenShell's.
+// build makes the program as `make build` does, puts it in place as an installation does, and makes the stand-ins for
+// OpenShell's. A copy starts a tenth sooner than what the linker has written: Linux keeps a file in larger pieces when
+// it was written from beginning to end.
 func (b *bench) build(ctx context.Context) (err error) {
 	b.say("building sandkeeper and the stand-ins for OpenShell's programs")
 	if err := os.Mkdir(filepath.Dir(b.program), 0o700); err != nil {
 		return err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-tags", "grpcnotrace", "-trimpath", "-ldflags", "-s -w", "-o", b.program, "sandkeeper")
+	linked := filepath.Join(b.dir, "linked")
+	build := exec.CommandContext(ctx, "go", "build", "-tags", "grpcnotrace", "-trimpath", "-ldflags", "-s -w", "-o", linked, "sandkeeper")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
+	}
+	program, err := os.ReadFile(linked)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(b.program, program, 0o700); err != nil {
+		return err
 	}
 	b.programs, err = standin.Build(ctx, filepath.Dir(b.program))
 	return err
