@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -47,35 +48,73 @@ func flipRounds() int {
 	return 200
 }
 
+// A bit that is flipped in any file of a series is found: by the backup that has the file, and also where all backups of the
+// series are verified together and each frame is read once.
 func TestVerifyFindsEverySingleFlippedBit(t *testing.T) {
 	s := testStore(t, Options{})
-	b := create(t, s, newOf("alpha"), sampleHome()...)
+	first := create(t, s, newOf("alpha"), sampleHome()...)
+	second := create(t, s, newOf("alpha"), append(sampleHome(), fileItem("notes/new", "written later"), fileItem("more", strings.Repeat("fedcba98", 5<<15)))...)
+	if second.Manifest.Archive.File != archive.PackName {
+		t.Fatalf("the second backup is %s: it shares nothing", second.Manifest.Archive.File)
+	}
+	together := func() error {
+		proofs := Proofs{}
+		_, ofFirst := s.VerifyWith(t.Context(), first, VerifyOptions{ReadData: true, Proofs: proofs})
+		_, ofSecond := s.VerifyWith(t.Context(), second, VerifyOptions{ReadData: true, Proofs: proofs})
+		return cmp.Or(ofFirst, ofSecond)
+	}
 	pick := rand.New(rand.NewPCG(1, 2))
-	for _, name := range []string{archive.ArchiveName, archive.IndexName, archive.ManifestName} {
-		path := filepath.Join(b.Dir, name)
-		whole, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range flipRounds() / 3 {
-			bit := pick.IntN(8 * len(whole))
-			damaged := bytes.Clone(whole)
-			damaged[bit/8] ^= 1 << (bit % 8)
-			if err := os.WriteFile(path, damaged, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			err := s.Verify(t.Context(), b, true)
-			damage, ok := errors.AsType[*archive.DamageError](err)
-			if !ok || damage.Kind == "" || !strings.Contains(damage.Error(), name) {
-				t.Errorf("%s, bit %d: %v", name, bit, err)
-			}
-		}
-		if err := os.WriteFile(path, whole, 0o600); err != nil {
-			t.Fatal(err)
+	for _, b := range []Backup{first, second} {
+		for _, name := range []string{b.Manifest.Archive.File, archive.IndexName, archive.ManifestName} {
+			alone := func() error { return s.Verify(t.Context(), b, true) }
+			findsFlips(t, pick, filepath.Join(b.Dir, name), alone, together)
 		}
 	}
-	if err := s.Verify(t.Context(), b, true); err != nil {
+	if err := together(); err != nil {
 		t.Fatalf("restored bytes: %v", err)
+	}
+
+	flips(t, pick, first.ArchivePath(), func(bit int) {
+		_, read := s.VerifyWith(t.Context(), second, VerifyOptions{ReadData: true})
+		_, proven := s.VerifyWith(t.Context(), second, VerifyOptions{ReadData: true, Proofs: Proofs{}})
+		if read != nil && proven == nil {
+			t.Errorf("bit %d of what the second backup shares with the first: not found where frames are read once; else %v", bit, read)
+		}
+	})
+}
+
+// findsFlips expects each verification to name every flip in the file at path as damage.
+func findsFlips(t *testing.T, pick *rand.Rand, path string, verifications ...func() error) {
+	t.Helper()
+	flips(t, pick, path, func(bit int) {
+		for i, verify := range verifications {
+			err := verify()
+			damage, ok := errors.AsType[*archive.DamageError](err)
+			if !ok || damage.Kind == "" || !strings.Contains(damage.Error(), filepath.Base(path)) {
+				t.Errorf("%s, bit %d, verification %d: %v", path, bit, i, err)
+			}
+		}
+	})
+}
+
+// flips flips bits of the file at path, one at a time.
+func flips(t *testing.T, pick *rand.Rand, path string, flipped func(bit int)) {
+	t.Helper()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range flipRounds() / 6 {
+		bit := pick.IntN(8 * len(whole))
+		damaged := bytes.Clone(whole)
+		damaged[bit/8] ^= 1 << (bit % 8)
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		flipped(bit)
+	}
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
