@@ -61,13 +61,9 @@ func proven(b store.Backup) *watch.Backup {
 // proveVerified says that b was read back in the bucket, or, where it was damaged, that nothing proves it any more.
 func (o *offHost) proveVerified(ctx context.Context, gatewayState bool, b store.Backup, whole bool) error {
 	return o.prove(ctx, gatewayState, b, func(row *watch.Row) {
-		switch {
-		case whole && (row.Verified == nil || row.Verified.ID <= b.ID):
-			row.Verified = proven(b)
-			row.Verified.Verified = &store.Verified{At: time.Now().UTC().Truncate(time.Second), ReadData: true}
-		case !whole && row.Verified != nil && row.Verified.ID == b.ID:
-			row.Verified = nil
-		}
+		read := proven(b)
+		read.Verified = &store.Verified{At: time.Now().UTC().Truncate(time.Second), ReadData: true}
+		row.Proved(read, whole)
 	})
 }
 

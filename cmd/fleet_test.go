@@ -177,6 +177,54 @@ func TestFleetStatusShowsADrillInTheBucket(t *testing.T) {
 	}
 }
 
+// spoil puts other bytes in the place of what a backup of alpha alone has in the bucket.
+func (f *offHostFixture) spoil(id string) {
+	f.t.Helper()
+	bucket := "backups"
+	for key, size := range f.server.Keys(f.t, bucket) {
+		if strings.Contains(key, "/alpha/"+id+"/index") {
+			if _, err := f.server.Client.PutObject(f.t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(strings.Repeat("x", int(size)))}); err != nil {
+				f.t.Fatal(err)
+			}
+			return
+		}
+	}
+	f.t.Fatalf("%s has no index there", id)
+}
+
+// Promise: a backup that was verified on its host and found damaged in the bucket is verified no more for the fleet, also
+// after a run of the host that sends nothing, until a newer one is there.
+func TestFleetStatusBelievesWhatWasFoundInTheBucket(t *testing.T) {
+	f := newOffHost(t)
+	f.mustRun("backups", "verify", "--read-data")
+	f.mustAt("backups", "sync", "--seal-to", f.key)
+	alpha := func() string {
+		for _, row := range f.fleet().Result.Sandboxes {
+			if row.Sandbox == "alpha" {
+				return row.State
+			}
+		}
+		return ""
+	}
+	if got := alpha(); got != "ok" {
+		t.Fatalf("before: %q", got)
+	}
+	f.spoil(f.ids[0])
+	if code, _, stderr := f.run(at("backups", "verify", "--read-data")...); code != ExitDamaged || !strings.Contains(stderr, "sends again what it needs of them: sandkeeper backup-all --store s3://backups/fleet") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	for _, when := range []string{"after the verification", "after a run that sends nothing"} {
+		if got := alpha(); got != "unverified" {
+			t.Errorf("%s: %q", when, got)
+		}
+		f.mustAt("backups", "sync", "--seal-to", f.key)
+	}
+	f.mustAt("backup-all", "--offline", "--verify", "--seal-to", f.key)
+	if got := alpha(); got != "ok" {
+		t.Errorf("after the next backup: %q", got)
+	}
+}
+
 // drilled says of a backup of alpha in the bucket that it came back.
 func (f *offHostFixture) drilled(id string, took time.Duration) {
 	f.t.Helper()

@@ -111,6 +111,10 @@ func (r *Row) settle(earlier *Row, has func(id string) bool, complete bool) {
 		if !complete && earlier.State == Gone {
 			r.State, r.Reason = Gone, earlier.Reason
 		}
+		r.Refuted = slices.DeleteFunc(slices.Clone(earlier.Refuted), func(id string) bool { return !has(id) })
+		if r.Verified != nil && slices.Contains(r.Refuted, r.Verified.ID) {
+			r.Verified = nil // here it is whole, and there it is not
+		}
 		r.Verified, r.Drilled = later(r.Verified, earlier.Verified, has), later(r.Drilled, earlier.Drilled, has)
 	}
 	for _, b := range []*Backup{r.Newest, r.Verified, r.Drilled} {
@@ -139,6 +143,21 @@ func thin(points []Point) []Point {
 		kept = append(kept, p)
 	}
 	return kept[max(0, len(kept)-days):]
+}
+
+// Proved notes that a backup was read back in the place, or that it was found damaged there: what is known of it on its
+// host then proves nothing.
+func (r *Row) Proved(b *Backup, whole bool) {
+	r.Refuted = slices.DeleteFunc(r.Refuted, func(id string) bool { return id == b.ID })
+	switch {
+	case whole && (r.Verified == nil || r.Verified.ID <= b.ID):
+		r.Verified = b
+	case !whole:
+		r.Refuted = append(r.Refuted, b.ID)
+		if r.Verified != nil && r.Verified.ID == b.ID {
+			r.Verified = nil
+		}
+	}
 }
 
 // Prove notes in what a host says that one of its backups was read back, or drilled, in the place itself.

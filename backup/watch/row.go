@@ -25,6 +25,8 @@ type Row struct {
 	Backups   int     `json:"backups"`
 	Damaged   int     `json:"damaged"`
 	Growth    []Point `json:"growth"` // how many bytes were kept of it, after each backup
+
+	Refuted []string `json:"refuted,omitempty"` // off the host: backups that were found damaged there
 }
 
 // Address is how people write the row's sandbox.
