@@ -195,7 +195,8 @@ func (o *offHost) verify(ctx context.Context, which selection, b store.Backup, v
 	if damage, ok := errors.AsType[*archive.DamageError](err); ok {
 		v.Kind, v.Object = string(damage.Kind), damage.Object
 		_ = o.ForgetVerified(ctx, b) // likewise
-		o.noted = o.MarkDamaged(ctx) == nil
+		n, problem := o.MarkDamaged(ctx)
+		o.noted = problem == nil && n > 0
 		_ = o.proveVerified(ctx, which.gateway != "", b, false)
 	}
 	return v, fmt.Errorf("%s: %w", which.of(b), err)

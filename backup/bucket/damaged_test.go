@@ -44,8 +44,8 @@ func (f *fixture) damagedOnes() (ids []string) {
 			f.t.Fatal(err)
 		}
 	}
-	if err := v.MarkDamaged(f.t.Context()); err != nil {
-		f.t.Fatal(err)
+	if n, err := v.MarkDamaged(f.t.Context()); err != nil || (n > 0) != (len(ids) > 0) {
+		f.t.Fatalf("%d objects noted, of %d backups: %v", n, len(ids), err)
 	}
 	return ids
 }

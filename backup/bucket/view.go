@@ -224,8 +224,8 @@ func (v *View) MarkVerified(ctx context.Context, backup store.Backup) error {
 }
 
 // MarkDamaged notes beside each object that was found damaged that it is: the next backup that needs what is in it sends
-// that again, beside it. Those that were sent before stay damaged.
-func (v *View) MarkDamaged(ctx context.Context) error {
+// that again, beside it. Those that were sent before stay damaged. n is how many are noted.
+func (v *View) MarkDamaged(ctx context.Context) (n int, err error) {
 	for key := range v.damaged {
 		note := key + damagedSuffix
 		if _, noted := v.have[note]; noted {
@@ -233,11 +233,11 @@ func (v *View) MarkDamaged(ctx context.Context) error {
 		}
 		text := []byte(v.b.o.Now().UTC().Format(time.RFC3339) + "\n")
 		if err := v.b.replace(ctx, note, text); err != nil {
-			return err
+			return 0, err
 		}
 		v.have[note] = listed{size: int64(len(text)), modified: v.b.o.Now()}
 	}
-	return nil
+	return len(v.damaged), nil
 }
 
 // MarkDrilled notes in the bucket that a backup was restored into a throw-away container.
