@@ -103,6 +103,9 @@ func runBackupAll(ctx context.Context, o *backupAllOptions) (*answer, error) {
 	if err := o.capture.mayBePlain(store.Root()); err != nil {
 		return nil, err
 	}
+	if !o.dryRun {
+		a.term.orWarn(sweepFetched(store.Root()))
+	}
 	found := &answer{}
 	if o.metrics != "" {
 		a.publish = func() error { return o.publishMetrics(store) }

@@ -169,8 +169,9 @@ func (s *stores) show(ctx context.Context, o storeOptions, off *offHost) (*store
 	if err := private.Local(root); err != nil {
 		return nil, usage("give a --backup-dir on a disk of this host", "what is brought from the bucket is opened below %s, and would leave this host in plain text: %w", root, err)
 	}
+	s.term.orWarn(sweepFetched(root))
 	sum := sha256.Sum256([]byte(off.bucket.Address()))
-	dir := filepath.Join(root, ".fetched-"+hex.EncodeToString(sum[:4]))
+	dir := filepath.Join(root, fetchedPrefix+hex.EncodeToString(sum[:4]))
 	if err := disk.IgnoreExists(os.Mkdir(dir, 0o700)); err != nil {
 		return nil, err
 	}

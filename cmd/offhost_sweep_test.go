@@ -1,0 +1,38 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"sandkeeper/internal/disk"
+)
+
+// What a killed command has brought from a bucket is in plain text: the next run of backup-all takes it away, and leaves
+// what a living one has open, and everything in a dry run.
+func TestTheNextRunRemovesWhatAKilledOneBroughtFromABucket(t *testing.T) {
+	h := saved(t)
+	left, open := filepath.Join(h.store(), fetchedPrefix+"1111"), filepath.Join(h.store(), fetchedPrefix+"2222")
+	for _, dir := range []string{left, open} {
+		if err := os.MkdirAll(filepath.Join(dir, "alpha"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held, err := disk.HoldFolder(open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+
+	h.mustRun("backup-all", "--offline", "-q", "--dry-run")
+	if _, err := os.Stat(left); err != nil {
+		t.Errorf("a dry run: %v", err)
+	}
+	h.mustRun("backup-all", "--offline", "-q")
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("it is left: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(open, "alpha")); err != nil {
+		t.Errorf("what a living run has open: %v", err)
+	}
+}
