@@ -45,15 +45,7 @@ func (s *Store) Import(ctx context.Context, r io.Reader, ids archive.Identities)
 	if err := errors.Join(s.refuseFuture(m.ID), s.refuseExisting(m)); err != nil {
 		return Backup{}, err
 	}
-	place, err := s.place(SeriesOf(m))
-	if err != nil {
-		return Backup{}, err
-	}
-	parent := s.folder(place)
-	if err := s.makeFolder(parent); err != nil {
-		return Backup{}, err
-	}
-	st, err := disk.Stage(s.disk, parent, m.ID)
+	st, err := s.stage(SeriesOf(m), m.ID)
 	if err != nil {
 		return Backup{}, err
 	}
@@ -68,7 +60,7 @@ func (s *Store) Import(ctx context.Context, r io.Reader, ids archive.Identities)
 	if _, err := s.VerifyWith(ctx, staged, VerifyOptions{ReadData: true, Identities: ids}); err != nil {
 		return Backup{}, fmt.Errorf("import backup %s of sandbox %q: %w", m.ID, SeriesOf(m).Address(), err)
 	}
-	return Backup{ID: m.ID, Sandbox: m.Sandbox, Dir: filepath.Join(parent, m.ID), Manifest: m.Head()}, st.Publish()
+	return Backup{ID: m.ID, Sandbox: m.Sandbox, Dir: filepath.Join(filepath.Dir(st.Dir), m.ID), Manifest: m.Head()}, st.Publish()
 }
 
 // importManifest reads the first entry, which must be the manifest of a backup, at the path that its own words give it.

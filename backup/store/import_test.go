@@ -37,6 +37,9 @@ func TestExportedBackupIsImportedElsewhere(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	assertContent(t, to, got, sampleHome())
+	if have, err := os.ReadFile(filepath.Join(to.Root(), ScriptName)); err != nil || string(have) != script {
+		t.Errorf("the script that opens it is not beside it: %v", err)
+	}
 	again, err := to.Import(t.Context(), bytes.NewReader(text), nil)
 	exists, ok := errors.AsType[*ExistsError](err)
 	if !ok || !exists.Same || !errors.Is(err, fs.ErrExist) {
