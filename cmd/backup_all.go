@@ -57,7 +57,10 @@ gateway cannot be trusted, or is dead, and repairing it may cost the sandboxes.
 run that saved everything and could not bring all of it there ends with 3; the next one brings the rest.`
 
 func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer, error)) *cobra.Command {
-	o := &backupAllOptions{app: a}
+	return (&backupAllOptions{app: a}).command(run)
+}
+
+func (o *backupAllOptions) command(run func(context.Context, *backupAllOptions) (*answer, error)) *cobra.Command {
 	if run == nil {
 		run = runBackupAll
 	}
@@ -65,7 +68,7 @@ func newBackupAll(a *app, run func(context.Context, *backupAllOptions) (*answer,
 		Use: "backup-all", Short: "Back up every sandbox, after the preflight", Long: backupAllLong,
 		Example:     "  sandkeeper backup-all --strict\n  sandkeeper backup-all --offline\n  sandkeeper backup-all --store s3://backups/fleet --seal-to age1…",
 		Annotations: exits(ExitOK, ExitRefused, ExitUsage, ExitPartial, ExitUnreachable, ExitNotFound, ExitLocked, ExitDamaged, ExitInterrupted),
-		RunE:        a.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
+		RunE:        o.app.do(func(ctx context.Context) (*answer, error) { return run(ctx, o) }),
 	}
 	f := c.Flags()
 	f.StringSliceVar(&o.only, "only", nil, "back up only these sandboxes, and no gateway's own state")

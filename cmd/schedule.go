@@ -182,15 +182,12 @@ func (o *scheduleInstallOptions) flagsOfBackupAll() ([]string, error) {
 		}
 	}
 
-	probe, _, err := newRoot(newApp(nil, o.app.Streams)).Find([]string{"backup-all"})
-	if err == nil {
-		if problem := probe.ParseFlags(extra); problem != nil {
-			err = mistyped(probe, problem)
-		}
-	}
-
-	if err != nil {
-		return nil, err
+	tonight := newApp(nil, o.app.Streams)
+	run := &backupAllOptions{app: tonight}
+	probe := run.command(nil)
+	newRoot(tonight).AddCommand(probe)
+	if err := probe.ParseFlags(extra); err != nil {
+		return nil, mistyped(probe, err)
 	}
 	if dry, _ := probe.Flags().GetBool("dry-run"); dry {
 		return nil, usage("to see the files and write none: sandkeeper schedule install --dry-run", "with --dry-run the night's run would save nothing")
@@ -203,6 +200,8 @@ func (o *scheduleInstallOptions) flagsOfBackupAll() ([]string, error) {
 			return nil, usage("give an absolute path", "--%s %q would be another place in the night's run", name, f.Value)
 		}
 	}
-
-	return extra, nil
+	if err := tonight.prepare(probe); err != nil { // with what the configuration file says
+		return nil, err
+	}
+	return extra, run.check()
 }
