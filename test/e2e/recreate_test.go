@@ -21,7 +21,7 @@ func TestSandboxThatIsGoneComesBack(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			h := newRecreateHost(t, version)
 			before, files := h.saved()
-			if p := h.recreate(); p.exit != 1 || !strings.Contains(p.stderr, `has a sandbox "alpha" already (Ready`) || !strings.Contains(p.stderr, "sandkeeper restore alpha puts a backup into") {
+			if p := h.recreate(); p.exit != 1 || !strings.Contains(p.stderr, `has a sandbox "alpha" already (Ready`) || !strings.Contains(p.stderr, "sandkeeper restore alpha --backup-dir "+h.root+" puts a backup into") {
 				t.Errorf("while it is there: exit %d\n%s\n%s", p.exit, p.stdout, p.stderr)
 			}
 			h.gone()
