@@ -172,10 +172,7 @@ func (s *stores) show(ctx context.Context, o storeOptions, off *offHost) (*store
 	s.term.orWarn(sweepFetched(root))
 	sum := sha256.Sum256([]byte(off.bucket.Address()))
 	dir := filepath.Join(root, fetchedPrefix+hex.EncodeToString(sum[:4]))
-	if err := disk.IgnoreExists(os.Mkdir(dir, 0o700)); err != nil {
-		return nil, err
-	}
-	held, err := disk.HoldFolder(dir)
+	held, err := holdFetched(dir)
 	if errors.Is(err, disk.ErrHeld) {
 		return nil, &store.LockedError{Path: dir}
 	}

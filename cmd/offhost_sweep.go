@@ -14,6 +14,21 @@ import (
 // fetchedPrefix begins the names of the folders, beside the backups, into which commands bring what they open of a bucket.
 const fetchedPrefix = ".fetched-"
 
+// holdFetched makes the folder dir for what is opened of a bucket, and holds it. A sweep of another run may remove it
+// before it is held; then it is made again.
+func holdFetched(dir string) (held *os.File, err error) {
+	for range 10 {
+		if err := disk.IgnoreExists(os.Mkdir(dir, 0o700)); err != nil {
+			return nil, err
+		}
+		held, err = disk.HoldFolder(dir)
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return held, err
+}
+
 // sweepFetched removes what killed commands have left of that: it is in plain text. What a living one holds stays.
 func sweepFetched(root string) (problems error) {
 	entries, err := os.ReadDir(root)

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -34,5 +35,43 @@ func TestTheNextRunRemovesWhatAKilledOneBroughtFromABucket(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(open, "alpha")); err != nil {
 		t.Errorf("what a living run has open: %v", err)
+	}
+}
+
+// A folder that a sweep removes before it is held is made again: nothing is brought into one that is gone.
+func TestAFetchedFolderIsThereWhenItIsHeld(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, fetchedPrefix+"1111")
+	done, swept := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-done:
+				swept <- nil
+				return
+			default:
+			}
+			if err := sweepFetched(root); err != nil {
+				swept <- err
+				return
+			}
+		}
+	}()
+	for range 2000 {
+		held, err := holdFetched(dir)
+		if errors.Is(err, disk.ErrHeld) {
+			continue // the sweep has it
+		}
+		if err == nil {
+			_, err = os.Stat(dir)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = held.Close()
+	}
+	close(done)
+	if err := <-swept; err != nil {
+		t.Fatal(err)
 	}
 }

@@ -63,8 +63,9 @@ func perRow() []metric {
 
 func seconds(at time.Time) string { return fmt.Sprint(at.Unix()) }
 
-// Metrics writes the report for Prometheus' textfile collector. A sandbox of which no backup is
-// verified has no timestamp of one: alert also on sandkeeper_backups unless that timestamp is there. Sandboxes that are gone are left out, so that no alert waits for them.
+// Metrics writes the report for Prometheus' textfile collector. A sandbox of which no backup is verified has no timestamp
+// of one: alert also on sandkeeper_backups unless that timestamp is there. Sandboxes that are gone are left out, so that
+// no alert waits for them.
 func (r Report) Metrics(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	rows := slices.DeleteFunc(slices.Concat(r.Sandboxes, r.Gateways), func(row Row) bool { return row.State == Gone })

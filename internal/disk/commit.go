@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -116,17 +117,32 @@ func (s *Staging) release() {
 // ErrHeld means that another live process is at work in the folder.
 var ErrHeld = errors.New("in use by a running process")
 
-// HoldFolder locks a folder until the returned file is closed or the process ends, however it ends.
+// HoldFolder locks a folder until the returned file is closed or the process ends, however it ends. The error is
+// fs.ErrNotExist also where another process removed the folder before it was locked.
 func HoldFolder(dir string) (*os.File, error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err = flock(f); err == nil || errors.Is(err, errUnlockable) {
-		return f, nil // where it cannot be locked, there is the run's lock only
+	err = flock(f)
+	if errors.Is(err, errUnlockable) {
+		return f, nil // there is the run's lock only
+	}
+	if err == nil && !stillAt(f, dir) {
+		err = fs.ErrNotExist
+	}
+	if err == nil {
+		return f, nil
 	}
 	_ = f.Close()
 	return nil, fmt.Errorf("%s: %w", dir, err)
+}
+
+// stillAt reports whether an open folder is the one at dir.
+func stillAt(f *os.File, dir string) bool {
+	held, err := f.Stat()
+	now, gone := os.Lstat(dir)
+	return err == nil && gone == nil && os.SameFile(held, now)
 }
 
 // ReplaceFile makes dir/name hold content, whole or not at all.

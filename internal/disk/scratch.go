@@ -81,7 +81,7 @@ func lockFolder(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	var stat, now unix.Stat_t
+	var stat unix.Stat_t
 	err = unix.Fstat(int(f.Fd()), &stat)
 	switch {
 	case err != nil:
@@ -91,7 +91,7 @@ func lockFolder(dir string) (*os.File, error) {
 		err = flock(f)
 	}
 
-	if err == nil && (unix.Lstat(dir, &now) != nil || now.Ino != stat.Ino || now.Dev != stat.Dev) {
+	if err == nil && !stillAt(f, dir) {
 		err = errSwept
 	}
 	if err != nil {
